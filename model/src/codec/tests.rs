@@ -1,0 +1,110 @@
+//! The laws of the layout.
+
+use super::bytes::HALF;
+use super::*;
+use crate::arbitrary;
+use crate::time::Span;
+use crate::trace::run;
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn a_trace_survives_the_way_through_bytes(trace in arbitrary::trace()) {
+        prop_assert_eq!(decode(&encode(&trace)), trace);
+    }
+
+    #[test]
+    fn any_bytes_decode_and_their_encoding_is_canonical(bytes in any::<Vec<u8>>()) {
+        let canonical = encode(&decode(&bytes));
+        prop_assert_eq!(encode(&decode(&canonical)), canonical);
+    }
+
+    #[test]
+    fn a_mutated_trace_still_decodes(
+        trace in arbitrary::trace(),
+        at in any::<prop::sample::Index>(),
+        by in any::<u8>(),
+        cut in any::<bool>(),
+    ) {
+        let mut bytes = encode(&trace);
+        let at = at.index(bytes.len());
+        if cut { bytes.truncate(at) } else { bytes[at] ^= by }
+        let canonical = encode(&decode(&bytes));
+        prop_assert_eq!(encode(&decode(&canonical)), canonical);
+    }
+
+    #[test]
+    fn every_span_survives(micros in 0..=Span::MAX.as_micros(), near in 0_u64..40, beside in -200_i64..200) {
+        let near = (near * HALF).saturating_add_signed(beside);
+        for span in [Span::from_micros(micros), Span::from_micros(near)] {
+            let mut out = Writer::with_capacity(0);
+            out.span(span);
+            prop_assert_eq!(Reader::new(&out.into_bytes()).span(), span);
+        }
+    }
+}
+
+#[test]
+fn no_bytes_are_a_trace_of_one_empty_configuration() {
+    let trace = decode(&[]);
+    assert_eq!((trace.setup().configs.len(), trace.wakes().len()), (1, 0));
+}
+
+#[test]
+fn the_trace_of_the_field_report_takes_seven_bytes() {
+    let mut script = Script::new(Name::numbered(0));
+    (script.interval, script.timeout) = (Span::from_secs(3), Span::from_secs(2));
+    let setup = Setup { configs: alloc::vec![Config { scripts: alloc::vec![script] }], ..Setup::default() };
+    let trace = Trace::new(setup, alloc::vec![Wake::next_timer().hup(ConfigId(0))]).expect("valid");
+    assert_eq!(encode(&trace), [VERSION, 0, 1, OWN_TIMEOUT, 12, 8, HUP_FIRST << 2]);
+}
+
+#[test]
+fn a_count_beyond_the_input_allocates_nothing() {
+    let mut bytes = alloc::vec![VERSION, FAILURES];
+    bytes.extend([0xff; 9]);
+    bytes.extend([1, MANY, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+    assert!(decode(&bytes).setup().configs[0].scripts.len() < bytes.len());
+}
+
+#[test]
+fn names_made_equal_by_reading_are_told_apart() {
+    let script = [NAME, 4, 2, b's', b'1'];
+    let bytes = [&[VERSION, 0, 3][..], &script, &script, &script].concat();
+    let names: Vec<_> = decode(&bytes).setup().configs[0].scripts.iter().map(|s| s.name.clone()).collect();
+    assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>(), ["s1", "s4097", "s2"]);
+}
+
+#[test]
+fn an_exit_names_the_next_run_of_its_script_in_one_byte() {
+    let script = Script::new(Name::numbered(0));
+    let setup = Setup { configs: alloc::vec![Config { scripts: alloc::vec![script] }], ..Setup::default() };
+    let exit = |nth| Wake::next_timer().exit(run(0, 0, nth), ExitStatus::SUCCESS);
+    let trace = Trace::new(setup, alloc::vec![exit(1), exit(2), exit(3)]).expect("valid");
+    assert_eq!(encode(&trace), [VERSION, 0, 1, 0, 4, 16, 0, 16, 0, 16, 0]);
+}
+
+#[test]
+fn a_trace_at_its_limits_survives() {
+    let script = |place| Script::new(Name::numbered(place));
+    let wide = Config { scripts: (0..SCRIPTS_MAX).map(script).collect() };
+    let mut configs = alloc::vec![Config::default(); CONFIGS_MAX];
+    configs[CONFIGS_MAX - 1] = wide;
+    let last = u16::try_from(SCRIPTS_MAX - 1).expect("it fits");
+    let failures = (0..FORK_FAILURES_MAX - 1).map(|n| StartNo(u32::try_from(n).expect("it fits") * 3));
+    let setup = Setup {
+        configs,
+        fork_failures: failures.chain([StartNo(START_NO_MAX)]).collect(),
+        costs: Costs { callback: COST_MAX, start: COST_MAX, log: Span::ZERO },
+        ..Setup::default()
+    };
+    let mut crowd = Wake::new(Advance::By(Span::MAX)).term();
+    crowd.exits = (1..=u32::try_from(EXITS_MAX).expect("it fits"))
+        .map(|nth| Exit { run: run(last, 0, u32::MAX - nth), status: ExitStatus::Code(u8::MAX) })
+        .collect();
+    let hup = Wake::next_timer().hup(ConfigId(15));
+    let trace = Trace::new(setup, alloc::vec![hup.clone(), hup, crowd]).expect("valid");
+    assert_eq!(decode(&encode(&trace)), trace);
+}

@@ -1,0 +1,378 @@
+//! Digests: one number for a history, one for the state of the indexes.
+//!
+//! A [`Digest`] is the XXH3 hash of 128 bits, seed 0, over *cells* of 32 bytes, one for each record or mark. The
+//! cells never change their meaning, so that digests can be compared between versions of treefall: a new kind
+//! of event takes a tag of its own, fields go behind those there are. All numbers are little-endian; what a
+//! kind does not use is zero:
+//!
+//! | bytes | hold |
+//! | --- | --- |
+//! | 0..8 | the instant, in microseconds |
+//! | 8 | the tag: events from 1 on in the order of [`Event`]'s first version, 255 a mark |
+//! | 9.. | the fields, in the order of their declaration |
+//!
+//! A run takes 10 bytes (script 2, generation 4, n-th 4), a script 6, a pid or a count 4, a span or an instant 8,
+//! a signal, a code, a flag and what has a number in [`Handler`](crate::event::Handler) and its like 1; an
+//! optional field has a byte 1 before it, or is all zero. A deadline is an optional instant. A log line is its own
+//! tag, then its fields.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::event::{Answer, Event, FailedBy, LogLine, Record, Step, Target};
+use crate::id::{Pid, Run, ScriptRef};
+use crate::index::{Block, Entry, IndexView, Link, List, Tree};
+use crate::signal::ExitStatus;
+use crate::time::{Deadline, Instant};
+
+/// Bytes of a cell.
+const CELL: usize = 32;
+/// The tag of a mark.
+const MARK: u8 = 255;
+
+/// A running digest of records and marks.
+#[derive(Clone)]
+pub struct Digest(Xxh3);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Digest({:032x})", self.value())
+    }
+}
+
+impl Digest {
+    /// Of nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Xxh3::new())
+    }
+
+    /// Of all that was told so far.
+    #[must_use]
+    pub fn value(&self) -> u128 {
+        self.0.digest128()
+    }
+
+    /// Something happened.
+    pub fn record(&mut self, record: &Record) {
+        self.0.update(&cell(record));
+    }
+
+    /// A step is done, and the indexes have this hash.
+    pub fn mark(&mut self, at: Instant, step: Step, index_hash: u64) {
+        let mut cell = Cell::new(at, MARK);
+        cell.byte(step as u8);
+        cell.bytes(&index_hash.to_le_bytes());
+        self.0.update(&cell.bytes);
+    }
+}
+
+/// A cell that is being filled.
+struct Cell {
+    bytes: [u8; CELL],
+    used: usize,
+}
+
+impl Cell {
+    fn new(at: Instant, tag: u8) -> Self {
+        let mut cell = Self { bytes: [0; CELL], used: 0 };
+        cell.bytes(&at.as_micros().to_le_bytes());
+        cell.byte(tag);
+        cell
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.used] = byte;
+        self.used += 1;
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes[self.used..self.used + bytes.len()].copy_from_slice(bytes);
+        self.used += bytes.len();
+    }
+
+    fn pid(&mut self, pid: Pid) {
+        self.bytes(&pid.get().to_le_bytes());
+    }
+
+    fn script(&mut self, script: ScriptRef) {
+        self.bytes(&script.script.0.to_le_bytes());
+        self.bytes(&script.generation.0.to_le_bytes());
+    }
+
+    fn run(&mut self, run: Run) {
+        self.script(run.of);
+        self.bytes(&run.nth.to_le_bytes());
+    }
+
+    /// An optional field of `size` bytes.
+    fn option<T>(&mut self, value: Option<T>, size: usize, put: impl FnOnce(&mut Self, T)) {
+        let after = self.used + 1 + size;
+        if let Some(value) = value {
+            self.byte(1);
+            put(self, value);
+        }
+        self.used = after;
+    }
+
+    fn status(&mut self, status: ExitStatus) {
+        match status {
+            ExitStatus::Code(code) => self.bytes(&[0, code]),
+            ExitStatus::Signal(signal) => self.bytes(&[1, signal.number()]),
+        }
+    }
+
+    fn target(&mut self, target: Target) {
+        let (tag, pid) = match target {
+            Target::Group(pid) => (0, pid.get()),
+            Target::Process(pid) => (1, pid.get()),
+            Target::OwnGroup => (2, 0),
+            Target::Everyone => (3, 0),
+        };
+        self.byte(tag);
+        self.bytes(&pid.to_le_bytes());
+    }
+
+    fn line(&mut self, line: LogLine) {
+        let tag = match line {
+            LogLine::Skipped { .. } => 1,
+            LogLine::NowReturning { .. } => 2,
+            LogLine::Succeeded { .. } => 3,
+            LogLine::Failed { .. } => 4,
+            LogLine::Carried { .. } => 5,
+            LogLine::FailedToTerminate { .. } => 6,
+            LogLine::Lost { .. } => 7,
+            LogLine::KillFailed { .. } => 8,
+            LogLine::ForkFailed { .. } => 9,
+            LogLine::Late { .. } => 10,
+            LogLine::Backstop { .. } => 11,
+        };
+        self.byte(tag);
+        match line {
+            LogLine::Skipped { script, timing_out: flag } | LogLine::Carried { script, up: flag } => {
+                self.script(script);
+                self.byte(u8::from(flag));
+            }
+            LogLine::NowReturning { script, code } => {
+                self.script(script);
+                self.byte(code);
+            }
+            LogLine::Failed { script, by } => {
+                self.script(script);
+                match by {
+                    FailedBy::Code(code) => self.bytes(&[0, code]),
+                    FailedBy::Signal(signal) => self.bytes(&[1, signal.number()]),
+                    FailedBy::TimedOut => self.bytes(&[2, 0]),
+                }
+            }
+            LogLine::FailedToTerminate { script, pid } | LogLine::Lost { script, pid } => {
+                self.script(script);
+                self.pid(pid);
+            }
+            LogLine::KillFailed { script, pid, signal } => {
+                self.script(script);
+                self.pid(pid);
+                self.byte(signal.number());
+            }
+            LogLine::Succeeded { script } | LogLine::ForkFailed { script } => self.script(script),
+            LogLine::Late { by } => self.bytes(&by.as_micros().to_le_bytes()),
+            LogLine::Backstop { children } => self.bytes(&children.to_le_bytes()),
+        }
+    }
+}
+
+const fn tag(event: &Event) -> u8 {
+    match event {
+        Event::Blocked { .. } => 1,
+        Event::Woke { .. } => 2,
+        Event::Exited { .. } => 3,
+        Event::Moot { .. } => 4,
+        Event::SignalRead { .. } => 5,
+        Event::Dispatched { .. } => 6,
+        Event::Started { .. } => 7,
+        Event::StartFailed { .. } => 8,
+        Event::Signalled { .. } => 9,
+        Event::Reaped { .. } => 10,
+        Event::Logged(_) => 11,
+        Event::ReloadBegun { .. } => 12,
+        Event::ReloadDone { .. } => 13,
+        Event::TerminationBegun => 14,
+        Event::Ended(_) => 15,
+    }
+}
+
+fn cell(record: &Record) -> [u8; CELL] {
+    let mut cell = Cell::new(record.at, tag(&record.event));
+    match record.event {
+        Event::Blocked { deadline } => match deadline {
+            Deadline::At(at) => {
+                cell.option(Some(at), 8, |cell, at| cell.bytes(&at.as_micros().to_le_bytes()))
+            }
+            Deadline::Never => {}
+        },
+        Event::Woke { wakes, timer, signals } => {
+            cell.bytes(&wakes.to_le_bytes());
+            cell.bytes(&[u8::from(timer), u8::from(signals)]);
+        }
+        Event::Exited { run, status } => {
+            cell.run(run);
+            cell.status(status);
+        }
+        Event::Moot { run } => cell.run(run),
+        Event::SignalRead { signal } => cell.byte(signal.number()),
+        Event::Dispatched { handler, entry, script, run } => {
+            cell.bytes(&[handler as u8, entry as u8]);
+            cell.option(script, 6, Cell::script);
+            cell.option(run, 10, Cell::run);
+        }
+        Event::Started { run, pid } => {
+            cell.run(run);
+            cell.pid(pid);
+        }
+        Event::StartFailed { script, start } => {
+            cell.script(script);
+            cell.bytes(&start.0.to_le_bytes());
+        }
+        Event::Signalled { target, run, signal, answer } => {
+            cell.target(target);
+            cell.option(run, 10, Cell::run);
+            cell.bytes(&[signal.number(), answer as u8]);
+        }
+        Event::Reaped { run, pid, status } => {
+            cell.run(run);
+            cell.pid(pid);
+            cell.status(status);
+        }
+        Event::Logged(line) => cell.line(line),
+        Event::ReloadBegun { config, generation } => {
+            cell.byte(config.0);
+            cell.bytes(&generation.0.to_le_bytes());
+        }
+        Event::ReloadDone { generation } => cell.bytes(&generation.0.to_le_bytes()),
+        Event::TerminationBegun => {}
+        Event::Ended(end) => cell.byte(end as u8),
+    }
+    cell.bytes
+}
+
+// Numbers that cells hold: they must never change.
+const _: () = {
+    assert!(
+        Answer::Delivered as u8 == 0 && Answer::NoSuchProcess as u8 == 1 && Answer::NotPermitted as u8 == 2
+    );
+    assert!(Step::AddTimer as u8 == 0 && Step::Ended as u8 == 18);
+    assert!(crate::event::EntryKind::Read as u8 == 0 && crate::event::EntryKind::Other as u8 == 9);
+    assert!(crate::event::Handler::TimerFd as u8 == 0 && crate::event::Handler::Killer as u8 == 11);
+    assert!(crate::event::End::TraceExhausted as u8 == 0 && crate::event::End::NoProgress as u8 == 2);
+};
+
+/// No red-black tree with fewer than 2^32 nodes is higher: what is deeper is only noted.
+const HEIGHT_MAX: u32 = 64;
+/// What stands for a link to nowhere, to no entry, and for a walk that was cut.
+const END: u64 = u64::MAX;
+const WILD: u64 = u64::MAX - 1;
+const CUT: u64 = u64::MAX - 2;
+
+/// Hashes all trees and lists as they are linked: which block stands where, its colour, and what its entry says
+/// of itself; of retired entries the block alone. Two subjects whose indexes are alike have one hash; it is for
+/// comparing within one version of treefall, not for keeping. The walk is bounded on corrupted indexes too.
+#[must_use]
+pub fn index_hash<V: IndexView>(view: &V) -> u64 {
+    let mut hasher = Hasher { state: 0, nodes_left: 0 };
+    let nodes = view.blocks().saturating_add(1);
+    for tree in Tree::ALL {
+        hasher.nodes_left = nodes;
+        hasher.mix(tree as u64, view.leftmost(tree).map_or(CUT, link_word));
+        hasher.subtree(view, tree, view.root(tree), 0);
+    }
+    for list in List::ALL {
+        hasher.nodes_left = nodes;
+        hasher.mix(list as u64, link_word(view.last(list)));
+        hasher.list(view, list);
+    }
+    hasher.state
+}
+
+const fn link_word(link: Link) -> u64 {
+    match link {
+        Link::End => END,
+        Link::Wild => WILD,
+        Link::To(block) => block.0 as u64,
+    }
+}
+
+struct Hasher {
+    state: u64,
+    nodes_left: u32,
+}
+
+impl Hasher {
+    #[inline]
+    fn mix(&mut self, a: u64, b: u64) {
+        let mixed = (self.state ^ a.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(b.rotate_left(32));
+        let mixed = mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        self.state = mixed ^ (mixed >> 32);
+    }
+
+    /// What an entry says of itself. Its place among equals is in the walk.
+    #[inline]
+    fn entry(&mut self, entry: &Entry, of_child: bool) {
+        let due = match entry.deadline {
+            Deadline::At(at) => at.as_micros(),
+            Deadline::Never => END,
+        };
+        let pid = entry.pid.filter(|_| of_child).map_or(0, |pid| u64::from(pid.get().unsigned_abs()));
+        let handler = entry.handler.map_or(0xff, |handler| handler as u64);
+        let argument =
+            entry.argument.map_or(END, |it| u64::from(it.generation.0) << 16 | u64::from(it.script.0));
+        self.mix(due, argument);
+        self.mix(pid << 16 | handler << 8 | entry.kind as u64, 0);
+    }
+
+    fn subtree<V: IndexView>(&mut self, view: &V, tree: Tree, link: Link, height: u32) {
+        let Link::To(block) = link else {
+            return self.mix(link_word(link), 0);
+        };
+        if height == HEIGHT_MAX || self.nodes_left == 0 {
+            return self.mix(CUT, 0);
+        }
+        self.nodes_left -= 1;
+        let node = view.node(tree, block);
+        self.mix(u64::from(block.0) << 1 | u64::from(node.red), link_word(node.parent));
+        let of_child = matches!(tree, Tree::Child | Tree::ChildPid);
+        self.entry(&view.entry(block), of_child);
+        self.subtree(view, tree, node.left, height + 1);
+        self.subtree(view, tree, node.right, height + 1);
+    }
+
+    fn list<V: IndexView>(&mut self, view: &V, list: List) {
+        let mut link = view.first(list);
+        while let Link::To(block) = link {
+            if self.nodes_left == 0 {
+                return self.mix(CUT, 0);
+            }
+            self.nodes_left -= 1;
+            self.listed(view, list, block);
+            link = view.next(list, block);
+        }
+        self.mix(link_word(link), 0);
+    }
+
+    fn listed<V: IndexView>(&mut self, view: &V, list: List, block: Block) {
+        self.mix(u64::from(block.0), link_word(view.previous(list, block)));
+        if list != List::Unuse {
+            let entry = view.entry(block);
+            let of_child = matches!(
+                entry.kind,
+                crate::event::EntryKind::ChildTimeout | crate::event::EntryKind::ChildTerminated
+            );
+            // A deadline means nothing on a list.
+            self.entry(&Entry { deadline: Deadline::Never, ..entry }, of_child);
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! What is observed of a run: events with their instants, and the steps between which indexes are looked at.
+//!
+//! A [`History`] is the list of [`Record`]s of one run of one subject. No address, no wall clock and nothing
+//! of the subject's insides is in it. Which subject can show which event is a table, [`Event::shown_by`]; two
+//! subjects are compared on what both show. The order of records is the order in which things happened; two
+//! records may bear one instant.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::id::{ConfigId, Generation, Pid, Run, ScriptRef, StartNo};
+use crate::signal::{ExitStatus, Signal};
+use crate::time::{Deadline, Instant, Span};
+
+/// What kind of thing a scheduler's entry stands for, as its own type field says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// Waits for a descriptor.
+    Read,
+    /// Waits for a descriptor to take more.
+    Write,
+    /// Waits for its deadline.
+    Timer,
+    /// A running child, with the deadline of its timeout.
+    Child,
+    /// A child whose deadline has passed; its timeout is queued on READY.
+    ChildTimeout,
+    /// A child that was reaped; its exit is queued on READY.
+    ChildTerminated,
+    /// To be run as soon as the running handler has returned.
+    Event,
+    /// A descriptor's or a timer's entry that is due, queued on READY.
+    Ready,
+    /// Retired; waits on UNUSE to be given out again.
+    Unused,
+    /// Any other kind that the program has.
+    Other,
+}
+
+impl EntryKind {
+    /// All kinds, in the order of their discriminants.
+    pub const ALL: [Self; 10] = [
+        Self::Read,
+        Self::Write,
+        Self::Timer,
+        Self::Child,
+        Self::ChildTimeout,
+        Self::ChildTerminated,
+        Self::Event,
+        Self::Ready,
+        Self::Unused,
+        Self::Other,
+    ];
+
+    /// As signatures and reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Timer => "timer",
+            Self::Child => "child",
+            Self::ChildTimeout => "child-timeout",
+            Self::ChildTerminated => "child-terminated",
+            Self::Event => "event",
+            Self::Ready => "ready",
+            Self::Unused => "unused",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The function that an entry calls, as far as the script layer or the program's own loop installs it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Handler {
+    /// The program's own: moves what is due (reads the timerfd).
+    TimerFd,
+    /// The program's own: serves the pending signals (reads the signalfd).
+    SignalFd,
+    /// Queues the start of every script (the "start dispatcher" of a configuration).
+    Dispatcher,
+    /// A track script's interval; also its first start, as an event of the dispatcher.
+    Tick,
+    /// A track script's child: its timeout or its exit.
+    TrackChild,
+    /// A misc check's interval.
+    MiscTick,
+    /// A misc check's child.
+    MiscChild,
+    /// A fifo script's child.
+    FifoChild,
+    /// The reload.
+    Reload,
+    /// The beginning of a shutdown.
+    TerminateStart,
+    /// Kills what is left at a shutdown.
+    Backstop,
+    /// The program's own killer for children of a reload or shutdown. Not seen as a dispatch.
+    Killer,
+}
+
+impl Handler {
+    /// All handlers, in the order of their discriminants.
+    pub const ALL: [Self; 12] = [
+        Self::TimerFd,
+        Self::SignalFd,
+        Self::Dispatcher,
+        Self::Tick,
+        Self::TrackChild,
+        Self::MiscTick,
+        Self::MiscChild,
+        Self::FifoChild,
+        Self::Reload,
+        Self::TerminateStart,
+        Self::Backstop,
+        Self::Killer,
+    ];
+
+    /// As signatures and reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimerFd => "timer-handler",
+            Self::SignalFd => "signal-handler",
+            Self::Dispatcher => "dispatcher",
+            Self::Tick => "tick",
+            Self::TrackChild => "track-child",
+            Self::MiscTick => "misc-tick",
+            Self::MiscChild => "misc-child",
+            Self::FifoChild => "fifo-child",
+            Self::Reload => "reload",
+            Self::TerminateStart => "terminate-start",
+            Self::Backstop => "backstop",
+            Self::Killer => "killer",
+        }
+    }
+}
+
+/// Whom the program signals, as it asked the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Target {
+    /// A process group, by its leader: `kill(-pid, ..)`.
+    Group(Pid),
+    /// One process: `kill(pid, ..)`.
+    Process(Pid),
+    /// The program's own group: `kill(0, ..)`.
+    OwnGroup,
+    /// Every process there is: `kill(-1, ..)`.
+    Everyone,
+}
+
+/// What the kernel answered to a signal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Answer {
+    /// Delivered, to a living child or to one that exited and was not reaped.
+    Delivered,
+    /// ESRCH: no such process.
+    NoSuchProcess,
+    /// EPERM: not allowed.
+    NotPermitted,
+}
+
+/// Why a script's run counts as a failure.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FailedBy {
+    /// `exited with status c`.
+    Code(u8),
+    /// `due to signal n`.
+    Signal(Signal),
+    /// `timed_out`.
+    TimedOut,
+}
+
+/// A line that the program logs, told in our own words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LogLine {
+    /// The tick found the script not idle; `timing_out`: it is being timed out, else it is running.
+    Skipped {
+        /// The script.
+        script: ScriptRef,
+        /// Being timed out, rather than already running.
+        timing_out: bool,
+    },
+    /// A run exited with another code than the last.
+    NowReturning {
+        /// The script.
+        script: ScriptRef,
+        /// The new code.
+        code: u8,
+    },
+    /// The script succeeded after failures.
+    Succeeded {
+        /// The script.
+        script: ScriptRef,
+    },
+    /// The script failed.
+    Failed {
+        /// The script.
+        script: ScriptRef,
+        /// How.
+        by: FailedBy,
+    },
+    /// A reload carried the result over.
+    Carried {
+        /// The script, in its new generation.
+        script: ScriptRef,
+        /// Considered successful.
+        up: bool,
+    },
+    /// A child outlived its SIGKILL's grace.
+    FailedToTerminate {
+        /// The script.
+        script: ScriptRef,
+        /// The child.
+        pid: Pid,
+    },
+    /// A timed-out child no longer exists.
+    Lost {
+        /// The script.
+        script: ScriptRef,
+        /// The child.
+        pid: Pid,
+    },
+    /// A signal could not be sent, for another reason than that there is no such process.
+    KillFailed {
+        /// The script.
+        script: ScriptRef,
+        /// The child.
+        pid: Pid,
+        /// The signal.
+        signal: Signal,
+    },
+    /// A child could not be started.
+    ForkFailed {
+        /// The script.
+        script: ScriptRef,
+    },
+    /// The loop returned more than a second after the earliest deadline.
+    Late {
+        /// By how much.
+        by: Span,
+    },
+    /// The backstop of a shutdown ran.
+    Backstop {
+        /// With so many children left.
+        children: u32,
+    },
+}
+
+/// Why a run came to its end by itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum End {
+    /// The trace has no further wake.
+    TraceExhausted,
+    /// The loop returned: the program was shut down.
+    LoopReturned,
+    /// A bound of the harness was reached: the loop does not come to its blocking call (law `progress`).
+    NoProgress,
+}
+
+/// Something observed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Event {
+    /// The loop blocks, until `deadline` if nothing else comes.
+    Blocked {
+        /// What the timerfd is armed for.
+        deadline: Deadline,
+    },
+    /// The blocking call returned, after `wakes` wakes of the trace were used up.
+    Woke {
+        /// Wakes of the trace used up so far, this one included.
+        wakes: u32,
+        /// The timerfd is ready.
+        timer: bool,
+        /// The signalfd is ready.
+        signals: bool,
+    },
+    /// A child ended; it is a zombie until it is reaped.
+    Exited {
+        /// The child.
+        run: Run,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The trace ends a run that is not alive: nothing happens.
+    Moot {
+        /// The run.
+        run: Run,
+    },
+    /// The program took a signal from its signalfd.
+    SignalRead {
+        /// The signal.
+        signal: Signal,
+    },
+    /// An entry's handler begins.
+    Dispatched {
+        /// The handler.
+        handler: Handler,
+        /// What the entry says of itself.
+        entry: EntryKind,
+        /// The script that its argument names.
+        script: Option<ScriptRef>,
+        /// The child that its pid names, if it is a child's entry.
+        run: Option<Run>,
+    },
+    /// A child was started.
+    Started {
+        /// The child.
+        run: Run,
+        /// Its pid.
+        pid: Pid,
+    },
+    /// A child could not be started.
+    StartFailed {
+        /// The script.
+        script: ScriptRef,
+        /// The number of the attempt.
+        start: StartNo,
+    },
+    /// The program sent a signal.
+    Signalled {
+        /// To whom.
+        target: Target,
+        /// The run that this is, if it is one not yet reaped.
+        run: Option<Run>,
+        /// The signal.
+        signal: Signal,
+        /// What the kernel answered.
+        answer: Answer,
+    },
+    /// The program reaped a zombie.
+    Reaped {
+        /// The child.
+        run: Run,
+        /// Its pid.
+        pid: Pid,
+        /// How it had ended.
+        status: ExitStatus,
+    },
+    /// The program logged something.
+    Logged(LogLine),
+    /// A reload begins: the handler runs.
+    ReloadBegun {
+        /// The configuration that it will read.
+        config: ConfigId,
+        /// The generation that it makes.
+        generation: Generation,
+    },
+    /// The reload's handler is done: the old configuration is freed.
+    ReloadDone {
+        /// The generation now in force.
+        generation: Generation,
+    },
+    /// A shutdown begins: the handler runs.
+    TerminationBegun,
+    /// The run is over.
+    Ended(End),
+}
+
+/// The kind of an [`Event`] or of a scheduler operation: the part of a signature that says where a law broke.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Step {
+    /// A timer entry was added.
+    AddTimer,
+    /// A child entry was added.
+    AddChild,
+    /// An event entry was added.
+    AddEvent,
+    /// All children were told to end, and rescheduled where the release does so.
+    TerminateChildren,
+    /// All entries were cleaned up.
+    Cleanup,
+    /// The base entries were added.
+    AddBase,
+    /// An entry was cancelled.
+    Cancel,
+    /// An entry's handler begins: what the handler before it did is done.
+    Dispatched,
+    /// The loop blocks: all that the last wake brought is done.
+    Blocked,
+    /// The blocking call returned.
+    Woke,
+    /// A signal was sent.
+    Signalled,
+    /// A child ended.
+    Exited,
+    /// A zombie was reaped.
+    Reaped,
+    /// A child was started, or was not.
+    Started,
+    /// A signal was read.
+    SignalRead,
+    /// A line was logged.
+    Logged,
+    /// A reload began or ended.
+    Reload,
+    /// A shutdown began.
+    Termination,
+    /// The run ended.
+    Ended,
+}
+
+impl Step {
+    /// All steps, in the order of their discriminants.
+    pub const ALL: [Self; 19] = [
+        Self::AddTimer,
+        Self::AddChild,
+        Self::AddEvent,
+        Self::TerminateChildren,
+        Self::Cleanup,
+        Self::AddBase,
+        Self::Cancel,
+        Self::Dispatched,
+        Self::Blocked,
+        Self::Woke,
+        Self::Signalled,
+        Self::Exited,
+        Self::Reaped,
+        Self::Started,
+        Self::SignalRead,
+        Self::Logged,
+        Self::Reload,
+        Self::Termination,
+        Self::Ended,
+    ];
+
+    /// As signatures and reports write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AddTimer => "add-timer",
+            Self::AddChild => "add-child",
+            Self::AddEvent => "add-event",
+            Self::TerminateChildren => "terminate-children",
+            Self::Cleanup => "cleanup",
+            Self::AddBase => "add-base",
+            Self::Cancel => "cancel",
+            Self::Dispatched => "dispatched",
+            Self::Blocked => "blocked",
+            Self::Woke => "woke",
+            Self::Signalled => "signalled",
+            Self::Exited => "exited",
+            Self::Reaped => "reaped",
+            Self::Started => "started",
+            Self::SignalRead => "signal-read",
+            Self::Logged => "logged",
+            Self::Reload => "reload",
+            Self::Termination => "termination",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl Event {
+    /// The kind of event that this is, for signatures.
+    #[must_use]
+    pub const fn step(&self) -> Step {
+        match self {
+            Self::Blocked { .. } => Step::Blocked,
+            Self::Woke { .. } => Step::Woke,
+            Self::Exited { .. } | Self::Moot { .. } => Step::Exited,
+            Self::SignalRead { .. } => Step::SignalRead,
+            Self::Dispatched { .. } => Step::Dispatched,
+            Self::Started { .. } | Self::StartFailed { .. } => Step::Started,
+            Self::Signalled { .. } => Step::Signalled,
+            Self::Reaped { .. } => Step::Reaped,
+            Self::Logged(_) => Step::Logged,
+            Self::ReloadBegun { .. } | Self::ReloadDone { .. } => Step::Reload,
+            Self::TerminationBegun => Step::Termination,
+            Self::Ended(_) => Step::Ended,
+        }
+    }
+
+    /// Whether a subject of this kind can show this event. Replica and engine show everything: the world
+    /// around them is one; the daemon shows what passes through the kernel and its log.
+    #[must_use]
+    pub const fn shown_by(&self, subject: SubjectKind) -> bool {
+        match subject {
+            SubjectKind::Replica | SubjectKind::Engine => true,
+            SubjectKind::Daemon => {
+                !matches!(self, Self::Dispatched { handler, .. } if !matches!(handler, Handler::TimerFd | Handler::SignalFd))
+            }
+        }
+    }
+}
+
+/// The three kinds of subject.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum SubjectKind {
+    /// The in-process rendition.
+    Replica,
+    /// The real program's scheduler under our world.
+    Engine,
+    /// The whole real daemon.
+    Daemon,
+}
+
+impl fmt::Display for SubjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Replica => "replica",
+            Self::Engine => "engine",
+            Self::Daemon => "daemon",
+        })
+    }
+}
+
+/// An event and when it happened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Record {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
+}
+
+/// All that was observed of one run.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct History {
+    /// In the order in which it happened.
+    pub records: Vec<Record>,
+}

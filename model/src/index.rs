@@ -1,0 +1,149 @@
+//! A look at a scheduler's trees and lists between steps, without seeing whose they are.
+//!
+//! An [`IndexView`] walks by [`Block`]s, the numbers of the heap blocks that were handed out for entries: the
+//! first block that a run's heap ever handed out is 0, and one handed out again keeps its number. Addresses
+//! never show. A link that leads to no block at all is [`Link::Wild`]. A view answers for any block, freed
+//! ones too (their bytes are still there); only [`is_live`](IndexView::is_live) tells them apart, and it asks
+//! the list of live blocks, never the walk.
+
+use crate::event::{EntryKind, Handler};
+use crate::id::{Pid, ScriptRef};
+use crate::time::Deadline;
+
+/// One of the heap's blocks, by the order in which the heap made them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Block(pub u32);
+
+/// Where a link leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Link {
+    /// Nowhere: a null pointer; in a list, back to its head.
+    End,
+    /// To an entry's block, at the place where such a link belongs.
+    To(Block),
+    /// To no entry: outside all blocks, or into the middle of one.
+    Wild,
+}
+
+/// The trees.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Tree {
+    /// By deadline: descriptors to read.
+    Read,
+    /// By deadline: descriptors to write.
+    Write,
+    /// By deadline: timers.
+    Timer,
+    /// By deadline: children.
+    Child,
+    /// By pid: children, also those whose timeout is queued.
+    ChildPid,
+}
+
+impl Tree {
+    /// All five.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Timer, Self::Child, Self::ChildPid];
+    /// Those with a cached leftmost node.
+    pub const BY_DEADLINE: [Self; 4] = [Self::Read, Self::Write, Self::Timer, Self::Child];
+
+    /// As keepalived's users would call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "READ",
+            Self::Write => "WRITE",
+            Self::Timer => "TIMER",
+            Self::Child => "CHILD",
+            Self::ChildPid => "CHILD_PID",
+        }
+    }
+}
+
+/// The lists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum List {
+    /// To be run next.
+    Event,
+    /// To be run when EVENT is empty.
+    Ready,
+    /// Retired entries.
+    Unuse,
+}
+
+impl List {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Event, Self::Ready, Self::Unuse];
+
+    /// As keepalived's users would call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "EVENT",
+            Self::Ready => "READY",
+            Self::Unuse => "UNUSE",
+        }
+    }
+}
+
+/// A node as it lies in a tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    /// Above it.
+    pub parent: Link,
+    /// Lower keys.
+    pub left: Link,
+    /// Higher keys.
+    pub right: Link,
+    /// Red, not black.
+    pub red: bool,
+}
+
+/// What an entry says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Entry {
+    /// Its type.
+    pub kind: EntryKind,
+    /// Its deadline, meaningful in the deadline trees.
+    pub deadline: Deadline,
+    /// Its pid, meaningful for children; `None` when the field holds no pid.
+    pub pid: Option<Pid>,
+    /// The function that it calls; `None` when it is none that the world knows.
+    pub handler: Option<Handler>,
+    /// The script that its argument points at; `None` when it is null or no script.
+    pub argument: Option<ScriptRef>,
+}
+
+/// A scheduler's indexes, between two steps.
+pub trait IndexView {
+    /// The root of a tree.
+    fn root(&self, tree: Tree) -> Link;
+
+    /// The cached leftmost node of a tree; `None` for a tree that has no such cache.
+    fn leftmost(&self, tree: Tree) -> Option<Link>;
+
+    /// The node of `block` in `tree`.
+    fn node(&self, tree: Tree, block: Block) -> Node;
+
+    /// The first entry of a list.
+    fn first(&self, list: List) -> Link;
+
+    /// The last entry of a list, by its own link.
+    fn last(&self, list: List) -> Link;
+
+    /// The entry after `block` in a list. An entry stands in one list at most, so that its links tell.
+    fn next(&self, list: List, block: Block) -> Link;
+
+    /// The entry before `block` in a list.
+    fn previous(&self, list: List, block: Block) -> Link;
+
+    /// What the entry in `block` says of itself, also when it was freed.
+    fn entry(&self, block: Block) -> Entry;
+
+    /// Whether `block` is handed out and not given back.
+    fn is_live(&self, block: Block) -> bool;
+
+    /// How many blocks the heap has made: every [`Block`] is below it.
+    fn blocks(&self) -> u32;
+}

@@ -1,0 +1,320 @@
+//! The laws about children: `no-child-forgotten`, `kill-follows-term`, `exit-not-lost`, `one-run-at-a-time`.
+//!
+//! A child owes nothing; the program owes the child. What it owes next is known from events alone: SIGTERM
+//! when the timeout is over, SIGTERM in a reload, SIGKILL when the grace after a SIGTERM is over. A debt is
+//! called in when the loop comes to handle it, never by the clock: a wake may be late, handlers may take
+//! time, and nothing is said of what lies after the last turn. Which law is broken depends on one thing:
+//!
+//! - a child that was **never** sent a signal when one was due breaks `no-child-forgotten`: nobody tracks it.
+//!   It is certain when a reload is done that passed it over, and when the loop blocks again after a turn
+//!   that came past its timeout (or past the moment at which a reload ought to have told it);
+//! - a child that was told to die, lives on, and was sent no SIGKILL when its grace was over breaks
+//!   `kill-follows-term`, whether it is still tracked (`ReloadRestartsGrace`) or not (`ReloadForgetsChildren`,
+//!   the second expiry of `ReloadSkipsQueuedTimeout`).
+//!
+//! The grace is two seconds from a timeout's SIGTERM and one second from the **first** reload's; a child that
+//! a timeout had told before has the longer of the two. Later reloads tell it again, and change nothing: so
+//! reloads closer than a second, that put SIGKILL off again and again, break the law. In a turn with a reload
+//! SIGKILL may wait for the next turn, if the loop arms its timer so that there is one at once.
+//!
+//! Each child breaks one of the two laws once; then it is written off. Exempt: fifo scripts have no timeout;
+//! a shutdown is judged by its own law; a zombie is not a living child.
+
+use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::format;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use super::follow::Loop;
+use super::ledger::Ledger;
+use super::roster::{Child, Roster, Window};
+use crate::event::{EntryKind, Step};
+use crate::id::{Generation, Pid, Run};
+use crate::law::Law;
+use crate::signal::Signal;
+use crate::time::{Deadline, Instant, Span};
+use crate::trace::{OnTerm, ScriptKind};
+
+/// From a timeout's SIGTERM, or SIGKILL, to the next step.
+pub(super) const GRACE: Span = Span::from_secs(2);
+/// From a reload's SIGTERM to SIGKILL.
+pub(super) const RELOAD_GRACE: Span = Span::from_secs(1);
+/// From the second SIGKILL to the next.
+pub(super) const FORCING_GRACE: Span = Span::from_secs(10);
+
+/// The queue of debts is swept when it is so much longer than there are children.
+const STALE_DEBTS: usize = 64;
+
+/// A debt: by when, to whom, and which of the child's debts it is. The earliest is paid first.
+type Debt = Reverse<(Instant, u32, u64)>;
+
+/// What a running handler armed and what it owes from its end on.
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    slot: u32,
+    ticket: u64,
+    /// From the handler's end to when its entry fires at the latest, if it was armed.
+    due: Option<Span>,
+    /// From the handler's end to when the next signal is owed, if one is.
+    owed: Option<Span>,
+}
+
+/// The children, and what they are owed.
+#[derive(Clone, Debug)]
+pub(super) struct Children {
+    pub(super) roster: Roster,
+    debts: BinaryHeap<Debt>,
+    postponed: Vec<Debt>,
+    armed: Vec<Armed>,
+    tickets: u64,
+    /// Reaped, and their handlers not yet run.
+    reaped: VecDeque<(Run, Pid)>,
+    /// Whether dispatches are shown, so that a lost exit can be told.
+    dispatches: bool,
+}
+
+impl Children {
+    pub(super) fn new(scripts: usize, dispatches: bool) -> Self {
+        Self {
+            roster: Roster::new(scripts),
+            debts: BinaryHeap::new(),
+            postponed: Vec::new(),
+            armed: Vec::new(),
+            tickets: 0,
+            reaped: VecDeque::new(),
+            dispatches,
+        }
+    }
+
+    /// The running handler is done: what it armed was armed by now.
+    pub(super) fn handler_ends(&mut self, at: Instant) {
+        while let Some(armed) = self.armed.pop() {
+            let child = self.roster.child_mut(armed.slot);
+            if child.ticket != armed.ticket {
+                continue;
+            }
+            if let Some(span) = armed.due {
+                child.due.to = at + span;
+            }
+            if let Some(span) = armed.owed {
+                let by = (at + span).max(child.owed.unwrap_or(Instant::START));
+                child.owed = Some(by);
+                self.debts.push(Reverse((by, armed.slot, armed.ticket)));
+            }
+        }
+        if self.debts.len() > 4 * self.roster.len() + STALE_DEBTS {
+            let roster = &self.roster;
+            self.debts.retain(|Reverse((_, slot, ticket))| roster.child(*slot).ticket == *ticket);
+        }
+    }
+
+    fn arm(&mut self, slot: u32, due: Option<Span>, owed: Option<Span>) {
+        self.tickets += 1;
+        self.roster.child_mut(slot).ticket = self.tickets;
+        self.armed.push(Armed { slot, ticket: self.tickets, due, owed });
+    }
+
+    pub(super) fn started(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, run: Run, pid: Pid) {
+        let script = turn.script(run.of);
+        let alive = |slot: &u32| !self.roster.child(*slot).exited;
+        if let Some(other) = self.roster.of_script(run.of.script).find(alive).filter(|_| script.is_some()) {
+            let other = self.roster.child(other).run;
+            ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), || {
+                let name = turn.name(run.of);
+                format!(
+                    "start {} of {name} while its start {} is still running (run {other})",
+                    run.nth, other.nth
+                )
+            });
+        }
+        let kind = script.map_or(ScriptKind::Fifo, |script| script.kind);
+        let obeys = script.is_some_and(|script| matches!(script.habit.on_term, OnTerm::Dies(_)));
+        let mut child = Child::new(run, pid, turn.config(), kind, obeys);
+        let timeout = script.filter(|script| script.kind != ScriptKind::Fifo).map(|script| script.timeout);
+        if let Some(span) = timeout {
+            child.due = Window::open(turn.began, span);
+        }
+        let slot = self.roster.insert(child);
+        self.arm(slot, timeout, timeout);
+    }
+
+    pub(super) fn exited(&mut self, run: Run) {
+        if let Some(slot) = self.roster.find(run) {
+            self.roster.child_mut(slot).exited = true;
+        }
+    }
+
+    /// Lets a reaped child go, and says who it was.
+    pub(super) fn reaped(&mut self, turn: &Loop<'_>, run: Run) -> Option<Child> {
+        let child = self.roster.remove(run)?;
+        let expected =
+            run.of.generation == turn.generation && !turn.reloaded && !turn.ending && !child.written_off;
+        if self.dispatches && expected {
+            self.reaped.push_back((run, child.pid));
+        }
+        Some(child)
+    }
+
+    /// The exit of a child reached its handler. With pids that are used again the program can only say the
+    /// pid, so that an exit of the same pid counts for it.
+    pub(super) fn exit_handled(&mut self, run: Run, pid: Option<Pid>) {
+        let exact = self.reaped.iter().position(|(reaped, _)| *reaped == run);
+        let place = exact.or_else(|| self.reaped.iter().position(|(_, reaped)| Some(*reaped) == pid));
+        match place {
+            Some(0) => drop(self.reaped.pop_front()),
+            Some(place) => drop(self.reaped.remove(place)),
+            None => {}
+        }
+    }
+
+    /// The exits that wait for their handlers are lost by design: a reload or a shutdown begins.
+    pub(super) fn exits_dropped(&mut self) {
+        self.reaped.clear();
+    }
+
+    pub(super) fn signalled(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, run: Run, signal: Signal) {
+        let Some(slot) = self.roster.find(run) else { return };
+        match signal {
+            Signal::TERM => self.told(turn, slot, ledger.at),
+            Signal::KILL => self.killed(turn, ledger, slot),
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, turn: &Loop<'_>, slot: u32, at: Instant) {
+        let child = self.roster.child_mut(slot);
+        let first = child.told.is_none();
+        child.told.get_or_insert(at);
+        if turn.ending {
+            return;
+        }
+        if !turn.reloading {
+            // A timeout's: its entry fires again after the grace.
+            child.due = Window::open(turn.began, GRACE);
+        }
+        if child.kills > 0 {
+            return;
+        }
+        if turn.reloading {
+            if !child.graced {
+                child.graced = true;
+                let grace = turn.began + RELOAD_GRACE;
+                child.grace_from = if first { grace } else { grace.min(child.due.from) };
+                child.owed = child.owed.filter(|_| !first);
+                self.arm(slot, None, Some(RELOAD_GRACE));
+            }
+            return;
+        }
+        if first {
+            child.owed = None;
+            self.arm(slot, Some(GRACE), Some(GRACE));
+        }
+    }
+
+    fn killed(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, slot: u32) {
+        let child = self.roster.child_mut(slot);
+        let (run, from, at) = (child.run, child.grace_from, ledger.at);
+        let by_killer = child.graced && child.kills == 0 && run.of.generation != turn.generation;
+        if by_killer && !turn.reloading && !turn.ending && at < from && !child.written_off {
+            ledger.broken(Law::TimersInOrder, Step::Signalled, Some(EntryKind::Child), || {
+                format!("SIGKILL to run {run} at {at}, before its grace of {RELOAD_GRACE} is over at {from}")
+            });
+        }
+        let child = self.roster.child_mut(slot);
+        child.kills = child.kills.saturating_add(1);
+        child.owed = None;
+        if matches!(turn.running, Some((EntryKind::ChildTimeout, _))) {
+            child.due = Window::open(turn.began, GRACE);
+            self.arm(slot, Some(FORCING_GRACE), None);
+        } else {
+            self.tickets += 1;
+            child.ticket = self.tickets;
+        }
+    }
+
+    /// A reload is done: who of the generation before it was passed over?
+    pub(super) fn reload_ends(&mut self, turn: &Loop<'_>, ledger: &mut Ledger) {
+        // The loop still has the old generation in force, so that its scripts have their names.
+        for place in 0..turn.scripts().len() {
+            let script = crate::id::ScriptId(u16::try_from(place).unwrap_or(u16::MAX));
+            let Some(mut slot) = self.roster.of_script(script).next() else { continue };
+            loop {
+                self.passed_over(turn, ledger, slot);
+                match self.roster.older(slot) {
+                    Some(older) => slot = older,
+                    None => break,
+                }
+            }
+        }
+    }
+
+    fn passed_over(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, slot: u32) {
+        let child = *self.roster.child(slot);
+        if !child.counts() || child.was_signalled() || child.kind == ScriptKind::Fifo || turn.ending {
+            return;
+        }
+        self.roster.child_mut(slot).written_off = true;
+        let queued = turn.timer_handled && turn.came_past(child.due.from);
+        let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
+        ledger.broken(Law::NoChildForgotten, Step::Reload, Some(entry), || {
+            let (name, run, pid) = (turn.name_of(&child), child.run, child.pid);
+            let how = if queued { " (its timeout was queued)" } else { "" };
+            format!("the reload is done, and {name}, run {run}, pid {pid}, lives on without a signal{how}")
+        });
+    }
+
+    /// Another generation is in force.
+    pub(super) fn turn_to(&mut self, generation: Generation, scripts: usize) {
+        self.roster.turn_to(generation, scripts);
+    }
+
+    /// The loop blocks: what was this turn to have done?
+    pub(super) fn blocked(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, deadline: Deadline) {
+        if let Some((run, pid)) = self.reaped.front().copied() {
+            self.reaped.clear();
+            ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::ChildTerminated), || {
+                format!("{}, run {run}, pid {pid}, was reaped, and its handler never ran", turn.name(run.of))
+            });
+        }
+        while let Some(Reverse((by, slot, ticket))) = self.debts.peek().copied() {
+            if !turn.came_past(by) {
+                break;
+            }
+            self.debts.pop();
+            let child = self.roster.child(slot);
+            if child.ticket != ticket || child.owed.is_none() || !child.counts() || turn.ending {
+                continue;
+            }
+            let waits = turn.reloaded
+                && !Loop::sleeps_past(by, turn.blocked, turn.armed)
+                && !Loop::sleeps_past(by, ledger.at, deadline);
+            if waits && child.told.is_some() {
+                self.postponed.push(Reverse((by, slot, ticket)));
+            } else {
+                self.not_signalled(turn, ledger, slot, by);
+            }
+        }
+        self.debts.extend(self.postponed.drain(..));
+    }
+
+    fn not_signalled(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, slot: u32, by: Instant) {
+        let child = self.roster.child_mut(slot);
+        child.written_off = true;
+        let child = *child;
+        let (run, pid, at) = (child.run, child.pid, ledger.at);
+        let Some(told) = child.told else {
+            ledger.broken(Law::NoChildForgotten, Step::Blocked, Some(EntryKind::Child), || {
+                let name = turn.name_of(&child);
+                format!("{name}, run {run}, pid {pid}, was due to be told to die by {by}; at {at} nobody has")
+            });
+            return;
+        };
+        // Found due before the reload, and lost with what was queued.
+        let queued = turn.reloaded && turn.timer_handled && turn.armed <= Deadline::At(by);
+        let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
+        ledger.broken(Law::KillFollowsTerm, Step::Blocked, Some(entry), || {
+            let name = turn.name_of(&child);
+            format!("{name}, run {run}, pid {pid}, told to die at {told}, was to be killed by {by}; at {at} it lives")
+        });
+    }
+}

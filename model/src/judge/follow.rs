@@ -1,0 +1,137 @@
+//! What the judge knows of the loop itself: who is in force, how far this turn of it has come.
+
+use super::roster::Child;
+use crate::event::EntryKind;
+use crate::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
+use crate::time::{Deadline, Instant, Span};
+use crate::trace::{Script, Setup};
+
+/// The loop, as its events tell. A *turn* is what happens from one return of the blocking call to the next
+/// blocking.
+#[derive(Clone, Debug)]
+pub(super) struct Loop<'s> {
+    setup: &'s Setup,
+    config: ConfigId,
+    /// The generation in force.
+    pub(super) generation: Generation,
+    next_config: ConfigId,
+    /// When the blocking call last returned; never yet, at the start.
+    pub(super) woke: Option<Instant>,
+    /// When the loop blocked before that.
+    pub(super) blocked: Instant,
+    /// What the timerfd was armed for then.
+    pub(super) armed: Deadline,
+    /// A reload's handler is running.
+    pub(super) reloading: bool,
+    /// A reload has begun in this turn.
+    pub(super) reloaded: bool,
+    /// What was due has been moved in this turn.
+    pub(super) timer_handled: bool,
+    /// When the running handler began.
+    pub(super) began: Instant,
+    /// The entry of the running handler, and the child that it names.
+    pub(super) running: Option<(EntryKind, Option<Run>)>,
+    /// A shutdown has begun.
+    pub(super) ending: bool,
+}
+
+impl<'s> Loop<'s> {
+    pub(super) fn new(setup: &'s Setup) -> Self {
+        Self {
+            setup,
+            config: ConfigId::default(),
+            generation: Generation::default(),
+            next_config: ConfigId::default(),
+            woke: None,
+            blocked: Instant::START,
+            armed: Deadline::Never,
+            reloading: false,
+            reloaded: false,
+            timer_handled: false,
+            began: Instant::START,
+            running: None,
+            ending: false,
+        }
+    }
+
+    /// The scripts in force.
+    pub(super) fn scripts(&self) -> &'s [Script] {
+        self.setup.configs.get(usize::from(self.config.0)).map_or(&[], |config| config.scripts.as_slice())
+    }
+
+    /// A script of the generation in force; `None` for any other.
+    pub(super) fn script(&self, of: ScriptRef) -> Option<&'s Script> {
+        if of.generation == self.generation { self.scripts().get(usize::from(of.script.0)) } else { None }
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> ConfigId {
+        self.config
+    }
+
+    /// What to call a script of the configuration in force.
+    pub(super) fn name(&self, of: ScriptRef) -> Name<'s> {
+        let text = self.script(of).map(|script| script.name.as_str());
+        Name { script: of.script, text }
+    }
+
+    /// What to call a child, whose generation may be an older one.
+    pub(super) fn name_of(&self, child: &Child) -> Name<'s> {
+        let script = child.run.of.script;
+        let config = self.setup.configs.get(usize::from(child.config.0));
+        let spec = config.and_then(|config| config.scripts.get(usize::from(script.0)));
+        Name { script, text: spec.map(|spec| spec.name.as_str()) }
+    }
+
+    pub(super) fn blocks(&mut self, at: Instant, deadline: Deadline) {
+        self.blocked = at;
+        self.armed = deadline;
+        self.running = None;
+    }
+
+    pub(super) fn wakes(&mut self, at: Instant) {
+        self.woke = Some(at);
+        self.began = at;
+        self.reloaded = false;
+        self.timer_handled = false;
+    }
+
+    pub(super) fn reload_begins(&mut self, config: ConfigId) {
+        self.next_config = config;
+        self.reloading = true;
+        self.reloaded = true;
+    }
+
+    pub(super) fn reload_ends(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.config = self.next_config;
+        self.reloading = false;
+    }
+
+    /// Whether this turn came to handle what was due at `instant`, whatever it made of it.
+    pub(super) fn came_past(&self, instant: Instant) -> bool {
+        self.woke.is_some_and(|woke| instant <= woke)
+    }
+
+    /// Whether the loop, blocking at `at` until `deadline`, would not come to what is due at `due` in time.
+    /// One microsecond is left to a deadline that is over: the timerfd cannot be armed for no time at all.
+    pub(super) fn sleeps_past(due: Instant, at: Instant, deadline: Deadline) -> bool {
+        deadline > Deadline::At(due.max(at) + Span::from_micros(1))
+    }
+}
+
+/// What a report calls a script.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'s> {
+    script: ScriptId,
+    text: Option<&'s str>,
+}
+
+impl core::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.text {
+            Some(text) => f.write_str(text),
+            None => write!(f, "script {}", self.script.0),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The laws about indexes: the memory laws of [`shape`], and `one-entry-per-child` and `no-stale-argument`.
+//!
+//! A state that breaks a conduct law is written down where it came to be, not at each look after that: a block
+//! that the look before found broken is no news, whatever has become of its entry.
+//!
+//! Exempt: retired entries on UNUSE are given out again uncleared, so that what they say means nothing; while a
+//! reload's handler runs, the old configuration is not freed yet and the new one is there already.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::follow::Loop;
+use super::ledger::Ledger;
+use super::shape::{self, Flaw};
+use crate::event::{EntryKind, Step};
+use crate::id::ScriptRef;
+use crate::index::{Block, Entry, IndexView, List, Tree};
+use crate::law::Law;
+
+/// Where a block was met in the look under way.
+const IN_CHILD: u32 = 1;
+const ON_READY: u32 = 2;
+const IN_CHILD_PID: u32 = 4;
+const PLACES: u32 = 3;
+
+/// What the last look found, and room for this one's.
+#[derive(Clone, Debug)]
+pub(super) struct Indexes {
+    /// For each block the look that last met it, and where it did.
+    met: Vec<u32>,
+    look: u32,
+    misplaced: Found,
+    stale: Found,
+}
+
+/// The look that last found a block to break a law, for each block up to the highest that did.
+#[derive(Clone, Debug)]
+struct Found(Vec<u32>);
+
+impl Found {
+    /// Notes that `block` breaks the law; whether that is news.
+    fn note(&mut self, block: Block, look: u32) -> bool {
+        let place = block.0 as usize;
+        if self.0.len() <= place {
+            self.0.resize(place + 1, 0);
+        }
+        let before = core::mem::replace(&mut self.0[place], look);
+        before == 0 || (before != look && before + 1 != look)
+    }
+}
+
+/// What one look finds.
+struct Look<'a, 'l> {
+    met: &'a mut [u32],
+    misplaced: &'a mut Found,
+    stale: &'a mut Found,
+    look: u32,
+    step: Step,
+    turn: &'l Loop<'l>,
+    ledger: &'l mut Ledger,
+}
+
+impl Indexes {
+    pub(super) const fn new() -> Self {
+        Self { met: Vec::new(), look: 0, misplaced: Found(Vec::new()), stale: Found(Vec::new()) }
+    }
+
+    /// Looks at all trees and lists, after `step`.
+    pub(super) fn look<V: IndexView>(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, step: Step, view: &V) {
+        self.look = self.look.wrapping_add(1) & (u32::MAX >> PLACES);
+        if self.look == 0 {
+            self.met.fill(0);
+            self.misplaced.0.fill(0);
+            self.stale.0.fill(0);
+            self.look = 1;
+        }
+        let blocks = view.blocks() as usize;
+        if self.met.len() < blocks {
+            self.met.resize(blocks.next_power_of_two(), 0);
+        }
+        let (met, misplaced, stale) = (self.met.as_mut_slice(), &mut self.misplaced, &mut self.stale);
+        let mut look = Look { met, misplaced, stale, look: self.look, step, turn, ledger };
+        let flaw = look.all(view);
+        if let Err((place, flaw)) = flaw {
+            let kind = flaw.block.map(|block| view.entry(block).kind);
+            ledger.broken(flaw.law, step, kind, || told(view, place, flaw));
+        }
+    }
+}
+
+fn told<V: IndexView>(view: &V, place: &str, flaw: Flaw) -> String {
+    match flaw.block {
+        Some(block) => format!("{} in {place}: {}", described(block, &view.entry(block)), flaw.what),
+        None => format!("in {place}: {}", flaw.what),
+    }
+}
+
+fn described(block: Block, entry: &Entry) -> String {
+    let kind = entry.kind.name();
+    match entry.pid {
+        Some(pid) => format!("block {} ({kind}, pid {pid})", block.0),
+        None => format!("block {} ({kind})", block.0),
+    }
+}
+
+impl Look<'_, '_> {
+    /// All trees and lists; the place and the flaw where the memory laws break.
+    fn all<V: IndexView>(&mut self, view: &V) -> Result<(), (&'static str, Flaw)> {
+        let mut queued = 0;
+        for list in List::ALL {
+            let walked = shape::list(view, list, |block| {
+                if list == List::Unuse {
+                    return;
+                }
+                let entry = view.entry(block);
+                if entry.kind == EntryKind::ChildTimeout && list == List::Ready {
+                    queued += 1;
+                    self.meet(block, ON_READY);
+                }
+                self.argument(block, &entry);
+            });
+            walked.map_err(|flaw| (list.name(), flaw))?;
+        }
+        let mut tracked = 0;
+        for tree in Tree::BY_DEADLINE {
+            let walked = shape::tree(view, tree, |block, entry| {
+                if tree == Tree::Child {
+                    tracked += 1;
+                    self.meet(block, IN_CHILD);
+                    if entry.kind != EntryKind::Child {
+                        self.misplaced(block, entry, "is in CHILD");
+                    }
+                }
+                self.argument(block, entry);
+            });
+            walked.map_err(|flaw| (tree.name(), flaw))?;
+        }
+        let mut by_pid = 0;
+        let walked = shape::tree(view, Tree::ChildPid, |block, entry| {
+            let there = match entry.kind {
+                EntryKind::Child => self.was_met(block, IN_CHILD),
+                EntryKind::ChildTimeout => self.was_met(block, ON_READY),
+                _ => false,
+            };
+            by_pid += u32::from(there);
+            self.meet(block, IN_CHILD_PID);
+            if !there {
+                self.misplaced(block, entry, "is in CHILD_PID, and neither in CHILD nor a timeout on READY");
+            }
+        });
+        walked.map_err(|flaw| (Tree::ChildPid.name(), flaw))?;
+        if by_pid < tracked + queued {
+            self.missing(view);
+        }
+        Ok(())
+    }
+
+    /// Who is tracked and not in CHILD_PID? The trees and lists are sound: this walks them again.
+    fn missing<V: IndexView>(&mut self, view: &V) {
+        let _ = shape::tree(view, Tree::Child, |block, entry| {
+            if !self.was_met(block, IN_CHILD_PID) {
+                self.misplaced(block, entry, "is in CHILD, and not in CHILD_PID");
+            }
+        });
+        let _ = shape::list(view, List::Ready, |block| {
+            let entry = view.entry(block);
+            if entry.kind == EntryKind::ChildTimeout && !self.was_met(block, IN_CHILD_PID) {
+                self.misplaced(block, &entry, "is a timeout on READY, and not in CHILD_PID");
+            }
+        });
+    }
+
+    #[inline]
+    fn meet(&mut self, block: Block, place: u32) {
+        let Some(met) = self.met.get_mut(block.0 as usize) else { return };
+        if *met >> PLACES != self.look {
+            *met = self.look << PLACES;
+        }
+        *met |= place;
+    }
+
+    #[inline]
+    fn was_met(&self, block: Block, place: u32) -> bool {
+        let met = self.met.get(block.0 as usize).copied().unwrap_or(0);
+        met >> PLACES == self.look && met & place != 0
+    }
+
+    #[cold]
+    fn misplaced(&mut self, block: Block, entry: &Entry, what: &str) {
+        if self.misplaced.note(block, self.look) {
+            self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), || {
+                format!("{} {what}", described(block, entry))
+            });
+        }
+    }
+
+    /// Whether an entry's argument is in force.
+    #[inline]
+    fn argument(&mut self, block: Block, entry: &Entry) {
+        if let Some(argument) = entry.argument
+            && argument.generation != self.turn.generation
+            && !self.turn.reloading
+        {
+            self.stale(block, entry, argument);
+        }
+    }
+
+    #[cold]
+    fn stale(&mut self, block: Block, entry: &Entry, argument: ScriptRef) {
+        if self.stale.note(block, self.look) {
+            let force = self.turn.generation.0;
+            self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), || {
+                let (who, generation) = (described(block, entry), argument.generation.0);
+                format!(
+                    "{who} points at script {} of generation {generation}, and {force} is in force",
+                    argument.script.0
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where broken laws are written down: each signature once, and nothing after a memory break.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::event::{EntryKind, Step};
+use crate::law::Law;
+use crate::time::Instant;
+use crate::verdict::{Break, Signature, Weight};
+
+/// Kinds of entry, and none.
+const ENTRIES: usize = EntryKind::ALL.len() + 1;
+/// More steps than there are.
+const STEPS: usize = 32;
+/// Bits in a word.
+const WORD: usize = u64::BITS as usize;
+/// Words that hold a bit for every signature.
+const WORDS: usize = (Law::ALL.len() * STEPS * ENTRIES).div_ceil(WORD);
+
+/// The breaks so far, and how far the history is.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    breaks: Vec<Break>,
+    seen: [u64; WORDS],
+    /// Records of the history so far, the one under judgement included.
+    pub(super) records: u64,
+    /// The instant of the last of them.
+    pub(super) at: Instant,
+    over: bool,
+}
+
+impl Ledger {
+    pub(super) const fn new() -> Self {
+        Self { breaks: Vec::new(), seen: [0; WORDS], records: 0, at: Instant::START, over: false }
+    }
+
+    /// Whether a memory break has ended the judging.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) fn breaks(&self) -> &[Break] {
+        &self.breaks
+    }
+
+    pub(super) fn into_breaks(self) -> Vec<Break> {
+        self.breaks
+    }
+
+    /// Writes a break down, unless its signature stands there already or judging is over. The detail is made
+    /// only when it is kept: no allocation for what is known.
+    pub(super) fn broken(
+        &mut self,
+        law: Law,
+        step: Step,
+        entry: Option<EntryKind>,
+        detail: impl FnOnce() -> String,
+    ) {
+        let place =
+            (law as usize * STEPS + step as usize) * ENTRIES + entry.map_or(0, |kind| kind as usize + 1);
+        let bit = 1 << (place % WORD);
+        if self.over || self.seen[place / WORD] & bit != 0 {
+            return;
+        }
+        self.seen[place / WORD] |= bit;
+        self.over = law.weight() == Weight::Memory;
+        self.breaks.push(Break {
+            signature: Signature { law, step, entry },
+            at: self.at,
+            records: self.records,
+            detail: detail(),
+        });
+    }
+}

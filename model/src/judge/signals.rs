@@ -1,0 +1,79 @@
+//! The law `signals-only-its-children`: signals go to the groups of the program's own children, never to
+//! process 1, to everyone, or to the program's own group.
+//!
+//! A zombie that was not reaped still bears its pid: a signal to it reaches nobody else. Exempt: one SIGKILL
+//! to the group of a child just reaped that died of the SIGTERM it was sent (what it left of its group dies
+//! with it), until the loop blocks again.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::ledger::Ledger;
+use super::roster::Child;
+use crate::event::{Answer, EntryKind, Step, Target};
+use crate::id::{Pid, Run};
+use crate::law::Law;
+use crate::signal::{ExitStatus, Signal};
+
+/// Whose groups may be swept.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    just_reaped: Vec<Pid>,
+}
+
+impl Signals {
+    pub(super) const fn new() -> Self {
+        Self { just_reaped: Vec::new() }
+    }
+
+    pub(super) fn reaped(&mut self, child: &Child, status: ExitStatus) {
+        if child.told.is_some() && status == ExitStatus::Signal(Signal::TERM) {
+            self.just_reaped.push(child.pid);
+        }
+    }
+
+    pub(super) fn blocked(&mut self) {
+        self.just_reaped.clear();
+    }
+
+    pub(super) fn sent(
+        &mut self,
+        ledger: &mut Ledger,
+        target: Target,
+        run: Option<Run>,
+        signal: Signal,
+        answer: Answer,
+    ) {
+        match target {
+            Target::Group(pid) | Target::Process(pid) if pid != Pid::SELF && run.is_some() => return,
+            Target::Group(pid) if signal == Signal::KILL => {
+                if let Some(place) = self.just_reaped.iter().position(|reaped| *reaped == pid) {
+                    self.just_reaped.swap_remove(place);
+                    return;
+                }
+            }
+            _ => {}
+        }
+        ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, Some(EntryKind::Child), || {
+            format!("{signal} to {}, {}", whom(target), heard(answer))
+        });
+    }
+}
+
+fn whom(target: Target) -> String {
+    match target {
+        Target::Group(pid) => format!("the group of {pid}, which is no child of it"),
+        Target::Process(pid) => format!("process {pid}, which is no child of it"),
+        Target::OwnGroup => String::from("its own group"),
+        Target::Everyone => String::from("every process there is"),
+    }
+}
+
+const fn heard(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Delivered => "delivered",
+        Answer::NoSuchProcess => "and there was no such process",
+        Answer::NotPermitted => "and it was not allowed to",
+    }
+}

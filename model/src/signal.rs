@@ -1,0 +1,129 @@
+//! Signals and exit statuses, as numbers that the kernel would use.
+
+use core::fmt;
+
+/// A signal, 1 to 64.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signal(u8);
+
+impl Signal {
+    /// Reload.
+    pub const HUP: Self = Self(1);
+    /// Cannot be refused.
+    pub const KILL: Self = Self(9);
+    /// A crash.
+    pub const SEGV: Self = Self(11);
+    /// End, please.
+    pub const TERM: Self = Self(15);
+    /// A child changed state.
+    pub const CHLD: Self = Self(17);
+    /// The highest there is.
+    pub const MAX: u8 = 64;
+
+    /// A signal, if `number` is 1 to 64.
+    #[must_use]
+    pub const fn new(number: u8) -> Option<Self> {
+        if number >= 1 && number <= Self::MAX { Some(Self(number)) } else { None }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Its name, if it is one that this project has to do with.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            4 => "SIGILL",
+            6 => "SIGABRT",
+            7 => "SIGBUS",
+            8 => "SIGFPE",
+            9 => "SIGKILL",
+            10 => "SIGUSR1",
+            11 => "SIGSEGV",
+            12 => "SIGUSR2",
+            15 => "SIGTERM",
+            17 => "SIGCHLD",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ExitStatus {
+    /// By itself, with this code.
+    Code(u8),
+    /// Of this signal.
+    Signal(Signal),
+}
+
+impl ExitStatus {
+    /// Success.
+    pub const SUCCESS: Self = Self::Code(0);
+
+    /// As `waitpid` stores it.
+    #[must_use]
+    pub const fn raw(self) -> i32 {
+        match self {
+            Self::Code(code) => (code as i32) << 8,
+            Self::Signal(signal) => signal.0 as i32,
+        }
+    }
+
+    /// What `waitpid` stored; `None` for a status that it stores for nothing that ended.
+    #[must_use]
+    pub fn from_raw(raw: i32) -> Option<Self> {
+        let low = u8::try_from(raw & 0x7f).ok()?;
+        if low == 0 {
+            u8::try_from((raw >> 8) & 0xff).ok().map(Self::Code)
+        } else {
+            Signal::new(low).map(Self::Signal)
+        }
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit {code}"),
+            Self::Signal(signal) => write!(f, "{signal}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_survives_the_way_through_waitpid() {
+        for code in 0..=u8::MAX {
+            let status = ExitStatus::Code(code);
+            assert_eq!(ExitStatus::from_raw(status.raw()), Some(status));
+        }
+        for signal in (1..=Signal::MAX).filter_map(Signal::new) {
+            let status = ExitStatus::Signal(signal);
+            assert_eq!(ExitStatus::from_raw(status.raw()), Some(status));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Virtual time: instants and spans, in whole microseconds.
+//!
+//! An [`Instant`] is a point on the trace's own clock, which starts at zero; a [`Span`] is a distance. They
+//! never mix: an instant minus an instant is a span, an instant plus a span is an instant, and two instants
+//! cannot be added. Both are bounded by [`Span::MAX`] and [`Instant::MAX`] so that no sum overflows unseen.
+
+use core::fmt;
+use core::ops::{Add, AddAssign, Sub};
+
+/// Microseconds in a second.
+pub const MICROS_PER_SECOND: u64 = 1_000_000;
+
+/// A length of virtual time, in microseconds, at most [`Span::MAX`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(u64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// The longest span that a trace can name: 10^8 seconds, a little over three years.
+    pub const MAX: Self = Self(100_000_000 * MICROS_PER_SECOND);
+
+    /// A span of `micros` microseconds; longer than [`Span::MAX`] is cut to it.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
+    }
+
+    /// A span of `millis` milliseconds; longer than [`Span::MAX`] is cut to it.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self::from_micros(millis.saturating_mul(1_000))
+    }
+
+    /// A span of `seconds` seconds; longer than [`Span::MAX`] is cut to it.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self::from_micros(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// The span in microseconds.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whether the span is empty.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// `self` less `other`, not less than zero.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Span {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self::from_micros(self.0 + other.0)
+    }
+}
+
+/// As scenario files write it: the largest unit that divides it, `3s`, `250ms`, `7us`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("0s"),
+            n if n % MICROS_PER_SECOND == 0 => write!(f, "{}s", n / MICROS_PER_SECOND),
+            n if n % 1_000 == 0 => write!(f, "{}ms", n / 1_000),
+            n => write!(f, "{n}us"),
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A point of virtual time, in microseconds since the trace began.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// When the trace begins.
+    pub const START: Self = Self(0);
+    /// The last instant there is; a trace that gets there stands still. About 300 years.
+    pub const MAX: Self = Self(10_000_000_000 * MICROS_PER_SECOND);
+
+    /// The instant `micros` microseconds after the start; later than [`Instant::MAX`] is cut to it.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
+    }
+
+    /// Microseconds since the start.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Span {
+        Span::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Span> for Instant {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self::from_micros(self.0 + span.0)
+    }
+}
+
+impl AddAssign<Span> for Instant {
+    fn add_assign(&mut self, span: Span) {
+        *self = *self + span;
+    }
+}
+
+/// The span between two instants.
+///
+/// # Panics
+/// When `earlier` is after `self`: a law of the caller is broken. Use
+/// [`saturating_since`](Instant::saturating_since) where that can be.
+impl Sub for Instant {
+    type Output = Span;
+    fn sub(self, earlier: Self) -> Span {
+        assert!(earlier <= self, "{earlier} is not before {self}");
+        Span(self.0 - earlier.0)
+    }
+}
+
+/// Seconds with six places, as keepalived's own log writes them: `3.000000`.
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / MICROS_PER_SECOND, self.0 % MICROS_PER_SECOND)
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// When an entry is due. `Never` sorts after every instant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Deadline {
+    /// Due at this instant.
+    At(Instant),
+    /// Not due by time at all.
+    Never,
+}
+
+impl Deadline {
+    /// Whether the deadline is not after `now`.
+    #[must_use]
+    pub fn is_due(self, now: Instant) -> bool {
+        self <= Self::At(now)
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(instant) => instant.fmt(f),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn a_span_is_written_in_the_largest_unit_that_divides_it() {
+        let texts =
+            [0, 7, 1_500, 250_000, 1_000_000, 90_000_000].map(|n| format!("{}", Span::from_micros(n)));
+        assert_eq!(texts, ["0s", "7us", "1500us", "250ms", "1s", "90s"]);
+    }
+
+    #[test]
+    fn never_is_after_every_instant() {
+        assert!(Deadline::At(Instant::MAX) < Deadline::Never);
+        assert!(!Deadline::Never.is_due(Instant::MAX));
+        assert!(Deadline::At(Instant::START).is_due(Instant::START));
+    }
+
+    #[test]
+    #[should_panic(expected = "0.000002 is not before 0.000001")]
+    fn a_span_cannot_be_negative() {
+        let _ = Instant::from_micros(1) - Instant::from_micros(2);
+    }
+}

@@ -1,0 +1,297 @@
+//! One trace on the real scheduler: the world around it, and the operations that it asks for.
+//!
+//! Always: no borrow of the world is held over a call into the program, for the program calls back. The
+//! indexes are looked at where the replica lets them be looked at and nowhere else: when a handler of the
+//! script layer begins, after each operation, and before the loop blocks.
+
+use alloc::boxed::Box;
+use core::ptr;
+
+use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
+use treefall_model::id::Pid;
+use treefall_model::index::{Block, IndexView as _, Link, Tree};
+use treefall_model::observe::{Observed, Observer as _, Watch};
+use treefall_model::signal::Signal;
+use treefall_model::time::Span;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Outcome;
+use treefall_world::wire::Options;
+use treefall_world::{Counts, Descriptor, Dispatch, Ending, Op, Woken, World};
+
+use crate::calibrate::NEVER;
+use crate::fatal::fatal;
+use crate::layout::{View, field, layout, tagged, untagged};
+use crate::shelter::{Left, escape, shelter};
+use crate::single::{Mode, Single, set_mode};
+use crate::{callbacks, guard, heap, program};
+use crate::hooks::kernel;
+
+/// A trace that is being run.
+pub struct Session {
+    /// The world around the scheduler.
+    pub world: World<'static, Watch<'static>>,
+    view: View,
+    /// The indexes are looked at.
+    looks: bool,
+    /// The base entries are the ones that the master came with.
+    fresh: bool,
+    /// The signal handler is reading on.
+    reading: bool,
+    end: Option<End>,
+}
+
+static SESSION: Single<*mut Session> = Single::new(ptr::null_mut());
+
+/// Does something with the trace that is being run. Not to be called from inside itself.
+#[inline]
+pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
+    guard::set_watching(true);
+    // SAFETY: the pointer is that of the session whose program calls; one thread, and `work` calls nothing of
+    // the program's, so that this is the only reference.
+    let result = work(unsafe { &mut *SESSION.get() });
+    guard::set_watching(false);
+    result
+}
+
+/// How a run went.
+pub struct Ran {
+    /// What was seen of it.
+    pub observed: Observed,
+    /// What happened, counted.
+    pub counts: Counts,
+    /// The program crashed or hung: [`guard::fault`] says where.
+    pub faulted: bool,
+}
+
+/// Runs a trace with a master of its own. `None`: the harness failed; see [`fatal`](crate::fatal).
+pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
+    heap::reset(trace.setup().heap);
+    kernel::reset();
+    program::restore_variables();
+    let watch = Watch::new(trace.setup(), SubjectKind::Engine, options.watch);
+    let looks = watch.looks();
+    let world = World::new(trace, options.rules.rules(), watch);
+    let view = View { master: 0 };
+    let session = Session { world, view, looks, fresh: true, reading: false, end: None };
+    SESSION.set(Box::into_raw(Box::new(session)));
+    set_mode(Mode::Run);
+    let left = shelter(from_the_start);
+    if left == Left::Returned {
+        finish(End::LoopReturned);
+    }
+    let session = SESSION.get();
+    SESSION.set(ptr::null_mut());
+    // SAFETY: made from a box above; the program is left, nothing else has the pointer.
+    let session = unsafe { Box::from_raw(session) };
+    let outcome = match (left, session.end) {
+        (Left::Fatal, _) => return None,
+        (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(guard::fault().signal)?, function: None },
+        (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
+        _ => Outcome::Survived,
+    };
+    let counts = session.world.counts();
+    let observed = session.world.into_observer().finish(outcome);
+    Some(Ran { observed, counts, faulted: matches!(left, Left::Crashed | Left::Hung) })
+}
+
+extern "C" fn from_the_start() {
+    // SAFETY: the calls of the program's own main, in its order.
+    unsafe {
+        let master = program::thread_make_master();
+        with(|session| session.view.master = master);
+        program::set_master(master);
+        program::signal_set(i32::from(Signal::HUP.number()), signalled, 0);
+        program::signal_set(i32::from(Signal::TERM.number()), signalled, 0);
+        program::signal_set(i32::from(Signal::CHLD.number()), program::child_handler(), master);
+        with(|session| session.world.start());
+        carry_out();
+        program::process_threads(master);
+    }
+}
+
+fn finish(end: End) {
+    with(|session| {
+        session.end = Some(end);
+        session.world.finish(end);
+    });
+}
+
+/// Ends the run when the loop does not come to its blocking call.
+#[inline]
+fn check_limit() {
+    if with(|session| session.world.over_limit()) {
+        finish(End::NoProgress);
+        escape(Left::Ended);
+    }
+}
+
+#[inline]
+fn look(step: Step) {
+    with(|session| {
+        if session.looks {
+            let (at, view) = (session.world.now(), session.view);
+            session.world.observer().step(step, at, &view);
+        }
+    });
+}
+
+/// The loop blocks: what is ready, in order. Does not return when the run is over.
+pub fn block() -> [Option<Descriptor>; 2] {
+    check_limit();
+    look(Step::Blocked);
+    match with(|session| session.world.block()) {
+        Woken::Ready { first, second } => [Some(first), second],
+        Woken::End(end) => {
+            finish(end);
+            escape(Left::Ended)
+        }
+    }
+}
+
+/// The timer handler reads the timerfd.
+pub fn read_timer() -> bool {
+    check_limit();
+    with(|session| session.world.read_timer())
+}
+
+/// The signal handler reads the signalfd.
+pub fn read_signal() -> Option<Signal> {
+    if !with(|session| session.reading) {
+        check_limit();
+    }
+    with(|session| {
+        let signal = session.world.read_signal();
+        session.reading = signal.is_some();
+        signal
+    })
+}
+
+/// The program calls a handler of the script layer.
+pub fn dispatched(handler: Handler, entry: usize) {
+    guard::progress();
+    check_limit();
+    let dispatch = dispatch_of(handler, entry);
+    look(Step::Dispatched);
+    with(|session| session.world.begin(dispatch));
+    carry_out();
+}
+
+#[inline]
+fn dispatch_of(handler: Handler, entry: usize) -> Dispatch {
+    let Some(Block(_)) = heap::block_at(entry, 0) else {
+        return Dispatch { handler, kind: EntryKind::Other, argument: None, pid: None, status: 0 };
+    };
+    let layout = layout();
+    // SAFETY: fields inside a block of the heap.
+    let (number, argument, pid, status) = unsafe {
+        (
+            field::<i32>(entry + layout.kind),
+            field::<usize>(entry + layout.argument),
+            field::<i32>(entry + layout.pid),
+            field::<i32>(entry + layout.status),
+        )
+    };
+    let kind = layout.kind_of(number);
+    Dispatch { handler, kind, argument: untagged(argument), pid: Pid::new(pid), status }
+}
+
+extern "C" fn signalled(_: usize, number: i32) {
+    guard::progress();
+    if let Some(signal) = u8::try_from(number).ok().and_then(Signal::new) {
+        with(|session| session.world.begin_signal(signal));
+        carry_out();
+    }
+}
+
+/// Carries out what the world asks for, until the handler that began is done.
+fn carry_out() {
+    while let Some(op) = with(|session| session.world.next_op()) {
+        perform(op);
+        if let Some(step) = op.step() {
+            look(step);
+        }
+    }
+}
+
+fn function(handler: Handler) -> program::EntryHandler {
+    match callbacks::function(handler) {
+        Some(function) => function,
+        None => fatal(format_args!("the world asked for an entry with the program's own handler {}", handler.name())),
+    }
+}
+
+fn micros(after: Span) -> u64 {
+    after.as_micros()
+}
+
+fn perform(op: Op) {
+    let master = with(|session| session.view.master);
+    // SAFETY: each is a call that a handler of the program's makes, and one of its handlers is running, or its
+    // main before the loop.
+    unsafe {
+        match op {
+            Op::AddTimer { handler, argument, after } => {
+                program::thread_add_timer(master, function(handler), tagged(argument), micros(after));
+            }
+            Op::AddShutdownTimer { handler, after } => {
+                if !program::has_shutdown_timer() {
+                    fatal(format_args!("the program does not show thread_add_timer_shutdown, which a shutdown needs"));
+                }
+                program::thread_add_timer_shutdown(master, function(handler), 0, micros(after));
+            }
+            Op::AddChild { handler, argument, pid, after } => {
+                let after = after.map_or(NEVER, micros);
+                program::thread_add_child(master, function(handler), tagged(argument), pid.get(), after);
+            }
+            Op::AddEvent { handler, argument } => {
+                program::thread_add_event(master, function(handler), tagged(argument), 0);
+            }
+            Op::AddTerminateStart { handler } => {
+                program::thread_add_start_terminate_event(master, function(handler));
+            }
+            Op::TerminateChildren { signal, ending } => {
+                let flag = with(|session| session.world.rules().behaviour.killall_flag);
+                let flag = flag.value(ending == Ending::Shutdown);
+                program::script_killall(master, i32::from(signal.number()), usize::from(flag));
+            }
+            Op::Cleanup { keep_children } => {
+                program::thread_cleanup_master(master, usize::from(keep_children));
+                with(|session| session.fresh = false);
+            }
+            Op::AddBase => {
+                // A new master comes with them.
+                if !with(|session| session.fresh) {
+                    program::thread_add_base_threads(master, 0);
+                }
+            }
+            Op::ReadClock => {
+                if program::has_clock() {
+                    program::set_time_now();
+                }
+            }
+            Op::CountChildren => {
+                let children = with(|session| count_children(&session.view));
+                with(|session| session.world.children_counted(children));
+            }
+            Op::Terminate => {
+                program::thread_add_terminate_event(master);
+            }
+        }
+    }
+}
+
+/// How many entries stand in CHILD; in a broken tree, how many are found before there would be too many.
+fn count_children(view: &View) -> u32 {
+    let mut count = 0;
+    let mut waiting = alloc::vec![view.root(Tree::Child)];
+    while let Some(link) = waiting.pop() {
+        let Link::To(block) = link else { continue };
+        count += 1;
+        if count >= view.blocks() {
+            break;
+        }
+        let node = view.node(Tree::Child, block);
+        waiting.extend([node.left, node.right]);
+    }
+    count
+}

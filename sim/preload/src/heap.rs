@@ -1,0 +1,275 @@
+//! The program's heap while it is driven: its entries in numbered blocks, everything else beside them.
+//!
+//! Always: entries (known by their size, which the calibration found) lie in slots of one stride, numbered in
+//! the order in which they were made; which freed one is handed out again is the trace's heap policy. A freed
+//! block keeps its bytes, and whether a block is live is written down outside of it, so that the program can
+//! break neither. Fresh memory is zeroed, so that a trace never sees what the one before left.
+
+use core::ptr::NonNull;
+
+use treefall_model::index::Block;
+use treefall_model::trace::HeapPolicy;
+
+use crate::fatal::fatal;
+use crate::shelter::is_sheltered;
+use crate::single::Single;
+use crate::sys;
+
+/// From one entry to the next.
+pub const STRIDE: usize = 128;
+/// Most entries of one trace.
+const BLOCKS_MAX: usize = 1 << 23;
+/// Of everything else.
+const REST_BYTES: usize = 256 << 20;
+/// Blocks of the rest are kept by size, up to this many steps of 16 bytes.
+const CLASSES: usize = 256;
+/// Before each block of the rest: its size and whether it is live.
+const HEADER: usize = 16;
+const LIVE: usize = 0x11fe_11fe;
+const FREED: usize = 0xf4ee_f4ee;
+
+/// The state of the heap. Plain numbers: addresses of mappings that live as long as the process.
+#[derive(Clone, Copy)]
+struct Heap {
+    /// How large an entry is; 0: not known yet.
+    entry: usize,
+    policy: HeapPolicy,
+    /// The slots.
+    slots: usize,
+    /// For each slot, whether it is live.
+    live: usize,
+    /// Numbers of freed slots, in the order of their freeing.
+    freed: usize,
+    first_freed: usize,
+    past_freed: usize,
+    made: usize,
+    rest: usize,
+    rest_at: usize,
+    classes: [usize; CLASSES],
+    last: (usize, usize),
+}
+
+static HEAP: Single<Heap> = Single::new(Heap {
+    entry: 0,
+    policy: HeapPolicy::LastFreedFirst,
+    slots: 0,
+    live: 0,
+    freed: 0,
+    first_freed: 0,
+    past_freed: 0,
+    made: 0,
+    rest: 0,
+    rest_at: 0,
+    classes: [0; CLASSES],
+    last: (0, 0),
+});
+
+fn heap() -> &'static mut Heap {
+    // SAFETY: one thread, and no caller below holds the reference over a call to another.
+    unsafe { &mut *HEAP.as_ptr() }
+}
+
+fn mapping(bytes: usize) -> usize {
+    let Some(start) = sys::map(bytes, false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+    start.as_ptr() as usize
+}
+
+/// Makes the mappings. Once, before anything else here.
+pub fn open() {
+    let heap = heap();
+    heap.slots = mapping(BLOCKS_MAX * STRIDE);
+    heap.live = mapping(BLOCKS_MAX);
+    // Every freeing writes one number; a slot may be freed many times: the queue goes round.
+    heap.freed = mapping(BLOCKS_MAX * 4);
+    heap.rest = mapping(REST_BYTES);
+    heap.rest_at = heap.rest;
+}
+
+/// Entries are so large. Larger than a slot's stride: cannot be numbered.
+pub fn set_entry_size(bytes: usize) -> bool {
+    heap().entry = bytes;
+    (1..=STRIDE).contains(&bytes)
+}
+
+/// All blocks are gone; the next are handed out by `policy`.
+pub fn reset(policy: HeapPolicy) {
+    let heap = heap();
+    heap.policy = policy;
+    heap.first_freed = 0;
+    heap.past_freed = 0;
+    heap.made = 0;
+    heap.rest_at = heap.rest;
+    heap.classes = [0; CLASSES];
+}
+
+/// How many entries were made.
+pub fn blocks() -> u32 {
+    heap().made as u32
+}
+
+/// The address of a block's first byte.
+#[inline]
+pub fn address(block: Block) -> usize {
+    heap().slots + block.0 as usize * STRIDE
+}
+
+/// The block at which `address` lies at `offset` exactly.
+#[inline]
+pub fn block_at(address: usize, offset: usize) -> Option<Block> {
+    let heap = heap();
+    let from_start = address.wrapping_sub(heap.slots).wrapping_sub(offset);
+    let number = from_start / STRIDE;
+    (from_start.is_multiple_of(STRIDE) && number < heap.made).then_some(Block(number as u32))
+}
+
+/// Whether the block is handed out and not given back.
+#[inline]
+pub fn is_live(block: Block) -> bool {
+    let heap = heap();
+    if block.0 as usize >= heap.made {
+        return false;
+    }
+    // SAFETY: one byte for each slot made.
+    unsafe { *((heap.live + block.0 as usize) as *const u8) != 0 }
+}
+
+/// The block handed out last: its address and how large it was asked to be.
+pub fn last() -> (usize, usize) {
+    heap().last
+}
+
+fn exhausted(what: &str) -> ! {
+    fatal(format_args!("the program used up the memory that the engine has for {what}"))
+}
+
+fn take_entry(heap: &mut Heap) -> usize {
+    let again = match heap.policy {
+        HeapPolicy::NeverAgain => None,
+        _ if heap.first_freed == heap.past_freed => None,
+        HeapPolicy::LastFreedFirst => {
+            heap.past_freed -= 1;
+            Some(heap.past_freed)
+        }
+        HeapPolicy::FirstFreedFirst => {
+            heap.first_freed += 1;
+            Some(heap.first_freed - 1)
+        }
+    };
+    let number = match again {
+        // SAFETY: a place in the queue, taken round its end, that was written when the slot was freed.
+        Some(place) => unsafe { *((heap.freed + place % BLOCKS_MAX * 4) as *const u32) as usize },
+        None => {
+            if heap.made == BLOCKS_MAX {
+                exhausted("entries");
+            }
+            heap.made += 1;
+            heap.made - 1
+        }
+    };
+    // SAFETY: the slot's own byte.
+    unsafe { *((heap.live + number) as *mut u8) = 1 };
+    heap.slots + number * STRIDE
+}
+
+fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
+    let size = size.max(1).next_multiple_of(16);
+    let class = size / 16;
+    let free = heap.classes.get(class).copied().unwrap_or(0);
+    let block = if free != 0 && align <= 16 {
+        // SAFETY: a freed block of the rest holds the address of the next one.
+        heap.classes[class] = unsafe { *(free as *const usize) };
+        free
+    } else {
+        let block = (heap.rest_at + HEADER).next_multiple_of(align.max(16));
+        if size > (heap.rest + REST_BYTES).saturating_sub(block) {
+            exhausted("what is no entry");
+        }
+        heap.rest_at = block + size;
+        block
+    };
+    // SAFETY: the two words before the block are its header, inside the mapping.
+    unsafe {
+        *((block - 16) as *mut usize) = size;
+        *((block - 8) as *mut usize) = LIVE;
+    }
+    block
+}
+
+/// A zeroed block. Never fails: without memory the run ends.
+pub fn allocate(size: usize, align: usize) -> *mut u8 {
+    let heap = heap();
+    let block = if size == heap.entry && align <= 16 {
+        take_entry(heap)
+    } else {
+        take_rest(heap, size, align)
+    };
+    heap.last = (block, size);
+    // SAFETY: the block is at least `size` bytes long and nobody else's.
+    unsafe { core::ptr::write_bytes(block as *mut u8, 0, size) };
+    block as *mut u8
+}
+
+fn slots_hold(heap: &Heap, address: usize) -> bool {
+    (heap.slots..heap.slots + BLOCKS_MAX * STRIDE).contains(&address)
+}
+
+fn rest_holds(heap: &Heap, address: usize) -> bool {
+    (heap.rest + HEADER..heap.rest_at).contains(&address)
+}
+
+/// Whether `address` is in this heap, not in libc's.
+pub fn holds(address: usize) -> bool {
+    slots_hold(heap(), address) || rest_holds(heap(), address)
+}
+
+/// How many bytes a block of this heap has.
+pub fn size_of(block: NonNull<u8>) -> usize {
+    let heap = heap();
+    let address = block.as_ptr() as usize;
+    if slots_hold(heap, address) {
+        return heap.entry;
+    }
+    // SAFETY: the header of a block of the rest; the caller has one of this heap.
+    unsafe { *((address - 16) as *const usize) }
+}
+
+/// Takes a block back. One that is not live: as glibc does, SIGABRT.
+pub fn release(block: NonNull<u8>) {
+    let heap = heap();
+    let address = block.as_ptr() as usize;
+    if slots_hold(heap, address) {
+        match block_at(address, 0) {
+            Some(number) if is_live(number) => {
+                let place = heap.past_freed % BLOCKS_MAX;
+                // SAFETY: the slot's own byte, and the next place in the queue.
+                unsafe {
+                    *((heap.live + number.0 as usize) as *mut u8) = 0;
+                    *((heap.freed + place * 4) as *mut u32) = number.0;
+                }
+                heap.past_freed += 1;
+            }
+            _ => double_free(),
+        }
+        return;
+    }
+    // SAFETY: a block of the rest has its header before it; a pointer into the middle of one reads bytes of
+    // the mapping and is refused.
+    unsafe {
+        if !address.is_multiple_of(16) || *((address - 8) as *const usize) != LIVE {
+            double_free();
+            return;
+        }
+        *((address - 8) as *mut usize) = FREED;
+        let class = *((address - 16) as *const usize) / 16;
+        if class < CLASSES {
+            *(address as *mut usize) = heap.classes[class];
+            heap.classes[class] = address;
+        }
+    }
+}
+
+fn double_free() {
+    if is_sheltered() {
+        sys::raise(6);
+    }
+}

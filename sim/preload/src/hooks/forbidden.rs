@@ -1,0 +1,97 @@
+//! Calls that a driven program has no business to make: each ends the run with its name.
+//!
+//! Always: outside of a taken-over process each goes on to the real one with all its registers untouched,
+//! however many arguments it has.
+
+use core::arch::naked_asm;
+use core::ffi::CStr;
+use core::sync::atomic::AtomicUsize;
+
+use crate::fatal::fatal;
+use crate::hooks::next;
+use crate::single::MODE;
+
+unsafe extern "C" fn refuse(name: *const core::ffi::c_char) -> ! {
+    // SAFETY: the stubs hand over a constant text.
+    let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
+    fatal(format_args!("the program called {name}, which the engine does not let through"))
+}
+
+unsafe extern "C" fn resolve(name: *const core::ffi::c_char, slot: *const AtomicUsize) -> usize {
+    // SAFETY: the stubs hand over a constant text and a static.
+    unsafe { next::find(&*slot, CStr::from_ptr(name)) }
+}
+
+macro_rules! concat_bytes {
+    ($name:ident) => {{
+        const TEXT: &str = concat!(stringify!($name), "\0");
+        const BYTES: &[u8; TEXT.len()] = match TEXT.as_bytes().first_chunk() {
+            Some(bytes) => bytes,
+            None => panic!("a text has its own length"),
+        };
+        BYTES
+    }};
+}
+macro_rules! forbidden {
+    ($($name:ident)*) => { $(
+        #[doc = concat!("`", stringify!($name), "` is not let through.")]
+        ///
+        /// # Safety
+        /// As libc's.
+        #[cfg_attr(panic = "abort", unsafe(no_mangle))]
+        #[unsafe(naked)]
+        pub unsafe extern "C" fn $name() {
+            static SLOT: AtomicUsize = AtomicUsize::new(0);
+            static NAME: [u8; concat!(stringify!($name), "\0").len()] = *concat_bytes!($name);
+            naked_asm!(
+                "cmp byte ptr [rip + {mode}], 0",
+                "jne 2f",
+                "mov r11, [rip + {slot}]",
+                "test r11, r11",
+                "je 3f",
+                "jmp r11",
+                // Taken over.
+                "2:",
+                "lea rdi, [rip + {name}]",
+                "and rsp, -16",
+                "call {refuse}",
+                "ud2",
+                // The first use: all registers that carry arguments are kept.
+                "3:",
+                "push rax",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                "push rcx",
+                "push r8",
+                "push r9",
+                "lea rdi, [rip + {name}]",
+                "lea rsi, [rip + {slot}]",
+                "call {resolve}",
+                "mov r11, rax",
+                "pop r9",
+                "pop r8",
+                "pop rcx",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                "pop rax",
+                "jmp r11",
+                mode = sym MODE,
+                slot = sym SLOT,
+                name = sym NAME,
+                refuse = sym refuse,
+                resolve = sym resolve,
+            )
+        }
+    )* };
+}
+
+forbidden! {
+    fork vfork execv execve execvp execl execlp execle posix_spawn posix_spawnp system popen pclose daemon
+    pthread_create exit _exit setpgid setsid waitid wait wait3 wait4
+    sleep usleep nanosleep clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
+    socket connect bind send sendto sendmsg recv recvfrom recvmsg
+    eventfd inotify_init1 pipe pipe2 open open64 openat creat fopen fopen64
+    unlink rename sched_setscheduler setpriority
+}

@@ -1,0 +1,415 @@
+//! Clock, timerfd, signalfd, epoll, processes, signals and the log, as the program calls them.
+//!
+//! Always: in a taken-over process each asks the [`drive`](crate::drive)n trace's world, or the calibration's
+//! few answers; none touches the machine. The descriptors are numbers that no real descriptor has.
+
+use treefall_model::event::{Answer, Target};
+use treefall_model::id::Pid;
+use treefall_model::signal::Signal;
+use treefall_model::time::Span;
+use treefall_world::Descriptor;
+
+use super::fail;
+use super::next::next;
+use crate::fatal::fatal;
+use crate::single::{Mode, Single, mode};
+use crate::{calibrate, drive, guard, log};
+
+/// The timerfd.
+pub const TIMER_FD: i32 = 1_000_001;
+/// The signalfd.
+pub const SIGNAL_FD: i32 = 1_000_002;
+const EPOLL_FD: i32 = 1_000_003;
+
+const ESRCH: i32 = 3;
+const EPERM: i32 = 1;
+const ECHILD: i32 = 10;
+const EAGAIN: i32 = 11;
+
+const CLOCK_REALTIME: i32 = 0;
+const CLOCK_REALTIME_COARSE: i32 = 5;
+
+/// CLOCK_MONOTONIC when a trace begins.
+const START_SECONDS: i64 = 1_000_000;
+/// CLOCK_REALTIME when a trace begins: the program's cached clock counts from there.
+pub const REAL_START_SECONDS: i64 = START_SECONDS + 1_600_000_000;
+
+/// What the program registered with epoll, to be given back as it is.
+#[derive(Clone, Copy)]
+struct Registered {
+    timer: Option<u64>,
+    signals: Option<u64>,
+}
+
+static REGISTERED: Single<Registered> = Single::new(Registered { timer: None, signals: None });
+
+/// A new trace begins: nothing is registered.
+pub fn reset() {
+    REGISTERED.set(Registered { timer: None, signals: None });
+}
+
+fn off() -> bool {
+    if mode() == Mode::Off {
+        return true;
+    }
+    guard::progress();
+    false
+}
+
+/// The clock in microseconds since the trace began.
+fn clock() -> u64 {
+    if mode() == Mode::Run { drive::with(|session| session.world.clock().as_micros()) } else { calibrate::clock() }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
+    if off() {
+        return next!(clock_gettime(clock_id, time) as fn(i32, *mut i64) -> i32);
+    }
+    let real = matches!(clock_id, CLOCK_REALTIME | CLOCK_REALTIME_COARSE);
+    let micros = if real { calm_clock() } else { clock() };
+    let start = if real { REAL_START_SECONDS } else { START_SECONDS };
+    // SAFETY: the caller's own record of two words.
+    unsafe {
+        *time = start + (micros / 1_000_000) as i64;
+        *time.add(1) = (micros % 1_000_000 * 1_000) as i64;
+    }
+    0
+}
+
+/// What the clock shows, when the asking itself is not to be counted.
+fn calm_clock() -> u64 {
+    if mode() == Mode::Run { drive::with(|session| session.world.now().as_micros()) } else { calibrate::clock() }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
+    if off() {
+        return next!(gettimeofday(time, zone) as fn(*mut i64, *mut u8) -> i32);
+    }
+    let micros = calm_clock();
+    // SAFETY: the caller's own record of two words.
+    unsafe {
+        *time = REAL_START_SECONDS + (micros / 1_000_000) as i64;
+        *time.add(1) = (micros % 1_000_000) as i64;
+    }
+    0
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn time(result: *mut i64) -> i64 {
+    if off() {
+        return next!(time(result) as fn(*mut i64) -> i64);
+    }
+    let seconds = REAL_START_SECONDS + (calm_clock() / 1_000_000) as i64;
+    if !result.is_null() {
+        // SAFETY: the caller's own word.
+        unsafe { *result = seconds };
+    }
+    seconds
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn epoll_create(size: i32) -> i32 {
+    if off() { next!(epoll_create(size) as fn(i32) -> i32) } else { EPOLL_FD }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn epoll_create1(flags: i32) -> i32 {
+    if off() { next!(epoll_create1(flags) as fn(i32) -> i32) } else { EPOLL_FD }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *const u8) -> i32 {
+    const DELETE: i32 = 2;
+    if off() {
+        return next!(epoll_ctl(epoll, operation, fd, event) as fn(i32, i32, i32, *const u8) -> i32);
+    }
+    // SAFETY: the caller's packed record: what to wait for, then eight bytes of its own.
+    let data = || unsafe { event.add(4).cast::<u64>().read_unaligned() };
+    let data = (operation != DELETE && !event.is_null()).then(data);
+    let mut registered = REGISTERED.get();
+    match fd {
+        TIMER_FD => registered.timer = data,
+        SIGNAL_FD => registered.signals = data,
+        _ => {}
+    }
+    REGISTERED.set(registered);
+    0
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn epoll_wait(epoll: i32, events: *mut u8, most: i32, timeout: i32) -> i32 {
+    const READABLE: u32 = 1;
+    const EVENT_BYTES: usize = 12;
+    if off() {
+        return next!(epoll_wait(epoll, events, most, timeout) as fn(i32, *mut u8, i32, i32) -> i32);
+    }
+    let ready = if mode() == Mode::Run { drive::block() } else { calibrate::block() };
+    let registered = REGISTERED.get();
+    let data = ready.map(|descriptor| match descriptor? {
+        Descriptor::Timer => registered.timer,
+        Descriptor::Signals => registered.signals,
+    });
+    let mut count = 0;
+    for data in data.into_iter().flatten().take(usize::try_from(most).unwrap_or(0)) {
+        // SAFETY: the caller has room for `most` packed records.
+        unsafe {
+            let event = events.add(EVENT_BYTES * count);
+            event.cast::<u32>().write_unaligned(READABLE);
+            event.add(4).cast::<u64>().write_unaligned(data);
+        }
+        count += 1;
+    }
+    count as i32
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn timerfd_create(clock_id: i32, flags: i32) -> i32 {
+    if off() { next!(timerfd_create(clock_id, flags) as fn(i32, i32) -> i32) } else { TIMER_FD }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, old: *mut i64) -> i32 {
+    if off() {
+        return next!(timerfd_settime(fd, flags, new, old) as fn(i32, i32, *const i64, *mut i64) -> i32);
+    }
+    if flags != 0 {
+        fatal(format_args!("the program armed its timerfd with flags {flags}, not relative to now"));
+    }
+    // SAFETY: the caller's record of four words: the interval, then the first expiry.
+    let (seconds, nanos) = unsafe { (*new.add(2), *new.add(3)) };
+    let after = match (seconds, nanos) {
+        (0, 0) => None,
+        // As far as the clock goes: no deadline at all.
+        (seconds, _) if seconds > i64::MAX / 2 => None,
+        (seconds, nanos) => {
+            let micros = (seconds as u64).saturating_mul(1_000_000).saturating_add(nanos as u64 / 1_000);
+            Some(Span::from_micros(micros))
+        }
+    };
+    if mode() == Mode::Run {
+        drive::with(|session| session.world.arm_timer(after));
+    } else {
+        calibrate::arm_timer(after);
+    }
+    0
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn signalfd(fd: i32, mask: *const u64, flags: i32) -> i32 {
+    if off() { next!(signalfd(fd, mask, flags) as fn(i32, *const u64, i32) -> i32) } else { SIGNAL_FD }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
+    const SIGINFO_BYTES: usize = 128;
+    if off() {
+        return next!(read(fd, buffer, bytes) as fn(i32, *mut u8, usize) -> isize);
+    }
+    match fd {
+        TIMER_FD if bytes >= 8 => {
+            let expired =
+                if mode() == Mode::Run { drive::read_timer() } else { calibrate::read_timer() };
+            if !expired {
+                return fail(EAGAIN) as isize;
+            }
+            // SAFETY: the caller has room for eight bytes.
+            unsafe { buffer.cast::<u64>().write_unaligned(1) };
+            8
+        }
+        SIGNAL_FD if bytes >= SIGINFO_BYTES => {
+            let signal = if mode() == Mode::Run { drive::read_signal() } else { None };
+            let Some(signal) = signal else { return fail(EAGAIN) as isize };
+            // SAFETY: the caller has room for one record; its first word is the signal's number.
+            unsafe {
+                core::ptr::write_bytes(buffer, 0, SIGINFO_BYTES);
+                buffer.cast::<u32>().write_unaligned(u32::from(signal.number()));
+            }
+            SIGINFO_BYTES as isize
+        }
+        _ => fatal(format_args!("the program read {bytes} bytes of descriptor {fd}, which is not virtual")),
+    }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn close(fd: i32) -> i32 {
+    if off() { next!(close(fd) as fn(i32) -> i32) } else { 0 }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
+    if off() { next!(fcntl(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
+    if off() { next!(fcntl64(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32 {
+    const NO_HANG: i32 = 1;
+    if off() {
+        return next!(waitpid(pid, status, options) as fn(i32, *mut i32, i32) -> i32);
+    }
+    if pid != -1 || options & NO_HANG == 0 {
+        fatal(format_args!("the program called waitpid({pid}, .., {options}), not for any child without waiting"));
+    }
+    let reaped = if mode() == Mode::Run { drive::with(|s| s.world.reap()) } else { calibrate::reap() };
+    match reaped {
+        Some((pid, how)) => {
+            // SAFETY: the caller's own word.
+            unsafe { *status = how.raw() };
+            pid.get()
+        }
+        None if mode() == Mode::Run && drive::with(|s| s.world.has_children()) => 0,
+        None => fail(ECHILD),
+    }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
+    if off() {
+        return next!(kill(pid, signal) as fn(i32, i32) -> i32);
+    }
+    if mode() == Mode::Calibrate {
+        return 0;
+    }
+    let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
+        (Some(pid), _) => Target::Process(pid),
+        _ if pid == 0 => Target::OwnGroup,
+        _ if pid == -1 => Target::Everyone,
+        (None, Some(leader)) => Target::Group(leader),
+        (None, None) => return fail(ESRCH),
+    };
+    let Some(signal) = u8::try_from(signal).ok().and_then(Signal::new) else {
+        fatal(format_args!("the program sent signal {signal}"))
+    };
+    match drive::with(|session| session.world.send(target, signal)) {
+        Answer::Delivered => 0,
+        Answer::NoSuchProcess => fail(ESRCH),
+        Answer::NotPermitted => fail(EPERM),
+    }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
+    if off() {
+        return next!(getpgid(pid) as fn(i32) -> i32);
+    }
+    if mode() == Mode::Calibrate {
+        return if pid == 0 { Pid::SELF.get() } else { pid };
+    }
+    drive::with(|session| session.world.group_of(pid)).map_or_else(|| fail(ESRCH), Pid::get)
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn sigaction(signal: i32, new: *const u8, old: *mut u8) -> i32 {
+    const ACTION_BYTES: usize = 152;
+    if off() {
+        return next!(sigaction(signal, new, old) as fn(i32, *const u8, *mut u8) -> i32);
+    }
+    if !old.is_null() {
+        // SAFETY: the caller's own record, of libc's size.
+        unsafe { core::ptr::write_bytes(old, 0, ACTION_BYTES) };
+    }
+    0
+}
+
+fn no_mask(old: *mut u64) -> i32 {
+    if !old.is_null() {
+        // SAFETY: the caller's own set, of libc's size.
+        unsafe { core::ptr::write_bytes(old, 0, 16) };
+    }
+    0
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn sigprocmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
+    if off() { next!(sigprocmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32) } else { no_mask(old) }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn pthread_sigmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
+    if off() { next!(pthread_sigmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32) } else { no_mask(old) }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn __vsyslog_chk(priority: i32, flag: i32, format: *const u8, arguments: *mut u8) {
+    if off() {
+        return next!(__vsyslog_chk(priority, flag, format, arguments) as fn(i32, i32, *const u8, *mut u8));
+    }
+    // SAFETY: the caller's own format and arguments.
+    unsafe { log::line(format, arguments) }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn vsyslog(priority: i32, format: *const u8, arguments: *mut u8) {
+    if off() {
+        return next!(vsyslog(priority, format, arguments) as fn(i32, *const u8, *mut u8));
+    }
+    // SAFETY: the caller's own format and arguments.
+    unsafe { log::line(format, arguments) }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn random() -> i64 {
+    if off() { next!(random() as fn() -> i64) } else { 4 }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn srandom(seed: u32) {
+    if !off() {
+        return;
+    }
+    next!(srandom(seed) as fn(u32));
+}

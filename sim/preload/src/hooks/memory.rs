@@ -1,0 +1,71 @@
+//! malloc and its kin.
+//!
+//! Always: what libc handed out goes back to libc, whenever it comes.
+
+use core::ptr::{NonNull, null_mut};
+
+use crate::heap;
+use crate::single::{Mode, mode};
+
+unsafe extern "C" {
+    fn __libc_malloc(size: usize) -> *mut u8;
+    fn __libc_calloc(count: usize, size: usize) -> *mut u8;
+    fn __libc_realloc(block: *mut u8, size: usize) -> *mut u8;
+    fn __libc_free(block: *mut u8);
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
+    if mode() == Mode::Off {
+        // SAFETY: the caller's own arguments.
+        return unsafe { __libc_malloc(size) };
+    }
+    heap::allocate(size, 16)
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+    if mode() == Mode::Off {
+        // SAFETY: the caller's own arguments.
+        return unsafe { __libc_calloc(count, size) };
+    }
+    count.checked_mul(size).map_or(null_mut(), |bytes| heap::allocate(bytes, 16))
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn free(block: *mut u8) {
+    if let Some(ours) = NonNull::new(block)
+        && mode() != Mode::Off
+        && heap::holds(block as usize)
+    {
+        heap::release(ours);
+        return;
+    }
+    // SAFETY: the caller's own argument, which is not ours.
+    unsafe { __libc_free(block) }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+    let Some(ours) = NonNull::new(block).filter(|_| mode() != Mode::Off && heap::holds(block as usize)) else {
+        if block.is_null() && mode() != Mode::Off {
+            return heap::allocate(size, 16);
+        }
+        // SAFETY: the caller's own arguments, not ours.
+        return unsafe { __libc_realloc(block, size) };
+    };
+    let kept = heap::size_of(ours).min(size);
+    let larger = heap::allocate(size, 16);
+    // SAFETY: two blocks that do not overlap, each at least this long.
+    unsafe { core::ptr::copy_nonoverlapping(block, larger, kept) };
+    heap::release(ours);
+    larger
+}

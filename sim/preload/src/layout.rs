@@ -1,0 +1,296 @@
+//! How the program lays out its master and its entries, as the calibration found it.
+//!
+//! Always: an address is read only when it lies in the master or in a block of the heap; what a link leads to
+//! is checked before it is followed, so that a broken tree can be walked without a fault.
+
+use treefall_model::event::{EntryKind, Handler};
+use treefall_model::id::{Generation, Pid, ScriptId, ScriptRef};
+use treefall_model::index::{Block, Entry, IndexView, Link, List, Node, Tree};
+use treefall_model::time::{Deadline, Instant};
+
+use crate::hooks::kernel::REAL_START_SECONDS;
+use crate::single::Single;
+use crate::{callbacks, heap, program};
+
+/// Offsets in bytes, in the master and in an entry, and the numbers of the types.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The five roots, in the master.
+    pub roots: [usize; 5],
+    /// The three list heads, in the master.
+    pub lists: [usize; 3],
+    /// The type.
+    pub kind: usize,
+    /// The handler.
+    pub handler: usize,
+    /// The argument.
+    pub argument: usize,
+    /// The deadline: seconds, then microseconds.
+    pub deadline: usize,
+    /// The seconds of a deadline that never comes.
+    pub never: i64,
+    /// The pid.
+    pub pid: usize,
+    /// The status.
+    pub status: usize,
+    /// The node in a deadline tree, and the links in a list.
+    pub node: usize,
+    /// The node in CHILD_PID.
+    pub pid_node: usize,
+    /// The kinds by the program's numbers.
+    pub kinds: [EntryKind; KINDS_MAX],
+    /// The handlers of the timerfd's and the signalfd's entries.
+    pub base_handlers: [usize; 2],
+    /// The killers of a reload and of a shutdown; 0: none of its own.
+    pub killers: [usize; 2],
+}
+
+/// More than the program has types.
+pub const KINDS_MAX: usize = 32;
+
+/// Offsets inside a tree node: parent and colour, higher, lower.
+pub const PARENT: usize = 0;
+/// See [`PARENT`].
+pub const RIGHT: usize = 8;
+/// See [`PARENT`].
+pub const LEFT: usize = 16;
+/// Offsets inside a list's links: next, previous.
+pub const NEXT: usize = 0;
+/// See [`NEXT`].
+pub const PREVIOUS: usize = 8;
+/// The root of a deadline tree is followed by its cached leftmost node.
+pub const LEFTMOST: usize = 8;
+
+impl Layout {
+    /// Nothing known.
+    pub const NONE: Self = Self {
+        roots: [0; 5],
+        lists: [0; 3],
+        kind: 0,
+        handler: 0,
+        argument: 0,
+        deadline: 0,
+        never: 0,
+        pid: 0,
+        status: 0,
+        node: 0,
+        pid_node: 0,
+        kinds: [EntryKind::Other; KINDS_MAX],
+        base_handlers: [0; 2],
+        killers: [0; 2],
+    };
+
+    /// The kind that the program's number stands for.
+    #[inline]
+    pub fn kind_of(&self, number: i32) -> EntryKind {
+        usize::try_from(number).ok().and_then(|n| self.kinds.get(n)).copied().unwrap_or(EntryKind::Other)
+    }
+
+    fn node_offset(&self, tree: Tree) -> usize {
+        if tree == Tree::ChildPid { self.pid_node } else { self.node }
+    }
+
+    fn handler_of(&self, address: usize) -> Option<Handler> {
+        if let Some(handler) = callbacks::known(address) {
+            return Some(handler);
+        }
+        if address == self.base_handlers[0] {
+            Some(Handler::TimerFd)
+        } else if address == self.base_handlers[1] {
+            Some(Handler::SignalFd)
+        } else if self.killers.contains(&address) && address != 0 {
+            Some(Handler::Killer)
+        } else {
+            None
+        }
+    }
+}
+
+/// The layout in force.
+pub static LAYOUT: Single<Layout> = Single::new(Layout::NONE);
+
+/// The layout in force.
+#[inline]
+pub fn layout() -> &'static Layout {
+    // SAFETY: written once, at the end of the calibration, before anything refers to it.
+    unsafe { &*LAYOUT.as_ptr() }
+}
+
+/// One field.
+///
+/// # Safety
+/// `address` must be mapped for the size of the field.
+#[inline]
+pub unsafe fn field<T: Copy>(address: usize) -> T {
+    // SAFETY: the caller answers for the address; fields are read whatever their alignment.
+    unsafe { (address as *const T).read_unaligned() }
+}
+
+/// The tag of an argument that names a script: no address that a machine has, so that a program that follows
+/// it crashes at once.
+const TAG: usize = 0x5f1a << 48;
+const TAG_MASK: usize = 0xffff << 48;
+
+/// What is handed to the program as an argument.
+#[inline]
+pub fn tagged(script: Option<ScriptRef>) -> usize {
+    script.map_or(0, |of| TAG | (of.generation.0 as usize) << 16 | usize::from(of.script.0))
+}
+
+/// The script that an argument names.
+#[inline]
+pub fn untagged(argument: usize) -> Option<ScriptRef> {
+    (argument & TAG_MASK == TAG).then_some(ScriptRef {
+        generation: Generation((argument >> 16) as u32),
+        script: ScriptId(argument as u16),
+    })
+}
+
+/// The trees and lists of one master.
+#[derive(Clone, Copy)]
+pub struct View {
+    /// The master's address.
+    pub master: usize,
+}
+
+impl View {
+    #[inline]
+    fn link(offset: usize, word: usize) -> Link {
+        if word == 0 {
+            return Link::End;
+        }
+        heap::block_at(word, offset).map_or(Link::Wild, Link::To)
+    }
+
+    #[inline]
+    fn list_link(&self, list: List, word: usize) -> Link {
+        let layout = layout();
+        if word == self.master + layout.lists[program::list_place(list)] {
+            return Link::End;
+        }
+        match Self::link(layout.node, word) {
+            // No list ends in a null pointer.
+            Link::End => Link::Wild,
+            link => link,
+        }
+    }
+
+    #[inline]
+    fn of_block(block: Block, offset: usize) -> usize {
+        debug_assert!(block.0 < heap::blocks());
+        // SAFETY: a word inside a block of the heap.
+        unsafe { field(heap::address(block) + offset) }
+    }
+
+    #[inline]
+    fn of_master(&self, offset: usize) -> usize {
+        // SAFETY: a word inside the master, at an offset that the calibration found there.
+        unsafe { field(self.master + offset) }
+    }
+
+    /// The entry at `address`, if one is there.
+    #[inline]
+    pub fn entry_at(address: usize) -> Option<Entry> {
+        heap::block_at(address, 0).map(Self::read)
+    }
+
+    /// What an entry says of itself.
+    #[inline]
+    fn read(block: Block) -> Entry {
+        let layout = layout();
+        let at = heap::address(block);
+        // SAFETY: fields inside a block of the heap.
+        let (number, seconds, micros, pid, handler, argument) = unsafe {
+            (
+                field::<i32>(at + layout.kind),
+                field::<i64>(at + layout.deadline),
+                field::<i64>(at + layout.deadline + 8),
+                field::<i32>(at + layout.pid),
+                field::<usize>(at + layout.handler),
+                field::<usize>(at + layout.argument),
+            )
+        };
+        let kind = layout.kind_of(number);
+        // The field is shared with descriptors and event values.
+        let has_pid = matches!(
+            kind,
+            EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
+        );
+        Entry {
+            kind,
+            deadline: if seconds == layout.never { Deadline::Never } else { deadline(seconds, micros) },
+            pid: Pid::new(pid).filter(|_| has_pid),
+            handler: layout.handler_of(handler),
+            argument: untagged(argument),
+        }
+    }
+}
+
+/// A deadline as the program's cached clock has it.
+#[inline]
+fn deadline(seconds: i64, micros: i64) -> Deadline {
+    let micros = seconds.saturating_sub(REAL_START_SECONDS).saturating_mul(1_000_000).saturating_add(micros);
+    Deadline::At(Instant::from_micros(u64::try_from(micros).unwrap_or(0)))
+}
+
+impl IndexView for View {
+    #[inline]
+    fn root(&self, tree: Tree) -> Link {
+        let layout = layout();
+        Self::link(layout.node_offset(tree), self.of_master(layout.roots[program::tree_place(tree)]))
+    }
+
+    #[inline]
+    fn leftmost(&self, tree: Tree) -> Option<Link> {
+        let layout = layout();
+        let cached = || self.of_master(layout.roots[program::tree_place(tree)] + LEFTMOST);
+        (tree != Tree::ChildPid).then(|| Self::link(layout.node, cached()))
+    }
+
+    #[inline]
+    fn node(&self, tree: Tree, block: Block) -> Node {
+        let offset = layout().node_offset(tree);
+        let parent = Self::of_block(block, offset + PARENT);
+        Node {
+            parent: Self::link(offset, parent & !3),
+            left: Self::link(offset, Self::of_block(block, offset + LEFT)),
+            right: Self::link(offset, Self::of_block(block, offset + RIGHT)),
+            red: parent & 1 == 0,
+        }
+    }
+
+    #[inline]
+    fn first(&self, list: List) -> Link {
+        self.list_link(list, self.of_master(layout().lists[program::list_place(list)] + NEXT))
+    }
+
+    #[inline]
+    fn last(&self, list: List) -> Link {
+        self.list_link(list, self.of_master(layout().lists[program::list_place(list)] + PREVIOUS))
+    }
+
+    #[inline]
+    fn next(&self, list: List, block: Block) -> Link {
+        self.list_link(list, Self::of_block(block, layout().node + NEXT))
+    }
+
+    #[inline]
+    fn previous(&self, list: List, block: Block) -> Link {
+        self.list_link(list, Self::of_block(block, layout().node + PREVIOUS))
+    }
+
+    #[inline]
+    fn entry(&self, block: Block) -> Entry {
+        Self::read(block)
+    }
+
+    #[inline]
+    fn is_live(&self, block: Block) -> bool {
+        heap::is_live(block)
+    }
+
+    #[inline]
+    fn blocks(&self) -> u32 {
+        heap::blocks()
+    }
+}

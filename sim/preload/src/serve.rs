@@ -1,0 +1,219 @@
+//! The conversation with `treefall`: calibrate once, then run batches, each in forked children.
+//!
+//! Always: this process, once calibrated, runs nothing of the program's: a child forked from it does, trace
+//! after trace with a fresh master each, and is replaced after any trace whose end leaves its heap in doubt. A
+//! result is in the shared memory before the next trace begins, so that a child that dies takes no result with
+//! it. When `treefall` ends, its socket is hung up and every process here ends.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use treefall_model::codec;
+use treefall_world::wire::{self, MESSAGE_MAX, Options, Reply, Request, Told, Wire};
+
+use crate::calibrate::calibrate;
+use crate::{arena, drive, fatal, guard, heap, program, sys};
+
+/// Room for the results of one child.
+const RESULTS_BYTES: usize = 1 << 30;
+
+/// The child ran all that it was to run, or ended after a trace that leaves the heap in doubt.
+const CHILD_DONE: i32 = 0;
+/// The next result did not fit any more.
+const CHILD_FULL: i32 = 81;
+/// The harness failed: the text is in the results.
+const CHILD_FATAL: i32 = 82;
+
+/// The memory that children write their results to.
+#[derive(Clone, Copy)]
+struct Results {
+    /// First the count of results and of bytes, then the bytes.
+    memory: NonNull<u8>,
+}
+
+/// The two counts.
+const HEAD: usize = 16;
+
+impl Results {
+    fn open() -> Self {
+        let Some(memory) = sys::map(RESULTS_BYTES, true) else { sys::exit(crate::EXIT_NO_MEMORY) };
+        Self { memory }
+    }
+
+    fn head(self) -> [u64; 2] {
+        // SAFETY: the mapping begins with two counts; its writer is this process, or gone.
+        unsafe { self.memory.cast::<[u64; 2]>().read() }
+    }
+
+    fn set_head(self, head: [u64; 2]) {
+        // SAFETY: as above.
+        unsafe { self.memory.cast::<[u64; 2]>().write(head) };
+    }
+
+    /// Adds one result. `false`: it does not fit.
+    fn push(self, bytes: &[u8]) -> bool {
+        let [count, used] = self.head();
+        let used = used as usize;
+        if bytes.len() > RESULTS_BYTES - HEAD - used {
+            return false;
+        }
+        // SAFETY: inside the mapping, behind what was written before.
+        unsafe {
+            let room = self.memory.as_ptr().add(HEAD + used);
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), room, bytes.len());
+        }
+        self.set_head([count + 1, (used + bytes.len()) as u64]);
+        true
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let [_, used] = self.head();
+        // SAFETY: so many bytes were written behind the head; the writer is gone.
+        unsafe { core::slice::from_raw_parts(self.memory.as_ptr().add(HEAD), used as usize) }
+    }
+}
+
+/// Serves until the other end is gone.
+pub fn serve(socket: i32) -> ! {
+    heap::open();
+    guard::install();
+    let results = Results::open();
+    while let Some(message) = receive(socket) {
+        let alive = match Request::from_bytes(&message) {
+            Some(Request::Calibrate { symbols }) => {
+                program::set_symbols(symbols);
+                let reply = calibrate().map_or_else(Reply::Refused, Reply::Ready);
+                send(socket, &reply)
+            }
+            Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
+            None => send(socket, &Reply::Refused(String::from("a request that does not decode"))),
+        };
+        if !alive {
+            break;
+        }
+    }
+    sys::exit(0)
+}
+
+fn receive(socket: i32) -> Option<Vec<u8>> {
+    let mut length = [0; 4];
+    if !sys::read_exact(socket, &mut length) {
+        return None;
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MESSAGE_MAX {
+        return None;
+    }
+    let mut message = alloc::vec![0; length];
+    sys::read_exact(socket, &mut message).then_some(message)
+}
+
+fn send_bytes(socket: i32, parts: &[&[u8]]) -> bool {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let Ok(length) = u32::try_from(length) else { return false };
+    sys::write_all(socket, &length.to_le_bytes()) && parts.iter().all(|part| sys::write_all(socket, part))
+}
+
+fn send(socket: i32, reply: &Reply) -> bool {
+    send_bytes(socket, &[&reply.to_bytes()])
+}
+
+/// Runs the traces of a batch, child after child. `false`: the other end is gone.
+fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -> bool {
+    let mut done = 0;
+    while done < traces.len() {
+        results.set_head([0, 0]);
+        let Some(status) = in_child(socket, || run_all(results, options, &traces[done..])) else { return false };
+        let [count, _] = results.head();
+        let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
+        let why = match exit {
+            Some(CHILD_DONE) if count > 0 => None,
+            Some(CHILD_FULL) if count > 0 => None,
+            Some(CHILD_FULL) => Some(format!("the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone")),
+            Some(CHILD_FATAL) => Some(String::from_utf8_lossy(results.bytes()).into_owned()),
+            Some(code) => Some(format!("the process that ran the trace ended with status {code}")),
+            None => Some(format!("the process that ran the trace was killed by signal {}", status & 0x7f)),
+        };
+        if let Some(why) = why {
+            return send(socket, &Reply::Refused(why));
+        }
+        done += count as usize;
+        // The reply's own beginning, then the results as the child wrote them.
+        let mut beginning = Vec::new();
+        beginning.push(wire::RESULTS);
+        count.put(&mut beginning);
+        if !send_bytes(socket, &[&beginning, results.bytes()]) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Forks a child for `work`, and waits for its end: its status. `None`: `treefall` is gone, and so is the
+/// child.
+fn in_child(socket: i32, work: impl FnOnce() -> i32) -> Option<i32> {
+    let parent = sys::pid();
+    let (ended, alive) = sys::pipe()?;
+    let child = sys::fork();
+    if child == 0 {
+        if !sys::die_with_parent(parent) {
+            sys::exit(CHILD_DONE);
+        }
+        sys::close(ended);
+        guard::start_clock();
+        sys::exit(work());
+    }
+    sys::close(alive);
+    if child < 0 {
+        sys::close(ended);
+        return Some(CHILD_FATAL << 8);
+    }
+    // The child holds the pipe's other end for as long as it lives.
+    let [gone, over] = loop {
+        let seen = sys::poll([socket, ended]);
+        if seen != [false, false] {
+            break seen;
+        }
+    };
+    if gone && !over {
+        sys::kill(child);
+    }
+    let status = sys::wait(child);
+    sys::close(ended);
+    (over || !gone).then_some(status)
+}
+
+/// In the child: runs traces until one leaves the heap in doubt.
+fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
+    let mark = arena::mark();
+    for bytes in traces {
+        let trace = Box::leak(Box::new(codec::decode(bytes)));
+        let Some(ran) = drive::run(trace, options) else {
+            results.set_head([0, 0]);
+            results.push(fatal::noted().as_bytes());
+            return CHILD_FATAL;
+        };
+        let told = told(ran);
+        let verdict = &told.observed.verdict;
+        let doubtful = !verdict.outcome.survived() || verdict.memory_break().is_some();
+        if !results.push(&told.to_bytes()) {
+            return CHILD_FULL;
+        }
+        core::mem::forget(told);
+        if doubtful {
+            return CHILD_DONE;
+        }
+        // SAFETY: trace, world and result are not used again: the last was forgotten, the others leaked.
+        unsafe { arena::reset(mark) };
+    }
+    CHILD_DONE
+}
+
+fn told(ran: drive::Ran) -> Told {
+    let frames = if ran.faulted { guard::fault().frames } else { Default::default() };
+    let frames = frames.into_iter().take_while(|frame| *frame != 0).collect();
+    Told { observed: ran.observed, frames, counts: ran.counts }
+}

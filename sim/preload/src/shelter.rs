@@ -1,0 +1,113 @@
+//! Calls into the program that may be left from anywhere below: the end of a trace, a crash, a hang.
+//!
+//! Always: [`escape`] goes to the shelter entered last; frames between are dropped without being run, so that
+//! none of them may hold anything that must be given back (the library's memory is reset as a whole). It is
+//! written in assembly because a function that returns twice cannot be told to the compiler.
+
+use core::arch::global_asm;
+
+use crate::single::Single;
+use crate::sys;
+
+/// How a sheltered call came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Left {
+    /// By itself.
+    Returned = 0,
+    /// The world said that the run is over.
+    Ended = 1,
+    /// The program crashed: see [`guard`](crate::guard).
+    Crashed = 2,
+    /// The program ran on without an end: see [`guard`](crate::guard).
+    Hung = 3,
+    /// The harness cannot go on: see [`fatal`](crate::fatal).
+    Fatal = 4,
+}
+
+global_asm!(
+    ".hidden treefall_shelter",
+    ".hidden treefall_escape",
+    ".hidden treefall_restorer",
+    ".globl treefall_shelter",
+    ".globl treefall_escape",
+    ".globl treefall_restorer",
+    // treefall_shelter(function, saved): calls function(); 0, or what the escape says.
+    "treefall_shelter:",
+    "push rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "sub rsp, 8",
+    "stmxcsr [rsp]",
+    "fnstcw [rsp+4]",
+    "mov [rsi], rsp",
+    "call rdi",
+    "xor eax, eax",
+    "2:",
+    "add rsp, 8",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    // treefall_escape(saved stack pointer, value)
+    "treefall_escape:",
+    "mov rsp, rdi",
+    "mov rax, rsi",
+    "ldmxcsr [rsp]",
+    "fldcw [rsp+4]",
+    "cld",
+    "jmp 2b",
+    // The end of a signal handler: rt_sigreturn.
+    "treefall_restorer:",
+    "mov eax, 15",
+    "syscall",
+);
+
+unsafe extern "C" {
+    fn treefall_shelter(function: extern "C" fn(), saved: *mut usize) -> usize;
+    fn treefall_escape(saved: usize, value: usize) -> !;
+    fn treefall_restorer();
+}
+
+/// The stack pointer of the shelter in force; 0: none.
+static SAVED: Single<usize> = Single::new(0);
+
+/// Calls `function` so that whatever it calls can [`escape`]. One shelter may stand inside another.
+pub fn shelter(function: extern "C" fn()) -> Left {
+    let outer = SAVED.get();
+    // SAFETY: it saves what the calling convention asks for and calls a function of ours.
+    let how = unsafe { treefall_shelter(function, SAVED.as_ptr()) };
+    SAVED.set(outer);
+    match how {
+        0 => Left::Returned,
+        1 => Left::Ended,
+        2 => Left::Crashed,
+        3 => Left::Hung,
+        _ => Left::Fatal,
+    }
+}
+
+/// Whether there is a shelter to escape to.
+pub fn is_sheltered() -> bool {
+    SAVED.get() != 0
+}
+
+/// Goes back to the shelter. Without one the process ends.
+pub fn escape(how: Left) -> ! {
+    if !is_sheltered() {
+        sys::exit(crate::EXIT_UNSHELTERED);
+    }
+    // SAFETY: the shelter's frame is still on the stack: it resets the pointer when it is left.
+    unsafe { treefall_escape(SAVED.get(), how as usize) }
+}
+
+/// The code that ends a signal handler.
+pub fn restorer() -> usize {
+    treefall_restorer as *const () as usize
+}

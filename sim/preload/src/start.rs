@@ -1,0 +1,110 @@
+//! The beginning of every process that the library is loaded into: take it over, or leave it alone.
+//!
+//! Always: a process is taken over only when its environment says where the parent listens and the program in
+//! memory is the one that the parent means. Any other goes on to its own `main` with nothing changed.
+
+use core::ffi::{CStr, c_char};
+
+use treefall_world::wire::{Image, VARIABLE};
+
+use crate::hooks::next::next;
+use crate::{program, serve, sys};
+
+/// `__libc_start_main`'s first argument.
+pub type Main = unsafe extern "C" fn(i32, *mut *mut c_char, *mut *mut c_char) -> i32;
+
+/// # Safety
+/// As libc's: it is called once, by the program's own beginning.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn __libc_start_main(
+    main: Main,
+    argc: i32,
+    argv: *mut *mut c_char,
+    init: usize,
+    fini: usize,
+    loader_fini: usize,
+    stack_end: usize,
+) -> i32 {
+    // SAFETY: the arguments are followed by the environment, which ends in a null pointer.
+    if let Some((socket, bias)) = unsafe { meant(main as *const () as usize, argc, argv) } {
+        program::set_bias(bias);
+        serve::serve(socket);
+    }
+    next!(__libc_start_main(main, argc, argv, init, fini, loader_fini, stack_end)
+        as fn(Main, i32, *mut *mut c_char, usize, usize, usize, usize) -> i32)
+}
+
+/// The parent's socket and where the program lies, if this is the program that the parent means. Then the
+/// variables that brought us here are taken out of the environment.
+///
+/// # Safety
+/// `argv` must hold `argc` arguments, a null pointer, and the environment up to a null pointer.
+unsafe fn meant(main: usize, argc: i32, argv: *mut *mut c_char) -> Option<(i32, usize)> {
+    // SAFETY: as told.
+    let environment = unsafe { argv.add(usize::try_from(argc).ok()? + 1) };
+    let ours = |entry: &CStr| value_of(entry, VARIABLE).and_then(Image::from_variable);
+    // SAFETY: as told.
+    let (socket, image) = unsafe { entries(environment) }.find_map(ours)?;
+    let bias = main.wrapping_sub(usize::try_from(image.main).ok()?);
+    let header = bias.wrapping_add(usize::try_from(image.header).ok()?);
+    if !bias.is_multiple_of(4_096) || !sys::is_mapped(header) || !is_image(header, &image) {
+        return None;
+    }
+    // SAFETY: as told; one thread.
+    unsafe {
+        take_out(environment, |entry| {
+            ours(entry).is_some() || ["LD_PRELOAD", "LD_BIND_NOW"].iter().any(|name| value_of(entry, name).is_some())
+        });
+    }
+    Some((socket, bias))
+}
+
+fn value_of<'e>(entry: &'e CStr, name: &str) -> Option<&'e str> {
+    entry.to_str().ok()?.strip_prefix(name)?.strip_prefix('=')
+}
+
+/// # Safety
+/// `environment` must be pointers to texts, up to a null pointer.
+unsafe fn entries<'e>(environment: *mut *mut c_char) -> impl Iterator<Item = &'e CStr> {
+    (0..).map_while(move |place| {
+        // SAFETY: as told; the first null pointer ends the walk.
+        unsafe {
+            let entry = *environment.add(place);
+            (!entry.is_null()).then(|| CStr::from_ptr(entry))
+        }
+    })
+}
+
+/// # Safety
+/// As [`entries`], and nobody else may look at the environment.
+unsafe fn take_out(environment: *mut *mut c_char, out: impl Fn(&CStr) -> bool) {
+    let mut kept = 0;
+    let mut place = 0;
+    loop {
+        // SAFETY: no further than the null pointer, which is moved down too.
+        unsafe {
+            let entry = *environment.add(place);
+            if entry.is_null() || !out(CStr::from_ptr(entry)) {
+                *environment.add(kept) = entry;
+                kept += 1;
+            }
+            if entry.is_null() {
+                return;
+            }
+        }
+        place += 1;
+    }
+}
+
+/// Whether the ELF header in memory is the expected one.
+fn is_image(header: usize, image: &Image) -> bool {
+    const MAGIC: [u8; 4] = *b"\x7fELF";
+    const ENTRY: usize = 24;
+    const SECTIONS: usize = 40;
+    // SAFETY: a page that is mapped, and aligned; a program's first page can be read.
+    unsafe {
+        (header as *const [u8; 4]).read() == MAGIC
+            && ((header + ENTRY) as *const u64).read() == image.entry
+            && ((header + SECTIONS) as *const u64).read() == image.sections
+    }
+}

@@ -1,0 +1,230 @@
+//! The real kernel, by raw system calls: no libc function of ours is called that the library itself hooks.
+//!
+//! Always: nothing here allocates, and nothing depends on whether the process was taken over.
+
+use core::arch::asm;
+use core::ptr::NonNull;
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+const CLOSE: usize = 3;
+const POLL: usize = 7;
+const MMAP: usize = 9;
+const RT_SIGACTION: usize = 13;
+const MINCORE: usize = 27;
+const MADVISE: usize = 28;
+const SETITIMER: usize = 38;
+const GETPID: usize = 39;
+const FORK: usize = 57;
+const WAIT4: usize = 61;
+const KILL: usize = 62;
+const GETPPID: usize = 110;
+const SIGALTSTACK: usize = 131;
+const PRCTL: usize = 157;
+const TGKILL: usize = 234;
+const GETTID: usize = 186;
+const EXIT_GROUP: usize = 231;
+const PIPE2: usize = 293;
+
+const O_CLOEXEC: usize = 0o2_000_000;
+const POLLIN: i16 = 1;
+
+/// One system call.
+///
+/// # Safety
+/// The arguments must be what the call asks for; it may write where they point.
+unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
+    let result;
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the kernel's calling convention; the caller answers for what the call does.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c,
+             in("r10") d, in("r8") e, in("r9") f, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    result
+}
+
+/// Ends the process at once, without running anything of the program's.
+pub fn exit(code: i32) -> ! {
+    loop {
+        // SAFETY: exit_group takes a number and touches no memory.
+        unsafe { call(EXIT_GROUP, [code as usize, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Reads until `buffer` is full. `false`: the other end is gone.
+pub fn read_exact(fd: i32, mut buffer: &mut [u8]) -> bool {
+    while !buffer.is_empty() {
+        // SAFETY: the kernel writes at most `len` bytes into a buffer that is ours.
+        let n = unsafe { call(READ, [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0]) };
+        match usize::try_from(n) {
+            Ok(0) => return false,
+            Ok(n) => buffer = &mut buffer[n..],
+            Err(_) if n == -4 => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Writes all of `bytes`. `false`: the other end is gone.
+pub fn write_all(fd: i32, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads at most `len` bytes of a slice that is ours.
+        let n = unsafe { call(WRITE, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) };
+        match usize::try_from(n) {
+            Ok(n) => bytes = &bytes[n..],
+            Err(_) if n == -4 => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Fresh zeroed memory, taken from the machine only when touched; `shared`: with the children forked later.
+pub fn map(bytes: usize, shared: bool) -> Option<NonNull<u8>> {
+    const ANONYMOUS: usize = 0x20;
+    const NORESERVE: usize = 0x4000;
+    let flags = ANONYMOUS | NORESERVE | if shared { 1 } else { 2 };
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
+    let address = unsafe { call(MMAP, [0, bytes, 3, flags, usize::MAX, 0]) };
+    if address < 0 { None } else { NonNull::new(address as *mut u8) }
+}
+
+/// Gives the pages back to the machine; a private anonymous mapping reads as zeros again.
+///
+/// # Safety
+/// `start` to `start + bytes` must be whole pages of an anonymous mapping of ours that nothing refers into.
+pub unsafe fn discard(start: usize, bytes: usize) {
+    const DONTNEED: usize = 4;
+    // SAFETY: the caller answers for the range.
+    unsafe { call(MADVISE, [start, bytes, DONTNEED, 0, 0, 0]) };
+}
+
+/// Whether the page at `address` is mapped.
+pub fn is_mapped(address: usize) -> bool {
+    let mut resident = 0_u8;
+    // SAFETY: mincore of one page writes one byte.
+    unsafe { call(MINCORE, [address & !4095, 4096, &raw mut resident as usize, 0, 0, 0]) == 0 }
+}
+
+/// `fork`, past libc and its handlers: 0 in the child, its pid in the parent, an error below zero.
+pub fn fork() -> i32 {
+    // SAFETY: the process has one thread; the child goes on with a copy of everything.
+    unsafe { call(FORK, [0; 6]) as i32 }
+}
+
+/// Waits for the child `pid`; its status as `waitpid` stores it.
+pub fn wait(pid: i32) -> i32 {
+    let mut status = 0_i32;
+    loop {
+        // SAFETY: the kernel writes one status.
+        let got = unsafe { call(WAIT4, [pid as usize, &raw mut status as usize, 0, 0, 0, 0]) };
+        if got != -4 {
+            return status;
+        }
+    }
+}
+
+/// Kills the child `pid` of ours for good.
+pub fn kill(pid: i32) {
+    // SAFETY: a signal to a child of ours that is not reaped.
+    unsafe { call(KILL, [pid as usize, 9, 0, 0, 0, 0]) };
+}
+
+/// Raises `signal` in this thread.
+pub fn raise(signal: i32) {
+    // SAFETY: a signal to ourselves; its handler is ours.
+    unsafe {
+        let (process, thread) = (call(GETPID, [0; 6]), call(GETTID, [0; 6]));
+        call(TGKILL, [process as usize, thread as usize, signal as usize, 0, 0, 0]);
+    }
+}
+
+/// This process is killed when its parent ends. `false`: the parent is gone already.
+pub fn die_with_parent(parent: i32) -> bool {
+    const SET_PDEATHSIG: usize = 1;
+    // SAFETY: numbers only.
+    unsafe {
+        call(PRCTL, [SET_PDEATHSIG, 9, 0, 0, 0, 0]);
+        call(GETPPID, [0; 6]) as i32 == parent
+    }
+}
+
+/// This process's pid, as the real kernel knows it.
+pub fn pid() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { call(GETPID, [0; 6]) as i32 }
+}
+
+/// A pipe: the end to read, the end to write.
+pub fn pipe() -> Option<(i32, i32)> {
+    let mut ends = [0_i32; 2];
+    // SAFETY: the kernel writes two descriptors.
+    let result = unsafe { call(PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC, 0, 0, 0, 0]) };
+    (result == 0).then_some((ends[0], ends[1]))
+}
+
+/// Closes a descriptor of ours.
+pub fn close(fd: i32) {
+    // SAFETY: a number.
+    unsafe { call(CLOSE, [fd as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// Waits until one of two descriptors can be read or was hung up: which of them.
+pub fn poll(fds: [i32; 2]) -> [bool; 2] {
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Wanted {
+        fd: i32,
+        events: i16,
+        seen: i16,
+    }
+    let mut wanted = fds.map(|fd| Wanted { fd, events: POLLIN, seen: 0 });
+    // SAFETY: two records, as told; no timeout.
+    unsafe { call(POLL, [wanted.as_mut_ptr() as usize, 2, usize::MAX, 0, 0, 0]) };
+    wanted.map(|wanted| wanted.seen != 0)
+}
+
+/// SIGPROF each `millis` of CPU time; 0: none.
+pub fn tick_cpu(millis: u64) {
+    const PROF: usize = 2;
+    let (seconds, micros) = (millis / 1_000, millis % 1_000 * 1_000);
+    let every = [seconds, micros, seconds, micros];
+    // SAFETY: the kernel reads four numbers.
+    unsafe { call(SETITIMER, [PROF, every.as_ptr() as usize, 0, 0, 0, 0]) };
+}
+
+/// A handler as the kernel calls it.
+pub type SignalHandler = unsafe extern "C" fn(i32, *const u8, *const u8);
+
+/// Installs `handler` for `signal`, on the alternate stack, all other signals blocked while it runs.
+///
+/// # Safety
+/// `restorer` must be the code that ends a handler.
+pub unsafe fn on_signal(signal: i32, handler: SignalHandler, restorer: usize) {
+    #[repr(C)]
+    struct Action {
+        handler: usize,
+        flags: usize,
+        restorer: usize,
+        mask: u64,
+    }
+    const SIGINFO: usize = 4;
+    const RESTORER: usize = 0x0400_0000;
+    const ON_STACK: usize = 0x0800_0000;
+    let flags = SIGINFO | RESTORER | ON_STACK;
+    let action = Action { handler: handler as usize, flags, restorer, mask: u64::MAX };
+    // SAFETY: the kernel reads one action of its own layout.
+    unsafe { call(RT_SIGACTION, [signal as usize, &raw const action as usize, 0, 8, 0, 0]) };
+}
+
+/// Signals are handled on this stack.
+///
+/// # Safety
+/// `stack` must be ours, of `bytes` bytes, for as long as the process lives.
+pub unsafe fn alternate_stack(stack: NonNull<u8>, bytes: usize) {
+    let description = [stack.as_ptr() as usize, 0, bytes];
+    // SAFETY: the kernel reads three words; the caller answers for the stack.
+    unsafe { call(SIGALTSTACK, [description.as_ptr() as usize, 0, 0, 0, 0, 0]) };
+}

@@ -1,0 +1,69 @@
+//! A scenario against a subject: what was expected, what happened.
+//!
+//! Used by `treefall replay` and by the tests that the scenario files are.
+
+use treefall_model::release::Release;
+
+use crate::scenario::{Comparison, Expectation, Scenario};
+use crate::subject::target::{Base, ReplicaName, Target};
+use crate::subject::{Ran, Subject, SubjectError, Options};
+
+/// One scenario on one subject.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The target's name.
+    pub target: String,
+    /// What was expected; `None` when the file says nothing of this target.
+    pub expected: Option<Expectation>,
+    /// What happened.
+    pub ran: Ran,
+}
+
+impl Checked {
+    /// How it differs from what was expected; `None` when nothing was.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        self.expected.as_ref().map(|expected| expected.compare(&self.ran.verdict))
+    }
+
+    /// Whether it is as expected, or clean when nothing was expected.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.comparison().map_or_else(|| self.ran.verdict.is_clean(), |it| it.is_as_expected())
+    }
+}
+
+/// The replicas that a scenario speaks of: each release once, `mended` last.
+#[must_use]
+pub fn replicas_of(scenario: &Scenario) -> Vec<Target> {
+    let releases = Release::ALL.iter().filter(|release| scenario.expect.of(**release).is_some());
+    let mended = scenario.expect.of_mended().map(|_| ReplicaName::mended());
+    releases.map(|release| ReplicaName::of(*release)).chain(mended).map(Target::Replica).collect()
+}
+
+/// What the scenario expects of a target whose program is of `release`. Of a replica with other defects than
+/// its release has, nothing is expected.
+#[must_use]
+pub fn expected(scenario: &Scenario, target: &Target, release: Option<Release>) -> Option<Expectation> {
+    match target {
+        Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,
+        Target::Replica(ReplicaName { base: Base::Mended, .. }) => scenario.expect.of_mended().cloned(),
+        Target::Replica(ReplicaName { base: Base::Release(release), .. }) => scenario.expect.of(*release).cloned(),
+        Target::Engine(_) => release.and_then(|release| scenario.expect.of(release)).cloned(),
+    }
+}
+
+/// Runs the scenario.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn check(
+    scenario: &Scenario,
+    target: &Target,
+    release: Option<Release>,
+    subject: &mut dyn Subject,
+    want: Options,
+) -> Result<Checked, SubjectError> {
+    let ran = subject.run_one(&scenario.trace, want)?;
+    Ok(Checked { target: target.to_string(), expected: expected(scenario, target, release), ran })
+}

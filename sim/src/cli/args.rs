@@ -1,0 +1,225 @@
+//! The command line: what can be typed, and its help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Reproduces keepalived's red-black-tree crash class at will.
+///
+/// Without a command: the survey, a short hunt on every replica release with defects of its own and on every
+/// keepalived found on this machine.
+#[derive(Parser, Debug)]
+#[command(
+    name = "treefall",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 clean or as expected, 1 a failure or not as expected, 2 the command or an \
+                  input file is wrong, 3 treefall itself failed.\n\n\
+                  Examples:\n  \
+                  treefall                                          the survey\n  \
+                  treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
+                  treefall replay scenarios/                         run the scenario files"
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Clone)]
+pub(super) struct Common {
+    /// Print one JSON object a line on standard output; text for people goes to standard error.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print results alone: no progress, no advice.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// How many traces run at the same time; results do not depend on it [default: the number of cores].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// A short hunt on every replica release with defects of its own, and on every keepalived found here.
+    Survey(Survey),
+    /// Show what can be tested here: releases with their defects, real programs with what they allow.
+    Targets(Targets),
+    /// Search for traces that break a law; shrink, confirm, label and report them.
+    Hunt(Hunt),
+    /// Run scenario files and compare with what they expect.
+    Replay(Replay),
+    /// Find the smallest trace with the same signature.
+    Shrink(Shrink),
+    /// Bring scenario files into canonical form.
+    Fmt(Fmt),
+    /// Compare a replica with the real program of its release, trace by trace.
+    Conform(Conform),
+    /// Run each trace twice under changed conditions and compare.
+    Doctor(Doctor),
+    /// Measure events a second: the replica or a real program, with and without the checks.
+    Bench(Bench),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Survey {
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// Where finds are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+impl Survey {
+    /// What `treefall` alone does.
+    pub(super) fn standard() -> Self {
+        Self { seed: 1, out: PathBuf::from("reports") }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Targets {
+    /// Look at these too.
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall hunt --target engine:/usr/sbin/keepalived\n  \
+    treefall hunt --target replica:2.3.1 --all --traces 5000\n  \
+    treefall hunt --target engine --baseline replica:mended --all --for 60s")]
+pub(super) struct Hunt {
+    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]]. Repeatable
+    /// [default: engine if a keepalived is installed, else replica:2.3.1].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// How many traces at most, for each target [default: 1000; without a bound when --for is given].
+    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) traces: Option<u64>,
+    /// How long, for each target: `60s`, `10m`, `8h`.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
+    pub(super) duration: Option<Duration>,
+    /// Go on after the first memory break.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Report only what this target does not break too.
+    #[arg(long, value_name = "TARGET")]
+    pub(super) baseline: Option<String>,
+    /// Where finds are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall replay scenarios/\n  \
+    treefall replay crash.toml --target engine:/usr/sbin/keepalived\n  \
+    git bisect run treefall replay crash.toml --target engine:./keepalived/keepalived --bisect")]
+pub(super) struct Replay {
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// For `git bisect run`: exit 125 when it cannot be told.
+    #[arg(long)]
+    pub(super) bisect: bool,
+    /// Print the whole history.
+    #[arg(long)]
+    pub(super) history: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Shrink {
+    /// The scenario file.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// On what it fails.
+    #[arg(long, value_name = "TARGET")]
+    pub(super) target: String,
+    /// Where the result goes [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Fmt {
+    /// Change nothing; exit 1 if a file is not in canonical form.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall conform --target engine:/usr/sbin/keepalived --traces 10000\n  \
+    treefall conform --target engine:/usr/sbin/keepalived@/var/cache/roots/trixie")]
+pub(super) struct Conform {
+    /// Real programs [default: the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// How many traces.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) traces: u64,
+    /// The replica to compare with [default: the one of the program's own release].
+    #[arg(long, value_name = "TARGET")]
+    pub(super) replica: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// What to run [default: replica:2.2.7 and the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) seed: u64,
+    /// How many traces.
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) traces: u64,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Bench {
+    /// What to measure [default: replica:mended and the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// How many scripts.
+    #[arg(long = "scripts", value_name = "N", default_values_t = [4, 8], value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) scripts: Vec<u16>,
+    /// Wakes of the measured trace.
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=2_000_000))]
+    pub(super) wakes: u32,
+}
+
+/// `500ms`, `60s`, `10m`, `8h`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a whole number and a unit: `500ms`, `60s`, `10m`, `8h`".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "write a whole number first: `60s`".to_owned())?;
+    match number.checked_mul(millis) {
+        Some(0) | None => Err("the time must be more than nothing, and less than forever".to_owned()),
+        Some(millis) => Ok(Duration::from_millis(millis)),
+    }
+}

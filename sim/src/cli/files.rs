@@ -1,0 +1,59 @@
+//! Scenario files named on the command line.
+
+use std::path::{Path, PathBuf};
+
+use super::CliError;
+use crate::scenario::{self, LoadError, Scenario};
+
+/// Most files that folders may lead to.
+const FILES_MAX: usize = 100_000;
+/// Deepest folder that is looked into.
+const DEPTH_MAX: usize = 32;
+
+/// The files that these paths name: a folder stands for the `.toml` files in it and below, in order of name.
+pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            collect(path, 0, &mut files)?;
+            if files.len() == before {
+                return Err(CliError::Usage(format!("{}: no scenario file (`*.toml`) in this folder", path.display())));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let unreadable = |error| CliError::Usage(format!("{}: {error}", folder.display()));
+    if depth > DEPTH_MAX || files.len() > FILES_MAX {
+        return Err(CliError::Usage(format!("{}: too deep, or too many files", folder.display())));
+    }
+    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
+    let mut entries: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(unreadable)?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            collect(&entry, depth + 1, files)?;
+        } else if entry.extension().is_some_and(|extension| extension == "toml") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// The scenario in a file.
+pub(super) fn load(path: &Path) -> Result<Scenario, CliError> {
+    scenario::load(path).map_err(|error| match error {
+        LoadError::Invalid(problems) => CliError::Usage(format!(
+            "{} is no valid scenario\n{}",
+            path.display(),
+            problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        )),
+        error => CliError::Usage(error.to_string()),
+    })
+}

@@ -1,0 +1,122 @@
+//! `treefall hunt`: search, shrink, confirm, label, report.
+
+use std::collections::BTreeSet;
+
+use super::args::Hunt;
+use super::crew;
+use super::findings::{FindingObject, Search, Searched, Summary, TargetSummary, replay_command, report_text, search};
+use super::output::Output;
+use super::{CliError, Status};
+use crate::cause::Cause;
+use crate::hunt::Plan;
+use crate::report::Store;
+use crate::subject::program;
+use crate::subject::target::Target;
+
+/// Traces of a hunt that is told neither a number nor a time.
+const TRACES_DEFAULT: u64 = 1_000;
+
+pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
+    let targets = crew::targets(&asked(args))?;
+    let store = Store::new(&args.out);
+    let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
+    let plan = Plan { seed: args.seed, traces_max, all: args.all };
+    let mut summary = Vec::new();
+    let mut found = 0;
+    for target in &targets {
+        let known = match &args.baseline {
+            Some(baseline) => baseline_signatures(baseline, plan, jobs, output)?,
+            None => BTreeSet::new(),
+        };
+        let search_plan = Search { target, plan, limit: args.duration, known, store: &store, jobs };
+        let searched = search(search_plan, output)?;
+        show(target, args.seed, &searched, &store, output)?;
+        found += searched.findings.len();
+        summary.push(TargetSummary::new(target, args.seed, &searched));
+        if crew::told_to_stop() {
+            output.note("stopped; what was found is on disk");
+            break;
+        }
+    }
+    output.object(&Summary { summary });
+    Ok(if found == 0 { Status::Good } else { Status::Failure })
+}
+
+/// The targets named, or the best that there is.
+fn asked(args: &Hunt) -> Vec<String> {
+    if !args.targets.is_empty() {
+        return args.targets.clone();
+    }
+    let installed = !program::find_installed().is_empty();
+    vec![if installed { "engine".to_owned() } else { "replica:2.3.1".to_owned() }]
+}
+
+/// What the baseline breaks over the same traces.
+fn baseline_signatures(
+    name: &str,
+    plan: Plan,
+    jobs: usize,
+    output: &mut Output,
+) -> Result<BTreeSet<treefall_model::verdict::Signature>, CliError> {
+    struct Count;
+    impl crate::hunt::Lookout for Count {
+        fn found(&mut self, _: crate::hunt::Find) -> Result<(), crate::subject::SubjectError> {
+            Ok(())
+        }
+        fn go_on(&mut self, _: &crate::hunt::Tally) -> bool {
+            !crew::told_to_stop()
+        }
+    }
+    let mut known = BTreeSet::new();
+    let plan = Plan { all: true, traces_max: Some(plan.traces_max.unwrap_or(TRACES_DEFAULT)), ..plan };
+    for target in crew::targets(&[name.to_owned()])? {
+        output.progress(format_args!("baseline {target}"));
+        crate::hunt::hunt(&mut crew::crew(&target, jobs)?, plan, &mut known, &mut Count)?;
+    }
+    Ok(known)
+}
+
+fn show(
+    target: &Target,
+    seed: u64,
+    searched: &Searched,
+    store: &Store,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    for finding in &searched.findings {
+        let scenario = store.folder(&finding.target, finding.signature()).join("minimal.toml");
+        output.object(&FindingObject::new(finding, &release_of(target)?, seed, searched.elapsed, store));
+        if !output.is_json() {
+            output.heading(format_args!("{} on {target}", finding.signature()));
+            output.line(report_text(finding, &scenario)?);
+        }
+        if finding.cause == Cause::NotKnown {
+            output.note(format_args!("this is not known: please report it with {}", scenario.display()));
+        }
+        debug_assert!(replay_command(finding, &scenario).contains("replay"), "the report names it");
+    }
+    let tally = &searched.tally;
+    output.line(format_args!(
+        "{target}: {} traces, {} external events, {} finds in {:.2} s",
+        tally.traces,
+        tally.events,
+        searched.findings.len(),
+        searched.elapsed.as_secs_f64()
+    ));
+    if searched.findings.is_empty() {
+        output.note("nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen");
+    }
+    Ok(())
+}
+
+/// The release that a target says it is.
+pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
+    Ok(match target {
+        Target::Replica(name) => name.base.to_string(),
+        Target::Engine(place) => {
+            let program = program::Program::open(&place.path, place.root.as_deref())
+                .map_err(|error| CliError::Usage(error.to_string()))?;
+            program.release().to_string()
+        }
+    })
+}

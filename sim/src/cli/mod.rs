@@ -1,0 +1,102 @@
+//! The `treefall` command: arguments in, libraries called, results printed. Only this module prints.
+
+mod args;
+mod bench;
+mod conform;
+mod crew;
+mod doctor;
+mod files;
+mod findings;
+mod fmt;
+mod hunt;
+mod output;
+mod replay;
+mod shrink;
+mod survey;
+mod targets;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use output::Output;
+
+use crate::subject::SubjectError;
+use crate::subject::target::TargetError;
+
+/// What the exit status says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Status {
+    /// Clean, or as expected.
+    Good = 0,
+    /// A failure, or not as expected.
+    Failure = 1,
+    /// The command or an input file is wrong.
+    Usage = 2,
+    /// treefall itself failed.
+    Harness = 3,
+    /// It cannot be told, for `git bisect run`.
+    CannotTell = 125,
+}
+
+/// Why a command ended without a result.
+#[derive(Debug)]
+pub enum CliError {
+    /// The command or an input file is wrong.
+    Usage(String),
+    /// treefall itself failed.
+    Harness(String),
+}
+
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<SubjectError> for CliError {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Program(error) => Self::Usage(error.to_string()),
+            error => Self::Harness(error.to_string()),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> Status {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let status = if error.use_stderr() { Status::Usage } else { Status::Good };
+            // Nothing can be done when even the help cannot be printed.
+            let _ = error.print();
+            return status;
+        }
+    };
+    let mut output = Output::new(&cli.common);
+    let jobs = crew::jobs(cli.common.jobs);
+    let done = match cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard())) {
+        Command::Survey(survey) => survey::run(&survey, jobs, &mut output),
+        Command::Targets(targets) => targets::run(&targets, &mut output),
+        Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
+        Command::Replay(replay) => replay::run(&replay, &mut output),
+        Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
+        Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
+        Command::Conform(conform) => conform::run(&conform, jobs, &mut output),
+        Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
+        Command::Bench(bench) => bench::run(&bench, &mut output),
+    };
+    match done {
+        Ok(status) => status,
+        Err(CliError::Usage(text)) => {
+            output.error(&text);
+            Status::Usage
+        }
+        Err(CliError::Harness(text)) => {
+            output.error(&text);
+            Status::Harness
+        }
+    }
+}

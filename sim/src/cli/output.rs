@@ -1,0 +1,108 @@
+//! Where text goes: people's text and JSON never mix on standard output.
+//!
+//! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
+//! shown only to a person: on a terminal, without `--quiet` and `--json`. A reader that closes the pipe ends
+//! the command quietly.
+
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::args::Common;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const STRONG: Style = Style::new().bold();
+
+/// The three streams of one command.
+pub(super) struct Output {
+    json: bool,
+    quiet: bool,
+    progress: Option<ProgressBar>,
+}
+
+impl Output {
+    pub(super) fn new(common: &Common) -> Self {
+        Self { json: common.json, quiet: common.quiet, progress: None }
+    }
+
+    /// Whether results go out as JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A result for people.
+    pub(super) fn line(&mut self, text: impl Display) {
+        self.clear();
+        if self.json { write_err(&text.to_string()) } else { write_out(&text.to_string()) }
+    }
+
+    /// A heading for people.
+    pub(super) fn heading(&mut self, text: impl Display) {
+        self.line(format_args!("{STRONG}{text}{STRONG:#}"));
+    }
+
+    /// A result for machines, with `--json` alone.
+    pub(super) fn object(&mut self, value: &impl Serialize) {
+        if !self.json {
+            return;
+        }
+        self.clear();
+        match serde_json::to_string(value) {
+            Ok(line) => write_out(&line),
+            Err(error) => self.error(&format!("a result cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// Advice, left out with `--quiet`.
+    pub(super) fn note(&mut self, text: impl Display) {
+        if !self.quiet {
+            self.clear();
+            write_err(&text.to_string());
+        }
+    }
+
+    /// An error.
+    pub(super) fn error(&mut self, text: &str) {
+        self.clear();
+        write_err(&format!("{ERROR}error{ERROR:#}: {text}"));
+    }
+
+    /// Shows how far a long work is, if a person watches.
+    pub(super) fn progress(&mut self, text: impl Display) {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.progress.get_or_insert_with(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.set_message(text.to_string());
+    }
+
+    /// The long work is done.
+    pub(super) fn clear(&mut self) {
+        if let Some(bar) = self.progress.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn write_out(text: &str) {
+    if writeln!(anstream::stdout(), "{text}").is_err() {
+        // Whoever read this is gone: there is nobody left to tell.
+        std::process::exit(i32::from(super::Status::Harness as u8));
+    }
+}
+
+fn write_err(text: &str) {
+    // Without a standard error there is nowhere to say so.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}

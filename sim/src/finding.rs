@@ -1,0 +1,128 @@
+//! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
+
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Break, Signature, Verdict};
+
+use crate::cause::{Cause, cause};
+use crate::hunt::Find;
+use crate::shrink::{self, Limits, Shrunk};
+use crate::subject::replica::run_replica;
+use crate::subject::{Subject, SubjectError, Options};
+
+/// Most runs of a real program in one shrinking: each that ends badly costs a fork.
+const REAL_RUNS_MAX: u64 = 2_000;
+
+/// On what a find was shrunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ShrunkOn {
+    /// On the subject itself.
+    Itself,
+    /// On the replica of its release, each step confirmed on the subject.
+    ReplicaConfirmed,
+    /// On the real program, because the replica does not show the find: the two differ.
+    RealBecauseReplicaDiffers,
+}
+
+/// A find, worked out.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The target that it was found on.
+    pub target: String,
+    /// What was found.
+    pub find: Find,
+    /// Its smallest trace.
+    pub trace: Trace,
+    /// The verdict on the smallest trace.
+    pub verdict: Verdict,
+    /// Runs that shrinking took, the check of minimality included.
+    pub runs: u64,
+    /// No single removal or simplification keeps the signature; checked by itself, on the subject.
+    pub minimal: bool,
+    /// On what it was shrunk.
+    pub shrunk_on: ShrunkOn,
+    /// Other signatures met while shrinking, each with its trace.
+    pub slipped: Vec<(Signature, Trace)>,
+    /// What mends it.
+    pub cause: Cause,
+    /// Two runs of the smallest trace, in subjects of their own, gave this signature and one digest.
+    pub confirmed: bool,
+    /// The digest of the smallest trace's run.
+    pub digest: u128,
+}
+
+impl Finding {
+    /// What makes it the same as another.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.find.signature()
+    }
+
+    /// The break, as the smallest trace shows it.
+    #[must_use]
+    pub fn broken(&self) -> &Break {
+        let signature = self.signature();
+        let breaks = self.verdict.breaks.iter();
+        breaks.filter(|broken| broken.signature == signature).next_back().unwrap_or(&self.find.broken)
+    }
+}
+
+/// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, asks for its cause.
+///
+/// # Errors
+/// When a subject cannot run.
+pub fn work_out(
+    subject: &mut dyn Subject,
+    fresh: &mut dyn FnMut() -> Result<Box<dyn Subject>, SubjectError>,
+    find: &Find,
+) -> Result<Finding, SubjectError> {
+    let signature = find.signature();
+    let rules = subject.rules();
+    let (shrunk, shrunk_on) = shrink_on(subject, rules, find)?;
+    let (minimal, checks) =
+        shrink::is_minimal(&shrunk.trace, signature, |trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict))?;
+    let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
+    let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
+    Ok(Finding {
+        target: subject.name(),
+        find: find.clone(),
+        minimal,
+        runs: shrunk.runs + checks,
+        shrunk_on,
+        cause: cause(&shrunk.trace, signature, rules),
+        confirmed: once == twice && has(&once.verdict, signature),
+        digest: once.digest,
+        verdict: once.verdict,
+        trace: shrunk.trace,
+        slipped: shrunk.slipped,
+    })
+}
+
+fn shrink_on(subject: &mut dyn Subject, rules: Rules, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+    let signature = find.signature();
+    let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
+    if subject.kind() == SubjectKind::Replica {
+        let judge = |trace: &Trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict);
+        return Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::Itself));
+    }
+    if !has(&run_replica(&trace, rules, Options::VERDICT).verdict, signature) {
+        let limits = Limits { runs_max: REAL_RUNS_MAX, pairs: false };
+        let judge = |trace: &Trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict);
+        let shrunk = shrink::shrink(trace, verdict, signature, limits, judge)?;
+        return Ok((shrunk, ShrunkOn::RealBecauseReplicaDiffers));
+    }
+    // The replica says what is not worth a try; what it takes, the real program must show too.
+    let judge = |trace: &Trace| {
+        let expected = run_replica(trace, rules, Options::VERDICT).verdict;
+        if !has(&expected, signature) {
+            return Ok(expected);
+        }
+        subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict)
+    };
+    Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
+}
+
+fn has(verdict: &Verdict, signature: Signature) -> bool {
+    verdict.breaks.iter().any(|broken| broken.signature == signature)
+}

@@ -1,0 +1,141 @@
+//! What one trace has of everything: drawn first, before any of its events.
+//!
+//! A trace of average weights everywhere rarely meets an extreme; a swarm of traces, each with some kinds of
+//! event switched off and others drawn often, does.
+
+use std::collections::BTreeSet;
+
+use treefall_model::id::StartNo;
+use treefall_model::time::Span;
+use treefall_model::trace::{
+    Config, Costs, Habit, HeapPolicy, Name, OnTerm, PidPolicy, Script, ScriptKind, Setup,
+};
+
+use super::draw::Draw;
+
+/// The weights of one trace, chances in thousandths.
+pub(super) struct Swarm {
+    /// How many wakes.
+    pub(super) wakes: usize,
+    /// Chance that the clock moves to the next timer, rather than by a span.
+    pub(super) next_timer: u32,
+    /// Chance of each living child to exit at a wake.
+    pub(super) exit: u32,
+    /// Chance that an exit is a success.
+    pub(super) success: u32,
+    /// Chance of a SIGHUP at a wake.
+    pub(super) hup: u32,
+    /// Chance of a SIGTERM at a wake.
+    pub(super) term: u32,
+    /// Chance that the signalfd is reported first.
+    pub(super) signals_first: u32,
+    /// A span that returns: a clock outside the program.
+    pub(super) period: Span,
+    scripts: usize,
+    configs: usize,
+    stubborn: u32,
+    tied: bool,
+}
+
+impl Swarm {
+    pub(super) fn draw(draw: &mut Draw) -> Self {
+        Self {
+            wakes: 4 + draw.index(28) + if draw.chance(200) { draw.index(120) } else { 0 },
+            next_timer: draw.pick(&[1_000, 900, 750, 500]),
+            exit: draw.pick(&[0, 30, 150, 400, 700]),
+            success: draw.pick(&[0, 500, 900, 1_000]),
+            hup: draw.pick(&[0, 40, 120, 300, 600]),
+            term: draw.pick(&[0, 0, 0, 10, 50]),
+            signals_first: draw.pick(&[0, 300, 500, 1_000]),
+            period: draw.pick(&[Span::from_secs(1), Span::from_secs(2), Span::from_millis(300)]),
+            scripts: [1, 2, 3, 4, 5, 6, 12][draw.weighted(&[3, 4, 4, 3, 3, 2, 1])],
+            configs: [1, 2, 3][draw.weighted(&[7, 2, 1])],
+            stubborn: draw.pick(&[0, 200, 500, 1_000]),
+            tied: draw.chance(600),
+        }
+    }
+
+    pub(super) fn setup(&self, draw: &mut Draw) -> Setup {
+        let common = self.tied.then(|| draw_interval(draw));
+        Setup {
+            configs: (0..self.configs).map(|_| self.config(draw, common)).collect(),
+            fork_failures: self.fork_failures(draw),
+            pids: draw.pick(&[PidPolicy::Ascending, PidPolicy::Scattered, PidPolicy::Reused]),
+            heap: [HeapPolicy::LastFreedFirst, HeapPolicy::FirstFreedFirst, HeapPolicy::NeverAgain]
+                [draw.weighted(&[3, 1, 1])],
+            costs: draw_costs(draw),
+        }
+    }
+
+    fn config(&self, draw: &mut Draw, common: Option<Span>) -> Config {
+        // A later configuration may have more scripts than the first, or fewer, or none.
+        let scripts = match draw.weighted(&[6, 2, 1]) {
+            0 => self.scripts,
+            1 => self.scripts.div_ceil(2),
+            _ => self.scripts + 1,
+        };
+        Config { scripts: (0..scripts).map(|place| self.script(draw, place, common)).collect() }
+    }
+
+    fn script(&self, draw: &mut Draw, place: usize, common: Option<Span>) -> Script {
+        let interval = common.unwrap_or_else(|| draw_interval(draw));
+        Script {
+            name: Name::numbered(place),
+            kind: [ScriptKind::Track, ScriptKind::Misc, ScriptKind::Fifo][draw.weighted(&[18, 1, 1])],
+            interval,
+            timeout: draw_timeout(draw, interval),
+            rise: draw.pick(&[1, 1, 2, 3]),
+            fall: draw.pick(&[1, 1, 2, 3]),
+            habit: self.habit(draw),
+        }
+    }
+
+    fn habit(&self, draw: &mut Draw) -> Habit {
+        let stubborn = draw.chance(self.stubborn);
+        let dies_after = draw.pick(&[
+            Span::ZERO,
+            Span::ZERO,
+            Span::from_millis(1),
+            Span::from_millis(700),
+            Span::from_secs(1),
+        ]);
+        Habit {
+            on_term: if stubborn { OnTerm::Ignores } else { OnTerm::Dies(dies_after) },
+            kill_linger: [Span::ZERO, Span::from_millis(5), Span::from_millis(2_500)]
+                [draw.weighted(&[6, 1, 1])],
+        }
+    }
+
+    fn fork_failures(&self, draw: &mut Draw) -> BTreeSet<StartNo> {
+        let many = [0, 1, 3][draw.weighted(&[8, 1, 1])];
+        (0..many).map(|_| StartNo(u32::try_from(draw.below(20)).unwrap_or(0))).collect()
+    }
+}
+
+/// Whole seconds most often, as people write them; also fractions, that tie with nothing.
+fn draw_interval(draw: &mut Draw) -> Span {
+    match draw.weighted(&[8, 3, 1]) {
+        0 => Span::from_secs(1 + draw.below(5)),
+        1 => Span::from_millis(100 * (1 + draw.below(40))),
+        _ => Span::from_micros(1 + draw.below(4_000_000)),
+    }
+}
+
+/// Shorter than the interval, as long, or longer: a timeout that is longer than the gap between reloads
+/// never comes, one that is shorter can meet them.
+fn draw_timeout(draw: &mut Draw, interval: Span) -> Span {
+    match draw.weighted(&[4, 4, 3, 2]) {
+        0 => interval,
+        1 => Span::from_micros((interval.as_micros() * (1 + draw.below(4)) / 5).max(1)),
+        2 => Span::from_secs(1 + draw.below(3)),
+        _ => interval + Span::from_secs(1 + draw.below(3)),
+    }
+}
+
+fn draw_costs(draw: &mut Draw) -> Costs {
+    if !draw.chance(150) {
+        return Costs::default();
+    }
+    let mut cost = || Span::from_micros(draw.pick(&[0, 1, 50, 900, 30_000]));
+    Costs { callback: cost(), start: cost(), log: cost() }
+}

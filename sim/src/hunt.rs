@@ -1,0 +1,156 @@
+//! The search: from seeds and numbers to the first trace of each signature.
+//!
+//! What always holds: results are taken in the order of trace numbers, in chunks of a fixed size, so that the
+//! finds and the number of traces at which a search ends are the same whatever the number of jobs.
+
+use std::collections::BTreeSet;
+
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Break, Signature, Verdict};
+use treefall_world::Counts;
+
+use crate::generator;
+use crate::subject::{Ran, Subject, SubjectError, Options};
+
+/// Traces that are given out together. A search ends between traces, but looks at the clock between chunks.
+pub const CHUNK: u64 = 256;
+
+/// What to search, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The campaign's seed.
+    pub seed: u64,
+    /// Trace numbers below this are tried; `None` for no bound.
+    pub traces_max: Option<u64>,
+    /// Go on after the first memory break.
+    pub all: bool,
+}
+
+/// The first trace that showed a signature.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// Its number in the campaign.
+    pub number: u64,
+    /// The trace.
+    pub trace: Trace,
+    /// The law it broke.
+    pub broken: Break,
+    /// Its whole verdict.
+    pub verdict: Verdict,
+}
+
+impl Find {
+    /// What makes it the same as another.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.broken.signature
+    }
+}
+
+/// What a search went through.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Tally {
+    /// Traces run.
+    pub traces: u64,
+    /// External events: timers, exits, signals.
+    pub events: u64,
+    /// Records of the histories.
+    pub records: u64,
+    /// Traces in which a reload, a timeout and an exit all happened.
+    pub whole: u64,
+    /// Traces that broke a memory law.
+    pub memory: u64,
+    /// Runs that did not survive.
+    pub ended_badly: u64,
+}
+
+impl Tally {
+    /// Counts one run.
+    pub fn add(&mut self, counts: &Counts, verdict: &Verdict) {
+        self.traces += 1;
+        self.events += counts.external();
+        self.records += counts.records;
+        self.whole += u64::from(counts.reloads > 0 && counts.timeouts > 0 && counts.exits > 0);
+        self.memory += u64::from(verdict.memory_break().is_some());
+        self.ended_badly += u64::from(!verdict.outcome.survived());
+    }
+}
+
+/// What the search asks of whoever started it.
+pub trait Lookout {
+    /// A signature was met for the first time. Called in the order of trace numbers, before the search goes on.
+    ///
+    /// # Errors
+    /// What could not be kept ends the search.
+    fn found(&mut self, find: Find) -> Result<(), SubjectError>;
+
+    /// A chunk is done. Whether to go on.
+    fn go_on(&mut self, tally: &Tally) -> bool;
+}
+
+/// Searches with `crew`, subjects of one kind that work side by side.
+///
+/// # Errors
+/// When a subject cannot run, or the lookout cannot keep a find.
+pub fn hunt(
+    crew: &mut [Box<dyn Subject>],
+    plan: Plan,
+    known: &mut BTreeSet<Signature>,
+    lookout: &mut dyn Lookout,
+) -> Result<Tally, SubjectError> {
+    let mut tally = Tally::default();
+    let end = plan.traces_max.unwrap_or(u64::MAX);
+    let mut next = 0;
+    while next < end {
+        let chunk = next..end.min(next.saturating_add(CHUNK));
+        let results = run_chunk(crew, plan.seed, chunk.clone())?;
+        for (number, (trace, ran)) in chunk.clone().zip(results) {
+            tally.add(&ran.counts, &ran.verdict);
+            for broken in &ran.verdict.breaks {
+                if known.insert(broken.signature) {
+                    let (trace, verdict) = (trace.clone(), ran.verdict.clone());
+                    lookout.found(Find { number, trace, broken: broken.clone(), verdict })?;
+                }
+            }
+            let broke = ran.verdict.memory_break().is_some() || !ran.verdict.outcome.survived();
+            if broke && !plan.all {
+                return Ok(tally);
+            }
+        }
+        if !lookout.go_on(&tally) {
+            break;
+        }
+        next = chunk.end;
+    }
+    Ok(tally)
+}
+
+/// Runs the traces of these numbers, split over the crew; results in the order of the numbers.
+fn run_chunk(
+    crew: &mut [Box<dyn Subject>],
+    seed: u64,
+    numbers: std::ops::Range<u64>,
+) -> Result<Vec<(Trace, Ran)>, SubjectError> {
+    let numbers: Vec<u64> = numbers.collect();
+    let share = numbers.len().div_ceil(crew.len()).max(1);
+    let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
+        let traces: Vec<Trace> = numbers.iter().map(|number| generator::generate(seed, *number)).collect();
+        let ran = subject.run(&traces, Options::VERDICT)?;
+        Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
+    };
+    if crew.len() == 1 {
+        return one_share(&mut crew[0], &numbers);
+    }
+    let shares: Vec<Result<Vec<_>, SubjectError>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = crew
+            .iter_mut()
+            .zip(numbers.chunks(share))
+            .map(|(subject, numbers)| scope.spawn(move || one_share(subject, numbers)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    shares.into_iter().collect::<Result<Vec<_>, _>>().map(|shares| shares.into_iter().flatten().collect())
+}

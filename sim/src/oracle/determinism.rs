@@ -1,0 +1,50 @@
+//! The equality of a subject with itself: one trace, two runs, one history.
+
+use std::fmt;
+
+use crate::subject::Ran;
+
+/// Two runs of one trace on one subject that are not equal: the first field that differs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nondeterminism {
+    /// The field.
+    pub field: &'static str,
+    /// In the first run.
+    pub first: String,
+    /// In the second run.
+    pub second: String,
+}
+
+impl fmt::Display for Nondeterminism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} differs: first {}, second {}", self.field, self.first, self.second)
+    }
+}
+
+/// Compares two runs of one trace.
+///
+/// # Errors
+/// The first field that differs.
+pub fn compare_runs(first: &Ran, second: &Ran) -> Result<(), Nondeterminism> {
+    let differs = |field, first: String, second: String| Err(Nondeterminism { field, first, second });
+    for (place, (one, other)) in first.records.iter().zip(&second.records).enumerate() {
+        if one != other {
+            return differs("history", format!("record {place}: {one:?}"), format!("record {place}: {other:?}"));
+        }
+    }
+    for (place, (one, other)) in first.marks.iter().zip(&second.marks).enumerate() {
+        if one != other {
+            return differs("indexes", format!("step {place}: {one:?}"), format!("step {place}: {other:?}"));
+        }
+    }
+    if first.verdict != second.verdict {
+        return differs("verdict", format!("{:?}", first.verdict), format!("{:?}", second.verdict));
+    }
+    if first.counts != second.counts {
+        return differs("counts", format!("{:?}", first.counts), format!("{:?}", second.counts));
+    }
+    if first.digest != second.digest {
+        return differs("digest", format!("{:032x}", first.digest), format!("{:032x}", second.digest));
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! The equality of a replica and the real program of its release, event for event and index for index.
+//!
+//! They must agree on every trace up to the first use of a freed entry: from there on the C heap decides what
+//! is read, and the two need only both go on with a broken memory law behind them.
+
+use std::fmt;
+
+use treefall_model::event::Record;
+use treefall_model::observe::Mark;
+
+use crate::subject::Ran;
+
+/// What comparing one trace on two subjects gave.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Agreement {
+    /// Equal to the end: records, indexes after every step, verdict and outcome.
+    Whole,
+    /// Equal up to the first use of a freed entry, in the replica; both broke a memory law.
+    UpToFirstUse,
+    /// Not equal.
+    Differs(Difference),
+}
+
+/// The first thing in which two subjects differ.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Difference {
+    /// A record.
+    Record {
+        /// Its place in the history.
+        place: usize,
+        /// As the first subject has it; `None`: its history has ended.
+        first: Option<Record>,
+        /// As the second has it.
+        second: Option<Record>,
+    },
+    /// The indexes after a step.
+    Index {
+        /// The place of the step.
+        place: usize,
+        /// As the first subject has it; `None`: there is no such step.
+        first: Option<Mark>,
+        /// As the second has it.
+        second: Option<Mark>,
+    },
+    /// Histories are equal, but not what became of the run.
+    Outcome {
+        /// On the first subject: laws broken and outcome.
+        first: String,
+        /// On the second.
+        second: String,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record { place, first, second } => {
+                write!(f, "record {place}: first {}, second {}", show(first.as_ref()), show(second.as_ref()))
+            }
+            Self::Index { place, first, second } => {
+                let show = |mark: &Option<Mark>| match mark {
+                    Some(mark) => format!("{} after {} records, index {:016x}", mark.step.name(), mark.records, mark.index_hash),
+                    None => "no such step".to_owned(),
+                };
+                write!(f, "step {place}: first {}, second {}", show(first), show(second))
+            }
+            Self::Outcome { first, second } => write!(f, "in the end: first {first}, second {second}"),
+        }
+    }
+}
+
+fn show(record: Option<&Record>) -> String {
+    record.map_or_else(|| "nothing more".to_owned(), |record| format!("{} {:?}", record.at, record.event))
+}
+
+/// Compares two runs of one trace. `replica` knows where a freed entry was first used; both must have been run
+/// with their histories kept.
+#[must_use]
+pub fn compare(replica: &Ran, real: &Ran) -> Agreement {
+    let limit = replica.first_use.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
+    if let Some(difference) = first_record(&replica.records, &real.records, limit) {
+        return Agreement::Differs(difference);
+    }
+    if let Some(difference) = first_mark(&replica.marks, &real.marks, limit) {
+        return Agreement::Differs(difference);
+    }
+    let same = replica.verdict == real.verdict && replica.digest == real.digest;
+    if same {
+        return Agreement::Whole;
+    }
+    let both_broken = replica.verdict.memory_break().is_some() && real.verdict.memory_break().is_some();
+    if replica.first_use.is_some() && both_broken {
+        return Agreement::UpToFirstUse;
+    }
+    Agreement::Differs(Difference::Outcome { first: told(replica), second: told(real) })
+}
+
+fn told(ran: &Ran) -> String {
+    let breaks: Vec<String> = ran.verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
+    format!("[{}] {}", breaks.join(", "), ran.verdict.outcome)
+}
+
+fn first_record(first: &[Record], second: &[Record], limit: usize) -> Option<Difference> {
+    let end = first.len().max(second.len()).min(limit);
+    (0..end).find_map(|place| {
+        let (one, other) = (first.get(place).copied(), second.get(place).copied());
+        (one != other).then_some(Difference::Record { place, first: one, second: other })
+    })
+}
+
+/// Marks are comparable while the records before them are all within the limit.
+fn first_mark(first: &[Mark], second: &[Mark], limit: usize) -> Option<Difference> {
+    let within = |mark: Option<&Mark>| mark.filter(|mark| mark.records < limit as u64).copied();
+    (0..first.len().max(second.len())).find_map(|place| {
+        let (one, other) = (within(first.get(place)), within(second.get(place)));
+        (one != other).then_some(Difference::Index { place, first: one, second: other })
+    })
+}
+
+/// How many traces agreed, and what they held: a comparison that never reaches a reload proves nothing.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Census {
+    /// Traces compared.
+    pub traces: u64,
+    /// Equal to the end.
+    pub whole: u64,
+    /// Equal up to the first use of a freed entry.
+    pub up_to_first_use: u64,
+    /// Not equal.
+    pub different: u64,
+    /// Traces in which a reload, a timeout and an exit all happened.
+    pub with_all_three: u64,
+    /// Traces that broke a memory law.
+    pub with_memory_break: u64,
+    /// Traces that the real program did not survive.
+    pub ended_badly: u64,
+    /// Records compared.
+    pub records: u64,
+}
+
+impl Census {
+    /// Counts one comparison.
+    pub fn add(&mut self, agreement: &Agreement, real: &Ran) {
+        self.traces += 1;
+        match agreement {
+            Agreement::Whole => self.whole += 1,
+            Agreement::UpToFirstUse => self.up_to_first_use += 1,
+            Agreement::Differs(_) => self.different += 1,
+        }
+        let counts = real.counts;
+        self.with_all_three += u64::from(counts.reloads > 0 && counts.timeouts > 0 && counts.exits > 0);
+        self.with_memory_break += u64::from(real.verdict.memory_break().is_some());
+        self.ended_badly += u64::from(!real.verdict.outcome.survived());
+        self.records += counts.records;
+    }
+}

@@ -1,0 +1,10 @@
+//! Oracles beside the model: the equality of two subjects, and of a subject with itself.
+//!
+//! They see histories, digests and marks, never a subject's insides. That two runs can no longer be compared
+//! is a value of its own, not an error and not a difference.
+
+mod determinism;
+mod equality;
+
+pub use determinism::{Nondeterminism, compare_runs};
+pub use equality::{Agreement, Census, Difference, compare};

@@ -1,0 +1,12 @@
+//! What a person reads of a find: words for events, the report of a finding, and the finds on disk.
+//!
+//! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same find
+//! gives the same text everywhere.
+
+mod store;
+mod text;
+mod words;
+
+pub use store::Store;
+pub use text::{cause_line, claim, finding, timeline};
+pub use words::Names;

@@ -1,0 +1,417 @@
+//! What a scenario expects of each release: that it is clean, or the laws that it breaks.
+//!
+//! An [`Expectations`] has at most one row for each release, so that no two rows can contradict each other;
+//! it is built through [`Expectations::new`] and kept in the order of the releases, `mended` last.
+
+use std::fmt;
+
+use treefall_model::event::{EntryKind, Step};
+use treefall_model::law::Law;
+use treefall_model::release::Release;
+use treefall_model::verdict::{Signature, Verdict, Weight};
+
+/// Whom a row speaks of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whom {
+    /// The releases from `first` (or the oldest) to `last` (or the newest), both included.
+    Releases {
+        /// The oldest of them; `None`: the oldest that there is.
+        first: Option<Release>,
+        /// The newest of them; `None`: whatever comes.
+        last: Option<Release>,
+    },
+    /// The replica with every known defect mended.
+    Mended,
+}
+
+impl Whom {
+    /// Whether the row speaks of `release`.
+    #[must_use]
+    pub fn includes(self, release: Release) -> bool {
+        match self {
+            Self::Releases { first, last } => {
+                first.is_none_or(|first| first <= release) && last.is_none_or(|last| release <= last)
+            }
+            Self::Mended => false,
+        }
+    }
+
+    /// Whether both speak of one release, or both of the mended replica.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Mended, Self::Mended) => true,
+            _ => Release::ALL.iter().any(|release| self.includes(*release) && other.includes(*release)),
+        }
+    }
+
+    /// Reads `2.2.7`, `2.0.8..=2.2.4`, `2.3.2..`, `..=2.2.4` or `mended`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "mended" {
+            return Ok(Self::Mended);
+        }
+        let Some((first, last)) = text.split_once("..") else {
+            let only = release(text)?;
+            return Ok(Self::Releases { first: Some(only), last: Some(only) });
+        };
+        let first = if first.is_empty() { None } else { Some(release(first)?) };
+        let last = match last.strip_prefix('=') {
+            Some(last) => Some(release(last)?),
+            None if last.is_empty() => None,
+            None => {
+                let first = first.map(|first| first.to_string()).unwrap_or_default();
+                return Err(format!("a range names its last release: write \"{first}..={last}\""));
+            }
+        };
+        if let (Some(first), Some(last)) = (first, last)
+            && first > last
+        {
+            return Err(format!("{first} comes after {last}"));
+        }
+        Ok(Self::Releases { first, last })
+    }
+
+    fn rank(self) -> (bool, Option<Release>) {
+        match self {
+            Self::Releases { first, .. } => (false, first),
+            Self::Mended => (true, None),
+        }
+    }
+}
+
+fn release(text: &str) -> Result<Release, String> {
+    let unknown = || {
+        let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
+        format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})")
+    };
+    Release::parse(text).ok_or_else(unknown)
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mended => f.write_str("mended"),
+            Self::Releases { first: Some(first), last: Some(last) } if first == last => first.fmt(f),
+            Self::Releases { first, last } => {
+                first.iter().try_for_each(|first| first.fmt(f))?;
+                f.write_str("..")?;
+                last.iter().try_for_each(|last| write!(f, "={last}"))
+            }
+        }
+    }
+}
+
+/// A failure that is expected: a law, at whatever step and entry, or one signature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Failure {
+    /// The law is broken.
+    Law(Law),
+    /// The law is broken with this signature.
+    Signature(Signature),
+}
+
+impl Failure {
+    /// The law that is broken.
+    #[must_use]
+    pub const fn law(self) -> Law {
+        match self {
+            Self::Law(law) | Self::Signature(Signature { law, .. }) => law,
+        }
+    }
+
+    /// Whether a break with this signature is the failure.
+    #[must_use]
+    pub fn is(self, signature: Signature) -> bool {
+        match self {
+            Self::Law(law) => law == signature.law,
+            Self::Signature(expected) => expected == signature,
+        }
+    }
+
+    /// Reads a law's name, or `law/step/entry`.
+    ///
+    /// # Errors
+    /// The part that is not known, and all that it could be.
+    pub fn parse(text: &str) -> Result<Self, UnknownPart> {
+        let mut parts = text.splitn(3, '/');
+        let law = parts.next().unwrap_or_default();
+        let Some(law) = Law::named(law) else {
+            return Err(UnknownPart::new("law", law, Law::ALL.into_iter().map(Law::name)));
+        };
+        let Some(step) = parts.next() else { return Ok(Self::Law(law)) };
+        let Some(step) = Step::ALL.into_iter().find(|known| known.name() == step) else {
+            return Err(UnknownPart::new("step", step, Step::ALL.into_iter().map(Step::name)));
+        };
+        let entry = parts.next().unwrap_or_default();
+        let known = EntryKind::ALL.into_iter().find(|known| known.name() == entry);
+        if known.is_none() && entry != NO_ENTRY {
+            let names = EntryKind::ALL.into_iter().map(EntryKind::name).chain([NO_ENTRY]);
+            return Err(UnknownPart::new("kind of entry", entry, names));
+        }
+        Ok(Self::Signature(Signature { law, step, entry: known }))
+    }
+}
+
+/// The entry of a signature that has none.
+const NO_ENTRY: &str = "none";
+
+/// A name in a signature that stands for nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownPart {
+    /// What it should have named.
+    pub what: &'static str,
+    /// What was written.
+    pub name: String,
+    /// All names that there are.
+    pub known: Vec<&'static str>,
+}
+
+impl UnknownPart {
+    fn new(what: &'static str, name: &str, known: impl Iterator<Item = &'static str>) -> Self {
+        Self { what, name: name.to_owned(), known: known.collect() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Law(law) => f.write_str(law.name()),
+            Self::Signature(signature) => signature.fmt(f),
+        }
+    }
+}
+
+/// What is expected of a run.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Expectation {
+    /// The failures, each once, in the order of the laws. None: the run is clean.
+    failures: Vec<Failure>,
+}
+
+impl Expectation {
+    /// No law is broken and the run survives.
+    #[must_use]
+    pub const fn clean() -> Self {
+        Self { failures: Vec::new() }
+    }
+
+    /// These failures, and no other.
+    #[must_use]
+    pub fn broken(failures: impl IntoIterator<Item = Failure>) -> Self {
+        let mut failures: Vec<Failure> = failures.into_iter().collect();
+        failures.sort_unstable();
+        failures.dedup();
+        Self { failures }
+    }
+
+    /// Exactly what a run showed, signature for signature.
+    #[must_use]
+    pub fn exactly(verdict: &Verdict) -> Self {
+        Self::broken(verdict.breaks.iter().map(|broken| Failure::Signature(broken.signature)))
+    }
+
+    /// The failures, in the order of the laws; none when the run is to be clean.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// Compares what is expected with what a run showed.
+    ///
+    /// After a memory break anything can happen, so how the run ended counts only if none is expected.
+    #[must_use]
+    pub fn compare(&self, verdict: &Verdict) -> Comparison {
+        let broken = || verdict.breaks.iter().map(|broken| broken.signature);
+        let expected = |signature| self.failures.iter().any(|failure| failure.is(signature));
+        let memory = self.failures.iter().any(|failure| failure.law().weight() == Weight::Memory);
+        Comparison {
+            missing: self
+                .failures
+                .iter()
+                .copied()
+                .filter(|failure| !broken().any(|s| failure.is(s)))
+                .collect(),
+            unexpected: broken().filter(|signature| !expected(*signature)).collect(),
+            ended_badly: !memory && !verdict.outcome.survived(),
+        }
+    }
+}
+
+/// `clean`, or the failures with commas between.
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.failures.split_first() else { return f.write_str(CLEAN) };
+        first.fmt(f)?;
+        rest.iter().try_for_each(|failure| write!(f, ", {failure}"))
+    }
+}
+
+/// The expectation that nothing is broken.
+pub(super) const CLEAN: &str = "clean";
+
+/// How a run differs from what was expected of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Comparison {
+    /// Expected, and not seen.
+    pub missing: Vec<Failure>,
+    /// Seen, and not expected.
+    pub unexpected: Vec<Signature>,
+    /// The run crashed or hung, and no memory break was expected that could explain it.
+    pub ended_badly: bool,
+}
+
+impl Comparison {
+    /// Whether the run was as expected.
+    #[must_use]
+    pub fn is_as_expected(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && !self.ended_badly
+    }
+}
+
+/// What is expected of whom.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Expectations {
+    rows: Vec<(Whom, Expectation)>,
+}
+
+impl Expectations {
+    /// These rows, in the order of the releases.
+    ///
+    /// # Errors
+    /// Two rows that speak of the same release.
+    pub fn new(rows: impl IntoIterator<Item = (Whom, Expectation)>) -> Result<Self, (Whom, Whom)> {
+        let mut rows: Vec<(Whom, Expectation)> = rows.into_iter().collect();
+        rows.sort_by_key(|(whom, _)| whom.rank());
+        for (place, (whom, _)) in rows.iter().enumerate() {
+            if let Some((other, _)) = rows[..place].iter().find(|(other, _)| other.overlaps(*whom)) {
+                return Err((*other, *whom));
+            }
+        }
+        Ok(Self { rows })
+    }
+
+    /// The rows, in the order of the releases, `mended` last.
+    #[must_use]
+    pub fn rows(&self) -> &[(Whom, Expectation)] {
+        &self.rows
+    }
+
+    /// What is expected of `release`, if anything is said of it.
+    #[must_use]
+    pub fn of(&self, release: Release) -> Option<&Expectation> {
+        self.rows.iter().find(|(whom, _)| whom.includes(release)).map(|(_, expectation)| expectation)
+    }
+
+    /// What is expected of the mended replica, if anything is said of it.
+    #[must_use]
+    pub fn of_mended(&self) -> Option<&Expectation> {
+        self.rows.iter().find(|(whom, _)| *whom == Whom::Mended).map(|(_, expectation)| expectation)
+    }
+}
+
+/// How rows of a file are sorted: by the release that they begin with, `mended` last, nonsense at the end.
+pub(super) fn rank(text: &str) -> (bool, bool, Option<Release>) {
+    match Whom::parse(text) {
+        Ok(whom) => (false, whom.rank().0, whom.rank().1),
+        Err(_) => (true, false, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treefall_model::Instant;
+    use treefall_model::signal::Signal;
+    use treefall_model::verdict::{Break, Outcome};
+
+    fn known(text: &str) -> Release {
+        Release::parse(text).expect("in the table")
+    }
+
+    #[test]
+    fn a_range_is_written_as_it_was_read() {
+        for text in ["2.2.7", "2.0.8..=2.2.4", "2.3.2..", "..=2.2.4", "..", "mended"] {
+            assert_eq!(Whom::parse(text).map(|whom| whom.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_range_includes_both_its_ends() {
+        let whom = Whom::parse("2.2.5..=2.3.1").expect("a range");
+        let included: Vec<_> = Release::ALL.iter().filter(|release| whom.includes(**release)).collect();
+        assert_eq!(included.first(), Some(&&known("2.2.5")));
+        assert_eq!(included.last(), Some(&&known("2.3.1")));
+        assert_eq!(included.len(), 4 + 2);
+    }
+
+    #[test]
+    fn what_is_no_range_says_why() {
+        for (text, why) in [
+            ("2.3.9", "\"2.3.9\" is no release of keepalived that treefall knows (2.0.8 to 2.4.3)"),
+            ("2.2.5..2.3.2", "a range names its last release: write \"2.2.5..=2.3.2\""),
+            ("2.3.2..=2.2.5", "2.3.2 comes after 2.2.5"),
+            ("", "\"\" is no release of keepalived that treefall knows (2.0.8 to 2.4.3)"),
+        ] {
+            assert_eq!(Whom::parse(text), Err(why.to_owned()));
+        }
+    }
+
+    #[test]
+    fn two_rows_for_one_release_are_refused() {
+        let row = |text| (Whom::parse(text).expect("a range"), Expectation::clean());
+        assert!(Expectations::new([row("2.0.8..=2.2.4"), row("2.2.5..")]).is_ok());
+        let (first, second) =
+            Expectations::new([row("2.2.5.."), row("2.0.8..=2.2.5")]).expect_err("2.2.5 twice");
+        assert_eq!((first.to_string(), second.to_string()), ("2.0.8..=2.2.5".into(), "2.2.5..".into()));
+        assert!(Expectations::new([row("mended"), row("mended")]).is_err());
+    }
+
+    #[test]
+    fn every_signature_is_read_back() {
+        for law in Law::ALL {
+            for step in Step::ALL {
+                for entry in EntryKind::ALL.into_iter().map(Some).chain([None]) {
+                    let failure = Failure::Signature(Signature { law, step, entry });
+                    assert_eq!(Failure::parse(&failure.to_string()), Ok(failure));
+                }
+            }
+        }
+        assert_eq!(Failure::parse("no-law").map_err(|part| part.what), Err("law"));
+        assert_eq!(Failure::parse("progress/x").map_err(|part| part.what), Err("step"));
+        assert_eq!(Failure::parse("progress/blocked").map_err(|part| part.what), Err("kind of entry"));
+    }
+
+    fn verdict(laws: &[Law], outcome: Outcome) -> Verdict {
+        let broken = |law: &Law| Break {
+            signature: Signature { law: *law, step: Step::Cleanup, entry: None },
+            at: Instant::START,
+            records: 0,
+            detail: String::new(),
+        };
+        Verdict { breaks: laws.iter().map(broken).collect(), outcome }
+    }
+
+    #[test]
+    fn a_crash_is_excused_by_an_expected_memory_break_alone() {
+        let crash = || Outcome::Crashed { signal: Signal::SEGV, function: None };
+        let memory = Expectation::broken([Failure::Law(Law::NoDanglingNode)]);
+        let conduct = Expectation::broken([Failure::Law(Law::NoChildForgotten)]);
+        assert!(memory.compare(&verdict(&[Law::NoDanglingNode], crash())).is_as_expected());
+        assert!(!conduct.compare(&verdict(&[Law::NoChildForgotten], crash())).is_as_expected());
+        assert!(!Expectation::clean().compare(&verdict(&[], crash())).is_as_expected());
+        assert!(Expectation::clean().compare(&verdict(&[], Outcome::Survived)).is_as_expected());
+    }
+
+    #[test]
+    fn missing_and_unexpected_breaks_are_told_apart() {
+        let expected =
+            Expectation::broken([Failure::Law(Law::NoChildForgotten), Failure::Law(Law::ExitNotLost)]);
+        let seen = verdict(&[Law::ExitNotLost, Law::Progress], Outcome::Survived);
+        let comparison = expected.compare(&seen);
+        assert_eq!(comparison.missing, [Failure::Law(Law::NoChildForgotten)]);
+        assert_eq!(comparison.unexpected.iter().map(|s| s.law).collect::<Vec<_>>(), [Law::Progress]);
+    }
+}

@@ -1,0 +1,198 @@
+//! The fields of one table, read one by one; what is wrong with them is noted and reading goes on.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use treefall_model::Span;
+
+use super::diagnostic::Problem;
+use super::duration;
+use super::schema::Kind;
+
+/// The problems found so far.
+pub(super) type Notes = Vec<Problem>;
+
+/// A value and its place.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// One table.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'t> {
+    pub(super) kind: Kind,
+    table: &'t DeTable<'t>,
+    /// Its header, or the table itself when it is inline.
+    pub(super) span: (usize, usize),
+}
+
+impl<'t> Fields<'t> {
+    /// The fields of a table of this kind; keys that it may not have are noted.
+    pub(super) fn new(kind: Kind, table: &'t DeTable<'t>, span: Range<usize>, notes: &mut Notes) -> Self {
+        for (key, _) in table.iter().filter(|(key, _)| !kind.keys().contains(&key.get_ref().as_ref())) {
+            if kind == Kind::Expect {
+                break;
+            }
+            let title = format!("{} has no key {:?}", kind.name(), key.get_ref());
+            let label = format!("expected one of {}", kind.keys().join(", "));
+            let problem = Problem::new(key.span(), title, label);
+            notes.push(problem.nearest(key.get_ref(), kind.keys().iter().copied()));
+        }
+        Self { kind, table, span: (span.start, span.end) }
+    }
+
+    /// Where the table begins, to point at when something is missing in it.
+    pub(super) fn header(&self) -> Range<usize> {
+        self.span.0..self.span.1
+    }
+
+    /// The value of `key`.
+    pub(super) fn get(&self, key: &str) -> Option<&'t Value<'t>> {
+        self.table.get(key)
+    }
+
+    /// The keys and values, in the order of the file.
+    pub(super) fn rows(&self) -> Vec<(&'t str, Range<usize>, &'t Value<'t>)> {
+        let rows = self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by_key(|(_, span, _)| span.start);
+        rows
+    }
+
+    /// Notes that `key` is missing.
+    pub(super) fn missing(&self, key: &str, example: &str, notes: &mut Notes) {
+        let title = format!("{} needs the key `{key}`", self.kind.name());
+        notes.push(
+            Problem::new(self.header(), title, "missing here")
+                .help(format!("for example: {key} = {example}")),
+        );
+    }
+
+    /// The text of `key`, if it is there and is text.
+    pub(super) fn text(&self, key: &str, notes: &mut Notes) -> Option<(&'t str, Range<usize>)> {
+        let value = self.get(key)?;
+        text(value, key, "text in quotes", notes)
+    }
+
+    /// The span of `key`, if it is there and is a duration.
+    pub(super) fn duration(&self, key: &str, notes: &mut Notes) -> Option<Span> {
+        let value = self.get(key)?;
+        let (text, span) = text(value, key, &format!("a duration in quotes: {}", duration::EXAMPLES), notes)?;
+        match duration::parse(text) {
+            Ok(duration) => Some(duration),
+            Err(why) => {
+                let title = format!("this duration {why}");
+                notes.push(Problem::new(span, title, format!("expected {}", duration::EXAMPLES)));
+                None
+            }
+        }
+    }
+
+    /// The number of `key`, if it is there and between `least` and `most`.
+    pub(super) fn number(&self, key: &str, least: u64, most: u64, notes: &mut Notes) -> Option<u64> {
+        number(self.get(key)?, key, least, most, notes)
+    }
+
+    /// What the word of `key` stands for, if it is there and one of `choice`.
+    pub(super) fn word<T: Copy>(&self, key: &str, choice: &[(&str, T)], notes: &mut Notes) -> Option<T> {
+        let (word, span) = self.text(key, notes)?;
+        let known = choice.iter().find(|(known, _)| *known == word);
+        if known.is_none() {
+            notes.push(unknown_word(word, span, key, choice.iter().map(|(known, _)| *known)));
+        }
+        known.map(|(_, value)| *value)
+    }
+
+    /// The elements of the list `key`; none when it is not there.
+    pub(super) fn list(&self, key: &str, notes: &mut Notes) -> &'t [Value<'t>] {
+        let Some(value) = self.get(key) else { return &[] };
+        match value.get_ref() {
+            DeValue::Array(elements) => elements,
+            other => {
+                let what = match self.kind.child(key) {
+                    Some(_) => format!("a list of tables, each under a header `[[{key}]]`"),
+                    None => "a list in square brackets".to_owned(),
+                };
+                notes.push(wrong_type(value.span(), key, &what, other));
+                &[]
+            }
+        }
+    }
+
+    /// The tables of the list `key`.
+    pub(super) fn tables(&self, key: &str, kind: Kind, notes: &mut Notes) -> Vec<Fields<'t>> {
+        let elements = self.list(key, notes);
+        elements.iter().filter_map(|element| table(element, key, kind, notes)).collect()
+    }
+
+    /// The table `key`, if it is there.
+    pub(super) fn table(&self, key: &str, kind: Kind, notes: &mut Notes) -> Option<Fields<'t>> {
+        table(self.get(key)?, key, kind, notes)
+    }
+}
+
+/// The value as a table.
+pub(super) fn table<'t>(
+    value: &'t Value<'t>,
+    key: &str,
+    kind: Kind,
+    notes: &mut Notes,
+) -> Option<Fields<'t>> {
+    match value.get_ref() {
+        DeValue::Table(table) => Some(Fields::new(kind, table, value.span(), notes)),
+        other => {
+            notes.push(wrong_type(value.span(), key, "a table", other));
+            None
+        }
+    }
+}
+
+/// The value as text.
+pub(super) fn text<'t>(
+    value: &'t Value<'t>,
+    key: &str,
+    what: &str,
+    notes: &mut Notes,
+) -> Option<(&'t str, Range<usize>)> {
+    match value.get_ref() {
+        DeValue::String(text) => Some((text, value.span())),
+        other => {
+            notes.push(wrong_type(value.span(), key, what, other));
+            None
+        }
+    }
+}
+
+/// The value as a number between `least` and `most`.
+pub(super) fn number(value: &Value<'_>, key: &str, least: u64, most: u64, notes: &mut Notes) -> Option<u64> {
+    let DeValue::Integer(integer) = value.get_ref() else {
+        notes.push(wrong_type(value.span(), key, "a whole number", value.get_ref()));
+        return None;
+    };
+    let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+    let number = number.filter(|number| (least..=most).contains(number));
+    if number.is_none() {
+        let title = format!("`{key}` is out of range");
+        notes.push(Problem::new(value.span(), title, format!("expected {least} to {most}")));
+    }
+    number
+}
+
+/// A word that is none of those that `key` may have.
+pub(super) fn unknown_word<'k>(
+    word: &str,
+    span: Range<usize>,
+    key: impl Display,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Problem {
+    let known: Vec<&str> = known.into_iter().collect();
+    let quoted: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
+    let title = format!("`{key}` cannot be {word:?}");
+    Problem::new(span, title, format!("expected {}", quoted.join(" or "))).nearest(word, known)
+}
+
+fn wrong_type(span: Range<usize>, key: &str, what: &str, found: &DeValue<'_>) -> Problem {
+    let article = if matches!(found, DeValue::Integer(_) | DeValue::Array(_)) { "an" } else { "a" };
+    let title = format!("`{key}` cannot be {article} {}", found.type_str());
+    Problem::new(span, title, format!("expected {what}"))
+}

@@ -1,0 +1,199 @@
+//! From a trace to a smaller one with the same signature.
+//!
+//! Smaller is an order on traces, [`Size`]: fewest wakes, then fewest scripts, exits, signals, then simplest
+//! policies and times. What always holds: a candidate is taken only if it is strictly smaller and its verdict
+//! still has the signature, so shrinking ends; it is bounded by [`Limits`] besides. The shrinker knows no
+//! subject: it is given a function from a trace to a verdict.
+//!
+//! Three rounds, each to a standstill: chunks of wakes; single [edits](edit::Edit); pairs of edits (a change
+//! of a setup often must come together with the wake that it makes superfluous). A trace at which no single
+//! edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the trace.
+
+mod edit;
+mod size;
+
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict};
+
+pub use edit::Edit;
+pub use size::Size;
+
+/// Bounds of one shrinking.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most runs of the subject.
+    pub runs_max: u64,
+    /// Whether pairs of edits are tried: many runs, for a subject whose runs are cheap.
+    pub pairs: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { runs_max: 200_000, pairs: true }
+    }
+}
+
+/// What shrinking came to.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The smallest trace found.
+    pub trace: Trace,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Runs of the subject that this took.
+    pub runs: u64,
+    /// How many candidates were taken.
+    pub accepted: u64,
+    /// No single edit makes it smaller; false when the bound on runs came first.
+    pub minimal: bool,
+    /// Other signatures met on the way, each with the first trace that showed it: new finds.
+    pub slipped: Vec<(Signature, Trace)>,
+}
+
+/// Shrinks `trace`, which has `signature` by `judge`.
+///
+/// # Errors
+/// The first error of `judge`.
+pub fn shrink<E>(
+    trace: Trace,
+    verdict: Verdict,
+    signature: Signature,
+    limits: Limits,
+    mut judge: impl FnMut(&Trace) -> Result<Verdict, E>,
+) -> Result<Shrunk, E> {
+    let known: Vec<_> = verdict.breaks.iter().map(|broken| broken.signature).collect();
+    let size = Size::of(&trace);
+    let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
+    let mut search = Search { best, size, signature, known, limits, judge: &mut judge };
+    loop {
+        let before = search.best.accepted;
+        search.chunks()?;
+        search.singles()?;
+        if limits.pairs {
+            search.pairs()?;
+        }
+        if search.best.accepted == before || search.spent() {
+            break;
+        }
+    }
+    search.best.minimal = !search.spent();
+    Ok(search.best)
+}
+
+/// Whether no single edit of `trace` is smaller and keeps `signature`, and how many runs the answer took.
+///
+/// # Errors
+/// The first error of `judge`.
+pub fn is_minimal<E>(
+    trace: &Trace,
+    signature: Signature,
+    mut judge: impl FnMut(&Trace) -> Result<Verdict, E>,
+) -> Result<(bool, u64), E> {
+    let size = Size::of(trace);
+    let mut runs = 0;
+    for candidate in Edit::all(trace).into_iter().filter_map(|edit| edit.apply(trace)) {
+        if Size::of(&candidate) < size {
+            runs += 1;
+            if has(&judge(&candidate)?, signature) {
+                return Ok((false, runs));
+            }
+        }
+    }
+    Ok((true, runs))
+}
+
+fn has(verdict: &Verdict, signature: Signature) -> bool {
+    verdict.breaks.iter().any(|broken| broken.signature == signature)
+}
+
+struct Search<'j, E> {
+    best: Shrunk,
+    size: Size,
+    signature: Signature,
+    known: Vec<Signature>,
+    limits: Limits,
+    judge: &'j mut dyn FnMut(&Trace) -> Result<Verdict, E>,
+}
+
+impl<E> Search<'_, E> {
+    fn spent(&self) -> bool {
+        self.best.runs >= self.limits.runs_max
+    }
+
+    /// Takes the candidate if it is smaller and keeps the signature.
+    fn offer(&mut self, candidate: Trace) -> Result<bool, E> {
+        let size = Size::of(&candidate);
+        if size >= self.size || self.spent() {
+            return Ok(false);
+        }
+        self.best.runs += 1;
+        let verdict = (self.judge)(&candidate)?;
+        for broken in &verdict.breaks {
+            if !self.known.contains(&broken.signature) {
+                self.known.push(broken.signature);
+                self.best.slipped.push((broken.signature, candidate.clone()));
+            }
+        }
+        if !has(&verdict, self.signature) {
+            return Ok(false);
+        }
+        (self.best.trace, self.best.verdict, self.size) = (candidate, verdict, size);
+        self.best.accepted += 1;
+        Ok(true)
+    }
+
+    /// Drops runs of wakes, from half of them down to two at a time, the last ones first: what comes after
+    /// the break is never needed.
+    fn chunks(&mut self) -> Result<(), E> {
+        let mut length = self.best.trace.wakes().len() / 2;
+        while length > 1 {
+            let mut end = self.best.trace.wakes().len();
+            while end > 0 && !self.spent() {
+                let start = end.saturating_sub(length);
+                if let Some(candidate) = (Edit::DropWakes { start, end }).apply(&self.best.trace) {
+                    self.offer(candidate)?;
+                }
+                end = start.min(self.best.trace.wakes().len());
+            }
+            length /= 2;
+        }
+        Ok(())
+    }
+
+    fn singles(&mut self) -> Result<(), E> {
+        while !self.spent() {
+            let before = self.best.accepted;
+            for edit in Edit::all(&self.best.trace) {
+                // Edits were listed for an earlier trace: one that no longer fits gives nothing.
+                if let Some(candidate) = edit.apply(&self.best.trace) {
+                    self.offer(candidate)?;
+                }
+            }
+            if self.best.accepted == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One edit that need not make the trace smaller, and a second after it. Stops at the first that is taken.
+    fn pairs(&mut self) -> Result<(), E> {
+        if self.best.trace.wakes().len() > edit::PAIRS_WAKES_MAX {
+            return Ok(());
+        }
+        for first in Edit::all(&self.best.trace) {
+            let Some(between) = first.apply(&self.best.trace) else { continue };
+            for second in Edit::all(&between) {
+                if self.spent() {
+                    return Ok(());
+                }
+                if let Some(candidate) = second.apply(&between)
+                    && self.offer(candidate)?
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! The order on traces by which the shrinker goes.
+
+use treefall_model::signal::ExitStatus;
+use treefall_model::time::Span;
+use treefall_model::trace::{
+    Advance, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Trace, Wake,
+};
+
+/// How large a trace is: compared field by field, from the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Size {
+    /// Wakes.
+    pub wakes: usize,
+    /// Scripts, of all configurations.
+    pub scripts: usize,
+    /// Configurations.
+    pub configs: usize,
+    /// Exits.
+    pub exits: usize,
+    /// SIGHUPs and SIGTERMs.
+    pub signals: usize,
+    /// Policies, costs, failing starts and habits that are not the default, and other orders.
+    pub policies: u64,
+    /// How odd the times are: a whole second is simpler than a fraction, a small one simpler than a large.
+    pub times: u64,
+    /// Names, statuses, run numbers.
+    pub rest: u64,
+}
+
+impl Size {
+    /// The size of a trace.
+    #[must_use]
+    pub fn of(trace: &Trace) -> Self {
+        let (setup, wakes) = (trace.setup(), trace.wakes());
+        let scripts = || setup.configs.iter().flat_map(|config| config.scripts.iter().enumerate());
+        let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
+        let policies = u64::from(setup.pids != PidPolicy::default())
+            + u64::from(setup.heap != HeapPolicy::default())
+            + costs.iter().filter(|cost| !cost.is_zero()).count() as u64
+            + setup.fork_failures.len() as u64
+            + scripts().map(|(_, script)| script_policies(script)).sum::<u64>()
+            + wakes.iter().filter(|wake| wake.order != Order::default()).count() as u64;
+        let times = scripts().map(|(_, s)| oddness(s.interval) + oddness(s.timeout)).sum::<u64>()
+            + wakes.iter().map(|wake| advance_oddness(wake.advance)).sum::<u64>()
+            + costs.iter().map(|cost| oddness(*cost)).sum::<u64>();
+        let rest =
+            scripts().map(|(place, script)| u64::from(script.name != Name::numbered(place))).sum::<u64>()
+                + wakes.iter().map(wake_rest).sum::<u64>();
+        Self {
+            wakes: wakes.len(),
+            scripts: scripts().count(),
+            configs: setup.configs.len(),
+            exits: wakes.iter().map(|wake| wake.exits.len()).sum(),
+            signals: wakes.iter().map(|wake| usize::from(wake.hup.is_some()) + usize::from(wake.term)).sum(),
+            policies,
+            times,
+            rest,
+        }
+    }
+}
+
+fn script_policies(script: &Script) -> u64 {
+    let Habit { on_term, kill_linger } = script.habit;
+    let on_term = match on_term {
+        OnTerm::Dies(after) => u64::from(!after.is_zero()),
+        OnTerm::Ignores => 1,
+    };
+    on_term
+        + u64::from(!kill_linger.is_zero())
+        + u64::from(script.kind != ScriptKind::Track)
+        + u64::from(script.rise - 1)
+        + u64::from(script.fall - 1)
+}
+
+fn oddness(span: Span) -> u64 {
+    match span.as_micros() {
+        n if n % 1_000_000 == 0 => (n / 1_000_000).min(1_000),
+        n if n % 1_000 == 0 => 2_000 + (n / 1_000).min(1_000_000),
+        n => 2_000_000 + n.min(1_000_000_000_000),
+    }
+}
+
+fn advance_oddness(advance: Advance) -> u64 {
+    match advance {
+        Advance::NextTimer => 0,
+        Advance::By(span) => 1 + oddness(span),
+    }
+}
+
+fn wake_rest(wake: &Wake) -> u64 {
+    let status = |status| match status {
+        ExitStatus::Code(0) => 0,
+        ExitStatus::Code(_) => 1,
+        ExitStatus::Signal(_) => 2,
+    };
+    let exits: u64 = wake
+        .exits
+        .iter()
+        .map(|exit| status(exit.status) + u64::from(exit.run.nth - 1) + u64::from(exit.run.of.generation.0))
+        .sum();
+    exits + wake.hup.map_or(0, |config| u64::from(config.0))
+}

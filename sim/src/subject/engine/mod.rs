@@ -1,0 +1,191 @@
+//! The real, unmodified program, its scheduler driven under our clock: the parent's side.
+//!
+//! A library is preloaded into the program, takes it over before its `main`, finds out how it lays out its data
+//! and runs traces on the functions that the program exports (`sim/preload`). This module starts it, hands over
+//! traces and takes results.
+//!
+//! Always: an [`EngineError`] says that the harness could not run, a [`Verdict`](treefall_model::verdict::Verdict)
+//! what the program did; neither is ever told as the other. Results come in the order of the traces.
+
+mod process;
+mod subject;
+
+pub use process::Conditions;
+pub use subject::EngineSubject;
+
+use std::path::PathBuf;
+
+use treefall_model::codec;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Outcome;
+use treefall_world::wire::{self, Facts, Reply, Request, RulesAs, Told};
+
+use super::{Options, Ran};
+use super::program::{Program, ProgramError};
+use process::Process;
+
+/// A real program, calibrated and ready to run traces.
+#[derive(Debug)]
+pub struct Engine {
+    program: Program,
+    process: Process,
+    facts: Facts,
+}
+
+/// Why the engine cannot run a program, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The program's scheduler cannot be found.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Not a machine that the library is built for.
+    #[error("the engine runs on x86-64 Linux with glibc only; use `replica:RELEASE`, which runs everywhere")]
+    OtherMachine,
+    /// What is needed to start a process could not be had.
+    #[error("cannot make {what}: {source}; check the limits of open files and memory (`ulimit -a`)")]
+    Start {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The program could not be started.
+    #[error("cannot start {path}: {source}; check that it may be executed and that its loader is there")]
+    Spawn {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The program ended, or never let the library take over.
+    #[error(
+        "the program ended with {how} where it should have answered{said}; a build with a sanitizer or with its \
+         own start code cannot be taken over, and missing libraries show above: try `ldd` on it"
+    )]
+    Gone {
+        /// How.
+        how: String,
+        /// What it said on its standard error, after a colon.
+        said: String,
+    },
+    /// The calibration or a run was refused by the library.
+    #[error("the engine cannot drive this program: {why}; use `replica:RELEASE`, and please report the build")]
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// More than a message may hold.
+    #[error("a batch of {bytes} bytes is too large for the engine; run fewer traces at a time")]
+    TooLarge {
+        /// How many.
+        bytes: usize,
+    },
+    /// The answer does not decode.
+    #[error("the engine's answer cannot be read; this is a fault of treefall: please report it")]
+    Garbled,
+}
+
+/// A result, with what only the engine can tell.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EngineRan {
+    /// What every subject tells.
+    pub ran: Ran,
+    /// The functions in which the program was when it crashed or hung, innermost first. Found on its stack:
+    /// only the first few can be trusted.
+    pub frames: Vec<String>,
+}
+
+impl Engine {
+    /// Starts and calibrates `program`.
+    ///
+    /// # Errors
+    /// An [`EngineError`] when it cannot be driven.
+    pub fn start(program: &Program) -> Result<Self, EngineError> {
+        Self::start_under(program, &Conditions::default())
+    }
+
+    /// The same in a process that is started differently.
+    ///
+    /// # Errors
+    /// An [`EngineError`] when it cannot be driven.
+    pub fn start_under(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
+        program.engine_offsets()?;
+        let mut process = Process::start(program, conditions)?;
+        process.ask(&Request::Calibrate { symbols: program.symbols() })?;
+        match process.answer()? {
+            Reply::Ready(facts) => Ok(Self { program: program.clone(), process, facts }),
+            Reply::Refused(why) => Err(EngineError::Refused { why }),
+            Reply::Results(_) => Err(EngineError::Garbled),
+        }
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// What the calibration found.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Runs the traces, each with a fresh master, the world around them by `rules`.
+    ///
+    /// # Errors
+    /// An [`EngineError`] when the harness cannot go on. A crash or a hang of the program is none.
+    pub fn run(&mut self, traces: &[Trace], rules: &RulesAs, watch: Options) -> Result<Vec<EngineRan>, EngineError> {
+        let encoded = traces.iter().map(codec::encode).collect();
+        let options = wire::Options { rules: rules.clone(), watch };
+        self.process.ask(&Request::Batch { options, traces: encoded })?;
+        let mut ran = Vec::with_capacity(traces.len());
+        while ran.len() < traces.len() {
+            match self.process.answer()? {
+                Reply::Results(results) if !results.is_empty() => {
+                    ran.extend(results.into_iter().map(|told| read(&self.program, told)));
+                }
+                Reply::Refused(why) => return Err(EngineError::Refused { why }),
+                Reply::Ready(_) | Reply::Results(_) => return Err(EngineError::Garbled),
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Runs one trace in a process that has run nothing before: a find is believed only then.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`run`](Self::run).
+    pub fn confirm(
+        program: &Program,
+        trace: &Trace,
+        rules: &RulesAs,
+        watch: Options,
+    ) -> Result<EngineRan, EngineError> {
+        let mut ran = Self::start(program)?.run(std::slice::from_ref(trace), rules, watch)?;
+        ran.pop().ok_or(EngineError::Garbled)
+    }
+}
+
+/// A result, its addresses turned into names.
+fn read(program: &Program, told: Told) -> EngineRan {
+    let name = |offset: &u64| program.function_at(*offset).map(str::to_owned);
+    let Told { mut observed, frames, counts } = told;
+    match &mut observed.verdict.outcome {
+        Outcome::Survived => {}
+        Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
+            *function = frames.first().and_then(name);
+        }
+    }
+    let ran = Ran {
+        verdict: observed.verdict,
+        digest: observed.digest,
+        digest_at_break: observed.digest_at_break,
+        counts,
+        records: observed.records,
+        marks: observed.marks,
+        first_use: None,
+    };
+    EngineRan { ran, frames: frames.iter().filter_map(name).collect() }
+}

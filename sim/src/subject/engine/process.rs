@@ -1,0 +1,136 @@
+//! The process of a real program under the engine: started once, spoken to over a socket.
+//!
+//! Always: the library inside it is the one that this command holds, handed over without a file. The process
+//! ends when this value is dropped, whatever it does: its socket is hung up, it is killed and waited for.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+
+use treefall_world::wire::{MESSAGE_MAX, Reply, Request, VARIABLE, Wire as _};
+
+use nix::sys::personality::{self, Persona};
+
+use super::EngineError;
+use crate::subject::program::Program;
+
+/// The library, as the build made it. Empty where this machine's kind is not supported.
+static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
+
+/// What the process says on its standard error is kept up to this many bytes.
+const COMPLAINT_MAX: u64 = 2_000;
+
+/// A started program.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    socket: UnixStream,
+    /// Its standard error, a file in memory.
+    complaints: std::fs::File,
+}
+
+/// Ways in which a process can be started differently, none of which may show in a history.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// Further environment variables.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Addresses are not randomised.
+    pub fixed_addresses: bool,
+}
+
+/// Starts the command from this thread: the child ends with the thread that started it.
+fn spawn(command: &mut Command, fixed_addresses: bool) -> std::io::Result<Child> {
+    if !fixed_addresses {
+        return command.spawn();
+    }
+    // What a thread's personality says of addresses holds for what it executes.
+    let before = personality::get()?;
+    personality::set(before | Persona::ADDR_NO_RANDOMIZE)?;
+    let child = command.spawn();
+    personality::set(before)?;
+    child
+}
+
+impl Process {
+    /// Starts `program` with the library in it.
+    pub(super) fn start(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
+        if LIBRARY.is_empty() {
+            return Err(EngineError::OtherMachine);
+        }
+        let failed = |what| move |source| EngineError::Start { what, source };
+        let (socket, theirs) = UnixStream::pair().map_err(failed("a socket pair"))?;
+        let library = memory_file("treefall-preload", LIBRARY).map_err(failed("a file in memory"))?;
+        let complaints = memory_file("treefall-complaints", &[]).map_err(failed("a file in memory"))?;
+        let their_complaints = complaints.try_clone().map_err(failed("a file in memory"))?;
+        // The three standard descriptors are inherited: socket, library, complaints.
+        let preload = "/proc/self/fd/1";
+        let words = program.command_line(preload);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
+        command.env(VARIABLE, program.image().variable(0));
+        // The variables that are restored between traces must not hold what the loader puts there later.
+        command.env("LD_BIND_NOW", "1");
+        if program.root().is_none() {
+            command.env("LD_PRELOAD", preload);
+        }
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
+        let path = program.path().to_path_buf();
+        let child = spawn(&mut command, conditions.fixed_addresses)
+            .map_err(|source| EngineError::Spawn { path, source })?;
+        Ok(Self { child, socket, complaints })
+    }
+
+    /// Sends a request.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<(), EngineError> {
+        let bytes = request.to_bytes();
+        let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= MESSAGE_MAX);
+        let Some(length) = length else { return Err(EngineError::TooLarge { bytes: bytes.len() }) };
+        let sent = self.socket.write_all(&length.to_le_bytes()).and_then(|()| self.socket.write_all(&bytes));
+        sent.map_err(|_| self.gone())
+    }
+
+    /// Waits for a reply.
+    pub(super) fn answer(&mut self) -> Result<Reply, EngineError> {
+        let mut length = [0; 4];
+        self.socket.read_exact(&mut length).map_err(|_| self.gone())?;
+        let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+        self.socket.read_exact(&mut bytes).map_err(|_| self.gone())?;
+        Reply::from_bytes(&bytes).ok_or(EngineError::Garbled)
+    }
+
+    /// The process is gone: how, and what it said.
+    fn gone(&mut self) -> EngineError {
+        use std::io::Seek as _;
+        let how = match self.child.wait() {
+            Ok(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("status {code}"),
+                (None, Some(signal)) => format!("signal {signal}"),
+                (None, None) => "no status".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        let mut said = Vec::new();
+        // What cannot be read is not told.
+        let _ = self.complaints.rewind().and_then(|()| (&self.complaints).take(COMPLAINT_MAX).read_to_end(&mut said));
+        let said = String::from_utf8_lossy(&said).trim().replace('\n', "; ");
+        EngineError::Gone { how, said: if said.is_empty() { String::new() } else { format!(": {said}") } }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn memory_file(name: &str, content: &[u8]) -> std::io::Result<std::fs::File> {
+    let file = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(file);
+    file.write_all(content)?;
+    Ok(file)
+}

@@ -1,0 +1,55 @@
+//! The engine as a subject: one calibrated process for many traces.
+
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_world::wire::RulesAs;
+
+use super::{Conditions, Engine, EngineError};
+use crate::subject::program::Program;
+use crate::subject::{Options, Ran, Subject, SubjectError};
+
+/// Runs traces on a real program's scheduler.
+#[derive(Debug)]
+pub struct EngineSubject {
+    name: String,
+    engine: Engine,
+    rules: RulesAs,
+}
+
+impl EngineSubject {
+    /// Starts and calibrates `program`, which `--target` calls `name`. The script layer around it goes by the
+    /// release that its banner names.
+    ///
+    /// # Errors
+    /// When it cannot be driven.
+    pub fn start(name: String, program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
+        let engine = Engine::start_under(program, conditions)?;
+        Ok(Self { name, rules: RulesAs::of(program.release()), engine })
+    }
+
+    /// The engine itself, for what only it can tell.
+    #[must_use]
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+}
+
+impl Subject for EngineSubject {
+    fn kind(&self) -> SubjectKind {
+        SubjectKind::Engine
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules.rules()
+    }
+
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        let ran = self.engine.run(traces, &self.rules, options)?;
+        Ok(ran.into_iter().map(|result| result.ran).collect())
+    }
+}

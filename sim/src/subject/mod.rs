@@ -1,0 +1,111 @@
+//! Systems under test: what runs a trace and shows a history.
+//!
+//! Every subject takes the same [`Trace`] and is watched by the same observer. A subject's failure to run at
+//! all is an error of the harness, [`SubjectError`]; what it does when it runs is a verdict.
+
+pub mod engine;
+pub mod program;
+pub mod replica;
+pub mod target;
+
+use treefall_model::event::{Record, SubjectKind};
+use treefall_model::observe::Mark;
+pub use treefall_model::observe::Options;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Verdict;
+use treefall_world::Counts;
+
+/// What one run of one trace showed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ran {
+    /// What the model says of it.
+    pub verdict: Verdict,
+    /// The digest of its history, and of its indexes after each step where that was wanted.
+    pub digest: u128,
+    /// The same as it was when a memory law broke.
+    pub digest_at_break: Option<u128>,
+    /// What happened, counted.
+    pub counts: Counts,
+    /// Its history, where that was wanted.
+    pub records: Vec<Record>,
+    /// Its steps, where that was wanted.
+    pub marks: Vec<Mark>,
+    /// How many records there were when a freed entry was first used; only a replica can tell.
+    pub first_use: Option<u64>,
+}
+
+/// A system under test.
+pub trait Subject: Send {
+    /// Which of the three kinds it is.
+    fn kind(&self) -> SubjectKind;
+
+    /// Its name, as `--target` takes it.
+    fn name(&self) -> String;
+
+    /// The rules that its release goes by: a replica's own, a real program's by its banner.
+    fn rules(&self) -> Rules;
+
+    /// Runs the traces, each for itself; the results are in their order.
+    ///
+    /// # Errors
+    /// When it cannot run. A crash or a hang of the subject is no error but a verdict.
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError>;
+
+    /// Runs one trace.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn run_one(&mut self, trace: &Trace, options: Options) -> Result<Ran, SubjectError> {
+        let mut ran = self.run(std::slice::from_ref(trace), options)?;
+        ran.pop().ok_or(SubjectError::NoAnswer)
+    }
+}
+
+/// Why a subject cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// It gave fewer results than it was given traces.
+    #[error("the subject gave no answer for a trace; this is a fault of treefall: please report it")]
+    NoAnswer,
+    /// The file is no program that can be driven.
+    #[error(transparent)]
+    Program(#[from] program::ProgramError),
+    /// The real program cannot be driven.
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+    /// A find could not be kept.
+    #[error("cannot write {path}: {source}; nothing was lost, the search ends here")]
+    Keep {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The subject that a target names. The one place where names become subjects.
+///
+/// # Errors
+/// When the real program cannot be started.
+pub fn build(target: &target::Target) -> Result<Box<dyn Subject>, SubjectError> {
+    build_under(target, &engine::Conditions::default())
+}
+
+/// The same, a real program started under other conditions.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_under(
+    target: &target::Target,
+    conditions: &engine::Conditions,
+) -> Result<Box<dyn Subject>, SubjectError> {
+    Ok(match target {
+        target::Target::Replica(name) => Box::new(replica::ReplicaSubject::new(name.clone())),
+        target::Target::Engine(place) => {
+            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            Box::new(engine::EngineSubject::start(target.to_string(), &program, conditions)?)
+        }
+    })
+}

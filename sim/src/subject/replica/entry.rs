@@ -1,0 +1,284 @@
+//! How the program's memory is laid out: the master, and the 120 bytes of an entry.
+//!
+//! All places are offsets in bytes from the start of the master or of an entry. The deadline trees' node and
+//! the lists' links share one place in an entry, as in the program: an entry stands in one of them at most,
+//! and what reads the one where the other was written reads nonsense, as it does there.
+
+use treefall_model::event::{EntryKind, Handler};
+use treefall_model::id::{Generation, ScriptId, ScriptRef};
+use treefall_model::index::{List, Tree};
+use treefall_model::time::{Deadline, Instant};
+
+/// An address in the simulated memory.
+pub(super) type Addr = u64;
+
+/// Bytes of an entry.
+pub(super) const ENTRY_BYTES: u64 = 120;
+/// Bytes of the master.
+pub(super) const MASTER_BYTES: u64 = 352;
+
+/// The entry's number: how many were handed out before it.
+pub(super) const ID: u64 = 0;
+/// Its [`Type`].
+pub(super) const TYPE: u64 = 8;
+/// Its master.
+pub(super) const MASTER: u64 = 16;
+/// The function that it calls: a [`Function`].
+pub(super) const FUNCTION: u64 = 24;
+/// Its argument: a script or null.
+pub(super) const ARGUMENT: u64 = 32;
+/// Its deadline, in microseconds, or [`NEVER`].
+pub(super) const DUE: u64 = 40;
+/// Its pid in the lower half, its status in the upper.
+pub(super) const PID: u64 = 56;
+/// The node of a deadline tree, or the links of a list.
+pub(super) const PLACE: u64 = 72;
+/// The node of the pid tree.
+pub(super) const PID_NODE: u64 = 96;
+
+/// A deadline that no clock reaches.
+pub(super) const NEVER: u64 = u64::MAX;
+
+/// Where a tree's root lies in the master; a cached leftmost node follows it.
+pub(super) const fn root_of(tree: Tree) -> u64 {
+    match tree {
+        Tree::Read => 0,
+        Tree::Write => 16,
+        Tree::Timer => 32,
+        Tree::Child => 48,
+        Tree::ChildPid => 120,
+    }
+}
+
+/// Where a tree's node lies in an entry.
+pub(super) const fn node_in(tree: Tree) -> u64 {
+    match tree {
+        Tree::ChildPid => PID_NODE,
+        _ => PLACE,
+    }
+}
+
+/// Where a list's head lies in the master.
+pub(super) const fn head_of(list: List) -> u64 {
+    match list {
+        List::Event => 64,
+        List::Ready => 80,
+        List::Unuse => 96,
+    }
+}
+
+/// What an entry says that it is. A zeroed entry says that it waits for a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub(super) enum Type {
+    Read = 0,
+    Write,
+    Timer,
+    ShutdownTimer,
+    Child,
+    Unused,
+    Event,
+    ReadTimeout,
+    WriteTimeout,
+    ChildTimeout,
+    ChildTerminated,
+    TerminateStart,
+    Terminate,
+    ReadyDescriptor,
+    ReadyTimer,
+    ReadyShutdownTimer,
+}
+
+impl Type {
+    const ALL: [Self; 16] = [
+        Self::Read,
+        Self::Write,
+        Self::Timer,
+        Self::ShutdownTimer,
+        Self::Child,
+        Self::Unused,
+        Self::Event,
+        Self::ReadTimeout,
+        Self::WriteTimeout,
+        Self::ChildTimeout,
+        Self::ChildTerminated,
+        Self::TerminateStart,
+        Self::Terminate,
+        Self::ReadyDescriptor,
+        Self::ReadyTimer,
+        Self::ReadyShutdownTimer,
+    ];
+
+    /// What stands in the type field; `None` when no type does.
+    pub(super) fn from_word(word: u64) -> Option<Self> {
+        usize::try_from(word).ok().and_then(|place| Self::ALL.get(place).copied())
+    }
+
+    /// What it becomes when its deadline has passed.
+    pub(super) const fn expired(self) -> Self {
+        match self {
+            Self::Read => Self::ReadTimeout,
+            Self::Write => Self::WriteTimeout,
+            Self::Child => Self::ChildTimeout,
+            Self::ShutdownTimer => Self::ReadyShutdownTimer,
+            _ => Self::ReadyTimer,
+        }
+    }
+
+    /// Whether an entry of this type still runs when a shutdown has begun, whatever it calls.
+    pub(super) const fn runs_in_shutdown(self) -> bool {
+        matches!(
+            self,
+            Self::ChildTimeout
+                | Self::ChildTerminated
+                | Self::ReadyShutdownTimer
+                | Self::Terminate
+                | Self::ReadyDescriptor
+        )
+    }
+
+    /// As the model calls it.
+    pub(super) const fn kind(self) -> EntryKind {
+        match self {
+            Self::Read => EntryKind::Read,
+            Self::Write => EntryKind::Write,
+            // A shutdown's timer keeps its own type when it is due.
+            Self::Timer | Self::ShutdownTimer | Self::ReadyShutdownTimer => EntryKind::Timer,
+            Self::Child => EntryKind::Child,
+            Self::Unused => EntryKind::Unused,
+            Self::Event | Self::TerminateStart | Self::Terminate => EntryKind::Event,
+            Self::ReadTimeout | Self::WriteTimeout => EntryKind::Other,
+            Self::ChildTimeout => EntryKind::ChildTimeout,
+            Self::ChildTerminated => EntryKind::ChildTerminated,
+            Self::ReadyDescriptor | Self::ReadyTimer => EntryKind::Ready,
+        }
+    }
+}
+
+/// What an entry calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Function {
+    /// A handler that reports know.
+    Of(Handler),
+    /// The program's own killer for children of a reload.
+    ReloadKiller,
+    /// The program's own killer for children of a shutdown.
+    ShutdownKiller,
+}
+
+/// The word of the two killers; handlers are below it.
+const RELOAD_KILLER: u64 = 100;
+const SHUTDOWN_KILLER: u64 = 101;
+
+impl Function {
+    /// As it stands in an entry: never null.
+    pub(super) const fn word(self) -> u64 {
+        match self {
+            Self::Of(handler) => handler as u64 + 1,
+            Self::ReloadKiller => RELOAD_KILLER,
+            Self::ShutdownKiller => SHUTDOWN_KILLER,
+        }
+    }
+
+    /// What stands in an entry; `None` for null.
+    pub(super) fn from_word(word: u64) -> Option<Self> {
+        match word {
+            RELOAD_KILLER => Some(Self::ReloadKiller),
+            SHUTDOWN_KILLER => Some(Self::ShutdownKiller),
+            _ => {
+                let place = usize::try_from(word.checked_sub(1)?).ok()?;
+                Handler::ALL.get(place).copied().map(Self::Of)
+            }
+        }
+    }
+
+    /// As reports know it.
+    pub(super) const fn handler(self) -> Handler {
+        match self {
+            Self::Of(handler) => handler,
+            Self::ReloadKiller | Self::ShutdownKiller => Handler::Killer,
+        }
+    }
+
+    /// Whether it is one of the program's killers.
+    pub(super) const fn is_killer(self) -> bool {
+        matches!(self, Self::ReloadKiller | Self::ShutdownKiller)
+    }
+}
+
+/// Set in the word of every argument that is a script.
+const SCRIPT: u64 = 1 << 63;
+
+/// An argument as it stands in an entry; null is zero.
+pub(super) const fn argument_word(argument: Option<ScriptRef>) -> u64 {
+    match argument {
+        None => 0,
+        Some(script) => SCRIPT | (script.generation.0 as u64) << 16 | script.script.0 as u64,
+    }
+}
+
+/// The argument that stands in an entry.
+pub(super) const fn argument_of(word: u64) -> Option<ScriptRef> {
+    if word & SCRIPT == 0 {
+        return None;
+    }
+    let generation = Generation(((word & !SCRIPT) >> 16) as u32);
+    Some(ScriptRef { generation, script: ScriptId(word as u16) })
+}
+
+/// A deadline as it stands in an entry.
+pub(super) const fn due_word(deadline: Deadline) -> u64 {
+    match deadline {
+        Deadline::At(instant) => instant.as_micros(),
+        Deadline::Never => NEVER,
+    }
+}
+
+/// The deadline that stands in an entry.
+pub(super) const fn deadline_of(word: u64) -> Deadline {
+    if word == NEVER { Deadline::Never } else { Deadline::At(Instant::from_micros(word)) }
+}
+
+/// The pid that stands in an entry's word, as the program reads it: signed.
+pub(super) const fn pid_of(word: u64) -> i32 {
+    word as u32 as i32
+}
+
+/// The status that stands in an entry's word.
+pub(super) const fn status_of(word: u64) -> i32 {
+    (word >> 32) as u32 as i32
+}
+
+/// The word of a pid and a status.
+pub(super) const fn pid_word(pid: i32, status: i32) -> u64 {
+    pid as u32 as u64 | (status as u32 as u64) << 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_into_an_entry_is_read_back() {
+        for (place, ty) in Type::ALL.into_iter().enumerate() {
+            assert_eq!((ty as u64, Type::from_word(place as u64)), (place as u64, Some(ty)));
+        }
+        let functions =
+            Handler::ALL.into_iter().filter(|handler| *handler != Handler::Killer).map(Function::Of);
+        for function in functions.chain([Function::ReloadKiller, Function::ShutdownKiller]) {
+            assert_eq!(Function::from_word(function.word()), Some(function));
+        }
+        assert_eq!((Function::from_word(0), Type::from_word(16)), (None, None));
+        let script = ScriptRef { generation: Generation(u32::MAX), script: ScriptId(u16::MAX) };
+        for argument in [None, Some(ScriptRef::default()), Some(script)] {
+            assert_eq!(argument_of(argument_word(argument)), argument);
+        }
+        for (pid, status) in [(0, 0), (1_000, 9), (-1, 0xff00), (i32::MAX, -1)] {
+            let word = pid_word(pid, status);
+            assert_eq!((pid_of(word), status_of(word)), (pid, status));
+        }
+        for deadline in [Deadline::Never, Deadline::At(Instant::START), Deadline::At(Instant::MAX)] {
+            assert_eq!(deadline_of(due_word(deadline)), deadline);
+        }
+    }
+}

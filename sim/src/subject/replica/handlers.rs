@@ -1,0 +1,124 @@
+//! The program's own handlers: of the timerfd, of the signalfd, of children that exited, and the killers.
+//!
+//! No observer sees them but by what they ask the kernel.
+
+use treefall_model::event::Target;
+use treefall_model::id::Pid;
+use treefall_model::index::{List, Tree};
+use treefall_model::observe::Observer;
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::Deadline;
+use treefall_world::{Descriptor, Scheduler, carry_out};
+
+use super::entry::{Addr, DUE, Function, PID, Type, deadline_of, pid_of, pid_word};
+use super::heap::Fault;
+use super::rule::{self, PidEntryLeaves};
+use super::scheduler::Replica;
+
+impl<O: Observer> Replica<'_, O> {
+    /// Moves what is due, tree by tree, to READY: the only place where deadlines are looked at.
+    pub(super) fn timer_handler(&mut self) -> Result<(), Fault> {
+        // What was read does not matter: what is due is decided by the cached clock.
+        let _ = self.world().read_timer();
+        self.enter("thread_timerfd_handler");
+        for tree in Tree::BY_DEADLINE {
+            self.expire(tree)?;
+        }
+        self.register(Descriptor::Timer)
+    }
+
+    fn expire(&mut self, tree: Tree) -> Result<(), Fault> {
+        let next_first = rule::takes_next_before_moving(&self.rules);
+        let mut first = self.queues.first_due(tree)?;
+        while let Some(entry) = first {
+            self.queues.visit()?;
+            if !deadline_of(self.queues.field(entry, DUE)?).is_due(self.now) {
+                break;
+            }
+            let next = if next_first { self.queues.next_due(entry)? } else { None };
+            self.queue_expired(tree, entry)?;
+            first = if next_first { next } else { self.queues.first_due(tree)? };
+        }
+        Ok(())
+    }
+
+    fn queue_expired(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
+        let ty = self.type_of(entry)?.unwrap_or(Type::Timer).expired();
+        self.queues.erase_due(tree, entry)?;
+        if ty == Type::ChildTimeout && rule::timed_out_leaves(&self.rules) == PidEntryLeaves::AtExpiry {
+            self.queues.erase_pid(entry)?;
+        }
+        self.set_type(entry, ty)?;
+        self.queues.push(List::Ready, entry)
+    }
+
+    /// Serves the pending signals until none is left.
+    pub(super) fn signal_handler(&mut self) -> Result<(), Fault> {
+        while let Some(signal) = self.world().read_signal() {
+            if signal == Signal::CHLD {
+                self.child_handler()?;
+            } else {
+                self.world().begin_signal(signal);
+                carry_out(self)?;
+            }
+        }
+        self.enter("signal_run_callback");
+        self.register(Descriptor::Signals)
+    }
+
+    fn child_handler(&mut self) -> Result<(), Fault> {
+        while let Some((pid, status)) = self.world().reap() {
+            self.enter("process_child_termination");
+            self.child_exited(pid, status)?;
+        }
+        Ok(())
+    }
+
+    /// A child was reaped: its entry, if the pid tree has one, is queued with its status.
+    fn child_exited(&mut self, pid: Pid, status: ExitStatus) -> Result<(), Fault> {
+        let Some(entry) = self.queues.find_pid(pid.get())? else { return Ok(()) };
+        let queued =
+            rule::exit_knows_queued_timeouts(&self.rules) && self.type_of(entry)? == Some(Type::ChildTimeout);
+        self.queues.erase_pid(entry)?;
+        self.queues.write(entry, PID, pid_word(pid.get(), status.raw()))?;
+        if queued && rule::exit_erases_twice(&self.rules) {
+            self.queues.erase_pid(entry)?;
+        }
+        if !queued {
+            self.queues.erase_due(Tree::Child, entry)?;
+            self.queues.push(List::Ready, entry)?;
+        }
+        self.set_type(entry, Type::ChildTerminated)
+    }
+
+    /// The program's own killer: SIGKILL on timeout, nothing on exit; a shutdown may be over then.
+    pub(super) fn killer(&mut self, entry: Addr, function: Function) -> Result<(), Fault> {
+        if self.type_of(entry)? == Some(Type::ChildTimeout) {
+            self.signal_group_of(entry, Signal::KILL)?;
+        }
+        if function == Function::ShutdownKiller && !self.children_are_left()? {
+            self.terminate()?;
+        }
+        Ok(())
+    }
+
+    /// Signals the group of an entry's child, as `getpgid` tells it.
+    pub(super) fn signal_group_of(&mut self, entry: Addr, signal: Signal) -> Result<(), Fault> {
+        let pid = pid_of(self.queues.field(entry, PID)?);
+        let target = match self.world().group_of(pid) {
+            Some(Pid::SELF) => Pid::new(pid).map(Target::Process),
+            Some(group) => Some(Target::Group(group)),
+            None if rule::signals_group_of_nobody(&self.rules) => Pid::new(1).map(Target::Process),
+            None => None,
+        };
+        if let Some(target) = target {
+            self.world().send(target, signal);
+        }
+        Ok(())
+    }
+
+    /// When a deadline so many seconds from the cached clock is.
+    pub(super) fn in_seconds(&self, seconds: u64) -> Deadline {
+        Deadline::At(self.now + treefall_model::time::Span::from_secs(seconds))
+    }
+}

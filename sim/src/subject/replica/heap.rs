@@ -1,0 +1,429 @@
+//! The simulated memory: the master, and the heap blocks that hold entries, word by word.
+//!
+//! Every access is by address. An address outside the memory traps, as it would kill the program; one inside
+//! reads or writes what lies there, also in a freed block, whose bytes stay until it is handed out again,
+//! zeroed. Nothing else protects: trees and lists break here exactly as they do there.
+//!
+//! Beside the words the heap keeps, unseen by the program, what is true of each block: whether it is live, and
+//! whether something still links it. So the first access to a block through a link that should be gone is
+//! told in a [`Note`]. This costs one test of a flag until a block is freed that something links.
+
+use std::collections::VecDeque;
+
+use treefall_model::index::Block;
+use treefall_model::time::Instant;
+use treefall_model::trace::HeapPolicy;
+
+use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE};
+
+/// Where the master lies. No small number, no pid and no script is such an address.
+pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// From one block to the next: an entry and the allocator's own word.
+const STRIDE: u64 = 128;
+/// Where the first block lies: the first stride after the master.
+const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
+/// Words of a block with what is between it and the next.
+const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
+/// Words of an entry.
+const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
+
+/// How many links one operation may follow: so many, and so many more for each block there is. A sound
+/// operation follows a few for each level of a tree and each entry of a list.
+const VISITS_BASE: u64 = 100_000;
+const VISITS_EACH: u64 = 64;
+
+/// Why an access or a loop has no end; in which function of the program is for the caller to say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Trap(Addr);
+
+impl Trap {
+    /// A loop that does not end. No access can trap at this address.
+    const ENDLESS: Self = Self(u64::MAX);
+
+    /// The fault that this is in `function`.
+    #[cold]
+    pub(super) fn inside(self, function: &'static str) -> Fault {
+        if self == Self::ENDLESS {
+            Fault::Endless { function }
+        } else {
+            Fault::Segv { address: self.0, function }
+        }
+    }
+}
+
+/// How the simulated program came to grief.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It accessed an address where nothing is: it dies of SIGSEGV.
+    Segv {
+        /// The address; below 4096 it comes from a null pointer.
+        address: u64,
+        /// The program's function that did it.
+        function: &'static str,
+    },
+    /// It follows links in a circle.
+    Endless {
+        /// The program's function that does.
+        function: &'static str,
+    },
+}
+
+/// When and in which function of the program something was done to a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// When.
+    pub at: Instant,
+    /// In which of the program's functions.
+    pub function: &'static str,
+}
+
+impl Mark {
+    const START: Self = Self { at: Instant::START, function: "thread_make_master" };
+}
+
+/// A block that was accessed through a link that had outlived it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// The block.
+    pub block: Block,
+    /// When the link was made.
+    pub linked_at: Mark,
+    /// When the block was given back.
+    pub freed_at: Mark,
+    /// When the link was followed.
+    pub used_at: Mark,
+}
+
+/// What is true of a block, whatever its bytes say.
+#[derive(Clone, Copy, Debug)]
+struct Truth {
+    live: bool,
+    /// Linked in a deadline tree or a list.
+    placed: bool,
+    /// Linked in the pid tree as it has been since its root was reset so many times; 0: not linked.
+    pid_tree: u32,
+    /// Freed while something linked it, ever.
+    stale: bool,
+    /// A note tells of it.
+    noted: bool,
+    linked: Mark,
+    freed: Mark,
+}
+
+impl Truth {
+    const NEW: Self = Self {
+        live: true,
+        placed: false,
+        pid_tree: 0,
+        stale: false,
+        noted: false,
+        linked: Mark::START,
+        freed: Mark::START,
+    };
+}
+
+/// The memory of one run.
+pub(super) struct Heap {
+    words: Vec<u64>,
+    truths: Vec<Truth>,
+    freed: VecDeque<u32>,
+    policy: HeapPolicy,
+    /// The pid tree's root was reset so often, plus one.
+    pid_tree: u32,
+    /// Some link may lead to a freed block: accesses are looked at.
+    watching: bool,
+    /// Links that the operation may still follow.
+    visits_left: u64,
+    /// Where the program is.
+    here: Mark,
+    notes: Vec<Note>,
+}
+
+impl Heap {
+    /// A memory with a zeroed master and no block.
+    pub(super) fn new(policy: HeapPolicy) -> Self {
+        let words = (BLOCKS_AT - MASTER_AT) / 8;
+        let mut heap = Self {
+            words: vec![0; usize::try_from(words).unwrap_or_default()],
+            truths: Vec::new(),
+            freed: VecDeque::new(),
+            policy,
+            pid_tree: 1,
+            watching: false,
+            visits_left: 0,
+            here: Mark::START,
+            notes: Vec::new(),
+        };
+        heap.enter(Instant::START, Mark::START.function);
+        heap
+    }
+
+    /// The program enters `function` to carry out one operation.
+    #[inline]
+    pub(super) fn enter(&mut self, at: Instant, function: &'static str) {
+        self.here = Mark { at, function };
+        self.visits_left = VISITS_BASE + VISITS_EACH * self.truths.len() as u64;
+    }
+
+    /// The fault that `trap` is where the program is.
+    #[cold]
+    pub(super) fn fault(&self, trap: Trap) -> Fault {
+        trap.inside(self.here.function)
+    }
+
+    /// One more link is followed.
+    #[inline]
+    pub(super) fn visit(&mut self) -> Result<(), Trap> {
+        self.visits_left = self.visits_left.checked_sub(1).ok_or(Trap::ENDLESS)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn word_of(address: Addr) -> usize {
+        // On a machine of 32 bits it would be cut to another word: no such machine is meant.
+        (address.wrapping_sub(MASTER_AT) >> 3) as usize
+    }
+
+    /// The word at `address`.
+    #[inline]
+    pub(super) fn get(&mut self, address: Addr) -> Result<u64, Trap> {
+        let Some(word) = self.words.get(Self::word_of(address)) else { return Err(Trap(address)) };
+        let word = *word;
+        if self.watching {
+            self.used(address);
+        }
+        Ok(word)
+    }
+
+    /// Writes the word at `address`.
+    #[inline]
+    pub(super) fn set(&mut self, address: Addr, value: u64) -> Result<(), Trap> {
+        let Some(word) = self.words.get_mut(Self::word_of(address)) else { return Err(Trap(address)) };
+        *word = value;
+        if self.watching {
+            self.used(address);
+        }
+        Ok(())
+    }
+
+    /// The word at `address`, as a bystander sees it.
+    #[inline]
+    pub(super) fn peek(&self, address: Addr) -> Option<u64> {
+        self.words.get(Self::word_of(address)).copied()
+    }
+
+    /// Where `block` lies.
+    #[inline]
+    pub(super) fn address_of(block: Block) -> Addr {
+        BLOCKS_AT + STRIDE * u64::from(block.0)
+    }
+
+    /// The block in which `address` lies, and how far into it.
+    #[inline]
+    pub(super) fn block_at(&self, address: Addr) -> Option<(Block, u64)> {
+        let beyond = address.checked_sub(BLOCKS_AT)?;
+        let number = u32::try_from(beyond / STRIDE).ok()?;
+        let inside = (number as usize) < self.truths.len();
+        inside.then_some((Block(number), beyond % STRIDE))
+    }
+
+    #[inline]
+    fn truth(&mut self, entry: Addr) -> Option<&mut Truth> {
+        let place = entry.wrapping_sub(BLOCKS_AT) / STRIDE;
+        self.truths.get_mut(usize::try_from(place).ok()?)
+    }
+
+    /// How many blocks there are.
+    pub(super) fn blocks(&self) -> u32 {
+        // Each has 128 bytes: memory ends before the number does.
+        u32::try_from(self.truths.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether `block` is handed out.
+    #[inline]
+    pub(super) fn is_live(&self, block: Block) -> bool {
+        self.truths.get(block.0 as usize).is_some_and(|truth| truth.live)
+    }
+
+    /// Hands out a zeroed block: a freed one as the policy says, else a new one.
+    pub(super) fn allocate(&mut self) -> Addr {
+        let again = match self.policy {
+            HeapPolicy::LastFreedFirst => self.freed.pop_back(),
+            HeapPolicy::FirstFreedFirst => self.freed.pop_front(),
+            HeapPolicy::NeverAgain => None,
+        };
+        let Some(number) = again else {
+            let entry = Self::address_of(Block(self.blocks()));
+            self.words.resize(self.words.len() + BLOCK_WORDS, 0);
+            self.truths.push(Truth::NEW);
+            return entry;
+        };
+        let entry = Self::address_of(Block(number));
+        let from = Self::word_of(entry);
+        self.words[from..from + ENTRY_WORDS].fill(0);
+        let truth = &mut self.truths[number as usize];
+        (truth.live, truth.placed, truth.pid_tree) = (true, false, 0);
+        entry
+    }
+
+    /// Takes an entry's block back. What lies in it stays.
+    pub(super) fn free(&mut self, entry: Addr) {
+        let (here, pid_tree, watching) = (self.here, self.pid_tree, self.watching);
+        let Some(truth) = self.truth(entry).filter(|truth| truth.live) else { return };
+        truth.live = false;
+        truth.freed = here;
+        let linked = truth.placed || truth.pid_tree == pid_tree;
+        truth.stale |= linked || watching;
+        self.watching |= linked;
+        if let Some((block, _)) = self.block_at(entry) {
+            self.freed.push_back(block.0);
+        }
+    }
+
+    /// An entry was linked in a deadline tree or a list, or (`placed` false) taken out of it.
+    #[inline]
+    pub(super) fn placed(&mut self, entry: Addr, placed: bool) {
+        let Some(truth) = self.truth(entry) else { return };
+        let odd = truth.placed == placed;
+        truth.placed = placed;
+        // Linked twice or taken out twice: from here on no record of what links what is sure.
+        self.watching |= odd;
+    }
+
+    /// An entry was linked in the pid tree, or (`linked` false) taken out of it.
+    #[inline]
+    pub(super) fn pid_linked(&mut self, entry: Addr, linked: bool) {
+        let (here, pid_tree) = (self.here, self.pid_tree);
+        let Some(truth) = self.truth(entry) else { return };
+        let odd = (truth.pid_tree == pid_tree) == linked;
+        truth.pid_tree = if linked { pid_tree } else { 0 };
+        if linked {
+            truth.linked = here;
+        }
+        self.watching |= odd;
+    }
+
+    /// The pid tree's root was reset: nothing is linked in it.
+    pub(super) fn pid_tree_reset(&mut self) {
+        self.pid_tree += 1;
+    }
+
+    /// An access while some link may lead astray: to a freed block, or to the pid node of one that was
+    /// freed while it was linked and has been handed out since.
+    #[cold]
+    fn used(&mut self, address: Addr) {
+        let Some((block, inside)) = self.block_at(address) else { return };
+        let here = self.here;
+        let truth = &mut self.truths[block.0 as usize];
+        let astray = !truth.live || truth.stale && inside >= PID_NODE;
+        if astray && !truth.noted {
+            truth.noted = true;
+            let note = Note { block, linked_at: truth.linked, freed_at: truth.freed, used_at: here };
+            self.notes.push(note);
+        }
+    }
+
+    /// What was noted.
+    pub(super) fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// What was noted, at the end.
+    pub(super) fn into_notes(self) -> Vec<Note> {
+        self.notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::{PID, PLACE};
+    use super::*;
+
+    fn handed_out(policy: HeapPolicy) -> Vec<u32> {
+        let mut heap = Heap::new(policy);
+        let entries: Vec<Addr> = (0..4).map(|_| heap.allocate()).collect();
+        for entry in entries {
+            heap.free(entry);
+        }
+        (0..5)
+            .filter_map(|_| {
+                let entry = heap.allocate();
+                heap.block_at(entry)
+            })
+            .map(|(block, _)| block.0)
+            .collect()
+    }
+
+    #[test]
+    fn freed_blocks_come_back_in_the_order_of_the_policy() {
+        assert_eq!(handed_out(HeapPolicy::LastFreedFirst), [3, 2, 1, 0, 4]);
+        assert_eq!(handed_out(HeapPolicy::FirstFreedFirst), [0, 1, 2, 3, 4]);
+        assert_eq!(handed_out(HeapPolicy::NeverAgain), [4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_freed_block_keeps_its_bytes_until_it_is_handed_out_again_zeroed() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let entry = heap.allocate();
+        heap.set(entry + PID, 77).expect("mapped");
+        heap.free(entry);
+        assert_eq!(heap.get(entry + PID), Ok(77));
+        assert_eq!(heap.allocate(), entry);
+        assert_eq!(heap.get(entry + PID), Ok(0));
+    }
+
+    #[test]
+    fn addresses_outside_the_memory_trap() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let entry = heap.allocate();
+        for wild in [0, 8, 4095, MASTER_AT - 8, entry + STRIDE, u64::MAX - 7] {
+            assert_eq!(heap.get(wild), Err(Trap(wild)));
+            assert_eq!(heap.set(wild, 1), Err(Trap(wild)));
+        }
+        assert_eq!(Trap(8).inside("rb_erase"), Fault::Segv { address: 8, function: "rb_erase" });
+    }
+
+    #[test]
+    fn the_first_use_of_a_freed_linked_block_is_noted_once_and_tells_its_story() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let (sound, entry) = (heap.allocate(), heap.allocate());
+        let at = Instant::from_micros;
+        heap.enter(at(1), "thread_add_child");
+        heap.pid_linked(entry, true);
+        heap.enter(at(2), "thread_cleanup_master");
+        heap.free(entry);
+        heap.enter(at(3), "rb_erase");
+        heap.get(sound + PLACE).expect("mapped");
+        assert_eq!(heap.notes(), []);
+        heap.get(entry + PID_NODE).expect("mapped");
+        heap.get(entry + PID_NODE).expect("mapped");
+        let mark = |micros, function| Mark { at: at(micros), function };
+        let note = Note {
+            block: Block(1),
+            linked_at: mark(1, "thread_add_child"),
+            freed_at: mark(2, "thread_cleanup_master"),
+            used_at: mark(3, "rb_erase"),
+        };
+        assert_eq!(heap.notes(), [note]);
+    }
+
+    #[test]
+    fn the_pid_node_of_a_block_freed_while_linked_stays_suspect_when_it_is_handed_out_again() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let entry = heap.allocate();
+        heap.pid_linked(entry, true);
+        heap.free(entry);
+        assert_eq!(heap.allocate(), entry);
+        heap.set(entry + PLACE, 1).expect("mapped");
+        assert_eq!(heap.notes(), []);
+        heap.set(entry + PID_NODE, 1).expect("mapped");
+        assert_eq!(heap.notes().len(), 1);
+    }
+
+    #[test]
+    fn a_loop_that_does_not_end_traps() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let trap = (0..=VISITS_BASE).find_map(|_| heap.visit().err()).expect("there is a limit");
+        assert_eq!(trap.inside("rb_next"), Fault::Endless { function: "rb_next" });
+    }
+}

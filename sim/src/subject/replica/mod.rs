@@ -1,0 +1,35 @@
+//! The replica: an in-process rendition of keepalived's scheduler, for every release.
+//!
+//! It runs a trace under the same world as the real program (`treefall_world`), asks the kernel the same
+//! things in the same order, and keeps its trees and lists in a simulated memory, so that what breaks in the
+//! program's memory breaks here in the same way and place, as a value ([`Fault`], [`Note`]), never as undefined
+//! behaviour. Releases differ by their [`Rules`](treefall_model::release::Rules) alone.
+//!
+//! - `entry`: how master and entries are laid out; `heap`: the memory; `rbtree`: trees in it; `queues`: the
+//!   master's trees and lists;
+//! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
+//!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for;
+//! - `view`: what an observer sees of the indexes.
+
+mod entry;
+mod handlers;
+mod heap;
+mod queues;
+mod rbtree;
+mod reload;
+mod rule;
+mod scheduler;
+mod subject;
+mod view;
+
+#[cfg(test)]
+mod random_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tree_tests;
+
+pub use heap::{Fault, Mark, Note};
+pub use scheduler::{Finished, Replica};
+pub use subject::{ReplicaSubject, run_replica};
+pub use view::View;

@@ -1,0 +1,259 @@
+//! The master's trees and lists, as the program keeps them: entries by deadline, by pid, and in turn.
+//!
+//! An entry is named by its address. Which of two equal keys comes first and when a new node becomes the
+//! cached leftmost are the release's affair ([`EqualKeys`], [`LeftmostRule`]); nothing else is here.
+
+use treefall_model::index::{List, Tree};
+use treefall_model::release::{Behaviour, EqualKeys, LeftmostRule};
+use treefall_model::trace::HeapPolicy;
+
+use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of, root_of};
+use super::heap::{Fault, Heap, MASTER_AT, Trap};
+use super::rbtree::{self, LEFT, RIGHT};
+
+/// From a list's link to the one of the entry before.
+const PREVIOUS: u64 = 8;
+/// From a tree's root to its cached leftmost node.
+const LEFTMOST: u64 = 8;
+
+/// The five trees and three lists of one master, with the memory that they lie in.
+pub(super) struct Queues {
+    pub(super) heap: Heap,
+    equal_keys: EqualKeys,
+    leftmost: LeftmostRule,
+}
+
+impl Queues {
+    /// Empty trees and lists.
+    pub(super) fn new(policy: HeapPolicy, behaviour: &Behaviour) -> Self {
+        let mut queues =
+            Self { heap: Heap::new(policy), equal_keys: behaviour.equal_keys, leftmost: behaviour.leftmost };
+        for list in List::ALL {
+            let head = MASTER_AT + head_of(list);
+            // The master is always mapped.
+            let _ = queues.heap.set(head, head);
+            let _ = queues.heap.set(head + PREVIOUS, head);
+        }
+        queues
+    }
+
+    /// A field of an entry.
+    #[inline]
+    pub(super) fn field(&mut self, entry: Addr, offset: u64) -> Result<u64, Fault> {
+        self.heap.get(entry.wrapping_add(offset)).map_err(|trap| self.heap.fault(trap))
+    }
+
+    /// Writes a field of an entry.
+    #[inline]
+    pub(super) fn write(&mut self, entry: Addr, offset: u64, value: u64) -> Result<(), Fault> {
+        self.heap.set(entry.wrapping_add(offset), value).map_err(|trap| self.heap.fault(trap))
+    }
+
+    /// One more turn of a loop over entries.
+    #[inline]
+    pub(super) fn visit(&mut self) -> Result<(), Fault> {
+        self.heap.visit().map_err(|trap| self.heap.fault(trap))
+    }
+
+    /// Links an entry in a deadline tree, by the deadline that it bears.
+    #[inline]
+    pub(super) fn insert_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
+        self.heap.placed(entry, true);
+        let root = MASTER_AT + root_of(tree);
+        self.link_due(root, entry).map_err(|trap| self.heap.fault(trap))?;
+        rbtree::settle_inserted(&mut self.heap, root, entry + PLACE)
+            .map_err(|trap| trap.inside("rb_insert_color"))
+    }
+
+    fn link_due(&mut self, root: Addr, entry: Addr) -> Result<(), Trap> {
+        let heap = &mut self.heap;
+        let due = heap.get(entry + DUE)?;
+        let (mut parent, mut link, mut went_right) = (0, root, false);
+        loop {
+            let below = heap.get(link)?;
+            if below == 0 {
+                break;
+            }
+            heap.visit()?;
+            parent = below;
+            let there = heap.get(parent.wrapping_sub(PLACE - DUE))?;
+            let left = match self.equal_keys {
+                EqualKeys::GoLeft => due <= there,
+                EqualKeys::GoRight => due < there,
+            };
+            went_right |= !left;
+            link = parent + if left { LEFT } else { RIGHT };
+        }
+        let node = entry + PLACE;
+        rbtree::hang(heap, node, parent, link)?;
+        let cached = heap.get(root + LEFTMOST)?;
+        let first = match self.leftmost {
+            LeftmostRule::LeftOfCached => cached == 0 || link == cached + LEFT,
+            LeftmostRule::NeverWentRight => !went_right,
+        };
+        if first { heap.set(root + LEFTMOST, node) } else { Ok(()) }
+    }
+
+    /// Takes an entry out of a deadline tree.
+    #[inline]
+    pub(super) fn erase_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
+        self.heap.placed(entry, false);
+        let (root, node) = (MASTER_AT + root_of(tree), entry.wrapping_add(PLACE));
+        let cached = self.field(root, LEFTMOST)?;
+        if cached == node {
+            let next = self.next_node(node)?;
+            self.write(root, LEFTMOST, next)?;
+        }
+        rbtree::erase(&mut self.heap, root, node).map_err(|trap| trap.inside("rb_erase"))
+    }
+
+    fn next_node(&mut self, node: Addr) -> Result<Addr, Fault> {
+        rbtree::next(&mut self.heap, node).map_err(|trap| trap.inside("rb_next"))
+    }
+
+    /// The cached first entry of a deadline tree.
+    #[inline]
+    pub(super) fn first_due(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
+        let cached = self.field(MASTER_AT + root_of(tree), LEFTMOST)?;
+        Ok(entry_of(cached, PLACE))
+    }
+
+    /// The entry after `entry` in its deadline tree.
+    #[inline]
+    pub(super) fn next_due(&mut self, entry: Addr) -> Result<Option<Addr>, Fault> {
+        let next = self.next_node(entry.wrapping_add(PLACE))?;
+        Ok(entry_of(next, PLACE))
+    }
+
+    /// Whether a tree has no root.
+    #[inline]
+    pub(super) fn is_empty(&mut self, tree: Tree) -> Result<bool, Fault> {
+        Ok(self.field(MASTER_AT, root_of(tree))? == 0)
+    }
+
+    /// The first entry of a deadline tree in post-order.
+    pub(super) fn first_in_postorder(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
+        let root = MASTER_AT + root_of(tree);
+        let first = rbtree::first_in_postorder(&mut self.heap, root);
+        Ok(entry_of(first.map_err(|trap| trap.inside("rb_first_postorder"))?, PLACE))
+    }
+
+    /// The entry after `entry` of a deadline tree in post-order.
+    pub(super) fn next_in_postorder(&mut self, entry: Addr) -> Result<Option<Addr>, Fault> {
+        let next = rbtree::next_in_postorder(&mut self.heap, entry.wrapping_add(PLACE));
+        Ok(entry_of(next.map_err(|trap| trap.inside("rb_next_postorder"))?, PLACE))
+    }
+
+    /// A tree's root, and the cached leftmost node if it has one, are reset; its nodes stay as they are.
+    pub(super) fn reset(&mut self, tree: Tree) -> Result<(), Fault> {
+        self.write(MASTER_AT, root_of(tree), 0)?;
+        if tree == Tree::ChildPid {
+            self.heap.pid_tree_reset();
+            return Ok(());
+        }
+        self.write(MASTER_AT, root_of(tree) + LEFTMOST, 0)
+    }
+
+    /// Links an entry in the pid tree, by the pid that it bears.
+    #[inline]
+    pub(super) fn insert_pid(&mut self, entry: Addr) -> Result<(), Fault> {
+        self.heap.pid_linked(entry, true);
+        let root = MASTER_AT + root_of(Tree::ChildPid);
+        self.link_pid(root, entry).map_err(|trap| self.heap.fault(trap))?;
+        rbtree::settle_inserted(&mut self.heap, root, entry + PID_NODE)
+            .map_err(|trap| trap.inside("rb_insert_color"))
+    }
+
+    fn link_pid(&mut self, root: Addr, entry: Addr) -> Result<(), Trap> {
+        let heap = &mut self.heap;
+        let pid = pid_of(heap.get(entry + PID)?);
+        let (mut parent, mut link) = (0, root);
+        loop {
+            let below = heap.get(link)?;
+            if below == 0 {
+                break;
+            }
+            heap.visit()?;
+            parent = below;
+            let there = pid_of(heap.get(parent.wrapping_sub(PID_NODE - PID))?);
+            let left = match self.equal_keys {
+                EqualKeys::GoLeft => pid <= there,
+                EqualKeys::GoRight => pid < there,
+            };
+            link = parent + if left { LEFT } else { RIGHT };
+        }
+        rbtree::hang(heap, entry + PID_NODE, parent, link)
+    }
+
+    /// Takes an entry out of the pid tree.
+    #[inline]
+    pub(super) fn erase_pid(&mut self, entry: Addr) -> Result<(), Fault> {
+        self.heap.pid_linked(entry, false);
+        let root = MASTER_AT + root_of(Tree::ChildPid);
+        rbtree::erase(&mut self.heap, root, entry.wrapping_add(PID_NODE))
+            .map_err(|trap| trap.inside("rb_erase"))
+    }
+
+    /// The first entry from the root of the pid tree that bears `pid`.
+    #[inline]
+    pub(super) fn find_pid(&mut self, pid: i32) -> Result<Option<Addr>, Fault> {
+        self.search_pid(pid).map_err(|trap| self.heap.fault(trap))
+    }
+
+    fn search_pid(&mut self, pid: i32) -> Result<Option<Addr>, Trap> {
+        let heap = &mut self.heap;
+        let mut node = heap.get(MASTER_AT + root_of(Tree::ChildPid))?;
+        while node != 0 {
+            heap.visit()?;
+            let there = pid_of(heap.get(node.wrapping_sub(PID_NODE - PID))?);
+            if there == pid {
+                return Ok(entry_of(node, PID_NODE));
+            }
+            node = heap.get(node + if pid < there { LEFT } else { RIGHT })?;
+        }
+        Ok(None)
+    }
+
+    /// Links an entry at the tail of a list.
+    #[inline]
+    pub(super) fn push(&mut self, list: List, entry: Addr) -> Result<(), Fault> {
+        self.heap.placed(entry, true);
+        let (head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
+        let last = self.field(head, PREVIOUS)?;
+        self.write(head, PREVIOUS, link)?;
+        self.write(link, 0, head)?;
+        self.write(link, PREVIOUS, last)?;
+        self.write(last, 0, link)
+    }
+
+    /// Takes an entry out of the list that it stands in. Its own links stay as they are.
+    #[inline]
+    pub(super) fn unlink(&mut self, entry: Addr) -> Result<(), Fault> {
+        self.heap.placed(entry, false);
+        let next = self.field(entry, PLACE)?;
+        let previous = self.field(entry, PLACE + PREVIOUS)?;
+        self.write(next, PREVIOUS, previous)?;
+        self.write(previous, 0, next)
+    }
+
+    /// The first entry of a list.
+    #[inline]
+    pub(super) fn head(&mut self, list: List) -> Result<Option<Addr>, Fault> {
+        let head = MASTER_AT + head_of(list);
+        let first = self.field(head, 0)?;
+        Ok(if first == head { None } else { entry_of(first, PLACE) })
+    }
+
+    /// The entry after `entry` in `list`.
+    #[inline]
+    pub(super) fn after(&mut self, list: List, entry: Addr) -> Result<Option<Addr>, Fault> {
+        let next = self.field(entry, PLACE)?;
+        Ok(if next == MASTER_AT + head_of(list) { None } else { entry_of(next, PLACE) })
+    }
+}
+
+/// The entry whose node or link lies at `place`, which is `offset` into it; `None` for null.
+#[inline]
+const fn entry_of(place: Addr, offset: u64) -> Option<Addr> {
+    if place == 0 { None } else { Some(place.wrapping_sub(offset)) }
+}

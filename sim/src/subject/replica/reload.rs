@@ -1,0 +1,195 @@
+//! Telling all children to end, and cleaning up: what a reload and a shutdown ask of the scheduler.
+//!
+//! Always: entries reach the heap here only, and in one order: what UNUSE held, then what the clean-up puts
+//! there, from its head.
+
+use treefall_model::index::{List, Tree};
+use treefall_model::observe::Observer;
+use treefall_model::signal::Signal;
+use treefall_model::time::Deadline;
+use treefall_world::{Ending, Scheduler};
+
+use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, Type, due_word};
+use super::heap::Fault;
+use super::rule::{self, PidEntryLeaves};
+use super::scheduler::Replica;
+
+/// How long children have from being told to end to being killed, in seconds.
+const GRACE_SECONDS: u64 = 1;
+
+/// The killer that children are given to.
+const fn killer_of(ending: Ending) -> Function {
+    match ending {
+        Ending::Reload => Function::ReloadKiller,
+        Ending::Shutdown => Function::ShutdownKiller,
+    }
+}
+
+impl<O: Observer> Replica<'_, O> {
+    /// `script_killall`: `signal` to the group of every child in CHILD; those that may refuse it are given to
+    /// a killer.
+    pub(super) fn terminate_children(&mut self, signal: Signal, ending: Ending) -> Result<(), Fault> {
+        self.enter("script_killall");
+        // Its own group, which no child is in.
+        let _ = self.world().group_of(0);
+        let mut child = self.queues.first_due(Tree::Child)?;
+        while let Some(entry) = child {
+            self.queues.visit()?;
+            self.signal_group_of(entry, signal)?;
+            child = self.queues.next_due(entry)?;
+        }
+        let reschedule = signal != Signal::KILL && rule::reschedules(&self.rules, ending);
+        if reschedule {
+            self.enter("thread_children_reschedule");
+            self.read_clock();
+            self.reschedule(ending)?;
+        }
+        if rule::ends_queued_timeouts_too(&self.rules, ending) {
+            self.end_queued_timeouts(signal, ending)?;
+        }
+        Ok(())
+    }
+
+    /// Gives all children in CHILD to the killer, in place: all deadlines become equal, the order stays.
+    fn reschedule(&mut self, ending: Ending) -> Result<(), Fault> {
+        let due = self.in_seconds(GRACE_SECONDS);
+        let restarts = ending == Ending::Shutdown || rule::reload_restarts_grace(&self.rules);
+        self.moving.clear();
+        let mut child = self.queues.first_due(Tree::Child)?;
+        while let Some(entry) = child {
+            self.queues.visit()?;
+            if restarts {
+                self.give_to_killer(entry, ending, due)?;
+            } else if self.function_of(entry)? != Some(Function::ReloadKiller) {
+                self.moving.push(entry);
+            }
+            child = self.queues.next_due(entry)?;
+        }
+        // Those that an earlier reload told to end keep their deadlines, all before the new one: the others go
+        // behind them, in their order.
+        for place in 0..self.moving.len() {
+            let entry = self.moving[place];
+            self.queues.erase_due(Tree::Child, entry)?;
+            self.give_to_killer(entry, ending, due)?;
+            self.queues.insert_due(Tree::Child, entry)?;
+        }
+        Ok(())
+    }
+
+    fn give_to_killer(&mut self, entry: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
+        self.queues.write(entry, FUNCTION, killer_of(ending).word())?;
+        self.queues.write(entry, DUE, due_word(due))?;
+        if !rule::killer_keeps_argument(&self.rules) {
+            self.queues.write(entry, ARGUMENT, 0)?;
+        }
+        Ok(())
+    }
+
+    /// The children whose timeouts wait on READY are told to end too, and tracked on; a killer's is done with.
+    fn end_queued_timeouts(&mut self, signal: Signal, ending: Ending) -> Result<(), Fault> {
+        let due = self.in_seconds(GRACE_SECONDS);
+        let mut ready = self.queues.head(List::Ready)?;
+        while let Some(entry) = ready {
+            self.queues.visit()?;
+            ready = self.queues.after(List::Ready, entry)?;
+            if self.type_of(entry)? != Some(Type::ChildTimeout) {
+                continue;
+            }
+            let its_killer_is_due = self.function_of(entry)?.is_some_and(Function::is_killer);
+            let last = its_killer_is_due || signal == Signal::KILL;
+            self.signal_group_of(entry, if last { Signal::KILL } else { signal })?;
+            self.queues.unlink(entry)?;
+            let linked = rule::timed_out_leaves(&self.rules) != PidEntryLeaves::AtExpiry;
+            if last {
+                if linked {
+                    self.queues.erase_pid(entry)?;
+                }
+                self.retire(entry)?;
+                continue;
+            }
+            self.set_type(entry, Type::Child)?;
+            self.give_to_killer(entry, ending, due)?;
+            self.queues.insert_due(Tree::Child, entry)?;
+            if !linked {
+                self.queues.insert_pid(entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `thread_cleanup_master`: all entries are retired but children that are to be kept, and UNUSE is freed.
+    pub(super) fn cleanup(&mut self, keep_children: bool) -> Result<(), Fault> {
+        self.enter("thread_cleanup_master");
+        self.destroy(Tree::Read)?;
+        self.destroy(Tree::Write)?;
+        self.destroy(Tree::Timer)?;
+        let forget = !keep_children || rule::cleanup_forgets_children(&self.rules);
+        if forget {
+            self.destroy(Tree::Child)?;
+            self.queues.reset(Tree::ChildPid)?;
+        }
+        self.destroy_events()?;
+        self.destroy_ready(forget)?;
+        (self.timer_entry, self.signal_entry) = (None, None);
+        if rule::cleanup_frees_current(&self.rules)
+            && let Some(entry) = self.current.take()
+        {
+            self.retire(entry)?;
+        }
+        while let Some(entry) = self.queues.head(List::Unuse)? {
+            self.queues.visit()?;
+            self.queues.unlink(entry)?;
+            self.queues.heap.free(entry);
+        }
+        Ok(())
+    }
+
+    fn destroy(&mut self, tree: Tree) -> Result<(), Fault> {
+        if rule::destroys_in_order(&self.rules) {
+            let mut first = self.queues.first_due(tree)?;
+            while let Some(entry) = first {
+                self.queues.visit()?;
+                first = self.queues.next_due(entry)?;
+                self.queues.erase_due(tree, entry)?;
+                self.retire(entry)?;
+            }
+            return Ok(());
+        }
+        let mut first = self.queues.first_in_postorder(tree)?;
+        while let Some(entry) = first {
+            self.queues.visit()?;
+            first = self.queues.next_in_postorder(entry)?;
+            self.queues.heap.placed(entry, false);
+            self.retire(entry)?;
+        }
+        self.queues.reset(tree)
+    }
+
+    fn destroy_events(&mut self) -> Result<(), Fault> {
+        let keeps = !rule::cleanup_eats_termination(&self.rules);
+        let mut first = self.queues.head(List::Event)?;
+        while let Some(entry) = first {
+            self.queues.visit()?;
+            first = self.queues.after(List::Event, entry)?;
+            if keeps && matches!(self.type_of(entry)?, Some(Type::TerminateStart | Type::Terminate)) {
+                continue;
+            }
+            self.queues.unlink(entry)?;
+            self.retire(entry)?;
+        }
+        Ok(())
+    }
+
+    fn destroy_ready(&mut self, pid_tree_is_reset: bool) -> Result<(), Fault> {
+        let erases = !pid_tree_is_reset && rule::cleanup_erases_queued_timeouts(&self.rules);
+        while let Some(entry) = self.queues.head(List::Ready)? {
+            self.queues.visit()?;
+            if erases && self.type_of(entry)? == Some(Type::ChildTimeout) {
+                self.queues.erase_pid(entry)?;
+            }
+            self.queues.unlink(entry)?;
+            self.retire(entry)?;
+        }
+        Ok(())
+    }
+}

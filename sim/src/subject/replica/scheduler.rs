@@ -1,0 +1,474 @@
+//! The scheduler: its loop, and the operations that the script layer asks for.
+//!
+//! Always between two operations: an entry that was handed out and not freed stands in one deadline tree or
+//! list, or is the one that runs; a child that is tracked stands in the pid tree too, as the rules have it.
+
+use treefall_model::event::{End, Handler, LogLine, Step};
+use treefall_model::id::{Pid, ScriptRef};
+use treefall_model::index::{List, Tree};
+use treefall_model::observe::Observer;
+use treefall_model::release::Rules;
+use treefall_model::signal::Signal;
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Outcome;
+use treefall_world::{Descriptor, Dispatch, Op, Scheduler, Woken, World, carry_out};
+
+use super::entry::{
+    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
+    deadline_of, due_word, pid_of, pid_word, status_of,
+};
+use super::heap::{Fault, MASTER_AT, Note};
+use super::queues::Queues;
+use super::rule::{self, PidEntryLeaves};
+use super::view::View;
+
+/// A wake later than this after the earliest deadline is logged.
+const LATE: Span = Span::from_secs(1);
+
+/// A replica that runs one trace.
+pub struct Replica<'t, O> {
+    world: World<'t, O>,
+    pub(super) queues: Queues,
+    pub(super) rules: Rules,
+    /// The cached clock.
+    pub(super) now: Instant,
+    /// The entry that runs, until it is retired or freed.
+    pub(super) current: Option<Addr>,
+    /// The READ entry of the timerfd.
+    pub(super) timer_entry: Option<Addr>,
+    /// The READ entry of the signalfd.
+    pub(super) signal_entry: Option<Addr>,
+    shutting_down: bool,
+    /// Entries handed out so far.
+    handed_out: u64,
+    first_use: Option<u64>,
+    /// Room for entries that a reload moves.
+    pub(super) moving: Vec<Addr>,
+}
+
+/// What is left of a run.
+#[derive(Clone, Debug)]
+pub struct Finished<O> {
+    /// Who watched.
+    pub observer: O,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// The blocks that were used through a link that had outlived them, each once.
+    pub notes: Vec<Note>,
+    /// How many records the history held at the first such use: up to there, and no further, a real program
+    /// must agree.
+    pub first_use: Option<u64>,
+    /// What the simulated program died of, if it did.
+    pub fault: Option<Fault>,
+    /// What happened, counted.
+    pub counts: treefall_world::Counts,
+}
+
+impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
+    type Observer = O;
+    type Fault = Fault;
+
+    #[inline]
+    fn world(&mut self) -> &mut World<'t, O> {
+        if self.first_use.is_none() && !self.queues.heap.notes().is_empty() {
+            self.first_use = Some(self.world.counts().records);
+        }
+        &mut self.world
+    }
+
+    fn perform(&mut self, op: Op) -> Result<(), Fault> {
+        match op {
+            Op::AddTimer { handler, argument, after } => {
+                self.add_timer(Type::Timer, handler, argument, after, "thread_add_timer")
+            }
+            Op::AddShutdownTimer { handler, after } => {
+                self.add_timer(Type::ShutdownTimer, handler, None, after, "thread_add_timer_shutdown")
+            }
+            Op::AddChild { handler, argument, pid, after } => self.add_child(handler, argument, pid, after),
+            Op::AddEvent { handler, argument } => {
+                self.add_event(Type::Event, Function::Of(handler), argument, "thread_add_event")
+            }
+            Op::AddTerminateStart { handler } => {
+                let function = "thread_add_start_terminate_event";
+                self.add_event(Type::TerminateStart, Function::Of(handler), None, function)
+            }
+            Op::Terminate => self.terminate(),
+            Op::TerminateChildren { signal, ending } => self.terminate_children(signal, ending),
+            Op::Cleanup { keep_children } => self.cleanup(keep_children),
+            Op::AddBase => self.add_base(),
+            Op::ReadClock => {
+                self.read_clock();
+                Ok(())
+            }
+            Op::CountChildren => self.count_children(),
+        }
+    }
+
+    #[inline]
+    fn look(&mut self, step: Step) {
+        let at = self.world.now();
+        let view = View(&self.queues.heap);
+        self.world.observer().step(step, at, &view);
+    }
+}
+
+impl<'t, O: Observer> Replica<'t, O> {
+    /// A replica that will run `trace` by `rules`, watched by `observer`.
+    pub fn new(trace: &'t Trace, rules: Rules, observer: O) -> Self {
+        Self {
+            world: World::new(trace, rules, observer),
+            queues: Queues::new(trace.setup().heap, &rules.behaviour),
+            rules,
+            now: Instant::START,
+            current: None,
+            timer_entry: None,
+            signal_entry: None,
+            shutting_down: false,
+            handed_out: 0,
+            first_use: None,
+            moving: Vec::new(),
+        }
+    }
+
+    /// Runs the trace to its end, or to the program's.
+    #[must_use]
+    pub fn run(mut self) -> Finished<O> {
+        let served = self.start_and_serve();
+        let (outcome, fault) = match served {
+            Ok(end) => {
+                self.world().finish(end);
+                let hung = end == End::NoProgress;
+                (if hung { Outcome::Hung { function: None } } else { Outcome::Survived }, None)
+            }
+            Err(fault) => (outcome_of(fault), Some(fault)),
+        };
+        // A last use is counted before the world is taken apart.
+        let counts = self.world().counts();
+        Finished {
+            observer: self.world.into_observer(),
+            outcome,
+            notes: self.queues.heap.into_notes(),
+            first_use: self.first_use,
+            fault,
+            counts,
+        }
+    }
+
+    fn start_and_serve(&mut self) -> Result<End, Fault> {
+        self.world().start();
+        carry_out(self)?;
+        loop {
+            if self.world().over_limit() {
+                return Ok(End::NoProgress);
+            }
+            if let Some(entry) = self.take_next()? {
+                if self.serve(entry)? {
+                    return Ok(End::LoopReturned);
+                }
+            } else if let Some(end) = self.wait()? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// The program enters `function`.
+    #[inline]
+    pub(super) fn enter(&mut self, function: &'static str) {
+        self.queues.heap.enter(self.world.now(), function);
+    }
+
+    /// The cached clock is refreshed.
+    #[inline]
+    pub(super) fn read_clock(&mut self) -> Instant {
+        self.now = self.world().clock();
+        self.now
+    }
+
+    /// What an entry says that it is.
+    #[inline]
+    pub(super) fn type_of(&mut self, entry: Addr) -> Result<Option<Type>, Fault> {
+        Ok(Type::from_word(self.queues.field(entry, TYPE)?))
+    }
+
+    #[inline]
+    pub(super) fn set_type(&mut self, entry: Addr, ty: Type) -> Result<(), Fault> {
+        self.queues.write(entry, TYPE, ty as u64)
+    }
+
+    /// The function that an entry calls.
+    #[inline]
+    pub(super) fn function_of(&mut self, entry: Addr) -> Result<Option<Function>, Fault> {
+        Ok(Function::from_word(self.queues.field(entry, FUNCTION)?))
+    }
+
+    /// The head of EVENT, else of READY, taken off; `None` when both are empty.
+    fn take_next(&mut self) -> Result<Option<Addr>, Fault> {
+        self.enter("thread_fetch_next_queue");
+        let head = match self.queues.head(List::Event)? {
+            Some(entry) => Some(entry),
+            None => self.queues.head(List::Ready)?,
+        };
+        let Some(entry) = head else { return Ok(None) };
+        self.queues.unlink(entry)?;
+        let leaves_now = rule::timed_out_leaves(&self.rules) == PidEntryLeaves::WhenTaken;
+        if leaves_now && self.type_of(entry)? == Some(Type::ChildTimeout) {
+            self.queues.erase_pid(entry)?;
+        }
+        Ok(Some(entry))
+    }
+
+    /// Runs an entry, unless a shutdown leaves it out, and retires it. Whether the loop returns then.
+    fn serve(&mut self, entry: Addr) -> Result<bool, Fault> {
+        let ty = self.type_of(entry)?;
+        if ty == Some(Type::Terminate) {
+            return Ok(true);
+        }
+        let runs = !self.shutting_down || ty.is_some_and(Type::runs_in_shutdown);
+        self.shutting_down |= ty == Some(Type::TerminateStart);
+        self.current = Some(entry);
+        if runs {
+            self.call(entry)?;
+        }
+        self.enter("process_threads");
+        if let Some(entry) = self.current.take() {
+            self.retire(entry)?;
+        }
+        Ok(self.shutting_down && !self.children_are_left()?)
+    }
+
+    fn call(&mut self, entry: Addr) -> Result<(), Fault> {
+        let Some(function) = self.function_of(entry)? else {
+            return Err(Fault::Segv { address: 0, function: "process_threads" });
+        };
+        match function {
+            Function::Of(Handler::TimerFd) => self.timer_handler(),
+            Function::Of(Handler::SignalFd) => self.signal_handler(),
+            Function::ReloadKiller | Function::ShutdownKiller => self.killer(entry, function),
+            Function::Of(handler) => self.dispatch(entry, handler),
+        }
+    }
+
+    /// Lets the script layer run one of its handlers.
+    fn dispatch(&mut self, entry: Addr, handler: Handler) -> Result<(), Fault> {
+        let argument = argument_of(self.queues.field(entry, ARGUMENT)?);
+        let word = self.queues.field(entry, PID)?;
+        let kind = self.type_of(entry)?.map_or(treefall_model::event::EntryKind::Other, Type::kind);
+        let dispatch =
+            Dispatch { handler, kind, argument, pid: Pid::new(pid_of(word)), status: status_of(word) };
+        self.look(Step::Dispatched);
+        self.world().begin(dispatch);
+        carry_out(self)
+    }
+
+    /// Arms the timerfd, blocks, and queues the descriptors that are ready. The end, if the run is over.
+    fn wait(&mut self) -> Result<Option<End>, Fault> {
+        let deadline = self.earliest()?;
+        let after = match deadline {
+            Deadline::Never => None,
+            Deadline::At(due) => Some(due.saturating_since(self.read_clock())),
+        };
+        self.world().arm_timer(after);
+        self.look(Step::Blocked);
+        let (first, second) = match self.world().block() {
+            Woken::Ready { first, second } => (first, second),
+            Woken::End(end) => return Ok(Some(end)),
+        };
+        if let Deadline::At(due) = deadline {
+            self.woken(due);
+        }
+        self.enter("thread_fetch_next_queue");
+        for descriptor in [Some(first), second].into_iter().flatten() {
+            self.descriptor_is_ready(descriptor)?;
+        }
+        self.read_clock();
+        Ok(None)
+    }
+
+    /// The earliest deadline of all trees.
+    fn earliest(&mut self) -> Result<Deadline, Fault> {
+        let mut earliest = Deadline::Never;
+        for tree in Tree::BY_DEADLINE {
+            if let Some(entry) = self.queues.first_due(tree)? {
+                earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
+            }
+        }
+        Ok(earliest)
+    }
+
+    /// The blocking call returned, `due` being the deadline that it was to wait for.
+    fn woken(&mut self, due: Instant) {
+        if !rule::reads_clock_before_move(&self.rules) {
+            return;
+        }
+        let by = self.read_clock().saturating_since(due);
+        if by > LATE && rule::logs_late_wakes(&self.rules) {
+            self.world().logged(LogLine::Late { by });
+        }
+    }
+
+    fn descriptor_is_ready(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
+        let entry = match descriptor {
+            Descriptor::Timer => self.timer_entry.take(),
+            Descriptor::Signals => self.signal_entry.take(),
+        };
+        let Some(entry) = entry else { return Ok(()) };
+        self.queues.erase_due(Tree::Read, entry)?;
+        self.set_type(entry, Type::ReadyDescriptor)?;
+        self.queues.push(List::Ready, entry)
+    }
+
+    /// An entry from the head of UNUSE, uncleared, else a zeroed one from the heap.
+    fn new_entry(
+        &mut self,
+        ty: Type,
+        function: Function,
+        argument: Option<ScriptRef>,
+    ) -> Result<Addr, Fault> {
+        let entry = match self.queues.head(List::Unuse)? {
+            Some(entry) => {
+                self.queues.unlink(entry)?;
+                entry
+            }
+            None => self.queues.heap.allocate(),
+        };
+        self.queues.write(entry, ID, self.handed_out)?;
+        self.handed_out += 1;
+        self.set_type(entry, ty)?;
+        self.queues.write(entry, MASTER, MASTER_AT)?;
+        self.queues.write(entry, FUNCTION, function.word())?;
+        self.queues.write(entry, ARGUMENT, argument_word(argument))?;
+        Ok(entry)
+    }
+
+    /// An entry is done with: it goes to the tail of UNUSE.
+    pub(super) fn retire(&mut self, entry: Addr) -> Result<(), Fault> {
+        self.set_type(entry, Type::Unused)?;
+        self.queues.push(List::Unuse, entry)
+    }
+
+    fn add_timer(
+        &mut self,
+        ty: Type,
+        handler: Handler,
+        argument: Option<ScriptRef>,
+        after: Span,
+        function: &'static str,
+    ) -> Result<(), Fault> {
+        self.enter(function);
+        let entry = self.new_entry(ty, Function::Of(handler), argument)?;
+        let due = Deadline::At(self.read_clock() + after);
+        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.insert_due(Tree::Timer, entry)
+    }
+
+    fn add_child(
+        &mut self,
+        handler: Handler,
+        argument: Option<ScriptRef>,
+        pid: Pid,
+        after: Option<Span>,
+    ) -> Result<(), Fault> {
+        self.enter("thread_add_child");
+        let entry = self.new_entry(Type::Child, Function::Of(handler), argument)?;
+        let due = match after {
+            Some(after) => Deadline::At(self.read_clock() + after),
+            None => Deadline::Never,
+        };
+        self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
+        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.insert_due(Tree::Child, entry)?;
+        self.queues.insert_pid(entry)
+    }
+
+    fn add_event(
+        &mut self,
+        ty: Type,
+        calls: Function,
+        argument: Option<ScriptRef>,
+        function: &'static str,
+    ) -> Result<(), Fault> {
+        self.enter(function);
+        let entry = self.new_entry(ty, calls, argument)?;
+        self.queues.push(List::Event, entry)
+    }
+
+    /// The loop is to return.
+    pub(super) fn terminate(&mut self) -> Result<(), Fault> {
+        // Of a termination only the type counts; it calls nothing.
+        self.add_event(
+            Type::Terminate,
+            Function::Of(Handler::TerminateStart),
+            None,
+            "thread_add_terminate_event",
+        )
+    }
+
+    fn add_base(&mut self) -> Result<(), Fault> {
+        self.enter("thread_add_base_threads");
+        self.register(Descriptor::Timer)?;
+        self.register(Descriptor::Signals)
+    }
+
+    /// An entry that waits for a descriptor, without a deadline.
+    pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
+        let handler = match descriptor {
+            Descriptor::Timer => Handler::TimerFd,
+            Descriptor::Signals => Handler::SignalFd,
+        };
+        let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        self.queues.write(entry, DUE, due_word(Deadline::Never))?;
+        self.queues.insert_due(Tree::Read, entry)?;
+        match descriptor {
+            Descriptor::Timer => self.timer_entry = Some(entry),
+            Descriptor::Signals => self.signal_entry = Some(entry),
+        }
+        Ok(())
+    }
+
+    fn count_children(&mut self) -> Result<(), Fault> {
+        self.enter("rb_next");
+        let mut count = 0;
+        let mut entry = self.queues.first_due(Tree::Child)?;
+        while let Some(child) = entry {
+            self.queues.visit()?;
+            count += 1;
+            entry = self.queues.next_due(child)?;
+        }
+        if rule::shutdown_waits_for_ready(&self.rules) {
+            count += self.queued_timeouts()?;
+        }
+        self.world().children_counted(count);
+        Ok(())
+    }
+
+    /// How many children's timeouts wait on READY.
+    fn queued_timeouts(&mut self) -> Result<u32, Fault> {
+        let mut count = 0;
+        let mut entry = self.queues.head(List::Ready)?;
+        while let Some(ready) = entry {
+            self.queues.visit()?;
+            count += u32::from(self.type_of(ready)? == Some(Type::ChildTimeout));
+            entry = self.queues.after(List::Ready, ready)?;
+        }
+        Ok(count)
+    }
+
+    /// Whether a shutdown has children to wait for.
+    pub(super) fn children_are_left(&mut self) -> Result<bool, Fault> {
+        if !self.queues.is_empty(Tree::Child)? {
+            return Ok(true);
+        }
+        Ok(rule::shutdown_waits_for_ready(&self.rules) && self.queued_timeouts()? > 0)
+    }
+}
+
+/// As oracles know it.
+fn outcome_of(fault: Fault) -> Outcome {
+    match fault {
+        Fault::Segv { function, .. } => {
+            Outcome::Crashed { signal: Signal::SEGV, function: Some(function.into()) }
+        }
+        Fault::Endless { function } => Outcome::Hung { function: Some(function.into()) },
+    }
+}

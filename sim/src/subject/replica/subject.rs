@@ -1,0 +1,60 @@
+//! The replica as a subject: a fresh one for every trace.
+
+use treefall_model::event::SubjectKind;
+use treefall_model::observe::{Options, Watch};
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+
+use super::{Finished, Replica};
+use crate::subject::target::ReplicaName;
+use crate::subject::{Ran, Subject, SubjectError};
+
+/// Runs traces by the rules of a release.
+#[derive(Clone, Debug)]
+pub struct ReplicaSubject {
+    name: ReplicaName,
+    rules: Rules,
+}
+
+impl ReplicaSubject {
+    /// The replica of this name.
+    #[must_use]
+    pub fn new(name: ReplicaName) -> Self {
+        Self { rules: name.rules(), name }
+    }
+}
+
+impl Subject for ReplicaSubject {
+    fn kind(&self) -> SubjectKind {
+        SubjectKind::Replica
+    }
+
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        Ok(traces.iter().map(|trace| run_replica(trace, self.rules, options)).collect())
+    }
+}
+
+/// Runs one trace on a replica that goes by `rules`.
+#[must_use]
+pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
+    let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
+    let Finished { observer, outcome, first_use, counts, .. } = Replica::new(trace, rules, watch).run();
+    let seen = observer.finish(outcome);
+    Ran {
+        verdict: seen.verdict,
+        digest: seen.digest,
+        digest_at_break: seen.digest_at_break,
+        counts,
+        records: seen.records,
+        marks: seen.marks,
+        first_use,
+    }
+}

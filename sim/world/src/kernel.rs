@@ -1,0 +1,471 @@
+//! The virtual kernel: clock, timerfd, signalfd, children, and what wakes the loop.
+//!
+//! # What wakes the loop
+//! The trace's wakes decide everything; the world adds wakes of its own only for what the trace cannot name,
+//! the deaths of children of a signal that the program sent them ([`Habit`]).
+//! When the loop blocks:
+//!
+//! 1. **Signals are pending already** (raised while handlers ran: a child died at once of its SIGTERM): the call
+//!    returns at +0 and uses up no wake of the trace. It is the world's own wake: the signalfd is reported
+//!    first if the timerfd is ready too.
+//! 2. Else **the next wake of the trace** has a target: the armed deadline, not before now ([`Advance::NextTimer`];
+//!    now, if the timerfd is disarmed), or now plus its span.
+//!    - A death due strictly before the target comes first: the world's own wake at that instant (now, if handlers
+//!      outlasted it), signals first. The trace's wake is not used up; its span then counts from the moment
+//!      the loop blocks again.
+//!    - Else the clock moves to the target, and children die whose death is due by then: a death at exactly
+//!      the target merges into the wake.
+//! 3. Then the wake's exits happen (an exit of a run that is not alive is moot), then its SIGHUP, then its SIGTERM.
+//! 4. The timerfd is ready if it is armed for now or earlier, the signalfd if a signal is pending. If **neither
+//!    is ready**, the loop stays blocked: the clock stays moved, and 2 goes on with the next wake.
+//! 5. No wake left: the run ends.
+//!
+//! The world's own wakes between two of the trace are bounded (64, and two for each child there was): children
+//! that are started and die again and again within one span, or within what handlers cost, would put the
+//! trace's wake off for ever. When the bound is reached, the trace's wake is next, and what is due merges into it.
+//!
+//! # What always holds
+//! - The clock never goes back, and moves only when the loop blocks or by the setup's [costs](Costs): always
+//!   **after** the record of what costs (a handler's begin, a start or its failure, a log line).
+//! - Nothing dies while handlers run, except at once of a signal that kills at once: what comes due while
+//!   handlers run happens when the loop blocks, as a real process could not tell the difference.
+//! - A pending signal is pending once; a second SIGHUP before the first is read brings its configuration in
+//!   place of the first one's. Reading gives the lowest number first.
+//! - An expired timerfd stays ready until it is read, which disarms it, or armed anew.
+
+use alloc::collections::btree_set::Iter;
+use alloc::vec::Vec;
+use core::iter::Peekable;
+
+use treefall_model::event::{Answer, End, EntryKind, Event, Handler, Record, Target};
+use treefall_model::id::{ConfigId, Pid, Run, ScriptRef, StartNo};
+use treefall_model::observe::Observer;
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::trace::{Advance, Costs, Habit, OnTerm, Order, Trace, Wake};
+
+use crate::Descriptor;
+use crate::children::Children;
+use crate::pids::Pids;
+use crate::world::Counts;
+
+/// How a blocking call comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Woken {
+    /// With descriptors to read, in the order in which the kernel reports them.
+    Ready {
+        /// Reported first.
+        first: Descriptor,
+        /// Reported after it.
+        second: Option<Descriptor>,
+    },
+    /// Not at all: the run is over.
+    End(End),
+}
+
+/// Tells the observer of events, and counts them.
+pub(crate) struct Recorder<O> {
+    pub(crate) observer: O,
+    pub(crate) counts: Counts,
+}
+
+impl<O: Observer> Recorder<O> {
+    pub(crate) fn emit(&mut self, at: Instant, event: Event) {
+        self.counts.records += 1;
+        self.observer.record(&Record { at, event });
+    }
+}
+
+/// The kernel of one run.
+pub(crate) struct Kernel<'t> {
+    trace: &'t Trace,
+    now: Instant,
+    /// What the timerfd is armed for.
+    timer: Option<Instant>,
+    /// Signal `n` is pending: bit `n`.
+    pending: u128,
+    /// The signalfd is being read: its handler began, and has not found it empty.
+    reading: bool,
+    /// The configuration that the pending SIGHUP brings.
+    hup_brings: ConfigId,
+    /// The configuration file as the last SIGHUP that was read left it.
+    file: ConfigId,
+    children: Children,
+    pids: Pids,
+    /// Reaped since the loop blocked last: their entries may still be on their way to a handler.
+    reaped: Vec<(Pid, Run)>,
+    /// Attempts to start a child so far.
+    starts: u32,
+    /// The starts still to fail, lowest first.
+    failures: Peekable<Iter<'t, StartNo>>,
+    /// Wakes used up.
+    used: usize,
+    /// Wakes of its own that the world may still make before the trace's next.
+    own_left: usize,
+    /// When it made the last for signals that were pending already.
+    own_at: Instant,
+    /// Calls since the loop last moved on.
+    steps: u32,
+    /// Most of them.
+    steps_max: u32,
+    /// Most scripts that any configuration of the trace has.
+    widest: usize,
+}
+
+/// The bit of a pending signal.
+const fn bit(signal: Signal) -> u128 {
+    1 << signal.number()
+}
+
+/// Steps that a loop may take between two blocking calls, whatever there is to do. A reload of nothing takes
+/// about twenty.
+const STEPS_BASE: usize = 4_000;
+/// And so many more for each script and each child: to start one, time it out, reap it and tell it to die
+/// at a reload takes about fifty.
+const STEPS_EACH: usize = 256;
+
+/// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
+/// was at the first.
+const OWN_WAKES_BASE: usize = 64;
+
+impl<'t> Kernel<'t> {
+    pub(crate) fn new(trace: &'t Trace) -> Self {
+        let setup = trace.setup();
+        let mut kernel = Self {
+            trace,
+            now: Instant::START,
+            timer: None,
+            pending: 0,
+            reading: false,
+            hup_brings: ConfigId(0),
+            file: ConfigId(0),
+            children: Children::default(),
+            pids: Pids::new(setup.pids),
+            reaped: Vec::new(),
+            starts: 0,
+            failures: setup.fork_failures.iter().peekable(),
+            used: 0,
+            own_left: OWN_WAKES_BASE,
+            own_at: Instant::START,
+            steps: 0,
+            steps_max: 0,
+            widest: setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0),
+        };
+        kernel.moved_on();
+        kernel
+    }
+
+    pub(crate) fn trace(&self) -> &'t Trace {
+        self.trace
+    }
+
+    fn costs(&self) -> Costs {
+        self.trace.setup().costs
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The configuration file as the last SIGHUP that was read left it.
+    pub(crate) fn file(&self) -> ConfigId {
+        self.file
+    }
+
+    /// Something takes `cost`.
+    fn spend(&mut self, cost: Span) {
+        self.now += cost;
+    }
+
+    /// A script-layer handler begins: it takes its time.
+    pub(crate) fn spend_callback(&mut self) {
+        self.spend(self.costs().callback);
+    }
+
+    /// A log line was written: it takes its time.
+    pub(crate) fn spend_log(&mut self) {
+        self.spend(self.costs().log);
+    }
+
+    /// The program does something that the kernel sees.
+    pub(crate) fn step(&mut self) {
+        self.steps = self.steps.saturating_add(1);
+    }
+
+    /// Whether the loop has taken more steps since it last moved on than any it could need.
+    pub(crate) fn over_limit(&self) -> bool {
+        self.steps > self.steps_max
+    }
+
+    /// The blocking call used up a wake, or time passed: the bound of steps counts anew.
+    fn moved_on(&mut self) {
+        self.steps = 0;
+        let most = STEPS_BASE + STEPS_EACH * (2 * self.widest + self.children.unreaped());
+        self.steps_max = u32::try_from(most).unwrap_or(u32::MAX);
+    }
+
+    /// Arms the timerfd, from now.
+    pub(crate) fn arm_timer(&mut self, after: Option<Span>) {
+        self.timer = after.map(|after| self.now + after);
+    }
+
+    fn timer_is_ready(&self) -> bool {
+        self.timer.is_some_and(|deadline| deadline <= self.now)
+    }
+
+    /// Blocks the loop: see the [module](self).
+    pub(crate) fn block<O: Observer>(&mut self, out: &mut Recorder<O>) -> Woken {
+        self.reading = false;
+        self.reaped.clear();
+        let before = (self.used, self.now);
+        let deadline = self.timer.map_or(Deadline::Never, Deadline::At);
+        out.emit(self.now, Event::Blocked { deadline });
+        let woken = self.wait(out);
+        if before != (self.used, self.now) {
+            self.moved_on();
+        }
+        woken
+    }
+
+    fn wait<O: Observer>(&mut self, out: &mut Recorder<O>) -> Woken {
+        // While the clock stands still the bound of steps watches over the loop.
+        let stands = self.own_at == self.now;
+        if self.pending != 0
+            && (self.own_left > 0 || stands)
+            && let Some(woken) = self.report(Order::SignalsFirst, out)
+        {
+            self.own_left -= usize::from(!stands);
+            self.own_at = self.now;
+            return woken;
+        }
+        loop {
+            let Some(wake) = self.trace.wakes().get(self.used) else {
+                return Woken::End(End::TraceExhausted);
+            };
+            let target = self.target(wake.advance);
+            let own = self.children.next_death().filter(|due| *due < target && self.own_left > 0);
+            let order = if let Some(due) = own {
+                self.own_left -= 1;
+                self.now = self.now.max(due);
+                self.let_die(out);
+                Order::SignalsFirst
+            } else {
+                self.used += 1;
+                self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
+                out.counts.wakes += 1;
+                self.now = target;
+                self.let_die(out);
+                self.happen(wake, out);
+                wake.order
+            };
+            if let Some(woken) = self.report(order, out) {
+                return woken;
+            }
+        }
+    }
+
+    fn target(&self, advance: Advance) -> Instant {
+        match advance {
+            Advance::NextTimer => self.timer.map_or(self.now, |deadline| deadline.max(self.now)),
+            Advance::By(span) => self.now + span,
+        }
+    }
+
+    /// What a wake brings besides time.
+    fn happen<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) {
+        for exit in &wake.exits {
+            match self.children.with_run(exit.run) {
+                Some((slot, child)) if child.ended.is_none() => {
+                    self.children.end(slot, exit.status);
+                    self.ended(exit.run, exit.status, out);
+                }
+                _ => out.emit(self.now, Event::Moot { run: exit.run }),
+            }
+        }
+        if let Some(config) = wake.hup {
+            self.hup_brings = config;
+            self.pending |= bit(Signal::HUP);
+            out.counts.hups += 1;
+        }
+        if wake.term {
+            self.pending |= bit(Signal::TERM);
+            out.counts.terms += 1;
+        }
+    }
+
+    /// Those die who are due to.
+    fn let_die<O: Observer>(&mut self, out: &mut Recorder<O>) {
+        while let Some((run, status)) = self.children.die(self.now) {
+            self.ended(run, status, out);
+        }
+    }
+
+    fn ended<O: Observer>(&mut self, run: Run, status: ExitStatus, out: &mut Recorder<O>) {
+        out.emit(self.now, Event::Exited { run, status });
+        self.pending |= bit(Signal::CHLD);
+    }
+
+    /// The blocking call returns, if a descriptor is ready.
+    fn report<O: Observer>(&mut self, order: Order, out: &mut Recorder<O>) -> Option<Woken> {
+        let (timer, signals) = (self.timer_is_ready(), self.pending != 0);
+        let (first, second) = match (timer, signals, order) {
+            (false, false, _) => return None,
+            (true, false, _) => (Descriptor::Timer, None),
+            (false, true, _) => (Descriptor::Signals, None),
+            (true, true, Order::TimerFirst) => (Descriptor::Timer, Some(Descriptor::Signals)),
+            (true, true, Order::SignalsFirst) => (Descriptor::Signals, Some(Descriptor::Timer)),
+        };
+        out.counts.timer_wakes += u64::from(timer);
+        let wakes = u32::try_from(self.used).unwrap_or(u32::MAX);
+        out.emit(self.now, Event::Woke { wakes, timer, signals });
+        Some(Woken::Ready { first, second })
+    }
+
+    fn dispatched<O: Observer>(&mut self, handler: Handler, out: &mut Recorder<O>) {
+        let event = Event::Dispatched { handler, entry: EntryKind::Ready, script: None, run: None };
+        out.emit(self.now, event);
+    }
+
+    /// The timer handler reads its descriptor.
+    pub(crate) fn read_timer<O: Observer>(&mut self, out: &mut Recorder<O>) -> bool {
+        self.dispatched(Handler::TimerFd, out);
+        let expired = self.timer_is_ready();
+        if expired {
+            self.timer = None;
+        }
+        expired
+    }
+
+    /// The signal handler reads its descriptor.
+    pub(crate) fn read_signal<O: Observer>(&mut self, out: &mut Recorder<O>) -> Option<Signal> {
+        if !self.reading {
+            self.dispatched(Handler::SignalFd, out);
+        }
+        let lowest = u8::try_from(self.pending.trailing_zeros()).ok().and_then(Signal::new);
+        self.reading = lowest.is_some();
+        let signal = lowest?;
+        self.pending &= !bit(signal);
+        if signal == Signal::HUP {
+            self.file = self.hup_brings;
+        }
+        out.emit(self.now, Event::SignalRead { signal });
+        Some(signal)
+    }
+
+    /// `waitpid(-1, .., WNOHANG)`.
+    pub(crate) fn reap<O: Observer>(&mut self, out: &mut Recorder<O>) -> Option<(Pid, ExitStatus)> {
+        let (run, pid, status) = self.children.reap()?;
+        self.pids.give_back(pid);
+        self.reaped.push((pid, run));
+        out.counts.exits += 1;
+        out.emit(self.now, Event::Reaped { run, pid, status });
+        Some((pid, status))
+    }
+
+    /// Whether there is any child that is not reaped.
+    pub(crate) fn has_children(&self) -> bool {
+        self.children.unreaped() > 0
+    }
+
+    /// How many children are alive.
+    pub(crate) fn living(&self) -> usize {
+        self.children.living()
+    }
+
+    /// `getpgid`: every child leads its own group.
+    pub(crate) fn group_of(&self, pid: i32) -> Option<Pid> {
+        if pid == 0 {
+            return Some(Pid::SELF);
+        }
+        let pid = Pid::new(pid)?;
+        let known = pid == Pid::SELF || pid.get() == 1 || self.children.with_pid(pid).is_some();
+        known.then_some(pid)
+    }
+
+    /// `kill`.
+    pub(crate) fn send<O: Observer>(
+        &mut self,
+        target: Target,
+        signal: Signal,
+        out: &mut Recorder<O>,
+    ) -> Answer {
+        let at = match target {
+            Target::Group(pid) | Target::Process(pid) => self.children.with_pid(pid),
+            Target::OwnGroup | Target::Everyone => None,
+        };
+        let answer = match target {
+            Target::OwnGroup | Target::Everyone | Target::Group(Pid::SELF) | Target::Process(Pid::SELF) => {
+                Answer::Delivered
+            }
+            // The negation of 1 means everyone.
+            Target::Group(pid) if pid.get() == 1 => Answer::Delivered,
+            Target::Process(pid) if pid.get() == 1 => Answer::NotPermitted,
+            Target::Group(_) | Target::Process(_) if at.is_some() => Answer::Delivered,
+            Target::Group(_) | Target::Process(_) => Answer::NoSuchProcess,
+        };
+        let run = at.map(|(_, child)| child.run);
+        out.emit(self.now, Event::Signalled { target, run, signal, answer });
+        if let Some((slot, child)) = at
+            && child.ended.is_none()
+            && let Some(span) = dies_after(child.habit, signal)
+        {
+            self.told_to_die(slot, child.run, span, signal, out);
+        }
+        answer
+    }
+
+    fn told_to_die<O: Observer>(
+        &mut self,
+        slot: u32,
+        run: Run,
+        span: Span,
+        signal: Signal,
+        out: &mut Recorder<O>,
+    ) {
+        if span.is_zero() {
+            self.children.end(slot, ExitStatus::Signal(signal));
+            self.ended(run, ExitStatus::Signal(signal), out);
+        } else {
+            self.children.will_die(slot, self.now + span, signal);
+        }
+    }
+
+    /// `fork`: starts `run`, unless the setup says that this start fails.
+    pub(crate) fn fork<O: Observer>(&mut self, run: Run, habit: Habit, out: &mut Recorder<O>) -> Option<Pid> {
+        let start = StartNo(self.starts);
+        self.starts = self.starts.saturating_add(1);
+        let pid = if self.failures.next_if(|failing| **failing == start).is_some() {
+            out.counts.failed_starts += 1;
+            out.emit(self.now, Event::StartFailed { script: run.of, start });
+            None
+        } else {
+            let children = &self.children;
+            let pid = self.pids.take(|pid| children.with_pid(pid).is_some());
+            self.children.add(run, pid, habit);
+            out.counts.starts += 1;
+            out.emit(self.now, Event::Started { run, pid });
+            Some(pid)
+        };
+        self.spend(self.costs().start);
+        pid
+    }
+
+    /// Which run an entry means that says `pid`, its argument naming `script`: of the children that are not
+    /// reaped or were reaped since the loop blocked last, the one that fits the argument, else the one that
+    /// has the pid.
+    pub(crate) fn run_meant(&self, pid: Pid, script: Option<ScriptRef>) -> Option<Run> {
+        let unreaped = self.children.with_pid(pid).map(|(_, child)| child.run);
+        let reaped = || self.reaped.iter().rev().filter(|(had, _)| *had == pid).map(|(_, run)| *run);
+        let fits = |run: &Run| Some(run.of) == script;
+        unreaped.filter(fits).or_else(|| reaped().find(fits)).or(unreaped).or_else(|| reaped().next())
+    }
+}
+
+/// How long after `signal` a child of this habit dies of it; `None`: it does not.
+fn dies_after(habit: Habit, signal: Signal) -> Option<Span> {
+    match (signal, habit.on_term) {
+        (Signal::KILL, _) => Some(habit.kill_linger),
+        (Signal::TERM, OnTerm::Dies(span)) => Some(span),
+        _ => None,
+    }
+}

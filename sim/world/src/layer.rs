@@ -1,0 +1,369 @@
+//! The script layer's own state: the scripts of the generations, and what the handler that began has still to do.
+//!
+//! A handler is not run in one go. [`World::begin`] records its beginning and queues its [`Action`]s;
+//! [`World::next_op`] works them off in order until one is an operation for the scheduler, which it hands out.
+//! So events and operations come in the order in which the program would bring them about, time passes
+//! between them, and the answer of the kernel to one action (a start that fails, a child that is lost) decides
+//! the next. When `next_op` gives `None` the handler has returned.
+//!
+//! Always: the scripts of the generation in force and, as they were when it was freed, those of the one before
+//! are known. An argument that names an older generation's script is as a freed object that was overwritten:
+//! its handler begins and does nothing.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use treefall_model::event::{EntryKind, Event, Handler, LogLine, Target};
+use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef};
+use treefall_model::observe::Observer;
+use treefall_model::signal::Signal;
+use treefall_model::time::{Instant, Span};
+use treefall_model::trace::{Config, Script, ScriptKind, Trace};
+
+use crate::world::World;
+use crate::{Dispatch, Op};
+
+/// Where a script's run stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Not running.
+    Idle,
+    /// Running.
+    Running,
+    /// Told to end by SIGTERM.
+    Requesting,
+    /// Told to end by SIGKILL.
+    Forcing,
+}
+
+/// Whether a script's result is one that it earned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Init {
+    /// Not yet: it is as it was at the start of the process.
+    Start,
+    /// Not yet: it came with a reload.
+    Reload,
+    /// Yes.
+    Done,
+}
+
+/// A script of a generation, as the program's own object.
+#[derive(Clone, Copy)]
+pub(crate) struct ScriptState<'t> {
+    /// What the configuration says of it.
+    pub(crate) spec: &'t Script,
+    /// Where its run stands.
+    pub(crate) state: State,
+    /// Whether its result is its own.
+    pub(crate) init: Init,
+    /// 0 to rise + fall - 1; up from rise on.
+    pub(crate) result: u16,
+    /// The last exit code of a run that exited by itself.
+    pub(crate) last_code: u8,
+    /// Runs started.
+    pub(crate) started: u32,
+    /// The pid of the last of them.
+    pub(crate) last_pid: Option<Pid>,
+    /// When the last start was tried.
+    pub(crate) last_start: Instant,
+}
+
+impl<'t> ScriptState<'t> {
+    /// A script that never ran: one success makes it up.
+    pub(crate) fn new(spec: &'t Script, init: Init) -> Self {
+        Self {
+            spec,
+            state: State::Idle,
+            init,
+            result: u16::from(spec.rise) - 1,
+            last_code: 0,
+            started: 0,
+            last_pid: None,
+            last_start: Instant::START,
+        }
+    }
+}
+
+/// A thing that a handler does.
+#[derive(Clone, Copy)]
+pub(crate) enum Action {
+    /// An operation of the scheduler.
+    Op(Op),
+    /// A log line.
+    Log(LogLine),
+    /// Something that only the world knows of.
+    Event(Event),
+    /// The dispatcher goes on with this script of the generation in force.
+    Dispatch(u16),
+    /// A run is to start, its child watched by this handler.
+    Start(ScriptRef, Handler),
+    /// A child that timed out is told to end; it is given `grace` for it.
+    TellToEnd {
+        /// Its script.
+        script: ScriptRef,
+        /// By its timeout.
+        handler: Handler,
+        /// The child.
+        pid: Pid,
+        /// How.
+        signal: Signal,
+        /// How long it has then.
+        grace: Span,
+    },
+    /// Its group is sent SIGKILL, whatever comes of it.
+    KillGroup(Pid),
+    /// A misc check's next start is armed.
+    ArmMisc(ScriptRef),
+    /// The children are counted, and then?
+    Count(Counted),
+    /// The new configuration is read and takes the place of the old.
+    ReadConfig(ConfigId),
+    /// The old configuration is freed, the reload's handler returns.
+    ReloadDone,
+}
+
+/// For whom the children are counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Counted {
+    /// The beginning of a shutdown.
+    TerminateStart,
+    /// The backstop.
+    Backstop,
+}
+
+/// The script layer's state.
+pub(crate) struct Layer<'t> {
+    configs: &'t [Config],
+    generation: Generation,
+    pub(crate) current: Vec<ScriptState<'t>>,
+    /// Of the generation before, freed.
+    pub(crate) freed: Vec<ScriptState<'t>>,
+    /// What the handler that began has still to do.
+    pub(crate) actions: VecDeque<Action>,
+    /// Who waits for the number of children.
+    pub(crate) counting: Option<Counted>,
+}
+
+impl<'t> Layer<'t> {
+    pub(crate) fn new(trace: &'t Trace) -> Self {
+        let configs = &trace.setup().configs;
+        let current = configs[0].scripts.iter().map(|spec| ScriptState::new(spec, Init::Start)).collect();
+        Self {
+            configs,
+            generation: Generation::default(),
+            current,
+            freed: Vec::new(),
+            actions: VecDeque::new(),
+            counting: None,
+        }
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The next generation begins, of configuration `config`: the scripts in force become those freed, and
+    /// `current` is left empty. The scripts that it is to hold are returned.
+    pub(crate) fn turn(&mut self, config: ConfigId) -> &'t [Script] {
+        core::mem::swap(&mut self.current, &mut self.freed);
+        self.current.clear();
+        self.generation = self.generation.next();
+        self.configs.get(usize::from(config.0)).map_or(&[], |config| &config.scripts)
+    }
+
+    /// Script number `place` of the generation in force.
+    pub(crate) fn in_force(&self, place: u16) -> ScriptRef {
+        ScriptRef { generation: self.generation, script: ScriptId(place) }
+    }
+
+    /// The object that an argument points at, if it is one that is still known.
+    pub(crate) fn script(&mut self, script: ScriptRef) -> Option<&mut ScriptState<'t>> {
+        let place = usize::from(script.script.0);
+        if script.generation == self.generation {
+            self.current.get_mut(place)
+        } else if script.generation.next() == self.generation {
+            self.freed.get_mut(place)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn then(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+}
+
+impl<O: Observer> World<'_, O> {
+    /// The process starts: the base entries and the dispatcher's event are to be added.
+    pub fn start(&mut self) {
+        self.layer.then(Action::Op(Op::AddBase));
+        self.add_dispatcher();
+    }
+
+    /// The dispatcher of the generation to come is put on EVENT.
+    pub(crate) fn add_dispatcher(&mut self) {
+        self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None }));
+    }
+
+    /// A handler of the script layer begins. Its operations are then to be carried out: [`carry_out`].
+    ///
+    /// The timer and signal handlers, which the program's own reading of their descriptors shows, and the
+    /// killer, which nothing shows, are no handlers of the script layer: nothing happens.
+    ///
+    /// [`carry_out`]: crate::carry_out
+    pub fn begin(&mut self, dispatch: Dispatch) {
+        self.count_step();
+        let Dispatch { handler, kind, argument, pid, .. } = dispatch;
+        if matches!(handler, Handler::TimerFd | Handler::SignalFd | Handler::Killer) {
+            return;
+        }
+        let of_child = matches!(handler, Handler::TrackChild | Handler::MiscChild | Handler::FifoChild);
+        let pid = pid.filter(|_| of_child);
+        let run = pid.and_then(|pid| self.run_of(pid, argument));
+        self.out.counts.timeouts += u64::from(kind == EntryKind::ChildTimeout);
+        self.emit(Event::Dispatched { handler, entry: kind, script: argument, run });
+        self.kernel.spend_callback();
+        match handler {
+            Handler::Dispatcher => self.layer.then(Action::Dispatch(0)),
+            Handler::Reload => self.begin_reload(),
+            Handler::TerminateStart => self.begin_shutdown(),
+            Handler::Backstop => self.backstop(),
+            Handler::Tick | Handler::TrackChild | Handler::MiscTick | Handler::MiscChild => {
+                if let Some(script) = argument {
+                    self.begin_of_script(dispatch, script);
+                }
+            }
+            // A fifo script's child is not missed.
+            Handler::FifoChild | Handler::TimerFd | Handler::SignalFd | Handler::Killer => {}
+        }
+    }
+
+    fn begin_of_script(&mut self, dispatch: Dispatch, script: ScriptRef) {
+        match dispatch.handler {
+            Handler::Tick => self.tick(script),
+            Handler::TrackChild => self.track_child(script, dispatch),
+            Handler::MiscTick => self.layer.then(Action::Start(script, Handler::MiscChild)),
+            _ => self.misc_child(script, dispatch),
+        }
+    }
+
+    /// Which run a child's entry means. Almost always the last of the script that its argument names.
+    fn run_of(&mut self, pid: Pid, argument: Option<ScriptRef>) -> Option<Run> {
+        if let Some(of) = argument
+            && let Some(script) = self.layer.script(of)
+            && script.last_pid == Some(pid)
+        {
+            return Some(Run { of, nth: script.started });
+        }
+        self.kernel.run_meant(pid, argument)
+    }
+
+    /// The program calls its own handler for a signal that it read. Only SIGHUP and SIGTERM have one that
+    /// is the world's (no instance is in MASTER, so that a reload goes on EVENT at once).
+    pub fn begin_signal(&mut self, signal: Signal) {
+        self.count_step();
+        match signal {
+            Signal::HUP => {
+                self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Reload, argument: None }));
+            }
+            Signal::TERM => {
+                self.layer.then(Action::Op(Op::AddTerminateStart { handler: Handler::TerminateStart }));
+            }
+            _ => {}
+        }
+    }
+
+    /// The next operation that the handler which began asks for; `None`: it has returned.
+    pub fn next_op(&mut self) -> Option<Op> {
+        while let Some(action) = self.layer.actions.pop_front() {
+            if let Some(op) = self.work_off(action) {
+                self.count_step();
+                return Some(op);
+            }
+        }
+        None
+    }
+
+    fn work_off(&mut self, action: Action) -> Option<Op> {
+        match action {
+            Action::Op(op) => return Some(op),
+            Action::Log(line) => self.logged(line),
+            Action::Event(event) => self.emit(event),
+            Action::Dispatch(place) => return self.dispatch(place),
+            Action::Start(script, handler) => return self.start_run(script, handler),
+            Action::TellToEnd { script, handler, pid, signal, grace } => {
+                let answer = self.send(Target::Group(pid), signal);
+                return match handler {
+                    Handler::MiscChild => self.misc_told(script, pid, signal, grace, answer),
+                    _ => self.track_told(script, pid, signal, grace, answer),
+                };
+            }
+            Action::KillGroup(pid) => {
+                self.send(Target::Group(pid), Signal::KILL);
+            }
+            Action::ArmMisc(script) => return self.arm_misc(script),
+            Action::Count(who) => {
+                self.layer.counting = Some(who);
+                return Some(Op::CountChildren);
+            }
+            Action::ReadConfig(config) => self.read_config(config),
+            Action::ReloadDone => {
+                self.out.counts.reloads += 1;
+                self.emit(Event::ReloadDone { generation: self.layer.generation() });
+            }
+        }
+        None
+    }
+
+    /// The dispatcher comes to a script: an event for its first tick; a fifo script starts right away.
+    fn dispatch(&mut self, place: u16) -> Option<Op> {
+        let kind = self.layer.current.get(usize::from(place))?.spec.kind;
+        self.layer.actions.push_front(Action::Dispatch(place + 1));
+        let script = self.layer.in_force(place);
+        match kind {
+            ScriptKind::Track => Some(Op::AddEvent { handler: Handler::Tick, argument: Some(script) }),
+            ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument: Some(script) }),
+            ScriptKind::Fifo => self.start_run(script, Handler::FifoChild),
+        }
+    }
+
+    /// Starts a run and has its child watched. A start that fails leaves the script idle.
+    fn start_run(&mut self, script: ScriptRef, handler: Handler) -> Option<Op> {
+        let pid = self.spawn(script);
+        let state = self.layer.script(script)?;
+        if pid.is_none() {
+            state.state = State::Idle;
+            self.logged(LogLine::ForkFailed { script });
+            return None;
+        }
+        state.state = State::Running;
+        let after = if handler == Handler::FifoChild { None } else { Some(state.spec.timeout) };
+        Some(Op::AddChild { handler, argument: Some(script), pid: pid?, after })
+    }
+
+    /// The program forks a child for `script`; `None` when that fails, or when no such script is known.
+    pub fn spawn(&mut self, script: ScriptRef) -> Option<Pid> {
+        self.count_step();
+        let now = self.kernel.now();
+        let state = self.layer.script(script)?;
+        state.last_start = now;
+        let run = Run { of: script, nth: state.started + 1 };
+        let habit = state.spec.habit;
+        let pid = self.kernel.fork(run, habit, &mut self.out)?;
+        if let Some(state) = self.layer.script(script) {
+            state.started = run.nth;
+            state.last_pid = Some(pid);
+        }
+        Some(pid)
+    }
+
+    /// The answer to [`Op::CountChildren`]: CHILD holds so many entries.
+    pub fn children_counted(&mut self, children: u32) {
+        self.count_step();
+        match self.layer.counting.take() {
+            Some(Counted::TerminateStart) => self.shut_down(children),
+            Some(Counted::Backstop) => self.backstop_ends(children),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The misc check: a check of the checker process, whose next start is armed only after its exit.
+//!
+//! Always: while a run is tracked no start is armed, and the other way round. What becomes of a check when its
+//! child is lost, its start fails or its kill is misread is as each release does it.
+
+use treefall_model::event::{Answer, EntryKind, Handler, LogLine};
+use treefall_model::id::{Pid, ScriptRef};
+use treefall_model::observe::Observer;
+use treefall_model::release::{Defect, LostMisc};
+use treefall_model::signal::Signal;
+use treefall_model::time::Span;
+
+use crate::layer::{Action, State};
+use crate::track::RETRY_AFTER_FAILURE;
+use crate::world::World;
+use crate::{Dispatch, Op};
+
+/// The shortest time to the next start, however late it is.
+const SHORTEST: Span = Span::from_micros(1);
+
+impl<O: Observer> World<'_, O> {
+    /// A misc check's child timed out or ended.
+    pub(crate) fn misc_child(&mut self, script: ScriptRef, dispatch: Dispatch) {
+        if dispatch.kind == EntryKind::ChildTimeout {
+            self.child_timed_out(script, dispatch.pid, Handler::MiscChild);
+        } else if let Some(state) = self.layer.script(script) {
+            state.state = State::Idle;
+            self.layer.then(Action::ArmMisc(script));
+        }
+    }
+
+    /// The kernel's answer to a misc check's signal decides how its child is tracked on.
+    pub(crate) fn misc_told(
+        &mut self,
+        script: ScriptRef,
+        pid: Pid,
+        signal: Signal,
+        grace: Span,
+        answer: Answer,
+    ) -> Option<Op> {
+        // With the test inverted only a delivered signal is looked at as a failure, and by then there is no
+        // error that says the child is lost.
+        let inverted = self.rules.has(Defect::MiscKillTestInverted);
+        let after = match answer {
+            Answer::NoSuchProcess if !inverted => return self.misc_lost(script, pid),
+            Answer::Delivered if !inverted => grace,
+            Answer::NoSuchProcess | Answer::NotPermitted if inverted => grace,
+            _ => {
+                self.logged(LogLine::KillFailed { script, pid, signal });
+                RETRY_AFTER_FAILURE
+            }
+        };
+        Some(Op::AddChild { handler: Handler::MiscChild, argument: Some(script), pid, after: Some(after) })
+    }
+
+    fn misc_lost(&mut self, script: ScriptRef, pid: Pid) -> Option<Op> {
+        self.lose(script, pid);
+        match self.rules.behaviour.lost_misc {
+            LostMisc::NeverAgain => None,
+            LostMisc::ArmedAgain => self.arm_misc(script),
+        }
+    }
+
+    /// The next start: an interval after the last one.
+    pub(crate) fn arm_misc(&mut self, script: ScriptRef) -> Option<Op> {
+        let now = self.kernel.now();
+        let state = self.layer.script(script)?;
+        let due = state.last_start + state.spec.interval;
+        let after = due.saturating_since(now).max(SHORTEST);
+        Some(Op::AddTimer { handler: Handler::MiscTick, argument: Some(script), after })
+    }
+}

@@ -1,0 +1,251 @@
+//! The track script: ticks, timeouts, exits, and how results are counted.
+//!
+//! Always: a result lies between 0 and rise + fall - 1, and the script is up from rise on. What a handler
+//! logs follows what it does to its child.
+
+use treefall_model::event::{Answer, EntryKind, FailedBy, Handler, LogLine};
+use treefall_model::id::{Pid, ScriptRef};
+use treefall_model::observe::Observer;
+use treefall_model::release::Defect;
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::Span;
+
+use crate::layer::{Action, Init, ScriptState, State};
+use crate::world::World;
+use crate::{Dispatch, Op};
+
+/// How long a child has after SIGTERM, and after its first SIGKILL.
+const GRACE: Span = Span::from_secs(2);
+/// How long it has after each further SIGKILL.
+const GRACE_AFTER_KILL: Span = Span::from_secs(10);
+/// When the next try comes after a signal that could not be sent.
+pub(crate) const RETRY_AFTER_FAILURE: Span = Span::from_secs(1_000);
+/// When the next look comes at a child that no longer exists, where that is not noticed.
+const RETRY_LOST: Span = Span::from_secs(1);
+
+/// What a child's timeout comes to: the state that follows, the signal, and how long the child then has.
+pub(crate) fn escalate(state: State) -> Option<(State, Signal, Span)> {
+    match state {
+        State::Idle => None,
+        State::Running => Some((State::Requesting, Signal::TERM, GRACE)),
+        State::Requesting => Some((State::Forcing, Signal::KILL, GRACE)),
+        State::Forcing => Some((State::Forcing, Signal::KILL, GRACE_AFTER_KILL)),
+    }
+}
+
+/// The highest result of a script.
+pub(crate) fn best(rise: u8, fall: u8) -> u16 {
+    u16::from(rise) + u16::from(fall) - 1
+}
+
+impl ScriptState<'_> {
+    /// A run succeeded. Whether the script came up by it, which is logged.
+    fn succeed(&mut self) -> bool {
+        let rise = u16::from(self.spec.rise);
+        let best = best(self.spec.rise, self.spec.fall);
+        let came_up = self.result == rise - 1;
+        if self.result < rise - 1 {
+            self.result += 1;
+        } else {
+            self.result = best;
+        }
+        came_up
+    }
+
+    /// A run failed. Whether the script went down by it (or was never up nor down before), which is logged.
+    fn fail(&mut self) -> bool {
+        let rise = u16::from(self.spec.rise);
+        if self.result > rise {
+            self.result -= 1;
+            return false;
+        }
+        let went_down = self.result == rise || self.init != Init::Done;
+        self.result = 0;
+        went_down
+    }
+}
+
+impl<O: Observer> World<'_, O> {
+    /// The interval is over: arm the next tick, then start a run, unless the last is not done.
+    pub(crate) fn tick(&mut self, script: ScriptRef) {
+        let skipped_run_starts = self.rules.has(Defect::SkippedRunStillStarts);
+        let Some(state) = self.layer.script(script) else { return };
+        let (after, at) = (state.spec.interval, state.state);
+        self.layer.then(Action::Op(Op::AddTimer { handler: Handler::Tick, argument: Some(script), after }));
+        if at != State::Idle {
+            let timing_out = at != State::Running;
+            self.layer.then(Action::Log(LogLine::Skipped { script, timing_out }));
+        }
+        if at == State::Idle || skipped_run_starts {
+            self.layer.then(Action::Start(script, Handler::TrackChild));
+        }
+    }
+
+    /// A child timed out or ended.
+    pub(crate) fn track_child(&mut self, script: ScriptRef, dispatch: Dispatch) {
+        if dispatch.kind == EntryKind::ChildTimeout {
+            self.child_timed_out(script, dispatch.pid, Handler::TrackChild);
+        } else {
+            self.track_ended(script, dispatch);
+        }
+    }
+
+    /// A child of a track script or misc check timed out: the next stronger signal.
+    pub(crate) fn child_timed_out(&mut self, script: ScriptRef, pid: Option<Pid>, handler: Handler) {
+        let (Some(pid), Some(state)) = (pid, self.layer.script(script)) else { return };
+        // A run whose timeout meets an idle script is dropped: another run's end made it so.
+        let Some((next, signal, grace)) = escalate(state.state) else { return };
+        let already_forced = state.state == State::Forcing;
+        state.state = next;
+        if already_forced {
+            self.layer.then(Action::Log(LogLine::FailedToTerminate { script, pid }));
+        }
+        self.layer.then(Action::TellToEnd { script, handler, pid, signal, grace });
+    }
+
+    /// The kernel's answer to a track script's signal decides how its child is tracked on.
+    pub(crate) fn track_told(
+        &mut self,
+        script: ScriptRef,
+        pid: Pid,
+        signal: Signal,
+        grace: Span,
+        answer: Answer,
+    ) -> Option<Op> {
+        let after = match answer {
+            Answer::Delivered => grace,
+            Answer::NoSuchProcess if self.rules.has(Defect::LostChildRetriedForEver) => RETRY_LOST,
+            Answer::NoSuchProcess => {
+                self.lose(script, pid);
+                return None;
+            }
+            Answer::NotPermitted => {
+                self.logged(LogLine::KillFailed { script, pid, signal });
+                RETRY_AFTER_FAILURE
+            }
+        };
+        Some(Op::AddChild { handler: Handler::TrackChild, argument: Some(script), pid, after: Some(after) })
+    }
+
+    /// The child is gone and its exit never came: the script is idle, the run has no result.
+    pub(crate) fn lose(&mut self, script: ScriptRef, pid: Pid) {
+        self.logged(LogLine::Lost { script, pid });
+        if let Some(state) = self.layer.script(script) {
+            state.state = State::Idle;
+        }
+    }
+
+    fn track_ended(&mut self, script: ScriptRef, dispatch: Dispatch) {
+        let Some(state) = self.layer.script(script) else { return };
+        let at = state.state;
+        let status = ExitStatus::from_raw(dispatch.status);
+        let mut new_code = None;
+        // What is neither an exit nor a death is no result.
+        let line = match status {
+            Some(ExitStatus::Code(code)) => {
+                new_code = (code != state.last_code).then_some(code);
+                state.last_code = code;
+                if code == 0 {
+                    state.succeed().then_some(LogLine::Succeeded { script })
+                } else {
+                    state.fail().then_some(LogLine::Failed { script, by: FailedBy::Code(code) })
+                }
+            }
+            Some(ExitStatus::Signal(signal)) => {
+                let by = if timed_out(at, signal) { FailedBy::TimedOut } else { FailedBy::Signal(signal) };
+                state.fail().then_some(LogLine::Failed { script, by })
+            }
+            None => None,
+        };
+        state.state = State::Idle;
+        state.init = Init::Done;
+        // It died as it was asked to; what it may have left of its group dies with it.
+        let asked = at == State::Requesting && status == Some(ExitStatus::Signal(Signal::TERM));
+        if asked && let Some(pid) = dispatch.pid {
+            self.layer.then(Action::KillGroup(pid));
+        }
+        if let Some(code) = new_code {
+            self.layer.then(Action::Log(LogLine::NowReturning { script, code }));
+        }
+        if let Some(line) = line {
+            self.layer.then(Action::Log(line));
+        }
+    }
+}
+
+/// Whether a death by `signal` in this state is the timeout's doing.
+fn timed_out(state: State, signal: Signal) -> bool {
+    match state {
+        State::Requesting => signal == Signal::TERM,
+        State::Forcing => signal == Signal::KILL || signal == Signal::TERM,
+        State::Idle | State::Running => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treefall_model::trace::{Name, Script};
+
+    fn script(rise: u8, fall: u8) -> Script {
+        Script { rise, fall, ..Script::new(Name::numbered(0)) }
+    }
+
+    /// Plays `runs` (`+` success, `-` failure) and tells what is logged (`^` up, `v` down, `.` nothing) and
+    /// the results.
+    fn play(rise: u8, fall: u8, runs: &str) -> (alloc::string::String, alloc::vec::Vec<u16>) {
+        let spec = script(rise, fall);
+        let mut state = ScriptState::new(&spec, Init::Start);
+        let mut results = alloc::vec::Vec::new();
+        let logged = runs
+            .chars()
+            .map(|run| {
+                let mark = match run {
+                    '+' => state.succeed().then_some('^'),
+                    _ => state.fail().then_some('v'),
+                };
+                state.init = Init::Done;
+                results.push(state.result);
+                mark.unwrap_or('.')
+            })
+            .collect();
+        (logged, results)
+    }
+
+    #[test]
+    fn with_rise_and_fall_1_each_change_is_logged() {
+        assert_eq!(play(1, 1, "++--+-"), ("^.v.^v".into(), [1, 1, 0, 0, 1, 0].into()));
+        assert_eq!(play(1, 1, "-+"), ("v^".into(), [0, 1].into()), "a first failure is news");
+    }
+
+    #[test]
+    fn a_script_rises_after_rise_successes_in_a_row_and_the_first_alone_does_at_the_start() {
+        assert_eq!(play(3, 2, "+"), ("^".into(), [4].into()));
+        assert_eq!(play(3, 2, "-++-+++"), ("v.....^".into(), [0, 1, 2, 0, 1, 2, 4].into()));
+    }
+
+    #[test]
+    fn a_script_falls_after_fall_failures_in_a_row_and_a_success_makes_them_good() {
+        assert_eq!(play(1, 3, "+--+---"), ("^.....v".into(), [3, 2, 1, 3, 2, 1, 0].into()));
+    }
+
+    #[test]
+    fn rise_and_fall_of_255_do_not_overflow() {
+        let (logged, results) = play(255, 255, "+--");
+        assert_eq!((logged.as_str(), results), ("^..", [509, 508, 507].into()));
+    }
+
+    #[test]
+    fn a_death_is_a_timeout_only_by_the_signal_that_was_sent() {
+        let other = Signal::SEGV;
+        let table = [
+            (State::Running, [false, false, false]),
+            (State::Requesting, [true, false, false]),
+            (State::Forcing, [true, true, false]),
+            (State::Idle, [false, false, false]),
+        ];
+        for (state, expected) in table {
+            assert_eq!([Signal::TERM, Signal::KILL, other].map(|signal| timed_out(state, signal)), expected);
+        }
+    }
+}

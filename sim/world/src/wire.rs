@@ -1,0 +1,486 @@
+//! The language between `treefall` and the library inside the real program: bytes for setup, requests, results.
+//!
+//! Always: both sides are built from the same sources, so that there is one version and no negotiation; what
+//! does not decode to its end is refused, never guessed. Numbers are written in groups of seven bits, lowest
+//! first; a list is its length and its items.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use treefall_model::event::{Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target};
+use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef, StartNo};
+use treefall_model::law::Law;
+use treefall_model::observe::{self, Mark, Observed};
+use treefall_model::release::{Defect, Release, Rules};
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
+
+use crate::Counts;
+
+/// The environment variable that tells the library where its parent is: descriptor, then [`Image`] as text.
+pub const VARIABLE: &str = "TREEFALL_ENGINE";
+
+/// Most frames of a crash that are reported.
+pub const FRAMES_MAX: usize = 8;
+
+/// Longest message, in bytes.
+pub const MESSAGE_MAX: usize = 1 << 30;
+
+/// A value that goes over the wire.
+pub trait Wire: Sized {
+    /// Writes it.
+    fn put(&self, out: &mut Vec<u8>);
+    /// Reads it, from the front; `None`: this is none.
+    fn get(input: &mut &[u8]) -> Option<Self>;
+
+    /// It alone, as bytes.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.put(&mut out);
+        out
+    }
+
+    /// From bytes that hold it and nothing else.
+    fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let value = Self::get(&mut bytes)?;
+        bytes.is_empty().then_some(value)
+    }
+}
+
+impl Wire for u64 {
+    fn put(&self, out: &mut Vec<u8>) {
+        let mut rest = *self;
+        while rest >= 0x80 {
+            out.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        out.push(rest as u8);
+    }
+
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = input.split_first()?;
+            *input = rest;
+            let part = u64::from(byte & 0x7f);
+            if shift == 63 && part > 1 {
+                return None;
+            }
+            value |= part << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty)*) => { $(
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                u64::from(*self).put(out);
+            }
+            fn get(input: &mut &[u8]) -> Option<Self> {
+                Self::try_from(u64::get(input)?).ok()
+            }
+        }
+    )* };
+}
+numbers! { u8 u16 u32 }
+
+impl Wire for u128 {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (bytes, rest) = input.split_first_chunk()?;
+        *input = rest;
+        Some(Self::from_le_bytes(*bytes))
+    }
+}
+
+impl Wire for bool {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        match u8::get(input)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.is_some().put(out);
+        if let Some(value) = self {
+            value.put(out);
+        }
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        if bool::get(input)? { T::get(input).map(Some) } else { Some(None) }
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).put(out);
+        self.iter().for_each(|item| item.put(out));
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let length = usize::try_from(u64::get(input)?).ok()?;
+        // Every item takes a byte at least: a length that cannot be true takes no memory.
+        let mut items = Self::with_capacity(length.min(input.len()));
+        for _ in 0..length {
+            items.push(T::get(input)?);
+        }
+        Some(items)
+    }
+}
+
+impl Wire for String {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_bytes(), out);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        Self::from_utf8(get_bytes(input)?.to_vec()).ok()
+    }
+}
+
+/// Bytes, as a list of them, but at once.
+pub fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    (bytes.len() as u64).put(out);
+    out.extend_from_slice(bytes);
+}
+
+/// The other way; the bytes stay where they are.
+pub fn get_bytes<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(u64::get(input)?).ok()?;
+    let (bytes, rest) = input.split_at_checked(length)?;
+    *input = rest;
+    Some(bytes)
+}
+
+macro_rules! wire_struct {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                $( self.$field.put(out); )*
+            }
+            fn get(input: &mut &[u8]) -> Option<Self> {
+                Some(Self { $( $field: Wire::get(input)? ),* })
+            }
+        }
+    };
+}
+
+macro_rules! wire_newtype {
+    ($($type:ident)*) => { $(
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                self.0.put(out);
+            }
+            fn get(input: &mut &[u8]) -> Option<Self> {
+                Wire::get(input).map($type)
+            }
+        }
+    )* };
+}
+
+macro_rules! wire_enum {
+    ($type:ident { $( $number:literal = $name:ident $({ $($field:ident),* })? $(($inner:ident))? ),* $(,)? }) => {
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self { $(
+                    Self::$name $({ $($field),* })? $(($inner))? => {
+                        out.push($number);
+                        $( $( $field.put(out); )* )?
+                        $( $inner.put(out); )?
+                    }
+                )* }
+            }
+            fn get(input: &mut &[u8]) -> Option<Self> {
+                Some(match u8::get(input)? {
+                    $( $number => {
+                        $( let $inner = Wire::get(input)?; )?
+                        Self::$name $({ $($field: Wire::get(input)?),* })? $(($inner))?
+                    } )*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+/// Enums without fields that list all their values.
+macro_rules! wire_by_place {
+    ($($type:ident)*) => { $(
+        impl Wire for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                let place = $type::ALL.iter().position(|value| value == self);
+                (place.unwrap_or(usize::MAX) as u64).put(out);
+            }
+            fn get(input: &mut &[u8]) -> Option<Self> {
+                $type::ALL.get(usize::try_from(u64::get(input)?).ok()?).copied()
+            }
+        }
+    )* };
+}
+
+wire_newtype! { ConfigId Generation ScriptId StartNo }
+wire_struct!(ScriptRef { generation, script });
+wire_struct!(Run { of, nth });
+wire_by_place! { Law Defect Release Handler EntryKind }
+
+impl Wire for Pid {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.get().unsigned_abs().put(out);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        Self::new(i32::try_from(u32::get(input)?).ok()?)
+    }
+}
+
+impl Wire for Signal {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.number().put(out);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        Self::new(u8::get(input)?)
+    }
+}
+
+impl Wire for Instant {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_micros().put(out);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        u64::get(input).map(Self::from_micros)
+    }
+}
+
+impl Wire for Span {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_micros().put(out);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        u64::get(input).map(Self::from_micros)
+    }
+}
+
+wire_enum!(ExitStatus { 0 = Code(code), 1 = Signal(signal) });
+wire_enum!(Deadline { 0 = Never, 1 = At(instant) });
+wire_enum!(Target { 0 = Group(pid), 1 = Process(pid), 2 = OwnGroup, 3 = Everyone });
+wire_enum!(Answer { 0 = Delivered, 1 = NoSuchProcess, 2 = NotPermitted });
+wire_enum!(FailedBy { 0 = Code(code), 1 = Signal(signal), 2 = TimedOut });
+wire_enum!(End { 0 = TraceExhausted, 1 = LoopReturned, 2 = NoProgress });
+wire_enum!(LogLine {
+    0 = Skipped { script, timing_out },
+    1 = NowReturning { script, code },
+    2 = Succeeded { script },
+    3 = Failed { script, by },
+    4 = Carried { script, up },
+    5 = FailedToTerminate { script, pid },
+    6 = Lost { script, pid },
+    7 = KillFailed { script, pid, signal },
+    8 = ForkFailed { script },
+    9 = Late { by },
+    10 = Backstop { children },
+});
+wire_enum!(Event {
+    0 = Blocked { deadline },
+    1 = Woke { wakes, timer, signals },
+    2 = Exited { run, status },
+    3 = Moot { run },
+    4 = SignalRead { signal },
+    5 = Dispatched { handler, entry, script, run },
+    6 = Started { run, pid },
+    7 = StartFailed { script, start },
+    8 = Signalled { target, run, signal, answer },
+    9 = Reaped { run, pid, status },
+    10 = Logged(line),
+    11 = ReloadBegun { config, generation },
+    12 = ReloadDone { generation },
+    13 = TerminationBegun,
+    14 = Ended(end),
+});
+wire_struct!(Record { at, event });
+wire_enum!(Step {
+    0 = AddTimer, 1 = AddChild, 2 = AddEvent, 3 = TerminateChildren, 4 = Cleanup, 5 = AddBase, 6 = Cancel,
+    7 = Dispatched, 8 = Blocked, 9 = Woke, 10 = Signalled, 11 = Exited, 12 = Reaped, 13 = Started,
+    14 = SignalRead, 15 = Logged, 16 = Reload, 17 = Termination, 18 = Ended,
+});
+wire_struct!(Signature { law, step, entry });
+wire_struct!(Break { signature, at, records, detail });
+wire_struct!(Counts {
+    timer_wakes, exits, hups, terms, records, wakes, starts, failed_starts, reloads, timeouts, steps,
+});
+
+/// Rules by the release whose behaviours they have, and their defects.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RulesAs {
+    /// Whose behaviours.
+    pub release: Release,
+    /// All defects that are in.
+    pub defects: Vec<Defect>,
+}
+wire_struct!(RulesAs { release, defects });
+
+impl RulesAs {
+    /// The rules of a release, as they are.
+    #[must_use]
+    pub fn of(release: Release) -> Self {
+        Self { release, defects: release.defects().iter().collect() }
+    }
+
+    /// The rules themselves.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let bare = Defect::ALL.into_iter().fold(Rules::of(self.release), Rules::without);
+        self.defects.iter().copied().fold(bare, Rules::with)
+    }
+}
+
+macro_rules! symbols {
+    ($($(#[$doc:meta])* $field:ident),* $(,)?) => {
+        /// Offsets in the program's file, as its symbols tell; 0: it has no such symbol.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[expect(missing_docs, reason = "each field is called as the program's own symbol is")]
+        pub struct Symbols { $( $(#[$doc])* pub $field: u64 ),* }
+        wire_struct!(Symbols { $($field),* });
+
+        impl Symbols {
+            /// None at all.
+            pub const NONE: Self = Self { $($field: 0),* };
+
+            /// Asks `find` for each by its name.
+            #[must_use]
+            pub fn find(find: impl Fn(&str) -> u64) -> Self {
+                Self { $($field: find(stringify!($field))),* }
+            }
+        }
+    };
+}
+
+symbols! {
+    thread_make_master, thread_add_base_threads, thread_cleanup_master, thread_add_timer,
+    thread_add_timer_shutdown, thread_add_child, thread_add_event, thread_add_read, thread_add_write,
+    thread_add_start_terminate_event, thread_add_terminate_event, thread_cancel, thread_child_handler,
+    process_threads, script_killall, signal_set, set_time_now, master, min_auto_priority_delay,
+    min_auto_priority_delay_size, text_start, text_end, data_start, data_end,
+}
+
+/// What the program's file looks like from inside: it tells the expected program from any other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Image {
+    /// The address of `main` in the file.
+    pub main: u64,
+    /// The address at which the file's header is mapped.
+    pub header: u64,
+    /// The header's entry point.
+    pub entry: u64,
+    /// The header's section table: differs between any two builds, nearly.
+    pub sections: u64,
+}
+
+impl Image {
+    /// As the environment variable holds it, after the descriptor.
+    #[must_use]
+    pub fn variable(&self, descriptor: i32) -> String {
+        let Self { main, header, entry, sections } = self;
+        alloc::format!("{descriptor}:{main:x}:{header:x}:{entry:x}:{sections:x}")
+    }
+
+    /// From the environment variable: the descriptor and the image.
+    #[must_use]
+    pub fn from_variable(text: &str) -> Option<(i32, Self)> {
+        let (descriptor, rest) = text.split_once(':')?;
+        let mut numbers = rest.split(':').map(|part| u64::from_str_radix(part, 16).ok());
+        let mut next = || numbers.next().flatten();
+        let image = Self { main: next()?, header: next()?, entry: next()?, sections: next()? };
+        Some((descriptor.parse().ok()?, image))
+    }
+}
+
+/// From `treefall` to the library.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// The first: calibrate.
+    Calibrate {
+        /// Where the program's functions are.
+        symbols: Symbols,
+    },
+    /// Run traces.
+    Batch {
+        /// What is asked for.
+        options: Options,
+        /// Each as the model's codec writes it.
+        traces: Vec<Vec<u8>>,
+    },
+}
+wire_enum!(Request { 0 = Calibrate { symbols }, 1 = Batch { options, traces } });
+
+/// How a batch is to be run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// The rules of the world around the program.
+    pub rules: RulesAs,
+    /// What is watched while it runs.
+    pub watch: observe::Options,
+}
+wire_struct!(Options { rules, watch });
+type WatchOptions = observe::Options;
+wire_struct!(WatchOptions { judge, indexes, hash_indexes, keep });
+
+/// From the library to `treefall`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The program fits.
+    Ready(Facts),
+    /// The program does not fit, or the harness failed: why, for a person.
+    Refused(String),
+    /// Results of the next traces, in order.
+    Results(Vec<Told>),
+}
+/// The first byte of [`Reply::Results`]: what follows is the list.
+pub const RESULTS: u8 = 2;
+wire_enum!(Reply { 0 = Ready(facts), 1 = Refused(why), 2 = Results(results) });
+
+/// What the calibration found, for a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Bytes of an entry.
+    pub entry: u32,
+    /// Whether the late-wake log of a real daemon takes place.
+    pub late_wake: bool,
+    /// Whether the cached clock can be read anew by itself.
+    pub clock: bool,
+    /// Whether there is a timer that runs in a shutdown.
+    pub shutdown_timer: bool,
+    /// Whether a reload, and a shutdown, install killers of the program's own.
+    pub reload_killer: bool,
+    /// See `reload_killer`.
+    pub shutdown_killer: bool,
+}
+wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shutdown_killer });
+
+/// The result of one trace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// What was seen of it. The outcome names no function: the library knows no names.
+    pub observed: Observed,
+    /// Offsets in the program's text at the moment of a crash or hang, innermost first; only the first few can be trusted.
+    pub frames: Vec<u64>,
+    /// What happened, counted.
+    pub counts: Counts,
+}
+wire_struct!(Told { observed, frames, counts });
+
+wire_struct!(Verdict { breaks, outcome });
+wire_enum!(Outcome { 0 = Survived, 1 = Crashed { signal, function }, 2 = Hung { function } });
+wire_struct!(Mark { records, step, index_hash });
+wire_struct!(Observed { verdict, digest, digest_at_break, record_count, step_count, records, marks });

@@ -1,0 +1,382 @@
+//! The virtual kernel by its calls.
+
+use treefall_model::event::{Answer, End, Target};
+use treefall_model::id::{ConfigId, Pid, StartNo};
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::{Instant, Span};
+use treefall_model::trace::{Advance, Costs, Name, OnTerm, PidPolicy, Script, Trace, Wake, run};
+use treefall_world::{Descriptor, Woken, World};
+
+use crate::tools::*;
+
+const TIMER: Woken = Woken::Ready { first: Descriptor::Timer, second: None };
+const SIGNALS: Woken = Woken::Ready { first: Descriptor::Signals, second: None };
+const TIMER_FIRST: Woken = Woken::Ready { first: Descriptor::Timer, second: Some(Descriptor::Signals) };
+const SIGNALS_FIRST: Woken = Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer) };
+const OVER: Woken = Woken::End(End::TraceExhausted);
+
+fn after(span: Span) -> Wake {
+    Wake::new(Advance::By(span))
+}
+
+fn at(span: Span) -> Instant {
+    Instant::START + span
+}
+
+fn only(wakes: Vec<Wake>) -> Trace {
+    trace(vec![], wakes)
+}
+
+/// Starts the first scripts, one run each.
+fn start(world: &mut World<'_, Notes>, scripts: u16) -> Vec<Pid> {
+    (0..scripts).map(|script| world.spawn(of(script, 0)).expect("it starts")).collect()
+}
+
+fn signals(world: &mut World<'_, Notes>) -> Vec<u8> {
+    core::iter::from_fn(|| world.read_signal()).map(Signal::number).collect()
+}
+
+#[test]
+fn the_next_timer_is_the_armed_deadline_and_stays_ready_until_it_is_read() {
+    let trace = only(vec![Wake::next_timer(); 3]);
+    let mut world = world(&trace);
+    world.arm_timer(Some(s(3)));
+    assert_eq!((world.block(), world.now()), (TIMER, at(s(3))));
+    assert_eq!((world.block(), world.now()), (TIMER, at(s(3))), "not read: still ready");
+    assert!(world.read_timer());
+    assert!(!world.read_timer(), "reading disarms it");
+    assert_eq!(world.block(), OVER, "nothing is armed, and no wake left");
+}
+
+#[test]
+fn a_timer_armed_with_zero_is_overdue_at_once_and_one_armed_anew_forgets_its_expiry() {
+    let trace = only(vec![Wake::next_timer(), Wake::next_timer()]);
+    let mut world = world(&trace);
+    world.arm_timer(Some(Span::ZERO));
+    assert_eq!((world.block(), world.now()), (TIMER, Instant::START));
+    world.arm_timer(Some(s(1)));
+    assert!(!world.read_timer());
+    assert_eq!((world.block(), world.now()), (TIMER, at(s(1))));
+}
+
+#[test]
+fn a_wake_past_the_deadline_is_late() {
+    let trace = only(vec![after(s(5))]);
+    let mut world = world(&trace);
+    world.arm_timer(Some(s(1)));
+    assert_eq!((world.block(), world.now()), (TIMER, at(s(5))));
+}
+
+#[test]
+fn a_loop_that_finds_nothing_ready_stays_blocked_and_the_clock_stays_moved() {
+    let trace = only(vec![after(s(1)), Wake::next_timer(), after(ms(500)).hup(ConfigId(0))]);
+    let mut world = world(&trace);
+    assert_eq!((world.block(), world.now()), (SIGNALS, at(ms(1_500))));
+    assert_eq!(heard(&mut world), ["blocked never", "woke 3 signals"]);
+}
+
+#[test]
+fn the_trace_decides_which_descriptor_is_reported_first() {
+    let due = |wake: Wake| {
+        let trace = only(vec![wake.term()]);
+        let mut world = world(&trace);
+        world.arm_timer(Some(s(1)));
+        world.block()
+    };
+    assert_eq!(due(Wake::next_timer()), TIMER_FIRST);
+    assert_eq!(due(Wake::next_timer().signals_first()), SIGNALS_FIRST);
+    assert_eq!(due(after(ms(999))), SIGNALS, "the timer is not due");
+}
+
+#[test]
+fn signals_are_merged_and_read_lowest_first() {
+    let (first, second) = (run(0, 0, 1), run(1, 0, 1));
+    let wake = after(s(1)).term().hup(ConfigId(0));
+    let wake = wake.exit(second, ExitStatus::SUCCESS).exit(first, ExitStatus::Code(2));
+    let trace = trace(vec![script(0), script(1)], vec![wake]);
+    let mut world = world(&trace);
+    start(&mut world, 2);
+    assert_eq!(world.block(), SIGNALS);
+    heard(&mut world);
+    assert_eq!(signals(&mut world), [1, 15, 17], "two exits raise one SIGCHLD");
+    let expected = ["signal-handler", "read SIGHUP", "read SIGTERM", "read SIGCHLD"];
+    assert_eq!(heard(&mut world), expected, "one handler a batch");
+    assert_eq!(world.read_signal(), None);
+    assert_eq!(heard(&mut world), ["signal-handler"], "the next batch");
+}
+
+#[test]
+fn exits_are_reaped_in_fork_order() {
+    let wakes = [2, 0, 1].map(|n| after(s(1)).exit(run(n, 0, 1), ExitStatus::SUCCESS));
+    let trace = trace((0..3).map(script).collect(), wakes.to_vec());
+    let mut world = world(&trace);
+    start(&mut world, 3);
+    assert_eq!(world.block(), SIGNALS);
+    assert_eq!(signals(&mut world), [17]);
+    assert_eq!(world.block(), SIGNALS);
+    assert_eq!(signals(&mut world), [17]);
+    assert_eq!(world.block(), SIGNALS);
+    heard(&mut world);
+    while world.reap().is_some() {}
+    assert_eq!(heard(&mut world), ["reaped 0@0#1 exit 0", "reaped 1@0#1 exit 0", "reaped 2@0#1 exit 0"]);
+    assert!(!world.has_children());
+}
+
+#[test]
+fn an_exit_of_a_run_that_is_not_alive_is_moot() {
+    let exit = |nth| after(s(1)).exit(run(0, 0, nth), ExitStatus::SUCCESS);
+    let trace = trace(vec![script(0)], vec![exit(2), exit(1), exit(1).term()]);
+    let mut world = world(&trace);
+    start(&mut world, 1);
+    assert_eq!((world.block(), world.now()), (SIGNALS, at(s(2))), "a moot exit wakes nobody");
+    signals(&mut world);
+    assert_eq!(world.block(), SIGNALS);
+    let heard = heard(&mut world);
+    assert_eq!(heard.iter().filter(|line| line.starts_with("moot")).count(), 2, "a zombie's too: {heard:?}");
+}
+
+#[test]
+fn a_zombie_takes_signals_and_has_a_group_and_a_reaped_child_neither() {
+    let trace = trace(vec![script(0)], vec![after(s(1)).exit(run(0, 0, 1), ExitStatus::SUCCESS)]);
+    let mut world = world(&trace);
+    let child = start(&mut world, 1)[0];
+    assert_eq!(world.group_of(child.get()), Some(child));
+    world.block();
+    assert_eq!(world.send(Target::Group(child), Signal::KILL), Answer::Delivered);
+    assert_eq!(world.group_of(child.get()), Some(child));
+    assert_eq!(world.reap(), Some((child, ExitStatus::SUCCESS)), "SIGKILL does nothing to a zombie");
+    assert_eq!(world.send(Target::Group(child), Signal::KILL), Answer::NoSuchProcess);
+    assert_eq!(world.send(Target::Process(child), Signal::KILL), Answer::NoSuchProcess);
+    assert_eq!(world.group_of(child.get()), None);
+    assert_eq!(world.group_of(-1), None);
+}
+
+#[test]
+fn signals_to_others_are_answered_without_effect_and_recorded() {
+    let trace = trace(vec![script(0)], vec![]);
+    let mut world = world(&trace);
+    start(&mut world, 1);
+    heard(&mut world);
+    let targets = [
+        Target::OwnGroup,
+        Target::Everyone,
+        Target::Group(pid(1)),
+        Target::Process(Pid::SELF),
+        Target::Process(pid(1)),
+    ];
+    let answers = targets.map(|target| world.send(target, Signal::KILL));
+    assert_eq!(answers[..4], [Answer::Delivered; 4]);
+    assert_eq!(answers[4], Answer::NotPermitted);
+    assert_eq!((heard(&mut world).len(), world.living()), (5, 1));
+    assert_eq!(world.group_of(0), Some(Pid::SELF));
+}
+
+/// A child that was sent SIGTERM and dies of it after `span`, under these wakes; a timer armed for 1 s.
+fn dying(span: Span, wakes: Vec<Wake>) -> Trace {
+    let mut mortal = script(0);
+    mortal.habit.on_term = OnTerm::Dies(span);
+    trace(vec![mortal], wakes)
+}
+
+fn told_to_die(trace: &Trace) -> World<'_, Notes> {
+    let mut world = world(trace);
+    let child = start(&mut world, 1)[0];
+    world.arm_timer(Some(s(1)));
+    world.send(Target::Group(child), Signal::TERM);
+    heard(&mut world);
+    world
+}
+
+#[test]
+fn a_death_before_the_wake_is_a_wake_of_the_worlds_own() {
+    let trace = dying(ms(300), vec![Wake::next_timer()]);
+    let mut world = told_to_die(&trace);
+    assert_eq!(world.block(), SIGNALS);
+    let expected = ["0.000000 blocked 1.000000", "0.300000 exited 0@0#1 SIGTERM", "0.300000 woke 0 signals"];
+    assert_eq!(heard_at(&mut world), expected);
+    signals(&mut world);
+    assert_eq!((world.block(), world.now()), (TIMER, at(s(1))), "the trace's wake is still there");
+}
+
+#[test]
+fn a_span_counts_from_the_moment_the_loop_blocks_again() {
+    let trace = dying(ms(300), vec![after(ms(500))]);
+    let mut world = told_to_die(&trace);
+    world.block();
+    signals(&mut world);
+    assert_eq!((world.block(), world.now()), (OVER, at(ms(800))));
+}
+
+#[test]
+fn a_death_at_the_instant_of_the_wake_merges_into_it() {
+    let trace = dying(s(1), vec![Wake::next_timer()]);
+    let mut world = told_to_die(&trace);
+    assert_eq!(world.block(), TIMER_FIRST, "in the order that the wake says");
+    assert_eq!(world.counts().wakes, 1);
+}
+
+#[test]
+fn a_death_overdue_when_the_loop_blocks_happens_at_once() {
+    let mut trace = dying(ms(300), vec![Wake::next_timer()]).into_parts();
+    trace.0.costs = Costs { log: ms(900), ..Costs::default() };
+    let trace = Trace::new(trace.0, trace.1).expect("a valid trace");
+    let mut world = told_to_die(&trace);
+    world.logged(treefall_model::event::LogLine::Late { by: s(2) });
+    assert_eq!((world.block(), world.now()), (SIGNALS, at(ms(900))));
+    assert_eq!(world.counts().wakes, 0);
+}
+
+#[test]
+fn a_child_that_dies_while_handlers_run_wakes_the_loop_at_once_signals_first() {
+    let trace = dying(Span::ZERO, vec![Wake::next_timer()]);
+    let mut world = told_to_die(&trace);
+    world.arm_timer(Some(Span::ZERO));
+    assert_eq!((world.block(), world.now()), (SIGNALS_FIRST, Instant::START));
+    assert_eq!(world.counts().wakes, 0);
+    signals(&mut world);
+    assert_eq!(world.block(), TIMER);
+}
+
+#[test]
+fn a_killed_child_lingers_and_the_earliest_death_wins() {
+    let mut slow = script(0);
+    slow.habit.on_term = OnTerm::Dies(ms(400));
+    slow.habit.kill_linger = ms(100);
+    let other = Script { name: Name::numbered(1), ..slow.clone() };
+    let trace = trace(vec![slow, other], vec![after(s(1))]);
+    let mut world = world(&trace);
+    let children = start(&mut world, 2);
+    for child in &children {
+        world.send(Target::Group(*child), Signal::TERM);
+    }
+    world.send(Target::Group(children[1]), Signal::KILL);
+    heard(&mut world);
+    world.block();
+    signals(&mut world);
+    world.block();
+    let exits: Vec<_> = heard_at(&mut world).into_iter().filter(|line| line.contains("exited")).collect();
+    assert_eq!(exits, ["0.100000 exited 1@0#1 SIGKILL", "0.400000 exited 0@0#1 SIGTERM"]);
+}
+
+#[test]
+fn other_signals_do_nothing_to_a_child_and_sigterm_nothing_to_one_that_ignores_it() {
+    let trace = trace(vec![stubborn(0)], vec![after(s(100))]);
+    let mut world = world(&trace);
+    let child = start(&mut world, 1)[0];
+    world.send(Target::Group(child), Signal::TERM);
+    world.send(Target::Group(child), Signal::HUP);
+    assert_eq!((world.block(), world.living()), (OVER, 1));
+}
+
+#[test]
+fn time_passes_after_the_record_of_what_costs() {
+    let mut setup = setup(vec![script(0), script(1)]);
+    setup.costs = Costs { callback: ms(1), start: ms(20), log: ms(300) };
+    setup.fork_failures.insert(StartNo(1));
+    let trace = Trace::new(setup, vec![]).expect("a valid trace");
+    let mut world = world(&trace);
+    ops(&mut world, tick(of(0, 0)));
+    ops(&mut world, tick(of(1, 0)));
+    assert_eq!(
+        heard_at(&mut world),
+        [
+            "0.000000 tick 0@0",
+            "0.001000 started 0@0#1 1001",
+            "0.021000 tick 1@0",
+            "0.022000 start 1 failed 1@0",
+            "0.042000 log 1@0 fork failed",
+        ]
+    );
+    assert_eq!(world.now(), at(ms(342)));
+}
+
+#[test]
+fn starts_are_numbered_over_the_whole_trace_and_runs_by_success() {
+    let mut setup = setup(vec![script(0)]);
+    setup.fork_failures.extend([StartNo(0), StartNo(2)]);
+    let trace = Trace::new(setup, vec![]).expect("a valid trace");
+    let mut world = world(&trace);
+    let started = [(); 4].map(|()| world.spawn(of(0, 0)).is_some());
+    assert_eq!(started, [false, true, false, true]);
+    assert_eq!(heard(&mut world)[3], "started 0@0#2 1002");
+}
+
+#[test]
+fn a_pid_is_used_again_only_when_its_child_was_reaped() {
+    let exit = after(s(1)).exit(run(0, 0, 1), ExitStatus::SUCCESS);
+    let mut parts = trace(vec![script(0), script(1)], vec![exit]).into_parts();
+    parts.0.pids = PidPolicy::Reused;
+    let trace = Trace::new(parts.0, parts.1).expect("a valid trace");
+    let mut world = world(&trace);
+    start(&mut world, 1);
+    world.block();
+    assert_eq!(world.spawn(of(1, 0)), Some(pid(1_002)), "a zombie holds its pid");
+    world.reap();
+    assert_eq!(world.spawn(of(1, 0)), Some(pid(1_001)));
+}
+
+#[test]
+fn each_policy_keeps_thousands_of_children_apart() {
+    for policy in [PidPolicy::Ascending, PidPolicy::Scattered, PidPolicy::Reused] {
+        let exits = |from: u32| {
+            let exits = (0..1_000).filter(|n| n % 3 == 0).map(|n| run(0, 0, from + n));
+            exits.fold(after(s(1)), |wake, run| wake.exit(run, ExitStatus::SUCCESS))
+        };
+        let mut parts = trace(vec![script(0)], (0..20).map(|n| exits(n * 1_000 + 1)).collect()).into_parts();
+        parts.0.pids = policy;
+        let trace = Trace::new(parts.0, parts.1).expect("a valid trace");
+        let mut world = world(&trace);
+        let mut alive = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            for _ in 0..1_000 {
+                assert!(alive.insert(world.spawn(of(0, 0)).expect("it starts")), "{policy:?}");
+            }
+            world.block();
+            signals(&mut world);
+            while let Some((pid, _)) = world.reap() {
+                assert!(alive.remove(&pid));
+            }
+        }
+        assert_eq!((alive.len(), world.living()), (20 * 666, 20 * 666));
+        assert_eq!(world.counts().exits, 20 * 334);
+    }
+}
+
+#[test]
+fn a_loop_that_never_blocks_reaches_its_limit_and_one_that_blocks_does_not() {
+    let trace = trace(vec![script(0)], vec![after(s(1)).term(); 3]);
+    let mut world = world(&trace);
+    for _ in 0..3 {
+        for _ in 0..4_000 {
+            world.clock();
+        }
+        assert!(!world.over_limit());
+        world.block();
+        signals(&mut world);
+    }
+    while !world.over_limit() {
+        world.clock();
+    }
+    assert_eq!(world.block(), OVER);
+}
+
+#[test]
+fn a_loop_that_never_reads_its_signals_reaches_its_limit_too() {
+    let trace = only(vec![after(s(1)).term(), after(s(1))]);
+    let mut world = world(&trace);
+    while !world.over_limit() {
+        assert_eq!(world.block(), SIGNALS);
+    }
+    assert_eq!(world.now(), at(s(1)), "the wakes of the trace wait");
+}
+
+#[test]
+fn the_end_is_told_once() {
+    let trace = only(vec![]);
+    let mut world = world(&trace);
+    assert_eq!(world.block(), OVER);
+    world.finish(End::TraceExhausted);
+    world.finish(End::LoopReturned);
+    assert_eq!(heard(&mut world), ["blocked never", "ended TraceExhausted"]);
+    assert_eq!(world.counts().records, 2);
+}
