@@ -7,8 +7,7 @@ use treefall_model::release::{Defect, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::subject::Options;
-use crate::subject::replica::run_replica;
+use crate::subject::replica::probe_replica;
 
 /// What the ablation says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,5 +44,5 @@ pub fn cause(trace: &Trace, signature: Signature, rules: Rules) -> Cause {
 }
 
 fn shows(trace: &Trace, signature: Signature, rules: Rules) -> bool {
-    run_replica(trace, rules, Options::VERDICT).verdict.breaks.iter().any(|broken| broken.signature == signature)
+    probe_replica(trace, rules, signature).breaks.iter().any(|broken| broken.signature == signature)
 }

@@ -1,5 +1,7 @@
 //! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
@@ -8,7 +10,7 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 use crate::cause::{Cause, cause};
 use crate::hunt::Find;
 use crate::shrink::{self, Limits, Shrunk};
-use crate::subject::replica::run_replica;
+use crate::subject::replica::probe_replica;
 use crate::subject::{Subject, SubjectError, Options};
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
@@ -63,8 +65,8 @@ impl Finding {
     #[must_use]
     pub fn broken(&self) -> &Break {
         let signature = self.signature();
-        let breaks = self.verdict.breaks.iter();
-        breaks.filter(|broken| broken.signature == signature).next_back().unwrap_or(&self.find.broken)
+        let shown = self.verdict.breaks.iter().find(|broken| broken.signature == signature);
+        shown.unwrap_or(&self.find.broken)
     }
 }
 
@@ -80,8 +82,7 @@ pub fn work_out(
     let signature = find.signature();
     let rules = subject.rules();
     let (shrunk, shrunk_on) = shrink_on(subject, rules, find)?;
-    let (minimal, checks) =
-        shrink::is_minimal(&shrunk.trace, signature, |trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict))?;
+    let (minimal, checks) = shrink::is_minimal(&shrunk.trace, signature, |trace| ask(subject, trace, signature))?;
     let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     Ok(Finding {
@@ -99,28 +100,63 @@ pub fn work_out(
     })
 }
 
+/// What the subject does with a trace, as far as it matters to who looks for `signature`.
+fn ask(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result<Verdict, SubjectError> {
+    match subject.kind() {
+        SubjectKind::Replica => Ok(probe_replica(trace, subject.rules(), signature)),
+        _ => subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
+    }
+}
+
 fn shrink_on(subject: &mut dyn Subject, rules: Rules, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
     let signature = find.signature();
     let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
     if subject.kind() == SubjectKind::Replica {
-        let judge = |trace: &Trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict);
+        let judge = |trace: &Trace| ask(subject, trace, signature);
         return Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::Itself));
     }
-    if !has(&run_replica(&trace, rules, Options::VERDICT).verdict, signature) {
+    if !has(&probe_replica(&trace, rules, signature), signature) {
         let limits = Limits { runs_max: REAL_RUNS_MAX, pairs: false };
-        let judge = |trace: &Trace| subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict);
+        let judge = |trace: &Trace| ask(subject, trace, signature);
         let shrunk = shrink::shrink(trace, verdict, signature, limits, judge)?;
         return Ok((shrunk, ShrunkOn::RealBecauseReplicaDiffers));
     }
     // The replica says what is not worth a try; what it takes, the real program must show too.
     let judge = |trace: &Trace| {
-        let expected = run_replica(trace, rules, Options::VERDICT).verdict;
+        let expected = probe_replica(trace, rules, signature);
         if !has(&expected, signature) {
             return Ok(expected);
         }
-        subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict)
+        ask(subject, trace, signature)
     };
     Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
+}
+
+/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds.
+///
+/// # Errors
+/// As [`work_out`], of the first find for which it fails.
+pub fn work_out_all(
+    crew: &mut [Box<dyn Subject>],
+    fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
+    finds: &[Find],
+) -> Result<Vec<Finding>, SubjectError> {
+    let next = AtomicUsize::new(0);
+    let work = |subject: &mut Box<dyn Subject>| {
+        let take = || next.fetch_add(1, Ordering::Relaxed);
+        let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
+        places.map(|(place, find)| (place, work_out(subject.as_mut(), &mut || fresh(), find))).collect()
+    };
+    let mut done: Vec<(usize, Result<Finding, SubjectError>)> = std::thread::scope(|scope| {
+        let crew = crew.iter_mut().take(finds.len().max(1));
+        let workers: Vec<_> = crew.map(|subject| scope.spawn(|| work(subject))).collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined
+            .flat_map(|result: Result<Vec<_>, _>| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, finding)| finding).collect()
 }
 
 fn has(verdict: &Verdict, signature: Signature) -> bool {

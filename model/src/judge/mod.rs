@@ -91,12 +91,19 @@ impl<'s> Judge<'s> {
         self.ledger.is_over()
     }
 
-    /// The verdict. A program that crashed or hung without a memory break (inside one operation, so that no look
-    /// at the indexes could see it) did not come back to its blocking call: law `progress`, at the last record.
+    /// The verdict. A program that crashed inside one operation, so that no look at the indexes could see why,
+    /// broke its memory all the same: law `tree-shape`, at the last record. One that hung there did not come
+    /// back to its blocking call: law `progress`.
     #[must_use]
     pub fn finish(mut self, outcome: Outcome) -> Verdict {
-        if !outcome.survived() {
-            self.no_progress(|| format!("the program {outcome} before it came back to its blocking call"));
+        match outcome {
+            Outcome::Survived => {}
+            Outcome::Crashed { .. } => self.ledger.broken(Law::TreeShape, Step::Ended, None, || {
+                format!("the program {outcome} before its indexes could be looked at again")
+            }),
+            Outcome::Hung { .. } => {
+                self.no_progress(|| format!("the program {outcome} before it came back to its blocking call"));
+            }
         }
         Verdict { breaks: self.ledger.into_breaks(), outcome }
     }

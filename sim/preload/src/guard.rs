@@ -150,7 +150,7 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
     }
     // SAFETY: the kernel's own record.
     let (instruction, stack) = unsafe { interrupted(context) };
-    if program::library_offset(instruction) < program::LIBRARY_SPAN {
+    if program::in_library(instruction) {
         return;
     }
     write_down(0, instruction, stack);

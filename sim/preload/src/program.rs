@@ -23,9 +23,6 @@ struct Program {
 
 static PROGRAM: Single<Program> = Single::new(Program { bias: 0, symbols: Symbols::NONE });
 
-/// More than the library's text takes.
-pub const LIBRARY_SPAN: usize = 1 << 20;
-
 /// The program lies `bias` above the addresses of its file.
 pub fn set_bias(bias: usize) {
     PROGRAM.set(Program { bias, ..PROGRAM.get() });
@@ -43,13 +40,39 @@ pub fn text_offset(address: usize) -> Option<u64> {
     (symbols.text_start..symbols.text_end).contains(&offset).then_some(offset)
 }
 
-/// How far an address is above the library's start; huge when it is below.
-pub fn library_offset(address: usize) -> usize {
+fn library_start() -> usize {
     unsafe extern "C" {
         static __ehdr_start: u8;
     }
-    // Every linker defines this symbol as the file's first byte in memory.
-    address.wrapping_sub(&raw const __ehdr_start as usize)
+    // Every linker defines this symbol as the file's first byte in memory, and hides it.
+    &raw const __ehdr_start as usize
+}
+
+/// How far an address is above the library's start; huge when it is below.
+pub fn library_offset(address: usize) -> usize {
+    address.wrapping_sub(library_start())
+}
+
+/// Whether an address lies in the library itself: the program may be mapped right behind it.
+pub fn in_library(address: usize) -> bool {
+    const LOADED: u32 = 1;
+    const HEADERS: usize = 32;
+    const HEADER_COUNT: usize = 56;
+    const HEADER_BYTES: usize = 56;
+    let start = library_start();
+    // SAFETY: our own file's header and program headers, as the loader mapped them.
+    let end = unsafe {
+        let headers = start + *((start + HEADERS) as *const usize);
+        let count = usize::from(*((start + HEADER_COUNT) as *const u16));
+        let ends = (0..count).map(|number| {
+            let header = headers + number * HEADER_BYTES;
+            let (kind, from, bytes) =
+                (*(header as *const u32), *((header + 16) as *const usize), *((header + 40) as *const usize));
+            if kind == LOADED { start + from + bytes } else { 0 }
+        });
+        ends.max().unwrap_or(start)
+    };
+    (start..end).contains(&address)
 }
 
 fn at(offset: u64) -> usize {

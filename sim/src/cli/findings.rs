@@ -10,7 +10,7 @@ use treefall_model::verdict::Signature;
 use super::CliError;
 use super::crew;
 use super::output::Output;
-use crate::finding::{Finding, work_out};
+use crate::finding::{Finding, work_out_all};
 use crate::generator;
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Store};
@@ -115,12 +115,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     };
     let tally = hunt(&mut subjects, search.plan, &mut known, &mut keeper)?;
     let finds = keeper.finds;
-    let mut findings = Vec::new();
-    for find in &finds {
-        output.progress(format_args!("{target}: shrinking {}", find.signature()));
-        let finding = work_out(subjects[0].as_mut(), &mut || build(search.target), find)?;
-        keep(&finding, search.plan.seed, search.store)?;
-        findings.push(finding);
+    output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
+    let findings = work_out_all(&mut subjects, &|| build(search.target), &finds)?;
+    for finding in &findings {
+        keep(finding, search.plan.seed, search.store)?;
     }
     output.clear();
     Ok(Searched { findings, tally, elapsed: watch.elapsed() })

@@ -138,11 +138,28 @@ pub enum Edit {
 const SECONDS: [u64; 4] = [1, 2, 3, 5];
 
 impl Edit {
+    /// The edits that take a wake, a script, a configuration, an exit or a signal away.
+    #[must_use]
+    pub fn taking_away(trace: &Trace) -> Vec<Self> {
+        let mut edits = Vec::new();
+        of_wakes(trace.wakes(), &mut edits);
+        let configs = &trace.setup().configs;
+        let widest = configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
+        edits.extend((0..widest).rev().map(|script| Self::DropScript { script }));
+        edits.extend((0..configs.len()).rev().map(|config| Self::DropConfig { config }));
+        edits.extend((0..configs.len()).rev().map(|config| Self::DropLastScript { config }));
+        for (wake, value) in trace.wakes().iter().enumerate() {
+            edits.extend((0..value.exits.len()).rev().map(|exit| Self::DropExit { wake, exit }));
+            edits.extend(value.hup.map(|_| Self::DropHup { wake }));
+            edits.extend(value.term.then_some(Self::DropTerm { wake }));
+        }
+        edits
+    }
+
     /// All single edits of a trace, those that take most away first.
     #[must_use]
     pub fn all(trace: &Trace) -> Vec<Self> {
-        let mut edits = Vec::new();
-        of_wakes(trace.wakes(), &mut edits);
+        let mut edits = Self::taking_away(trace);
         of_setup(trace.setup(), &mut edits);
         for (wake, value) in trace.wakes().iter().enumerate() {
             of_wake(wake, value, trace.setup(), &mut edits);
@@ -262,10 +279,6 @@ fn of_wakes(wakes: &[Wake], edits: &mut Vec<Edit>) {
 }
 
 fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
-    let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
-    edits.extend((0..widest).rev().map(|script| Edit::DropScript { script }));
-    edits.extend((0..setup.configs.len()).rev().map(|config| Edit::DropConfig { config }));
-    edits.extend((0..setup.configs.len()).rev().map(|config| Edit::DropLastScript { config }));
     edits.extend([Edit::SimplePids, Edit::SimpleHeap, Edit::ForksSucceed, Edit::NoCosts]);
     edits.extend(setup.fork_failures.iter().map(|start| Edit::ForkSucceeds { start: *start }));
     edits.extend((0..3).map(|kind| Edit::NoCost { kind }));
@@ -278,7 +291,6 @@ fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
 
 fn of_wake(wake: usize, value: &Wake, setup: &Setup, edits: &mut Vec<Edit>) {
     for (exit, ended) in value.exits.iter().enumerate().rev() {
-        edits.push(Edit::DropExit { wake, exit });
         edits.push(Edit::ExitStatus { wake, exit, status: ExitStatus::SUCCESS });
         edits.push(Edit::ExitStatus { wake, exit, status: ExitStatus::Code(1) });
         for nth in [1, ended.run.nth / 2, ended.run.nth - 1].into_iter().filter(|nth| *nth > 0) {
@@ -289,13 +301,9 @@ fn of_wake(wake: usize, value: &Wake, setup: &Setup, edits: &mut Vec<Edit>) {
         }
     }
     if value.hup.is_some() {
-        edits.push(Edit::DropHup { wake });
         edits.extend(
             (0..setup.configs.len().min(4)).map(|config| Edit::HupConfig { wake, config: config as u8 }),
         );
-    }
-    if value.term {
-        edits.push(Edit::DropTerm { wake });
     }
     edits.push(Edit::OrderOf { wake, order: Order::TimerFirst });
     edits.push(Edit::AdvanceOf { wake, advance: Advance::NextTimer });

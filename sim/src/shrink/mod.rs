@@ -5,9 +5,12 @@
 //! still has the signature, so shrinking ends; it is bounded by [`Limits`] besides. The shrinker knows no
 //! subject: it is given a function from a trace to a verdict.
 //!
-//! Three rounds, each to a standstill: chunks of wakes; single [edits](edit::Edit); pairs of edits (a change
-//! of a setup often must come together with the wake that it makes superfluous). A trace at which no single
-//! edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the trace.
+//! What comes after the break goes first, by bisection; then chunks of wakes; then, each to a standstill, single
+//! [edits](edit::Edit) that take something away, all single edits, and pairs of any edit and one that takes
+//! something away (a change of a setup often must come together with the wake that it makes superfluous).
+//! Large traces are dear to run and small ones cheap: so whatever takes away comes before what simplifies. A
+//! trace at which no single edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the
+//! trace.
 
 mod edit;
 mod size;
@@ -65,14 +68,12 @@ pub fn shrink<E>(
     let size = Size::of(&trace);
     let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
     let mut search = Search { best, size, signature, known, limits, judge: &mut judge };
+    search.prefix()?;
+    search.chunks()?;
     loop {
-        let before = search.best.accepted;
-        search.chunks()?;
-        search.singles()?;
-        if limits.pairs {
-            search.pairs()?;
-        }
-        if search.best.accepted == before || search.spent() {
+        search.singles(Edit::taking_away)?;
+        search.singles(Edit::all)?;
+        if !limits.pairs || search.spent() || !search.pair()? {
             break;
         }
     }
@@ -142,8 +143,21 @@ impl<E> Search<'_, E> {
         Ok(true)
     }
 
-    /// Drops runs of wakes, from half of them down to two at a time, the last ones first: what comes after
-    /// the break is never needed.
+    /// The shortest prefix that keeps the signature: what comes after the break is never needed.
+    fn prefix(&mut self) -> Result<(), E> {
+        let mut too_short = 0;
+        while too_short + 1 < self.best.trace.wakes().len() && !self.spent() {
+            let end = self.best.trace.wakes().len();
+            let start = too_short.midpoint(end);
+            let Some(candidate) = (Edit::DropWakes { start, end }).apply(&self.best.trace) else { break };
+            if !self.offer(candidate)? {
+                too_short = start;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops runs of wakes, from half of them down to two at a time, the last ones first.
     fn chunks(&mut self) -> Result<(), E> {
         let mut length = self.best.trace.wakes().len() / 2;
         while length > 1 {
@@ -160,40 +174,41 @@ impl<E> Search<'_, E> {
         Ok(())
     }
 
-    fn singles(&mut self) -> Result<(), E> {
-        while !self.spent() {
-            let before = self.best.accepted;
-            for edit in Edit::all(&self.best.trace) {
-                // Edits were listed for an earlier trace: one that no longer fits gives nothing.
-                if let Some(candidate) = edit.apply(&self.best.trace) {
-                    self.offer(candidate)?;
-                }
-            }
-            if self.best.accepted == before {
-                break;
+    /// Goes round the edits until none of a whole round is taken.
+    fn singles(&mut self, list: fn(&Trace) -> Vec<Edit>) -> Result<(), E> {
+        let (mut edits, mut place, mut refused) = (list(&self.best.trace), 0, 0);
+        while refused < edits.len() && !self.spent() {
+            place %= edits.len();
+            let candidate = edits[place].apply(&self.best.trace);
+            place += 1;
+            refused += 1;
+            if let Some(candidate) = candidate
+                && self.offer(candidate)?
+            {
+                // The next edit stands at most a little before its old place.
+                edits = list(&self.best.trace);
+                (place, refused) = (place - 1, 0);
             }
         }
         Ok(())
     }
 
-    /// One edit that need not make the trace smaller, and a second after it. Stops at the first that is taken.
-    fn pairs(&mut self) -> Result<(), E> {
+    /// One edit that need not make the trace smaller, and a second after it that takes something away. Whether
+    /// a pair was taken; the first that can be is.
+    fn pair(&mut self) -> Result<bool, E> {
         if self.best.trace.wakes().len() > edit::PAIRS_WAKES_MAX {
-            return Ok(());
+            return Ok(false);
         }
         for first in Edit::all(&self.best.trace) {
             let Some(between) = first.apply(&self.best.trace) else { continue };
-            for second in Edit::all(&between) {
-                if self.spent() {
-                    return Ok(());
-                }
+            for second in Edit::taking_away(&between) {
                 if let Some(candidate) = second.apply(&between)
                     && self.offer(candidate)?
                 {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 }

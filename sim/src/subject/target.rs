@@ -119,7 +119,7 @@ pub enum TargetError {
     UnknownKind(String),
     /// A release that the tables do not have.
     #[error(
-        "`{text}` is no release that treefall knows ({}.. to {}); `replica:all` takes each{hint}",
+        "`{text}` is no release that treefall knows ({} to {}); `replica:all` takes each{hint}",
         Release::OLDEST,
         Release::NEWEST
     )]

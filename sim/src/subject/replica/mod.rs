@@ -31,5 +31,5 @@ mod tree_tests;
 
 pub use heap::{Fault, Mark, Note};
 pub use scheduler::{Finished, Replica};
-pub use subject::{ReplicaSubject, run_replica};
+pub use subject::{ReplicaSubject, probe_replica, run_replica};
 pub use view::View;

@@ -10,7 +10,7 @@
 //! [`ShutdownStopsBeforeReady`]: Defect::ShutdownStopsBeforeReady
 //! [`GroupOfNobody`]: Defect::GroupOfNobody
 
-use treefall_model::release::{BeforeMove, CurrentEntry, Defect, Destruction, Expiry, LateWake, Rules};
+use treefall_model::release::{BeforeMove, CurrentEntry, Defect, Destruction, Expiry, KillallFlag, LateWake, Rules};
 use treefall_world::Ending;
 
 /// What leaves the pid tree when a child's deadline passes.
@@ -63,7 +63,8 @@ pub(super) fn cleanup_erases_queued_timeouts(rules: &Rules) -> bool {
 
 /// Whether an entry that is given to a killer keeps its argument.
 pub(super) fn killer_keeps_argument(rules: &Rules) -> bool {
-    rules.has(Defect::StaleArgumentAfterReload)
+    // Before the reload rescheduled at all, the shutdown did not touch it either (seen on the real 2.1.5).
+    rules.has(Defect::StaleArgumentAfterReload) || rules.behaviour.killall_flag == KillallFlag::Reschedule
 }
 
 /// Whether children whose timeouts are queued are told to end with the others, and tracked on.

@@ -133,8 +133,15 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     /// Runs the trace to its end, or to the program's.
     #[must_use]
-    pub fn run(mut self) -> Finished<O> {
-        let served = self.start_and_serve();
+    pub fn run(self) -> Finished<O> {
+        self.run_while(|_| true)
+    }
+
+    /// Runs the trace as [`run`](Self::run) does, or until its observer has seen enough: `go_on` is asked before
+    /// each turn of the loop. A run that is cut short so counts as survived.
+    #[must_use]
+    pub fn run_while(mut self, go_on: impl Fn(&O) -> bool) -> Finished<O> {
+        let served = self.start_and_serve(go_on);
         let (outcome, fault) = match served {
             Ok(end) => {
                 self.world().finish(end);
@@ -155,10 +162,13 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    fn start_and_serve(&mut self) -> Result<End, Fault> {
+    fn start_and_serve(&mut self, go_on: impl Fn(&O) -> bool) -> Result<End, Fault> {
         self.world().start();
         carry_out(self)?;
         loop {
+            if !go_on(self.world.observer()) {
+                return Ok(End::TraceExhausted);
+            }
             if self.world().over_limit() {
                 return Ok(End::NoProgress);
             }
@@ -396,12 +406,10 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// The loop is to return.
     pub(super) fn terminate(&mut self) -> Result<(), Fault> {
         // Of a termination only the type counts; it calls nothing.
-        self.add_event(
-            Type::Terminate,
-            Function::Of(Handler::TerminateStart),
-            None,
-            "thread_add_terminate_event",
-        )
+        self.enter("thread_add_terminate_event");
+        let entry = self.new_entry(Type::Terminate, Function::Of(Handler::TerminateStart), None)?;
+        self.queues.write(entry, FUNCTION, 0)?;
+        self.queues.push(List::Event, entry)
     }
 
     fn add_base(&mut self) -> Result<(), Fault> {

@@ -1,9 +1,11 @@
 //! The replica as a subject: a fresh one for every trace.
 
 use treefall_model::event::SubjectKind;
+use treefall_model::judge::Judge;
 use treefall_model::observe::{Options, Watch};
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict};
 
 use super::{Finished, Replica};
 use crate::subject::target::ReplicaName;
@@ -57,4 +59,14 @@ pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
         marks: seen.marks,
         first_use,
     }
+}
+
+/// Runs one trace on a replica that goes by `rules` no further than until `signature` shows, or nothing more can:
+/// for who asks only that, many times. Of a run that was cut short so the outcome is not known; it says survived.
+#[must_use]
+pub fn probe_replica(trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
+    let judge = Judge::of(trace.setup(), SubjectKind::Replica);
+    let shows = |judge: &Judge<'_>| judge.breaks().iter().any(|broken| broken.signature == signature);
+    let run = Replica::new(trace, rules, judge).run_while(|judge| !judge.is_over() && !shows(judge));
+    run.observer.finish(run.outcome)
 }

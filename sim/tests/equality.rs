@@ -1,0 +1,149 @@
+//! The replica and the real program of its release, trace by trace: they must agree, and a replica with one
+//! rule flipped must be caught.
+//!
+//! Needs an installed keepalived; without one every test is listed as ignored, with the reason. Further
+//! programs, in roots of their own, are taken from `TREEFALL_ROOTS`, a list of roots with `:` between. The long
+//! run is `treefall conform`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use treefall::generator::generate;
+use treefall::model::observe::Options;
+use treefall::model::release::{Behaviour, Defect, Release, Rules};
+use treefall::oracle::{Agreement, Census, compare, compare_runs};
+use treefall::subject::engine::Conditions;
+use treefall::subject::program::{Program, find_installed};
+use treefall::subject::replica::run_replica;
+use treefall::subject::target::{Place, Target};
+use treefall::subject::{Ran, build, build_under};
+
+/// Traces of one comparison here.
+const TRACES: u64 = 600;
+/// The campaign.
+const SEED: u64 = 20_260_101;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let places = places();
+    assert!(
+        !places.is_empty() || std::env::var_os("TREEFALL_REQUIRE_REAL").is_none(),
+        "TREEFALL_REQUIRE_REAL is set and no keepalived is installed"
+    );
+    let trials = if places.is_empty() { ignored() } else { places.iter().flat_map(trials).collect() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn places() -> Vec<Place> {
+    let installed = find_installed().into_iter().map(|path| Place { path, root: None });
+    let roots = std::env::var_os("TREEFALL_ROOTS").unwrap_or_default();
+    let roots: Vec<PathBuf> = std::env::split_paths(&roots).filter(|root| !root.as_os_str().is_empty()).collect();
+    let inside = roots.into_iter().map(|root| Place { path: Path::new("/usr/sbin/keepalived").into(), root: Some(root) });
+    installed.chain(inside).collect()
+}
+
+fn ignored() -> Vec<Trial> {
+    let names = ["replica and program agree", "a wrong replica is caught", "a program agrees with itself"];
+    let ignore = |name: &&str| {
+        Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind("ignored: no keepalived is installed")
+    };
+    names.iter().map(ignore).collect()
+}
+
+fn trials(place: &Place) -> Vec<Trial> {
+    let program = Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
+    let release = program.release();
+    let target = Target::Engine(place.clone());
+    let (one, two, three) = (target.clone(), target.clone(), target);
+    vec![
+        Trial::test(format!("{release}: replica and program agree"), move || agree(&one, release)),
+        Trial::test(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
+        Trial::test(format!("{release}: a program agrees with itself"), move || with_itself(&three)),
+    ]
+}
+
+/// Compares the first `traces` traces of the campaign; the census, and the first difference in words.
+fn census(target: &Target, rules: Rules, traces: u64) -> Result<(Census, Option<String>), Failed> {
+    let mut real = build(target)?;
+    let traces: Vec<_> = (0..traces).map(|number| generate(SEED, number)).collect();
+    let mut census = Census::default();
+    let mut first = None;
+    for (number, (trace, real)) in traces.iter().zip(real.run(&traces, Options::COMPARE)?).enumerate() {
+        let agreement = compare(&run_replica(trace, rules, Options::COMPARE), &real);
+        census.add(&agreement, &real);
+        if let Agreement::Differs(difference) = agreement {
+            first.get_or_insert_with(|| format!("trace {number} of seed {SEED}: {difference}"));
+        }
+    }
+    Ok((census, first))
+}
+
+fn agree(target: &Target, release: Release) -> Result<(), Failed> {
+    let (census, first) = census(target, Rules::of(release), TRACES)?;
+    println!("{release}: {census:?}");
+    if let Some(first) = first {
+        return Err(format!("{} of {TRACES} traces differ; {first}", census.different).into());
+    }
+    // A comparison that never reaches the interesting places proves nothing.
+    if census.with_all_three * 2 < TRACES {
+        return Err(format!("only {} traces hold a reload, a timeout and an exit", census.with_all_three).into());
+    }
+    let breaks_memory = release.defects().has(Defect::ReloadFreesQueuedTimeout);
+    if breaks_memory && census.with_memory_break * 10 < TRACES {
+        return Err(format!("only {} traces break a memory law", census.with_memory_break).into());
+    }
+    Ok(())
+}
+
+/// One rule flipped at a time.
+fn wrong_rules(release: Release) -> Vec<(&'static str, Rules)> {
+    let right = Rules::of(release);
+    let other = |release: Release| Behaviour::of(release);
+    let (oldest, newest) = (other(Release::OLDEST), other(Release::NEWEST));
+    let mut wrong = Vec::new();
+    let mut flip = |what, behaviour: Behaviour| {
+        if behaviour != right.behaviour {
+            wrong.push((what, Rules { behaviour, ..right }));
+        }
+    };
+    let flipped = |from: &Behaviour| {
+        if right.behaviour.equal_keys == from.equal_keys { None } else { Some(from.equal_keys) }
+    };
+    if let Some(equal_keys) = flipped(&oldest).or(flipped(&newest)) {
+        flip("the tie order", Behaviour { equal_keys, ..right.behaviour });
+    }
+    for defect in [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadForgetsChildren, Defect::ReloadRestartsGrace] {
+        let rules = if right.has(defect) { right.without(defect) } else { right.with(defect) };
+        wrong.push((defect.name(), rules));
+    }
+    wrong
+}
+
+fn wrong_is_caught(target: &Target, release: Release) -> Result<(), Failed> {
+    for (what, rules) in wrong_rules(release) {
+        let (census, _) = census(target, rules, 200)?;
+        if census.different == 0 {
+            return Err(format!("a replica with {what} flipped agrees on all of {} traces", census.traces).into());
+        }
+    }
+    Ok(())
+}
+
+fn with_itself(target: &Target) -> Result<(), Failed> {
+    let traces: Vec<_> = (0..TRACES).map(|number| generate(SEED, number)).collect();
+    let filler = (0..40).map(|n| (format!("FILLER_{n}").into(), "x".repeat(n * 13).into()));
+    let changed = Conditions { environment: filler.collect(), fixed_addresses: true };
+    let once = build(target)?.run(&traces, Options::HASHED)?;
+    let backwards: Vec<_> = traces.iter().rev().cloned().collect();
+    let again = build_under(target, &changed)?.run(&backwards, Options::HASHED)?;
+    for (number, (one, other)) in once.iter().zip(again.iter().rev()).enumerate() {
+        let same: Result<(), _> = compare_runs(one, other);
+        if let Err(difference) = same {
+            return Err(format!("trace {number} of seed {SEED}: {difference}").into());
+        }
+    }
+    let compared: u64 = once.iter().map(|ran: &Ran| ran.counts.records).sum();
+    println!("{compared} records, twice");
+    Ok(())
+}
