@@ -83,7 +83,10 @@ fn run(sim: &Path, target: &Path, offline: bool) -> Output {
         command.env_remove(name);
     }
     command.env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"));
-    command.args(["build", "--release", "--quiet"]).arg("--manifest-path").arg(sim.join("preload/Cargo.toml"));
+    command
+        .args(["build", "--release", "--quiet"])
+        .arg("--manifest-path")
+        .arg(sim.join("preload/Cargo.toml"));
     command.arg("--target-dir").arg(target);
     for setting in PROFILE {
         command.args(["--config", setting]);

@@ -18,7 +18,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::event::{Answer, Event, FailedBy, LogLine, Record, Step, Target};
+use crate::event::{Answer, EntryKind, Event, FailedBy, LogLine, Record, Step, Target};
 use crate::id::{Pid, Run, ScriptRef};
 use crate::index::{Block, Entry, IndexView, Link, List, Tree};
 use crate::signal::ExitStatus;
@@ -266,7 +266,7 @@ const _: () = {
         Answer::Delivered as u8 == 0 && Answer::NoSuchProcess as u8 == 1 && Answer::NotPermitted as u8 == 2
     );
     assert!(Step::AddTimer as u8 == 0 && Step::Ended as u8 == 18);
-    assert!(crate::event::EntryKind::Read as u8 == 0 && crate::event::EntryKind::Other as u8 == 9);
+    assert!(EntryKind::Read as u8 == 0 && EntryKind::Other as u8 == 9);
     assert!(crate::event::Handler::TimerFd as u8 == 0 && crate::event::Handler::Killer as u8 == 11);
     assert!(crate::event::End::TraceExhausted as u8 == 0 && crate::event::End::NoProgress as u8 == 2);
 };
@@ -321,11 +321,16 @@ impl Hasher {
 
     /// What an entry says of itself. Its place among equals is in the walk.
     #[inline]
-    fn entry(&mut self, entry: &Entry, of_child: bool) {
+    fn entry(&mut self, entry: &Entry) {
         let due = match entry.deadline {
             Deadline::At(at) => at.as_micros(),
             Deadline::Never => END,
         };
+        // The field means something else where the entry is no child's; retired ones keep it.
+        let of_child = matches!(
+            entry.kind,
+            EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
+        );
         let pid = entry.pid.filter(|_| of_child).map_or(0, |pid| u64::from(pid.get().unsigned_abs()));
         let handler = entry.handler.map_or(0xff, |handler| handler as u64);
         let argument =
@@ -344,8 +349,7 @@ impl Hasher {
         self.nodes_left -= 1;
         let node = view.node(tree, block);
         self.mix(u64::from(block.0) << 1 | u64::from(node.red), link_word(node.parent));
-        let of_child = matches!(tree, Tree::Child | Tree::ChildPid);
-        self.entry(&view.entry(block), of_child);
+        self.entry(&view.entry(block));
         self.subtree(view, tree, node.left, height + 1);
         self.subtree(view, tree, node.right, height + 1);
     }
@@ -367,12 +371,8 @@ impl Hasher {
         self.mix(u64::from(block.0), link_word(view.previous(list, block)));
         if list != List::Unuse {
             let entry = view.entry(block);
-            let of_child = matches!(
-                entry.kind,
-                crate::event::EntryKind::ChildTimeout | crate::event::EntryKind::ChildTerminated
-            );
             // A deadline means nothing on a list.
-            self.entry(&Entry { deadline: Deadline::Never, ..entry }, of_child);
+            self.entry(&Entry { deadline: Deadline::Never, ..entry });
         }
     }
 }

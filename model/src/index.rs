@@ -146,4 +146,12 @@ pub trait IndexView {
 
     /// How many blocks the heap has made: every [`Block`] is below it.
     fn blocks(&self) -> u32;
+
+    /// The blocks that may have changed since the observer was last shown a view, each at least once, in any
+    /// order: a byte in them was written, or they were handed out, given back, linked or taken out. `None` when
+    /// the subject cannot tell.
+    #[inline]
+    fn changed(&self) -> Option<&[Block]> {
+        None
+    }
 }

@@ -8,15 +8,18 @@ use crate::verdict::Weight;
 pub enum Law {
     /// Every node linked in a tree or list is a live entry.
     NoDanglingNode,
-    /// Order, parent links, colours, black height, cached leftmost, no cycle.
+    /// Order (non-strict, "never" greatest), parent links, colours, black height, cached leftmost, no cycle; of
+    /// a list, links that agree both ways and come to an end.
     TreeShape,
     /// A tracked child is in CHILD and CHILD_PID, or on READY and in CHILD_PID; nothing else is in either.
     OneEntryPerChild,
     /// No live entry's argument belongs to a configuration that was freed.
     NoStaleArgument,
-    /// A living child is tracked with a deadline, or was sent a signal that cannot be refused.
+    /// A living child is tracked with a deadline, or was sent a signal that cannot be refused. It broke when a
+    /// signal was due and the child was never sent any.
     NoChildForgotten,
-    /// A child that outlives its SIGTERM gets SIGKILL within its grace.
+    /// A child that outlives its SIGTERM gets SIGKILL within its grace: two seconds after a timeout's, one after
+    /// the first reload's (the longer of the two, for a child that both told).
     KillFollowsTerm,
     /// The exit of a tracked child reaches its handler.
     ExitNotLost,
@@ -80,8 +83,8 @@ impl Law {
         match self {
             Self::NoDanglingNode => "Every node linked in a tree or list is a live entry.",
             Self::TreeShape => {
-                "A tree is ordered, its parent links, colours and black heights are right, and its cached \
-                 leftmost node is the leftmost."
+                "A tree is ordered, its parent links, colours and black heights are right, its cached leftmost \
+                 node is the leftmost; and the links of a list agree both ways."
             }
             Self::OneEntryPerChild => {
                 "A tracked child is in CHILD and CHILD_PID, or, its timeout queued, on READY and in CHILD_PID; \

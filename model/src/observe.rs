@@ -56,6 +56,9 @@ pub struct Options {
     pub judge: bool,
     /// Judges the indexes too, after each step; only with `judge`.
     pub indexes: bool,
+    /// Looks at all trees and lists after each step, not just at what changed where the subject can tell. The
+    /// verdict is the same; this is what it is compared with.
+    pub whole: bool,
     /// Hashes the indexes after each step, into marks and digest, up to a memory break.
     pub hash_indexes: bool,
     /// Keeps records, and the marks of the steps.
@@ -64,15 +67,17 @@ pub struct Options {
 
 impl Options {
     /// The verdict alone, by events and indexes.
-    pub const VERDICT: Self = Self { judge: true, indexes: true, hash_indexes: false, keep: false };
+    pub const VERDICT: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: false, keep: false };
+    /// The verdict alone, all indexes looked at after every step.
+    pub const WHOLE: Self = Self { whole: true, ..Self::VERDICT };
     /// The verdict and a digest of history and indexes, nothing kept: for comparing many runs.
-    pub const HASHED: Self = Self { judge: true, indexes: true, hash_indexes: true, keep: false };
+    pub const HASHED: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: false };
     /// The verdict by events alone.
-    pub const EVENTS: Self = Self { judge: true, indexes: false, hash_indexes: false, keep: false };
+    pub const EVENTS: Self = Self { judge: true, indexes: false, whole: false, hash_indexes: false, keep: false };
     /// The digest alone: for benchmarks.
-    pub const DIGEST: Self = Self { judge: false, indexes: false, hash_indexes: false, keep: false };
+    pub const DIGEST: Self = Self { judge: false, indexes: false, whole: false, hash_indexes: false, keep: false };
     /// Everything, for a comparison of two subjects.
-    pub const COMPARE: Self = Self { judge: true, indexes: true, hash_indexes: true, keep: true };
+    pub const COMPARE: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: true };
 }
 
 /// That a step was done, and how the indexes were then.
@@ -106,8 +111,12 @@ impl<'s> Watch<'s> {
     /// Watches the run of a trace with this setup, on a subject of this kind.
     #[must_use]
     pub fn new(setup: &'s Setup, subject: SubjectKind, options: Options) -> Self {
+        let mut judge = Judge::of(setup, subject);
+        if options.whole {
+            judge.look_at_all();
+        }
         Self {
-            judge: Judge::of(setup, subject),
+            judge,
             options,
             digest: Digest::new(),
             digest_at_break: None,

@@ -316,10 +316,10 @@ fn signals_go_to_its_own_children_only() {
     let child = Target::Group(pid_of(FIRST));
     assert_eq!(sends(child, Some(FIRST)), NONE);
     let init = Pid::new(1).expect("a pid");
-    let strangers =
-        [child, Target::Process(init), Target::Group(Pid::SELF), Target::OwnGroup, Target::Everyone];
+    assert_eq!(sends(child, None), ["signals-only-its-children/signalled/child"], "it is no child any more");
+    let strangers = [Target::Process(init), Target::Group(Pid::SELF), Target::OwnGroup, Target::Everyone];
     for target in strangers {
-        assert_eq!(sends(target, None), ["signals-only-its-children/signalled/child"], "{target:?}");
+        assert_eq!(sends(target, None), ["signals-only-its-children/signalled/none"], "{target:?}");
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Used by `treefall replay` and by the tests that the scenario files are.
 
+use std::collections::BTreeSet;
+
+use treefall_model::event::Event;
+use treefall_model::id::Run;
 use treefall_model::release::Release;
 
 use crate::scenario::{Comparison, Expectation, Scenario};
 use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Ran, Subject, SubjectError, Options};
+use crate::subject::{Options, Ran, Subject, SubjectError, build};
 
 /// One scenario on one subject.
 #[derive(Clone, Debug)]
@@ -48,7 +52,9 @@ pub fn expected(scenario: &Scenario, target: &Target, release: Option<Release>) 
     match target {
         Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,
         Target::Replica(ReplicaName { base: Base::Mended, .. }) => scenario.expect.of_mended().cloned(),
-        Target::Replica(ReplicaName { base: Base::Release(release), .. }) => scenario.expect.of(*release).cloned(),
+        Target::Replica(ReplicaName { base: Base::Release(release), .. }) => {
+            scenario.expect.of(*release).cloned()
+        }
         Target::Engine(_) => release.and_then(|release| scenario.expect.of(release)).cloned(),
     }
 }
@@ -66,4 +72,35 @@ pub fn check(
 ) -> Result<Checked, SubjectError> {
     let ran = subject.run_one(&scenario.trace, want)?;
     Ok(Checked { target: target.to_string(), expected: expected(scenario, target, release), ran })
+}
+
+/// The runs that the scenario ends and that no release it speaks of starts.
+///
+/// Nothing is said of a trace that a program drew at random, nor of one that a subject does not survive: what
+/// would have come then is not known.
+///
+/// # Errors
+/// When a replica cannot run.
+pub fn never_started(scenario: &Scenario) -> Result<Vec<Run>, SubjectError> {
+    let ended = scenario.trace.wakes().iter().flat_map(|wake| wake.exits.iter().map(|exit| exit.run));
+    let mut open: BTreeSet<Run> = ended.collect();
+    if scenario.provenance.trace.is_some() {
+        return Ok(Vec::new());
+    }
+    for target in replicas_of(scenario) {
+        if open.is_empty() {
+            break;
+        }
+        let ran = build(&target)?.run_one(&scenario.trace, Options::COMPARE)?;
+        if !ran.verdict.outcome.survived() {
+            return Ok(Vec::new());
+        }
+        for record in &ran.records {
+            if let Event::Started { run, .. } = record.event {
+                open.remove(&run);
+            }
+        }
+    }
+    // Without an expectation there is no release that could have started them.
+    Ok(if scenario.expect.rows().is_empty() { Vec::new() } else { open.into_iter().collect() })
 }

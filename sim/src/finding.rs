@@ -1,5 +1,7 @@
 //! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use treefall_model::event::SubjectKind;
@@ -9,8 +11,9 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 
 use crate::cause::{Cause, cause};
 use crate::hunt::Find;
-use crate::shrink::{self, Limits, Shrunk};
-use crate::subject::replica::probe_replica;
+use crate::shrink::small::{LEVELS, Level};
+use crate::shrink::{self, Limits, Shrunk, Size};
+use crate::subject::replica::{probe_replica, run_replica};
 use crate::subject::{Subject, SubjectError, Options};
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
@@ -70,18 +73,91 @@ impl Finding {
     }
 }
 
+/// The smallest traces that one release's replica shows each signature by, of all over a small alphabet
+/// ([`small`](crate::shrink::small)): each level is run once, when it is first asked for, for all finds.
+#[derive(Debug)]
+pub struct Catalog {
+    rules: Rules,
+    levels: [OnceLock<BTreeMap<Signature, (Size, Trace)>>; LEVELS.len()],
+}
+
+impl Catalog {
+    /// Of a replica with these rules, nothing run yet.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, levels: [const { OnceLock::new() }; LEVELS.len()] }
+    }
+
+    /// The smallest trace that shows `signature` and is smaller than `size`.
+    #[must_use]
+    pub fn smaller(&self, signature: Signature, size: Size) -> Option<&Trace> {
+        let worth = LEVELS.iter().zip(&self.levels);
+        let worth = worth.take_while(|(level, _)| (level.wakes, level.scripts) <= (size.wakes, size.scripts) || level.wakes < size.wakes);
+        let mut shown = worth.filter_map(|(level, known)| known.get_or_init(|| self.run(*level)).get(&signature));
+        shown.next().filter(|(known, _)| *known < size).map(|(_, trace)| trace)
+    }
+
+    fn run(&self, level: Level) -> BTreeMap<Signature, (Size, Trace)> {
+        let mut best: BTreeMap<Signature, (Size, Trace)> = BTreeMap::new();
+        level.each(&mut |trace| {
+            let breaks = run_replica(trace, self.rules, Options::VERDICT).verdict.breaks;
+            for broken in breaks {
+                let size = Size::of(trace);
+                if best.get(&broken.signature).is_none_or(|(known, _)| size < *known) {
+                    best.insert(broken.signature, (size, trace.clone()));
+                }
+            }
+        });
+        best
+    }
+}
+
 /// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, asks for its cause.
 ///
 /// # Errors
 /// When a subject cannot run.
 pub fn work_out(
     subject: &mut dyn Subject,
-    fresh: &mut dyn FnMut() -> Result<Box<dyn Subject>, SubjectError>,
+    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
+    find: &Find,
+    catalog: &Catalog,
+) -> Result<Finding, SubjectError> {
+    let (mut shrunk, shrunk_on) = shrink_on(subject, catalog.rules, find)?;
+    // Where no edit leads further down, a smaller trace may still be known.
+    let smaller = catalog.smaller(find.signature(), Size::of(&shrunk.trace));
+    if let Some(trace) = smaller
+        && has(&ask(subject, trace, find.signature())?, find.signature())
+    {
+        let known = Find { trace: trace.clone(), ..find.clone() };
+        let (further, _) = shrink_on(subject, catalog.rules, &known)?;
+        let (runs, slipped) = (shrunk.runs, shrunk.slipped);
+        shrunk = Shrunk { runs: runs + 1 + further.runs, slipped, ..further };
+    }
+    confirm(subject, fresh, find, shrunk, shrunk_on)
+}
+
+/// The same for a find that is as small as it is to be.
+///
+/// # Errors
+/// As [`work_out`].
+pub fn work_out_as_it_is(
+    subject: &mut dyn Subject,
+    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
     find: &Find,
 ) -> Result<Finding, SubjectError> {
+    let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
+    let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
+    confirm(subject, fresh, find, shrunk, ShrunkOn::Itself)
+}
+
+fn confirm(
+    subject: &mut dyn Subject,
+    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
+    find: &Find,
+    shrunk: Shrunk,
+    shrunk_on: ShrunkOn,
+) -> Result<Finding, SubjectError> {
     let signature = find.signature();
-    let rules = subject.rules();
-    let (shrunk, shrunk_on) = shrink_on(subject, rules, find)?;
     let (minimal, checks) = shrink::is_minimal(&shrunk.trace, signature, |trace| ask(subject, trace, signature))?;
     let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
@@ -91,7 +167,7 @@ pub fn work_out(
         minimal,
         runs: shrunk.runs + checks,
         shrunk_on,
-        cause: cause(&shrunk.trace, signature, rules),
+        cause: cause(&shrunk.trace, signature, subject.rules()),
         confirmed: once == twice && has(&once.verdict, signature),
         digest: once.digest,
         verdict: once.verdict,
@@ -141,11 +217,13 @@ pub fn work_out_all(
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
     finds: &[Find],
 ) -> Result<Vec<Finding>, SubjectError> {
+    let Some(first) = crew.first() else { return Ok(Vec::new()) };
+    let catalog = Catalog::new(first.rules());
     let next = AtomicUsize::new(0);
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
         let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
-        places.map(|(place, find)| (place, work_out(subject.as_mut(), &mut || fresh(), find))).collect()
+        places.map(|(place, find)| (place, work_out(subject.as_mut(), &|| fresh(), find, &catalog))).collect()
     };
     let mut done: Vec<(usize, Result<Finding, SubjectError>)> = std::thread::scope(|scope| {
         let crew = crew.iter_mut().take(finds.len().max(1));

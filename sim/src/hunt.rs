@@ -99,6 +99,7 @@ pub fn hunt(
     lookout: &mut dyn Lookout,
 ) -> Result<Tally, SubjectError> {
     let mut tally = Tally::default();
+    let baseline = known.clone();
     let end = plan.traces_max.unwrap_or(u64::MAX);
     let mut next = 0;
     while next < end {
@@ -113,7 +114,9 @@ pub fn hunt(
                 }
             }
             let broke = ran.verdict.memory_break().is_some() || !ran.verdict.outcome.survived();
-            if broke && !plan.all {
+            let last = ran.verdict.breaks.last();
+            let known_before = last.is_some_and(|broken| baseline.contains(&broken.signature));
+            if broke && !known_before && !plan.all {
                 return Ok(tally);
             }
         }

@@ -38,8 +38,11 @@ fn main() -> ExitCode {
 fn places() -> Vec<Place> {
     let installed = find_installed().into_iter().map(|path| Place { path, root: None });
     let roots = std::env::var_os("TREEFALL_ROOTS").unwrap_or_default();
-    let roots: Vec<PathBuf> = std::env::split_paths(&roots).filter(|root| !root.as_os_str().is_empty()).collect();
-    let inside = roots.into_iter().map(|root| Place { path: Path::new("/usr/sbin/keepalived").into(), root: Some(root) });
+    let roots: Vec<PathBuf> =
+        std::env::split_paths(&roots).filter(|root| !root.as_os_str().is_empty()).collect();
+    let inside = roots
+        .into_iter()
+        .map(|root| Place { path: Path::new("/usr/sbin/keepalived").into(), root: Some(root) });
     installed.chain(inside).collect()
 }
 
@@ -52,7 +55,8 @@ fn ignored() -> Vec<Trial> {
 }
 
 fn trials(place: &Place) -> Vec<Trial> {
-    let program = Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
+    let program =
+        Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
     let release = program.release();
     let target = Target::Engine(place.clone());
     let (one, two, three) = (target.clone(), target.clone(), target);
@@ -87,7 +91,9 @@ fn agree(target: &Target, release: Release) -> Result<(), Failed> {
     }
     // A comparison that never reaches the interesting places proves nothing.
     if census.with_all_three * 2 < TRACES {
-        return Err(format!("only {} traces hold a reload, a timeout and an exit", census.with_all_three).into());
+        return Err(
+            format!("only {} traces hold a reload, a timeout and an exit", census.with_all_three).into()
+        );
     }
     let breaks_memory = release.defects().has(Defect::ReloadFreesQueuedTimeout);
     if breaks_memory && census.with_memory_break * 10 < TRACES {
@@ -113,7 +119,9 @@ fn wrong_rules(release: Release) -> Vec<(&'static str, Rules)> {
     if let Some(equal_keys) = flipped(&oldest).or(flipped(&newest)) {
         flip("the tie order", Behaviour { equal_keys, ..right.behaviour });
     }
-    for defect in [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadForgetsChildren, Defect::ReloadRestartsGrace] {
+    for defect in
+        [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadForgetsChildren, Defect::ReloadRestartsGrace]
+    {
         let rules = if right.has(defect) { right.without(defect) } else { right.with(defect) };
         wrong.push((defect.name(), rules));
     }
@@ -124,7 +132,9 @@ fn wrong_is_caught(target: &Target, release: Release) -> Result<(), Failed> {
     for (what, rules) in wrong_rules(release) {
         let (census, _) = census(target, rules, 200)?;
         if census.different == 0 {
-            return Err(format!("a replica with {what} flipped agrees on all of {} traces", census.traces).into());
+            return Err(
+                format!("a replica with {what} flipped agrees on all of {} traces", census.traces).into()
+            );
         }
     }
     Ok(())

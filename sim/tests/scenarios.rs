@@ -91,7 +91,9 @@ fn replicas(scenario: &Scenario) -> Result<(), Failed> {
 
 fn on_real(name: &str, scenario: Scenario, real: Option<&(Target, Program)>) -> Trial {
     let ignored = |why: &str| {
-        Trial::test(format!("{name}: real program"), || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {why}"))
+        Trial::test(format!("{name}: real program"), || Ok(()))
+            .with_ignored_flag(true)
+            .with_kind(format!("ignored: {why}"))
     };
     let Some((target, program)) = real else { return ignored("no keepalived is installed") };
     let release = program.release();

@@ -11,6 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::follow::Loop;
+use super::known::Known;
 use super::ledger::Ledger;
 use super::shape::{self, Flaw};
 use crate::event::{EntryKind, Step};
@@ -32,6 +33,8 @@ pub(super) struct Indexes {
     look: u32,
     misplaced: Found,
     stale: Found,
+    known: Known,
+    whole: bool,
 }
 
 /// The look that last found a block to break a law, for each block up to the highest that did.
@@ -57,16 +60,30 @@ struct Look<'a, 'l> {
     stale: &'a mut Found,
     look: u32,
     step: Step,
+    /// Nothing was found.
+    clean: bool,
     turn: &'l Loop<'l>,
     ledger: &'l mut Ledger,
 }
 
 impl Indexes {
-    pub(super) const fn new() -> Self {
-        Self { met: Vec::new(), look: 0, misplaced: Found(Vec::new()), stale: Found(Vec::new()) }
+    pub(super) fn new() -> Self {
+        Self {
+            met: Vec::new(),
+            look: 0,
+            misplaced: Found(Vec::new()),
+            stale: Found(Vec::new()),
+            known: Known::default(),
+            whole: false,
+        }
     }
 
-    /// Looks at all trees and lists, after `step`.
+    /// Every look shall be a whole one, whatever is known.
+    pub(super) fn look_at_all(&mut self) {
+        self.whole = true;
+    }
+
+    /// Looks at all trees and lists, after `step`: at what changed, if that can tell that all is sound.
     pub(super) fn look<V: IndexView>(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, step: Step, view: &V) {
         self.look = self.look.wrapping_add(1) & (u32::MAX >> PLACES);
         if self.look == 0 {
@@ -75,24 +92,30 @@ impl Indexes {
             self.stale.0.fill(0);
             self.look = 1;
         }
+        if !self.whole && self.known.follow(turn, view) {
+            return;
+        }
         let blocks = view.blocks() as usize;
         if self.met.len() < blocks {
             self.met.resize(blocks.next_power_of_two(), 0);
         }
         let (met, misplaced, stale) = (self.met.as_mut_slice(), &mut self.misplaced, &mut self.stale);
-        let mut look = Look { met, misplaced, stale, look: self.look, step, turn, ledger };
+        let mut look = Look { met, misplaced, stale, look: self.look, step, clean: true, turn, ledger };
         let flaw = look.all(view);
+        let clean = look.clean;
         if let Err((place, flaw)) = flaw {
-            let kind = flaw.block.map(|block| view.entry(block).kind);
-            ledger.broken(flaw.law, step, kind, || told(view, place, flaw));
+            let kind = flaw.block().map(|block| view.entry(block).kind);
+            ledger.broken(flaw.wrong.law(), step, kind, || told(view, place, flaw));
+        } else if clean && !self.whole {
+            self.known.learn(turn, view);
         }
     }
 }
 
 fn told<V: IndexView>(view: &V, place: &str, flaw: Flaw) -> String {
-    match flaw.block {
-        Some(block) => format!("{} in {place}: {}", described(block, &view.entry(block)), flaw.what),
-        None => format!("in {place}: {}", flaw.what),
+    match flaw.block() {
+        Some(block) => format!("{} in {place}: {}", described(block, &view.entry(block)), flaw.wrong.words()),
+        None => format!("in {place}: {}", flaw.wrong.words()),
     }
 }
 
@@ -188,6 +211,7 @@ impl Look<'_, '_> {
 
     #[cold]
     fn misplaced(&mut self, block: Block, entry: &Entry, what: &str) {
+        self.clean = false;
         if self.misplaced.note(block, self.look) {
             self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), || {
                 format!("{} {what}", described(block, entry))
@@ -208,6 +232,7 @@ impl Look<'_, '_> {
 
     #[cold]
     fn stale(&mut self, block: Block, entry: &Entry, argument: ScriptRef) {
+        self.clean = false;
         if self.stale.note(block, self.look) {
             let force = self.turn.generation.0;
             self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), || {

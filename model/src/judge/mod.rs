@@ -10,14 +10,16 @@
 //! - here: `progress`.
 //!
 //! `follow` keeps what they share of the loop, `ledger` what they found. An event costs constant time and, in
-//! a steady state, no allocation; a look at the indexes costs time linear in their nodes.
+//! a steady state, no allocation. A look at the indexes costs time linear in their nodes, or, where the subject
+//! tells what changed (`known`), in the paths of what did.
 
 mod children;
 mod follow;
 mod indexes;
+mod known;
 mod ledger;
 mod roster;
-pub(crate) mod shape;
+mod shape;
 mod shutdown;
 mod signals;
 mod timers;
@@ -79,6 +81,12 @@ impl<'s> Judge<'s> {
         }
     }
 
+    /// Looks at all trees and lists at every step, also where the subject tells what changed. The verdict is the
+    /// same; this is what the other is compared with.
+    pub fn look_at_all(&mut self) {
+        self.indexes.look_at_all();
+    }
+
     /// The laws broken so far, in the order in which they broke.
     #[must_use]
     pub fn breaks(&self) -> &[Break] {
@@ -102,7 +110,9 @@ impl<'s> Judge<'s> {
                 format!("the program {outcome} before its indexes could be looked at again")
             }),
             Outcome::Hung { .. } => {
-                self.no_progress(|| format!("the program {outcome} before it came back to its blocking call"));
+                self.no_progress(|| {
+                    format!("the program {outcome} before it came back to its blocking call")
+                });
             }
         }
         Verdict { breaks: self.ledger.into_breaks(), outcome }

@@ -37,7 +37,7 @@ impl Board {
     }
 
     /// Hands out a block for an entry; its pid is 1000 + its block, its deadline as many seconds.
-    pub(crate) fn entry(&mut self, kind: EntryKind) -> Block {
+    pub(crate) fn hand_out(&mut self, kind: EntryKind) -> Block {
         let number = u32::try_from(self.squares.len()).expect("few");
         let deadline = Deadline::At(Instant::START + Span::from_secs(number.into()));
         let pid = Pid::new(1_000 + i32::try_from(number).expect("few"));

@@ -10,19 +10,19 @@ use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, Config, Name, OnTerm, Script, Setup, Trace, Wake, run};
 
 /// A trace and what 2.2.7 shows of it.
-pub struct Hand {
+pub(crate) struct Hand {
     /// What it is called.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The input.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
     /// The history, to its end or to where a freed entry is used.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// Whether 2.2.7 then dies.
-    pub dies: bool,
+    pub(crate) dies: bool,
 }
 
 /// All five.
-pub fn histories() -> Vec<Hand> {
+pub(crate) fn histories() -> Vec<Hand> {
     vec![timer_first(), signals_first(), with_exit(), two_scripts(), stubborn()]
 }
 

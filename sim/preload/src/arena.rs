@@ -26,7 +26,6 @@ struct Arena {
 static ARENA: Single<Arena> = Single::new(Arena { at: 0, end: 0, free: [0; CLASSES] });
 
 /// The size that a request is served with, and its class.
-#[cfg_attr(not(panic = "abort"), expect(dead_code, reason = "only the preloaded build has an allocator"))]
 fn class(size: usize) -> (usize, usize) {
     if size <= SMALL {
         let size = size.max(1).next_multiple_of(16);

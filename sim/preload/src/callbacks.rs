@@ -1,44 +1,66 @@
 //! The functions that the program calls for its entries: one for each of the script layer's handlers.
 //!
-//! Always: which handler an entry has is told by the function that it calls and by nothing else.
+//! Always: which handler an entry has is told by the function that it calls and by nothing else. The functions
+//! stand in a row at even distances, so that handler and function are found from each other by a division:
+//! the observer asks for every entry at every step.
+
+use core::arch::global_asm;
 
 use treefall_model::event::Handler;
 
 use crate::drive;
 use crate::program::EntryHandler;
 
-macro_rules! handlers {
-    ($($name:ident = $handler:ident),* $(,)?) => {
-        $( extern "C" fn $name(entry: usize) -> i32 {
-            drive::dispatched(Handler::$handler, entry);
-            0
-        } )*
+/// From one function to the next.
+const STEP: usize = 16;
 
-        /// The script layer's handlers, each with its function.
-        static KNOWN: [(Handler, EntryHandler); 9] = [$( (Handler::$handler, $name) ),*];
-    };
+global_asm!(
+    ".hidden treefall_callbacks",
+    ".globl treefall_callbacks",
+    ".p2align 4",
+    "treefall_callbacks:",
+    ".set number, 0",
+    ".rept {count}",
+    // The entry is in rdi already.
+    "mov esi, number",
+    "jmp {called}",
+    ".p2align 4",
+    ".set number, number + 1",
+    ".endr",
+    count = const Handler::ALL.len(),
+    called = sym called,
+);
+
+unsafe extern "C" {
+    fn treefall_callbacks();
 }
 
-handlers! {
-    dispatcher = Dispatcher,
-    tick = Tick,
-    track_child = TrackChild,
-    misc_tick = MiscTick,
-    misc_child = MiscChild,
-    fifo_child = FifoChild,
-    reload = Reload,
-    terminate_start = TerminateStart,
-    backstop = Backstop,
-}
-
-/// The function of a handler. Only the script layer's can be asked for: the others are the program's own.
+/// Where the row begins.
 #[inline]
-pub fn function(handler: Handler) -> Option<EntryHandler> {
-    KNOWN.iter().find(|(known, _)| *known == handler).map(|(_, function)| *function)
+fn row() -> usize {
+    treefall_callbacks as *const () as usize
+}
+
+extern "C" fn called(entry: usize, number: u32) -> i32 {
+    if let Some(handler) = Handler::ALL.get(number as usize) {
+        drive::dispatched(*handler, entry);
+    }
+    0
+}
+
+/// The function of a handler.
+#[inline]
+pub fn function(handler: Handler) -> EntryHandler {
+    // SAFETY: the row has a function of this signature for every handler.
+    unsafe { core::mem::transmute::<usize, EntryHandler>(row() + handler as usize * STEP) }
 }
 
 /// The handler of a function.
 #[inline]
 pub fn known(address: usize) -> Option<Handler> {
-    KNOWN.iter().find(|(_, function)| *function as *const () as usize == address).map(|(handler, _)| *handler)
+    let from_start = address.wrapping_sub(row());
+    if !from_start.is_multiple_of(STEP) {
+        return None;
+    }
+    Handler::ALL.get(from_start / STEP).copied()
 }

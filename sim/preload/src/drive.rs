@@ -20,24 +20,37 @@ use treefall_world::{Counts, Descriptor, Dispatch, Ending, Op, Woken, World};
 
 use crate::calibrate::NEVER;
 use crate::fatal::fatal;
+use crate::hooks::kernel;
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::shelter::{Left, escape, shelter};
 use crate::single::{Mode, Single, set_mode};
 use crate::{callbacks, guard, heap, program};
-use crate::hooks::kernel;
+
+/// From so many scripts on the observer is told what changed.
+const MANY: usize = 24;
 
 /// A trace that is being run.
 pub struct Session {
     /// The world around the scheduler.
     pub world: World<'static, Watch<'static>>,
-    view: View,
+    /// The address of the program's master.
+    master: usize,
     /// The indexes are looked at.
     looks: bool,
+    /// There are so many scripts that looking at what changed is cheaper than looking at all.
+    many: bool,
     /// The base entries are the ones that the master came with.
     fresh: bool,
     /// The signal handler is reading on.
     reading: bool,
     end: Option<End>,
+}
+
+impl Session {
+    #[inline]
+    fn view(&self) -> View {
+        View::now(self.master, self.many)
+    }
 }
 
 static SESSION: Single<*mut Session> = Single::new(ptr::null_mut());
@@ -70,9 +83,10 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     program::restore_variables();
     let watch = Watch::new(trace.setup(), SubjectKind::Engine, options.watch);
     let looks = watch.looks();
+    let scripts = trace.setup().configs.iter().map(|config| config.scripts.len());
+    let many = scripts.max().unwrap_or(0) >= MANY;
     let world = World::new(trace, options.rules.rules(), watch);
-    let view = View { master: 0 };
-    let session = Session { world, view, looks, fresh: true, reading: false, end: None };
+    let session = Session { world, master: 0, looks, many, fresh: true, reading: false, end: None };
     SESSION.set(Box::into_raw(Box::new(session)));
     set_mode(Mode::Run);
     let left = shelter(from_the_start);
@@ -85,7 +99,9 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     let session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
-        (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(guard::fault().signal)?, function: None },
+        (Left::Crashed, _) => {
+            Outcome::Crashed { signal: Signal::new(guard::fault().signal)?, function: None }
+        }
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
     };
@@ -98,7 +114,7 @@ extern "C" fn from_the_start() {
     // SAFETY: the calls of the program's own main, in its order.
     unsafe {
         let master = program::thread_make_master();
-        with(|session| session.view.master = master);
+        with(|session| session.master = master);
         program::set_master(master);
         program::signal_set(i32::from(Signal::HUP.number()), signalled, 0);
         program::signal_set(i32::from(Signal::TERM.number()), signalled, 0);
@@ -129,7 +145,7 @@ fn check_limit() {
 fn look(step: Step) {
     with(|session| {
         if session.looks {
-            let (at, view) = (session.world.now(), session.view);
+            let (at, view) = (session.world.now(), session.view());
             session.world.observer().step(step, at, &view);
         }
     });
@@ -178,7 +194,7 @@ pub fn dispatched(handler: Handler, entry: usize) {
 
 #[inline]
 fn dispatch_of(handler: Handler, entry: usize) -> Dispatch {
-    let Some(Block(_)) = heap::block_at(entry, 0) else {
+    let Some(Block(_)) = heap::block_at(entry) else {
         return Dispatch { handler, kind: EntryKind::Other, argument: None, pid: None, status: 0 };
     };
     let layout = layout();
@@ -213,41 +229,47 @@ fn carry_out() {
     }
 }
 
-fn function(handler: Handler) -> program::EntryHandler {
-    match callbacks::function(handler) {
-        Some(function) => function,
-        None => fatal(format_args!("the world asked for an entry with the program's own handler {}", handler.name())),
-    }
-}
-
 fn micros(after: Span) -> u64 {
     after.as_micros()
 }
 
 fn perform(op: Op) {
-    let master = with(|session| session.view.master);
+    let master = with(|session| session.master);
     // SAFETY: each is a call that a handler of the program's makes, and one of its handlers is running, or its
     // main before the loop.
     unsafe {
         match op {
             Op::AddTimer { handler, argument, after } => {
-                program::thread_add_timer(master, function(handler), tagged(argument), micros(after));
+                program::thread_add_timer(
+                    master,
+                    callbacks::function(handler),
+                    tagged(argument),
+                    micros(after),
+                );
             }
             Op::AddShutdownTimer { handler, after } => {
                 if !program::has_shutdown_timer() {
-                    fatal(format_args!("the program does not show thread_add_timer_shutdown, which a shutdown needs"));
+                    fatal(format_args!(
+                        "the program does not show thread_add_timer_shutdown, which a shutdown needs"
+                    ));
                 }
-                program::thread_add_timer_shutdown(master, function(handler), 0, micros(after));
+                program::thread_add_timer_shutdown(master, callbacks::function(handler), 0, micros(after));
             }
             Op::AddChild { handler, argument, pid, after } => {
                 let after = after.map_or(NEVER, micros);
-                program::thread_add_child(master, function(handler), tagged(argument), pid.get(), after);
+                program::thread_add_child(
+                    master,
+                    callbacks::function(handler),
+                    tagged(argument),
+                    pid.get(),
+                    after,
+                );
             }
             Op::AddEvent { handler, argument } => {
-                program::thread_add_event(master, function(handler), tagged(argument), 0);
+                program::thread_add_event(master, callbacks::function(handler), tagged(argument), 0);
             }
             Op::AddTerminateStart { handler } => {
-                program::thread_add_start_terminate_event(master, function(handler));
+                program::thread_add_start_terminate_event(master, callbacks::function(handler));
             }
             Op::TerminateChildren { signal, ending } => {
                 let flag = with(|session| session.world.rules().behaviour.killall_flag);
@@ -270,7 +292,7 @@ fn perform(op: Op) {
                 }
             }
             Op::CountChildren => {
-                let children = with(|session| count_children(&session.view));
+                let children = with(|session| count_children(&session.view()));
                 with(|session| session.world.children_counted(children));
             }
             Op::Terminate => {

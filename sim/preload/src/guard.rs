@@ -39,6 +39,10 @@ static FAULT: Single<Fault> = Single::new(Fault { signal: 0, frames: [0; FRAMES_
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static LAST_PROGRESS: AtomicU64 = AtomicU64::new(0);
+/// Ticks in a row that found the harness's own code at work on one and the same thing.
+static OWN_TICKS: AtomicU64 = AtomicU64::new(0);
+/// So many are a fault of the harness: ten seconds and more.
+const OWN_TICKS_MAX: u64 = 250;
 
 /// Whether the harness's own code is at work.
 pub fn watching() -> bool {
@@ -145,12 +149,18 @@ unsafe extern "C" fn crashed(signal: i32, _: *const u8, context: *const u8) {
 unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
     let now = PROGRESS.load(Ordering::Relaxed);
     let before = LAST_PROGRESS.swap(now, Ordering::Relaxed);
-    if now != before || watching() || !is_sheltered() {
+    if now != before || !is_sheltered() {
+        OWN_TICKS.store(0, Ordering::Relaxed);
         return;
     }
     // SAFETY: the kernel's own record.
     let (instruction, stack) = unsafe { interrupted(context) };
-    if program::in_library(instruction) {
+    if watching() || program::in_library(instruction) {
+        if OWN_TICKS.fetch_add(1, Ordering::Relaxed) > OWN_TICKS_MAX {
+            set_watching(false);
+            let at = program::library_offset(instruction);
+            fatal(format_args!("the engine's own code does not come to an end, at library offset {at:#x}"));
+        }
         return;
     }
     write_down(0, instruction, stack);

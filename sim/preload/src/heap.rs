@@ -38,6 +38,12 @@ struct Heap {
     slots: usize,
     /// For each slot, whether it is live.
     live: usize,
+    /// The slots and their lives as they were when the changes were last asked for, of the first `seen`.
+    slots_then: usize,
+    live_then: usize,
+    seen: usize,
+    /// Room for the numbers of those that changed.
+    changed: usize,
     /// Numbers of freed slots, in the order of their freeing.
     freed: usize,
     first_freed: usize,
@@ -54,6 +60,10 @@ static HEAP: Single<Heap> = Single::new(Heap {
     policy: HeapPolicy::LastFreedFirst,
     slots: 0,
     live: 0,
+    slots_then: 0,
+    live_then: 0,
+    seen: 0,
+    changed: 0,
     freed: 0,
     first_freed: 0,
     past_freed: 0,
@@ -79,6 +89,9 @@ pub fn open() {
     let heap = heap();
     heap.slots = mapping(BLOCKS_MAX * STRIDE);
     heap.live = mapping(BLOCKS_MAX);
+    heap.slots_then = mapping(BLOCKS_MAX * STRIDE);
+    heap.live_then = mapping(BLOCKS_MAX);
+    heap.changed = mapping(BLOCKS_MAX * size_of::<Block>());
     // Every freeing writes one number; a slot may be freed many times: the queue goes round.
     heap.freed = mapping(BLOCKS_MAX * 4);
     heap.rest = mapping(REST_BYTES);
@@ -98,6 +111,7 @@ pub fn reset(policy: HeapPolicy) {
     heap.first_freed = 0;
     heap.past_freed = 0;
     heap.made = 0;
+    heap.seen = 0;
     heap.rest_at = heap.rest;
     heap.classes = [0; CLASSES];
 }
@@ -107,30 +121,94 @@ pub fn blocks() -> u32 {
     heap().made as u32
 }
 
-/// The address of a block's first byte.
-#[inline]
-pub fn address(block: Block) -> usize {
-    heap().slots + block.0 as usize * STRIDE
+/// The entries' blocks at one moment.
+#[derive(Clone, Copy)]
+pub struct Blocks {
+    slots: usize,
+    live: usize,
+    made: usize,
 }
 
-/// The block at which `address` lies at `offset` exactly.
+/// The entries' blocks now.
 #[inline]
-pub fn block_at(address: usize, offset: usize) -> Option<Block> {
+pub fn now() -> Blocks {
     let heap = heap();
-    let from_start = address.wrapping_sub(heap.slots).wrapping_sub(offset);
-    let number = from_start / STRIDE;
-    (from_start.is_multiple_of(STRIDE) && number < heap.made).then_some(Block(number as u32))
+    Blocks { slots: heap.slots, live: heap.live, made: heap.made }
 }
 
-/// Whether the block is handed out and not given back.
-#[inline]
-pub fn is_live(block: Block) -> bool {
-    let heap = heap();
-    if block.0 as usize >= heap.made {
-        return false;
+impl Blocks {
+    /// How many there are.
+    #[inline]
+    pub fn made(&self) -> u32 {
+        self.made as u32
     }
-    // SAFETY: one byte for each slot made.
-    unsafe { *((heap.live + block.0 as usize) as *const u8) != 0 }
+
+    /// The address of a block's first byte.
+    #[inline]
+    pub fn address(&self, block: Block) -> usize {
+        self.slots + block.0 as usize * STRIDE
+    }
+
+    /// The block at which `address` lies at `offset` exactly.
+    #[inline]
+    pub fn block_at(&self, address: usize, offset: usize) -> Option<Block> {
+        let from_start = address.wrapping_sub(self.slots).wrapping_sub(offset);
+        let number = from_start / STRIDE;
+        (from_start.is_multiple_of(STRIDE) && number < self.made).then_some(Block(number as u32))
+    }
+
+    /// Whether the block is handed out and not given back.
+    #[inline]
+    pub fn is_live(&self, block: Block) -> bool {
+        if block.0 as usize >= self.made {
+            return false;
+        }
+        // SAFETY: one byte for each slot made.
+        unsafe { *((self.live + block.0 as usize) as *const u8) != 0 }
+    }
+}
+
+/// The blocks that changed since this was last asked: a byte in them, whether they are live, or they are new.
+pub fn changes() -> &'static [Block] {
+    type Slot = [u64; STRIDE / 8];
+    let heap = heap();
+    let mut count = 0;
+    for number in 0..heap.made {
+        // SAFETY: a slot that was made and the same place in the copy, each with its byte of life, and the next
+        // place in the list, which has one for every slot.
+        unsafe {
+            let slot = (heap.slots + number * STRIDE) as *const Slot;
+            let live = (heap.live + number) as *const u8;
+            let slot_then = (heap.slots_then + number * STRIDE) as *mut Slot;
+            let live_then = (heap.live_then + number) as *mut u8;
+            if number >= heap.seen || *live != *live_then || differ(&*slot, &*slot_then) {
+                *slot_then = *slot;
+                *live_then = *live;
+                *(heap.changed as *mut Block).add(count) = Block(number as u32);
+                count += 1;
+            }
+        }
+    }
+    heap.seen = heap.made;
+    // SAFETY: so many were written just now; nothing writes there before the next call.
+    unsafe { core::slice::from_raw_parts(heap.changed as *const Block, count) }
+}
+
+/// Whether two slots differ, without a branch for each word.
+#[inline]
+fn differ(a: &[u64; STRIDE / 8], b: &[u64; STRIDE / 8]) -> bool {
+    a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b)) != 0
+}
+
+/// The block that begins at `address`.
+#[inline]
+pub fn block_at(address: usize) -> Option<Block> {
+    now().block_at(address, 0)
+}
+
+/// The address of a block's first byte.
+pub fn address(block: Block) -> usize {
+    now().address(block)
 }
 
 /// The block handed out last: its address and how large it was asked to be.
@@ -198,11 +276,8 @@ fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
 /// A zeroed block. Never fails: without memory the run ends.
 pub fn allocate(size: usize, align: usize) -> *mut u8 {
     let heap = heap();
-    let block = if size == heap.entry && align <= 16 {
-        take_entry(heap)
-    } else {
-        take_rest(heap, size, align)
-    };
+    let block =
+        if size == heap.entry && align <= 16 { take_entry(heap) } else { take_rest(heap, size, align) };
     heap.last = (block, size);
     // SAFETY: the block is at least `size` bytes long and nobody else's.
     unsafe { core::ptr::write_bytes(block as *mut u8, 0, size) };
@@ -223,7 +298,7 @@ pub fn holds(address: usize) -> bool {
 }
 
 /// How many bytes a block of this heap has.
-pub fn size_of(block: NonNull<u8>) -> usize {
+pub fn bytes_of(block: NonNull<u8>) -> usize {
     let heap = heap();
     let address = block.as_ptr() as usize;
     if slots_hold(heap, address) {
@@ -238,8 +313,8 @@ pub fn release(block: NonNull<u8>) {
     let heap = heap();
     let address = block.as_ptr() as usize;
     if slots_hold(heap, address) {
-        match block_at(address, 0) {
-            Some(number) if is_live(number) => {
+        match block_at(address) {
+            Some(number) if now().is_live(number) => {
                 let place = heap.past_freed % BLOCKS_MAX;
                 // SAFETY: the slot's own byte, and the next place in the queue.
                 unsafe {

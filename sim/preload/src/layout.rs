@@ -10,7 +10,7 @@ use treefall_model::time::{Deadline, Instant};
 
 use crate::hooks::kernel::REAL_START_SECONDS;
 use crate::single::Single;
-use crate::{callbacks, heap, program};
+use crate::{callbacks, heap};
 
 /// Offsets in bytes, in the master and in an entry, and the numbers of the types.
 #[derive(Clone, Copy, Debug)]
@@ -146,40 +146,46 @@ pub fn untagged(argument: usize) -> Option<ScriptRef> {
     })
 }
 
-/// The trees and lists of one master.
+/// The trees and lists of one master, for one look: what stays the same during it is at hand.
 #[derive(Clone, Copy)]
 pub struct View {
     /// The master's address.
-    pub master: usize,
+    master: usize,
+    layout: &'static Layout,
+    blocks: heap::Blocks,
+    tells_changes: bool,
 }
 
 impl View {
+    /// A look at the master at `master`. Finding out what changed pays with many entries only; whether it is
+    /// told must be the same all over a trace.
     #[inline]
-    fn link(offset: usize, word: usize) -> Link {
+    pub fn now(master: usize, tells_changes: bool) -> Self {
+        Self { master, layout: layout(), blocks: heap::now(), tells_changes }
+    }
+
+    #[inline(always)]
+    fn link(&self, offset: usize, word: usize) -> Link {
         if word == 0 {
             return Link::End;
         }
-        heap::block_at(word, offset).map_or(Link::Wild, Link::To)
+        self.blocks.block_at(word, offset).map_or(Link::Wild, Link::To)
     }
 
     #[inline]
     fn list_link(&self, list: List, word: usize) -> Link {
-        let layout = layout();
-        if word == self.master + layout.lists[program::list_place(list)] {
+        if word == self.master + self.layout.lists[list as usize] {
             return Link::End;
         }
-        match Self::link(layout.node, word) {
-            // No list ends in a null pointer.
-            Link::End => Link::Wild,
-            link => link,
-        }
+        // No list ends in a null pointer.
+        self.blocks.block_at(word, self.layout.node).map_or(Link::Wild, Link::To)
     }
 
     #[inline]
-    fn of_block(block: Block, offset: usize) -> usize {
-        debug_assert!(block.0 < heap::blocks());
+    fn of_block(&self, block: Block, offset: usize) -> usize {
+        debug_assert!(block.0 < self.blocks.made());
         // SAFETY: a word inside a block of the heap.
-        unsafe { field(heap::address(block) + offset) }
+        unsafe { field(self.blocks.address(block) + offset) }
     }
 
     #[inline]
@@ -188,17 +194,11 @@ impl View {
         unsafe { field(self.master + offset) }
     }
 
-    /// The entry at `address`, if one is there.
-    #[inline]
-    pub fn entry_at(address: usize) -> Option<Entry> {
-        heap::block_at(address, 0).map(Self::read)
-    }
-
     /// What an entry says of itself.
-    #[inline]
-    fn read(block: Block) -> Entry {
-        let layout = layout();
-        let at = heap::address(block);
+    #[inline(always)]
+    fn read(&self, block: Block) -> Entry {
+        let layout = self.layout;
+        let at = self.blocks.address(block);
         // SAFETY: fields inside a block of the heap.
         let (number, seconds, micros, pid, handler, argument) = unsafe {
             (
@@ -236,61 +236,64 @@ fn deadline(seconds: i64, micros: i64) -> Deadline {
 impl IndexView for View {
     #[inline]
     fn root(&self, tree: Tree) -> Link {
-        let layout = layout();
-        Self::link(layout.node_offset(tree), self.of_master(layout.roots[program::tree_place(tree)]))
+        self.link(self.layout.node_offset(tree), self.of_master(self.layout.roots[tree as usize]))
     }
 
     #[inline]
     fn leftmost(&self, tree: Tree) -> Option<Link> {
-        let layout = layout();
-        let cached = || self.of_master(layout.roots[program::tree_place(tree)] + LEFTMOST);
-        (tree != Tree::ChildPid).then(|| Self::link(layout.node, cached()))
+        let cached = || self.of_master(self.layout.roots[tree as usize] + LEFTMOST);
+        (tree != Tree::ChildPid).then(|| self.link(self.layout.node, cached()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn node(&self, tree: Tree, block: Block) -> Node {
-        let offset = layout().node_offset(tree);
-        let parent = Self::of_block(block, offset + PARENT);
+        let offset = self.layout.node_offset(tree);
+        let parent = self.of_block(block, offset + PARENT);
         Node {
-            parent: Self::link(offset, parent & !3),
-            left: Self::link(offset, Self::of_block(block, offset + LEFT)),
-            right: Self::link(offset, Self::of_block(block, offset + RIGHT)),
+            parent: self.link(offset, parent & !3),
+            left: self.link(offset, self.of_block(block, offset + LEFT)),
+            right: self.link(offset, self.of_block(block, offset + RIGHT)),
             red: parent & 1 == 0,
         }
     }
 
     #[inline]
     fn first(&self, list: List) -> Link {
-        self.list_link(list, self.of_master(layout().lists[program::list_place(list)] + NEXT))
+        self.list_link(list, self.of_master(self.layout.lists[list as usize] + NEXT))
     }
 
     #[inline]
     fn last(&self, list: List) -> Link {
-        self.list_link(list, self.of_master(layout().lists[program::list_place(list)] + PREVIOUS))
+        self.list_link(list, self.of_master(self.layout.lists[list as usize] + PREVIOUS))
     }
 
     #[inline]
     fn next(&self, list: List, block: Block) -> Link {
-        self.list_link(list, Self::of_block(block, layout().node + NEXT))
+        self.list_link(list, self.of_block(block, self.layout.node + NEXT))
     }
 
     #[inline]
     fn previous(&self, list: List, block: Block) -> Link {
-        self.list_link(list, Self::of_block(block, layout().node + PREVIOUS))
+        self.list_link(list, self.of_block(block, self.layout.node + PREVIOUS))
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self, block: Block) -> Entry {
-        Self::read(block)
+        self.read(block)
     }
 
     #[inline]
     fn is_live(&self, block: Block) -> bool {
-        heap::is_live(block)
+        self.blocks.is_live(block)
     }
 
     #[inline]
     fn blocks(&self) -> u32 {
-        heap::blocks()
+        self.blocks.made()
+    }
+
+    #[inline]
+    fn changed(&self) -> Option<&[Block]> {
+        self.tells_changes.then(heap::changes)
     }
 }

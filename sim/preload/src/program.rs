@@ -3,7 +3,6 @@
 //! Always: a function here is called with the arguments that the release takes, or with more: on this machine
 //! an argument too many does no harm.
 
-use treefall_model::index::{List, Tree};
 use treefall_world::wire::Symbols;
 
 use crate::single::Single;
@@ -163,7 +162,8 @@ pub unsafe fn set_master(master: usize) {
 /// As for a call into the program.
 pub unsafe fn set_late_wake_default() -> bool {
     const SECOND: u64 = 1_000_000;
-    let Symbols { min_auto_priority_delay: offset, min_auto_priority_delay_size: size, .. } = PROGRAM.get().symbols;
+    let Symbols { min_auto_priority_delay: offset, min_auto_priority_delay_size: size, .. } =
+        PROGRAM.get().symbols;
     // SAFETY: a variable of the program's, of the size that its symbol says.
     unsafe {
         match (offset, size) {
@@ -206,14 +206,4 @@ pub fn restore_variables() {
 /// Whether a call that not every program shows can be made.
 pub fn has_clock() -> bool {
     PROGRAM.get().symbols.set_time_now != 0
-}
-
-/// The place of a tree in arrays by tree.
-pub const fn tree_place(tree: Tree) -> usize {
-    tree as usize
-}
-
-/// The place of a list in arrays by list.
-pub const fn list_place(list: List) -> usize {
-    list as usize
 }

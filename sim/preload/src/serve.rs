@@ -126,13 +126,17 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
     let mut done = 0;
     while done < traces.len() {
         results.set_head([0, 0]);
-        let Some(status) = in_child(socket, || run_all(results, options, &traces[done..])) else { return false };
+        let Some(status) = in_child(socket, || run_all(results, options, &traces[done..])) else {
+            return false;
+        };
         let [count, _] = results.head();
         let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
         let why = match exit {
             Some(CHILD_DONE) if count > 0 => None,
             Some(CHILD_FULL) if count > 0 => None,
-            Some(CHILD_FULL) => Some(format!("the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone")),
+            Some(CHILD_FULL) => Some(format!(
+                "the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone"
+            )),
             Some(CHILD_FATAL) => Some(String::from_utf8_lossy(results.bytes()).into_owned()),
             Some(code) => Some(format!("the process that ran the trace ended with status {code}")),
             None => Some(format!("the process that ran the trace was killed by signal {}", status & 0x7f)),

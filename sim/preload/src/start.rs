@@ -53,7 +53,8 @@ unsafe fn meant(main: usize, argc: i32, argv: *mut *mut c_char) -> Option<(i32, 
     // SAFETY: as told; one thread.
     unsafe {
         take_out(environment, |entry| {
-            ours(entry).is_some() || ["LD_PRELOAD", "LD_BIND_NOW"].iter().any(|name| value_of(entry, name).is_some())
+            ours(entry).is_some()
+                || ["LD_PRELOAD", "LD_BIND_NOW"].iter().any(|name| value_of(entry, name).is_some())
         });
     }
     Some((socket, bias))

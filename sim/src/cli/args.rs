@@ -17,9 +17,9 @@ use clap::{Args, Parser, Subcommand};
     after_help = "Exit status: 0 clean or as expected, 1 a failure or not as expected, 2 the command or an \
                   input file is wrong, 3 treefall itself failed.\n\n\
                   Examples:\n  \
-                  treefall                                          the survey\n  \
+                  treefall                                            the survey\n  \
                   treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
-                  treefall replay scenarios/                         run the scenario files"
+                  treefall replay scenarios/                          run the scenario files"
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -130,15 +130,18 @@ pub(super) struct Replay {
     /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(super) targets: Vec<String>,
-    /// For `git bisect run`: exit 125 when it cannot be told.
+    /// For `git bisect run`: exit 1 if the failure shows that the file tells of (a memory break, if it tells of
+    /// one), 0 if not, 125 if it cannot be told.
     #[arg(long)]
     pub(super) bisect: bool,
-    /// Print the whole history.
+    /// Print the whole history, step by step.
     #[arg(long)]
     pub(super) history: bool,
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    treefall shrink found.toml --target replica:2.3.1 -o minimal.toml")]
 pub(super) struct Shrink {
     /// The scenario file.
     #[arg(value_name = "FILE")]
@@ -152,6 +155,9 @@ pub(super) struct Shrink {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall fmt mine.toml\n  \
+    treefall fmt --check scenarios/")]
 pub(super) struct Fmt {
     /// Change nothing; exit 1 if a file is not in canonical form.
     #[arg(long)]

@@ -7,7 +7,7 @@ use super::args::Bench;
 use super::findings::Stopwatch;
 use super::output::Output;
 use super::targets::table;
-use super::{CliError, Status, crew};
+use super::{CliError, Status, Summary, crew};
 use crate::subject::{Options, build, program};
 use crate::workload::steady;
 
@@ -26,6 +26,11 @@ struct BenchObject {
     history_per_second: u64,
 }
 
+#[derive(Serialize)]
+struct BenchSummary {
+    measurements: usize,
+}
+
 pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError> {
     let mut names = args.targets.clone();
     if names.is_empty() {
@@ -40,8 +45,13 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     for target in crew::targets(&names)? {
         let mut subject = build(&target)?;
         for scripts in &args.scripts {
-            let trace = steady(*scripts, args.wakes, 0).map_err(|error| CliError::Usage(error.to_string()))?;
-            for (checked, want) in [("no", Options::DIGEST), ("events", Options::EVENTS), ("every index, every step", Options::VERDICT)] {
+            let trace =
+                steady(*scripts, args.wakes, 0).map_err(|error| CliError::Usage(error.to_string()))?;
+            for (checked, want) in [
+                ("no", Options::DIGEST),
+                ("events", Options::EVENTS),
+                ("every index, every step", Options::VERDICT),
+            ] {
                 let mut best = std::time::Duration::MAX;
                 let mut counts = treefall_world::Counts::default();
                 for _ in 0..RUNS {
@@ -51,7 +61,9 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                     best = best.min(watch.elapsed());
                     counts = ran.counts;
                     if !ran.verdict.is_clean() && subject.kind() == SubjectKind::Replica {
-                        return Err(CliError::Harness(format!("{target} is not clean on the steady workload")));
+                        return Err(CliError::Harness(format!(
+                            "{target} is not clean on the steady workload"
+                        )));
                     }
                 }
                 let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
@@ -76,8 +88,11 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
         }
     }
     output.clear();
+    output.object(&Summary { summary: BenchSummary { measurements: sheet.row_count() } });
     output.line(sheet);
-    output.line("an external event is a return of the blocking call for the timer, an exit reaped, or a signal");
+    output.line(
+        "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
+    );
     Ok(Status::Good)
 }
 

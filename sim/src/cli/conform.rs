@@ -5,12 +5,12 @@ use serde::Serialize;
 use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
-use super::{CliError, Status, crew};
+use super::{CliError, Status, Summary, crew};
 use crate::generator;
 use crate::oracle::{Agreement, Census, compare};
 use crate::subject::program::Program;
 use crate::subject::target::{ReplicaName, Target};
-use crate::subject::{Subject, SubjectError, Options, build};
+use crate::subject::{Options, Subject, SubjectError, build};
 
 /// Traces that are compared together.
 const CHUNK: u64 = 256;
@@ -34,12 +34,21 @@ struct ConformObject {
     elapsed_ms: u64,
 }
 
+#[derive(Serialize)]
+struct ConformSummary {
+    traces: u64,
+    different: u64,
+}
+
 pub(super) fn run(args: &Conform, _jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let names = if args.targets.is_empty() { vec!["engine".to_owned()] } else { args.targets.clone() };
     let mut status = Status::Good;
+    let mut summary = ConformSummary { traces: 0, different: 0 };
     for target in crew::targets(&names)? {
         let Target::Engine(place) = &target else {
-            return Err(CliError::Usage(format!("{target} is not real: conform compares `engine:PATH` with a replica")));
+            return Err(CliError::Usage(format!(
+                "{target} is not real: conform compares `engine:PATH` with a replica"
+            )));
         };
         let program = Program::open(&place.path, place.root.as_deref())
             .map_err(|error| CliError::Usage(error.to_string()))?;
@@ -47,11 +56,19 @@ pub(super) fn run(args: &Conform, _jobs: usize, output: &mut Output) -> Result<S
             None => Target::Replica(ReplicaName::of(program.release())),
             Some(name) => one_replica(name)?,
         };
-        let different = conform(args, &target, &replica, output)?;
-        if different > 0 {
+        let census = conform(args, &target, &replica, output)?;
+        summary.traces += census.traces;
+        summary.different += census.different;
+        if crew::told_to_stop() {
+            output.error("stopped before all traces were compared");
+            status = Status::Failure;
+            break;
+        }
+        if census.different > 0 {
             status = Status::Failure;
         }
     }
+    output.object(&Summary { summary });
     Ok(status)
 }
 
@@ -62,7 +79,12 @@ fn one_replica(name: &str) -> Result<Target, CliError> {
     }
 }
 
-fn conform(args: &Conform, target: &Target, replica: &Target, output: &mut Output) -> Result<u64, CliError> {
+fn conform(
+    args: &Conform,
+    target: &Target,
+    replica: &Target,
+    output: &mut Output,
+) -> Result<Census, CliError> {
     let watch = Stopwatch::start();
     let mut real = build(target)?;
     let mut copy = build(replica)?;
@@ -71,7 +93,10 @@ fn conform(args: &Conform, target: &Target, replica: &Target, output: &mut Outpu
     while next < args.traces && !crew::told_to_stop() {
         let end = args.traces.min(next + CHUNK);
         compare_chunk(args.seed, next..end, copy.as_mut(), real.as_mut(), &mut census, output)?;
-        output.progress(format_args!("{target}: {} of {} traces, {} different", end, args.traces, census.different));
+        output.progress(format_args!(
+            "{target}: {} of {} traces, {} different",
+            end, args.traces, census.different
+        ));
         next = end;
     }
     output.clear();
@@ -104,7 +129,7 @@ fn conform(args: &Conform, target: &Target, replica: &Target, output: &mut Outpu
         records: census.records,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     });
-    Ok(census.different)
+    Ok(census)
 }
 
 fn compare_chunk(
@@ -118,7 +143,8 @@ fn compare_chunk(
     let traces: Vec<_> = numbers.clone().map(|number| generator::generate(seed, number)).collect();
     let real_runs = real.run(&traces, Options::HASHED)?;
     let copy_runs = copy.run(&traces, Options::HASHED)?;
-    for (((number, trace), mut real_ran), mut copy_ran) in numbers.zip(&traces).zip(real_runs).zip(copy_runs) {
+    for (((number, trace), mut real_ran), mut copy_ran) in numbers.zip(&traces).zip(real_runs).zip(copy_runs)
+    {
         if real_ran.digest != copy_ran.digest || real_ran.verdict != copy_ran.verdict {
             // Only what is not equal at first sight is run again with its history.
             real_ran = real.run_one(trace, Options::COMPARE)?;
@@ -129,7 +155,9 @@ fn compare_chunk(
         if let Agreement::Differs(difference) = &agreement
             && census.different <= TOLD_MAX
         {
-            output.line(format_args!("trace {number} of seed {seed}: first the replica, second the real program"));
+            output.line(format_args!(
+                "trace {number} of seed {seed}: first the replica, second the real program"
+            ));
             output.line(format_args!("  {difference}"));
         }
     }

@@ -1,5 +1,6 @@
 //! From target names to subjects, and the word to stop.
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +40,11 @@ pub(super) fn told_to_stop() -> bool {
             if TOLD.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
+            // The progress line may stand there: begin a new one.
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nstopping: what was found is worked out and kept; once more ends at once"
+            );
         });
     });
     TOLD.load(Ordering::SeqCst)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::Doctor;
 use super::output::Output;
-use super::{CliError, Status, crew};
+use super::{CliError, Status, Summary, crew};
 use crate::generator;
 use crate::oracle::compare_runs;
 use crate::subject::engine::Conditions;
@@ -28,6 +28,12 @@ struct DoctorObject {
     different: u64,
 }
 
+#[derive(Serialize)]
+struct DoctorSummary {
+    targets: u64,
+    different: u64,
+}
+
 pub(super) fn run(args: &Doctor, output: &mut Output) -> Result<Status, CliError> {
     let mut names = args.targets.clone();
     if names.is_empty() {
@@ -39,18 +45,28 @@ pub(super) fn run(args: &Doctor, output: &mut Output) -> Result<Status, CliError
         }
     }
     let mut status = Status::Good;
+    let mut summary = DoctorSummary { targets: 0, different: 0 };
     for target in crew::targets(&names)? {
         let different = examine(args, &target, output)?;
+        summary.targets += 1;
+        summary.different += different;
         if different > 0 {
             status = Status::Failure;
         }
+        if crew::told_to_stop() {
+            output.error("stopped before all traces were run");
+            status = Status::Failure;
+            break;
+        }
     }
+    output.object(&Summary { summary });
     Ok(status)
 }
 
 /// An environment of another size and order, in a process without address randomisation.
 fn changed() -> Conditions {
-    let filler = (0..64).rev().map(|n| (format!("TREEFALL_FILLER_{n}").into(), "x".repeat(97 * (n % 7 + 1)).into()));
+    let filler =
+        (0..64).rev().map(|n| (format!("TREEFALL_FILLER_{n}").into(), "x".repeat(97 * (n % 7 + 1)).into()));
     Conditions { environment: filler.collect(), fixed_addresses: true }
 }
 
@@ -64,7 +80,9 @@ fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, C
         let backwards: Vec<_> = traces.iter().rev().cloned().collect();
         let once = first.run(&traces, Options::HASHED)?;
         let again = second.run(&backwards, Options::HASHED)?;
-        for ((number, trace), (one, other)) in batch.iter().zip(&traces).zip(once.iter().zip(again.iter().rev())) {
+        for ((number, trace), (one, other)) in
+            batch.iter().zip(&traces).zip(once.iter().zip(again.iter().rev()))
+        {
             if compare_runs(one, other).is_ok() {
                 continue;
             }
@@ -78,14 +96,25 @@ fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, C
                 output.line(format_args!("{target}: trace {number} of seed {}: {told}", args.seed));
             }
         }
-        output.progress(format_args!("{target}: {} of {} traces", batch.last().map_or(0, |n| n + 1), args.traces));
+        output.progress(format_args!(
+            "{target}: {} of {} traces",
+            batch.last().map_or(0, |n| n + 1),
+            args.traces
+        ));
         if crew::told_to_stop() {
-            output.error("stopped before all traces were run");
-            return Ok(different.max(1));
+            return Ok(different);
         }
     }
     output.clear();
-    output.line(format_args!("{target}: {} traces run twice under changed conditions, {different} different", args.traces));
-    output.object(&DoctorObject { target: target.to_string(), seed: args.seed, traces: args.traces, different });
+    output.line(format_args!(
+        "{target}: {} traces run twice under changed conditions, {different} different",
+        args.traces
+    ));
+    output.object(&DoctorObject {
+        target: target.to_string(),
+        seed: args.seed,
+        traces: args.traces,
+        different,
+    });
     Ok(different)
 }

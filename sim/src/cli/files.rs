@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use crate::scenario::{self, LoadError, Scenario};
+use crate::scenario::{self, LoadError, Problems, Scenario};
 
 /// Most files that folders may lead to.
 const FILES_MAX: usize = 100_000;
@@ -18,7 +18,10 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             let before = files.len();
             collect(path, 0, &mut files)?;
             if files.len() == before {
-                return Err(CliError::Usage(format!("{}: no scenario file (`*.toml`) in this folder", path.display())));
+                return Err(CliError::Usage(format!(
+                    "{}: no scenario file (`*.toml`) in this folder",
+                    path.display()
+                )));
             }
         } else {
             files.push(path.clone());
@@ -49,11 +52,17 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
 /// The scenario in a file.
 pub(super) fn load(path: &Path) -> Result<Scenario, CliError> {
     scenario::load(path).map_err(|error| match error {
-        LoadError::Invalid(problems) => CliError::Usage(format!(
-            "{} is no valid scenario\n{}",
-            path.display(),
-            problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        LoadError::Invalid(problems) => invalid(&problems),
+        LoadError::Unreadable { path, error } => CliError::Usage(format!(
+            "cannot read {}: {error}; name a scenario file, or a folder of them",
+            path.display()
         )),
         error => CliError::Usage(error.to_string()),
     })
+}
+
+/// The error of a file that is no valid scenario.
+pub(super) fn invalid(problems: &Problems) -> CliError {
+    // Colours that nobody can see are taken out again where it is printed.
+    CliError::Invalid(problems.render(true))
 }

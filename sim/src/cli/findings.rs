@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use treefall_model::verdict::Signature;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict};
 
 use super::CliError;
 use super::crew;
@@ -14,9 +15,9 @@ use crate::finding::{Finding, work_out_all};
 use crate::generator;
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Store};
-use crate::scenario::{self, Expectations, Provenance, Scenario};
-use crate::subject::target::Target;
-use crate::subject::{SubjectError, Options, build};
+use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
+use crate::subject::target::{Base, ReplicaName, Target};
+use crate::subject::{Options, SubjectError, build, program};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -33,6 +34,8 @@ pub(super) struct Search<'s> {
 /// What came of it.
 pub(super) struct Searched {
     pub(super) findings: Vec<Finding>,
+    /// The text of each finding's report.
+    pub(super) reports: Vec<String>,
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
     pub(super) elapsed: Duration,
@@ -55,6 +58,7 @@ impl Stopwatch {
 
 struct Keeper<'s> {
     target: String,
+    named: &'s Target,
     seed: u64,
     store: &'s Store,
     finds: Vec<Find>,
@@ -66,7 +70,8 @@ struct Keeper<'s> {
 impl Lookout for Keeper<'_> {
     fn found(&mut self, find: Find) -> Result<(), SubjectError> {
         let title = format!("{} on {}, as found", find.signature(), self.target);
-        let found = scenario_of(&title, &find, find.trace.clone(), self.seed, &self.target);
+        let origin = Origin { find: &find, seed: self.seed, target: self.named };
+        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
         self.store.keep_found(&self.target, find.signature(), &scenario::write(&found))?;
         self.finds.push(find);
         Ok(())
@@ -85,27 +90,55 @@ impl Lookout for Keeper<'_> {
     }
 }
 
-fn scenario_of(title: &str, find: &Find, trace: treefall_model::trace::Trace, seed: u64, target: &str) -> Scenario {
+/// Where a find comes from.
+struct Origin<'f> {
+    find: &'f Find,
+    seed: u64,
+    target: &'f Target,
+}
+
+/// A find as a scenario: what its release showed is what it is expected to show when it is replayed.
+fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdict: &Verdict) -> Scenario {
     let mut scenario = Scenario::new(title, trace);
-    scenario.expect = Expectations::default();
+    let row = whom(origin.target).map(|whom| (whom, Expectation::exactly(verdict)));
+    // One row contradicts no other.
+    scenario.expect = Expectations::new(row).unwrap_or_default();
     scenario.provenance = Provenance {
-        seed: Some(seed),
-        trace: Some(find.number),
+        seed: Some(origin.seed),
+        trace: Some(origin.find.number),
         generator: Some(u64::from(generator::VERSION)),
         found_by: Some("treefall hunt".to_owned()),
-        found_on: Some(target.to_owned()),
+        found_on: Some(origin.target.to_string()),
     };
     scenario
 }
 
+/// The release that an expectation about a target speaks of; a replica with changed defects is of none.
+fn whom(target: &Target) -> Option<Whom> {
+    let only = |release| Whom::Releases { first: Some(release), last: Some(release) };
+    match target {
+        Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,
+        Target::Replica(ReplicaName { base: Base::Mended, .. }) => Some(Whom::Mended),
+        Target::Replica(ReplicaName { base: Base::Release(release), .. }) => Some(only(*release)),
+        Target::Engine(place) => {
+            let program = program::Program::open(&place.path, place.root.as_deref());
+            program.ok().map(|program| only(program.release()))
+        }
+    }
+}
+
 /// Searches one target, and works out and keeps what is found.
 pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched, CliError> {
+    search.store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let watch = Stopwatch::start();
+    // From here on Ctrl-C ends the search cleanly.
+    let _ = crew::told_to_stop();
     let target = search.target.to_string();
     let mut subjects = crew::crew(search.target, search.jobs)?;
     let mut known = search.known;
     let mut keeper = Keeper {
         target: target.clone(),
+        named: search.target,
         seed: search.plan.seed,
         store: search.store,
         finds: Vec::new(),
@@ -117,11 +150,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let finds = keeper.finds;
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds)?;
-    for finding in &findings {
-        keep(finding, search.plan.seed, search.store)?;
-    }
+    let keep_one = |finding: &Finding| keep(finding, search.plan.seed, search.store, &target);
+    let reports = findings.iter().map(keep_one).collect::<Result<Vec<_>, _>>()?;
     output.clear();
-    Ok(Searched { findings, tally, elapsed: watch.elapsed() })
+    Ok(Searched { findings, reports, tally, elapsed: watch.elapsed() })
 }
 
 /// The command that replays a finding.
@@ -129,31 +161,32 @@ pub(super) fn replay_command(finding: &Finding, scenario: &Path) -> String {
     format!("treefall replay {} --target {} --history", scenario.display(), finding.target)
 }
 
-/// Writes the smallest trace and the report, and what slipped while shrinking.
-fn keep(finding: &Finding, seed: u64, store: &Store) -> Result<(), CliError> {
-    let title = format!("{} on {}", finding.signature(), finding.target);
-    let minimal = scenario_of(&title, &finding.find, finding.trace.clone(), seed, &finding.target);
-    let path = store.keep_minimal(&finding.target, finding.signature(), &scenario::write(&minimal))?;
-    store.keep_report(&finding.target, finding.signature(), &report_text(finding, &path)?)?;
-    for (signature, trace) in &finding.slipped {
-        let title = format!("{signature} on {}, met while shrinking {}", finding.target, finding.signature());
-        let slipped = scenario_of(&title, &finding.find, trace.clone(), seed, &finding.target);
-        if !store.folder(&finding.target, *signature).exists() {
-            store.keep_found(&finding.target, *signature, &scenario::write(&slipped))?;
-        }
-    }
-    Ok(())
-}
-
-/// The report of a finding, with its history replayed.
-pub(super) fn report_text(finding: &Finding, scenario: &Path) -> Result<String, CliError> {
-    let installed = crate::subject::program::find_installed();
-    let targets = crate::subject::target::parse(&finding.target, &installed)?;
-    let history = match targets.first() {
-        Some(target) => build(target)?.run_one(&finding.trace, Options::COMPARE)?.records,
-        None => Vec::new(),
+/// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
+/// report's text.
+pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> Result<String, CliError> {
+    let targets = crew::targets(std::slice::from_ref(&finding.target))?;
+    let [target] = targets.as_slice() else {
+        return Err(CliError::Harness(format!("{} is not one target", finding.target)));
     };
-    Ok(report::finding(finding, &history, &replay_command(finding, scenario)))
+    let origin = Origin { find: &finding.find, seed, target };
+    let title = format!("{} on {}", finding.signature(), finding.target);
+    let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
+    let path = store.keep_minimal(among, finding.signature(), &scenario::write(&minimal))?;
+    let from = format!("trace {} of seed {seed}", finding.find.number);
+    let mut subject = build(target)?;
+    let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
+    let text = report::finding(finding, &from, &history, &replay_command(finding, &path));
+    store.keep_report(among, finding.signature(), &text)?;
+    for (signature, trace) in &finding.slipped {
+        if store.folder(among, *signature).exists() {
+            continue;
+        }
+        let title = format!("{signature} on {}, met while shrinking {}", finding.target, finding.signature());
+        let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
+        let slipped = scenario_of(&title, &origin, trace.clone(), &verdict);
+        store.keep_found(among, *signature, &scenario::write(&slipped))?;
+    }
+    Ok(text)
 }
 
 /// A finding for machines. The fields are stable.
@@ -206,12 +239,6 @@ impl FindingObject {
             report: folder.join("report.txt").display().to_string(),
         }
     }
-}
-
-/// The last object of a hunt: what each target's search went through.
-#[derive(Serialize)]
-pub(super) struct Summary {
-    pub(super) summary: Vec<TargetSummary>,
 }
 
 /// One target's search, for machines. The fields are stable.

@@ -1,41 +1,58 @@
 //! `treefall fmt`: scenario files in canonical form.
 
-use std::io::Write as _;
+use serde::Serialize;
 
 use super::args::Fmt;
 use super::files;
 use super::output::Output;
-use super::{CliError, Status};
+use super::{CliError, Status, Summary};
+use crate::report::write_whole;
 use crate::scenario;
+
+/// One file, for machines. The fields are stable.
+#[derive(Serialize)]
+struct FmtObject {
+    file: String,
+    canonical: bool,
+    written: bool,
+}
+
+#[derive(Serialize)]
+struct FmtSummary {
+    files: usize,
+    not_canonical: usize,
+    written: usize,
+}
 
 pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
     // All files are read before one is written: a file that is wrong leaves the others as they were.
-    let mut changed = Vec::new();
+    let mut files = Vec::new();
     for path in files::expand(&args.files)? {
         files::load(&path)?;
         let text = scenario::load_text(&path).map_err(|error| CliError::Usage(error.to_string()))?;
-        let formatted = scenario::format(&path.display().to_string(), &text)
-            .map_err(|error| CliError::Usage(error.to_string()))?;
-        if formatted != text {
-            changed.push((path, formatted));
-        }
+        let formatted = scenario::format(&path.display().to_string(), &text);
+        let formatted = formatted.map_err(|problems| files::invalid(&problems))?;
+        files.push((path, (formatted != text).then_some(formatted)));
     }
-    for (path, formatted) in &changed {
-        if args.check {
-            output.line(format_args!("{} is not in canonical form; `treefall fmt` makes it so", path.display()));
-            continue;
+    let mut summary = FmtSummary { files: files.len(), not_canonical: 0, written: 0 };
+    for (path, changed) in &files {
+        let write = changed.as_ref().filter(|_| !args.check);
+        if let Some(formatted) = write {
+            write_whole(path, formatted)
+                .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", path.display())))?;
+            output.note(format_args!("{} formatted", path.display()));
+        } else if changed.is_some() {
+            output.line(format_args!(
+                "{} is not in canonical form; `treefall fmt` makes it so",
+                path.display()
+            ));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(formatted.as_bytes())?;
-            file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|error| CliError::Harness(format!("cannot write {}: {error}", path.display())))?;
-        output.note(format_args!("{} formatted", path.display()));
+        summary.not_canonical += usize::from(changed.is_some());
+        summary.written += usize::from(write.is_some());
+        let (canonical, written) = (changed.is_none(), write.is_some());
+        output.object(&FmtObject { file: path.display().to_string(), canonical, written });
     }
-    Ok(if args.check && !changed.is_empty() { Status::Failure } else { Status::Good })
+    let good = summary.not_canonical == summary.written;
+    output.object(&Summary { summary });
+    Ok(if good { Status::Good } else { Status::Failure })
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use super::args::Hunt;
 use super::crew;
-use super::findings::{FindingObject, Search, Searched, Summary, TargetSummary, replay_command, report_text, search};
-use super::output::Output;
-use super::{CliError, Status};
+use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
+use super::output::{Output, count};
+use super::targets::table;
+use super::{CliError, Status, Summary};
 use crate::cause::Cause;
+use crate::finding::Finding;
 use crate::hunt::Plan;
 use crate::report::Store;
 use crate::subject::program;
@@ -34,8 +36,17 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         found += searched.findings.len();
         summary.push(TargetSummary::new(target, args.seed, &searched));
         if crew::told_to_stop() {
-            output.note("stopped; what was found is on disk");
-            break;
+            output.error("stopped before the search was whole; what was found is on disk");
+            output.object(&Summary { summary });
+            return Ok(Status::Failure);
+        }
+        if searched.findings.is_empty() {
+            output.note(match args.baseline {
+                Some(_) => "nothing found that the baseline does not break too",
+                None => {
+                    "nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen"
+                }
+            });
         }
     }
     output.object(&Summary { summary });
@@ -83,30 +94,50 @@ fn show(
     store: &Store,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    for finding in &searched.findings {
-        let scenario = store.folder(&finding.target, finding.signature()).join("minimal.toml");
+    for (finding, text) in searched.findings.iter().zip(&searched.reports) {
         output.object(&FindingObject::new(finding, &release_of(target)?, seed, searched.elapsed, store));
         if !output.is_json() {
             output.heading(format_args!("{} on {target}", finding.signature()));
-            output.line(report_text(finding, &scenario)?);
+            output.line(text);
         }
         if finding.cause == Cause::NotKnown {
-            output.note(format_args!("this is not known: please report it with {}", scenario.display()));
+            let folder = store.folder(&finding.target, finding.signature());
+            output.note(format_args!(
+                "this is not known: please report it with what is in {}",
+                folder.display()
+            ));
         }
-        debug_assert!(replay_command(finding, &scenario).contains("replay"), "the report names it");
+    }
+    if searched.findings.len() > 1 && !output.is_json() {
+        output.line(overview(&searched.findings));
     }
     let tally = &searched.tally;
     output.line(format_args!(
-        "{target}: {} traces, {} external events, {} finds in {:.2} s",
-        tally.traces,
+        "{target}: {}, {} external events, {} in {:.2} s",
+        count(tally.traces, "trace"),
         tally.events,
-        searched.findings.len(),
+        count(searched.findings.len() as u64, "find"),
         searched.elapsed.as_secs_f64()
     ));
-    if searched.findings.is_empty() {
-        output.note("nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen");
+    if !searched.findings.is_empty() {
+        output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(())
+}
+
+/// Several finds at a glance, after their reports.
+fn overview(findings: &[Finding]) -> comfy_table::Table {
+    let mut sheet = table(["breaks", "cause", "outcome", "smallest"]);
+    for finding in findings {
+        let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+        sheet.add_row([
+            finding.signature().to_string(),
+            cause.to_owned(),
+            finding.verdict.outcome.to_string(),
+            count(finding.trace.wakes().len() as u64, "wake"),
+        ]);
+    }
+    sheet
 }
 
 /// The release that a target says it is.

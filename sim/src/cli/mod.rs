@@ -16,11 +16,13 @@ mod survey;
 mod targets;
 
 use clap::Parser as _;
+use serde::Serialize;
 
 use args::{Cli, Command};
 use output::Output;
 
 use crate::subject::SubjectError;
+use crate::subject::engine::EngineError;
 use crate::subject::target::TargetError;
 
 /// What the exit status says.
@@ -44,8 +46,41 @@ pub enum Status {
 pub enum CliError {
     /// The command or an input file is wrong.
     Usage(String),
+    /// An input file is wrong; the text says by itself that it is an error, and where.
+    Invalid(String),
     /// treefall itself failed.
     Harness(String),
+}
+
+impl CliError {
+    /// Tells it, to people and to machines, which get a summary of it as the last object.
+    fn tell(&self, output: &mut Output) -> Status {
+        let (text, status) = match self {
+            Self::Usage(text) => (text, Status::Usage),
+            Self::Invalid(text) => (text, Status::Usage),
+            Self::Harness(text) => (text, Status::Harness),
+        };
+        match self {
+            Self::Invalid(text) => output.diagnostic(text),
+            _ => output.error(text),
+        }
+        let error = anstream::adapter::strip_str(text).to_string();
+        output.object(&Summary { summary: ErrorObject { error: error.trim_end(), status: status as u8 } });
+        status
+    }
+}
+
+/// The last object of every command.
+#[derive(Serialize)]
+struct Summary<T> {
+    summary: T,
+}
+
+/// The summary of a command that ended without a result.
+#[derive(Serialize)]
+struct ErrorObject<'e> {
+    error: &'e str,
+    status: u8,
 }
 
 impl From<TargetError> for CliError {
@@ -58,6 +93,13 @@ impl From<SubjectError> for CliError {
     fn from(error: SubjectError) -> Self {
         match error {
             SubjectError::Program(error) => Self::Usage(error.to_string()),
+            // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
+            SubjectError::Engine(
+                error @ (EngineError::Program(_)
+                | EngineError::Spawn { .. }
+                | EngineError::OtherMachine
+                | EngineError::Refused { .. }),
+            ) => Self::Usage(error.to_string()),
             error => Self::Harness(error.to_string()),
         }
     }
@@ -69,7 +111,12 @@ pub fn run() -> Status {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let status = if error.use_stderr() { Status::Usage } else { Status::Good };
+            let status = match error.use_stderr() {
+                // For `git bisect run` every other status would say that the commit is good or bad.
+                true if std::env::args_os().any(|argument| argument == "--bisect") => Status::CannotTell,
+                true => Status::Usage,
+                false => Status::Good,
+            };
             // Nothing can be done when even the help cannot be printed.
             let _ = error.print();
             return status;
@@ -88,15 +135,5 @@ pub fn run() -> Status {
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),
     };
-    match done {
-        Ok(status) => status,
-        Err(CliError::Usage(text)) => {
-            output.error(&text);
-            Status::Usage
-        }
-        Err(CliError::Harness(text)) => {
-            output.error(&text);
-            Status::Harness
-        }
-    }
+    done.unwrap_or_else(|error| error.tell(&mut output))
 }

@@ -2,10 +2,10 @@
 //!
 //! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
 //! shown only to a person: on a terminal, without `--quiet` and `--json`. A reader that closes the pipe ends
-//! the command quietly.
+//! the command quietly, as SIGPIPE would; any other failure to write is said and is a failure of the harness.
 
 use std::fmt::Display;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -16,6 +16,9 @@ use super::args::Common;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
+
+/// What a shell tells of a command that SIGPIPE ended.
+const CLOSED_PIPE: i32 = 128 + 13;
 
 /// The three streams of one command.
 pub(super) struct Output {
@@ -71,6 +74,12 @@ impl Output {
         write_err(&format!("{ERROR}error{ERROR:#}: {text}"));
     }
 
+    /// An error that says by itself that it is one, and where.
+    pub(super) fn diagnostic(&mut self, text: &str) {
+        self.clear();
+        write_err(text.trim_end());
+    }
+
     /// Shows how far a long work is, if a person watches.
     pub(super) fn progress(&mut self, text: impl Display) {
         if self.quiet || self.json || !std::io::stderr().is_terminal() {
@@ -96,13 +105,26 @@ impl Output {
 }
 
 fn write_out(text: &str) {
-    if writeln!(anstream::stdout(), "{text}").is_err() {
+    match writeln!(anstream::stdout(), "{text}") {
+        Ok(()) => (),
         // Whoever read this is gone: there is nobody left to tell.
-        std::process::exit(i32::from(super::Status::Harness as u8));
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(CLOSED_PIPE),
+        Err(error) => {
+            write_err(&format!("{ERROR}error{ERROR:#}: cannot write to standard output: {error}"));
+            std::process::exit(i32::from(super::Status::Harness as u8));
+        }
     }
 }
 
 fn write_err(text: &str) {
     // Without a standard error there is nowhere to say so.
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// `1 run`, `2 runs`.
+pub(super) fn count(number: impl Into<u64>, one: &str) -> String {
+    match number.into() {
+        1 => format!("1 {one}"),
+        more => format!("{more} {one}s"),
+    }
 }

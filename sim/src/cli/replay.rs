@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use serde::Serialize;
+use treefall_model::verdict::Weight;
 
 use super::args::Replay;
-use super::output::Output;
-use super::{CliError, Status, crew, files};
-use crate::check::{Checked, check, replicas_of};
-use crate::report;
-use crate::scenario::Scenario;
+use super::output::{Output, count};
+use super::{CliError, Status, Summary, crew, files};
+use crate::check::{Checked, check, never_started, replicas_of};
+use crate::report::{self, Length, Names};
+use crate::scenario::{self, Failure, Scenario};
 use crate::subject::target::{Place, Target};
-use crate::subject::{Subject, SubjectError, Options, build, program};
+use crate::subject::{Options, Subject, SubjectError, build, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize)]
@@ -26,22 +27,21 @@ struct RunObject {
 }
 
 #[derive(Serialize)]
-struct Summary {
-    summary: SummaryBody,
-}
-
-#[derive(Serialize)]
-struct SummaryBody {
+struct ReplaySummary {
     scenarios: usize,
     runs: usize,
     as_expected: usize,
+    /// Runs of which nothing was expected.
+    nothing_expected: usize,
+    /// Runs that show the failure that their file tells of.
+    showing: usize,
 }
 
 pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     match replay(args, output) {
         Err(error) if args.bisect => {
-            let (CliError::Usage(text) | CliError::Harness(text)) = error;
-            output.error(&format!("{text}\nit cannot be told whether this one is good: exit 125"));
+            error.tell(output);
+            output.note("it cannot be told whether this one is good or bad: exit 125");
             Ok(Status::CannotTell)
         }
         done => done,
@@ -52,10 +52,17 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     // Every file is read before one runs: what is wrong with the last is told at once.
     let paths = files::expand(&args.files)?;
     let scenarios = paths.iter().map(|path| files::load(path)).collect::<Result<Vec<_>, _>>()?;
+    paths.iter().zip(&scenarios).try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
     let asked = crew::targets(&args.targets)?;
     let mut real = Reals::default();
-    let mut body = SummaryBody { scenarios: scenarios.len(), runs: 0, as_expected: 0 };
-    let mut untold = 0;
+    let scenarios_total = scenarios.len();
+    let mut summary = ReplaySummary {
+        scenarios: scenarios_total,
+        runs: 0,
+        as_expected: 0,
+        nothing_expected: 0,
+        showing: 0,
+    };
     for (path, scenario) in paths.iter().zip(&scenarios) {
         let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
         if targets.is_empty() {
@@ -66,22 +73,56 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         }
         for target in &targets {
             let checked = real.check(scenario, target, want(args))?;
-            body.runs += 1;
-            body.as_expected += usize::from(checked.is_good());
-            untold += usize::from(checked.expected.is_none());
+            summary.runs += 1;
+            summary.as_expected += usize::from(checked.is_good());
+            summary.nothing_expected += usize::from(checked.expected.is_none());
+            summary.showing += usize::from(shows(scenario, &checked));
             show(path, scenario, &checked, args, output);
         }
     }
+    let expected = match summary.nothing_expected {
+        0 => String::new(),
+        some => format!(" ({some} of which the file says nothing: clean is good)"),
+    };
     output.note(format_args!(
-        "{} scenarios, {} runs, {} as expected{}",
-        body.scenarios,
-        body.runs,
-        body.as_expected,
-        if untold > 0 { format!(" ({untold} of which nothing was expected: clean is good)") } else { String::new() }
+        "{}, {}, {} as expected{expected}",
+        count(summary.scenarios as u64, "scenario"),
+        count(summary.runs as u64, "run"),
+        summary.as_expected,
     ));
-    let good = body.runs == body.as_expected;
-    output.object(&Summary { summary: body });
+    let good = if args.bisect { summary.showing == 0 } else { summary.runs == summary.as_expected };
+    output.object(&Summary { summary });
     Ok(if good { Status::Good } else { Status::Failure })
+}
+
+/// Whether the failure shows that the file tells of: any that it expects of some release, or, if a memory break
+/// is among them, one of those. A file that expects none tells of whatever is broken.
+///
+/// This and no expectation is what a bisection asks for: between two releases there are commits that call
+/// themselves by the older one's number and have the newer one's mend.
+fn shows(scenario: &Scenario, checked: &Checked) -> bool {
+    let failures = || scenario.expect.rows().iter().flat_map(|(_, expected)| expected.failures());
+    let verdict = &checked.ran.verdict;
+    if failures().next().is_none() {
+        return !verdict.is_clean();
+    }
+    let grave = |failure: &&Failure| failure.law().weight() == Weight::Memory;
+    let memory = failures().any(|failure| grave(&failure));
+    let mut told = failures().filter(|failure| !memory || grave(failure));
+    told.any(|failure| verdict.breaks.iter().any(|broken| failure.is(broken.signature)))
+}
+
+/// An exit of a run that no release of the file can have started is an error of the file.
+fn refuse_never_started(path: &Path, scenario: &Scenario) -> Result<(), CliError> {
+    let runs = never_started(scenario)?;
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let text = scenario::load_text(path).map_err(|error| CliError::Usage(error.to_string()))?;
+    match scenario::never_started(&path.display().to_string(), &text, &runs) {
+        Some(problems) => Err(files::invalid(&problems)),
+        None => Ok(()),
+    }
 }
 
 fn want(args: &Replay) -> Options {
@@ -92,7 +133,10 @@ fn want(args: &Replay) -> Options {
 fn default_targets(scenario: &Scenario) -> Vec<Target> {
     let speaks_of = |path: &std::path::PathBuf| {
         let program = program::Program::open(path, None).ok()?;
-        scenario.expect.of(program.release()).map(|_| Target::Engine(Place { path: path.clone(), root: None }))
+        scenario
+            .expect
+            .of(program.release())
+            .map(|_| Target::Engine(Place { path: path.clone(), root: None }))
     };
     let real = program::find_installed().iter().filter_map(speaks_of).collect::<Vec<_>>();
     replicas_of(scenario).into_iter().chain(real).collect()
@@ -103,7 +147,12 @@ fn default_targets(scenario: &Scenario) -> Vec<Target> {
 struct Reals(Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>);
 
 impl Reals {
-    fn check(&mut self, scenario: &Scenario, target: &Target, want: Options) -> Result<Checked, SubjectError> {
+    fn check(
+        &mut self,
+        scenario: &Scenario,
+        target: &Target,
+        want: Options,
+    ) -> Result<Checked, SubjectError> {
         let Target::Engine(place) = target else {
             return check(scenario, target, None, build(target)?.as_mut(), want);
         };
@@ -133,17 +182,29 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         return;
     }
     let what = if broken.is_empty() { "clean".to_owned() } else { broken.join(", ") };
-    let mark = if checked.is_good() { "ok  " } else { "FAIL" };
+    let mark = match (args.bisect, checked.is_good()) {
+        (true, _) => {
+            if shows(scenario, checked) {
+                "bad "
+            } else {
+                "good"
+            }
+        }
+        (false, true) => "ok  ",
+        (false, false) => "FAIL",
+    };
     output.line(format_args!("{mark} {} on {}: {what}; {}", path.display(), checked.target, verdict.outcome));
     if let (false, Some(expected)) = (checked.is_good(), &checked.expected) {
         output.line(format_args!("     expected: {expected}"));
     }
     if !checked.is_good() || args.history {
+        let names = Names::new(&scenario.trace).with_pids(&checked.ran.records);
         for broken in &verdict.breaks {
-            output.line(format_args!("     {} at {}: {}", broken.signature.law.name(), broken.at, broken.detail));
+            let (law, at) = (broken.signature.law.name(), broken.at);
+            output.line(format_args!("     {law} at {at}: {}", names.plain(&broken.detail)));
         }
     }
     if args.history {
-        output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict));
+        output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));
     }
 }

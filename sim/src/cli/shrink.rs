@@ -1,13 +1,39 @@
 //! `treefall shrink`: the smallest trace with the same signature.
 
+use serde::Serialize;
+
 use super::args::Shrink;
-use super::findings::report_text;
+use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
-use super::{CliError, Status, crew, files};
-use crate::finding::work_out;
+use super::{CliError, Status, Summary, crew, files};
+use crate::finding::{Catalog, work_out};
 use crate::hunt::Find;
+use crate::report::{self, write_whole};
 use crate::scenario;
 use crate::subject::{Options, build};
+
+/// What was shrunk, for machines. The fields are stable.
+#[derive(Serialize)]
+struct ShrinkObject {
+    target: String,
+    file: String,
+    signature: String,
+    wakes_found: usize,
+    wakes_minimal: usize,
+    minimal: bool,
+    confirmed: bool,
+    runs: u64,
+    elapsed_ms: u64,
+    /// Where it was written, if anywhere.
+    scenario: Option<String>,
+    /// The smaller scenario itself.
+    text: String,
+}
+
+#[derive(Serialize)]
+struct ShrinkSummary {
+    shrunk: bool,
+}
 
 pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError> {
     let scenario = files::load(&args.file)?;
@@ -19,24 +45,48 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
     // A memory break is the last there is, and what most people came for.
     let Some(broken) = verdict.breaks.last().cloned() else {
-        output.error(&format!("{} breaks no law on {target}: there is nothing to shrink", args.file.display()));
+        output
+            .error(&format!("{} breaks no law on {target}: there is nothing to shrink", args.file.display()));
+        output.object(&Summary { summary: ShrinkSummary { shrunk: false } });
         return Ok(Status::Failure);
     };
-    let number = scenario.provenance.trace.unwrap_or(0);
-    let find = Find { number, trace: scenario.trace.clone(), broken, verdict };
-    let finding = work_out(subject.as_mut(), &mut || build(target), &find)?;
+    let watch = Stopwatch::start();
+    let find = Find {
+        number: scenario.provenance.trace.unwrap_or(0),
+        trace: scenario.trace.clone(),
+        broken,
+        verdict,
+    };
+    let catalog = Catalog::new(subject.rules());
+    let finding = work_out(subject.as_mut(), &|| build(target), &find, &catalog)?;
+    let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
     let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };
     let text = scenario::write(&smaller);
-    match &args.output {
-        Some(path) => {
-            std::fs::write(path, &text)
-                .map_err(|error| CliError::Harness(format!("cannot write {}: {error}", path.display())))?;
-            output.note(report_text(&finding, path)?);
-        }
-        None => {
-            output.note(report_text(&finding, &args.file)?);
-            output.line(text.trim_end());
-        }
+    let path = args.output.as_deref().unwrap_or(&args.file);
+    let file = args.file.display().to_string();
+    let report = report::finding(&finding, &file, &history, &replay_command(&finding, path));
+    if let Some(path) = &args.output {
+        write_whole(path, &text).map_err(|error| {
+            CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))
+        })?;
     }
+    output.note(report);
+    if args.output.is_none() && !output.is_json() {
+        output.line(text.trim_end());
+    }
+    output.object(&ShrinkObject {
+        target: target.to_string(),
+        file,
+        signature: finding.signature().to_string(),
+        wakes_found: find.trace.wakes().len(),
+        wakes_minimal: finding.trace.wakes().len(),
+        minimal: finding.minimal,
+        confirmed: finding.confirmed,
+        runs: finding.runs,
+        elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
+        scenario: args.output.as_ref().map(|path| path.display().to_string()),
+        text,
+    });
+    output.object(&Summary { summary: ShrinkSummary { shrunk: true } });
     Ok(Status::Good)
 }

@@ -1,26 +1,31 @@
 //! The main job: a short hunt on every replica release with defects of its own, and on every keepalived found.
 //!
-//! A row is good when the hunt found exactly the known defects of its release: each known one by a find whose
-//! cause it is, and no find without a known cause.
+//! A row is good when it shows exactly the known defects of its release: each known one by a find whose cause it
+//! is, and no find without a known cause. A known one that no find of the hunt is due to alone is looked for by
+//! itself ([`hidden`](crate::hidden)): the row says whether another one masks it, or that nothing in the release
+//! brings it about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde::Serialize;
-use treefall_model::release::{Defect, Release};
+use treefall_model::release::{Defect, Release, Rules};
 
 use super::args;
-use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
+use super::findings::{FindingObject, Search, Searched, TargetSummary, keep, search};
 use super::output::Output;
 use super::targets::{span, table};
 use super::{CliError, Status, crew};
-use crate::finding::Finding;
+use crate::finding::{Finding, work_out_as_it_is};
+use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
+use crate::subject::build;
 use crate::subject::program::{Program, find_installed};
 use crate::subject::target::{Place, ReplicaName, Target};
 
 /// Traces of each replica's hunt.
-const REPLICA_TRACES: u64 = 6_000;
+const REPLICA_TRACES: u64 = 3_000;
 /// Traces of each real program's hunt: each that breaks memory costs a fork.
 const REAL_TRACES: u64 = 1_500;
 
@@ -41,6 +46,10 @@ struct RowObject {
     releases: String,
     known: Vec<&'static str>,
     found: Vec<&'static str>,
+    /// Each with those of the release that mask it.
+    masked: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Each with a defect beside which it would show.
+    latent: BTreeMap<&'static str, &'static str>,
     missing: Vec<&'static str>,
     not_known: Vec<String>,
     checked_against_real: String,
@@ -62,8 +71,9 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         let plan = Plan { seed: args.seed, traces_max: Some(row.traces), all: true };
         let known = BTreeSet::new();
         let one = Search { target: &row.target, plan, limit: None, known, store: &store, jobs };
-        let searched = search(one, output)?;
-        good &= show(&row, args.seed, &searched, &store, &mut sheet, output);
+        let mut searched = search(one, output)?;
+        let hidden = look_behind(&row, args.seed, &mut searched, &store)?;
+        good &= show(&row, args.seed, &searched, &hidden, &store, &mut sheet, output);
         summary.push(TargetSummary::new(&row.target, args.seed, &searched));
         if crew::told_to_stop() {
             output.error("stopped before the survey was whole; what was found is on disk");
@@ -95,7 +105,8 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
 fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = Release::with_defects_of_their_own()
         .map(|group| {
-            let real: Vec<_> = group.releases().filter(|r| r.checked_against_real()).map(|r| r.to_string()).collect();
+            let real: Vec<_> =
+                group.releases().filter(|r| r.checked_against_real()).map(|r| r.to_string()).collect();
             Row {
                 label: span(group),
                 target: Target::Replica(ReplicaName::of(group.last)),
@@ -122,11 +133,52 @@ fn rows() -> Vec<Row> {
     rows
 }
 
+/// Looks for the known defects that no find is due to alone. What shows after all is worked out and kept beside
+/// the other finds; where the others hide is told.
+fn look_behind(
+    row: &Row,
+    seed: u64,
+    searched: &mut Searched,
+    store: &Store,
+) -> Result<BTreeMap<Defect, Hidden>, CliError> {
+    let alone = |finding: &Finding| match finding.cause.defects() {
+        [defect] => Some(*defect),
+        _ => None,
+    };
+    let seen: BTreeSet<Defect> = searched.findings.iter().filter_map(alone).collect();
+    let missing: Vec<Defect> = row.known.difference(&seen).copied().collect();
+    let rules = Rules::of(row.release);
+    let told: Vec<Hidden> = missing.par_iter().map(|defect| find_hidden(*defect, rules, seed)).collect();
+    let mut hidden = BTreeMap::new();
+    let (mut defects, mut finds) = (Vec::new(), Vec::new());
+    for (defect, told) in missing.into_iter().zip(told) {
+        if let Hidden::Shown(find) = told {
+            defects.push(defect);
+            finds.push(*find);
+        } else {
+            hidden.insert(defect, told);
+        }
+    }
+    if finds.is_empty() {
+        return Ok(hidden);
+    }
+    let mut subject = build(&row.target)?;
+    for (defect, find) in defects.into_iter().zip(finds) {
+        // Shrunk already, where the defect is alone: on the release itself it might turn into another's.
+        let finding = work_out_as_it_is(subject.as_mut(), &|| build(&row.target), &find)?;
+        // Another find of this signature has its folder already.
+        searched.reports.push(keep(&finding, seed, store, &format!("{}+{defect}", row.target))?);
+        searched.findings.push(finding);
+    }
+    Ok(hidden)
+}
+
 /// Adds the row to the sheet; whether it is as known.
 fn show(
     row: &Row,
     seed: u64,
     searched: &Searched,
+    hidden: &BTreeMap<Defect, Hidden>,
     store: &Store,
     sheet: &mut comfy_table::Table,
     output: &mut Output,
@@ -140,23 +192,18 @@ fn show(
             defects => defects.iter().for_each(|defect| by_defect.entry(*defect).or_default().push(finding)),
         }
     }
+    // One that has a share in a find, and shows alone only with others mended, is masked all the same.
+    by_defect.retain(|defect, _| !matches!(hidden.get(defect), Some(Hidden::MaskedBy(_))));
     let mut label = row.label.clone();
     let mut checked = row.checked.clone();
     for defect in &row.known {
         let finds = by_defect.get(defect).map_or(&[][..], Vec::as_slice);
-        let facts = defect.row();
-        let mended = match (facts.mended_by, facts.mended_in) {
-            (Some(commit), Some(release)) => format!("{commit} in {release}"),
-            (_, Some(release)) => format!("in {release}"),
-            (_, None) => "not mended".to_owned(),
-        };
-        let smallest = finds.iter().map(|finding| finding.trace.wakes().len()).min();
         sheet.add_row([
             std::mem::take(&mut label),
             defect.name().to_owned(),
             laws(finds),
-            mended,
-            smallest.map_or_else(|| "MISSING".to_owned(), wakes),
+            mended(*defect),
+            smallest(finds, hidden.get(defect)),
             std::mem::take(&mut checked),
         ]);
     }
@@ -170,19 +217,72 @@ fn show(
             std::mem::take(&mut checked),
         ]);
     }
-    let found: BTreeSet<Defect> = by_defect.keys().copied().collect();
-    let as_known = found == row.known && not_known.is_empty();
-    output.object(&RowObject {
+    let object = row_object(row, &by_defect, hidden, &not_known);
+    let as_known = object.as_known;
+    output.object(&object);
+    as_known
+}
+
+fn row_object(
+    row: &Row,
+    by_defect: &BTreeMap<Defect, Vec<&Finding>>,
+    hidden: &BTreeMap<Defect, Hidden>,
+    not_known: &[&Finding],
+) -> RowObject {
+    let names = |defects: &[Defect]| defects.iter().map(|defect| defect.name()).collect::<Vec<_>>();
+    let (mut masked, mut latent) = (BTreeMap::new(), BTreeMap::new());
+    for (defect, where_) in hidden {
+        match where_ {
+            _ if by_defect.contains_key(defect) => {}
+            Hidden::MaskedBy(masks) => drop(masked.insert(defect.name(), names(masks))),
+            Hidden::LatentWithout(other) => drop(latent.insert(defect.name(), other.name())),
+            Hidden::Shown(_) | Hidden::NotSeen => {}
+        }
+    }
+    let found: Vec<Defect> = by_defect.keys().copied().collect();
+    let is_there = |defect: &&Defect| {
+        by_defect.contains_key(defect)
+            || masked.contains_key(defect.name())
+            || latent.contains_key(defect.name())
+    };
+    let missing: Vec<Defect> = row.known.iter().filter(|defect| !is_there(defect)).copied().collect();
+    let nothing_more = found.iter().all(|defect| row.known.contains(defect)) && not_known.is_empty();
+    RowObject {
         target: row.target.to_string(),
         releases: row.label.replace('\n', " "),
         known: row.known.iter().map(|defect| defect.name()).collect(),
-        found: found.iter().map(|defect| defect.name()).collect(),
-        missing: row.known.difference(&found).map(|defect| defect.name()).collect(),
+        found: names(&found),
+        as_known: missing.is_empty() && nothing_more,
+        missing: names(&missing),
+        masked,
+        latent,
         not_known: not_known.iter().map(|finding| finding.signature().to_string()).collect(),
         checked_against_real: row.checked.clone(),
-        as_known,
-    });
-    as_known
+    }
+}
+
+fn mended(defect: Defect) -> String {
+    let facts = defect.row();
+    match (facts.mended_by, facts.mended_in) {
+        (Some(commit), Some(release)) => format!("{commit} in {release}"),
+        (_, Some(release)) => format!("in {release}"),
+        (_, None) => "not mended".to_owned(),
+    }
+}
+
+/// How small a trace shows the defect, or where it hides.
+fn smallest(finds: &[&Finding], hidden: Option<&Hidden>) -> String {
+    match hidden.filter(|_| finds.is_empty()) {
+        Some(Hidden::MaskedBy(masks)) => {
+            let masks: Vec<&str> = masks.iter().map(|defect| defect.name()).collect();
+            format!("masked by {}", masks.join(" and "))
+        }
+        Some(Hidden::LatentWithout(other)) => format!("latent: would show beside {other}"),
+        Some(Hidden::Shown(_) | Hidden::NotSeen) | None => {
+            let smallest = finds.iter().map(|finding| finding.trace.wakes().len()).min();
+            smallest.map_or_else(|| "MISSING".to_owned(), wakes)
+        }
+    }
 }
 
 fn laws(finds: &[&Finding]) -> String {

@@ -1,32 +1,48 @@
 //! `treefall targets`: what can be tested here, and why not where not.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use treefall_model::release::{Group, Release};
 
 use super::args::Targets;
 use super::output::Output;
-use super::{CliError, Status};
+use super::{CliError, Status, Summary};
+use crate::subject::build;
 use crate::subject::program::{Program, find_installed};
 use crate::subject::target::{self, Place, Target};
-use crate::subject::build;
+
+/// Every table names defects in its second column.
+const DEFECTS_COLUMN: usize = 1;
+/// The longest name of a defect, with the space around it.
+const DEFECTS_WIDTH: u16 = 27;
 
 /// One target, for machines. The fields are stable.
 #[derive(Serialize)]
 struct TargetObject {
     target: String,
-    release: String,
+    release: Option<String>,
     defects: Vec<&'static str>,
     banner: Option<String>,
     allowed: bool,
     why_not: Option<String>,
 }
 
+#[derive(Serialize)]
+struct TargetsSummary {
+    replicas: usize,
+    real: usize,
+    real_allowed: usize,
+}
+
 pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliError> {
     let mut table = table(["replica", "known defects", "compared with a real program"]);
+    let mut summary = TargetsSummary { replicas: 0, real: 0, real_allowed: 0 };
     for group in Release::with_defects_of_their_own() {
-        let checked: Vec<String> =
-            group.releases().filter(|release| release.checked_against_real()).map(|r| r.to_string()).collect();
+        let checked: Vec<String> = group
+            .releases()
+            .filter(|release| release.checked_against_real())
+            .map(|r| r.to_string())
+            .collect();
         let defects: Vec<&str> = group.defects.iter().map(|defect| defect.name()).collect();
         table.add_row([
             span(group),
@@ -34,9 +50,10 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
             if checked.is_empty() { "never".to_owned() } else { checked.join(", ") },
         ]);
         for release in group.releases() {
+            summary.replicas += 1;
             output.object(&TargetObject {
                 target: format!("replica:{release}"),
-                release: release.to_string(),
+                release: Some(release.to_string()),
                 defects: defects.clone(),
                 banner: None,
                 allowed: true,
@@ -46,11 +63,12 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     }
     output.line(table);
     output.line("replica:mended has no known defect; replica:mended+DEFECT has one; replica:RELEASE-DEFECT lacks one\n");
-    show_real(args, output)?;
+    show_real(args, &mut summary, output)?;
+    output.object(&Summary { summary });
     Ok(Status::Good)
 }
 
-fn show_real(args: &Targets, output: &mut Output) -> Result<(), CliError> {
+fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) -> Result<(), CliError> {
     let installed = find_installed();
     let mut places: Vec<Place> =
         installed.iter().map(|path| Place { path: path.clone(), root: None }).collect();
@@ -64,19 +82,24 @@ fn show_real(args: &Targets, output: &mut Output) -> Result<(), CliError> {
         }
     }
     if places.is_empty() {
-        output.line("no keepalived on this machine: `apt-get install keepalived` makes the real program a target");
+        output.line(
+            "no keepalived on this machine: `apt-get install keepalived` makes the real program a target",
+        );
     }
     for place in places {
-        let (banner, release, why_not) = look(&place);
-        match &why_not {
-            None => output.line(format_args!("engine:{place}  {banner}: can be driven")),
-            Some(why) => output.line(format_args!("engine:{place}  {banner}: cannot be driven: {why}")),
+        let Look { banner, release, why_not } = look(&place);
+        summary.real += 1;
+        summary.real_allowed += usize::from(why_not.is_none());
+        match (&banner, &why_not) {
+            (Some(banner), None) => output.line(format_args!("engine:{place}  {banner}: can be driven")),
+            (_, Some(why)) => output.line(format_args!("engine:{place}  cannot be driven: {why}")),
+            (None, None) => {}
         }
         output.object(&TargetObject {
             target: format!("engine:{place}"),
             release,
             defects: Vec::new(),
-            banner: Some(banner),
+            banner,
             allowed: why_not.is_none(),
             why_not,
         });
@@ -84,20 +107,31 @@ fn show_real(args: &Targets, output: &mut Output) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Banner, release, and why it cannot be driven.
-fn look(place: &Place) -> (String, String, Option<String>) {
+/// What a file is, as far as it tells, and why it cannot be driven.
+struct Look {
+    banner: Option<String>,
+    release: Option<String>,
+    why_not: Option<String>,
+}
+
+fn look(place: &Place) -> Look {
     match Program::open(&place.path, place.root.as_deref()) {
-        Err(error) => ("not a keepalived".to_owned(), String::new(), Some(error.to_string())),
-        Ok(program) => {
-            let why_not = build(&Target::Engine(place.clone())).err().map(|error| error.to_string());
-            (program.banner().to_owned(), program.release().to_string(), why_not)
-        }
+        Err(error) => Look { banner: None, release: None, why_not: Some(error.to_string()) },
+        Ok(program) => Look {
+            banner: Some(program.banner().to_owned()),
+            release: Some(program.release().to_string()),
+            why_not: build(&Target::Engine(place.clone())).err().map(|error| error.to_string()),
+        },
     }
 }
 
 /// `2.2.5 to 2.3.1`.
 pub(super) fn span(group: Group) -> String {
-    if group.first == group.last { group.first.to_string() } else { format!("{} to {}", group.first, group.last) }
+    if group.first == group.last {
+        group.first.to_string()
+    } else {
+        format!("{} to {}", group.first, group.last)
+    }
 }
 
 /// An empty table with these columns, as wide as the terminal.
@@ -106,5 +140,9 @@ pub(super) fn table<const N: usize>(columns: [&str; N]) -> Table {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns);
+    // In a narrow terminal the names of defects are the last thing to be cut.
+    for column in table.column_iter_mut().filter(|column| column.index == DEFECTS_COLUMN) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(DEFECTS_WIDTH)));
+    }
     table
 }

@@ -34,23 +34,28 @@ pub(super) struct Swarm {
     scripts: usize,
     configs: usize,
     stubborn: u32,
+    misc: u32,
     tied: bool,
 }
+
+/// Chance of a script to be a notify fifo's.
+const FIFO: u32 = 40;
 
 impl Swarm {
     pub(super) fn draw(draw: &mut Draw) -> Self {
         Self {
-            wakes: 4 + draw.index(28) + if draw.chance(200) { draw.index(120) } else { 0 },
+            wakes: 6 + draw.index(28) + if draw.chance(150) { draw.index(100) } else { 0 },
             next_timer: draw.pick(&[1_000, 900, 750, 500]),
-            exit: draw.pick(&[0, 30, 150, 400, 700]),
+            exit: draw.pick(&[0, 40, 100, 200, 350, 600]),
             success: draw.pick(&[0, 500, 900, 1_000]),
-            hup: draw.pick(&[0, 40, 120, 300, 600]),
+            hup: draw.pick(&[0, 60, 120, 200, 300, 600]),
             term: draw.pick(&[0, 0, 0, 10, 50]),
             signals_first: draw.pick(&[0, 300, 500, 1_000]),
             period: draw.pick(&[Span::from_secs(1), Span::from_secs(2), Span::from_millis(300)]),
             scripts: [1, 2, 3, 4, 5, 6, 12][draw.weighted(&[3, 4, 4, 3, 3, 2, 1])],
             configs: [1, 2, 3][draw.weighted(&[7, 2, 1])],
             stubborn: draw.pick(&[0, 200, 500, 1_000]),
+            misc: draw.pick(&[0, 0, 0, 60, 500]),
             tied: draw.chance(600),
         }
     }
@@ -81,12 +86,21 @@ impl Swarm {
         let interval = common.unwrap_or_else(|| draw_interval(draw));
         Script {
             name: Name::numbered(place),
-            kind: [ScriptKind::Track, ScriptKind::Misc, ScriptKind::Fifo][draw.weighted(&[18, 1, 1])],
+            kind: self.kind(draw),
             interval,
             timeout: draw_timeout(draw, interval),
             rise: draw.pick(&[1, 1, 2, 3]),
             fall: draw.pick(&[1, 1, 2, 3]),
             habit: self.habit(draw),
+        }
+    }
+
+    fn kind(&self, draw: &mut Draw) -> ScriptKind {
+        let (misc, fifo) = (draw.chance(self.misc), draw.chance(FIFO));
+        match (misc, fifo) {
+            (true, _) => ScriptKind::Misc,
+            (false, true) => ScriptKind::Fifo,
+            (false, false) => ScriptKind::Track,
         }
     }
 
@@ -136,6 +150,6 @@ fn draw_costs(draw: &mut Draw) -> Costs {
     if !draw.chance(150) {
         return Costs::default();
     }
-    let mut cost = || Span::from_micros(draw.pick(&[0, 1, 50, 900, 30_000]));
+    let mut cost = || Span::from_micros(draw.pick(&[0, 1, 50, 900, 10_000]));
     Costs { callback: cost(), start: cost(), log: cost() }
 }

@@ -5,8 +5,11 @@
 
 mod store;
 mod text;
+mod timeline;
 mod words;
 
 pub use store::Store;
-pub use text::{cause_line, claim, finding, timeline};
+pub(crate) use store::write_whole;
+pub use text::{cause_line, claim, finding};
+pub use timeline::{Length, timeline};
 pub use words::Names;

@@ -2,129 +2,130 @@
 
 use std::fmt::Write as _;
 
-use treefall_model::event::{Event, Record};
-use treefall_model::release::Release;
+use treefall_model::event::Record;
+use treefall_model::release::{Defect, Release};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Verdict;
+use treefall_model::verdict::Outcome;
 
+use super::timeline::{Length, timeline};
 use super::words::Names;
 use crate::cause::Cause;
 use crate::finding::{Finding, ShrunkOn};
 
-/// Most lines of a timeline; what is beyond is counted.
-const TIMELINE_LINES_MAX: usize = 60;
-
-/// The find in one sentence.
+/// The find in one sentence: how the program fares, and the defect's own headline where the cause is known.
 #[must_use]
-pub fn claim(finding: &Finding) -> String {
+pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
     let broken = finding.broken();
-    format!("{} breaks `{}`: {}", finding.target, broken.signature.law.name(), broken.detail)
+    let fares = match &finding.verdict.outcome {
+        Outcome::Survived => format!("breaks `{}`", broken.signature.law.name()),
+        bad => ending(bad),
+    };
+    let what = match finding.cause.defects().first() {
+        Some(defect) => uncapitalised(defect.row().headline),
+        None => names.plain(&broken.detail),
+    };
+    format!("{} {fares}: {}.", finding.target, what.trim_end_matches('.'))
 }
 
-/// The cause in one line.
+/// How a run ended, to follow the program's name.
+pub(super) fn ending(outcome: &Outcome) -> String {
+    let place =
+        |function: &Option<String>| function.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
+    match outcome {
+        Outcome::Survived => "goes on to the end of the trace".to_owned(),
+        Outcome::Crashed { signal, function } => format!("dies of {signal}{}", place(function)),
+        Outcome::Hung { function } => format!("hangs{}", place(function)),
+    }
+}
+
+fn uncapitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    // A word all in capitals, as SIGTERM, stays as it is.
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+/// The cause in one line: the first defect whose mending makes the find vanish.
 #[must_use]
 pub fn cause_line(cause: &Cause) -> String {
     match cause {
         Cause::Known(defects) => {
-            let each = defects.iter().map(|defect| {
-                let row = defect.row();
-                let mended = match (row.mended_in, row.mended_by) {
-                    (Some(release), Some(commit)) => format!("mended in {release} by {commit}"),
-                    (Some(release), None) => format!("mended in {release}"),
-                    (None, _) => format!("not mended in {}", Release::NEWEST),
-                };
-                format!("{} ({mended})", defect.name())
-            });
-            each.collect::<Vec<_>>().join("; ")
+            defects.first().map_or_else(String::new, |it| format!("{} ({})", it.name(), mended(*it)))
         }
-        Cause::NotKnown => "NOT KNOWN: no single mend makes it vanish".to_owned(),
+        Cause::NotKnown => "NOT KNOWN: it stays, whichever known defect is mended".to_owned(),
         Cause::NotInReplica => "NOT KNOWN: the replica of this release does not show it".to_owned(),
     }
 }
 
-/// The whole report. `replay` is the command that replays it, `history` the run of the smallest trace.
+fn mended(defect: Defect) -> String {
+    let row = defect.row();
+    match (row.mended_in, row.mended_by) {
+        (Some(release), Some(commit)) => format!("mended in {release} by {commit}"),
+        (Some(release), None) => format!("mended in {release}"),
+        (None, _) => format!("not mended up to {}", Release::NEWEST),
+    }
+}
+
+/// The whole report. `origin` says where the find comes from, as `trace 3 of seed 1`; `history` is the run of
+/// the smallest trace; `replay` is the command that replays it.
 #[must_use]
-pub fn finding(finding: &Finding, history: &[Record], replay: &str) -> String {
-    let mut text = String::new();
+pub fn finding(finding: &Finding, origin: &str, history: &[Record], replay: &str) -> String {
+    let names = Names::new(&finding.trace).with_pids(history);
     let broken = finding.broken();
     let law = broken.signature.law;
+    let mut text = format!("{}\n\n", claim(finding, &names));
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{}", claim(finding));
-    let _ = writeln!(text, "\nlaw        {}: {}", law.name(), law.sentence());
-    let _ = writeln!(text, "signature  {}", broken.signature);
-    let _ = writeln!(text, "cause      {}", cause_line(&finding.cause));
-    for defect in finding.cause.defects() {
-        let _ = writeln!(text, "           {}", defect.row().headline);
+    let mut field = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<11}{value}");
+    };
+    field("law", &format!("{}: {}", law.name(), law.sentence()));
+    field("signature", &broken.signature.to_string());
+    field("cause", &cause_line(&finding.cause));
+    for (place, defect) in finding.cause.defects().iter().enumerate() {
+        match place {
+            0 => field("", defect.row().headline),
+            _ => field("", &format!("also vanishes when {} is mended ({})", defect.name(), mended(*defect))),
+        }
     }
-    let _ = writeln!(text, "outcome    {}", finding.verdict.outcome);
-    let _ = writeln!(text, "found      {}", found(finding));
-    let _ = writeln!(text, "confirmed  {}", confirmed(finding));
-    let _ = writeln!(text, "replay     {replay}\n");
-    text.push_str(&laws(&finding.verdict));
+    field("outcome", &finding.verdict.outcome.to_string());
+    field("found", &found(finding, origin));
+    field("confirmed", &confirmed(finding));
+    field("replay", replay);
+    text.push_str("\nlaws broken, and when (seconds), each where it first was:\n");
+    for broken in &finding.verdict.breaks {
+        let (at, signature) = (broken.at.to_string(), broken.signature);
+        let _ = writeln!(text, "  {at:>12}  {signature}: {}", names.plain(&broken.detail));
+    }
     text.push('\n');
-    text.push_str(&timeline(&finding.trace, history, &finding.verdict));
+    text.push_str(&timeline(&finding.trace, history, &finding.verdict, Length::Short));
     text
 }
 
-fn found(finding: &Finding) -> String {
-    let minimal = if finding.minimal { "minimal" } else { "not proved minimal" };
+fn found(finding: &Finding, origin: &str) -> String {
+    let minimal = if finding.minimal { "minimal" } else { "NOT proved minimal" };
     let on = match finding.shrunk_on {
         ShrunkOn::Itself => "",
         ShrunkOn::ReplicaConfirmed => ", each step confirmed on the real program",
         ShrunkOn::RealBecauseReplicaDiffers => ", on the real program: the replica does not show it",
     };
-    format!(
-        "trace {}, {} wakes; shrunk to {} in {} runs{on}; {minimal}",
-        finding.find.number,
-        finding.find.trace.wakes().len(),
-        finding.trace.wakes().len(),
-        finding.runs,
-    )
+    let (before, after) = (&finding.find.trace, &finding.trace);
+    format!("{origin}, {}; shrunk to {} in {} runs{on}; {minimal}", wakes(before), wakes(after), finding.runs)
+}
+
+fn wakes(trace: &Trace) -> String {
+    match trace.wakes().len() {
+        1 => "1 wake".to_owned(),
+        more => format!("{more} wakes"),
+    }
 }
 
 fn confirmed(finding: &Finding) -> String {
     match finding.confirmed {
-        true => format!("twice in fresh subjects, digest {:032x}", finding.digest),
+        true => format!("by two fresh runs, digest {:032x}", finding.digest),
         false => "NOT: two fresh runs did not agree with it".to_owned(),
     }
-}
-
-fn laws(verdict: &Verdict) -> String {
-    let mut text = String::from("laws broken, where each first was:\n");
-    for broken in &verdict.breaks {
-        let _ = writeln!(text, "  {:>12}  {}: {}", broken.at.to_string(), broken.signature, broken.detail);
-    }
-    text
-}
-
-/// The history as a short timeline, with the laws where they broke.
-#[must_use]
-pub fn timeline(trace: &Trace, history: &[Record], verdict: &Verdict) -> String {
-    let names = Names::new(trace);
-    let mut text = String::from("what happened:\n");
-    let mut lines = 0;
-    let mut left = 0;
-    for (place, record) in history.iter().enumerate() {
-        let broken = verdict.breaks.iter().filter(|broken| broken.records == place as u64 + 1);
-        let words = names.tell(&record.event);
-        if lines < TIMELINE_LINES_MAX {
-            if let Some(words) = words {
-                let mark = if matches!(record.event, Event::Woke { .. }) { '>' } else { ' ' };
-                let _ = writeln!(text, "{mark} {:>12}  {words}", record.at.to_string());
-                lines += 1;
-            }
-            for broken in broken {
-                let _ = writeln!(text, "! {:>12}  ^ {} breaks here", "", broken.signature.law.name());
-            }
-        } else {
-            left += usize::from(words.is_some());
-        }
-    }
-    if left > 0 {
-        let _ = writeln!(text, "  {:>12}  .. and {left} more", "");
-    }
-    if !verdict.outcome.survived() {
-        let _ = writeln!(text, "x {:>12}  the program {}", "", verdict.outcome);
-    }
-    text
 }

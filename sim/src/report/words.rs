@@ -1,7 +1,9 @@
 //! Events in words: one line each, with scripts and runs by their names.
 
-use treefall_model::event::{Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Target};
-use treefall_model::id::{ConfigId, Run, ScriptRef};
+use std::collections::BTreeMap;
+
+use treefall_model::event::{Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Target};
+use treefall_model::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
 use treefall_model::time::Deadline;
 use treefall_model::trace::Trace;
 
@@ -9,6 +11,7 @@ use treefall_model::trace::Trace;
 pub struct Names<'t> {
     trace: &'t Trace,
     generations: Vec<ConfigId>,
+    pids: BTreeMap<String, Run>,
 }
 
 impl<'t> Names<'t> {
@@ -16,7 +19,21 @@ impl<'t> Names<'t> {
     #[must_use]
     pub fn new(trace: &'t Trace) -> Self {
         let reloads = trace.wakes().iter().filter_map(|wake| wake.hup);
-        Self { trace, generations: std::iter::once(ConfigId(0)).chain(reloads).collect() }
+        Self {
+            trace,
+            generations: std::iter::once(ConfigId(0)).chain(reloads).collect(),
+            pids: BTreeMap::new(),
+        }
+    }
+
+    /// The same, knowing which child a pid was: where a pid was used again, the last one.
+    #[must_use]
+    pub fn with_pids(mut self, history: &[Record]) -> Self {
+        self.pids.extend(history.iter().filter_map(|record| match record.event {
+            Event::Started { run, pid } => Some((pid.to_string(), run)),
+            _ => None,
+        }));
+        self
     }
 
     /// `chk_haproxy`, or the script's place if no configuration of that generation has it.
@@ -37,6 +54,68 @@ impl<'t> Names<'t> {
         format!("{}#{}", self.script(run.of), run.nth)
     }
 
+    /// A law's detail with runs by their names: `s0, run 0@0#2, pid 1002, ..` becomes `chk#2, pid 1002, ..`.
+    #[must_use]
+    pub fn plain(&self, detail: &str) -> String {
+        let mut words: Vec<String> = Vec::new();
+        let mut named = false;
+        for word in detail.split(' ') {
+            let (before, middle, after) = bare(word);
+            if let Some(run) = parse_run(middle) {
+                named = true;
+                // `s0, run 0@0#2` says the script twice.
+                let script = self.script(run.of);
+                if let [.., of, it] = words.as_slice()
+                    && it == "run"
+                    && of.trim_end_matches(',') == script
+                {
+                    words.truncate(words.len() - 2);
+                } else if words.last().is_some_and(|it| it == "run") {
+                    words.pop();
+                }
+                words.push(format!("{before}{}{after}", self.run(run)));
+            } else {
+                words.push(word.to_owned());
+            }
+        }
+        if !named {
+            self.name_pids(&mut words);
+        }
+        self.name_scripts(&mut words);
+        words.join(" ")
+    }
+
+    /// `pid 1001` becomes `pid 1001, chk#1`, where that is known.
+    fn name_pids(&self, words: &mut [String]) {
+        for place in 1..words.len() {
+            let (_, number, _) = bare(&words[place]);
+            if words[place - 1].trim_start_matches('(') == "pid"
+                && let Some(run) = self.pids.get(number)
+            {
+                let named = format!("{number}, {}", self.run(*run));
+                words[place] = words[place].replacen(number, &named, 1);
+            }
+        }
+    }
+
+    /// `script 0 of generation 1` becomes `chk of generation 1`.
+    fn name_scripts(&self, words: &mut Vec<String>) {
+        let mut place = 0;
+        while place + 4 < words.len() {
+            let generation = bare(&words[place + 4]).1.parse();
+            if let (["script", number, "of", "generation"], Ok(generation)) =
+                ([0, 1, 2, 3].map(|next| words[place + next].as_str()), generation)
+                && let Ok(script) = number.parse()
+            {
+                let of = ScriptRef { generation: Generation(generation), script: ScriptId(script) };
+                let name = self.script(of);
+                words[place] = name.split('@').next().unwrap_or_default().to_owned();
+                words.remove(place + 1);
+            }
+            place += 1;
+        }
+    }
+
     /// The event in words; `None` for one that says nothing to a person.
     #[must_use]
     pub fn tell(&self, event: &Event) -> Option<String> {
@@ -52,9 +131,13 @@ impl<'t> Names<'t> {
             Event::Exited { run, status } => format!("{} ends ({status})", self.run(run)),
             Event::Moot { run } => format!("{} is told to end, but is not alive", self.run(run)),
             Event::SignalRead { signal } => format!("the program reads {signal}"),
-            Event::Dispatched { handler, entry, script, run } => self.dispatched(handler, entry, script, run)?,
+            Event::Dispatched { handler, entry, script, run } => {
+                self.dispatched(handler, entry, script, run)?
+            }
             Event::Started { run, pid } => format!("{} starts (pid {pid})", self.run(run)),
-            Event::StartFailed { script, .. } => format!("{} cannot be started: fork fails", self.script(script)),
+            Event::StartFailed { script, .. } => {
+                format!("{} cannot be started: fork fails", self.script(script))
+            }
             Event::Signalled { target, run, signal, answer } => {
                 let whom = run.map_or_else(|| target_words(target), |run| self.run(run));
                 match answer {
@@ -83,8 +166,10 @@ impl<'t> Names<'t> {
         script: Option<ScriptRef>,
         run: Option<Run>,
     ) -> Option<String> {
-        let script = || script.map_or_else(|| "a script that is gone".to_owned(), |script| self.script(script));
-        let child = || run.map_or_else(|| format!("a child of {} that is gone", script()), |run| self.run(run));
+        let script =
+            || script.map_or_else(|| "a script that is gone".to_owned(), |script| self.script(script));
+        let child =
+            || run.map_or_else(|| format!("a child of {} that is gone", script()), |run| self.run(run));
         Some(match (handler, entry) {
             (Handler::TimerFd, _) => "the timer handler moves what is due".to_owned(),
             (Handler::SignalFd, _) => "the signal handler begins".to_owned(),
@@ -96,7 +181,9 @@ impl<'t> Names<'t> {
                 format!("the exit of {} is handled", child())
             }
             (Handler::Backstop, _) => "the backstop of the shutdown comes".to_owned(),
-            (Handler::Dispatcher | Handler::Reload | Handler::TerminateStart | Handler::Killer, _) => return None,
+            (Handler::Dispatcher | Handler::Reload | Handler::TerminateStart | Handler::Killer, _) => {
+                return None;
+            }
         })
     }
 
@@ -143,4 +230,23 @@ fn target_words(target: Target) -> String {
         Target::OwnGroup => "its own group".to_owned(),
         Target::Everyone => "every process there is".to_owned(),
     }
+}
+
+/// A word without what punctuation is before it and after it.
+fn bare(word: &str) -> (&str, &str, &str) {
+    let mark = |c: char| !c.is_ascii_alphanumeric();
+    let start = word.find(|c| !mark(c)).unwrap_or(word.len());
+    let end = word.rfind(|c| !mark(c)).map_or(start, |last| last + 1);
+    (&word[..start], &word[start..end], &word[end..])
+}
+
+/// The run that the model writes as `0@1#2`.
+fn parse_run(text: &str) -> Option<Run> {
+    let (script, rest) = text.split_once('@')?;
+    let (generation, nth) = rest.split_once('#')?;
+    let of = ScriptRef {
+        generation: Generation(generation.parse().ok()?),
+        script: ScriptId(script.parse().ok()?),
+    };
+    Some(Run { of, nth: nth.parse().ok()? })
 }

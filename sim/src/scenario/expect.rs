@@ -8,7 +8,7 @@ use std::fmt;
 use treefall_model::event::{EntryKind, Step};
 use treefall_model::law::Law;
 use treefall_model::release::Release;
-use treefall_model::verdict::{Signature, Verdict, Weight};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 /// Whom a row speaks of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,12 +221,15 @@ impl Expectation {
 
     /// Compares what is expected with what a run showed.
     ///
-    /// After a memory break anything can happen, so how the run ended counts only if none is expected.
+    /// After a memory break anything can happen, so how the run ended counts only if none is expected. A hang is
+    /// what an expected break of `progress` looks like.
     #[must_use]
     pub fn compare(&self, verdict: &Verdict) -> Comparison {
         let broken = || verdict.breaks.iter().map(|broken| broken.signature);
         let expected = |signature| self.failures.iter().any(|failure| failure.is(signature));
         let memory = self.failures.iter().any(|failure| failure.law().weight() == Weight::Memory);
+        let hang = self.failures.iter().any(|failure| failure.law() == Law::Progress);
+        let hung = hang && matches!(verdict.outcome, Outcome::Hung { .. });
         Comparison {
             missing: self
                 .failures
@@ -235,7 +238,7 @@ impl Expectation {
                 .filter(|failure| !broken().any(|s| failure.is(s)))
                 .collect(),
             unexpected: broken().filter(|signature| !expected(*signature)).collect(),
-            ended_badly: !memory && !verdict.outcome.survived(),
+            ended_badly: !memory && !hung && !verdict.outcome.survived(),
         }
     }
 }
@@ -325,7 +328,7 @@ mod tests {
     use super::*;
     use treefall_model::Instant;
     use treefall_model::signal::Signal;
-    use treefall_model::verdict::{Break, Outcome};
+    use treefall_model::verdict::Break;
 
     fn known(text: &str) -> Release {
         Release::parse(text).expect("in the table")

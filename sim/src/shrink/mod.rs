@@ -14,6 +14,7 @@
 
 mod edit;
 mod size;
+pub mod small;
 
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};

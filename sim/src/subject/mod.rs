@@ -76,7 +76,7 @@ pub enum SubjectError {
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
     /// A find could not be kept.
-    #[error("cannot write {path}: {source}; nothing was lost, the search ends here")]
+    #[error("cannot write {path}: {source}; name a folder for finds that can be written: `--out DIR`")]
     Keep {
         /// The file.
         path: std::path::PathBuf,

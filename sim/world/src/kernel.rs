@@ -106,6 +106,8 @@ pub(crate) struct Kernel<'t> {
     own_at: Instant,
     /// Calls since the loop last moved on.
     steps: u32,
+    /// Where the clock stood then.
+    moved_at: Instant,
     /// Most of them.
     steps_max: u32,
     /// Most scripts that any configuration of the trace has.
@@ -148,6 +150,7 @@ impl<'t> Kernel<'t> {
             own_left: OWN_WAKES_BASE,
             own_at: Instant::START,
             steps: 0,
+            moved_at: Instant::START,
             steps_max: 0,
             widest: setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0),
         };
@@ -200,6 +203,7 @@ impl<'t> Kernel<'t> {
     /// The blocking call used up a wake, or time passed: the bound of steps counts anew.
     fn moved_on(&mut self) {
         self.steps = 0;
+        self.moved_at = self.now;
         let most = STEPS_BASE + STEPS_EACH * (2 * self.widest + self.children.unreaped());
         self.steps_max = u32::try_from(most).unwrap_or(u32::MAX);
     }
@@ -217,11 +221,12 @@ impl<'t> Kernel<'t> {
     pub(crate) fn block<O: Observer>(&mut self, out: &mut Recorder<O>) -> Woken {
         self.reading = false;
         self.reaped.clear();
-        let before = (self.used, self.now);
+        let used = self.used;
         let deadline = self.timer.map_or(Deadline::Never, Deadline::At);
         out.emit(self.now, Event::Blocked { deadline });
         let woken = self.wait(out);
-        if before != (self.used, self.now) {
+        // Handlers that cost time move the clock too: a loop that is late and blocks is slow, not stuck.
+        if used != self.used || self.moved_at != self.now {
             self.moved_on();
         }
         woken

@@ -7,7 +7,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use treefall_model::event::{Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target};
+use treefall_model::event::{
+    Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target,
+};
 use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef, StartNo};
 use treefall_model::law::Law;
 use treefall_model::observe::{self, Mark, Observed};
@@ -317,7 +319,17 @@ wire_enum!(Step {
 wire_struct!(Signature { law, step, entry });
 wire_struct!(Break { signature, at, records, detail });
 wire_struct!(Counts {
-    timer_wakes, exits, hups, terms, records, wakes, starts, failed_starts, reloads, timeouts, steps,
+    timer_wakes,
+    exits,
+    hups,
+    terms,
+    records,
+    wakes,
+    starts,
+    failed_starts,
+    reloads,
+    timeouts,
+    steps,
 });
 
 /// Rules by the release whose behaviours they have, and their defects.
@@ -434,7 +446,7 @@ pub struct Options {
 }
 wire_struct!(Options { rules, watch });
 type WatchOptions = observe::Options;
-wire_struct!(WatchOptions { judge, indexes, hash_indexes, keep });
+wire_struct!(WatchOptions { judge, indexes, whole, hash_indexes, keep });
 
 /// From the library to `treefall`.
 #[derive(Clone, PartialEq, Eq, Debug)]

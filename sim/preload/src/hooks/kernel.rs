@@ -58,7 +58,11 @@ fn off() -> bool {
 
 /// The clock in microseconds since the trace began.
 fn clock() -> u64 {
-    if mode() == Mode::Run { drive::with(|session| session.world.clock().as_micros()) } else { calibrate::clock() }
+    if mode() == Mode::Run {
+        drive::with(|session| session.world.clock().as_micros())
+    } else {
+        calibrate::clock()
+    }
 }
 
 /// # Safety
@@ -81,7 +85,11 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
 
 /// What the clock shows, when the asking itself is not to be counted.
 fn calm_clock() -> u64 {
-    if mode() == Mode::Run { drive::with(|session| session.world.now().as_micros()) } else { calibrate::clock() }
+    if mode() == Mode::Run {
+        drive::with(|session| session.world.now().as_micros())
+    } else {
+        calibrate::clock()
+    }
 }
 
 /// # Safety
@@ -231,8 +239,7 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
     }
     match fd {
         TIMER_FD if bytes >= 8 => {
-            let expired =
-                if mode() == Mode::Run { drive::read_timer() } else { calibrate::read_timer() };
+            let expired = if mode() == Mode::Run { drive::read_timer() } else { calibrate::read_timer() };
             if !expired {
                 return fail(EAGAIN) as isize;
             }
@@ -284,7 +291,9 @@ pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i3
         return next!(waitpid(pid, status, options) as fn(i32, *mut i32, i32) -> i32);
     }
     if pid != -1 || options & NO_HANG == 0 {
-        fatal(format_args!("the program called waitpid({pid}, .., {options}), not for any child without waiting"));
+        fatal(format_args!(
+            "the program called waitpid({pid}, .., {options}), not for any child without waiting"
+        ));
     }
     let reaped = if mode() == Mode::Run { drive::with(|s| s.world.reap()) } else { calibrate::reap() };
     match reaped {
@@ -365,14 +374,22 @@ fn no_mask(old: *mut u64) -> i32 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn sigprocmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
-    if off() { next!(sigprocmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32) } else { no_mask(old) }
+    if off() {
+        next!(sigprocmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32)
+    } else {
+        no_mask(old)
+    }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_sigmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
-    if off() { next!(pthread_sigmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32) } else { no_mask(old) }
+    if off() {
+        next!(pthread_sigmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32)
+    } else {
+        no_mask(old)
+    }
 }
 
 /// # Safety

@@ -55,14 +55,15 @@ pub unsafe extern "C" fn free(block: *mut u8) {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
-    let Some(ours) = NonNull::new(block).filter(|_| mode() != Mode::Off && heap::holds(block as usize)) else {
+    let Some(ours) = NonNull::new(block).filter(|_| mode() != Mode::Off && heap::holds(block as usize))
+    else {
         if block.is_null() && mode() != Mode::Off {
             return heap::allocate(size, 16);
         }
         // SAFETY: the caller's own arguments, not ours.
         return unsafe { __libc_realloc(block, size) };
     };
-    let kept = heap::size_of(ours).min(size);
+    let kept = heap::bytes_of(ours).min(size);
     let larger = heap::allocate(size, 16);
     // SAFETY: two blocks that do not overlap, each at least this long.
     unsafe { core::ptr::copy_nonoverlapping(block, larger, kept) };

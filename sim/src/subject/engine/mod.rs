@@ -20,8 +20,8 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 use treefall_world::wire::{self, Facts, Reply, Request, RulesAs, Told};
 
-use super::{Options, Ran};
 use super::program::{Program, ProgramError};
+use super::{Options, Ran};
 use process::Process;
 
 /// A real program, calibrated and ready to run traces.
@@ -70,7 +70,9 @@ pub enum EngineError {
         said: String,
     },
     /// The calibration or a run was refused by the library.
-    #[error("the engine cannot drive this program: {why}; use `replica:RELEASE`, and please report the build")]
+    #[error(
+        "the engine cannot drive this program: {why}; use `replica:RELEASE`, and please report the build"
+    )]
     Refused {
         /// Why.
         why: String,
@@ -136,7 +138,12 @@ impl Engine {
     ///
     /// # Errors
     /// An [`EngineError`] when the harness cannot go on. A crash or a hang of the program is none.
-    pub fn run(&mut self, traces: &[Trace], rules: &RulesAs, watch: Options) -> Result<Vec<EngineRan>, EngineError> {
+    pub fn run(
+        &mut self,
+        traces: &[Trace],
+        rules: &RulesAs,
+        watch: Options,
+    ) -> Result<Vec<EngineRan>, EngineError> {
         let encoded = traces.iter().map(codec::encode).collect();
         let options = wire::Options { rules: rules.clone(), watch };
         self.process.ask(&Request::Batch { options, traces: encoded })?;

@@ -115,7 +115,10 @@ impl Process {
         };
         let mut said = Vec::new();
         // What cannot be read is not told.
-        let _ = self.complaints.rewind().and_then(|()| (&self.complaints).take(COMPLAINT_MAX).read_to_end(&mut said));
+        let _ = self
+            .complaints
+            .rewind()
+            .and_then(|()| (&self.complaints).take(COMPLAINT_MAX).read_to_end(&mut said));
         let said = String::from_utf8_lossy(&said).trim().replace('\n', "; ");
         EngineError::Gone { how, said: if said.is_empty() { String::new() } else { format!(": {said}") } }
     }

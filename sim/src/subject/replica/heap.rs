@@ -127,6 +127,10 @@ pub(super) struct Heap {
     words: Vec<u64>,
     truths: Vec<Truth>,
     freed: VecDeque<u32>,
+    /// Blocks that changed since the observer last looked.
+    changes: Vec<Block>,
+    /// For each block, whether it is one of them.
+    changed: Vec<bool>,
     policy: HeapPolicy,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
@@ -147,6 +151,8 @@ impl Heap {
             words: vec![0; usize::try_from(words).unwrap_or_default()],
             truths: Vec::new(),
             freed: VecDeque::new(),
+            changes: Vec::new(),
+            changed: Vec::new(),
             policy,
             pid_tree: 1,
             watching: false,
@@ -200,6 +206,7 @@ impl Heap {
     pub(super) fn set(&mut self, address: Addr, value: u64) -> Result<(), Trap> {
         let Some(word) = self.words.get_mut(Self::word_of(address)) else { return Err(Trap(address)) };
         *word = value;
+        self.change(address);
         if self.watching {
             self.used(address);
         }
@@ -233,6 +240,32 @@ impl Heap {
         self.truths.get_mut(usize::try_from(place).ok()?)
     }
 
+    /// The block in which `address` lies, if any, changes.
+    #[inline]
+    fn change(&mut self, address: Addr) {
+        let place = address.wrapping_sub(BLOCKS_AT) / STRIDE;
+        if let Some(changed) = usize::try_from(place).ok().and_then(|place| self.changed.get_mut(place))
+            && !*changed
+        {
+            *changed = true;
+            // Fewer blocks than a number can tell: there is one.
+            self.changes.push(Block(place as u32));
+        }
+    }
+
+    /// What changed since the observer last looked.
+    pub(super) fn changes(&self) -> &[Block] {
+        &self.changes
+    }
+
+    /// The observer has looked.
+    #[inline]
+    pub(super) fn changes_seen(&mut self) {
+        for block in self.changes.drain(..) {
+            self.changed[block.0 as usize] = false;
+        }
+    }
+
     /// How many blocks there are.
     pub(super) fn blocks(&self) -> u32 {
         // Each has 128 bytes: memory ends before the number does.
@@ -256,11 +289,14 @@ impl Heap {
             let entry = Self::address_of(Block(self.blocks()));
             self.words.resize(self.words.len() + BLOCK_WORDS, 0);
             self.truths.push(Truth::NEW);
+            self.changed.push(false);
+            self.change(entry);
             return entry;
         };
         let entry = Self::address_of(Block(number));
         let from = Self::word_of(entry);
         self.words[from..from + ENTRY_WORDS].fill(0);
+        self.change(entry);
         let truth = &mut self.truths[number as usize];
         (truth.live, truth.placed, truth.pid_tree) = (true, false, 0);
         entry
@@ -269,6 +305,7 @@ impl Heap {
     /// Takes an entry's block back. What lies in it stays.
     pub(super) fn free(&mut self, entry: Addr) {
         let (here, pid_tree, watching) = (self.here, self.pid_tree, self.watching);
+        self.change(entry);
         let Some(truth) = self.truth(entry).filter(|truth| truth.live) else { return };
         truth.live = false;
         truth.freed = here;
@@ -283,6 +320,7 @@ impl Heap {
     /// An entry was linked in a deadline tree or a list, or (`placed` false) taken out of it.
     #[inline]
     pub(super) fn placed(&mut self, entry: Addr, placed: bool) {
+        self.change(entry);
         let Some(truth) = self.truth(entry) else { return };
         let odd = truth.placed == placed;
         truth.placed = placed;
@@ -293,6 +331,7 @@ impl Heap {
     /// An entry was linked in the pid tree, or (`linked` false) taken out of it.
     #[inline]
     pub(super) fn pid_linked(&mut self, entry: Addr, linked: bool) {
+        self.change(entry);
         let (here, pid_tree) = (self.here, self.pid_tree);
         let Some(truth) = self.truth(entry) else { return };
         let odd = (truth.pid_tree == pid_tree) == linked;

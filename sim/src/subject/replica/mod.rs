@@ -9,8 +9,9 @@
 //!   master's trees and lists;
 //! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
 //!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for;
-//! - `view`: what an observer sees of the indexes.
+//! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
 
+mod beside;
 mod entry;
 mod handlers;
 mod heap;
@@ -29,6 +30,7 @@ mod tests;
 #[cfg(test)]
 mod tree_tests;
 
+pub use beside::play_bytes;
 pub use heap::{Fault, Mark, Note};
 pub use scheduler::{Finished, Replica};
 pub use subject::{ReplicaSubject, probe_replica, run_replica};

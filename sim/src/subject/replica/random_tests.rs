@@ -13,7 +13,7 @@ use treefall_model::trace::{
     Trace, Wake, run,
 };
 
-use super::tree_tests::sound;
+use super::beside::sound;
 use super::{Finished, Replica};
 
 /// The defects that break the pid tree.

@@ -9,7 +9,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
-use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, Type, due_word};
+use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
 use super::heap::Fault;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
@@ -98,23 +98,42 @@ impl<O: Observer> Replica<'_, O> {
             let its_killer_is_due = self.function_of(entry)?.is_some_and(Function::is_killer);
             let last = its_killer_is_due || signal == Signal::KILL;
             self.signal_group_of(entry, if last { Signal::KILL } else { signal })?;
-            self.queues.unlink(entry)?;
-            let linked = rule::timed_out_leaves(&self.rules) != PidEntryLeaves::AtExpiry;
-            if last {
-                if linked {
-                    self.queues.erase_pid(entry)?;
-                }
-                self.retire(entry)?;
-                continue;
-            }
-            self.set_type(entry, Type::Child)?;
-            self.give_to_killer(entry, ending, due)?;
-            self.queues.insert_due(Tree::Child, entry)?;
-            if !linked {
-                self.queues.insert_pid(entry)?;
+            match ending {
+                // The clean-up that follows drops this entry with all that is queued, as well as it does that.
+                Ending::Reload if last => {}
+                Ending::Reload => self.track_anew(entry, ending, due)?,
+                Ending::Shutdown => self.take_back(entry, ending, due, last)?,
             }
         }
         Ok(())
+    }
+
+    /// The child of a queued timeout gets a further entry, the killer's.
+    fn track_anew(&mut self, old: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
+        let entry = self.new_entry(Type::Child, killer_of(ending), None)?;
+        for field in [PID, ARGUMENT] {
+            let value = self.queues.field(old, field)?;
+            self.queues.write(entry, field, value)?;
+        }
+        self.give_to_killer(entry, ending, due)?;
+        self.queues.insert_due(Tree::Child, entry)?;
+        self.queues.insert_pid(entry)
+    }
+
+    /// A queued timeout's entry goes back to CHILD for the killer, or, its killer being due, is done with.
+    fn take_back(&mut self, entry: Addr, ending: Ending, due: Deadline, last: bool) -> Result<(), Fault> {
+        self.queues.unlink(entry)?;
+        let linked = rule::timed_out_leaves(&self.rules) != PidEntryLeaves::AtExpiry;
+        if last {
+            if linked {
+                self.queues.erase_pid(entry)?;
+            }
+            return self.retire(entry);
+        }
+        self.set_type(entry, Type::Child)?;
+        self.give_to_killer(entry, ending, due)?;
+        self.queues.insert_due(Tree::Child, entry)?;
+        if linked { Ok(()) } else { self.queues.insert_pid(entry) }
     }
 
     /// `thread_cleanup_master`: all entries are retired but children that are to be kept, and UNUSE is freed.

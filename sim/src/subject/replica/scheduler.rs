@@ -110,6 +110,7 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
         let at = self.world.now();
         let view = View(&self.queues.heap);
         self.world.observer().step(step, at, &view);
+        self.queues.heap.changes_seen();
     }
 }
 
@@ -329,7 +330,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     }
 
     /// An entry from the head of UNUSE, uncleared, else a zeroed one from the heap.
-    fn new_entry(
+    pub(super) fn new_entry(
         &mut self,
         ty: Type,
         function: Function,

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use treefall_model::index::{Block, IndexView, Link, Tree};
-use treefall_model::release::{Behaviour, Release};
+use treefall_model::index::{Block, Tree};
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{Addr, DUE, PID, pid_word};
-use super::heap::{Fault, Heap};
-use super::queues::Queues;
-use super::view::View;
+use super::beside::{BOTH, TreeOp, check, play_beside_a_sorted_list, queues};
+use super::entry::{Addr, PID, pid_word};
+use super::heap::Heap;
 
 fn tree_ops() -> impl Strategy<Value = Vec<TreeOp>> {
     let op = prop_oneof![

@@ -115,4 +115,9 @@ impl IndexView for View<'_> {
     fn blocks(&self) -> u32 {
         self.0.blocks()
     }
+
+    #[inline]
+    fn changed(&self) -> Option<&[Block]> {
+        Some(self.0.changes())
+    }
 }

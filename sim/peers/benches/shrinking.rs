@@ -1,0 +1,35 @@
+//! Finding and shrinking one planted bug of three steps: treefall, proptest-state-machine, quickcheck.
+//!
+//! Beside the times, the run prints what each came to over a hundred seeds.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use treefall_peers::planted::{Found, proptest, quickcheck, treefall};
+
+const SEEDS: u64 = 100;
+
+fn shrinking(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("planted bug of three steps");
+    group.sample_size(10);
+    let tools: [(&str, fn(u64) -> Found); 3] =
+        [("treefall", treefall), ("proptest-state-machine", proptest), ("quickcheck", quickcheck)];
+    for (name, tool) in tools {
+        let all: Vec<Found> = (0..SEEDS).map(tool).collect();
+        let (least, most) =
+            (all.iter().map(|found| found.steps).min(), all.iter().map(|found| found.steps).max());
+        let runs: u64 = all.iter().map(|found| found.runs).sum();
+        println!("{name}: {least:?} to {most:?} steps, {} runs a seed", runs / SEEDS);
+        let mut seed = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                seed = (seed + 1) % SEEDS;
+                black_box(tool(seed))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, shrinking);
+criterion_main!(benches);

@@ -1,0 +1,146 @@
+//! The trees of the simulated memory beside a sorted list: for the tests of this module and for the fuzzer.
+//!
+//! Each operation is played on CHILD, on CHILD_PID and on a list of keys kept in order; after each, both trees
+//! must be sound, hold what the list holds in the same order, and find what it has.
+
+use treefall_model::index::{Block, IndexView, Link, Tree};
+use treefall_model::release::{Behaviour, Release};
+use treefall_model::trace::HeapPolicy;
+
+use super::entry::{Addr, DUE, PID, pid_word};
+use super::heap::{Fault, Heap};
+use super::queues::Queues;
+use super::view::View;
+
+/// Most operations of one play: each is followed by a look at all nodes.
+const OPS_MAX: usize = 500;
+
+/// What keeps a red-black tree is kept: parents, colours, black height, cached leftmost. Its nodes in order, or
+/// what is wrong.
+pub(super) fn sound<V: IndexView>(view: &V, tree: Tree) -> Result<Vec<Block>, String> {
+    let mut nodes = Vec::new();
+    let depth = view.blocks() as usize;
+    below(view, tree, (view.root(tree), Link::End, false), depth, &mut nodes)?;
+    let first = nodes.first().map_or(Link::End, |block| Link::To(*block));
+    match view.leftmost(tree) {
+        Some(cached) if cached != first => Err(format!("cached {cached:?}, leftmost {first:?}")),
+        _ => Ok(nodes),
+    }
+}
+
+/// As [`sound`], by addresses.
+pub(super) fn check(queues: &Queues, tree: Tree) -> Result<Vec<Addr>, String> {
+    let nodes = sound(&View(&queues.heap), tree)?;
+    Ok(nodes.into_iter().map(Heap::address_of).collect())
+}
+
+/// The black height below a link, given with the parent that it should name and whether that is red; the nodes
+/// there are appended in order. At most `depth` levels are followed.
+fn below<V: IndexView>(
+    view: &V,
+    tree: Tree,
+    (link, parent, under_red): (Link, Link, bool),
+    depth: usize,
+    nodes: &mut Vec<Block>,
+) -> Result<usize, String> {
+    let block = match link {
+        Link::End => return Ok(0),
+        Link::Wild => return Err("wild link".into()),
+        Link::To(block) => block,
+    };
+    let depth = depth.checked_sub(1).ok_or("too deep: a cycle")?;
+    let node = view.node(tree, block);
+    if node.parent != parent {
+        return Err(format!("{block:?} has parent {:?}, not {parent:?}", node.parent));
+    }
+    if node.red && (under_red || parent == Link::End) {
+        return Err(format!("{block:?} is red under red, or a red root"));
+    }
+    let left = below(view, tree, (node.left, link, node.red), depth, nodes)?;
+    nodes.push(block);
+    let right = below(view, tree, (node.right, link, node.red), depth, nodes)?;
+    if left != right {
+        return Err(format!("black heights {left} and {right} below {block:?}"));
+    }
+    Ok(left + usize::from(!node.red))
+}
+
+pub(super) fn behaviour(release: &str) -> Behaviour {
+    Behaviour::of(Release::parse(release).expect("a release of the table"))
+}
+
+/// Both rules for equal keys and the cached leftmost.
+pub(super) const BOTH: [&str; 2] = ["2.2.4", "2.2.5"];
+
+pub(super) fn queues(release: &str) -> Queues {
+    Queues::new(HeapPolicy::LastFreedFirst, &behaviour(release))
+}
+
+/// A tree's operation: insert this key, or erase the n-th node there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TreeOp {
+    Insert(u8),
+    Erase(u16),
+}
+
+/// Plays `ops` on CHILD and CHILD_PID at once, and on a list of keys kept in order beside them.
+pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result<(), String> {
+    let mut queues = queues(release);
+    let last_in_first = release == BOTH[0];
+    let mut beside: Vec<(u8, Addr)> = Vec::new();
+    let told = |fault: Fault| format!("{fault:?}");
+    for op in ops {
+        queues.heap.enter(treefall_model::time::Instant::START, "test");
+        match *op {
+            TreeOp::Insert(key) => {
+                let entry = queues.heap.allocate();
+                queues.write(entry, DUE, u64::from(key)).map_err(told)?;
+                queues.write(entry, PID, pid_word(i32::from(key) - 12, 0)).map_err(told)?;
+                queues.insert_due(Tree::Child, entry).map_err(told)?;
+                queues.insert_pid(entry).map_err(told)?;
+                let place = beside.partition_point(|(k, _)| if last_in_first { *k < key } else { *k <= key });
+                beside.insert(place, (key, entry));
+            }
+            TreeOp::Erase(nth) if !beside.is_empty() => {
+                let (_, entry) = beside.remove(usize::from(nth) % beside.len());
+                queues.erase_due(Tree::Child, entry).map_err(told)?;
+                queues.erase_pid(entry).map_err(told)?;
+                queues.heap.free(entry);
+            }
+            TreeOp::Erase(_) => {}
+        }
+        let expected: Vec<Addr> = beside.iter().map(|(_, entry)| *entry).collect();
+        for tree in [Tree::Child, Tree::ChildPid] {
+            let nodes = check(&queues, tree)?;
+            if nodes != expected {
+                return Err(format!("{}: {nodes:x?}, not {expected:x?}", tree.name()));
+            }
+        }
+        for key in 0..24_u8 {
+            let found = queues.find_pid(i32::from(key) - 12).map_err(told)?;
+            let known = found.map(|entry| beside.contains(&(key, entry)));
+            if known != beside.iter().any(|(k, _)| *k == key).then_some(true) {
+                return Err(format!("key {key}: found {found:x?}"));
+            }
+        }
+    }
+    if queues.heap.notes().is_empty() { Ok(()) } else { Err("a sound use was noted".into()) }
+}
+
+/// Plays the operations that `bytes` stand for, two bytes each, by both rules for equal keys.
+///
+/// # Panics
+/// When a tree differs from the list beside it.
+pub fn play_bytes(bytes: &[u8]) {
+    let op = |pair: &[u8]| match *pair {
+        [what, key] if what % 5 < 3 => TreeOp::Insert(key % 24),
+        [high, low] => TreeOp::Erase(u16::from_le_bytes([low, high])),
+        _ => TreeOp::Erase(0),
+    };
+    let ops: Vec<TreeOp> = bytes.chunks_exact(2).take(OPS_MAX).map(op).collect();
+    for release in BOTH {
+        if let Err(differs) = play_beside_a_sorted_list(release, &ops) {
+            panic!("{release}: {differs}, after {ops:?}");
+        }
+    }
+}

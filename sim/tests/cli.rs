@@ -1,0 +1,521 @@
+//! The command as a person or a script meets it: what it prints, its exit statuses, what it leaves on disk.
+//!
+//! The README and `cmd/*.trycmd` are run as they stand. What needs a real keepalived is listed as ignored, with
+//! the reason, where none is installed.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Map, Value};
+use treefall::subject::program::find_installed;
+
+const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
+/// A scenario that is right, to be made wrong in one place.
+const GOOD: &str = r#"format = 1
+title = "x"
+
+[[script]]
+name = "chk"
+interval = "3s"
+timeout = "2s"
+
+[[wake]]
+after = "next-timer"
+signals = ["HUP"]
+
+[expect]
+"2.3.1" = "no-dangling-node"
+"#;
+/// What every finding tells a script.
+const FINDING_FIELDS: [&str; 16] = [
+    "target",
+    "release",
+    "law",
+    "outcome",
+    "signature",
+    "defect",
+    "mended_by",
+    "seed",
+    "traces",
+    "elapsed_ms",
+    "wakes_found",
+    "wakes_minimal",
+    "confirmed",
+    "digest",
+    "scenario",
+    "report",
+];
+/// How often something awaited is looked for, 20 ms apart: a minute.
+const LOOKS_MAX: u32 = 3_000;
+
+type Outcome = Result<(), Failed>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    // The commands of the README are meant to be typed at the top of the repository.
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::set_current_dir(top).expect("the repository is there");
+    let test = |name: &str, body: fn() -> Outcome| Trial::test(name, body);
+    let mut trials = vec![
+        test("the README and cmd/*.trycmd say what happens", documents),
+        test("a scenario file that is wrong is refused with place and remedy", wrong_scenarios),
+        test("a program that is no keepalived is refused with the reason", wrong_programs),
+        test("nothing is written when a command is refused", nothing_half_written),
+        test("every command prints JSON objects and a summary last", json_of_every_command),
+        test("findings do not depend on the number of jobs", jobs_make_no_difference),
+        test("a killed hunt leaves what it found, and it replays", killed_hunt_keeps_its_finds),
+        test("Ctrl-C ends a hunt with its summary", interrupted_hunt_ends_cleanly),
+        test("a closed pipe ends the command quietly", closed_pipe),
+        test("a baseline hides what it breaks too", baseline_hides),
+        test("a find replays as expected by itself", finds_replay),
+        test("no colours reach a file", no_colours_in_a_file),
+    ];
+    trials.extend(real_trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn real_trials() -> Vec<Trial> {
+    let real = find_installed().into_iter().next();
+    let tests: [(&str, fn(&Path) -> Outcome); 3] = [
+        ("a hunt finds only known defects", real_hunt),
+        ("a copy that is cut off, nameless or without its symbols is refused", real_mutilated),
+        ("a copy that was stripped of debug symbols is driven", real_stripped),
+    ];
+    let trials = tests.into_iter().map(|(name, body)| {
+        let name = format!("real program: {name}");
+        match &real {
+            Some(path) => {
+                let path = path.clone();
+                Trial::test(name, move || body(&path))
+            }
+            None => Trial::test(name, || Ok(()))
+                .with_ignored_flag(true)
+                .with_kind("ignored: no keepalived is installed"),
+        }
+    });
+    trials.collect()
+}
+
+fn treefall(arguments: &[&str]) -> io::Result<Output> {
+    Command::new(TREEFALL).args(arguments).output()
+}
+
+fn status(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Outcome {
+    if holds { Ok(()) } else { Err(why().into()) }
+}
+
+/// The command is refused with this status and with an error that says each of these.
+fn refused(what: &str, arguments: &[&str], wanted: i32, says: &[&str]) -> Outcome {
+    let output = treefall(arguments)?;
+    let text = stderr(&output);
+    let told = || format!("{what}: {:?}\n{}{text}", status(&output), stdout(&output));
+    ensure(status(&output) == Some(wanted), told)?;
+    ensure(text.starts_with("error: ") && !text.contains("panicked"), told)?;
+    says.iter().try_for_each(|says| ensure(text.contains(says), || format!("no `{says}` in {}", told())))
+}
+
+fn documents() -> Outcome {
+    let cases = trycmd::TestCases::new();
+    cases.register_bin("treefall", Path::new(TREEFALL));
+    cases.register_bin("cargo", trycmd::schema::Bin::Ignore);
+    cases.case("README.md").case("sim/tests/cmd/*.trycmd");
+    cases.run();
+    Ok(())
+}
+
+fn wrong_scenarios() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let exit = "after = \"+1s\"\nexits = [{ run = \"chk#7\", status = 0 }]\nsignals";
+    let table: [(&str, Vec<u8>, &[&str]); 12] = [
+        (
+            "unknown key",
+            edited("timeout =", "timeuot ="),
+            &["no key \"timeuot\"", ":7:1", "did you mean `timeout`?"],
+        ),
+        ("unquoted duration", edited("\"3s\"", "3s"), &[":6:12", "write \"3s\""]),
+        ("a number for a duration", edited("\"3s\"", "3"), &[":6:12", "a duration in quotes"]),
+        (
+            "a run that never starts",
+            edited("after = \"next-timer\"\nsignals", exit),
+            &["run chk#7 never starts", ":11:"],
+        ),
+        (
+            "no such script",
+            edited("after = \"next-timer\"\nsignals", &exit.replace("chk", "chkk")),
+            &["did you mean `chk`?"],
+        ),
+        (
+            "a newer format",
+            edited("format = 1", "format = 2"),
+            &["format 2 is newer than format 1", "use a newer treefall"],
+        ),
+        ("no format", edited("format = 1\n", ""), &["expected `format = 1` first"]),
+        (
+            "an unknown law",
+            edited("no-dangling-node", "no-dangling-nod"),
+            &["did you mean `no-dangling-node`?"],
+        ),
+        ("an unknown release", edited("2.3.1", "9.9"), &["2.0.8 to 2.4.3", "expected a range"]),
+        ("empty", Vec::new(), &["expected `format = 1` first"]),
+        (
+            "noise",
+            (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect(),
+            &["is not UTF-8"],
+        ),
+        ("100 MB", Vec::new(), &["larger than 16 MiB"]),
+    ];
+    for (what, bytes, says) in table {
+        let path = folder.path().join("wrong.toml");
+        fs::write(&path, bytes)?;
+        if what == "100 MB" {
+            fs::File::create(&path)?.set_len(100 << 20)?;
+        }
+        let path = path.to_str().ok_or("a path that is text")?;
+        refused(what, &["replay", path], 2, says)?;
+        refused(what, &["fmt", path], if what.contains("never") { 0 } else { 2 }, &[]).or_else(|error| {
+            // `fmt` does not run a scenario: it cannot know what never starts.
+            if what.contains("never") { Ok(()) } else { Err(error) }
+        })?;
+        refused(what, &["replay", path, "--bisect"], 125, says)?;
+    }
+    let empty = tempfile::tempdir()?;
+    let path = empty.path().to_str().ok_or("a path that is text")?;
+    refused("an empty folder", &["replay", path], 2, &["no scenario file"])?;
+    refused("a device", &["replay", "/dev/zero"], 2, &["larger than 16 MiB"])
+}
+
+fn edited(from: &str, to: &str) -> Vec<u8> {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replacen(from, to, 1).into_bytes()
+}
+
+fn wrong_programs() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("script");
+    fs::write(&script, "#!/bin/sh\nexec keepalived\n")?;
+    let (script, folder) = (script.display().to_string(), folder.path().display().to_string());
+    let missing = format!("{folder}/missing");
+    let table: [(&str, &str); 7] = [
+        ("/bin/true", "is no keepalived"),
+        (&script, "is a script; name the program that it starts"),
+        (&missing, "check the path, or install keepalived"),
+        (&folder, "is a folder; name the keepalived program in it"),
+        ("/dev/zero", "is no x86-64 ELF program"),
+        ("/dev/null", "is no x86-64 ELF program"),
+        ("/usr/sbin/keepalived@/no/such/root", "cannot read /no/such/root/usr/sbin/keepalived"),
+    ];
+    for (path, says) in table {
+        let target = format!("engine:{path}");
+        refused(path, &["hunt", "--target", &target], 2, &[says])?;
+        refused(path, &["conform", "--target", &target], 2, &[says])?;
+        let looked = treefall(&["targets", "--json", "--target", &target])?;
+        ensure(status(&looked) == Some(0) && stdout(&looked).contains("\"allowed\":false"), || {
+            stdout(&looked)
+        })?;
+    }
+    Ok(())
+}
+
+fn nothing_half_written() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("file");
+    fs::write(&file, GOOD)?;
+    let file = file.to_str().ok_or("a path that is text")?;
+    refused("a file for --out", &["hunt", "--target", "replica:2.3.1", "--out", file], 2, &["--out DIR"])?;
+    refused(
+        "a proc for --out",
+        &["hunt", "--target", "replica:2.3.1", "--out", "/proc/x/y"],
+        2,
+        &["--out DIR"],
+    )?;
+    let gone = format!("{file}/../gone/x.toml");
+    refused(
+        "no folder for -o",
+        &["shrink", file, "--target", "replica:2.3.1", "-o", &gone, "-q"],
+        2,
+        &["cannot write"],
+    )?;
+    let out = folder.path().join("out").display().to_string();
+    refused(
+        "no keepalived",
+        &["hunt", "--target", "engine:/bin/true", "--out", &out],
+        2,
+        &["is no keepalived"],
+    )?;
+    // A second file that is wrong leaves the first as it was.
+    let (untidy, wrong) = (folder.path().join("a.toml"), folder.path().join("b.toml"));
+    fs::write(&untidy, GOOD.replace(" = ", "="))?;
+    fs::write(&wrong, "format = 2\n")?;
+    let before = fs::read(&untidy)?;
+    let (first, second) = (untidy.display().to_string(), wrong.display().to_string());
+    refused("a wrong file among right ones", &["fmt", &first, &second], 2, &["format 2"])?;
+    ensure(fs::read(&untidy)? == before, || "the first file was changed".to_owned())?;
+    let mut left: Vec<_> =
+        fs::read_dir(folder.path())?.map(|it| it.map(|it| it.file_name())).collect::<Result<_, _>>()?;
+    left.sort();
+    ensure(left == ["a.toml", "b.toml", "file"], || format!("{left:?}"))
+}
+
+/// The objects that a command printed, the summary taken off.
+fn objects(output: &Output) -> Result<(Vec<Map<String, Value>>, Value), Failed> {
+    let text = stdout(output);
+    let mut objects = text.lines().map(serde_json::from_str).collect::<Result<Vec<Map<_, _>>, _>>()?;
+    let mut last = objects.pop().ok_or("no object")?;
+    let summary = last.remove("summary").ok_or_else(|| format!("the last object is no summary: {text}"))?;
+    ensure(objects.iter().all(|it| !it.contains_key("summary")), || "a summary before the end".to_owned())?;
+    Ok((objects, summary))
+}
+
+fn json_of_every_command() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    let file = "scenarios/queued-timeout-and-reload/timer-first.toml";
+    let table: [(&[&str], i32); 9] = [
+        (&["targets"], 0),
+        (&["hunt", "--target", "replica:2.3.1", "--out", &out], 1),
+        (&["hunt", "--target", "replica:mended", "--traces", "50", "--out", &out], 0),
+        (&["replay", file], 0),
+        (&["shrink", file, "--target", "replica:2.3.1"], 0),
+        (&["fmt", "--check", file], 0),
+        (&["doctor", "--target", "replica:2.2.7", "--traces", "20"], 0),
+        (&["bench", "--target", "replica:mended", "--scripts", "4", "--wakes", "1000"], 0),
+        (&["replay", "no-such-file.toml"], 2),
+    ];
+    for (arguments, wanted) in table {
+        let output = treefall(&[arguments, &["--json"]].concat())?;
+        ensure(status(&output) == Some(wanted), || format!("{arguments:?}: {output:?}"))?;
+        let (objects, summary) = objects(&output)?;
+        let clean = arguments.contains(&"replica:mended") && arguments[0] == "hunt";
+        ensure(clean == objects.is_empty() || wanted == 2, || format!("{arguments:?}: {objects:?}"))?;
+        if wanted == 2 {
+            ensure(summary["status"] == 2 && summary["error"].is_string(), || summary.to_string())?;
+        }
+        if wanted == 1 {
+            for finding in &objects {
+                let missing = FINDING_FIELDS.iter().find(|field| !finding.contains_key(**field));
+                ensure(missing.is_none(), || format!("no {missing:?} in {finding:?}"))?;
+                ensure(Path::new(finding["scenario"].as_str().unwrap_or("")).is_file(), || {
+                    format!("{finding:?}")
+                })?;
+                ensure(Path::new(finding["report"].as_str().unwrap_or("")).is_file(), || {
+                    format!("{finding:?}")
+                })?;
+            }
+            ensure(summary[0]["findings"] == objects.len(), || summary.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn jobs_make_no_difference() -> Outcome {
+    let findings = |jobs: &str| -> Result<(Vec<Map<String, Value>>, Value), Failed> {
+        let folder = tempfile::tempdir()?;
+        // The same words for both: where finds go is part of a finding.
+        let hunt = [
+            "hunt",
+            "--target",
+            "replica:2.3.1",
+            "--seed",
+            "1",
+            "--traces",
+            "2000",
+            "--json",
+            "--jobs",
+            jobs,
+        ];
+        let output = Command::new(TREEFALL).args(hunt).current_dir(folder.path()).output()?;
+        let (mut findings, mut summary) = objects(&output)?;
+        findings.iter_mut().for_each(|finding| drop(finding.insert("elapsed_ms".to_owned(), 0.into())));
+        summary[0]["elapsed_ms"] = 0.into();
+        Ok((findings, summary))
+    };
+    let (one, two) = (findings("1")?, findings("2")?);
+    ensure(!one.0.is_empty() && one == two, || format!("{one:?}\n{two:?}"))
+}
+
+/// A hunt that goes on for a minute if it is let, in `folder`.
+fn long_hunt(folder: &Path) -> io::Result<Child> {
+    let hunt = ["hunt", "--target", "replica:2.3.4", "--all", "--for", "60s", "--json", "--jobs", "1"];
+    let mut hunt = Command::new(TREEFALL).args(hunt).current_dir(folder).stdout(Stdio::piped()).spawn()?;
+    for _ in 0..LOOKS_MAX {
+        if !found_files(folder)?.is_empty() {
+            return Ok(hunt);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    hunt.kill()?;
+    Err(io::Error::other("nothing was found in a minute"))
+}
+
+fn found_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            match path.file_name().and_then(|name| name.to_str()) {
+                Some("found.toml") => found.push(path),
+                _ if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn killed_hunt_keeps_its_finds() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut hunt = long_hunt(folder.path())?;
+    // SIGKILL: nothing can be done about it.
+    hunt.kill()?;
+    ensure(hunt.wait()?.code().is_none(), || "it ended before it was killed".to_owned())?;
+    let found = found_files(folder.path())?;
+    for file in found {
+        let replayed = treefall(&["replay", &file.display().to_string(), "--target", "replica:2.3.4"])?;
+        ensure(status(&replayed) == Some(0), || format!("{}{}", stdout(&replayed), stderr(&replayed)))?;
+    }
+    Ok(())
+}
+
+fn interrupted_hunt_ends_cleanly() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let hunt = long_hunt(folder.path())?;
+    kill_process(Pid::from_child(&hunt), Signal::INT)?;
+    let output = hunt.wait_with_output()?;
+    ensure(status(&output) == Some(1), || format!("{:?}", output.status))?;
+    let (findings, summary) = objects(&output)?;
+    ensure(!findings.is_empty() && summary[0]["findings"] == findings.len(), || summary.to_string())
+}
+
+fn closed_pipe() -> Outcome {
+    let (reader, writer) = io::pipe()?;
+    drop(reader);
+    let output = Command::new(TREEFALL).arg("targets").stdout(writer).stderr(Stdio::piped()).output()?;
+    ensure(status(&output) == Some(141) && output.stderr.is_empty(), || format!("{output:?}"))?;
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let output = Command::new(TREEFALL).arg("targets").stdout(full).stderr(Stdio::piped()).output()?;
+    let says = stderr(&output).contains("cannot write to standard output");
+    ensure(status(&output) == Some(3) && says, || format!("{output:?}"))
+}
+
+fn baseline_hides() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    let hunt = [
+        "hunt",
+        "--target",
+        "replica:2.3.1",
+        "--baseline",
+        "replica:2.3.1",
+        "--traces",
+        "200",
+        "--out",
+        &out,
+    ];
+    let output = treefall(&hunt)?;
+    ensure(status(&output) == Some(0), || stdout(&output))?;
+    ensure(stdout(&output).contains("200 traces"), || {
+        format!("the baseline's break ended it: {}", stdout(&output))
+    })
+}
+
+fn finds_replay() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().display().to_string();
+    let found = treefall(&["hunt", "--target", "replica:2.3.1", "--out", &out])?;
+    ensure(status(&found) == Some(1), || stderr(&found))?;
+    let replayed = treefall(&["replay", &out])?;
+    ensure(status(&replayed) == Some(0), || format!("{}{}", stdout(&replayed), stderr(&replayed)))
+}
+
+fn no_colours_in_a_file() -> Outcome {
+    let wrong = tempfile::Builder::new().suffix(".toml").tempfile()?;
+    wrong.as_file().write_all(b"format = 2\n")?;
+    let output = treefall(&["replay", &wrong.path().display().to_string()])?;
+    let targets = treefall(&["targets"])?;
+    ensure(!stderr(&output).contains('\u{1b}') && !stdout(&targets).contains('\u{1b}'), || stderr(&output))
+}
+
+fn real_hunt(path: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (target, out) = (format!("engine:{}", path.display()), folder.path().display().to_string());
+    let output = treefall(&["hunt", "--target", &target, "--json", "--out", &out])?;
+    ensure(matches!(status(&output), Some(0 | 1)), || stderr(&output))?;
+    let (findings, _) = objects(&output)?;
+    findings.iter().try_for_each(|finding| {
+        let good = finding["defect"].is_string() && finding["confirmed"] == true;
+        ensure(good, || format!("{finding:?}"))
+    })
+}
+
+fn real_mutilated(path: &Path) -> Outcome {
+    let bytes = fs::read(path)?;
+    let folder = tempfile::tempdir()?;
+    let table: [(&str, Vec<u8>, &str); 4] = [
+        ("cut-off", bytes[..bytes.len() / 2].to_vec(), "is no x86-64 ELF program"),
+        ("nameless", replaced(&bytes, b"Keepalived v", b"Keepaliced v"), "is no keepalived"),
+        (
+            "of-no-release",
+            replaced(&bytes, b"Keepalived v2.", b"Keepalived v9."),
+            "a new release is a row in",
+        ),
+        (
+            "without-symbols",
+            replaced(&bytes, b"\0script_killall\0", b"\0script_killers\0"),
+            "does not show its scheduler",
+        ),
+    ];
+    for (name, bytes, says) in table {
+        let copy = folder.path().join(name);
+        fs::write(&copy, bytes)?;
+        refused(name, &["hunt", "--target", &format!("engine:{}", copy.display())], 2, &[says])?;
+    }
+    let plain = folder.path().join("not-executable");
+    fs::write(&plain, &bytes)?;
+    refused(
+        "not executable",
+        &["hunt", "--target", &format!("engine:{}", plain.display())],
+        2,
+        &["may be executed"],
+    )
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len(), "nothing else may move");
+    let mut copy = bytes.to_vec();
+    let places: Vec<usize> =
+        (0..=copy.len() - from.len()).filter(|at| copy[*at..].starts_with(from)).collect();
+    places.into_iter().for_each(|at| copy[at..at + to.len()].copy_from_slice(to));
+    copy
+}
+
+fn real_stripped(path: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("keepalived");
+    fs::copy(path, &copy)?;
+    let stripped = Command::new("strip").arg(&copy).status();
+    // Without binutils the copy as it is does as well: a distribution's is stripped already.
+    drop(stripped);
+    let target = format!("engine:{}", copy.display());
+    let output = treefall(&["targets", "--json", "--target", &target])?;
+    let (objects, _) = objects(&output)?;
+    let looked = objects.iter().find(|it| it["target"] == target.as_str());
+    ensure(looked.is_some_and(|it| it["allowed"] == true), || format!("{looked:?}"))
+}

@@ -1,0 +1,97 @@
+//! What a person reads: the reports of three known finds, the diagnostics of wrong files, the checked-in example.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use treefall::finding::work_out;
+use treefall::hunt::Find;
+use treefall::model::observe::Options;
+use treefall::report;
+use treefall::scenario;
+use treefall::subject::build;
+use treefall::subject::target::{Target, parse};
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The report of what the scenario breaks last on `target`, worked out from there.
+fn report_of(file: &str, target: &str) -> String {
+    let target: Target = parse(target, &[]).expect("a target").remove(0);
+    let scenario = scenario::load(&top().join("scenarios").join(file)).expect("a scenario");
+    let mut subject = build(&target).expect("a replica");
+    let verdict = subject.run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
+    let broken = verdict.breaks.last().expect("it breaks a law").clone();
+    let find = Find { number: 0, trace: scenario.trace, broken, verdict };
+    let finding = work_out(subject.as_mut(), &mut || build(&target), &find).expect("worked out");
+    let history = subject.run_one(&finding.trace, Options::COMPARE).expect("a run").records;
+    report::finding(&finding, file, &history, "treefall replay minimal.toml")
+}
+
+#[test]
+fn the_report_of_issue_2468() {
+    insta::assert_snapshot!(report_of("queued-timeout-and-reload/timer-first.toml", "replica:2.3.1"));
+}
+
+#[test]
+fn the_report_of_issue_2548() {
+    insta::assert_snapshot!(report_of("exit-erases-twice/timer-first.toml", "replica:2.3.2"));
+}
+
+#[test]
+fn the_report_of_the_unsignalled_child() {
+    insta::assert_snapshot!(report_of("children-after-reload/nobody-signals-it.toml", "replica:2.4.3"));
+}
+
+#[test]
+fn the_diagnostics_of_wrong_files() {
+    let good =
+        fs::read_to_string(top().join("scenarios/queued-timeout-and-reload/timer-first.toml")).expect("text");
+    let edits = [
+        ("timeout  = ", "timeout = ", "timeuot = "),
+        ("unquoted", "\"3s\"", "3s"),
+        ("unit", "\"3s\"", "\"3 sec\""),
+        ("law", "\"no-dangling-node\"", "\"no-dangling-nod\""),
+        ("release", "2.3.2..", "2.3.22.."),
+        ("format", "format = 1", "format = 2"),
+        ("signal", "[\"HUP\"]", "[\"HUPP\"]"),
+    ];
+    let told = edits.map(|(_, from, to)| {
+        assert!(good.contains(from), "{from}");
+        scenario::read("wrong.toml", &good.replacen(from, to, 1)).expect_err("it is wrong").render(false)
+    });
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+/// `reports/example` is what the command writes today.
+#[test]
+fn the_checked_in_example_is_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hunt = ["hunt", "--target", "replica:2.2.7", "--out", "reports/example", "--quiet"];
+    let status =
+        Command::new(env!("CARGO_BIN_EXE_treefall")).args(hunt).current_dir(&folder).output().expect("run");
+    assert_eq!(status.status.code(), Some(1), "it finds something");
+    let (made, kept) = (files(&folder.path().join("reports/example")), files(&top().join("reports/example")));
+    assert!(made.iter().any(|(name, _)| name.contains("no-dangling-node")), "the crash of 2468 is in it");
+    assert_eq!(made, kept, "remove reports/example and run `cargo run -- {}`", hunt.join(" "));
+}
+
+/// All files below, by name, with their texts.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).expect("below it").display().to_string();
+            files.push((name, fs::read_to_string(&path).expect("text")));
+        }
+    }
+    files.sort();
+    files
+}
