@@ -14,7 +14,10 @@ use crate::hunt::Find;
 use crate::shrink::small::{LEVELS, Level};
 use crate::shrink::{self, Limits, Shrunk, Size};
 use crate::subject::replica::{probe_replica, run_replica};
-use crate::subject::{Subject, SubjectError, Options};
+use crate::subject::{Options, Subject, SubjectError};
+
+/// Wakes of the largest traces of a [`Catalog`].
+pub const CATALOG_WAKES_MAX: usize = 3;
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;
@@ -78,22 +81,26 @@ impl Finding {
 #[derive(Debug)]
 pub struct Catalog {
     rules: Rules,
+    wakes_max: usize,
     levels: [OnceLock<BTreeMap<Signature, (Size, Trace)>>; LEVELS.len()],
 }
 
 impl Catalog {
-    /// Of a replica with these rules, nothing run yet.
+    /// Of a replica with these rules, nothing run yet; of the traces with at most so many wakes.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
-        Self { rules, levels: [const { OnceLock::new() }; LEVELS.len()] }
+    pub fn new(rules: Rules, wakes_max: usize) -> Self {
+        Self { rules, wakes_max, levels: [const { OnceLock::new() }; LEVELS.len()] }
     }
 
     /// The smallest trace that shows `signature` and is smaller than `size`.
     #[must_use]
     pub fn smaller(&self, signature: Signature, size: Size) -> Option<&Trace> {
-        let worth = LEVELS.iter().zip(&self.levels);
-        let worth = worth.take_while(|(level, _)| (level.wakes, level.scripts) <= (size.wakes, size.scripts) || level.wakes < size.wakes);
-        let mut shown = worth.filter_map(|(level, known)| known.get_or_init(|| self.run(*level)).get(&signature));
+        let worth = |level: &Level| {
+            level.wakes <= self.wakes_max && (level.wakes, level.scripts) <= (size.wakes, size.scripts)
+        };
+        let worth = LEVELS.iter().zip(&self.levels).take_while(|(level, _)| worth(level));
+        let mut shown =
+            worth.filter_map(|(level, known)| known.get_or_init(|| self.run(*level)).get(&signature));
         shown.next().filter(|(known, _)| *known < size).map(|(_, trace)| trace)
     }
 
@@ -158,7 +165,8 @@ fn confirm(
     shrunk_on: ShrunkOn,
 ) -> Result<Finding, SubjectError> {
     let signature = find.signature();
-    let (minimal, checks) = shrink::is_minimal(&shrunk.trace, signature, |trace| ask(subject, trace, signature))?;
+    let (minimal, checks) =
+        shrink::is_minimal(&shrunk.trace, signature, |trace| ask(subject, trace, signature))?;
     let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     Ok(Finding {
@@ -184,7 +192,11 @@ fn ask(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result
     }
 }
 
-fn shrink_on(subject: &mut dyn Subject, rules: Rules, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+fn shrink_on(
+    subject: &mut dyn Subject,
+    rules: Rules,
+    find: &Find,
+) -> Result<(Shrunk, ShrunkOn), SubjectError> {
     let signature = find.signature();
     let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
     if subject.kind() == SubjectKind::Replica {
@@ -208,7 +220,8 @@ fn shrink_on(subject: &mut dyn Subject, rules: Rules, find: &Find) -> Result<(Sh
     Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
 }
 
-/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds.
+/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds. Where
+/// edits lead no further, traces of up to `wakes_max` wakes are known from a [`Catalog`].
 ///
 /// # Errors
 /// As [`work_out`], of the first find for which it fails.
@@ -216,9 +229,10 @@ pub fn work_out_all(
     crew: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
     finds: &[Find],
+    wakes_max: usize,
 ) -> Result<Vec<Finding>, SubjectError> {
     let Some(first) = crew.first() else { return Ok(Vec::new()) };
-    let catalog = Catalog::new(first.rules());
+    let catalog = Catalog::new(first.rules(), wakes_max);
     let next = AtomicUsize::new(0);
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
@@ -230,7 +244,9 @@ pub fn work_out_all(
         let workers: Vec<_> = crew.map(|subject| scope.spawn(|| work(subject))).collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined
-            .flat_map(|result: Result<Vec<_>, _>| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .flat_map(|result: Result<Vec<_>, _>| {
+                result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     });
     done.sort_by_key(|(place, _)| *place);

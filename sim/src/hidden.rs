@@ -6,10 +6,10 @@
 //! is, is told by replicas of the release with other defects mended, or put in.
 
 use treefall_model::release::{Defect, Defects, Rules};
+use treefall_model::time::Instant;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Signature;
+use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
-use crate::cause::{Cause, cause};
 use crate::generator;
 use crate::hunt::Find;
 use crate::shrink::{self, Limits};
@@ -17,12 +17,17 @@ use crate::subject::Options;
 use crate::subject::replica::{probe_replica, run_replica};
 
 /// Most traces of a search on a replica with this defect alone.
-const ALONE_TRACES: u64 = 1_500;
+const ALONE_TRACES: u64 = 500;
 /// Most traces of a search on a replica with this defect and one other.
-const BESIDE_TRACES: u64 = 250;
+const BESIDE_TRACES: u64 = 80;
 
-/// As many different small traces are tried on the release itself.
-const MET_MAX: usize = 8;
+/// From so many traces a way down is tried.
+const MET_MAX: usize = 6;
+/// Most candidates on one way down.
+const RUNS_MAX: u64 = 3_000;
+
+/// So often a signature may turn out to be due to others alone before it is no longer asked for its cause.
+const REFUSALS_MAX: usize = 6;
 
 /// Where a defect hides.
 #[derive(Clone, Debug)]
@@ -42,25 +47,19 @@ pub enum Hidden {
 pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
     let others = || rules.defects.iter().filter(move |other| *other != defect);
     let alone = without(rules, others());
-    let met = shown_by(defect, alone, seed, ALONE_TRACES);
-    if let Some(find) = met.iter().find_map(|find| on_release(find, defect, rules)) {
-        return Hidden::Shown(Box::new(find));
-    }
-    if let Some(find) = met.first() {
-        return Hidden::MaskedBy(masks(find, defect, rules));
+    let met = search(defect, alone, rules, seed, ALONE_TRACES);
+    if let Some(hidden) = met.told(defect, rules) {
+        return hidden;
     }
     // Those of the release first: what it needs may be there.
     let strangers = Defect::ALL.into_iter().filter(|other| !rules.defects.has(*other));
     for other in others().chain(strangers) {
-        let met = shown_by(defect, alone.with(other), seed, BESIDE_TRACES);
-        if !rules.defects.has(other) && !met.is_empty() {
+        let met = search(defect, alone.with(other), rules, seed, BESIDE_TRACES);
+        if !rules.defects.has(other) && met.first.is_some() {
             return Hidden::LatentWithout(other);
         }
-        if let Some(find) = met.iter().find_map(|find| on_release(find, defect, rules)) {
-            return Hidden::Shown(Box::new(find));
-        }
-        if let Some(find) = met.first() {
-            return Hidden::MaskedBy(masks(find, defect, rules));
+        if let Some(hidden) = met.told(defect, rules) {
+            return hidden;
         }
     }
     Hidden::NotSeen
@@ -70,49 +69,90 @@ fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
     defects.fold(rules, Rules::without)
 }
 
-/// The first traces with a signature of which `defect` is a cause under `rules`, shrunk.
-fn shown_by(defect: Defect, rules: Rules, seed: u64, traces: u64) -> Vec<Find> {
-    let mut met: Vec<Find> = Vec::new();
+/// What a search for one defect met.
+#[derive(Default)]
+struct Met {
+    /// The first trace that the defect is a cause of, shrunk.
+    first: Option<Find>,
+    /// A trace that it is a cause of on the release itself.
+    on_release: Option<Find>,
+}
+
+impl Met {
+    fn told(self, defect: Defect, rules: Rules) -> Option<Hidden> {
+        let shown = self.on_release.map(|find| Hidden::Shown(Box::new(find)));
+        shown.or_else(|| self.first.map(|find| Hidden::MaskedBy(masks(&find, defect, rules))))
+    }
+}
+
+/// Looks for traces of which `defect` is a cause under `rules`, and on the way down from each to a small one for
+/// one of which it is a cause on `release` too.
+fn search(defect: Defect, rules: Rules, release: Rules, seed: u64, traces: u64) -> Met {
+    let mut met = Met::default();
+    let (mut tried, mut refused) = (0, Vec::new());
     for number in 0..traces {
         let trace = generator::generate(seed, number);
         let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
-        for broken in &verdict.breaks {
-            if !has(cause(&trace, broken.signature, rules), defect) {
+        for broken in verdict.breaks {
+            let signature = broken.signature;
+            let refusals = refused.iter().filter(|other| **other == signature).count();
+            if refusals >= REFUSALS_MAX || tried >= MET_MAX {
                 continue;
             }
-            let small = shrunk(&trace, broken.signature, rules);
-            let known = met.iter().any(|find| find.trace == small && find.signature() == broken.signature);
-            if !known && has(cause(&small, broken.signature, rules), defect) {
-                let (broken, verdict) = (broken.clone(), verdict.clone());
-                met.push(Find { number, trace: small, broken, verdict });
+            if !is_cause(defect, &trace, signature, rules) {
+                refused.push(signature);
+                continue;
+            }
+            tried += 1;
+            let mut shown = None;
+            let small = shrunk(&trace, signature, |trace| {
+                if !is_cause(defect, trace, signature, rules) {
+                    return false;
+                }
+                if is_cause(defect, trace, signature, release) {
+                    shown = Some(trace.clone());
+                }
+                true
+            });
+            met.first.get_or_insert_with(|| find(number, small, signature, rules, &broken));
+            if let Some(shown) = shown {
+                let small = shrunk(&shown, signature, |trace| is_cause(defect, trace, signature, release));
+                met.on_release = Some(find(number, small, signature, release, &broken));
+                return met;
             }
         }
-        if met.len() >= MET_MAX || !met.is_empty() && number >= BESIDE_TRACES {
+        if tried >= MET_MAX {
             break;
         }
     }
     met
 }
 
-fn has(cause: Cause, defect: Defect) -> bool {
-    cause.defects().contains(&defect)
+fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Break) -> Find {
+    let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
+    let broken = verdict.breaks.iter().find(|broken| broken.signature == signature).unwrap_or(like).clone();
+    Find { number, trace, broken, verdict }
 }
 
-fn shrunk(trace: &Trace, signature: Signature, rules: Rules) -> Trace {
-    let verdict = probe_replica(trace, rules, signature);
-    let judge = |trace: &Trace| Ok::<_, std::convert::Infallible>(probe_replica(trace, rules, signature));
-    match shrink::shrink(trace.clone(), verdict, signature, Limits::default(), judge) {
+fn is_cause(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> bool {
+    let shows =
+        |rules| probe_replica(trace, rules, signature).breaks.iter().any(|it| it.signature == signature);
+    shows(rules) && !shows(rules.without(defect))
+}
+
+/// The smallest trace to which edits lead that are all `wanted`.
+fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) -> bool) -> Trace {
+    let verdict = |shows: bool| {
+        let at = Instant::START;
+        let broken = Break { signature, at, records: 0, detail: String::new() };
+        Verdict { breaks: if shows { vec![broken] } else { Vec::new() }, outcome: Outcome::Survived }
+    };
+    let limits = Limits { runs_max: RUNS_MAX, pairs: false };
+    let judge = |trace: &Trace| Ok::<_, std::convert::Infallible>(verdict(wanted(trace)));
+    match shrink::shrink(trace.clone(), verdict(true), signature, limits, judge) {
         Ok(shrunk) => shrunk.trace,
         Err(never) => match never {},
     }
-}
-
-/// The find as the release itself shows it, if `defect` is a cause of it there too.
-fn on_release(find: &Find, defect: Defect, rules: Rules) -> Option<Find> {
-    let verdict = run_replica(&find.trace, rules, Options::VERDICT).verdict;
-    let broken = verdict.breaks.iter().find(|broken| broken.signature == find.signature())?.clone();
-    let shows = has(cause(&find.trace, find.signature(), rules), defect);
-    shows.then(|| Find { number: find.number, trace: find.trace.clone(), broken, verdict })
 }
 
 /// Which defects of the release must be mended for `find` to show: each one, put back in by itself with all that
@@ -121,7 +161,7 @@ fn masks(find: &Find, defect: Defect, rules: Rules) -> Vec<Defect> {
     let mut mended: Defects = rules.defects.iter().filter(|other| *other != defect).collect();
     for other in rules.defects.iter().filter(|other| *other != defect) {
         let fewer = mended.without(other);
-        if has(cause(&find.trace, find.signature(), without(rules, fewer.iter())), defect) {
+        if is_cause(defect, &find.trace, find.signature(), without(rules, fewer.iter())) {
             mended = fewer;
         }
     }
@@ -148,7 +188,7 @@ mod tests {
     fn a_defect_that_shares_its_signature_with_another_is_shown_all_the_same() {
         let hidden = find_hidden(Defect::ReloadForgetsChildren, of("2.2.4"), 1);
         let Hidden::Shown(find) = hidden else { panic!("{hidden:?}") };
-        assert!(has(cause(&find.trace, find.signature(), of("2.2.4")), Defect::ReloadForgetsChildren));
+        assert!(is_cause(Defect::ReloadForgetsChildren, &find.trace, find.signature(), of("2.2.4")));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use treefall::cause::{Cause, cause};
-use treefall::finding::work_out_all;
+use treefall::finding::{CATALOG_WAKES_MAX, work_out_all};
 use treefall::hunt::{Find, Lookout, Plan, Tally, hunt};
 use treefall::subject::target::{ReplicaName, Target, parse};
 use treefall::subject::{Subject, SubjectError, build};
@@ -75,7 +75,8 @@ fn a_hunt_finds_the_same_whatever_the_number_of_jobs() {
     let target = target("replica:2.3.1");
     let found = |jobs| {
         let (finds, tally) = search(&target, 7, 600, jobs);
-        let findings = work_out_all(&mut crew(&target, jobs), &|| build(&target), &finds).expect("a replica runs");
+        let findings = work_out_all(&mut crew(&target, jobs), &|| build(&target), &finds, CATALOG_WAKES_MAX)
+            .expect("a replica runs");
         let facts: Vec<_> = findings
             .into_iter()
             .map(|it| (it.find.number, it.signature(), it.trace, it.digest, it.runs, it.cause))

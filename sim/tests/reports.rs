@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use treefall::finding::work_out;
+use treefall::finding::work_out_all;
 use treefall::hunt::Find;
 use treefall::model::observe::Options;
 use treefall::report;
@@ -20,12 +20,12 @@ fn top() -> PathBuf {
 fn report_of(file: &str, target: &str) -> String {
     let target: Target = parse(target, &[]).expect("a target").remove(0);
     let scenario = scenario::load(&top().join("scenarios").join(file)).expect("a scenario");
-    let mut subject = build(&target).expect("a replica");
-    let verdict = subject.run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
+    let mut crew = [build(&target).expect("a replica")];
+    let verdict = crew[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
     let broken = verdict.breaks.last().expect("it breaks a law").clone();
     let find = Find { number: 0, trace: scenario.trace, broken, verdict };
-    let finding = work_out(subject.as_mut(), &mut || build(&target), &find).expect("worked out");
-    let history = subject.run_one(&finding.trace, Options::COMPARE).expect("a run").records;
+    let finding = work_out_all(&mut crew, &|| build(&target), &[find], 1).expect("worked out").remove(0);
+    let history = crew[0].run_one(&finding.trace, Options::COMPARE).expect("a run").records;
     report::finding(&finding, file, &history, "treefall replay minimal.toml")
 }
 

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use treefall::finding::work_out_all;
+use treefall::finding::{CATALOG_WAKES_MAX, work_out_all};
 use treefall::hunt::{Find, Lookout, Plan, Tally, hunt};
 use treefall::shrink::Size;
 use treefall::subject::replica::run_replica;
@@ -66,7 +66,9 @@ fn setups(scripts: usize) -> Vec<Setup> {
     let policies: &[PidPolicy] =
         if scripts > 2 { &[PidPolicy::Ascending, PidPolicy::Scattered] } else { &[PidPolicy::Ascending] };
     let setup = |kinds: &Vec<usize>, pids| Setup {
-        configs: vec![Config { scripts: kinds.iter().enumerate().map(|(at, kind)| script(at, *kind)).collect() }],
+        configs: vec![Config {
+            scripts: kinds.iter().enumerate().map(|(at, kind)| script(at, *kind)).collect(),
+        }],
         pids,
         ..Setup::default()
     };
@@ -86,11 +88,15 @@ fn wakes(place: usize, scripts: usize, reloads: u32, exits: bool) -> Vec<Wake> {
         for ended in 0..subsets {
             for hup in [false, true] {
                 let runs = runs.iter().enumerate().filter(|(bit, _)| ended >> bit & 1 == 1);
-                let wake = runs.fold(Wake::new(advance), |wake, (_, run)| wake.exit(*run, ExitStatus::SUCCESS));
+                let wake =
+                    runs.fold(Wake::new(advance), |wake, (_, run)| wake.exit(*run, ExitStatus::SUCCESS));
                 let wake = if hup { wake.hup(ConfigId(0)) } else { wake };
                 let orders = if ended == 0 && !hup { 1 } else { 2 };
                 wakes.extend(
-                    [Order::TimerFirst, Order::SignalsFirst].into_iter().take(orders).map(|order| Wake { order, ..wake.clone() }),
+                    [Order::TimerFirst, Order::SignalsFirst]
+                        .into_iter()
+                        .take(orders)
+                        .map(|order| Wake { order, ..wake.clone() }),
                 );
             }
         }
@@ -99,7 +105,13 @@ fn wakes(place: usize, scripts: usize, reloads: u32, exits: bool) -> Vec<Wake> {
 }
 
 /// All ways to go on from `before` until there are `length` wakes.
-fn each_trace(setup: &Setup, before: &mut Vec<Wake>, length: usize, exits: bool, visit: &mut dyn FnMut(Trace)) {
+fn each_trace(
+    setup: &Setup,
+    before: &mut Vec<Wake>,
+    length: usize,
+    exits: bool,
+    visit: &mut dyn FnMut(Trace),
+) {
     if before.len() == length {
         visit(Trace::new(setup.clone(), before.clone()).expect("the alphabet is valid"));
         return;
@@ -164,13 +176,20 @@ fn stuck(defect: Defect) -> Vec<String> {
         let plan = Plan { seed, traces_max: Some(TRACES), all: true };
         let mut keep = Keep::default();
         hunt(&mut crew, plan, &mut BTreeSet::new(), &mut keep).expect("a replica runs");
-        for finding in work_out_all(&mut crew, &|| build(&target), &keep.0).expect("a replica runs") {
+        for finding in
+            work_out_all(&mut crew, &|| build(&target), &keep.0, CATALOG_WAKES_MAX).expect("a replica runs")
+        {
             runs.push(finding.runs);
             let (is, number) = (structure(&finding.trace), finding.find.number);
             if !finding.minimal || !finding.confirmed {
-                wrong.push(format!("{} of {number}, seed {seed}: not minimal or confirmed", finding.signature()));
+                wrong.push(format!(
+                    "{} of {number}, seed {seed}: not minimal or confirmed",
+                    finding.signature()
+                ));
             }
-            if let Some((optimum, trace)) = best.get(&finding.signature()).filter(|(optimum, _)| *optimum < is) {
+            if let Some((optimum, trace)) =
+                best.get(&finding.signature()).filter(|(optimum, _)| *optimum < is)
+            {
                 let (small, large) = (&trace, &finding.trace);
                 wrong.push(format!(
                     "{} of trace {number}, seed {seed}: {is:?} not {optimum:?}\n  got {large:?}\n  not {small:?}",
@@ -180,7 +199,12 @@ fn stuck(defect: Defect) -> Vec<String> {
         }
     }
     runs.sort_unstable();
-    println!("{defect}: {} finds, {:?} runs each in the middle, {} stuck", runs.len(), runs.get(runs.len() / 2), wrong.len());
+    println!(
+        "{defect}: {} finds, {:?} runs each in the middle, {} stuck",
+        runs.len(),
+        runs.get(runs.len() / 2),
+        wrong.len()
+    );
     wrong
 }
 

@@ -56,7 +56,8 @@ impl Signals {
             _ => {}
         }
         // A pid that is no child's any more was one's; process 1, everyone and itself never were.
-        let was_a_child = matches!(target, Target::Group(pid) | Target::Process(pid) if pid != Pid::SELF && pid.get() > 1);
+        let was_a_child =
+            matches!(target, Target::Group(pid) | Target::Process(pid) if pid != Pid::SELF && pid.get() > 1);
         let entry = was_a_child.then_some(EntryKind::Child);
         ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, entry, || {
             format!("{signal} to {}, {}", whom(target), heard(answer))

@@ -9,10 +9,13 @@ use treefall_peers::planted::{Found, proptest, quickcheck, treefall};
 
 const SEEDS: u64 = 100;
 
+/// Finds and shrinks the bug from a seed.
+type Tool = fn(u64) -> Found;
+
 fn shrinking(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("planted bug of three steps");
     group.sample_size(10);
-    let tools: [(&str, fn(u64) -> Found); 3] =
+    let tools: [(&str, Tool); 3] =
         [("treefall", treefall), ("proptest-state-machine", proptest), ("quickcheck", quickcheck)];
     for (name, tool) in tools {
         let all: Vec<Found> = (0..SEEDS).map(tool).collect();

@@ -6,9 +6,9 @@ use super::args::Hunt;
 use super::crew;
 use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
 use super::output::{Output, count};
-use super::targets::table;
 use super::{CliError, Status, Summary};
 use crate::cause::Cause;
+use crate::finding::CATALOG_WAKES_MAX;
 use crate::finding::Finding;
 use crate::hunt::Plan;
 use crate::report::Store;
@@ -30,7 +30,15 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             Some(baseline) => baseline_signatures(baseline, plan, jobs, output)?,
             None => BTreeSet::new(),
         };
-        let search_plan = Search { target, plan, limit: args.duration, known, store: &store, jobs };
+        let search_plan = Search {
+            target,
+            plan,
+            limit: args.duration,
+            known,
+            store: &store,
+            jobs,
+            catalog_wakes: CATALOG_WAKES_MAX,
+        };
         let searched = search(search_plan, output)?;
         show(target, args.seed, &searched, &store, output)?;
         found += searched.findings.len();
@@ -126,18 +134,14 @@ fn show(
 }
 
 /// Several finds at a glance, after their reports.
-fn overview(findings: &[Finding]) -> comfy_table::Table {
-    let mut sheet = table(["breaks", "cause", "outcome", "smallest"]);
-    for finding in findings {
+fn overview(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
+    let line = |finding: &Finding| {
         let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
-        sheet.add_row([
-            finding.signature().to_string(),
-            cause.to_owned(),
-            finding.verdict.outcome.to_string(),
-            count(finding.trace.wakes().len() as u64, "wake"),
-        ]);
-    }
-    sheet
+        let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
+        format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}\n", finding.signature().to_string())
+    };
+    findings.iter().map(line).collect()
 }
 
 /// The release that a target says it is.

@@ -6,7 +6,7 @@ use super::args::Shrink;
 use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
 use super::{CliError, Status, Summary, crew, files};
-use crate::finding::{Catalog, work_out};
+use crate::finding::{CATALOG_WAKES_MAX, Catalog, work_out};
 use crate::hunt::Find;
 use crate::report::{self, write_whole};
 use crate::scenario;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         broken,
         verdict,
     };
-    let catalog = Catalog::new(subject.rules());
+    let catalog = Catalog::new(subject.rules(), CATALOG_WAKES_MAX);
     let finding = work_out(subject.as_mut(), &|| build(target), &find, &catalog)?;
     let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
     let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };

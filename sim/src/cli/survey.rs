@@ -25,9 +25,12 @@ use crate::subject::program::{Program, find_installed};
 use crate::subject::target::{Place, ReplicaName, Target};
 
 /// Traces of each replica's hunt.
-const REPLICA_TRACES: u64 = 3_000;
+const REPLICA_TRACES: u64 = 1_500;
 /// Traces of each real program's hunt: each that breaks memory costs a fork.
-const REAL_TRACES: u64 = 1_500;
+const REAL_TRACES: u64 = 400;
+
+/// Wakes of the largest traces that shrinking tries all of: a hunt takes the time for more.
+const SURVEY_CATALOG_WAKES: usize = 1;
 
 /// One subject of the survey.
 struct Row {
@@ -70,7 +73,15 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         output.progress(format_args!("{}", row.label));
         let plan = Plan { seed: args.seed, traces_max: Some(row.traces), all: true };
         let known = BTreeSet::new();
-        let one = Search { target: &row.target, plan, limit: None, known, store: &store, jobs };
+        let one = Search {
+            target: &row.target,
+            plan,
+            limit: None,
+            known,
+            store: &store,
+            jobs,
+            catalog_wakes: SURVEY_CATALOG_WAKES,
+        };
         let mut searched = search(one, output)?;
         let hidden = look_behind(&row, args.seed, &mut searched, &store)?;
         good &= show(&row, args.seed, &searched, &hidden, &store, &mut sheet, output);

@@ -11,10 +11,13 @@ use crate::subject::build;
 use crate::subject::program::{Program, find_installed};
 use crate::subject::target::{self, Place, Target};
 
-/// Every table names defects in its second column.
-const DEFECTS_COLUMN: usize = 1;
-/// The longest name of a defect, with the space around it.
-const DEFECTS_WIDTH: u16 = 27;
+/// The longest name of a defect or a law, with the space around it.
+const NAME_WIDTH: u16 = 27;
+/// A terminal with so many columns holds the names of defects and of laws uncut.
+const WIDE_COLUMNS: u16 = 96;
+
+/// A terminal with fewer columns holds no table.
+const NARROW_COLUMNS: u16 = 60;
 
 /// One target, for machines. The fields are stable.
 #[derive(Serialize)]
@@ -138,11 +141,20 @@ pub(super) fn span(group: Group) -> String {
 pub(super) fn table<const N: usize>(columns: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Where even the names of defects would be cut, lines that the terminal wraps are better.
+    let narrow = table.width().is_some_and(|columns| columns < NARROW_COLUMNS);
+    table.set_content_arrangement(if narrow {
+        ContentArrangement::Disabled
+    } else {
+        ContentArrangement::Dynamic
+    });
     table.set_header(columns);
-    // In a narrow terminal the names of defects are the last thing to be cut.
-    for column in table.column_iter_mut().filter(|column| column.index == DEFECTS_COLUMN) {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(DEFECTS_WIDTH)));
+    // In a narrow terminal the names of defects are the last thing to be cut, then those of laws.
+    let wide = table.width().is_none_or(|columns| columns >= WIDE_COLUMNS);
+    for (column, header) in table.column_iter_mut().zip(columns) {
+        if matches!(header, "defect" | "known defects") || (wide && header == "breaks") {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(NAME_WIDTH)));
+        }
     }
     table
 }

@@ -8,7 +8,7 @@ use treefall_model::trace::{
 };
 
 /// Above so many wakes, pairs of edits are not tried: their number grows with the square.
-pub(super) const PAIRS_WAKES_MAX: usize = 12;
+pub(super) const PAIRS_WAKES_MAX: usize = 5;
 
 /// One change of a trace. `config` and `script` are places in the setup, `wake` and `exit` in the wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -58,11 +58,17 @@ impl Level {
             scripts => (0..KINDS).map(|kind| vec![kind; scripts]).collect(),
         };
         // Of two scripts in more than one wake only those of one habit are tried.
-        let wanted = |kinds: &&Vec<usize>| self.unlike || kinds.windows(2).all(|pair| pair[0] / 4 == pair[1] / 4);
-        let policies: &[PidPolicy] =
-            if self.scripts > 2 { &[PidPolicy::Ascending, PidPolicy::Scattered] } else { &[PidPolicy::Ascending] };
+        let wanted =
+            |kinds: &&Vec<usize>| self.unlike || kinds.windows(2).all(|pair| pair[0] / 4 == pair[1] / 4);
+        let policies: &[PidPolicy] = if self.scripts > 2 {
+            &[PidPolicy::Ascending, PidPolicy::Scattered]
+        } else {
+            &[PidPolicy::Ascending]
+        };
         let setup = |kinds: &Vec<usize>, pids| Setup {
-            configs: vec![Config { scripts: kinds.iter().enumerate().map(|(at, kind)| script(at, *kind)).collect() }],
+            configs: vec![Config {
+                scripts: kinds.iter().enumerate().map(|(at, kind)| script(at, *kind)).collect(),
+            }],
             pids,
             ..Setup::default()
         };
@@ -96,12 +102,17 @@ impl Level {
         for advance in [Advance::NextTimer, Advance::By(Span::ZERO), Advance::By(Span::from_millis(500))] {
             for (ended, hup) in (0..subsets).flat_map(|ended| [(ended, false), (ended, true)]) {
                 let ending = runs.iter().enumerate().filter(|(bit, _)| ended >> bit & 1 == 1);
-                let wake = ending.fold(Wake::new(advance), |wake, (_, run)| wake.exit(*run, ExitStatus::SUCCESS));
+                let wake =
+                    ending.fold(Wake::new(advance), |wake, (_, run)| wake.exit(*run, ExitStatus::SUCCESS));
                 let wake = if hup { wake.hup(ConfigId(0)) } else { wake };
-                if ended != 0 || hup {
+                // Before the first timer nothing is due: order means nothing, and a wake by nothing is none.
+                let (brings, timer) = (ended != 0 || hup, place > 0 || advance == Advance::NextTimer);
+                if brings && timer {
                     wakes.push(Wake { order: Order::SignalsFirst, ..wake.clone() });
                 }
-                wakes.push(wake);
+                if brings || timer {
+                    wakes.push(wake);
+                }
             }
         }
         wakes
@@ -134,9 +145,12 @@ mod tests {
             let mut count = 0;
             level.each(&mut |trace| {
                 count += 1;
-                assert_eq!((trace.wakes().len(), trace.setup().configs[0].scripts.len()), (level.wakes, level.scripts));
+                assert_eq!(
+                    (trace.wakes().len(), trace.setup().configs[0].scripts.len()),
+                    (level.wakes, level.scripts)
+                );
             });
-            assert!(count > 100, "{level:?} has {count}");
+            assert!(count > 50, "{level:?} has {count}");
         }
     }
 }

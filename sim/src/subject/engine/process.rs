@@ -41,7 +41,7 @@ pub struct Conditions {
     pub fixed_addresses: bool,
 }
 
-/// Starts the command from this thread: the child ends with the thread that started it.
+/// Starts the command, at addresses that are not randomised if so asked.
 fn spawn(command: &mut Command, fixed_addresses: bool) -> std::io::Result<Child> {
     if !fixed_addresses {
         return command.spawn();

@@ -29,7 +29,7 @@ const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
 /// How many links one operation may follow: so many, and so many more for each block there is. A sound
 /// operation follows a few for each level of a tree and each entry of a list.
-const VISITS_BASE: u64 = 100_000;
+const VISITS_BASE: u64 = 4_000;
 const VISITS_EACH: u64 = 64;
 
 /// Why an access or a loop has no end; in which function of the program is for the caller to say.

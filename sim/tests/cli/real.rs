@@ -1,0 +1,103 @@
+//! The command on the keepalived that is installed, and on copies of it that were damaged.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use treefall::subject::program::find_installed;
+
+use super::{Outcome, ensure, objects, refused, status, stderr, treefall};
+
+/// A test that needs the real program, whose path it is given.
+type RealTest = fn(&Path) -> Outcome;
+
+/// The tests; ignored, with the reason, where none is installed.
+pub(super) fn trials() -> Vec<Trial> {
+    let real = find_installed().into_iter().next();
+    let tests: [(&str, RealTest); 3] = [
+        ("a hunt finds only known defects", hunt),
+        ("a copy that is cut off, nameless or without its symbols is refused", mutilated),
+        ("a copy that was stripped of debug symbols is driven", stripped),
+    ];
+    let trials = tests.into_iter().map(|(name, body)| {
+        let name = format!("real program: {name}");
+        match &real {
+            Some(path) => {
+                let path = path.clone();
+                Trial::test(name, move || body(&path))
+            }
+            None => Trial::test(name, || Ok(()))
+                .with_ignored_flag(true)
+                .with_kind("ignored: no keepalived is installed"),
+        }
+    });
+    trials.collect()
+}
+
+fn hunt(path: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (target, out) = (format!("engine:{}", path.display()), folder.path().display().to_string());
+    let output = treefall(&["hunt", "--target", &target, "--json", "--out", &out])?;
+    ensure(matches!(status(&output), Some(0 | 1)), || stderr(&output))?;
+    let (findings, _) = objects(&output)?;
+    findings.iter().try_for_each(|finding| {
+        let good = finding["defect"].is_string() && finding["confirmed"] == true;
+        ensure(good, || format!("{finding:?}"))
+    })
+}
+
+fn mutilated(path: &Path) -> Outcome {
+    let bytes = fs::read(path)?;
+    let folder = tempfile::tempdir()?;
+    let table: [(&str, Vec<u8>, &str); 4] = [
+        ("cut-off", bytes[..bytes.len() / 2].to_vec(), "is no x86-64 ELF program"),
+        ("nameless", replaced(&bytes, b"Keepalived v", b"Keepaliced v"), "is no keepalived"),
+        (
+            "of-no-release",
+            replaced(&bytes, b"Keepalived v2.", b"Keepalived v9."),
+            "a new release is a row in",
+        ),
+        (
+            "without-symbols",
+            replaced(&bytes, b"\0script_killall\0", b"\0script_killers\0"),
+            "does not show its scheduler",
+        ),
+    ];
+    for (name, bytes, says) in table {
+        let copy = folder.path().join(name);
+        fs::write(&copy, bytes)?;
+        refused(name, &["hunt", "--target", &format!("engine:{}", copy.display())], 2, &[says])?;
+    }
+    let plain = folder.path().join("not-executable");
+    fs::write(&plain, &bytes)?;
+    refused(
+        "not executable",
+        &["hunt", "--target", &format!("engine:{}", plain.display())],
+        2,
+        &["may be executed"],
+    )
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len(), "nothing else may move");
+    let mut copy = bytes.to_vec();
+    let places: Vec<usize> =
+        (0..=copy.len() - from.len()).filter(|at| copy[*at..].starts_with(from)).collect();
+    places.into_iter().for_each(|at| copy[at..at + to.len()].copy_from_slice(to));
+    copy
+}
+
+fn stripped(path: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("keepalived");
+    fs::copy(path, &copy)?;
+    let done = Command::new("strip").arg(&copy).status();
+    // Without binutils the copy as it is does as well: a distribution's is stripped already.
+    drop(done);
+    let target = format!("engine:{}", copy.display());
+    let output = treefall(&["targets", "--json", "--target", &target])?;
+    let (objects, _) = objects(&output)?;
+    let looked = objects.iter().find(|it| it["target"] == target.as_str());
+    ensure(looked.is_some_and(|it| it["allowed"] == true), || format!("{looked:?}"))
+}
