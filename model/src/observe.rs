@@ -67,17 +67,22 @@ pub struct Options {
 
 impl Options {
     /// The verdict alone, by events and indexes.
-    pub const VERDICT: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: false, keep: false };
+    pub const VERDICT: Self =
+        Self { judge: true, indexes: true, whole: false, hash_indexes: false, keep: false };
     /// The verdict alone, all indexes looked at after every step.
     pub const WHOLE: Self = Self { whole: true, ..Self::VERDICT };
     /// The verdict and a digest of history and indexes, nothing kept: for comparing many runs.
-    pub const HASHED: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: false };
+    pub const HASHED: Self =
+        Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: false };
     /// The verdict by events alone.
-    pub const EVENTS: Self = Self { judge: true, indexes: false, whole: false, hash_indexes: false, keep: false };
+    pub const EVENTS: Self =
+        Self { judge: true, indexes: false, whole: false, hash_indexes: false, keep: false };
     /// The digest alone: for benchmarks.
-    pub const DIGEST: Self = Self { judge: false, indexes: false, whole: false, hash_indexes: false, keep: false };
+    pub const DIGEST: Self =
+        Self { judge: false, indexes: false, whole: false, hash_indexes: false, keep: false };
     /// Everything, for a comparison of two subjects.
-    pub const COMPARE: Self = Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: true };
+    pub const COMPARE: Self =
+        Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: true };
 }
 
 /// That a step was done, and how the indexes were then.

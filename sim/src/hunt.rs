@@ -10,7 +10,7 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 use treefall_world::Counts;
 
 use crate::generator;
-use crate::subject::{Ran, Subject, SubjectError, Options};
+use crate::subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together. A search ends between traces, but looks at the clock between chunks.
 pub const CHUNK: u64 = 256;

@@ -27,8 +27,16 @@ pub fn steady(scripts: u16, wakes: u32, reload_every: u32) -> Result<Trace, Trac
         timeout: Span::from_micros(interval(place)),
         ..Script::new(Name::numbered(usize::from(place)))
     };
-    let setup = Setup { configs: vec![Config { scripts: (0..scripts).map(script).collect() }], ..Setup::default() };
-    let mut plan = Plan { scripts, interval: &interval, now: 0, generation: 0, due: BinaryHeap::new(), wakes: Vec::new() };
+    let setup =
+        Setup { configs: vec![Config { scripts: (0..scripts).map(script).collect() }], ..Setup::default() };
+    let mut plan = Plan {
+        scripts,
+        interval: &interval,
+        now: 0,
+        generation: 0,
+        due: BinaryHeap::new(),
+        wakes: Vec::new(),
+    };
     plan.start();
     let wakes = wakes as usize;
     while plan.wakes.len() < wakes {
@@ -59,7 +67,9 @@ impl Plan<'_> {
             wake = wake.exit(first(script), ExitStatus::SUCCESS);
         }
         self.wakes.push(wake);
-        self.due = (0..self.scripts).map(|script| Reverse((self.now + (self.interval)(script), script, 2))).collect();
+        self.due = (0..self.scripts)
+            .map(|script| Reverse((self.now + (self.interval)(script), script, 2)))
+            .collect();
         self.now += RUN_MICROS;
     }
 

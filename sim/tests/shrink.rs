@@ -5,7 +5,7 @@
 //! The alphabet. Scripts: 1 to 4, each with an interval and a timeout of 1 or 2 s, that dies of a SIGTERM at once,
 //! after 1 s, or never; from three scripts on all are alike. Wakes: to the next timer, at once, or after half a
 //! second; with or without a SIGHUP; any of the first and second starts end with success; both orders. One wake
-//! with all of this, two with up to two scripts, three with one script and no exits. Pids ascend or are scattered.
+//! with all of this, two with one script (in a long run with two), three with one script and no exits. Pids ascend or are scattered.
 //!
 //! In `cargo test` a few seeds; `TREEFALL_SEEDS=100 cargo test --release -p treefall --test shrink -- --nocapture`
 //! takes a hundred, and prints what each defect's finds took.
@@ -129,9 +129,10 @@ fn optima(rules: Rules) -> BTreeMap<Signature, (Structure, Trace)> {
     let mut best: BTreeMap<Signature, (Structure, Trace)> = BTreeMap::new();
     for (length, scripts_max, exits) in [(1, 4, true), (2, 2, true), (3, 1, false)] {
         for setup in (1..=scripts_max).flat_map(setups) {
-            // Two scripts of different habits, in two wakes: too many to try in a test. Alike ones are.
+            // Two scripts in two wakes are tried when a long run is asked for, and then with equal habits only.
+            let few = setup.configs[0].scripts.len() < 2;
             let alike = setup.configs[0].scripts.windows(2).all(|pair| pair[0].habit == pair[1].habit);
-            if length == 2 && !alike {
+            if length == 2 && !few && (!alike || seeds() <= SEEDS) {
                 continue;
             }
             each_trace(&setup, &mut Vec::new(), length, exits, &mut |trace| {

@@ -2,11 +2,11 @@
 //!
 //! What always holds: `generate(seed, number)` gives the same trace on every machine and in every order of
 //! calls, as long as [`VERSION`] is the same. Randomness comes from ChaCha8, one stream a trace number, and is
-//! mapped to integers in [`draw`] by ourselves: no library's update can change a trace under us. Nothing
+//! mapped to integers in `draw` by ourselves: no library's update can change a trace under us. Nothing
 //! random leaves this module; a trace is a plain value.
 //!
 //! Each trace draws its own weights first (swarm testing): which kinds of event it has at all and how often,
-//! how many scripts, how hot they are. A [`forecast`](forecast::Forecast) of what is probably running keeps
+//! how many scripts, how hot they are. A `forecast` of what is probably running keeps
 //! exits aimed at living children and signals at timers' instants; a wrong forecast costs a moot exit.
 
 mod draw;

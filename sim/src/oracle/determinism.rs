@@ -29,7 +29,11 @@ pub fn compare_runs(first: &Ran, second: &Ran) -> Result<(), Nondeterminism> {
     let differs = |field, first: String, second: String| Err(Nondeterminism { field, first, second });
     for (place, (one, other)) in first.records.iter().zip(&second.records).enumerate() {
         if one != other {
-            return differs("history", format!("record {place}: {one:?}"), format!("record {place}: {other:?}"));
+            return differs(
+                "history",
+                format!("record {place}: {one:?}"),
+                format!("record {place}: {other:?}"),
+            );
         }
     }
     for (place, (one, other)) in first.marks.iter().zip(&second.marks).enumerate() {

@@ -59,7 +59,12 @@ impl fmt::Display for Difference {
             }
             Self::Index { place, first, second } => {
                 let show = |mark: &Option<Mark>| match mark {
-                    Some(mark) => format!("{} after {} records, index {:016x}", mark.step.name(), mark.records, mark.index_hash),
+                    Some(mark) => format!(
+                        "{} after {} records, index {:016x}",
+                        mark.step.name(),
+                        mark.records,
+                        mark.index_hash
+                    ),
                     None => "no such step".to_owned(),
                 };
                 write!(f, "step {place}: first {}, second {}", show(first), show(second))
@@ -77,7 +82,8 @@ fn show(record: Option<&Record>) -> String {
 /// with their histories kept.
 #[must_use]
 pub fn compare(replica: &Ran, real: &Ran) -> Agreement {
-    let limit = replica.first_use.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
+    let limit =
+        replica.first_use.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
     if let Some(difference) = first_record(&replica.records, &real.records, limit) {
         return Agreement::Differs(difference);
     }

@@ -1,6 +1,6 @@
 //! Clock, timerfd, signalfd, epoll, processes, signals and the log, as the program calls them.
 //!
-//! Always: in a taken-over process each asks the [`drive`](crate::drive)n trace's world, or the calibration's
+//! Always: in a taken-over process each asks the driven trace's world, or the calibration's
 //! few answers; none touches the machine. The descriptors are numbers that no real descriptor has.
 
 use treefall_model::event::{Answer, Target};

@@ -10,7 +10,9 @@
 //! [`ShutdownStopsBeforeReady`]: Defect::ShutdownStopsBeforeReady
 //! [`GroupOfNobody`]: Defect::GroupOfNobody
 
-use treefall_model::release::{BeforeMove, CurrentEntry, Defect, Destruction, Expiry, KillallFlag, LateWake, Rules};
+use treefall_model::release::{
+    BeforeMove, CurrentEntry, Defect, Destruction, Expiry, KillallFlag, LateWake, Rules,
+};
 use treefall_world::Ending;
 
 /// What leaves the pid tree when a child's deadline passes.
@@ -63,8 +65,11 @@ pub(super) fn cleanup_erases_queued_timeouts(rules: &Rules) -> bool {
 
 /// Whether an entry that is given to a killer keeps its argument.
 pub(super) fn killer_keeps_argument(rules: &Rules) -> bool {
-    // Before the reload rescheduled at all, the shutdown did not touch it either (seen on the real 2.1.5).
-    rules.has(Defect::StaleArgumentAfterReload) || rules.behaviour.killall_flag == KillallFlag::Reschedule
+    // Before the reload rescheduled at all, the shutdown did not touch it either (seen on the real 2.1.5). With
+    // that mended, an entry outlives the configuration, and its argument must not.
+    let only_at_shutdown = rules.behaviour.killall_flag == KillallFlag::Reschedule;
+    rules.has(Defect::StaleArgumentAfterReload)
+        || (only_at_shutdown && rules.has(Defect::ReloadForgetsChildren))
 }
 
 /// Whether children whose timeouts are queued are told to end with the others, and tracked on.
