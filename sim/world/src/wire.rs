@@ -24,7 +24,7 @@ use crate::Counts;
 pub const VARIABLE: &str = "TREEFALL_ENGINE";
 
 /// Most frames of a crash that are reported.
-pub const FRAMES_MAX: usize = 8;
+pub const FRAMES_MAX: usize = 2;
 
 /// Longest message, in bytes.
 pub const MESSAGE_MAX: usize = 1 << 30;
