@@ -5,29 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use treefall::cause::{Cause, cause};
 use treefall::finding::{CATALOG_WAKES_MAX, work_out_all};
-use treefall::hunt::{Find, Lookout, Plan, Tally, hunt};
+use treefall::hunt::{Find, Plan, Tally, hunt};
 use treefall::subject::target::{ReplicaName, Target, parse};
-use treefall::subject::{Subject, SubjectError, build};
+use treefall::subject::{Subject, build};
 use treefall_model::release::Defect;
 use treefall_model::verdict::Signature;
 
 /// Traces of one hunt for one defect.
 const TRACES: u64 = 1_000;
-
-/// Keeps what is found, and lets the search go on.
-#[derive(Default)]
-struct Keep(Vec<Find>);
-
-impl Lookout for Keep {
-    fn found(&mut self, find: Find) -> Result<(), SubjectError> {
-        self.0.push(find);
-        Ok(())
-    }
-
-    fn go_on(&mut self, _: &Tally) -> bool {
-        true
-    }
-}
 
 fn crew(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
     (0..jobs).map(|_| build(target).expect("a replica is always there")).collect()
@@ -35,9 +20,9 @@ fn crew(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
 
 fn search(target: &Target, seed: u64, traces: u64, jobs: usize) -> (Vec<Find>, Tally) {
     let plan = Plan { seed, traces_max: Some(traces), all: true };
-    let mut keep = Keep::default();
+    let mut keep = Vec::<Find>::new();
     let tally = hunt(&mut crew(target, jobs), plan, &mut BTreeSet::new(), &mut keep).expect("a replica runs");
-    (keep.0, tally)
+    (keep, tally)
 }
 
 fn target(name: &str) -> Target {

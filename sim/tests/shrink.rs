@@ -13,11 +13,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use treefall::finding::{CATALOG_WAKES_MAX, work_out_all};
-use treefall::hunt::{Find, Lookout, Plan, Tally, hunt};
+use treefall::hunt::{Find, Plan, hunt};
 use treefall::shrink::Size;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::{ReplicaName, Target};
-use treefall::subject::{Options, Subject, SubjectError, build};
+use treefall::subject::{Options, Subject, build};
 use treefall_model::id::ConfigId;
 use treefall_model::release::{Defect, Rules};
 use treefall_model::signal::ExitStatus;
@@ -149,20 +149,6 @@ fn optima(rules: Rules) -> BTreeMap<Signature, (Structure, Trace)> {
     best
 }
 
-#[derive(Default)]
-struct Keep(Vec<Find>);
-
-impl Lookout for Keep {
-    fn found(&mut self, find: Find) -> Result<(), SubjectError> {
-        self.0.push(find);
-        Ok(())
-    }
-
-    fn go_on(&mut self, _: &Tally) -> bool {
-        true
-    }
-}
-
 fn seeds() -> u64 {
     std::env::var("TREEFALL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
 }
@@ -175,10 +161,10 @@ fn stuck(defect: Defect) -> Vec<String> {
     let (mut wrong, mut runs) = (Vec::new(), Vec::new());
     for seed in 0..seeds() {
         let plan = Plan { seed, traces_max: Some(TRACES), all: true };
-        let mut keep = Keep::default();
+        let mut keep = Vec::<Find>::new();
         hunt(&mut crew, plan, &mut BTreeSet::new(), &mut keep).expect("a replica runs");
         for finding in
-            work_out_all(&mut crew, &|| build(&target), &keep.0, CATALOG_WAKES_MAX).expect("a replica runs")
+            work_out_all(&mut crew, &|| build(&target), &keep, CATALOG_WAKES_MAX).expect("a replica runs")
         {
             runs.push(finding.runs);
             let (is, number) = (structure(&finding.trace), finding.find.number);

@@ -40,7 +40,7 @@ struct ConformSummary {
     different: u64,
 }
 
-pub(super) fn run(args: &Conform, _jobs: usize, output: &mut Output) -> Result<Status, CliError> {
+pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliError> {
     let names = if args.targets.is_empty() { vec!["engine".to_owned()] } else { args.targets.clone() };
     let mut status = Status::Good;
     let mut summary = ConformSummary { traces: 0, different: 0 };

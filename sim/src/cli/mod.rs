@@ -131,7 +131,7 @@ pub fn run() -> Status {
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
-        Command::Conform(conform) => conform::run(&conform, jobs, &mut output),
+        Command::Conform(conform) => conform::run(&conform, &mut output),
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),
     };

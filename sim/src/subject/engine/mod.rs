@@ -159,20 +159,6 @@ impl Engine {
         }
         Ok(ran)
     }
-
-    /// Runs one trace in a process that has run nothing before: a find is believed only then.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start) and [`run`](Self::run).
-    pub fn confirm(
-        program: &Program,
-        trace: &Trace,
-        rules: &RulesAs,
-        watch: Options,
-    ) -> Result<EngineRan, EngineError> {
-        let mut ran = Self::start(program)?.run(std::slice::from_ref(trace), rules, watch)?;
-        ran.pop().ok_or(EngineError::Garbled)
-    }
 }
 
 /// A result, its addresses turned into names.
