@@ -99,11 +99,13 @@ pub enum Handler {
     Backstop,
     /// The program's own killer for children of a reload or shutdown. Not seen as a dispatch.
     Killer,
+    /// The end of the time that instances are given to shut down.
+    ShutdownTimer,
 }
 
 impl Handler {
     /// All handlers, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TimerFd,
         Self::SignalFd,
         Self::Dispatcher,
@@ -116,6 +118,7 @@ impl Handler {
         Self::TerminateStart,
         Self::Backstop,
         Self::Killer,
+        Self::ShutdownTimer,
     ];
 
     /// As signatures and reports write it.
@@ -134,6 +137,7 @@ impl Handler {
             Self::TerminateStart => "terminate-start",
             Self::Backstop => "backstop",
             Self::Killer => "killer",
+            Self::ShutdownTimer => "shutdown-timer",
         }
     }
 }

@@ -33,8 +33,8 @@ const MANY: usize = 24;
 pub struct Session {
     /// The world around the scheduler.
     pub world: World<'static, Watch<'static>>,
-    /// The address of the program's master.
-    master: usize,
+    /// The address of the program's master; 0: it has none that can be looked at.
+    pub master: usize,
     /// The indexes are looked at.
     looks: bool,
     /// There are so many scripts that looking at what changed is cheaper than looking at all.
@@ -81,21 +81,31 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     heap::reset(trace.setup().heap);
     kernel::reset();
     program::restore_variables();
-    let watch = Watch::new(trace.setup(), SubjectKind::Engine, options.watch);
+    open(trace, options, SubjectKind::Engine);
+    set_mode(Mode::Run);
+    let left = shelter(from_the_start);
+    if left == Left::Returned {
+        finish(End::LoopReturned);
+    }
+    conclude(left)
+}
+
+/// The session of a trace begins: what the hooks ask from now on.
+pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
+    let watch = Watch::new(trace.setup(), kind, options.watch);
     let looks = watch.looks();
     let scripts = trace.setup().configs.iter().map(|config| config.scripts.len());
     let many = scripts.max().unwrap_or(0) >= MANY;
     let world = World::new(trace, options.rules.rules(), watch);
     let session = Session { world, master: 0, looks, many, fresh: true, reading: false, end: None };
     SESSION.set(Box::into_raw(Box::new(session)));
-    set_mode(Mode::Run);
-    let left = shelter(from_the_start);
-    if left == Left::Returned {
-        finish(End::LoopReturned);
-    }
+}
+
+/// The session is over, the program left so: what was seen. `None`: the harness failed.
+pub fn conclude(left: Left) -> Option<Ran> {
     let session = SESSION.get();
     SESSION.set(ptr::null_mut());
-    // SAFETY: made from a box above; the program is left, nothing else has the pointer.
+    // SAFETY: made from a box in `open`; the program is left, nothing else has the pointer.
     let session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
@@ -125,7 +135,8 @@ extern "C" fn from_the_start() {
     }
 }
 
-fn finish(end: End) {
+/// The run came to its end.
+pub fn finish(end: End) {
     with(|session| {
         session.end = Some(end);
         session.world.finish(end);
@@ -134,17 +145,18 @@ fn finish(end: End) {
 
 /// Ends the run when the loop does not come to its blocking call.
 #[inline]
-fn check_limit() {
+pub fn check_limit() {
     if with(|session| session.world.over_limit()) {
         finish(End::NoProgress);
         escape(Left::Ended);
     }
 }
 
+/// The indexes are looked at, if anybody wants to: `step` is done.
 #[inline]
-fn look(step: Step) {
+pub fn look(step: Step) {
     with(|session| {
-        if session.looks {
+        if session.looks && session.master != 0 {
             let (at, view) = (session.world.now(), session.view());
             session.world.observer().step(step, at, &view);
         }
@@ -285,6 +297,9 @@ fn perform(op: Op) {
                 if !with(|session| session.fresh) {
                     program::thread_add_base_threads(master, 0);
                 }
+            }
+            Op::ShutdownTimerRuns(_) => {
+                fatal(format_args!("the program does not show how long its instances have to shut down"));
             }
             Op::ReadClock => {
                 if program::has_clock() {

@@ -308,6 +308,19 @@ pub fn bytes_of(block: NonNull<u8>) -> usize {
     unsafe { *((address - 16) as *const usize) }
 }
 
+/// How many bytes the block has that begins at `address`, if one does that is handed out.
+pub fn live_bytes(address: usize) -> Option<usize> {
+    if let Some(block) = block_at(address) {
+        return now().is_live(block).then_some(heap().entry);
+    }
+    if !rest_holds(heap(), address) || !address.is_multiple_of(16) {
+        return None;
+    }
+    // SAFETY: the two words before an aligned address of the rest lie in its mapping.
+    let [bytes, life] = unsafe { *((address - HEADER) as *const [usize; 2]) };
+    (life == LIVE).then_some(bytes)
+}
+
 /// Takes a block back. One that is not live: as glibc does, SIGABRT.
 pub fn release(block: NonNull<u8>) {
     let heap = heap();

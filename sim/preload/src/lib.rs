@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod arena;
 pub mod calibrate;
 pub mod callbacks;
+pub mod daemon;
 pub mod drive;
 pub mod fatal;
 pub mod guard;

@@ -146,6 +146,12 @@ pub fn child_handler() -> SignalHandler {
     unsafe { core::mem::transmute::<usize, SignalHandler>(address) }
 }
 
+/// What the program's variable `master` holds: the address of its master, or 0.
+pub fn master() -> usize {
+    // SAFETY: a variable of the program's, one word, by its symbol.
+    unsafe { *(at(PROGRAM.get().symbols.master) as *const usize) }
+}
+
 /// The program's variable `master` is set.
 ///
 /// # Safety

@@ -15,21 +15,22 @@ use treefall_model::codec;
 use treefall_world::wire::{self, MESSAGE_MAX, Options, Reply, Request, Told, Wire};
 
 use crate::calibrate::calibrate;
-use crate::{arena, drive, fatal, guard, heap, program, sys};
+use crate::layout::Layout;
+use crate::{arena, daemon, drive, fatal, guard, heap, program, sys};
 
 /// Room for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
 
 /// The child ran all that it was to run, or ended after a trace that leaves the heap in doubt.
-const CHILD_DONE: i32 = 0;
+pub const CHILD_DONE: i32 = 0;
 /// The next result did not fit any more.
-const CHILD_FULL: i32 = 81;
+pub const CHILD_FULL: i32 = 81;
 /// The harness failed: the text is in the results.
-const CHILD_FATAL: i32 = 82;
+pub const CHILD_FATAL: i32 = 82;
 
 /// The memory that children write their results to.
 #[derive(Clone, Copy)]
-struct Results {
+pub struct Results {
     /// First the count of results and of bytes, then the bytes.
     memory: NonNull<u8>,
 }
@@ -38,7 +39,8 @@ struct Results {
 const HEAD: usize = 16;
 
 impl Results {
-    fn open() -> Self {
+    /// Memory for results, none in it.
+    pub fn open() -> Self {
         let Some(memory) = sys::map(RESULTS_BYTES, true) else { sys::exit(crate::EXIT_NO_MEMORY) };
         Self { memory }
     }
@@ -53,8 +55,35 @@ impl Results {
         unsafe { self.memory.cast::<[u64; 2]>().write(head) };
     }
 
+    /// There are none any more.
+    pub fn clear(self) {
+        self.set_head([0, 0]);
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u64 {
+        self.head()[0]
+    }
+
+    /// Keeps a layout behind all results.
+    pub fn keep(self, layout: Layout) {
+        // SAFETY: the end of the mapping, which no result of a calibration comes near.
+        unsafe { self.kept_at().write_unaligned(layout) };
+    }
+
+    /// The layout kept last.
+    pub fn kept(self) -> Layout {
+        // SAFETY: as above; its writer is gone.
+        unsafe { self.kept_at().read_unaligned() }
+    }
+
+    fn kept_at(self) -> *mut Layout {
+        // SAFETY: inside the mapping.
+        unsafe { self.memory.as_ptr().add(RESULTS_BYTES - size_of::<Layout>()).cast() }
+    }
+
     /// Adds one result. `false`: it does not fit.
-    fn push(self, bytes: &[u8]) -> bool {
+    pub fn push(self, bytes: &[u8]) -> bool {
         let [count, used] = self.head();
         let used = used as usize;
         if bytes.len() > RESULTS_BYTES - HEAD - used {
@@ -69,36 +98,46 @@ impl Results {
         true
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// All of them, one behind the other.
+    pub fn bytes(&self) -> &[u8] {
         let [_, used] = self.head();
         // SAFETY: so many bytes were written behind the head; the writer is gone.
         unsafe { core::slice::from_raw_parts(self.memory.as_ptr().add(HEAD), used as usize) }
     }
 }
 
-/// Serves until the other end is gone.
-pub fn serve(socket: i32) -> ! {
+/// Serves until the other end is gone. Returns when the program is to go on into its own `main`, as a daemon.
+pub fn serve(socket: i32) {
+    let mut message = receive(socket);
+    if let Some(Request::Enter { symbols, files }) = message.as_deref().and_then(Request::from_bytes) {
+        if daemon::serve::enter(socket, symbols, &files) {
+            return;
+        }
+        sys::exit(0);
+    }
     heap::open();
     guard::install();
     let results = Results::open();
-    while let Some(message) = receive(socket) {
-        let alive = match Request::from_bytes(&message) {
+    while let Some(request) = message {
+        let alive = match Request::from_bytes(&request) {
             Some(Request::Calibrate { symbols }) => {
                 program::set_symbols(symbols);
                 let reply = calibrate().map_or_else(Reply::Refused, Reply::Ready);
                 send(socket, &reply)
             }
             Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
-            None => send(socket, &Reply::Refused(String::from("a request that does not decode"))),
+            _ => send(socket, &Reply::Refused(String::from("a request that does not decode"))),
         };
         if !alive {
             break;
         }
+        message = receive(socket);
     }
     sys::exit(0)
 }
 
-fn receive(socket: i32) -> Option<Vec<u8>> {
+/// The next message; `None`: the other end is gone.
+pub fn receive(socket: i32) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     if !sys::read_exact(socket, &mut length) {
         return None;
@@ -117,7 +156,8 @@ fn send_bytes(socket: i32, parts: &[&[u8]]) -> bool {
     sys::write_all(socket, &length.to_le_bytes()) && parts.iter().all(|part| sys::write_all(socket, part))
 }
 
-fn send(socket: i32, reply: &Reply) -> bool {
+/// Sends a reply. `false`: the other end is gone.
+pub fn send(socket: i32, reply: &Reply) -> bool {
     send_bytes(socket, &[&reply.to_bytes()])
 }
 
@@ -129,51 +169,79 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
         let Some(status) = in_child(socket, || run_all(results, options, &traces[done..])) else {
             return false;
         };
-        let [count, _] = results.head();
+        let count = results.count();
         let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
-        let why = match exit {
-            Some(CHILD_DONE) if count > 0 => None,
-            Some(CHILD_FULL) if count > 0 => None,
-            Some(CHILD_FULL) => Some(format!(
-                "the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone"
-            )),
-            Some(CHILD_FATAL) => Some(String::from_utf8_lossy(results.bytes()).into_owned()),
-            Some(code) => Some(format!("the process that ran the trace ended with status {code}")),
-            None => Some(format!("the process that ran the trace was killed by signal {}", status & 0x7f)),
-        };
-        if let Some(why) = why {
-            return send(socket, &Reply::Refused(why));
+        if !matches!(exit, Some(CHILD_DONE | CHILD_FULL)) || count == 0 {
+            return send(socket, &Reply::Refused(why_ended(status, results)));
         }
         done += count as usize;
-        // The reply's own beginning, then the results as the child wrote them.
-        let mut beginning = Vec::new();
-        beginning.push(wire::RESULTS);
-        count.put(&mut beginning);
-        if !send_bytes(socket, &[&beginning, results.bytes()]) {
+        if !send_results(socket, results) {
             return false;
         }
     }
     true
 }
 
+/// Why a child that gave no result ended with this status.
+pub fn why_ended(status: i32, results: Results) -> String {
+    match (status & 0x7f == 0).then_some(status >> 8 & 0xff) {
+        Some(CHILD_FULL) => format!(
+            "the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone"
+        ),
+        Some(CHILD_FATAL) => String::from_utf8_lossy(results.bytes()).into_owned(),
+        Some(code) => format!("the process that ran the trace ended with status {code}"),
+        None => format!("the process that ran the trace was killed by signal {}", status & 0x7f),
+    }
+}
+
+/// Sends all results. `false`: the other end is gone.
+pub fn send_results(socket: i32, results: Results) -> bool {
+    // The reply's own beginning, then the results as the child wrote them.
+    let mut beginning = Vec::new();
+    beginning.push(wire::RESULTS);
+    results.count().put(&mut beginning);
+    send_bytes(socket, &[&beginning, results.bytes()])
+}
+
 /// Forks a child for `work`, and waits for its end: its status. `None`: `treefall` is gone, and so is the
 /// child.
 fn in_child(socket: i32, work: impl FnOnce() -> i32) -> Option<i32> {
+    match fork_child(socket) {
+        Forked::Child => {
+            guard::start_clock();
+            sys::exit(work())
+        }
+        Forked::Over(status) => Some(status),
+        Forked::Gone => None,
+    }
+}
+
+/// Where a fork has led to.
+pub enum Forked {
+    /// This is the child; it ends with its parent.
+    Child,
+    /// The child has ended, with this status.
+    Over(i32),
+    /// `treefall` is gone, and so is the child.
+    Gone,
+}
+
+/// Forks a child and, in the parent, waits for its end.
+pub fn fork_child(socket: i32) -> Forked {
     let parent = sys::pid();
-    let (ended, alive) = sys::pipe()?;
+    let Some((ended, alive)) = sys::pipe() else { return Forked::Gone };
     let child = sys::fork();
     if child == 0 {
         if !sys::die_with_parent(parent) {
             sys::exit(CHILD_DONE);
         }
         sys::close(ended);
-        guard::start_clock();
-        sys::exit(work());
+        return Forked::Child;
     }
     sys::close(alive);
     if child < 0 {
         sys::close(ended);
-        return Some(CHILD_FATAL << 8);
+        return Forked::Over(CHILD_FATAL << 8);
     }
     // The child holds the pipe's other end for as long as it lives.
     let [gone, over] = loop {
@@ -187,7 +255,7 @@ fn in_child(socket: i32, work: impl FnOnce() -> i32) -> Option<i32> {
     }
     let status = sys::wait(child);
     sys::close(ended);
-    (over || !gone).then_some(status)
+    if over || !gone { Forked::Over(status) } else { Forked::Gone }
 }
 
 /// In the child: runs traces until one leaves the heap in doubt.
@@ -216,7 +284,8 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
     CHILD_DONE
 }
 
-fn told(ran: drive::Ran) -> Told {
+/// What is told of a run.
+pub fn told(ran: drive::Ran) -> Told {
     let frames = if ran.faulted { guard::fault().frames } else { Default::default() };
     let frames = frames.into_iter().take_while(|frame| *frame != 0).collect();
     Told { observed: ran.observed, frames, counts: ran.counts }

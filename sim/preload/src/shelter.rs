@@ -29,6 +29,8 @@ global_asm!(
     ".hidden treefall_shelter",
     ".hidden treefall_escape",
     ".hidden treefall_restorer",
+    ".hidden treefall_apart",
+    ".globl treefall_apart",
     ".globl treefall_shelter",
     ".globl treefall_escape",
     ".globl treefall_restorer",
@@ -63,17 +65,27 @@ global_asm!(
     "fldcw [rsp+4]",
     "cld",
     "jmp 2b",
+    // Where an escape ends up that found no frame of a shelter to go back to.
+    "treefall_apart:",
+    "mov edi, eax",
+    "call [rip + {apart}]",
+    "ud2",
     // The end of a signal handler: rt_sigreturn.
     "treefall_restorer:",
     "mov eax, 15",
     "syscall",
+    apart = sym APART,
 );
 
 unsafe extern "C" {
     fn treefall_shelter(function: extern "C" fn(), saved: *mut usize) -> usize;
     fn treefall_escape(saved: usize, value: usize) -> !;
     fn treefall_restorer();
+    fn treefall_apart();
 }
+
+/// What an escape from a program that was not called from here ends up in.
+static APART: Single<usize> = Single::new(0);
 
 /// The stack pointer of the shelter in force; 0: none.
 static SAVED: Single<usize> = Single::new(0);
@@ -84,6 +96,10 @@ pub fn shelter(function: extern "C" fn()) -> Left {
     // SAFETY: it saves what the calling convention asks for and calls a function of ours.
     let how = unsafe { treefall_shelter(function, SAVED.as_ptr()) };
     SAVED.set(outer);
+    how_left(how)
+}
+
+fn how_left(how: usize) -> Left {
     match how {
         0 => Left::Returned,
         1 => Left::Ended,
@@ -92,6 +108,37 @@ pub fn shelter(function: extern "C" fn()) -> Left {
         _ => Left::Fatal,
     }
 }
+
+static THEN: Single<Option<fn(Left) -> !>> = Single::new(None);
+
+extern "C" fn apart(how: usize) -> ! {
+    match THEN.get() {
+        Some(then) => then(how_left(how)),
+        None => sys::exit(crate::EXIT_UNSHELTERED),
+    }
+}
+
+/// From now on an [`escape`] from anywhere goes to `then`, on a stack of its own: for a program that goes on by
+/// itself, so that no frame of ours is below it.
+pub fn stand_apart(then: fn(Left) -> !) {
+    /// What a shelter saves: two control words, six registers, and where to go on.
+    const SAVED_WORDS: usize = 8;
+    let Some(stack) = sys::map(STACK_BYTES, false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+    THEN.set(Some(then));
+    APART.set(apart as *const () as usize);
+    // Where the code at `treefall_apart` begins, the stack is aligned as for a call.
+    let top = stack.as_ptr() as usize + STACK_BYTES - 64;
+    let frame = top - SAVED_WORDS * 8;
+    // SAFETY: the top of a mapping of ours: the control words as they are now, six registers, an address.
+    unsafe {
+        core::arch::asm!("stmxcsr [{0}]", "fnstcw [{0} + 4]", in(reg) frame);
+        *((frame + (SAVED_WORDS - 1) * 8) as *mut usize) = treefall_apart as *const () as usize;
+    }
+    SAVED.set(frame);
+}
+
+/// Of the stack on which a program that stands apart is left.
+const STACK_BYTES: usize = 1 << 20;
 
 /// Whether there is a shelter to escape to.
 pub fn is_sheltered() -> bool {

@@ -46,11 +46,20 @@ impl<T: Copy> Single<T> {
 pub enum Mode {
     /// Nothing: the program is not ours.
     Off = 0,
+    /// The daemon's first process, on its way to its first fork: only its clock stands still.
+    Parent = 1,
     /// Answer as the calibration needs it.
-    Calibrate = 1,
-    /// Ask the world.
-    Run = 2,
+    Calibrate = 2,
+    /// Ask the world: the engine drives the program.
+    Run = 3,
+    /// Ask the world: the daemon runs by itself.
+    Daemon = 4,
+    /// A child that the daemon forked, up to its exec.
+    Script = 5,
 }
+
+/// The highest mode in which calls that the engine forbids go straight on.
+pub const NATIVE_MAX: u8 = Mode::Parent as u8;
 
 /// The mode as a byte, for the hooks that are written in assembly.
 pub static MODE: AtomicU8 = AtomicU8::new(0);
@@ -60,9 +69,18 @@ pub static MODE: AtomicU8 = AtomicU8::new(0);
 pub fn mode() -> Mode {
     match MODE.load(Ordering::Relaxed) {
         0 => Mode::Off,
-        1 => Mode::Calibrate,
-        _ => Mode::Run,
+        1 => Mode::Parent,
+        2 => Mode::Calibrate,
+        3 => Mode::Run,
+        4 => Mode::Daemon,
+        _ => Mode::Script,
     }
+}
+
+/// Whether there is a world to be asked.
+#[inline]
+pub fn has_world() -> bool {
+    matches!(mode(), Mode::Run | Mode::Daemon)
 }
 
 /// From now on the hooks do this.

@@ -24,6 +24,14 @@ const PRCTL: usize = 157;
 const TGKILL: usize = 234;
 const GETTID: usize = 186;
 const EXIT_GROUP: usize = 231;
+const OPEN: usize = 2;
+const RT_SIGPROCMASK: usize = 14;
+const PWRITE: usize = 18;
+const FCNTL: usize = 72;
+const FTRUNCATE: usize = 77;
+const UNLINK: usize = 87;
+const DUP3: usize = 292;
+const MOUNT: usize = 165;
 const PIPE2: usize = 293;
 
 const O_CLOEXEC: usize = 0o2_000_000;
@@ -227,4 +235,67 @@ pub unsafe fn alternate_stack(stack: NonNull<u8>, bytes: usize) {
     let description = [stack.as_ptr() as usize, 0, bytes];
     // SAFETY: the kernel reads three words; the caller answers for the stack.
     unsafe { call(SIGALTSTACK, [description.as_ptr() as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// The same as `fd` under a high number that no program counts on, not inherited over an exec; below 0: none.
+pub fn aside(fd: i32) -> i32 {
+    const DUP_CLOEXEC: usize = 1_030;
+    const HIGH: usize = 900;
+    // SAFETY: numbers.
+    unsafe { call(FCNTL, [fd as usize, DUP_CLOEXEC, HIGH, 0, 0, 0]) as i32 }
+}
+
+/// `second` becomes another name of what `first` is.
+pub fn same_as(first: i32, second: i32) {
+    // SAFETY: numbers.
+    unsafe { call(DUP3, [first as usize, second as usize, 0, 0, 0, 0]) };
+}
+
+/// The file's content becomes `bytes`. `false`: it cannot be written.
+pub fn replace(fd: i32, bytes: &[u8]) -> bool {
+    // SAFETY: numbers, and a slice of ours that the kernel reads.
+    unsafe {
+        let cut = call(FTRUNCATE, [fd as usize, 0, 0, 0, 0, 0]);
+        let written = call(PWRITE, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]);
+        cut == 0 && written == bytes.len() as isize
+    }
+}
+
+/// The file at `path`, a text that ends in zero, becomes one that holds `bytes`. `false`: it cannot be written.
+pub fn write_file(path: &str, bytes: &[u8]) -> bool {
+    const WRITE_CREATE_CUT: usize = 0o1_101;
+    assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
+    // SAFETY: a text that ends in zero.
+    let fd = unsafe { call(OPEN, [path.as_ptr() as usize, WRITE_CREATE_CUT | O_CLOEXEC, 0o600, 0, 0, 0]) };
+    let Ok(fd) = i32::try_from(fd) else { return false };
+    if fd < 0 {
+        return false;
+    }
+    let written = write_all(fd, bytes);
+    close(fd);
+    written
+}
+
+/// The file at `path`, a text that ends in zero, is gone, if it was there.
+pub fn unlink(path: &str) {
+    assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
+    // SAFETY: a text that ends in zero.
+    unsafe { call(UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// No signal is blocked any more.
+pub fn unblock_signals() {
+    const SET: usize = 2;
+    let none = 0_u64;
+    // SAFETY: the kernel reads one set of eight bytes.
+    unsafe { call(RT_SIGPROCMASK, [SET, &raw const none as usize, 0, 8, 0, 0]) };
+}
+
+/// Mounts an empty file system in memory at `path`, a text that ends in zero. `false`: that is not allowed.
+pub fn mount_memory(path: &str) -> bool {
+    const NO_DEVICES_NO_SUID: usize = 6;
+    assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
+    let kind = c"tmpfs".as_ptr() as usize;
+    // SAFETY: texts that end in zero; no options.
+    unsafe { call(MOUNT, [kind, path.as_ptr() as usize, kind, NO_DEVICES_NO_SUID, 0, 0]) == 0 }
 }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliErro
     let mut status = Status::Good;
     let mut summary = ConformSummary { traces: 0, different: 0 };
     for target in crew::targets(&names)? {
-        let Target::Engine(place) = &target else {
+        let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
                 "{target} is not real: conform compares `engine:PATH` with a replica"
             )));

@@ -122,7 +122,7 @@ fn whom(target: &Target) -> Option<Whom> {
         Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,
         Target::Replica(ReplicaName { base: Base::Mended, .. }) => Some(Whom::Mended),
         Target::Replica(ReplicaName { base: Base::Release(release), .. }) => Some(only(*release)),
-        Target::Engine(place) => {
+        Target::Engine(place) | Target::Daemon(place) => {
             let program = program::Program::open(&place.path, place.root.as_deref());
             program.ok().map(|program| only(program.release()))
         }

@@ -148,7 +148,7 @@ fn overview(findings: &[Finding]) -> String {
 pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
     Ok(match target {
         Target::Replica(name) => name.base.to_string(),
-        Target::Engine(place) => {
+        Target::Engine(place) | Target::Daemon(place) => {
             let program = program::Program::open(&place.path, place.root.as_deref())
                 .map_err(|error| CliError::Usage(error.to_string()))?;
             program.release().to_string()

@@ -153,7 +153,7 @@ impl Reals {
         target: &Target,
         want: Options,
     ) -> Result<Checked, SubjectError> {
-        let Target::Engine(place) = target else {
+        let Some(place) = target.place() else {
             return check(scenario, target, None, build(target)?.as_mut(), want);
         };
         if !self.0.iter().any(|(known, ..)| known == target) {

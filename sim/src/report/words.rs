@@ -180,6 +180,7 @@ impl<'t> Names<'t> {
             (Handler::TrackChild | Handler::MiscChild | Handler::FifoChild, _) => {
                 format!("the exit of {} is handled", child())
             }
+            (Handler::ShutdownTimer, _) => "the time that the instances have to shut down is over".to_owned(),
             (Handler::Backstop, _) => "the backstop of the shutdown comes".to_owned(),
             (Handler::Dispatcher | Handler::Reload | Handler::TerminateStart | Handler::Killer, _) => {
                 return None;

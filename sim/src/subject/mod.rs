@@ -3,6 +3,7 @@
 //! Every subject takes the same [`Trace`] and is watched by the same observer. A subject's failure to run at
 //! all is an error of the harness, [`SubjectError`]; what it does when it runs is a verdict.
 
+pub mod daemon;
 pub mod engine;
 pub mod program;
 pub mod replica;
@@ -75,6 +76,9 @@ pub enum SubjectError {
     /// The real program cannot be driven.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
+    /// The whole daemon cannot be run.
+    #[error(transparent)]
+    Daemon(#[from] daemon::DaemonError),
     /// A find could not be kept.
     #[error("cannot write {path}: {source}; name a folder for finds that can be written: `--out DIR`")]
     Keep {
@@ -106,6 +110,10 @@ pub fn build_under(
         target::Target::Engine(place) => {
             let program = program::Program::open(&place.path, place.root.as_deref())?;
             Box::new(engine::EngineSubject::start(target.to_string(), &program, conditions)?)
+        }
+        target::Target::Daemon(place) => {
+            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            Box::new(daemon::DaemonSubject::start(target.to_string(), &program, conditions)?)
         }
     })
 }

@@ -97,6 +97,19 @@ pub enum Target {
     Replica(ReplicaName),
     /// A real program's scheduler under our world.
     Engine(Place),
+    /// The whole real daemon.
+    Daemon(Place),
+}
+
+impl Target {
+    /// Where the real program is, if it is one.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Replica(_) => None,
+            Self::Engine(place) | Self::Daemon(place) => Some(place),
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -104,6 +117,7 @@ impl fmt::Display for Target {
         match self {
             Self::Replica(name) => name.fmt(f),
             Self::Engine(place) => write!(f, "engine:{place}"),
+            Self::Daemon(place) => write!(f, "daemon:{place}"),
         }
     }
 }
@@ -114,7 +128,8 @@ impl fmt::Display for Target {
 pub enum TargetError {
     /// The word before the colon.
     #[error(
-        "`{0}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, `engine[:PATH[@ROOT]]`"
+        "`{0}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, `engine[:PATH[@ROOT]]`, \
+         `daemon[:PATH[@ROOT]]`"
     )]
     UnknownKind(String),
     /// A release that the tables do not have.
@@ -142,11 +157,6 @@ pub enum TargetError {
         "no keepalived was found on this machine; install one (`apt-get install keepalived`) or name it: `engine:PATH`"
     )]
     NothingInstalled,
-    /// The whole daemon is not a subject yet.
-    #[error(
-        "`{0}`: the whole daemon cannot be a target in this version; `engine:PATH` drives the real program's scheduler"
-    )]
-    NoDaemonYet(String),
 }
 
 /// The targets that `text` names: one, or several for `replica:all`.
@@ -163,14 +173,23 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
     match (kind, rest) {
         ("replica", Some("all")) => Ok(all_replicas()),
         ("replica", Some(rest)) => parse_replica(rest).map(|name| vec![Target::Replica(name)]),
-        ("engine", None | Some("")) => match installed.first() {
-            Some(path) => Ok(vec![Target::Engine(Place { path: path.clone(), root: None })]),
-            None => Err(TargetError::NothingInstalled),
-        },
-        ("engine", Some(rest)) => Ok(vec![Target::Engine(parse_place(rest))]),
-        ("daemon", _) => Err(TargetError::NoDaemonYet(text.to_owned())),
+        ("engine", rest) => real(rest, installed, Target::Engine),
+        ("daemon", rest) => real(rest, installed, Target::Daemon),
         _ => Err(TargetError::UnknownKind(text.to_owned())),
     }
+}
+
+/// A real program: the one named, or the first of those installed.
+fn real(
+    place: Option<&str>,
+    installed: &[PathBuf],
+    target: impl Fn(Place) -> Target,
+) -> Result<Vec<Target>, TargetError> {
+    let place = match place {
+        None | Some("") => installed.first().map(|path| Place { path: path.clone(), root: None }),
+        Some(place) => Some(parse_place(place)),
+    };
+    Ok(vec![target(place.ok_or(TargetError::NothingInstalled)?)])
 }
 
 /// A replica of every release.

@@ -127,6 +127,8 @@ pub(crate) enum Action {
 pub(crate) enum Counted {
     /// The beginning of a shutdown.
     TerminateStart,
+    /// The end of the instances' time in it.
+    ShutdownTimer,
     /// The backstop.
     Backstop,
 }
@@ -142,6 +144,8 @@ pub(crate) struct Layer<'t> {
     pub(crate) actions: VecDeque<Action>,
     /// Who waits for the number of children.
     pub(crate) counting: Option<Counted>,
+    /// The configurations have an instance, which tracks their scripts.
+    pub(crate) has_instance: bool,
 }
 
 impl<'t> Layer<'t> {
@@ -155,6 +159,7 @@ impl<'t> Layer<'t> {
             freed: Vec::new(),
             actions: VecDeque::new(),
             counting: None,
+            has_instance: false,
         }
     }
 
@@ -227,6 +232,7 @@ impl<O: Observer> World<'_, O> {
             Handler::Dispatcher => self.layer.then(Action::Dispatch(0)),
             Handler::Reload => self.begin_reload(),
             Handler::TerminateStart => self.begin_shutdown(),
+            Handler::ShutdownTimer => self.shutdown_timer(),
             Handler::Backstop => self.backstop(),
             Handler::Tick | Handler::TrackChild | Handler::MiscTick | Handler::MiscChild => {
                 if let Some(script) = argument {
@@ -327,18 +333,17 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Starts a run and has its child watched. A start that fails leaves the script idle.
+    /// Starts a run and has its child watched. A start that fails leaves the script as it is.
     fn start_run(&mut self, script: ScriptRef, handler: Handler) -> Option<Op> {
-        let pid = self.spawn(script);
-        let state = self.layer.script(script)?;
-        if pid.is_none() {
-            state.state = State::Idle;
+        let Some(pid) = self.spawn(script) else {
+            // Nothing is changed: where a run is skipped and starts all the same, the one before goes on.
             self.logged(LogLine::ForkFailed { script });
             return None;
-        }
+        };
+        let state = self.layer.script(script)?;
         state.state = State::Running;
         let after = if handler == Handler::FifoChild { None } else { Some(state.spec.timeout) };
-        Some(Op::AddChild { handler, argument: Some(script), pid: pid?, after })
+        Some(Op::AddChild { handler, argument: Some(script), pid, after })
     }
 
     /// The program forks a child for `script`; `None` when that fails, or when no such script is known.
@@ -350,11 +355,16 @@ impl<O: Observer> World<'_, O> {
         let run = Run { of: script, nth: state.started + 1 };
         let habit = state.spec.habit;
         let pid = self.kernel.fork(run, habit, &mut self.out)?;
-        if let Some(state) = self.layer.script(script) {
+        self.started(run, pid);
+        Some(pid)
+    }
+
+    /// A run was started.
+    pub(crate) fn started(&mut self, run: Run, pid: Pid) {
+        if let Some(state) = self.layer.script(run.of) {
             state.started = run.nth;
             state.last_pid = Some(pid);
         }
-        Some(pid)
     }
 
     /// The answer to [`Op::CountChildren`]: CHILD holds so many entries.
@@ -362,6 +372,7 @@ impl<O: Observer> World<'_, O> {
         self.count_step();
         match self.layer.counting.take() {
             Some(Counted::TerminateStart) => self.shut_down(children),
+            Some(Counted::ShutdownTimer) => self.shutdown_timer_ends(children),
             Some(Counted::Backstop) => self.backstop_ends(children),
             None => {}
         }

@@ -14,7 +14,8 @@
 //!
 //! Inside: [`kernel`] (what wakes the loop, and when), `children` and `pids` (processes), `slots` (finding them
 //! fast); `layer` (scripts and what a handler has still to do), `track`, `misc`, `reload`, `shutdown` (what each
-//! handler does). Rules, not releases, decide what differs: each defect and behaviour is asked for at one place.
+//! handler does); [`whole`](World::reload_begins) (a daemon that brings its own script layer). Rules, not releases,
+//! decide what differs: each defect and behaviour is asked for at one place.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -30,10 +31,11 @@ mod reload;
 mod shutdown;
 mod slots;
 mod track;
+mod whole;
 pub mod wire;
 mod world;
 
-pub use kernel::Woken;
+pub use kernel::{Unnamed, Woken};
 pub use world::{Counts, World};
 
 use treefall_model::event::{EntryKind, Handler, Step};
@@ -111,6 +113,9 @@ pub enum Op {
     AddBase,
     /// The program's cached clock is refreshed.
     ReadClock,
+    /// The time that instances are given to shut down begins, or is over: while it runs the loop does not return
+    /// for want of children. Only in a world [with an instance](World::with_instance).
+    ShutdownTimerRuns(bool),
     /// How many entries stand in CHILD? Answered through [`World::children_counted`].
     CountChildren,
     /// `thread_add_terminate_event`: the loop returns.
@@ -128,7 +133,7 @@ impl Op {
             Self::TerminateChildren { .. } => Some(Step::TerminateChildren),
             Self::Cleanup { .. } => Some(Step::Cleanup),
             Self::AddBase => Some(Step::AddBase),
-            Self::ReadClock | Self::CountChildren => None,
+            Self::ReadClock | Self::CountChildren | Self::ShutdownTimerRuns(_) => None,
         }
     }
 }

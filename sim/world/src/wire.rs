@@ -421,10 +421,24 @@ impl Image {
 /// From `treefall` to the library.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// The first: calibrate.
+    /// The first, for the engine: calibrate.
     Calibrate {
         /// Where the program's functions are.
         symbols: Symbols,
+    },
+    /// The first, for the daemon: let its `main` begin, and take it over at its first fork.
+    Enter {
+        /// Where the program's functions are; its trees are looked at if they are all there.
+        symbols: Symbols,
+        /// What it finds on disk.
+        files: Files,
+    },
+    /// Run traces on the daemon.
+    Play {
+        /// What is asked for.
+        options: Options,
+        /// Each with its configurations.
+        traces: Vec<Staged>,
     },
     /// Run traces.
     Batch {
@@ -434,7 +448,38 @@ pub enum Request {
         traces: Vec<Vec<u8>>,
     },
 }
-wire_enum!(Request { 0 = Calibrate { symbols }, 1 = Batch { options, traces } });
+wire_enum!(Request {
+    0 = Calibrate { symbols },
+    1 = Batch { options, traces },
+    2 = Enter { symbols, files },
+    3 = Play { options, traces },
+});
+
+/// The files of a daemon, as it sees them. A file system in memory is mounted for them, in its own namespace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Files {
+    /// Where that is mounted.
+    pub mount: String,
+    /// Its configuration.
+    pub config: String,
+    /// What it holds until the first trace.
+    pub text: String,
+    /// The pid file of the process that is taken over; a crash leaves it behind.
+    pub pid_file: String,
+    /// Where its own folder below `/etc` is, if not there.
+    pub root: String,
+}
+wire_struct!(Files { mount, config, text, pid_file, root });
+
+/// A trace for the daemon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Staged {
+    /// As the model's codec writes it.
+    pub trace: Vec<u8>,
+    /// The text of each of its configurations.
+    pub configs: Vec<String>,
+}
+wire_struct!(Staged { trace, configs });
 
 /// How a batch is to be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -457,10 +502,12 @@ pub enum Reply {
     Refused(String),
     /// Results of the next traces, in order.
     Results(Vec<Told>),
+    /// The daemon has come to its first fork and waits for traces.
+    Serving,
 }
 /// The first byte of [`Reply::Results`]: what follows is the list.
 pub const RESULTS: u8 = 2;
-wire_enum!(Reply { 0 = Ready(facts), 1 = Refused(why), 2 = Results(results) });
+wire_enum!(Reply { 0 = Ready(facts), 1 = Refused(why), 2 = Results(results), 3 = Serving });
 
 /// What the calibration found, for a person.
 #[derive(Clone, PartialEq, Eq, Debug)]

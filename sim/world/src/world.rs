@@ -67,6 +67,14 @@ impl<'t, O: Observer> World<'t, O> {
         }
     }
 
+    /// The same with an instance in each configuration, as a whole daemon has one: it is given a second to shut
+    /// down.
+    #[must_use]
+    pub fn with_instance(mut self) -> Self {
+        self.layer.has_instance = true;
+        self
+    }
+
     fn step(&mut self) {
         self.kernel.step();
         self.out.counts.steps += 1;

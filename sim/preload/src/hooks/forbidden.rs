@@ -9,12 +9,19 @@ use core::sync::atomic::AtomicUsize;
 
 use crate::fatal::fatal;
 use crate::hooks::next;
-use crate::single::MODE;
+use crate::daemon;
+use crate::single::{MODE, Mode, NATIVE_MAX, mode};
 
-unsafe extern "C" fn refuse(name: *const core::ffi::c_char) -> ! {
+/// A call in a taken-over process: goes on where it is a daemon's and harmless there, else ends the run.
+unsafe extern "C" fn admit(name: *const core::ffi::c_char) {
     // SAFETY: the stubs hand over a constant text.
     let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
-    fatal(format_args!("the program called {name}, which the engine does not let through"))
+    match mode() {
+        Mode::Script => {}
+        Mode::Daemon if daemon::lets_through(name) => {}
+        Mode::Daemon => fatal(format_args!("the daemon called {name}, which is not let through")),
+        _ => fatal(format_args!("the program called {name}, which the engine does not let through")),
+    }
 }
 
 unsafe extern "C" fn resolve(name: *const core::ffi::c_char, slot: *const AtomicUsize) -> usize {
@@ -44,19 +51,33 @@ macro_rules! forbidden {
             static SLOT: AtomicUsize = AtomicUsize::new(0);
             static NAME: [u8; concat!(stringify!($name), "\0").len()] = *concat_bytes!($name);
             naked_asm!(
-                "cmp byte ptr [rip + {mode}], 0",
-                "jne 2f",
+                "cmp byte ptr [rip + {mode}], {native}",
+                "ja 2f",
+                "4:",
                 "mov r11, [rip + {slot}]",
                 "test r11, r11",
                 "je 3f",
                 "jmp r11",
-                // Taken over.
+                // Taken over. All registers that carry arguments are kept.
                 "2:",
+                "push rax",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                "push rcx",
+                "push r8",
+                "push r9",
                 "lea rdi, [rip + {name}]",
-                "and rsp, -16",
-                "call {refuse}",
-                "ud2",
-                // The first use: all registers that carry arguments are kept.
+                "call {admit}",
+                "pop r9",
+                "pop r8",
+                "pop rcx",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                "pop rax",
+                "jmp 4b",
+                // The first use.
                 "3:",
                 "push rax",
                 "push rdi",
@@ -80,7 +101,8 @@ macro_rules! forbidden {
                 mode = sym MODE,
                 slot = sym SLOT,
                 name = sym NAME,
-                refuse = sym refuse,
+                native = const NATIVE_MAX,
+                admit = sym admit,
                 resolve = sym resolve,
             )
         }
@@ -88,10 +110,9 @@ macro_rules! forbidden {
 }
 
 forbidden! {
-    fork vfork execv execve execvp execl execlp execle posix_spawn posix_spawnp system popen pclose daemon
-    pthread_create exit _exit setpgid setsid waitid wait wait3 wait4
-    sleep usleep nanosleep clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
+    vfork execl execlp execle posix_spawn posix_spawnp system daemon
+    pthread_create waitid wait wait3 wait4
+    clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
     socket connect bind send sendto sendmsg recv recvfrom recvmsg
-    eventfd inotify_init1 pipe pipe2 open open64 openat creat fopen fopen64
-    unlink rename sched_setscheduler setpriority
+    eventfd inotify_init1 pipe pipe2 openat creat unlink rename
 }

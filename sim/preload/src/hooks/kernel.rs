@@ -12,8 +12,8 @@ use treefall_world::Descriptor;
 use super::fail;
 use super::next::next;
 use crate::fatal::fatal;
-use crate::single::{Mode, Single, mode};
-use crate::{calibrate, drive, guard, log};
+use crate::single::{Mode, Single, has_world, mode};
+use crate::{calibrate, daemon, drive, guard, log};
 
 /// The timerfd.
 pub const TIMER_FD: i32 = 1_000_001;
@@ -48,20 +48,45 @@ pub fn reset() {
     REGISTERED.set(Registered { timer: None, signals: None });
 }
 
+/// Whether the call goes straight on.
 fn off() -> bool {
-    if mode() == Mode::Off {
+    if matches!(mode(), Mode::Off | Mode::Parent | Mode::Script) {
         return true;
     }
     guard::progress();
+    if mode() == Mode::Daemon {
+        daemon::name_start();
+    }
     false
+}
+
+/// Whether a call with this descriptor goes straight on: a daemon has real ones beside the virtual.
+fn is_real(fd: i32) -> bool {
+    off() || mode() == Mode::Daemon && !(TIMER_FD..=EPOLL_FD).contains(&fd)
+}
+
+/// Whether a log line goes straight on: one of a daemon's child that is only asked goes nowhere.
+fn log_is_off() -> bool {
+    mode() != Mode::Script && off()
+}
+
+/// Whether a call that asks what time it is goes straight on: a daemon's clock never does.
+fn clock_is_off() -> bool {
+    if mode() != Mode::Off {
+        guard::progress();
+    }
+    mode() == Mode::Off
 }
 
 /// The clock in microseconds since the trace began.
 fn clock() -> u64 {
-    if mode() == Mode::Run {
-        drive::with(|session| session.world.clock().as_micros())
-    } else {
-        calibrate::clock()
+    if mode() == Mode::Daemon {
+        daemon::reads_clock();
+    }
+    match mode() {
+        Mode::Run | Mode::Daemon => drive::with(|session| session.world.clock().as_micros()),
+        Mode::Calibrate => calibrate::clock(),
+        Mode::Off | Mode::Parent | Mode::Script => 0,
     }
 }
 
@@ -69,7 +94,7 @@ fn clock() -> u64 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
-    if off() {
+    if clock_is_off() {
         return next!(clock_gettime(clock_id, time) as fn(i32, *mut i64) -> i32);
     }
     let real = matches!(clock_id, CLOCK_REALTIME | CLOCK_REALTIME_COARSE);
@@ -85,10 +110,10 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
 
 /// What the clock shows, when the asking itself is not to be counted.
 fn calm_clock() -> u64 {
-    if mode() == Mode::Run {
-        drive::with(|session| session.world.now().as_micros())
-    } else {
-        calibrate::clock()
+    match mode() {
+        Mode::Run | Mode::Daemon => drive::with(|session| session.world.now().as_micros()),
+        Mode::Calibrate => calibrate::clock(),
+        Mode::Off | Mode::Parent | Mode::Script => 0,
     }
 }
 
@@ -96,7 +121,7 @@ fn calm_clock() -> u64 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
-    if off() {
+    if clock_is_off() {
         return next!(gettimeofday(time, zone) as fn(*mut i64, *mut u8) -> i32);
     }
     let micros = calm_clock();
@@ -112,7 +137,7 @@ pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn time(result: *mut i64) -> i64 {
-    if off() {
+    if clock_is_off() {
         return next!(time(result) as fn(*mut i64) -> i64);
     }
     let seconds = REAL_START_SECONDS + (calm_clock() / 1_000_000) as i64;
@@ -149,6 +174,9 @@ pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *
     let data = || unsafe { event.add(4).cast::<u64>().read_unaligned() };
     let data = (operation != DELETE && !event.is_null()).then(data);
     let mut registered = REGISTERED.get();
+    if mode() == Mode::Daemon {
+        daemon::registers(fd == TIMER_FD, data.is_some());
+    }
     match fd {
         TIMER_FD => registered.timer = data,
         SIGNAL_FD => registered.signals = data,
@@ -167,7 +195,11 @@ pub unsafe extern "C" fn epoll_wait(epoll: i32, events: *mut u8, most: i32, time
     if off() {
         return next!(epoll_wait(epoll, events, most, timeout) as fn(i32, *mut u8, i32, i32) -> i32);
     }
-    let ready = if mode() == Mode::Run { drive::block() } else { calibrate::block() };
+    let ready = match mode() {
+        Mode::Run => drive::block(),
+        Mode::Daemon => daemon::block(),
+        _ => calibrate::block(),
+    };
     let registered = REGISTERED.get();
     let data = ready.map(|descriptor| match descriptor? {
         Descriptor::Timer => registered.timer,
@@ -214,7 +246,7 @@ pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, o
             Some(Span::from_micros(micros))
         }
     };
-    if mode() == Mode::Run {
+    if has_world() {
         drive::with(|session| session.world.arm_timer(after));
     } else {
         calibrate::arm_timer(after);
@@ -234,12 +266,16 @@ pub unsafe extern "C" fn signalfd(fd: i32, mask: *const u64, flags: i32) -> i32 
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
     const SIGINFO_BYTES: usize = 128;
-    if off() {
+    if is_real(fd) {
         return next!(read(fd, buffer, bytes) as fn(i32, *mut u8, usize) -> isize);
     }
     match fd {
         TIMER_FD if bytes >= 8 => {
-            let expired = if mode() == Mode::Run { drive::read_timer() } else { calibrate::read_timer() };
+            let expired = match mode() {
+                Mode::Run => drive::read_timer(),
+                Mode::Daemon => daemon::read_timer(),
+                _ => calibrate::read_timer(),
+            };
             if !expired {
                 return fail(EAGAIN) as isize;
             }
@@ -248,7 +284,11 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
             8
         }
         SIGNAL_FD if bytes >= SIGINFO_BYTES => {
-            let signal = if mode() == Mode::Run { drive::read_signal() } else { None };
+            let signal = match mode() {
+                Mode::Run => drive::read_signal(),
+                Mode::Daemon => daemon::read_signal(),
+                _ => None,
+            };
             let Some(signal) = signal else { return fail(EAGAIN) as isize };
             // SAFETY: the caller has room for one record; its first word is the signal's number.
             unsafe {
@@ -265,21 +305,21 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn close(fd: i32) -> i32 {
-    if off() { next!(close(fd) as fn(i32) -> i32) } else { 0 }
+    if is_real(fd) { next!(close(fd) as fn(i32) -> i32) } else { 0 }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
-    if off() { next!(fcntl(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+    if is_real(fd) { next!(fcntl(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
-    if off() { next!(fcntl64(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+    if is_real(fd) { next!(fcntl64(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
 }
 
 /// # Safety
@@ -295,14 +335,14 @@ pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i3
             "the program called waitpid({pid}, .., {options}), not for any child without waiting"
         ));
     }
-    let reaped = if mode() == Mode::Run { drive::with(|s| s.world.reap()) } else { calibrate::reap() };
+    let reaped = if has_world() { drive::with(|s| s.world.reap()) } else { calibrate::reap() };
     match reaped {
         Some((pid, how)) => {
             // SAFETY: the caller's own word.
             unsafe { *status = how.raw() };
             pid.get()
         }
-        None if mode() == Mode::Run && drive::with(|s| s.world.has_children()) => 0,
+        None if has_world() && drive::with(|s| s.world.has_children()) => 0,
         None => fail(ECHILD),
     }
 }
@@ -316,6 +356,9 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
     }
     if mode() == Mode::Calibrate {
         return 0;
+    }
+    if mode() == Mode::Daemon {
+        daemon::settle();
     }
     let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
         (Some(pid), _) => Target::Process(pid),
@@ -396,7 +439,7 @@ pub unsafe extern "C" fn pthread_sigmask(how: i32, new: *const u64, old: *mut u6
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn __vsyslog_chk(priority: i32, flag: i32, format: *const u8, arguments: *mut u8) {
-    if off() {
+    if log_is_off() {
         return next!(__vsyslog_chk(priority, flag, format, arguments) as fn(i32, i32, *const u8, *mut u8));
     }
     // SAFETY: the caller's own format and arguments.
@@ -407,7 +450,7 @@ pub unsafe extern "C" fn __vsyslog_chk(priority: i32, flag: i32, format: *const 
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn vsyslog(priority: i32, format: *const u8, arguments: *mut u8) {
-    if off() {
+    if log_is_off() {
         return next!(vsyslog(priority, format, arguments) as fn(i32, *const u8, *mut u8));
     }
     // SAFETY: the caller's own format and arguments.

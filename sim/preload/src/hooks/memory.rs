@@ -7,6 +7,11 @@ use core::ptr::{NonNull, null_mut};
 use crate::heap;
 use crate::single::{Mode, mode};
 
+/// Whether memory is libc's: until the program, or a trace of the daemon, is in our hands.
+fn is_native() -> bool {
+    matches!(mode(), Mode::Off | Mode::Parent)
+}
+
 unsafe extern "C" {
     fn __libc_malloc(size: usize) -> *mut u8;
     fn __libc_calloc(count: usize, size: usize) -> *mut u8;
@@ -18,7 +23,7 @@ unsafe extern "C" {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
-    if mode() == Mode::Off {
+    if is_native() {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_malloc(size) };
     }
@@ -29,7 +34,7 @@ pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
-    if mode() == Mode::Off {
+    if is_native() {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_calloc(count, size) };
     }
@@ -41,7 +46,7 @@ pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn free(block: *mut u8) {
     if let Some(ours) = NonNull::new(block)
-        && mode() != Mode::Off
+        && !is_native()
         && heap::holds(block as usize)
     {
         heap::release(ours);
@@ -55,9 +60,9 @@ pub unsafe extern "C" fn free(block: *mut u8) {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
-    let Some(ours) = NonNull::new(block).filter(|_| mode() != Mode::Off && heap::holds(block as usize))
+    let Some(ours) = NonNull::new(block).filter(|_| !is_native() && heap::holds(block as usize))
     else {
-        if block.is_null() && mode() != Mode::Off {
+        if block.is_null() && !is_native() {
             return heap::allocate(size, 16);
         }
         // SAFETY: the caller's own arguments, not ours.

@@ -7,6 +7,7 @@ pub mod forbidden;
 pub mod kernel;
 pub mod memory;
 pub mod next;
+pub mod process;
 
 /// Fails a call as libc does.
 pub(crate) fn fail(errno: i32) -> i32 {

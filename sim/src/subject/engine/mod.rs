@@ -7,7 +7,7 @@
 //! Always: an [`EngineError`] says that the harness could not run, a [`Verdict`](treefall_model::verdict::Verdict)
 //! what the program did; neither is ever told as the other. Results come in the order of the traces.
 
-mod process;
+pub(super) mod process;
 mod subject;
 
 pub use process::Conditions;
@@ -118,7 +118,7 @@ impl Engine {
         match process.answer()? {
             Reply::Ready(facts) => Ok(Self { program: program.clone(), process, facts }),
             Reply::Refused(why) => Err(EngineError::Refused { why }),
-            Reply::Results(_) => Err(EngineError::Garbled),
+            Reply::Results(_) | Reply::Serving => Err(EngineError::Garbled),
         }
     }
 
@@ -154,7 +154,7 @@ impl Engine {
                     ran.extend(results.into_iter().map(|told| read(&self.program, told)));
                 }
                 Reply::Refused(why) => return Err(EngineError::Refused { why }),
-                Reply::Ready(_) | Reply::Results(_) => return Err(EngineError::Garbled),
+                Reply::Ready(_) | Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled),
             }
         }
         Ok(ran)
@@ -162,7 +162,7 @@ impl Engine {
 }
 
 /// A result, its addresses turned into names.
-fn read(program: &Program, told: Told) -> EngineRan {
+pub(super) fn read(program: &Program, told: Told) -> EngineRan {
     let name = |offset: &u64| program.function_at(*offset).map(str::to_owned);
     let Told { mut observed, frames, counts } = told;
     match &mut observed.verdict.outcome {

@@ -25,7 +25,7 @@ const COMPLAINT_MAX: u64 = 2_000;
 
 /// A started program.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(in crate::subject) struct Process {
     child: Child,
     socket: UnixStream,
     /// Its standard error, a file in memory.
@@ -57,6 +57,16 @@ fn spawn(command: &mut Command, fixed_addresses: bool) -> std::io::Result<Child>
 impl Process {
     /// Starts `program` with the library in it.
     pub(super) fn start(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
+        Self::start_with(program, conditions, &[], &[])
+    }
+
+    /// The same through a command of its own (`before`), and with arguments.
+    pub(in crate::subject) fn start_with(
+        program: &Program,
+        conditions: &Conditions,
+        before: &[&str],
+        arguments: &[&str],
+    ) -> Result<Self, EngineError> {
         if LIBRARY.is_empty() {
             return Err(EngineError::OtherMachine);
         }
@@ -67,7 +77,8 @@ impl Process {
         let their_complaints = complaints.try_clone().map_err(failed("a file in memory"))?;
         // The three standard descriptors are inherited: socket, library, complaints.
         let preload = "/proc/self/fd/1";
-        let words = program.command_line(preload);
+        let words = before.iter().map(OsString::from).chain(program.command_line(preload));
+        let words: Vec<OsString> = words.chain(arguments.iter().map(OsString::from)).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
         command.env(VARIABLE, program.image().variable(0));
@@ -85,7 +96,7 @@ impl Process {
     }
 
     /// Sends a request.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<(), EngineError> {
+    pub(in crate::subject) fn ask(&mut self, request: &Request) -> Result<(), EngineError> {
         let bytes = request.to_bytes();
         let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= MESSAGE_MAX);
         let Some(length) = length else { return Err(EngineError::TooLarge { bytes: bytes.len() }) };
@@ -94,7 +105,7 @@ impl Process {
     }
 
     /// Waits for a reply.
-    pub(super) fn answer(&mut self) -> Result<Reply, EngineError> {
+    pub(in crate::subject) fn answer(&mut self) -> Result<Reply, EngineError> {
         let mut length = [0; 4];
         self.socket.read_exact(&mut length).map_err(|_| self.gone())?;
         let mut bytes = vec![0; u32::from_le_bytes(length) as usize];

@@ -96,7 +96,7 @@ impl<O: Observer> Replica<'_, O> {
         if self.type_of(entry)? == Some(Type::ChildTimeout) {
             self.signal_group_of(entry, Signal::KILL)?;
         }
-        if function == Function::ShutdownKiller && !self.children_are_left()? {
+        if function == Function::ShutdownKiller && !self.shutdown_timer_runs && !self.children_are_left()? {
             self.terminate()?;
         }
         Ok(())

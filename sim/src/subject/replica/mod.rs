@@ -33,5 +33,5 @@ mod tree_tests;
 pub use beside::play_bytes;
 pub use heap::{Fault, Mark, Note};
 pub use scheduler::{Finished, Replica};
-pub use subject::{ReplicaSubject, probe_replica, run_replica};
+pub use subject::{ReplicaSubject, probe_replica, run_replica, run_replica_as_daemon};
 pub use view::View;

@@ -40,6 +40,8 @@ pub struct Replica<'t, O> {
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
     shutting_down: bool,
+    /// The instances still have time to shut down.
+    pub(super) shutdown_timer_runs: bool,
     /// Entries handed out so far.
     handed_out: u64,
     first_use: Option<u64>,
@@ -101,6 +103,10 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
                 self.read_clock();
                 Ok(())
             }
+            Op::ShutdownTimerRuns(runs) => {
+                self.shutdown_timer_runs = runs;
+                Ok(())
+            }
             Op::CountChildren => self.count_children(),
         }
     }
@@ -126,10 +132,17 @@ impl<'t, O: Observer> Replica<'t, O> {
             timer_entry: None,
             signal_entry: None,
             shutting_down: false,
+            shutdown_timer_runs: false,
             handed_out: 0,
             first_use: None,
             moving: Vec::new(),
         }
+    }
+
+    /// The same, with an instance that tracks the scripts, as in a whole daemon.
+    pub fn with_instance(mut self) -> Self {
+        self.world = self.world.with_instance();
+        self
     }
 
     /// Runs the trace to its end, or to the program's.
@@ -245,7 +258,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         if let Some(entry) = self.current.take() {
             self.retire(entry)?;
         }
-        Ok(self.shutting_down && !self.children_are_left()?)
+        Ok(self.shutting_down && !self.shutdown_timer_runs && !self.children_are_left()?)
     }
 
     fn call(&mut self, entry: Addr) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use treefall_model::event::SubjectKind;
 use treefall_model::judge::Judge;
-use treefall_model::observe::{Options, Watch};
+use treefall_model::observe::{AsDaemon, Options, Watch};
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
@@ -50,6 +50,24 @@ pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
     let Finished { observer, outcome, first_use, counts, .. } = Replica::new(trace, rules, watch).run();
     let seen = observer.finish(outcome);
+    Ran {
+        verdict: seen.verdict,
+        digest: seen.digest,
+        digest_at_break: seen.digest_at_break,
+        counts,
+        records: seen.records,
+        marks: seen.marks,
+        first_use,
+    }
+}
+
+/// The same, as far as a whole daemon would show it.
+#[must_use]
+pub fn run_replica_as_daemon(trace: &Trace, rules: Rules, options: Options) -> Ran {
+    let watch = AsDaemon::new(Watch::new(trace.setup(), SubjectKind::Daemon, options));
+    let Finished { observer, outcome, first_use, counts, .. } = Replica::new(trace, rules, watch).with_instance().run();
+    let first_use = first_use.map(|records| observer.passed_of(records));
+    let seen = observer.into_inner().finish(outcome);
     Ran {
         verdict: seen.verdict,
         digest: seen.digest,

@@ -1,0 +1,257 @@
+//! The whole daemon under the world's kernel: its own `main`, configuration, reload and log, watched from the
+//! calls that it makes.
+//!
+//! The daemon's first process is real up to its first fork; there it waits for traces ([`serve`]) and never goes
+//! on. Each trace is played in a process forked from it, which the daemon takes for its vrrp process: in it
+//! clock, timerfd, signalfd, epoll, children and signals are the world's, what the scripts are to do is the
+//! trace's, and the script layer is the daemon's own. A SIGHUP or SIGTERM of the trace goes to that process;
+//! the first one takes no part.
+//!
+//! Always: what the daemon does is told to the world when it is seen, in its order. Of a reload its first line
+//! in the log is seen, and its end by whatever comes next that a reload does not do; of a shutdown the first
+//! effect after its SIGTERM was read. The indexes are looked at where the replica lets them be looked at in the
+//! same state: when a tick has armed the next, when the base entries are added after a reload's clean-up, and
+//! before the loop blocks.
+
+pub mod serve;
+mod start;
+mod words;
+
+pub use start::{admits_exec, fork, leave, name_start};
+pub use words::late;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use treefall_model::event::{End, LogLine, Step};
+use treefall_model::id::ScriptRef;
+use treefall_model::signal::Signal;
+use treefall_world::Descriptor;
+
+use crate::drive;
+use crate::fatal::fatal;
+use crate::program;
+use crate::shelter::{Left, escape};
+use crate::single::Single;
+use crate::sys;
+
+use words::Said;
+
+/// What is known of the daemon that no call of its own tells at once.
+#[derive(Clone, Copy)]
+struct Known {
+    /// A SIGTERM was read, and nothing that its handler does was seen yet.
+    term: bool,
+    /// The signal handler is still reading.
+    reading: bool,
+    /// A reload began, and nothing that comes after one was seen yet.
+    reload: bool,
+    /// The base entries are still to be added after this reload's clean-up.
+    cleaning: bool,
+    /// A shutdown began.
+    ending: bool,
+    /// The script whose tick said just now that it skips a run.
+    skipped: Option<ScriptRef>,
+    /// The script whose start failed last.
+    unstarted: Option<ScriptRef>,
+    /// The texts of the configurations, and how many there are.
+    configs: (usize, usize),
+    /// The descriptor of the copy that the daemon reads its configuration from; below 0: it reads the file.
+    copy: i32,
+}
+
+const NOTHING: Known = Known {
+    term: false,
+    reading: false,
+    reload: false,
+    cleaning: false,
+    ending: false,
+    skipped: None,
+    unstarted: None,
+    configs: (0, 0),
+    copy: -1,
+};
+
+static KNOWN: Single<Known> = Single::new(NOTHING);
+
+fn change(what: impl FnOnce(&mut Known)) {
+    let mut known = KNOWN.get();
+    what(&mut known);
+    KNOWN.set(known);
+}
+
+/// The trace that is to be played has these configurations. They are never given back.
+fn stage(configs: Vec<String>) {
+    let configs: &'static [String] = configs.leak();
+    change(|known| {
+        *known = Known { configs: (configs.as_ptr() as usize, configs.len()), copy: known.copy, ..NOTHING };
+    });
+    write_config(0);
+}
+
+/// The daemon keeps its configuration in this file of memory from now on. Its vrrp process will have it for reading
+/// alone.
+pub fn keeps_copy(fd: i32) {
+    change(|known| known.copy = sys::aside(fd));
+}
+
+/// What the daemon will read as its configuration is that of this number.
+fn write_config(number: usize) {
+    let Known { configs: (start, count), copy, .. } = KNOWN.get();
+    // SAFETY: the leaked list of `stage`.
+    let configs = unsafe { core::slice::from_raw_parts(start as *const String, count) };
+    let Some(text) = configs.get(number) else { fatal(format_args!("there is no configuration {number}")) };
+    let written = if copy >= 0 {
+        sys::replace(copy, text.as_bytes())
+    } else {
+        sys::write_file(serve::config_path(), text.as_bytes())
+    };
+    if !written {
+        fatal(format_args!("the configuration cannot be written where the daemon reads it"));
+    }
+}
+
+/// Looks at the indexes as they are in the daemon's own master.
+fn look(step: Step) {
+    drive::with(|session| session.master = if serve::has_layout() { program::master() } else { 0 });
+    drive::look(step);
+}
+
+/// Something is seen that a shutdown's handler may do, or that comes after it.
+pub fn settle() {
+    let known = KNOWN.get();
+    if known.term && !known.reading {
+        change(|known| {
+            known.term = false;
+            known.ending = true;
+        });
+        // A further SIGTERM begins nothing.
+        if !known.ending {
+            drive::with(|session| session.world.termination_begins());
+        }
+    }
+    change(|known| known.skipped = None);
+}
+
+/// Something is seen that no reload does.
+fn settle_all() {
+    settle();
+    if KNOWN.get().reload {
+        change(|known| known.reload = false);
+        drive::with(|session| session.world.reload_ends());
+    }
+}
+
+/// The loop blocks. A SIGTERM that was read and had no effect until now has none.
+pub fn block() -> [Option<Descriptor>; 2] {
+    change(|known| {
+        known.reading = false;
+        known.term = false;
+    });
+    settle_all();
+    drive::with(|session| session.master = if serve::has_layout() { program::master() } else { 0 });
+    drive::block()
+}
+
+/// The timer handler reads the timerfd.
+pub fn read_timer() -> bool {
+    settle_all();
+    drive::read_timer()
+}
+
+/// The signal handler reads the signalfd.
+pub fn read_signal() -> Option<Signal> {
+    if !KNOWN.get().reading {
+        settle_all();
+    }
+    let signal = drive::read_signal();
+    change(|known| {
+        known.reading = signal.is_some();
+        known.term |= signal == Some(Signal::TERM);
+    });
+    signal
+}
+
+/// The daemon reads the clock: another tick may have begun, which arms the next before anything else.
+pub fn reads_clock() {
+    change(|known| known.skipped = None);
+}
+
+/// The daemon registers a descriptor with epoll, or (`added` false) takes it out.
+pub fn registers(timer: bool, added: bool) {
+    if !added {
+        settle();
+    } else if timer && KNOWN.get().cleaning {
+        change(|known| known.cleaning = false);
+        look(Step::Cleanup);
+    }
+}
+
+/// The daemon logs a line.
+pub fn line(text: &str) {
+    drive::check_limit();
+    match words::read(text) {
+        Said::Reloading => reload(),
+        Said::Started => settle_all(),
+        Said::Line(said) => {
+            if let Some(line) = name(said) {
+                logged(line);
+            }
+        }
+        Said::Other => serve::remember(text),
+    }
+}
+
+fn reload() {
+    // It puts an end to whatever was queued, a termination too.
+    change(|known| known.term = false);
+    settle_all();
+    let config = drive::with(|session| session.world.reload_begins());
+    change(|known| {
+        known.reload = true;
+        known.cleaning = true;
+    });
+    write_config(usize::from(config.0));
+}
+
+fn logged(line: LogLine) {
+    settle();
+    if let LogLine::Skipped { script, .. } = line {
+        if !KNOWN.get().ending {
+            look(Step::AddTimer);
+        }
+        change(|known| known.skipped = Some(script));
+    }
+    drive::with(|session| session.world.logged(line));
+}
+
+/// What was said, of the script that the name in it means. A script that the trace does not have is none that
+/// the world follows.
+fn name(said: words::Line<'_>) -> Option<LogLine> {
+    let script = match said.script {
+        Some(script) => drive::with(|session| session.world.script_named(script))?,
+        None => KNOWN.get().unstarted.unwrap_or_default(),
+    };
+    Some(said.kind.of(script))
+}
+
+/// Whether a call that the engine would not let through is harmless in a daemon: it reaches nothing but the
+/// namespaces and the folder that the daemon was given.
+pub fn lets_through(name: &str) -> bool {
+    const LET_THROUGH: [&str; 24] = [
+        "socket", "connect", "bind", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "eventfd",
+        "inotify_init1", "pipe", "pipe2", "open", "open64", "openat", "creat", "fopen", "fopen64", "unlink",
+        "rename", "poll", "ppoll", "select",
+    ];
+    LET_THROUGH.contains(&name)
+}
+
+/// The daemon's process ends by itself.
+pub fn exits(code: i32) -> ! {
+    settle_all();
+    if !KNOWN.get().ending {
+        fatal(format_args!("the daemon ended by itself with status {code}{}", serve::last_line()));
+    }
+    drive::finish(End::LoopReturned);
+    escape(Left::Ended)
+}

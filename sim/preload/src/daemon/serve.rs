@@ -1,0 +1,239 @@
+//! The daemon's first process: calibrated before its `main`, held at its first fork, where traces come in.
+//!
+//! Always: the calibration runs in a process of its own, so that the daemon begins as it would without us.
+//! Each trace is played in a process of its own, forked here in place of the daemon's own fork; it writes its
+//! result to the shared memory when it is left, however it is left, and ends. When `treefall` ends, its socket
+//! is hung up and this process ends, and with it the namespaces that it is the first process of.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use treefall_model::codec;
+use treefall_model::event::SubjectKind;
+use treefall_world::wire::{Facts, Files, Options, Reply, Request, Staged, Symbols, Wire as _};
+
+use crate::calibrate::calibrate;
+use crate::layout::{LAYOUT, Layout};
+use crate::serve::{self, CHILD_DONE, CHILD_FATAL, Forked, Results};
+use crate::shelter::{self, Left};
+use crate::single::{Mode, Single, mode, set_mode};
+use crate::{drive, fatal, guard, heap, hooks, program, sys};
+
+/// What the first process knows from its beginning to its end.
+#[derive(Clone, Copy)]
+struct Server {
+    socket: i32,
+    results: Option<Results>,
+    /// The program's trees can be looked at.
+    has_layout: bool,
+    /// The daemon's files; each text ends in zero.
+    config: &'static str,
+    pid_file: &'static str,
+    root: &'static str,
+}
+
+static SERVER: Single<Server> = Single::new(Server {
+    socket: -1,
+    results: None,
+    has_layout: false,
+    config: "\0",
+    pid_file: "\0",
+    root: "\0",
+});
+
+/// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
+static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
+const LINE_MAX: usize = 120;
+
+/// Whether the program's trees can be looked at.
+pub fn has_layout() -> bool {
+    SERVER.get().has_layout
+}
+
+/// The path of the configuration, ending in zero.
+pub fn config_path() -> &'static str {
+    SERVER.get().config
+}
+
+/// Where files below `/etc/keepalived` are: this goes before their paths.
+pub fn root() -> &'static str {
+    SERVER.get().root.trim_end_matches('\0')
+}
+
+/// Keeps a line, cut.
+pub fn remember(text: &str) {
+    let mut line = [0; LINE_MAX];
+    for (kept, byte) in line.iter_mut().zip(text.bytes()) {
+        *kept = byte;
+    }
+    LAST_LINE.set(line);
+}
+
+/// The line kept last, for the end of a sentence.
+pub fn last_line() -> String {
+    let line = LAST_LINE.get();
+    let end = line.iter().position(|byte| *byte == 0).unwrap_or(LINE_MAX);
+    match core::str::from_utf8(&line[..end]) {
+        Ok("") | Err(_) => String::new(),
+        Ok(text) => format!("; the last that it logged: {text}"),
+    }
+}
+
+/// The daemon is to be let into its `main`: calibrates, and sets out what is needed at its first fork.
+/// `false`: `treefall` is gone, or what it is told is that this program does not fit.
+pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
+    heap::open();
+    super::start::share();
+    program::set_symbols(symbols);
+    let results = Results::open();
+    let reply = match calibrate_apart(results) {
+        Ok((facts, layout)) => {
+            LAYOUT.set(layout);
+            heap::set_entry_size(facts.entry as usize);
+            Reply::Ready(facts)
+        }
+        Err(why) => Reply::Refused(why),
+    };
+    let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
+    let config = text(&files.config);
+    let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&files.mount)) {
+        Reply::Refused(format!("nothing can be mounted at {} in a namespace of its own", files.mount))
+    } else {
+        reply
+    };
+    let fits = matches!(reply, Reply::Ready(_)) && sys::write_file(config, files.text.as_bytes());
+    // Standard input and output were inherited as the socket and the library: nothing that the daemon reads or
+    // prints may come near them.
+    let aside = sys::aside(socket);
+    sys::same_as(2, socket);
+    sys::same_as(2, 1);
+    let socket = aside;
+    SERVER.set(Server {
+        socket,
+        results: Some(results),
+        has_layout: fits,
+        config,
+        pid_file: text(&files.pid_file),
+        root: text(&files.root),
+    });
+    if !serve::send(socket, &reply) || !fits {
+        return false;
+    }
+    set_mode(Mode::Parent);
+    true
+}
+
+/// Calibrates in a process of its own.
+fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
+    let child = sys::fork();
+    if child == 0 {
+        guard::install();
+        results.clear();
+        match calibrate() {
+            Ok(facts) => {
+                results.push(&facts.to_bytes());
+                results.keep(LAYOUT.get());
+                sys::exit(CHILD_DONE);
+            }
+            Err(why) => {
+                results.push(why.as_bytes());
+                sys::exit(CHILD_FATAL);
+            }
+        }
+    }
+    let status = sys::wait(child);
+    match (status, results.bytes()) {
+        (0, bytes) => {
+            let facts = Facts::from_bytes(bytes).ok_or("the calibration's result does not decode")?;
+            Ok((facts, results.kept()))
+        }
+        (_, []) => Err(format!("the process that calibrates ended with status {status:#x}")),
+        (_, why) => Err(String::from_utf8_lossy(why).into_owned()),
+    }
+}
+
+/// The daemon's first fork. Returns in the processes that play traces alone, as that fork's child.
+pub fn serve_at_fork() {
+    let Server { socket, results, .. } = SERVER.get();
+    let Some(results) = results else { sys::exit(crate::EXIT_PANIC) };
+    if !serve::send(socket, &Reply::Serving) {
+        sys::exit(0);
+    }
+    while let Some(message) = serve::receive(socket) {
+        let alive = match Request::from_bytes(&message) {
+            Some(Request::Play { options, traces }) => {
+                match play(socket, results, &options, &traces) {
+                    Some(alive) => alive,
+                    // This is the child.
+                    None => return,
+                }
+            }
+            _ => serve::send(socket, &Reply::Refused(String::from("a request that does not decode"))),
+        };
+        if !alive {
+            break;
+        }
+    }
+    sys::exit(0)
+}
+
+/// Plays the traces, a process for each. `None`: this is such a process, its trace begun. Else whether
+/// `treefall` is still there.
+fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> Option<bool> {
+    results.clear();
+    for staged in traces {
+        sys::unlink(SERVER.get().pid_file);
+        let before = results.count();
+        let status = match serve::fork_child(socket) {
+            Forked::Child => {
+                begin(staged, options);
+                return None;
+            }
+            Forked::Over(status) => status,
+            Forked::Gone => return Some(false),
+        };
+        if status != CHILD_DONE || results.count() != before + 1 {
+            let why = serve::why_ended(status, results);
+            return Some(serve::send(socket, &Reply::Refused(why)));
+        }
+    }
+    Some(serve::send_results(socket, results))
+}
+
+/// In the process that plays it: the trace begins.
+fn begin(staged: &Staged, options: &Options) {
+    guard::install();
+    sys::unblock_signals();
+    let trace = Box::leak(Box::new(codec::decode(&staged.trace)));
+    let configs: Vec<String> = staged.configs.clone();
+    heap::reset(trace.setup().heap);
+    hooks::kernel::reset();
+    drive::open(trace, options, SubjectKind::Daemon);
+    shelter::stand_apart(left);
+    set_mode(Mode::Daemon);
+    super::stage(configs);
+    guard::start_clock();
+}
+
+/// The daemon was left: the result is written, the process ends.
+fn left(how: Left) -> ! {
+    guard::stop_clock();
+    if mode() == Mode::Script {
+        // The process that only asks has nothing to tell but that it failed.
+        sys::exit(CHILD_FATAL);
+    }
+    let Some(results) = SERVER.get().results else { sys::exit(crate::EXIT_PANIC) };
+    // It may have crashed while it made the entry of a child.
+    if how != Left::Fatal {
+        super::start::name_start();
+    }
+    let Some(ran) = drive::conclude(how) else {
+        results.clear();
+        results.push(fatal::noted().as_bytes());
+        sys::exit(CHILD_FATAL)
+    };
+    let fits = results.push(&serve::told(ran).to_bytes());
+    sys::exit(if fits { CHILD_DONE } else { serve::CHILD_FULL })
+}

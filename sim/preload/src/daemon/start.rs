@@ -1,0 +1,244 @@
+//! The daemon starts a child: which script is that?
+//!
+//! The first time it is asked of a real process, which runs the daemon's own code from its fork to its exec, writes
+//! down what it was to execute, and ends. Once the child's entry is there, the script's name is looked for in
+//! the object that the entry's argument points at; where it was found it is read from then on, for a real
+//! process costs twenty times what a whole reload does. A start that is to fail never gets an entry: it is
+//! asked for each time.
+//!
+//! Always: nothing is ever executed; the child that the daemon has is the world's. A name that is read is that of
+//! a script of the configuration in force, or the run ends with an error: no start is ever guessed.
+
+use core::ffi::{CStr, c_char};
+
+use treefall_model::event::{EntryKind, Step};
+use treefall_model::id::{Pid, ScriptRef};
+use treefall_model::index::Block;
+use treefall_world::Unnamed;
+
+use super::{KNOWN, change, look, serve, settle_all};
+use crate::fatal::fatal;
+use crate::hooks::fail;
+use crate::layout::{field, layout};
+use crate::single::{Mode, Single, mode, set_mode};
+use crate::{drive, guard, heap, sys};
+
+/// Longest command that is looked at.
+const COMMAND_MAX: usize = 500;
+const EAGAIN: i32 = 11;
+
+/// What is shared by all processes of a daemon.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Shared {
+    /// The command that the asking process was to execute, its words ended by zeros, and its length.
+    length: usize,
+    words: [u8; COMMAND_MAX],
+    /// Where in a script's object the pointer to its name is, plus one; 0: not known yet.
+    name_at: usize,
+}
+
+/// The shared memory; 0: not made yet.
+static SHARED: Single<usize> = Single::new(0);
+
+/// A start whose script is not known yet.
+#[derive(Clone, Copy)]
+struct Pending {
+    unnamed: Unnamed,
+    /// What a real process said of it.
+    asked: Option<ScriptRef>,
+}
+
+static PENDING: Single<Option<Pending>> = Single::new(None);
+
+/// Makes what is shared, in the first process.
+pub(super) fn share() {
+    let Some(memory) = sys::map(size_of::<Shared>(), true) else { sys::exit(crate::EXIT_NO_MEMORY) };
+    SHARED.set(memory.as_ptr() as usize);
+}
+
+fn shared() -> *mut Shared {
+    SHARED.get() as *mut Shared
+}
+
+/// `fork`, in each mode in which the library answers it.
+pub fn fork() -> i32 {
+    match mode() {
+        Mode::Parent => {
+            serve::serve_at_fork();
+            0
+        }
+        Mode::Daemon => start_child(),
+        _ => fatal(format_args!("the program called fork, which is not let through")),
+    }
+}
+
+fn start_child() -> i32 {
+    guard::progress();
+    name_start();
+    let skipped = KNOWN.get().skipped;
+    drive::check_limit();
+    settle_all();
+    // The tick has armed the next, and has been looked at if it said that it skips a run.
+    if skipped.is_none() && !KNOWN.get().ending {
+        look(Step::AddTimer);
+    }
+    // Entries of a broken memory tell nothing.
+    let sound = drive::with(|session| !session.world.observer().memory_broke());
+    // SAFETY: our own shared mapping, which no other process writes to now.
+    let learnt = sound && unsafe { (*shared()).name_at != 0 };
+    let unnamed = drive::with(|session| session.world.fork_unnamed());
+    let asked = if unnamed.is_some() && learnt { Some(None) } else { ask() };
+    let Some(asked) = asked else { return 0 };
+    match (unnamed, asked) {
+        (Some(unnamed), asked) => {
+            PENDING.set(Some(Pending { unnamed, asked }));
+            unnamed.pid.get()
+        }
+        (None, script) => {
+            let script = script.unwrap_or_default();
+            drive::with(|session| session.world.spawn(script));
+            change(|known| known.unstarted = Some(script));
+            fail(EAGAIN)
+        }
+    }
+}
+
+/// Asks a real process which script it is that starts. `None`: this is that process.
+fn ask() -> Option<Option<ScriptRef>> {
+    // SAFETY: our own shared mapping.
+    unsafe { (*shared()).length = 0 };
+    let child = sys::fork();
+    if child == 0 {
+        set_mode(Mode::Script);
+        guard::start_clock();
+        return None;
+    }
+    if child < 0 {
+        fatal(format_args!("no process can be forked to ask what the daemon starts (error {})", -child));
+    }
+    let status = sys::wait(child);
+    // SAFETY: as above; its writer is gone.
+    let Shared { length, words, .. } = unsafe { *shared() };
+    let command = core::str::from_utf8(&words[..length.min(COMMAND_MAX)]).unwrap_or_default();
+    if command.is_empty() {
+        fatal(format_args!("a child of the daemon ended with status {status:#x} before it executed anything"));
+    }
+    let name = command.split('\0').nth(1).unwrap_or_default();
+    let Some(script) = drive::with(|session| session.world.script_named(name)) else {
+        let command = command.replace('\0', " ");
+        fatal(format_args!("the daemon starts `{command}`, which is no script of the trace"))
+    };
+    Some(Some(script))
+}
+
+/// Names the start that has no name yet, if there is one. Its entry is there: thread_add_child was called right
+/// after the fork, and anything but the clock was asked for since.
+pub fn name_start() {
+    let Some(Pending { unnamed, asked }) = PENDING.get() else { return };
+    PENDING.set(None);
+    let object = entry_of(unnamed.pid);
+    let script = match (asked, object) {
+        (Some(script), object) => {
+            if let Some(object) = object.filter(|_| !drive::with(|s| s.world.observer().memory_broke())) {
+                learn(object, script);
+            }
+            Some(script)
+        }
+        (None, Some(object)) => {
+            // SAFETY: our own shared mapping.
+            let at = unsafe { (*shared()).name_at } - 1;
+            text_at(object, at).and_then(|name| drive::with(|session| session.world.script_named(name)))
+        }
+        (None, None) => None,
+    };
+    let Some(script) = script else {
+        fatal(format_args!(
+            "the daemon started a child, pid {}, and its entry does not tell which script it is",
+            unnamed.pid
+        ))
+    };
+    drive::with(|session| session.world.name_start(unnamed, script));
+}
+
+/// The argument of the entry that was made for this child: the address of its script's object.
+fn entry_of(pid: Pid) -> Option<usize> {
+    let layout = layout();
+    let blocks = heap::now();
+    // The newest blocks first: one that was given out again is older, and is found all the same.
+    let fits = |block: &Block| {
+        let at = blocks.address(*block);
+        // SAFETY: fields inside a block of the heap.
+        let (kind, of) = unsafe { (field::<i32>(at + layout.kind), field::<i32>(at + layout.pid)) };
+        of == pid.get() && layout.kind_of(kind) == EntryKind::Child && blocks.is_live(*block)
+    };
+    let entry = (0..blocks.made()).rev().map(Block).find(fits)?;
+    // SAFETY: as above.
+    let object: usize = unsafe { field(blocks.address(entry) + layout.argument) };
+    heap::live_bytes(object).map(|_| object)
+}
+
+/// Finds out where in a script's object its name is.
+fn learn(object: usize, script: ScriptRef) {
+    /// How many words of an object are looked at.
+    const WORDS_MAX: usize = 64;
+    let is_name = |at: &usize| {
+        let name = text_at(object, *at);
+        name.is_some() && name.and_then(|name| drive::with(|session| session.world.script_named(name))) == Some(script)
+    };
+    if let Some(at) = (0..WORDS_MAX).map(|word| word * 8).find(is_name) {
+        // SAFETY: our own shared mapping.
+        unsafe { (*shared()).name_at = at + 1 };
+    }
+}
+
+/// The text that a word of an object points at, if both are in the heap and it is one.
+fn text_at(object: usize, at: usize) -> Option<&'static str> {
+    if at + 8 > heap::live_bytes(object)? {
+        return None;
+    }
+    // SAFETY: a word inside a live block of the heap.
+    let text: usize = unsafe { field(object + at) };
+    let length = heap::live_bytes(text)?;
+    // SAFETY: a live block of the heap, so long; nothing writes to it while it is read.
+    let bytes = unsafe { core::slice::from_raw_parts(text as *const u8, length) };
+    CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
+}
+
+/// An exec: in the process that asks, writes the command down and ends. In any other it goes on, or ends the run.
+///
+/// # Safety
+/// `words` must be pointers to texts, up to a null pointer.
+pub unsafe fn admits_exec(words: *const *const c_char) {
+    match mode() {
+        Mode::Off | Mode::Parent => return,
+        Mode::Script => {}
+        _ => fatal(format_args!("the program called exec, which is not let through")),
+    }
+    let asked = shared();
+    let mut length = 0;
+    // SAFETY: as told; our own shared mapping, and no other process writes to it now.
+    unsafe {
+        let all = (0..64).map(|place| *words.add(place)).take_while(|word| !word.is_null());
+        for word in all {
+            for byte in CStr::from_ptr(word).to_bytes_with_nul() {
+                if length < COMMAND_MAX {
+                    (*asked).words[length] = *byte;
+                    length += 1;
+                }
+            }
+        }
+        (*asked).length = length;
+    }
+    sys::exit(0)
+}
+
+/// The process calls `exit`: where it is the daemon, its run is over.
+pub fn leave(code: i32) {
+    match mode() {
+        Mode::Off | Mode::Parent => {}
+        Mode::Script => sys::exit(code),
+        Mode::Daemon => super::exits(code),
+        _ => fatal(format_args!("the program called exit, which the engine does not let through")),
+    }
+}

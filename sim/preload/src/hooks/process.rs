@@ -1,0 +1,200 @@
+//! Calls by which a program makes processes, ends, or changes what it is to the machine.
+//!
+//! Always: the engine lets none of them through. The daemon makes no process and changes nothing; it reads
+//! its own files.
+
+use core::ffi::{CStr, c_char};
+
+use super::fail;
+use super::next::next;
+use crate::daemon;
+use crate::fatal::fatal;
+use crate::single::{Mode, mode};
+
+/// Whether the call goes straight on. What is left is the daemon's: the engine's programs make no such call.
+fn off(name: &str) -> bool {
+    match mode() {
+        Mode::Off | Mode::Parent => true,
+        Mode::Daemon | Mode::Script => false,
+        Mode::Calibrate | Mode::Run => {
+            fatal(format_args!("the program called {name}, which the engine does not let through"))
+        }
+    }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn fork() -> i32 {
+    if mode() == Mode::Off { next!(fork() as fn() -> i32) } else { daemon::fork() }
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn execve(
+    path: *const c_char,
+    words: *const *const c_char,
+    environment: *const *const c_char,
+) -> i32 {
+    // SAFETY: the caller's own list.
+    unsafe { daemon::admits_exec(words) };
+    next!(execve(path, words, environment)
+        as fn(*const c_char, *const *const c_char, *const *const c_char) -> i32)
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn execv(path: *const c_char, words: *const *const c_char) -> i32 {
+    // SAFETY: the caller's own list.
+    unsafe { daemon::admits_exec(words) };
+    next!(execv(path, words) as fn(*const c_char, *const *const c_char) -> i32)
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn execvp(path: *const c_char, words: *const *const c_char) -> i32 {
+    // SAFETY: the caller's own list.
+    unsafe { daemon::admits_exec(words) };
+    next!(execvp(path, words) as fn(*const c_char, *const *const c_char) -> i32)
+}
+
+macro_rules! leaves {
+    ($($name:ident)*) => { $(
+        /// # Safety
+        /// As libc's.
+        #[cfg_attr(panic = "abort", unsafe(no_mangle))]
+        pub unsafe extern "C" fn $name(code: i32) {
+            daemon::leave(code);
+            next!($name(code) as fn(i32));
+        }
+    )* };
+}
+leaves! { exit _exit }
+
+/// Calls that change what a process is to the machine: a played daemon is told that they were done.
+macro_rules! nothing_done {
+    ($($name:ident($($value:ident),*);)*) => { $(
+        /// # Safety
+        /// As libc's.
+        #[cfg_attr(panic = "abort", unsafe(no_mangle))]
+        pub unsafe extern "C" fn $name($($value: usize),*) -> i32 {
+            if off(stringify!($name)) { next!($name($($value),*) as fn($(nothing_done!(@ $value)),*) -> i32) } else { 0 }
+        }
+    )* };
+    (@ $value:ident) => { usize };
+}
+nothing_done! {
+    setpgid(pid, group);
+    setgroups(count, groups);
+    setgid(group);
+    setuid(user);
+    setegid(group);
+    seteuid(user);
+    setrlimit(what, limits);
+    setsid();
+    setpriority(which, who, priority);
+    sched_setscheduler(pid, policy, parameter);
+    prctl(option, two, three, four, five);
+    mlockall(flags);
+    munlockall();
+    sleep(seconds);
+    usleep(micros);
+    nanosleep(wanted, left);
+    closelog();
+    openlog(name, options, facility);
+}
+
+/// libmagic is asked what kind of file a script is, at each reload and for twenty milliseconds: it says that it
+/// cannot be used.
+///
+/// # Safety
+/// As libmagic's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn magic_open(flags: i32) -> *mut u8 {
+    if mode() == Mode::Off {
+        return next!(magic_open(flags) as fn(i32) -> *mut u8);
+    }
+    fail(12);
+    core::ptr::null_mut()
+}
+
+/// A command is asked what it prints (`nft`, for its version): nothing. No process is made; a stream there must be,
+/// for not every release looks whether there is one.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn popen(command: *const c_char, kind: *const c_char) -> *mut u8 {
+    if off("popen") {
+        return next!(popen(command, kind) as fn(*const c_char, *const c_char) -> *mut u8);
+    }
+    let (path, kind) = (c"/dev/null".as_ptr(), c"r".as_ptr());
+    next!(fopen(path, kind) as fn(*const c_char, *const c_char) -> *mut u8)
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn memfd_create(name: *const c_char, flags: u32) -> i32 {
+    let fd = next!(memfd_create(name, flags) as fn(*const c_char, u32) -> i32);
+    if mode() == Mode::Parent {
+        daemon::keeps_copy(fd);
+    }
+    fd
+}
+
+/// A path that is looked at: below `/etc/keepalived` it is the program's own root's.
+struct Path {
+    bytes: [u8; PATH_MAX],
+}
+const PATH_MAX: usize = 1_024;
+
+impl Path {
+    /// # Safety
+    /// `path` must be a text.
+    unsafe fn of(path: *const c_char) -> Option<Self> {
+        if mode() != Mode::Parent && mode() != Mode::Daemon || path.is_null() {
+            return None;
+        }
+        // SAFETY: as told.
+        let path = unsafe { CStr::from_ptr(path) }.to_bytes();
+        let root = daemon::serve::root().as_bytes();
+        if root.is_empty() || !path.starts_with(b"/etc/keepalived/") || root.len() + path.len() >= PATH_MAX {
+            return None;
+        }
+        let mut bytes = [0; PATH_MAX];
+        bytes[..root.len()].copy_from_slice(root);
+        bytes[root.len()..root.len() + path.len()].copy_from_slice(path);
+        Some(Self { bytes })
+    }
+}
+
+macro_rules! of_path {
+    ($($name:ident($($value:ident: $type:ty),*) -> $result:ty;)*) => { $(
+        /// # Safety
+        /// As libc's.
+        #[cfg_attr(panic = "abort", unsafe(no_mangle))]
+        pub unsafe extern "C" fn $name(path: *const c_char, $($value: $type),*) -> $result {
+            // SAFETY: the caller's own path.
+            let other = unsafe { Path::of(path) };
+            let path = other.as_ref().map_or(path, |other| other.bytes.as_ptr().cast());
+            match mode() {
+                Mode::Calibrate | Mode::Run => {
+                    fatal(format_args!("the program called {}, which the engine does not let through", stringify!($name)))
+                }
+                _ => next!($name(path, $($value),*) as fn(*const c_char, $($type),*) -> $result),
+            }
+        }
+    )* };
+}
+of_path! {
+    fopen(kind: *const c_char) -> *mut u8;
+    fopen64(kind: *const c_char) -> *mut u8;
+    open(flags: i32, mode: u32) -> i32;
+    open64(flags: i32, mode: u32) -> i32;
+    stat(facts: *mut u8) -> i32;
+    access(how: i32) -> i32;
+}

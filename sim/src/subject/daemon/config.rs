@@ -1,0 +1,171 @@
+//! A trace's configurations as keepalived's own configuration file, and which traces a daemon can be given.
+//!
+//! The scripts are tracked by one instance on an interface that does not exist, so that it stays in FAULT: it
+//! opens no socket and arms no timer, and the scripts' timers are all that there is. What the scripts execute
+//! is never executed; its last word is the script's name, by which it is known when it starts.
+//!
+//! Always: what cannot be said in the file is refused here with its name, never left out.
+
+use treefall_model::release::{Rules, ShortTimeouts};
+use treefall_model::time::Span;
+use treefall_model::trace::{Config, Script, ScriptKind, Trace};
+
+/// A file that is there and no link on every machine of use; keepalived refuses others.
+const COMMAND: &str = "/usr/bin/true";
+const SECOND: Span = Span::from_secs(1);
+/// What all of keepalived's times keep of a second where it takes parts of one (seen on the real 2.3.3 and 2.3.4:
+/// one is rounded to the nearest millisecond, another up to a tenth of one).
+const FINEST: Span = Span::from_millis(1);
+
+/// What of a trace the daemon of a release cannot be given.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// Only track scripts run in the process that is taken over.
+    #[error("script {0} is no track script, and the daemon's vrrp process runs no other")]
+    Kind(String),
+    /// Times that the configuration cannot hold.
+    #[error("the {what} of script {name} is {span}, and this release's configuration takes multiples of {unit}")]
+    Fraction {
+        /// The script.
+        name: String,
+        /// `interval` or `timeout`.
+        what: &'static str,
+        /// How long.
+        span: Span,
+        /// What it has to be a multiple of.
+        unit: Span,
+    },
+    /// Handlers of the daemon are not seen when they begin.
+    #[error("the setup lets each callback cost time, and the daemon does not show when one begins")]
+    CallbackCost,
+}
+
+/// What keepalived reads before the first trace: an instance, and no script.
+#[must_use]
+pub fn first() -> String {
+    text(&Config::default())
+}
+
+/// The text of each of the trace's configurations, for a daemon that goes by `rules`.
+///
+/// # Errors
+/// What cannot be said in them.
+pub fn texts(trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
+    if !trace.setup().costs.callback.is_zero() {
+        return Err(Unfit::CallbackCost);
+    }
+    for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
+        fits(script, rules)?;
+    }
+    Ok(trace.setup().configs.iter().map(text).collect())
+}
+
+fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
+    let name = || script.name.to_string();
+    if script.kind != ScriptKind::Track {
+        return Err(Unfit::Kind(name()));
+    }
+    let unit = unit(rules);
+    for (what, span) in [("interval", script.interval), ("timeout", script.timeout)] {
+        if span.as_micros() % unit.as_micros() != 0 {
+            return Err(Unfit::Fraction { name: name(), what, span, unit });
+        }
+    }
+    Ok(())
+}
+
+/// What times in the configuration of a release are multiples of.
+fn unit(rules: Rules) -> Span {
+    match rules.behaviour.short_timeouts {
+        ShortTimeouts::Refused => SECOND,
+        ShortTimeouts::Taken => FINEST,
+    }
+}
+
+/// The trace that comes nearest to `trace` and that the daemon can be given: each thing that it cannot say is
+/// put in the way that it can.
+#[must_use]
+pub fn nearest(trace: &Trace, rules: Rules) -> Trace {
+    let (mut setup, wakes) = trace.clone().into_parts();
+    setup.costs.callback = Span::ZERO;
+    let unit = unit(rules).as_micros();
+    let whole = |span: Span| Span::from_micros(span.as_micros().div_ceil(unit) * unit);
+    for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
+        script.kind = ScriptKind::Track;
+        script.interval = whole(script.interval);
+        script.timeout = whole(script.timeout);
+    }
+    // Kinds, spans and costs alone were changed, and no valid one was made invalid.
+    Trace::new(setup, wakes).unwrap_or_else(|_| trace.clone())
+}
+
+fn text(config: &Config) -> String {
+    let scripts: String = config.scripts.iter().map(script).collect();
+    let tracked: String = config.scripts.iter().map(|script| format!("        {}\n", script.name)).collect();
+    let tracked =
+        if tracked.is_empty() { tracked } else { format!("    track_script {{\n{tracked}    }}\n") };
+    format!(
+        "global_defs {{\n    script_user root\n    dynamic_interfaces\n}}\n{scripts}vrrp_instance treefall {{\n    \
+         state BACKUP\n    interface treefall0\n    virtual_router_id 1\n    priority 100\n{tracked}}}\n"
+    )
+}
+
+fn script(script: &Script) -> String {
+    let Script { name, interval, timeout, rise, fall, .. } = script;
+    format!(
+        "vrrp_script {name} {{\n    script \"{COMMAND} {name}\"\n    interval {}\n    timeout {}\n    rise {rise}\n    \
+         fall {fall}\n}}\n",
+        seconds(*interval),
+        seconds(*timeout)
+    )
+}
+
+/// As the file has it: seconds, and the rest behind a point.
+fn seconds(span: Span) -> String {
+    let (whole, rest) = (span.as_micros() / SECOND.as_micros(), span.as_micros() % SECOND.as_micros());
+    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treefall_model::release::{Release, Rules};
+    use treefall_model::trace::{Name, Setup};
+
+    fn trace(change: impl FnOnce(&mut Setup)) -> Trace {
+        let config = Config { scripts: vec![Script::new(Name::numbered(0))] };
+        let mut setup = Setup { configs: vec![config], ..Setup::default() };
+        change(&mut setup);
+        Trace::new(setup, Vec::new()).unwrap()
+    }
+
+    fn rules(release: &str) -> Rules {
+        Rules::of(Release::parse(release).unwrap())
+    }
+
+    #[test]
+    fn a_trace_that_the_file_cannot_say_is_refused_and_its_nearest_is_not() {
+        let half = |setup: &mut Setup| setup.configs[0].scripts[0].timeout = Span::from_micros(500_000);
+        let misc = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Misc;
+        let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
+        assert!(texts(&trace(half), rules("2.3.4")).is_ok());
+        let old = rules("2.2.7");
+        for (unfit, word) in [
+            (trace(half), "multiples of 1s"),
+            (trace(misc), "no track script"),
+            (trace(cost), "callback"),
+        ] {
+            let refused = texts(&unfit, old).unwrap_err().to_string();
+            assert!(refused.contains(word), "{refused}");
+            assert!(texts(&nearest(&unfit, old), old).is_ok());
+        }
+    }
+
+    #[test]
+    fn times_are_written_in_seconds() {
+        assert_eq!(seconds(Span::from_secs(3)), "3");
+        assert_eq!(seconds(Span::from_micros(1_500_000)), "1.500000");
+        assert_eq!(seconds(Span::from_micros(7)), "0.000007");
+    }
+}

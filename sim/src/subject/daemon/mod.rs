@@ -1,0 +1,150 @@
+//! The whole real daemon: its own `main`, configuration, reload and log, in namespaces of its own, under the
+//! preload: the parent's side.
+//!
+//! The program is started once, as `keepalived --vrrp`, in user, network, mount and pid namespaces of its own.
+//! Its first process runs as it would up to its first fork, where its vrrp process would begin; each trace is
+//! played in a process forked there (`sim/preload`, `daemon`). That vrrp process is the virtual one: clock,
+//! children and signals are the trace's. A trace's SIGHUP and SIGTERM go to it, as `kill` to the vrrp
+//! process's own pid would; the first process, which passes signals on in the field, takes no part.
+//!
+//! Always: no privilege is needed where a user may make namespaces; nothing is written outside them. Which
+//! traces can be played is told by [`config`]; what a daemon cannot be given is an error, never a verdict.
+
+pub mod config;
+mod subject;
+
+pub use config::Unfit;
+pub use subject::DaemonSubject;
+
+use treefall_model::codec;
+use treefall_model::trace::Trace;
+use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
+
+use super::Options;
+use super::engine::process::Process;
+use super::engine::{Conditions, EngineError, EngineRan, read};
+use super::program::Program;
+
+/// Traces that are sent at a time.
+const BATCH: usize = 64;
+
+/// Where the daemon finds its files, in its own mount namespace.
+const MOUNT: &str = "/run";
+const CONFIG: &str = "/run/keepalived.conf";
+const PID_FILE: &str = "/run/keepalived-vrrp.pid";
+const ARGUMENTS: [&str; 7] = [
+    "--dont-fork",
+    "--vrrp",
+    "--log-detail",
+    "--pid=/run/keepalived.pid",
+    "--vrrp_pid=/run/keepalived-vrrp.pid",
+    "--checkers_pid=/run/keepalived-checkers.pid",
+    "--use-file=/run/keepalived.conf",
+];
+
+/// What makes the namespaces, and ends all in them when it ends.
+const NAMESPACES: [&str; 8] =
+    ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
+
+/// Why a daemon cannot be run, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// As the engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No namespaces can be made.
+    #[error(
+        "no namespaces can be made for the daemon ({why}); it needs util-linux's `unshare`, and a kernel that lets \
+         users make namespaces: `sysctl kernel.unprivileged_userns_clone=1`, or with AppArmor `sysctl \
+         kernel.apparmor_restrict_unprivileged_userns=0`; `engine:PATH` needs none"
+    )]
+    Namespaces {
+        /// What was said.
+        why: String,
+    },
+    /// The trace is none that it can be given.
+    #[error("the daemon cannot play this trace: {0}; `engine:PATH` and `replica:RELEASE` can")]
+    Unfit(#[from] Unfit),
+}
+
+/// A daemon that waits for traces.
+#[derive(Debug)]
+pub struct Daemon {
+    program: Program,
+    process: Process,
+}
+
+impl Daemon {
+    /// Starts `program`, and has it come to its first fork.
+    ///
+    /// # Errors
+    /// A [`DaemonError`] when it does not.
+    pub fn start(program: &Program, conditions: &Conditions) -> Result<Self, DaemonError> {
+        program.engine_offsets().map_err(EngineError::from)?;
+        let mut process = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS)?;
+        let files = Files {
+            mount: MOUNT.to_owned(),
+            config: CONFIG.to_owned(),
+            text: config::first(),
+            pid_file: PID_FILE.to_owned(),
+            root: program.root().map_or_else(String::new, |root| root.display().to_string()),
+        };
+        process.ask(&Request::Enter { symbols: program.symbols(), files }).map_err(unshared)?;
+        match process.answer().map_err(unshared)? {
+            Reply::Ready(_) => {}
+            Reply::Refused(why) => return Err(EngineError::Refused { why }.into()),
+            Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
+        }
+        match process.answer()? {
+            Reply::Serving => Ok(Self { program: program.clone(), process }),
+            Reply::Refused(why) => Err(EngineError::Refused { why }.into()),
+            Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
+        }
+    }
+
+    /// Plays the traces, each in a process of its own; what follows the script layer goes by `rules`.
+    ///
+    /// # Errors
+    /// A [`DaemonError`] when the harness cannot go on, or a trace is none that it can be given. A crash or a
+    /// hang of the daemon is none.
+    pub fn run(
+        &mut self,
+        traces: &[Trace],
+        rules: &RulesAs,
+        watch: Options,
+    ) -> Result<Vec<EngineRan>, DaemonError> {
+        let options = wire::Options { rules: rules.clone(), watch };
+        let staged = traces.iter().map(|trace| {
+            let configs = config::texts(trace, rules.rules())?;
+            Ok(Staged { trace: codec::encode(trace), configs })
+        });
+        let staged = staged.collect::<Result<Vec<_>, DaemonError>>()?;
+        let mut ran = Vec::with_capacity(traces.len());
+        for batch in staged.chunks(BATCH) {
+            let before = ran.len();
+            self.process.ask(&Request::Play { options: options.clone(), traces: batch.to_vec() })?;
+            match self.process.answer()? {
+                Reply::Results(results) => {
+                    ran.extend(results.into_iter().map(|told| read(&self.program, told)));
+                }
+                Reply::Refused(why) => return Err(EngineError::Refused { why }.into()),
+                Reply::Ready(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
+            }
+            if ran.len() - before != batch.len() {
+                return Err(EngineError::Garbled.into());
+            }
+        }
+        Ok(ran)
+    }
+}
+
+/// A process that is gone before it said anything: most often the namespaces are to blame.
+fn unshared(error: EngineError) -> DaemonError {
+    match error {
+        EngineError::Gone { how, said } if said.contains("unshare:") => {
+            DaemonError::Namespaces { why: format!("{how}{said}") }
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,49 @@
+//! The daemon as a subject: one started program, a process forked from it for every trace.
+
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_world::wire::RulesAs;
+
+use super::{Daemon, DaemonError};
+use crate::subject::engine::Conditions;
+use crate::subject::program::Program;
+use crate::subject::{Options, Ran, Subject, SubjectError};
+
+/// Runs traces on a whole daemon.
+#[derive(Debug)]
+pub struct DaemonSubject {
+    name: String,
+    daemon: Daemon,
+    rules: RulesAs,
+}
+
+impl DaemonSubject {
+    /// Starts `program`, which `--target` calls `name`.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn start(name: String, program: &Program, conditions: &Conditions) -> Result<Self, DaemonError> {
+        let daemon = Daemon::start(program, conditions)?;
+        Ok(Self { name, rules: RulesAs::of(program.release()), daemon })
+    }
+}
+
+impl Subject for DaemonSubject {
+    fn kind(&self) -> SubjectKind {
+        SubjectKind::Daemon
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules.rules()
+    }
+
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        let ran = self.daemon.run(traces, &self.rules, options)?;
+        Ok(ran.into_iter().map(|result| result.ran).collect())
+    }
+}
