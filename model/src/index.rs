@@ -100,6 +100,40 @@ pub struct Node {
     pub red: bool,
 }
 
+/// Links as plain numbers, for walks that ask millions of times a second and only want to know whether all is as
+/// it should be: a block's own number, [`NOWHERE`] for [`Link::End`], and any other number that is no block's
+/// for [`Link::Wild`].
+pub const NOWHERE: u32 = u32::MAX;
+
+/// What a [`Link::Wild`] is as a number.
+pub const NO_BLOCK: u32 = u32::MAX - 1;
+
+impl Link {
+    /// As a number.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::End => NOWHERE,
+            Self::To(block) => block.0,
+            Self::Wild => NO_BLOCK,
+        }
+    }
+}
+
+/// A [`Node`] whose links are numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Branch {
+    /// Above it.
+    pub parent: u32,
+    /// Lower keys.
+    pub left: u32,
+    /// Higher keys.
+    pub right: u32,
+    /// Red, not black.
+    pub red: bool,
+}
+
 /// What an entry says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
@@ -146,6 +180,19 @@ pub trait IndexView {
 
     /// How many blocks the heap has made: every [`Block`] is below it.
     fn blocks(&self) -> u32;
+
+    /// [`node`](Self::node) as numbers.
+    #[inline]
+    fn branch(&self, tree: Tree, block: Block) -> Branch {
+        let Node { parent, left, right, red } = self.node(tree, block);
+        Branch { parent: parent.number(), left: left.number(), right: right.number(), red }
+    }
+
+    /// [`previous`](Self::previous) and [`next`](Self::next) as numbers.
+    #[inline]
+    fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
+        (self.previous(list, block).number(), self.next(list, block).number())
+    }
 
     /// The blocks that may have changed since the observer was last shown a view, each at least once, in any
     /// order: a byte in them was written, or they were handed out, given back, linked or taken out. `None` when

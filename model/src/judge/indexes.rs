@@ -14,6 +14,7 @@ use super::follow::Loop;
 use super::known::Known;
 use super::ledger::Ledger;
 use super::shape::{self, Flaw};
+use super::sweep::Sweep;
 use crate::event::{EntryKind, Step};
 use crate::id::ScriptRef;
 use crate::index::{Block, Entry, IndexView, List, Tree};
@@ -34,6 +35,9 @@ pub(super) struct Indexes {
     misplaced: Found,
     stale: Found,
     known: Known,
+    sweep: Sweep,
+    /// The last look found nothing.
+    clean: bool,
     whole: bool,
 }
 
@@ -74,16 +78,19 @@ impl Indexes {
             misplaced: Found(Vec::new()),
             stale: Found(Vec::new()),
             known: Known::default(),
+            sweep: Sweep::new(),
+            clean: true,
             whole: false,
         }
     }
 
-    /// Every look shall be a whole one, whatever is known.
+    /// Every look shall be a whole one, told from the start, whatever is known.
     pub(super) fn look_at_all(&mut self) {
         self.whole = true;
     }
 
-    /// Looks at all trees and lists, after `step`: at what changed, if that can tell that all is sound.
+    /// Looks at all trees and lists, after `step`. What can say quickly that all is sound is asked first: what
+    /// changed, where the subject tells it, else one pass over all.
     pub(super) fn look<V: IndexView>(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, step: Step, view: &V) {
         self.look = self.look.wrapping_add(1) & (u32::MAX >> PLACES);
         if self.look == 0 {
@@ -92,7 +99,7 @@ impl Indexes {
             self.stale.0.fill(0);
             self.look = 1;
         }
-        if !self.whole && self.known.follow(turn, view) {
+        if !self.whole && self.is_sound(turn, view) {
             return;
         }
         let blocks = view.blocks() as usize;
@@ -102,12 +109,23 @@ impl Indexes {
         let (met, misplaced, stale) = (self.met.as_mut_slice(), &mut self.misplaced, &mut self.stale);
         let mut look = Look { met, misplaced, stale, look: self.look, step, clean: true, turn, ledger };
         let flaw = look.all(view);
-        let clean = look.clean;
+        self.clean = look.clean && flaw.is_ok();
         if let Err((place, flaw)) = flaw {
             let kind = flaw.block().map(|block| view.entry(block).kind);
             ledger.broken(flaw.wrong.law(), step, kind, || told(view, place, flaw));
-        } else if clean && !self.whole {
+        } else if self.clean && !self.whole {
             self.known.learn(turn, view);
+        }
+    }
+
+    /// Whether it is sure that a whole look would find nothing. After a look that found something it is not
+    /// asked: what is broken mostly stays so.
+    #[inline]
+    fn is_sound<V: IndexView>(&mut self, turn: &Loop<'_>, view: &V) -> bool {
+        if view.changed().is_some() {
+            self.known.follow(turn, view)
+        } else {
+            self.clean && self.sweep.is_clean(turn, view)
         }
     }
 }

@@ -22,6 +22,7 @@ mod roster;
 mod shape;
 mod shutdown;
 mod signals;
+mod sweep;
 mod timers;
 
 use alloc::format;

@@ -17,6 +17,7 @@ use crate::sys;
 
 /// From one entry to the next.
 pub const STRIDE: usize = 128;
+const _: () = assert!(STRIDE.is_power_of_two() && BLOCKS_MAX < usize::MAX / STRIDE);
 /// Most entries of one trace.
 const BLOCKS_MAX: usize = 1 << 23;
 /// Of everything else.
@@ -153,8 +154,9 @@ impl Blocks {
     #[inline]
     pub fn block_at(&self, address: usize, offset: usize) -> Option<Block> {
         let from_start = address.wrapping_sub(self.slots).wrapping_sub(offset);
-        let number = from_start / STRIDE;
-        (from_start.is_multiple_of(STRIDE) && number < self.made).then_some(Block(number as u32))
+        // What is no multiple of the stride comes out larger than any number of a slot.
+        let number = from_start.rotate_right(STRIDE.trailing_zeros());
+        (number < self.made).then_some(Block(number as u32))
     }
 
     /// Whether the block is handed out and not given back.

@@ -5,7 +5,7 @@
 
 use treefall_model::event::{EntryKind, Handler};
 use treefall_model::id::{Generation, Pid, ScriptId, ScriptRef};
-use treefall_model::index::{Block, Entry, IndexView, Link, List, Node, Tree};
+use treefall_model::index::{Block, Branch, Entry, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Tree};
 use treefall_model::time::{Deadline, Instant};
 
 use crate::hooks::kernel::REAL_START_SECONDS;
@@ -172,6 +172,12 @@ impl View {
         self.blocks.block_at(word, offset).map_or(Link::Wild, Link::To)
     }
 
+    /// As [`link`](Self::link), as a number.
+    #[inline(always)]
+    fn number(&self, offset: usize, word: usize) -> u32 {
+        if word == 0 { NOWHERE } else { self.blocks.block_at(word, offset).map_or(NO_BLOCK, |block| block.0) }
+    }
+
     #[inline]
     fn list_link(&self, list: List, word: usize) -> Link {
         if word == self.master + self.layout.lists[list as usize] {
@@ -179,6 +185,17 @@ impl View {
         }
         // No list ends in a null pointer.
         self.blocks.block_at(word, self.layout.node).map_or(Link::Wild, Link::To)
+    }
+
+    /// As [`list_link`](Self::list_link), as a number.
+    #[inline(always)]
+    fn list_number(&self, list: List, word: usize) -> u32 {
+        let head = self.master + self.layout.lists[list as usize];
+        if word == head {
+            NOWHERE
+        } else {
+            self.blocks.block_at(word, self.layout.node).map_or(NO_BLOCK, |block| block.0)
+        }
     }
 
     #[inline]
@@ -255,6 +272,32 @@ impl IndexView for View {
             right: self.link(offset, self.of_block(block, offset + RIGHT)),
             red: parent & 1 == 0,
         }
+    }
+
+    #[inline(always)]
+    fn branch(&self, tree: Tree, block: Block) -> Branch {
+        let offset = self.layout.node_offset(tree);
+        let at = self.blocks.address(block) + offset;
+        debug_assert!(block.0 < self.blocks.made());
+        // SAFETY: three words inside a block of the heap.
+        let (parent, left, right) = unsafe {
+            (field::<usize>(at + PARENT), field::<usize>(at + LEFT), field::<usize>(at + RIGHT))
+        };
+        Branch {
+            parent: self.number(offset, parent & !3),
+            left: self.number(offset, left),
+            right: self.number(offset, right),
+            red: parent & 1 == 0,
+        }
+    }
+
+    #[inline(always)]
+    fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
+        let at = self.blocks.address(block) + self.layout.node;
+        debug_assert!(block.0 < self.blocks.made());
+        // SAFETY: two words inside a block of the heap.
+        let (previous, next) = unsafe { (field::<usize>(at + PREVIOUS), field::<usize>(at + NEXT)) };
+        (self.list_number(list, previous), self.list_number(list, next))
     }
 
     #[inline]

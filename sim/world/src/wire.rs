@@ -2,7 +2,7 @@
 //!
 //! Always: both sides are built from the same sources, so that there is one version and no negotiation; what
 //! does not decode to its end is refused, never guessed. Numbers are written in groups of seven bits, lowest
-//! first; a list is its length and its items.
+//! first, but for single bytes, which are themselves; a list is its length and its items.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,6 +35,21 @@ pub trait Wire: Sized {
     fn put(&self, out: &mut Vec<u8>);
     /// Reads it, from the front; `None`: this is none.
     fn get(input: &mut &[u8]) -> Option<Self>;
+
+    /// Writes several, one after the other.
+    fn put_all(items: &[Self], out: &mut Vec<u8>) {
+        items.iter().for_each(|item| item.put(out));
+    }
+
+    /// Reads `length`, one after the other.
+    fn get_all(length: usize, input: &mut &[u8]) -> Option<Vec<Self>> {
+        // Every item takes a byte at least: a length that cannot be true takes no memory.
+        let mut items = Vec::with_capacity(length.min(input.len()));
+        for _ in 0..length {
+            items.push(Self::get(input)?);
+        }
+        Some(items)
+    }
 
     /// It alone, as bytes.
     fn to_bytes(&self) -> Vec<u8> {
@@ -90,7 +105,27 @@ macro_rules! numbers {
         }
     )* };
 }
-numbers! { u8 u16 u32 }
+numbers! { u16 u32 }
+
+/// A byte is itself: traces go over the wire as lists of them.
+impl Wire for u8 {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(*self);
+    }
+    fn get(input: &mut &[u8]) -> Option<Self> {
+        let (byte, rest) = input.split_first()?;
+        *input = rest;
+        Some(*byte)
+    }
+    fn put_all(items: &[Self], out: &mut Vec<u8>) {
+        out.extend_from_slice(items);
+    }
+    fn get_all(length: usize, input: &mut &[u8]) -> Option<Vec<Self>> {
+        let (bytes, rest) = input.split_at_checked(length)?;
+        *input = rest;
+        Some(bytes.to_vec())
+    }
+}
 
 impl Wire for u128 {
     fn put(&self, out: &mut Vec<u8>) {
@@ -131,16 +166,11 @@ impl<T: Wire> Wire for Option<T> {
 impl<T: Wire> Wire for Vec<T> {
     fn put(&self, out: &mut Vec<u8>) {
         (self.len() as u64).put(out);
-        self.iter().for_each(|item| item.put(out));
+        T::put_all(self, out);
     }
     fn get(input: &mut &[u8]) -> Option<Self> {
         let length = usize::try_from(u64::get(input)?).ok()?;
-        // Every item takes a byte at least: a length that cannot be true takes no memory.
-        let mut items = Self::with_capacity(length.min(input.len()));
-        for _ in 0..length {
-            items.push(T::get(input)?);
-        }
-        Some(items)
+        T::get_all(length, input)
     }
 }
 
