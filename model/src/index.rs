@@ -149,6 +149,97 @@ pub struct Entry {
     pub argument: Option<ScriptRef>,
 }
 
+/// Parts of an entry's block, as a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts(u8);
+
+impl Parts {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// The node of a deadline tree, or the links of a list.
+    pub const PLACE: Self = Self(1);
+    /// The node of the pid tree.
+    pub const PID_NODE: Self = Self(2);
+    /// The deadline that the entry says.
+    pub const DUE: Self = Self(4);
+    /// The pid that the entry says.
+    pub const PID: Self = Self(8);
+    /// The kind and the argument that the entry says.
+    pub const SAYS: Self = Self(16);
+    /// Whether the block is handed out.
+    pub const LIFE: Self = Self(32);
+    /// All.
+    pub const ALL: Self = Self(63);
+
+    /// These and those.
+    #[inline]
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether any of `others` is among them.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
+/// Of trees the root and the cached leftmost node, of lists the first and the last entry: a set of the indexes
+/// that are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ends(u8);
+
+impl Ends {
+    /// Those of no index.
+    pub const NONE: Self = Self(0);
+    /// Those of all.
+    pub const ALL: Self = Self(u8::MAX);
+
+    /// Those of a tree.
+    #[inline]
+    #[must_use]
+    pub const fn tree(tree: Tree) -> Self {
+        Self(1 << tree as u8)
+    }
+
+    /// Those of a list.
+    #[inline]
+    #[must_use]
+    pub const fn list(list: List) -> Self {
+        Self(1 << (Tree::ALL.len() as u8 + list as u8))
+    }
+
+    /// These and those.
+    #[inline]
+    #[must_use]
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These, as far as they are among `others`.
+    #[inline]
+    #[must_use]
+    pub const fn among(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// These without `others`.
+    #[inline]
+    #[must_use]
+    pub const fn but(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether any of `others` is among them.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+}
+
 /// A scheduler's indexes, between two steps.
 pub trait IndexView {
     /// The root of a tree.
@@ -195,10 +286,23 @@ pub trait IndexView {
     }
 
     /// The blocks that may have changed since the observer was last shown a view, each at least once, in any
-    /// order: a byte in them was written, or they were handed out, given back, linked or taken out. `None` when
-    /// the subject cannot tell.
+    /// order: a byte in them was written, or they were handed out or given back. `None` when the subject cannot
+    /// tell. Those that were linked or taken out without that are named as well where the subject knows it: it
+    /// spares the observer a doubt.
     #[inline]
     fn changed(&self) -> Option<&[Block]> {
         None
+    }
+
+    /// Which parts of a block that [`changed`](Self::changed) names may have.
+    #[inline]
+    fn changed_parts(&self, _: Block) -> Parts {
+        Parts::ALL
+    }
+
+    /// The indexes whose ends may have changed in that time.
+    #[inline]
+    fn changed_ends(&self) -> Ends {
+        Ends::ALL
     }
 }

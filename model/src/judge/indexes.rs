@@ -20,6 +20,9 @@ use crate::id::ScriptRef;
 use crate::index::{Block, Entry, IndexView, List, Tree};
 use crate::law::Law;
 
+/// With no more blocks than this a sweep is cheaper than following what changed, also where that is told.
+const FEW: u32 = 48;
+
 /// Where a block was met in the look under way.
 const IN_CHILD: u32 = 1;
 const ON_READY: u32 = 2;
@@ -77,7 +80,7 @@ impl Indexes {
             look: 0,
             misplaced: Found(Vec::new()),
             stale: Found(Vec::new()),
-            known: Known::default(),
+            known: Known::new(),
             sweep: Sweep::new(),
             clean: true,
             whole: false,
@@ -113,7 +116,7 @@ impl Indexes {
         if let Err((place, flaw)) = flaw {
             let kind = flaw.block().map(|block| view.entry(block).kind);
             ledger.broken(flaw.wrong.law(), step, kind, || told(view, place, flaw));
-        } else if self.clean && !self.whole {
+        } else if self.clean && !self.whole && view.blocks() > FEW {
             self.known.learn(turn, view);
         }
     }
@@ -122,11 +125,11 @@ impl Indexes {
     /// asked: what is broken mostly stays so.
     #[inline]
     fn is_sound<V: IndexView>(&mut self, turn: &Loop<'_>, view: &V) -> bool {
-        if view.changed().is_some() {
-            self.known.follow(turn, view)
-        } else {
-            self.clean && self.sweep.is_clean(turn, view)
+        if self.clean && (view.blocks() <= FEW || view.changed().is_none()) {
+            return self.sweep.is_clean(turn, view);
         }
+        self.sweep.is_passed_over();
+        self.known.follow(turn, view)
     }
 }
 

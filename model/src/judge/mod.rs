@@ -19,6 +19,7 @@ mod indexes;
 mod known;
 mod ledger;
 mod roster;
+mod seats;
 mod shape;
 mod shutdown;
 mod signals;

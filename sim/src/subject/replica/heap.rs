@@ -10,11 +10,13 @@
 
 use std::collections::VecDeque;
 
-use treefall_model::index::Block;
+use treefall_model::index::{Block, Ends, List, Parts, Tree};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE};
+use super::entry::{
+    ARGUMENT, Addr, DUE, ENTRY_BYTES, MASTER_BYTES, PID, PID_NODE, PLACE, TYPE, head_of, root_of,
+};
 
 /// Where the master lies. No small number, no pid and no script is such an address.
 pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
@@ -23,7 +25,11 @@ const STRIDE: u64 = 128;
 /// Where the first block lies: the first stride after the master.
 const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
 /// Words of a block with what is between it and the next.
-const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
+pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
+/// Words of the master with what is between it and the first block.
+const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
+/// Words of a tree's node.
+const NODE_WORDS: usize = 3;
 /// Words of an entry.
 const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
@@ -67,6 +73,44 @@ pub enum Fault {
         function: &'static str,
     },
 }
+
+/// What a view shows of each word of a block: the rest is the program's own affair.
+const PARTS: [Parts; BLOCK_WORDS] = {
+    let mut parts = [Parts::NONE; BLOCK_WORDS];
+    parts[(TYPE / 8) as usize] = Parts::SAYS;
+    parts[(ARGUMENT / 8) as usize] = Parts::SAYS;
+    parts[(DUE / 8) as usize] = Parts::DUE;
+    parts[(PID / 8) as usize] = Parts::PID;
+    let mut word = 0;
+    while word < NODE_WORDS {
+        parts[(PLACE / 8) as usize + word] = Parts::PLACE;
+        parts[(PID_NODE / 8) as usize + word] = Parts::PID_NODE;
+        word += 1;
+    }
+    parts
+};
+
+/// Of which tree or list each word of the master is an end.
+const ENDS: [Ends; MASTER_WORDS] = {
+    let mut ends = [Ends::NONE; MASTER_WORDS];
+    let mut nth = 0;
+    while nth < Tree::ALL.len() {
+        let tree = Tree::ALL[nth];
+        ends[(root_of(tree) / 8) as usize] = Ends::tree(tree);
+        if !matches!(tree, Tree::ChildPid) {
+            ends[(root_of(tree) / 8) as usize + 1] = Ends::tree(tree);
+        }
+        nth += 1;
+    }
+    nth = 0;
+    while nth < List::ALL.len() {
+        let list = List::ALL[nth];
+        ends[(head_of(list) / 8) as usize] = Ends::list(list);
+        ends[(head_of(list) / 8) as usize + 1] = Ends::list(list);
+        nth += 1;
+    }
+    ends
+};
 
 /// When and in which function of the program something was done to a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,8 +173,10 @@ pub(super) struct Heap {
     freed: VecDeque<u32>,
     /// Blocks that changed since the observer last looked.
     changes: Vec<Block>,
-    /// For each block, whether it is one of them.
-    changed: Vec<bool>,
+    /// For each block, what of it did.
+    changed: Vec<Parts>,
+    /// The trees and lists whose ends did.
+    changed_ends: Ends,
     policy: HeapPolicy,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
@@ -146,13 +192,13 @@ pub(super) struct Heap {
 impl Heap {
     /// A memory with a zeroed master and no block.
     pub(super) fn new(policy: HeapPolicy) -> Self {
-        let words = (BLOCKS_AT - MASTER_AT) / 8;
         let mut heap = Self {
-            words: vec![0; usize::try_from(words).unwrap_or_default()],
+            words: vec![0; MASTER_WORDS],
             truths: Vec::new(),
             freed: VecDeque::new(),
             changes: Vec::new(),
             changed: Vec::new(),
+            changed_ends: Ends::NONE,
             policy,
             pid_tree: 1,
             watching: false,
@@ -204,9 +250,12 @@ impl Heap {
     /// Writes the word at `address`.
     #[inline]
     pub(super) fn set(&mut self, address: Addr, value: u64) -> Result<(), Trap> {
-        let Some(word) = self.words.get_mut(Self::word_of(address)) else { return Err(Trap(address)) };
-        *word = value;
-        self.change(address);
+        let place = Self::word_of(address);
+        let Some(word) = self.words.get_mut(place) else { return Err(Trap(address)) };
+        if *word != value {
+            *word = value;
+            self.written(place);
+        }
         if self.watching {
             self.used(address);
         }
@@ -234,23 +283,56 @@ impl Heap {
         inside.then_some((Block(number), beyond % STRIDE))
     }
 
+    /// The block in which `address` lies `offset` in, exactly.
+    #[inline]
+    pub(super) fn block_with(&self, address: Addr, offset: u64) -> Option<Block> {
+        let beyond = address.wrapping_sub(BLOCKS_AT).wrapping_sub(offset);
+        // What is no multiple of the stride comes out larger than any number of a block.
+        let number = beyond.rotate_right(STRIDE.trailing_zeros());
+        (number < self.truths.len() as u64).then_some(Block(number as u32))
+    }
+
+    /// The words of a block.
+    #[inline]
+    pub(super) fn words_of(&self, block: Block) -> Option<&[u64; BLOCK_WORDS]> {
+        let from = MASTER_WORDS + block.0 as usize * BLOCK_WORDS;
+        self.words.get(from..)?.first_chunk()
+    }
+
     #[inline]
     fn truth(&mut self, entry: Addr) -> Option<&mut Truth> {
         let place = entry.wrapping_sub(BLOCKS_AT) / STRIDE;
         self.truths.get_mut(usize::try_from(place).ok()?)
     }
 
-    /// The block in which `address` lies, if any, changes.
+    /// The n-th word of the memory has another value.
     #[inline]
-    fn change(&mut self, address: Addr) {
-        let place = address.wrapping_sub(BLOCKS_AT) / STRIDE;
-        if let Some(changed) = usize::try_from(place).ok().and_then(|place| self.changed.get_mut(place))
-            && !*changed
-        {
-            *changed = true;
-            // Fewer blocks than a number can tell: there is one.
-            self.changes.push(Block(place as u32));
+    fn written(&mut self, word: usize) {
+        match word.checked_sub(MASTER_WORDS) {
+            Some(beyond) => self.change(beyond / BLOCK_WORDS, PARTS[beyond % BLOCK_WORDS]),
+            None => self.changed_ends = self.changed_ends.with(ENDS[word]),
         }
+    }
+
+    /// These parts of the n-th block change, if there is one.
+    #[inline]
+    fn change(&mut self, block: usize, parts: Parts) {
+        if let Some(changed) = self.changed.get_mut(block)
+            && parts != Parts::NONE
+        {
+            if *changed == Parts::NONE {
+                // Fewer blocks than a number can tell: there is one.
+                self.changes.push(Block(block as u32));
+            }
+            *changed = changed.and(parts);
+        }
+    }
+
+    /// These parts of an entry change.
+    #[inline]
+    fn change_entry(&mut self, entry: Addr, parts: Parts) {
+        let place = entry.wrapping_sub(BLOCKS_AT) / STRIDE;
+        self.change(usize::try_from(place).unwrap_or(usize::MAX), parts);
     }
 
     /// What changed since the observer last looked.
@@ -258,11 +340,26 @@ impl Heap {
         &self.changes
     }
 
+    /// What of a block did.
+    #[inline]
+    pub(super) fn changed_parts(&self, block: Block) -> Parts {
+        self.changed.get(block.0 as usize).copied().unwrap_or(Parts::ALL)
+    }
+
+    /// The trees and lists whose ends did.
+    #[inline]
+    pub(super) fn changed_ends(&self) -> Ends {
+        self.changed_ends
+    }
+
     /// The observer has looked.
     #[inline]
     pub(super) fn changes_seen(&mut self) {
+        self.changed_ends = Ends::NONE;
         for block in self.changes.drain(..) {
-            self.changed[block.0 as usize] = false;
+            if let Some(parts) = self.changed.get_mut(block.0 as usize) {
+                *parts = Parts::NONE;
+            }
         }
     }
 
@@ -289,14 +386,14 @@ impl Heap {
             let entry = Self::address_of(Block(self.blocks()));
             self.words.resize(self.words.len() + BLOCK_WORDS, 0);
             self.truths.push(Truth::NEW);
-            self.changed.push(false);
-            self.change(entry);
+            self.changed.push(Parts::NONE);
+            self.change_entry(entry, Parts::ALL);
             return entry;
         };
         let entry = Self::address_of(Block(number));
         let from = Self::word_of(entry);
         self.words[from..from + ENTRY_WORDS].fill(0);
-        self.change(entry);
+        self.change_entry(entry, Parts::ALL);
         let truth = &mut self.truths[number as usize];
         (truth.live, truth.placed, truth.pid_tree) = (true, false, 0);
         entry
@@ -305,7 +402,7 @@ impl Heap {
     /// Takes an entry's block back. What lies in it stays.
     pub(super) fn free(&mut self, entry: Addr) {
         let (here, pid_tree, watching) = (self.here, self.pid_tree, self.watching);
-        self.change(entry);
+        self.change_entry(entry, Parts::LIFE);
         let Some(truth) = self.truth(entry).filter(|truth| truth.live) else { return };
         truth.live = false;
         truth.freed = here;
@@ -320,7 +417,7 @@ impl Heap {
     /// An entry was linked in a deadline tree or a list, or (`placed` false) taken out of it.
     #[inline]
     pub(super) fn placed(&mut self, entry: Addr, placed: bool) {
-        self.change(entry);
+        self.change_entry(entry, Parts::PLACE);
         let Some(truth) = self.truth(entry) else { return };
         let odd = truth.placed == placed;
         truth.placed = placed;
@@ -331,7 +428,7 @@ impl Heap {
     /// An entry was linked in the pid tree, or (`linked` false) taken out of it.
     #[inline]
     pub(super) fn pid_linked(&mut self, entry: Addr, linked: bool) {
-        self.change(entry);
+        self.change_entry(entry, Parts::PID_NODE);
         let (here, pid_tree) = (self.here, self.pid_tree);
         let Some(truth) = self.truth(entry) else { return };
         let odd = (truth.pid_tree == pid_tree) == linked;

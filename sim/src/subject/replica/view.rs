@@ -2,7 +2,9 @@
 
 use treefall_model::event::EntryKind;
 use treefall_model::id::Pid;
-use treefall_model::index::{Block, Entry, IndexView, Link, List, Node, Tree};
+use treefall_model::index::{
+    Block, Branch, Ends, Entry, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Parts, Tree,
+};
 
 use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
@@ -30,10 +32,16 @@ impl View<'_> {
         if address == 0 {
             return Link::End;
         }
-        match self.0.block_at(address) {
-            Some((block, inside)) if inside == offset => Link::To(block),
-            _ => Link::Wild,
+        self.0.block_with(address, offset).map_or(Link::Wild, Link::To)
+    }
+
+    /// The same as a number.
+    #[inline]
+    fn number(&self, address: Addr, offset: u64) -> u32 {
+        if address == 0 {
+            return NOWHERE;
         }
+        self.0.block_with(address, offset).map_or(NO_BLOCK, |block| block.0)
     }
 
     #[inline]
@@ -75,6 +83,20 @@ impl IndexView for View<'_> {
     }
 
     #[inline]
+    fn branch(&self, tree: Tree, block: Block) -> Branch {
+        let offset = node_in(tree);
+        let word = (offset / 8) as usize;
+        let words = self.0.words_of(block);
+        let at = |place: u64| words.map_or(0, |words| words[word + (place / 8) as usize]);
+        Branch {
+            parent: self.number(parent_in(at(0)), offset),
+            left: self.number(at(LEFT), offset),
+            right: self.number(at(RIGHT), offset),
+            red: is_red(at(0)),
+        }
+    }
+
+    #[inline]
     fn first(&self, list: List) -> Link {
         self.list_link(list, self.word(MASTER_AT + head_of(list)))
     }
@@ -95,14 +117,28 @@ impl IndexView for View<'_> {
     }
 
     #[inline]
+    fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
+        let words = self.0.words_of(block);
+        let at = |place: u64| words.map_or(0, |words| words[(place / 8) as usize]);
+        let number = |address| {
+            if address == MASTER_AT + head_of(list) {
+                return NOWHERE;
+            }
+            self.0.block_with(address, PLACE).map_or(NO_BLOCK, |block| block.0)
+        };
+        (number(at(PLACE + SECOND)), number(at(PLACE)))
+    }
+
+    #[inline]
     fn entry(&self, block: Block) -> Entry {
-        let at = Heap::address_of(block);
+        let words = self.0.words_of(block);
+        let word = |place: u64| words.map_or(0, |words| words[(place / 8) as usize]);
         Entry {
-            kind: Type::from_word(self.word(at + TYPE)).map_or(EntryKind::Other, Type::kind),
-            deadline: deadline_of(self.word(at + DUE)),
-            pid: Pid::new(pid_of(self.word(at + PID))),
-            handler: Function::from_word(self.word(at + FUNCTION)).map(Function::handler),
-            argument: argument_of(self.word(at + ARGUMENT)),
+            kind: Type::from_word(word(TYPE)).map_or(EntryKind::Other, Type::kind),
+            deadline: deadline_of(word(DUE)),
+            pid: Pid::new(pid_of(word(PID))),
+            handler: Function::from_word(word(FUNCTION)).map(Function::handler),
+            argument: argument_of(word(ARGUMENT)),
         }
     }
 
@@ -119,5 +155,15 @@ impl IndexView for View<'_> {
     #[inline]
     fn changed(&self) -> Option<&[Block]> {
         Some(self.0.changes())
+    }
+
+    #[inline]
+    fn changed_parts(&self, block: Block) -> Parts {
+        self.0.changed_parts(block)
+    }
+
+    #[inline]
+    fn changed_ends(&self) -> Ends {
+        self.0.changed_ends()
     }
 }
