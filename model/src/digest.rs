@@ -26,12 +26,23 @@ use crate::time::{Deadline, Instant};
 
 /// Bytes of a cell.
 const CELL: usize = 32;
+/// Words of a cell.
+const WORDS: usize = CELL / 8;
+/// So many cells are hashed at once.
+const CELLS: usize = 64;
 /// The tag of a mark.
 const MARK: u8 = 255;
 
 /// A running digest of records and marks.
+///
+/// Cells wait in a row until there are many: written in whole words, read much later, they cost the processor no
+/// wait for bytes that are not yet where it looks for them.
 #[derive(Clone)]
-pub struct Digest(Xxh3);
+pub struct Digest {
+    hash: Xxh3,
+    cells: [[u8; CELL]; CELLS],
+    waiting: usize,
+}
 
 impl Default for Digest {
     fn default() -> Self {
@@ -49,68 +60,99 @@ impl Digest {
     /// Of nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Xxh3::new())
+        Self { hash: Xxh3::new(), cells: [[0; CELL]; CELLS], waiting: 0 }
     }
 
     /// Of all that was told so far.
     #[must_use]
     pub fn value(&self) -> u128 {
-        self.0.digest128()
+        let mut hash = self.hash.clone();
+        hash.update(self.cells[..self.waiting].as_flattened());
+        hash.digest128()
     }
 
     /// Something happened.
+    #[inline]
     pub fn record(&mut self, record: &Record) {
-        self.0.update(&cell(record));
+        self.add(cell(record));
     }
 
     /// A step is done, and the indexes have this hash.
     pub fn mark(&mut self, at: Instant, step: Step, index_hash: u64) {
         let mut cell = Cell::new(at, MARK);
         cell.byte(step as u8);
-        cell.bytes(&index_hash.to_le_bytes());
-        self.0.update(&cell.bytes);
+        cell.number(index_hash, 8);
+        self.add(cell.words);
+    }
+
+    #[inline]
+    fn add(&mut self, words: [u64; WORDS]) {
+        if self.waiting == CELLS {
+            self.hash.update(self.cells.as_flattened());
+            self.waiting = 0;
+        }
+        for (bytes, word) in self.cells[self.waiting].as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        self.waiting += 1;
     }
 }
 
 /// A cell that is being filled.
 struct Cell {
-    bytes: [u8; CELL],
+    words: [u64; WORDS],
+    /// Bytes.
     used: usize,
 }
 
 impl Cell {
+    #[inline(always)]
     fn new(at: Instant, tag: u8) -> Self {
-        let mut cell = Self { bytes: [0; CELL], used: 0 };
-        cell.bytes(&at.as_micros().to_le_bytes());
+        let mut cell = Self { words: [at.as_micros(), 0, 0, 0], used: 8 };
         cell.byte(tag);
         cell
     }
 
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
-        self.bytes[self.used] = byte;
-        self.used += 1;
+        self.number(byte.into(), 1);
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes[self.used..self.used + bytes.len()].copy_from_slice(bytes);
-        self.used += bytes.len();
+    /// A number that fits in `size` bytes, the lowest first.
+    #[inline(always)]
+    fn number(&mut self, number: u64, size: usize) {
+        let (word, bits) = (self.used / 8, self.used % 8 * 8);
+        self.words[word] |= number << bits;
+        if bits + 8 * size > 64 {
+            self.words[word + 1] |= number >> (64 - bits);
+        }
+        self.used += size;
     }
 
+    #[inline(always)]
+    fn bytes(&mut self, bytes: [u8; 2]) {
+        self.number(u16::from_le_bytes(bytes).into(), 2);
+    }
+
+    #[inline(always)]
     fn pid(&mut self, pid: Pid) {
-        self.bytes(&pid.get().to_le_bytes());
+        self.number(pid.get().cast_unsigned().into(), 4);
     }
 
+    #[inline(always)]
     fn script(&mut self, script: ScriptRef) {
-        self.bytes(&script.script.0.to_le_bytes());
-        self.bytes(&script.generation.0.to_le_bytes());
+        self.number(script.script.0.into(), 2);
+        self.number(script.generation.0.into(), 4);
     }
 
+    #[inline(always)]
     fn run(&mut self, run: Run) {
         self.script(run.of);
-        self.bytes(&run.nth.to_le_bytes());
+        self.number(run.nth.into(), 4);
     }
 
     /// An optional field of `size` bytes.
+    #[inline(always)]
     fn option<T>(&mut self, value: Option<T>, size: usize, put: impl FnOnce(&mut Self, T)) {
         let after = self.used + 1 + size;
         if let Some(value) = value {
@@ -120,13 +162,15 @@ impl Cell {
         self.used = after;
     }
 
+    #[inline(always)]
     fn status(&mut self, status: ExitStatus) {
         match status {
-            ExitStatus::Code(code) => self.bytes(&[0, code]),
-            ExitStatus::Signal(signal) => self.bytes(&[1, signal.number()]),
+            ExitStatus::Code(code) => self.bytes([0, code]),
+            ExitStatus::Signal(signal) => self.bytes([1, signal.number()]),
         }
     }
 
+    #[inline(always)]
     fn target(&mut self, target: Target) {
         let (tag, pid) = match target {
             Target::Group(pid) => (0, pid.get()),
@@ -135,7 +179,7 @@ impl Cell {
             Target::Everyone => (3, 0),
         };
         self.byte(tag);
-        self.bytes(&pid.to_le_bytes());
+        self.number(pid.cast_unsigned().into(), 4);
     }
 
     fn line(&mut self, line: LogLine) {
@@ -165,9 +209,9 @@ impl Cell {
             LogLine::Failed { script, by } => {
                 self.script(script);
                 match by {
-                    FailedBy::Code(code) => self.bytes(&[0, code]),
-                    FailedBy::Signal(signal) => self.bytes(&[1, signal.number()]),
-                    FailedBy::TimedOut => self.bytes(&[2, 0]),
+                    FailedBy::Code(code) => self.bytes([0, code]),
+                    FailedBy::Signal(signal) => self.bytes([1, signal.number()]),
+                    FailedBy::TimedOut => self.bytes([2, 0]),
                 }
             }
             LogLine::FailedToTerminate { script, pid } | LogLine::Lost { script, pid } => {
@@ -180,8 +224,8 @@ impl Cell {
                 self.byte(signal.number());
             }
             LogLine::Succeeded { script } | LogLine::ForkFailed { script } => self.script(script),
-            LogLine::Late { by } => self.bytes(&by.as_micros().to_le_bytes()),
-            LogLine::Backstop { children } => self.bytes(&children.to_le_bytes()),
+            LogLine::Late { by } => self.number(by.as_micros(), 8),
+            LogLine::Backstop { children } => self.number(children.into(), 4),
         }
     }
 }
@@ -206,18 +250,17 @@ const fn tag(event: &Event) -> u8 {
     }
 }
 
-fn cell(record: &Record) -> [u8; CELL] {
+#[inline]
+fn cell(record: &Record) -> [u64; WORDS] {
     let mut cell = Cell::new(record.at, tag(&record.event));
     match record.event {
         Event::Blocked { deadline } => match deadline {
-            Deadline::At(at) => {
-                cell.option(Some(at), 8, |cell, at| cell.bytes(&at.as_micros().to_le_bytes()))
-            }
+            Deadline::At(at) => cell.option(Some(at), 8, |cell, at| cell.number(at.as_micros(), 8)),
             Deadline::Never => {}
         },
         Event::Woke { wakes, timer, signals } => {
-            cell.bytes(&wakes.to_le_bytes());
-            cell.bytes(&[u8::from(timer), u8::from(signals)]);
+            cell.number(wakes.into(), 4);
+            cell.bytes([u8::from(timer), u8::from(signals)]);
         }
         Event::Exited { run, status } => {
             cell.run(run);
@@ -226,7 +269,7 @@ fn cell(record: &Record) -> [u8; CELL] {
         Event::Moot { run } => cell.run(run),
         Event::SignalRead { signal } => cell.byte(signal.number()),
         Event::Dispatched { handler, entry, script, run } => {
-            cell.bytes(&[handler as u8, entry as u8]);
+            cell.bytes([handler as u8, entry as u8]);
             cell.option(script, 6, Cell::script);
             cell.option(run, 10, Cell::run);
         }
@@ -236,12 +279,12 @@ fn cell(record: &Record) -> [u8; CELL] {
         }
         Event::StartFailed { script, start } => {
             cell.script(script);
-            cell.bytes(&start.0.to_le_bytes());
+            cell.number(start.0.into(), 4);
         }
         Event::Signalled { target, run, signal, answer } => {
             cell.target(target);
             cell.option(run, 10, Cell::run);
-            cell.bytes(&[signal.number(), answer as u8]);
+            cell.bytes([signal.number(), answer as u8]);
         }
         Event::Reaped { run, pid, status } => {
             cell.run(run);
@@ -251,13 +294,13 @@ fn cell(record: &Record) -> [u8; CELL] {
         Event::Logged(line) => cell.line(line),
         Event::ReloadBegun { config, generation } => {
             cell.byte(config.0);
-            cell.bytes(&generation.0.to_le_bytes());
+            cell.number(generation.0.into(), 4);
         }
-        Event::ReloadDone { generation } => cell.bytes(&generation.0.to_le_bytes()),
+        Event::ReloadDone { generation } => cell.number(generation.0.into(), 4),
         Event::TerminationBegun => {}
         Event::Ended(end) => cell.byte(end as u8),
     }
-    cell.bytes
+    cell.words
 }
 
 // Numbers that cells hold: they must never change.

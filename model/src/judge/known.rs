@@ -338,8 +338,7 @@ impl Twigs {
         let before = twig.before;
         let black_height = left_height + u8::from(!node.red);
         let red = node.red;
-        *twig =
-            Twig { least, greatest, parent, first, size, black_height, red, tree: tree as u8, before };
+        *twig = Twig { least, greatest, parent, first, size, black_height, red, tree: tree as u8, before };
         if before != tree as u8 {
             touched.add(block);
         }

@@ -51,7 +51,7 @@ impl Seats {
         self.ends = [(NOWHERE, NOWHERE); List::ALL.len()];
     }
 
-    /// The list in which `block` stands, as a number.
+    /// Whether `block` stands in this list.
     #[inline]
     pub(super) fn is_in(&self, block: u32, list: List) -> bool {
         self.seats.get(block as usize).is_some_and(|seat| seat.list == list as u8)

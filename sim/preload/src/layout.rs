@@ -280,9 +280,8 @@ impl IndexView for View {
         let at = self.blocks.address(block) + offset;
         debug_assert!(block.0 < self.blocks.made());
         // SAFETY: three words inside a block of the heap.
-        let (parent, left, right) = unsafe {
-            (field::<usize>(at + PARENT), field::<usize>(at + LEFT), field::<usize>(at + RIGHT))
-        };
+        let (parent, left, right) =
+            unsafe { (field::<usize>(at + PARENT), field::<usize>(at + LEFT), field::<usize>(at + RIGHT)) };
         Branch {
             parent: self.number(offset, parent & !3),
             left: self.number(offset, left),
