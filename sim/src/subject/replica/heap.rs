@@ -10,13 +10,12 @@
 
 use std::collections::VecDeque;
 
-use treefall_model::index::{Block, Ends, List, Parts, Tree};
+use treefall_model::index::{Block, Parts};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{
-    ARGUMENT, Addr, DUE, ENTRY_BYTES, MASTER_BYTES, PID, PID_NODE, PLACE, TYPE, head_of, root_of,
-};
+use super::changes::Changes;
+use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE};
 
 /// Where the master lies. No small number, no pid and no script is such an address.
 pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
@@ -27,9 +26,7 @@ const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
 /// Words of a block with what is between it and the next.
 pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
 /// Words of the master with what is between it and the first block.
-const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
-/// Words of a tree's node.
-const NODE_WORDS: usize = 3;
+pub(super) const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
 /// Words of an entry.
 const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
@@ -73,44 +70,6 @@ pub enum Fault {
         function: &'static str,
     },
 }
-
-/// What a view shows of each word of a block: the rest is the program's own affair.
-const PARTS: [Parts; BLOCK_WORDS] = {
-    let mut parts = [Parts::NONE; BLOCK_WORDS];
-    parts[(TYPE / 8) as usize] = Parts::SAYS;
-    parts[(ARGUMENT / 8) as usize] = Parts::SAYS;
-    parts[(DUE / 8) as usize] = Parts::DUE;
-    parts[(PID / 8) as usize] = Parts::PID;
-    let mut word = 0;
-    while word < NODE_WORDS {
-        parts[(PLACE / 8) as usize + word] = Parts::PLACE;
-        parts[(PID_NODE / 8) as usize + word] = Parts::PID_NODE;
-        word += 1;
-    }
-    parts
-};
-
-/// Of which tree or list each word of the master is an end.
-const ENDS: [Ends; MASTER_WORDS] = {
-    let mut ends = [Ends::NONE; MASTER_WORDS];
-    let mut nth = 0;
-    while nth < Tree::ALL.len() {
-        let tree = Tree::ALL[nth];
-        ends[(root_of(tree) / 8) as usize] = Ends::tree(tree);
-        if !matches!(tree, Tree::ChildPid) {
-            ends[(root_of(tree) / 8) as usize + 1] = Ends::tree(tree);
-        }
-        nth += 1;
-    }
-    nth = 0;
-    while nth < List::ALL.len() {
-        let list = List::ALL[nth];
-        ends[(head_of(list) / 8) as usize] = Ends::list(list);
-        ends[(head_of(list) / 8) as usize + 1] = Ends::list(list);
-        nth += 1;
-    }
-    ends
-};
 
 /// When and in which function of the program something was done to a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,12 +130,8 @@ pub(super) struct Heap {
     words: Vec<u64>,
     truths: Vec<Truth>,
     freed: VecDeque<u32>,
-    /// Blocks that changed since the observer last looked.
-    changes: Vec<Block>,
-    /// For each block, what of it did.
-    changed: Vec<Parts>,
-    /// The trees and lists whose ends did.
-    changed_ends: Ends,
+    /// What changed since the observer last looked.
+    pub(super) changes: Changes,
     policy: HeapPolicy,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
@@ -196,9 +151,7 @@ impl Heap {
             words: vec![0; MASTER_WORDS],
             truths: Vec::new(),
             freed: VecDeque::new(),
-            changes: Vec::new(),
-            changed: Vec::new(),
-            changed_ends: Ends::NONE,
+            changes: Changes::new(),
             policy,
             pid_tree: 1,
             watching: false,
@@ -254,7 +207,7 @@ impl Heap {
         let Some(word) = self.words.get_mut(place) else { return Err(Trap(address)) };
         if *word != value {
             *word = value;
-            self.written(place);
+            self.changes.written(place);
         }
         if self.watching {
             self.used(address);
@@ -305,62 +258,11 @@ impl Heap {
         self.truths.get_mut(usize::try_from(place).ok()?)
     }
 
-    /// The n-th word of the memory has another value.
-    #[inline]
-    fn written(&mut self, word: usize) {
-        match word.checked_sub(MASTER_WORDS) {
-            Some(beyond) => self.change(beyond / BLOCK_WORDS, PARTS[beyond % BLOCK_WORDS]),
-            None => self.changed_ends = self.changed_ends.with(ENDS[word]),
-        }
-    }
-
-    /// These parts of the n-th block change, if there is one.
-    #[inline]
-    fn change(&mut self, block: usize, parts: Parts) {
-        if let Some(changed) = self.changed.get_mut(block)
-            && parts != Parts::NONE
-        {
-            if *changed == Parts::NONE {
-                // Fewer blocks than a number can tell: there is one.
-                self.changes.push(Block(block as u32));
-            }
-            *changed = changed.and(parts);
-        }
-    }
-
     /// These parts of an entry change.
     #[inline]
     fn change_entry(&mut self, entry: Addr, parts: Parts) {
         let place = entry.wrapping_sub(BLOCKS_AT) / STRIDE;
-        self.change(usize::try_from(place).unwrap_or(usize::MAX), parts);
-    }
-
-    /// What changed since the observer last looked.
-    pub(super) fn changes(&self) -> &[Block] {
-        &self.changes
-    }
-
-    /// What of a block did.
-    #[inline]
-    pub(super) fn changed_parts(&self, block: Block) -> Parts {
-        self.changed.get(block.0 as usize).copied().unwrap_or(Parts::ALL)
-    }
-
-    /// The trees and lists whose ends did.
-    #[inline]
-    pub(super) fn changed_ends(&self) -> Ends {
-        self.changed_ends
-    }
-
-    /// The observer has looked.
-    #[inline]
-    pub(super) fn changes_seen(&mut self) {
-        self.changed_ends = Ends::NONE;
-        for block in self.changes.drain(..) {
-            if let Some(parts) = self.changed.get_mut(block.0 as usize) {
-                *parts = Parts::NONE;
-            }
-        }
+        self.changes.add(usize::try_from(place).unwrap_or(usize::MAX), parts);
     }
 
     /// How many blocks there are.
@@ -386,7 +288,7 @@ impl Heap {
             let entry = Self::address_of(Block(self.blocks()));
             self.words.resize(self.words.len() + BLOCK_WORDS, 0);
             self.truths.push(Truth::NEW);
-            self.changed.push(Parts::NONE);
+            self.changes.make_room();
             self.change_entry(entry, Parts::ALL);
             return entry;
         };

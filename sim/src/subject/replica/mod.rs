@@ -5,13 +5,14 @@
 //! program's memory breaks here in the same way and place, as a value ([`Fault`], [`Note`]), never as undefined
 //! behaviour. Releases differ by their [`Rules`](treefall_model::release::Rules) alone.
 //!
-//! - `entry`: how master and entries are laid out; `heap`: the memory; `rbtree`: trees in it; `queues`: the
-//!   master's trees and lists;
+//! - `entry`: how master and entries are laid out; `heap`: the memory; `changes`: what of it
+//!   changed; `rbtree`: trees in it; `queues`: the master's trees and lists;
 //! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
 //!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for;
 //! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
 
 mod beside;
+mod changes;
 mod entry;
 mod handlers;
 mod heap;

@@ -116,7 +116,7 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
         let at = self.world.now();
         let view = View(&self.queues.heap);
         self.world.observer().step(step, at, &view);
-        self.queues.heap.changes_seen();
+        self.queues.heap.changes.seen();
     }
 }
 

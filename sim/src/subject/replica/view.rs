@@ -154,16 +154,16 @@ impl IndexView for View<'_> {
 
     #[inline]
     fn changed(&self) -> Option<&[Block]> {
-        Some(self.0.changes())
+        Some(self.0.changes.blocks())
     }
 
     #[inline]
     fn changed_parts(&self, block: Block) -> Parts {
-        self.0.changed_parts(block)
+        self.0.changes.parts(block)
     }
 
     #[inline]
     fn changed_ends(&self) -> Ends {
-        self.0.changed_ends()
+        self.0.changes.ends()
     }
 }

@@ -1,0 +1,121 @@
+//! What of the simulated memory changed since the observer last looked, as a view shows it.
+//!
+//! Always: a word that has another value, and a block that was handed out, given back, linked or taken out, is
+//! among the changes until they are seen; writing the value that is there already is no change.
+
+use treefall_model::index::{Block, Ends, List, Parts, Tree};
+
+use super::entry::{ARGUMENT, DUE, PID, PID_NODE, PLACE, TYPE, head_of, root_of};
+use super::heap::{BLOCK_WORDS, MASTER_WORDS};
+
+/// Words of a tree's node.
+const NODE_WORDS: usize = 3;
+
+/// What a view shows of each word of a block: the rest is the program's own affair.
+const PARTS: [Parts; BLOCK_WORDS] = {
+    let mut parts = [Parts::NONE; BLOCK_WORDS];
+    parts[(TYPE / 8) as usize] = Parts::SAYS;
+    parts[(ARGUMENT / 8) as usize] = Parts::SAYS;
+    parts[(DUE / 8) as usize] = Parts::DUE;
+    parts[(PID / 8) as usize] = Parts::PID;
+    let mut word = 0;
+    while word < NODE_WORDS {
+        parts[(PLACE / 8) as usize + word] = Parts::PLACE;
+        parts[(PID_NODE / 8) as usize + word] = Parts::PID_NODE;
+        word += 1;
+    }
+    parts
+};
+
+/// Of which tree or list each word of the master is an end.
+const ENDS: [Ends; MASTER_WORDS] = {
+    let mut ends = [Ends::NONE; MASTER_WORDS];
+    let mut nth = 0;
+    while nth < Tree::ALL.len() {
+        let tree = Tree::ALL[nth];
+        ends[(root_of(tree) / 8) as usize] = Ends::tree(tree);
+        if !matches!(tree, Tree::ChildPid) {
+            ends[(root_of(tree) / 8) as usize + 1] = Ends::tree(tree);
+        }
+        nth += 1;
+    }
+    nth = 0;
+    while nth < List::ALL.len() {
+        let list = List::ALL[nth];
+        ends[(head_of(list) / 8) as usize] = Ends::list(list);
+        ends[(head_of(list) / 8) as usize + 1] = Ends::list(list);
+        nth += 1;
+    }
+    ends
+};
+
+/// The changes.
+pub(super) struct Changes {
+    blocks: Vec<Block>,
+    /// For each block there is, what of it changed.
+    parts: Vec<Parts>,
+    ends: Ends,
+}
+
+impl Changes {
+    pub(super) const fn new() -> Self {
+        Self { blocks: Vec::new(), parts: Vec::new(), ends: Ends::NONE }
+    }
+
+    /// There is one more block.
+    pub(super) fn make_room(&mut self) {
+        self.parts.push(Parts::NONE);
+    }
+
+    /// The n-th word of the memory has another value.
+    #[inline]
+    pub(super) fn written(&mut self, word: usize) {
+        match word.checked_sub(MASTER_WORDS) {
+            Some(beyond) => self.add(beyond / BLOCK_WORDS, PARTS[beyond % BLOCK_WORDS]),
+            None => self.ends = self.ends.with(ENDS[word]),
+        }
+    }
+
+    /// These parts of the n-th block change, if there is one.
+    #[inline]
+    pub(super) fn add(&mut self, block: usize, parts: Parts) {
+        if let Some(changed) = self.parts.get_mut(block)
+            && parts != Parts::NONE
+        {
+            if *changed == Parts::NONE {
+                // Fewer blocks than a number can tell: there is one.
+                self.blocks.push(Block(block as u32));
+            }
+            *changed = changed.and(parts);
+        }
+    }
+
+    /// The blocks.
+    #[inline]
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// What of a block changed.
+    #[inline]
+    pub(super) fn parts(&self, block: Block) -> Parts {
+        self.parts.get(block.0 as usize).copied().unwrap_or(Parts::ALL)
+    }
+
+    /// The trees and lists whose ends did.
+    #[inline]
+    pub(super) fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// The observer has looked.
+    #[inline]
+    pub(super) fn seen(&mut self) {
+        self.ends = Ends::NONE;
+        for block in self.blocks.drain(..) {
+            if let Some(parts) = self.parts.get_mut(block.0 as usize) {
+                *parts = Parts::NONE;
+            }
+        }
+    }
+}
