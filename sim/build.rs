@@ -37,9 +37,9 @@ const PROFILE: [&str; 7] = [
     "profile.release.overflow-checks=false",
 ];
 
-/// `dlsym` lived in a library of its own before glibc 2.34; later ones keep it, empty.
+/// Its unwinding tables show who called whom through it. `dlsym` lived in a library of its own before glibc 2.34; later ones keep it, empty.
 const RUSTFLAGS: [&str; 3] =
-    ["-Cforce-unwind-tables=no", "-Clink-arg=-Wl,--no-as-needed", "-Clink-arg=-l:libdl.so.2"];
+    ["-Cforce-unwind-tables=yes", "-Clink-arg=-Wl,--no-as-needed", "-Clink-arg=-l:libdl.so.2"];
 
 fn main() {
     let sim = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());

@@ -13,6 +13,7 @@ use crate::cause::{Cause, cause};
 use crate::hunt::Find;
 use crate::shrink::small::{LEVELS, Level};
 use crate::shrink::{self, Limits, Shrunk, Size};
+use crate::subject::backtrace::Frame;
 use crate::subject::replica::{probe_replica, run_replica};
 use crate::subject::{Options, Subject, SubjectError};
 
@@ -58,6 +59,8 @@ pub struct Finding {
     pub confirmed: bool,
     /// The digest of the smallest trace's run.
     pub digest: u128,
+    /// Who called whom where a real program crashed or hung.
+    pub backtrace: Vec<Frame>,
 }
 
 impl Finding {
@@ -178,6 +181,7 @@ fn confirm(
         cause: cause(&shrunk.trace, signature, subject.rules()),
         confirmed: once == twice && has(&once.verdict, signature),
         digest: once.digest,
+        backtrace: once.backtrace,
         verdict: once.verdict,
         trace: shrunk.trace,
         slipped: shrunk.slipped,

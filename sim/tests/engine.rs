@@ -15,7 +15,8 @@ use treefall::model::signal::{ExitStatus, Signal};
 use treefall::model::time::Span;
 use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake, run};
 use treefall::model::verdict::Outcome;
-use treefall::subject::engine::{Conditions, Engine, EngineRan};
+use treefall::subject::backtrace::Home;
+use treefall::subject::engine::{Conditions, Engine};
 use treefall::subject::program::{Program, find_installed};
 use treefall::subject::{Options, Ran};
 use treefall::world::wire::RulesAs;
@@ -95,7 +96,7 @@ fn busy() -> Trace {
     trace(4, wakes)
 }
 
-fn ran(program: &Program, traces: &[Trace], options: Options) -> Result<Vec<EngineRan>, Failed> {
+fn ran(program: &Program, traces: &[Trace], options: Options) -> Result<Vec<Ran>, Failed> {
     let rules = RulesAs::of(program.release());
     Ok(Engine::start(program)?.run(traces, &rules, options)?)
 }
@@ -104,24 +105,26 @@ fn ensure(holds: bool, what: impl std::fmt::Debug) -> Checked {
     if holds { Ok(()) } else { Err(format!("{what:?}").into()) }
 }
 
-/// What may be compared: the frames are read off a stack that holds stale words too.
-fn runs(results: &[EngineRan]) -> Vec<&Ran> {
-    results.iter().map(|result| &result.ran).collect()
-}
-
 fn one_wake_crashes(program: &Program) -> Checked {
     let results = ran(program, &[one_wake(true)], Options::VERDICT)?;
-    let verdict = &results[0].ran.verdict;
+    let verdict = &results[0].verdict;
     let expected = Outcome::Crashed { signal: Signal::SEGV, function: Some("rb_insert_color".to_owned()) };
     ensure(verdict.outcome == expected, &verdict.outcome)?;
-    ensure(results[0].frames[1] == "thread_add_child", &results[0].frames)?;
+    let names: Vec<_> = results[0].backtrace.iter().map(|it| it.function.as_deref().unwrap_or("?")).collect();
+    // Our handler, which stands for the program's, lies between.
+    let homes: Vec<_> = results[0].backtrace.iter().map(|it| it.home == Home::Program).collect();
+    ensure(
+        names[..2] == ["rb_insert_color", "thread_add_child"] && homes[..3] == [true, true, false],
+        &names,
+    )?;
+    ensure(names.last() == Some(&"process_threads"), &names)?;
     let broken = verdict.memory_break().map(|broken| broken.signature.law);
     ensure(broken == Some(Law::NoDanglingNode), &verdict.breaks)
 }
 
 fn signals_first(program: &Program) -> Checked {
     let results = ran(program, &[one_wake(false)], Options::VERDICT)?;
-    let verdict = &results[0].ran.verdict;
+    let verdict = &results[0].verdict;
     ensure(verdict.outcome.survived() && verdict.memory_break().is_none(), verdict)
 }
 
@@ -130,13 +133,13 @@ fn around_a_crash(program: &Program) -> Checked {
     let together = ran(program, &traces, Options::HASHED)?;
     let alone = traces.iter().map(|trace| ran(program, std::slice::from_ref(trace), Options::HASHED));
     let alone: Vec<_> = alone.collect::<Result<Vec<_>, _>>()?.concat();
-    ensure(runs(&together) == runs(&alone), "a trace in a batch differs from the trace alone")
+    ensure(together == alone, "a trace in a batch differs from the trace alone")
 }
 
 fn after_a_shutdown(program: &Program) -> Checked {
     let ends = trace(2, vec![Wake::new(Advance::By(Span::from_millis(500))).term(), Wake::next_timer()]);
     let results = ran(program, &[busy(), ends, busy()], Options::HASHED)?;
-    ensure(results[0].ran == results[2].ran, "the trace after the shutdown differs")
+    ensure(results[0] == results[2], "the trace after the shutdown differs")
 }
 
 fn late_wake(program: &Program) -> Checked {
@@ -144,7 +147,7 @@ fn late_wake(program: &Program) -> Checked {
     let late = trace(1, vec![Wake::new(Advance::By(Span::from_millis(3_500)))]);
     let results = ran(program, &[late], Options::COMPARE)?;
     let by = Event::Logged(LogLine::Late { by: Span::from_millis(1_500) });
-    let records = &results[0].ran.records;
+    let records = &results[0].records;
     ensure(records.iter().any(|record| record.event == by), records)
 }
 
@@ -154,19 +157,19 @@ fn other_conditions(program: &Program) -> Checked {
     let rules = RulesAs::of(program.release());
     let here = ran(program, &[busy()], Options::HASHED)?;
     let there = Engine::start_under(program, &other)?.run(&[busy()], &rules, Options::HASHED)?;
-    ensure(runs(&here) == runs(&there), "the environment shows in the history")
+    ensure(here == there, "the environment shows in the history")
 }
 
 fn fresh_process(program: &Program) -> Checked {
     let first = ran(program, &[busy(), one_wake(true)], Options::HASHED)?;
     let confirmed = ran(program, &[one_wake(true)], Options::HASHED)?;
-    ensure(first[1].ran == confirmed[0].ran, "a fresh process does otherwise")
+    ensure(first[1] == confirmed[0], "a fresh process does otherwise")
 }
 
 fn unwatched(program: &Program) -> Checked {
     let watched = ran(program, &[busy()], Options::COMPARE)?;
     let unwatched = ran(program, &[busy()], Options::DIGEST)?;
-    ensure(watched[0].ran.counts == unwatched[0].ran.counts, "watching changes the run")
+    ensure(watched[0].counts == unwatched[0].counts, "watching changes the run")
 }
 
 /// The library as the build made it.

@@ -22,7 +22,7 @@ use crate::layout::{LAYOUT, Layout, field};
 use crate::search::{Fits, Piece, Search, check, find_layout};
 use crate::shelter::{Left, escape, shelter};
 use crate::single::{Mode, Single, set_mode};
-use crate::{fatal, guard, heap, program};
+use crate::{fatal, guard, heap, program, stopped};
 
 /// What the clock shows, in microseconds: neither of its two parts is a number found elsewhere.
 pub const NOW: u64 = 7_000_123;
@@ -137,6 +137,8 @@ extern "C" fn calibrate_sheltered() {
 /// What does not fit, for a person.
 pub fn calibrate() -> Fits<Facts> {
     set_mode(Mode::Calibrate);
+    guard::blocked();
+    stopped::forget();
     guard::start_clock();
     let left = shelter(calibrate_sheltered);
     guard::stop_clock();
@@ -146,14 +148,12 @@ pub fn calibrate() -> Fits<Facts> {
             let result = unsafe { (*RESULT.as_ptr()).take() };
             result.unwrap_or_else(|| Err(String::from("no result")))
         }
-        Left::Crashed => Err(format!(
-            "its functions crash when they are called as this release has them (at {:#x})",
-            guard::fault().frames[0]
-        )),
-        Left::Hung => Err(format!(
-            "its functions do not return when they are called as this release has them (at {:#x})",
-            guard::fault().frames[0]
-        )),
+        Left::Crashed => {
+            Err(String::from("its functions crash when they are called as this release has them"))
+        }
+        Left::Hung => {
+            Err(String::from("its functions do not return when they are called as this release has them"))
+        }
         Left::Ended => Err(String::from("its loop blocked again where it was to return")),
         Left::Fatal => Err(fatal::noted()),
     }

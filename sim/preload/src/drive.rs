@@ -24,7 +24,7 @@ use crate::hooks::kernel;
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::shelter::{Left, escape, shelter};
 use crate::single::{Mode, Single, set_mode};
-use crate::{callbacks, guard, heap, program};
+use crate::{callbacks, guard, heap, program, stopped};
 
 /// From so many scripts on the observer is told what changed.
 const MANY: usize = 24;
@@ -72,7 +72,7 @@ pub struct Ran {
     pub observed: Observed,
     /// What happened, counted.
     pub counts: Counts,
-    /// The program crashed or hung: [`guard::fault`] says where.
+    /// The program crashed or hung: [`stopped`] says where.
     pub faulted: bool,
 }
 
@@ -99,6 +99,8 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let world = World::new(trace, options.rules.rules(), watch);
     let session = Session { world, master: 0, looks, many, fresh: true, reading: false, end: None };
     SESSION.set(Box::into_raw(Box::new(session)));
+    guard::blocked();
+    stopped::forget();
 }
 
 /// The session is over, the program left so: what was seen. `None`: the harness failed.
@@ -109,9 +111,7 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
-        (Left::Crashed, _) => {
-            Outcome::Crashed { signal: Signal::new(guard::fault().signal)?, function: None }
-        }
+        (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(guard::signal())?, function: None },
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
     };
@@ -165,6 +165,7 @@ pub fn look(step: Step) {
 
 /// The loop blocks: what is ready, in order. Does not return when the run is over.
 pub fn block() -> [Option<Descriptor>; 2] {
+    guard::blocked();
     check_limit();
     look(Step::Blocked);
     match with(|session| session.world.block()) {

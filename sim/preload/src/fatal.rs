@@ -7,6 +7,7 @@ use core::fmt::{self, Write as _};
 
 use crate::shelter::{Left, escape};
 use crate::single::Single;
+use crate::stopped;
 
 /// Longest text.
 const TEXT_MAX: usize = 400;
@@ -34,6 +35,7 @@ static TEXT: Single<Text> = Single::new(Text { bytes: [0; TEXT_MAX], length: 0 }
 /// Ends the sheltered call; the text says why.
 pub fn fatal(why: fmt::Arguments<'_>) -> ! {
     note(why);
+    stopped::keep(stopped::Registers::here());
     escape(Left::Fatal)
 }
 

@@ -2,42 +2,60 @@
 //!
 //! Always: a crash or a hang is the program's only when the harness's own code was not at work
 //! ([`watching`]); else it is an error of the harness. A hang is CPU time without progress: no call to the
-//! kernel and no handler between two ticks of CPU time, never a span of the wall clock.
+//! kernel and no handler between two ticks of CPU time, never a span of the wall clock; or more calls and
+//! handlers, without the loop blocking once, than any trace asks for.
 //! After a crash or hang nothing of the program is run again in this process.
+//!
+//! Where in its loop a tick finds a program that hangs is chance. So it then goes on instruction by instruction,
+//! over many rounds of any short loop, and the place that counts is the outermost one seen: of the function
+//! whose loop it is.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use treefall_world::wire::FRAMES_MAX;
 
 use crate::fatal::fatal;
 use crate::program;
 use crate::shelter::{Left, escape, is_sheltered, restorer};
 use crate::single::Single;
+use crate::stopped::{self, Registers};
 use crate::sys;
 
 /// CPU time from one tick to the next, in milliseconds.
 const TICK_MILLIS: u64 = 40;
-/// How much of the stack is searched for the program's frames, in words.
-const STACK_WORDS: usize = 512;
+/// Of the stack that signals are handled on.
 const STACK_BYTES: usize = 64 << 10;
 
 const ABORT: i32 = 6;
+const TRAP: i32 = 5;
 const PROFILE: i32 = 27;
 /// ILL, ABRT, BUS, FPE, SEGV.
 const CRASHES: [i32; 5] = [4, ABORT, 7, 8, 11];
 
-/// Where the program was when it crashed or hung.
+/// Instructions that a program that hangs is followed for.
+const STEPS: u32 = 4_096;
+
+/// The signal of the last crash.
+static SIGNAL: Single<u8> = Single::new(0);
+
+/// How a program that hangs is followed.
 #[derive(Clone, Copy)]
-pub struct Fault {
-    /// The signal of a crash.
-    pub signal: u8,
-    /// Offsets in the program's text: of the instruction, if it lies there, then of what may be its callers.
-    pub frames: [u64; FRAMES_MAX],
+struct Followed {
+    /// Instructions to go; 0: it is not followed.
+    steps: u32,
+    /// The progress when that began.
+    progress: u64,
+    /// The outermost place seen.
+    outermost: Option<Registers>,
 }
 
-static FAULT: Single<Fault> = Single::new(Fault { signal: 0, frames: [0; FRAMES_MAX] });
+static FOLLOWED: Single<Followed> = Single::new(Followed { steps: 0, progress: 0, outermost: None });
+
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
+/// The progress when the loop last blocked.
+static BLOCKED_AT: AtomicU64 = AtomicU64::new(0);
+/// Most calls and handlers from one blocking to the next: a thousand scripts that do all that they can in one
+/// wake come to some ten thousand.
+const CALLS_MAX: u64 = 1 << 20;
 static LAST_PROGRESS: AtomicU64 = AtomicU64::new(0);
 /// Ticks in a row that found the harness's own code at work on one and the same thing.
 static OWN_TICKS: AtomicU64 = AtomicU64::new(0);
@@ -55,15 +73,36 @@ pub fn set_watching(on: bool) {
     WATCHING.store(on, Ordering::Relaxed);
 }
 
-/// The program did something.
+/// The program did something: a call to the kernel, a line for the log, a handler. Does not return when that
+/// has no end.
 #[inline]
 pub fn progress() {
-    PROGRESS.store(PROGRESS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    let done = PROGRESS.load(Ordering::Relaxed).wrapping_add(1);
+    PROGRESS.store(done, Ordering::Relaxed);
+    if done.wrapping_sub(BLOCKED_AT.load(Ordering::Relaxed)) > CALLS_MAX {
+        endless();
+    }
 }
 
-/// Where the program was.
-pub fn fault() -> Fault {
-    FAULT.get()
+/// The loop blocks, or a run begins.
+#[inline]
+pub fn blocked() {
+    BLOCKED_AT.store(PROGRESS.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+/// The program asks for more than any trace needs: a hang. Returns only when there is nothing to escape to.
+#[cold]
+pub fn endless() {
+    blocked();
+    if is_sheltered() {
+        stopped::keep(Registers::here());
+        escape(Left::Hung);
+    }
+}
+
+/// The signal of the last crash.
+pub fn signal() -> u8 {
+    SIGNAL.get()
 }
 
 /// Installs the handlers, in the process that serves.
@@ -76,6 +115,7 @@ pub fn install() {
             sys::on_signal(signal, crashed, restorer());
         }
         sys::on_signal(PROFILE, ticked, restorer());
+        sys::on_signal(TRAP, trapped, restorer());
     }
 }
 
@@ -89,61 +129,72 @@ pub fn stop_clock() {
     sys::tick_cpu(0);
 }
 
-/// What the kernel saved of the interrupted code: instruction and stack pointer.
-///
-/// # Safety
-/// `context` must be what the kernel handed to a handler.
-unsafe fn interrupted(context: *const u8) -> (usize, usize) {
-    // Flags and link, the stack's description, then the registers; the two are the 16th and 17th.
-    const REGISTERS: usize = 40;
-    // SAFETY: the kernel's own record, which is larger than this.
-    unsafe {
-        let registers = context.add(REGISTERS).cast::<usize>();
-        (registers.add(16).read(), registers.add(15).read())
-    }
-}
+/// The interrupted code, as the kernel saved it: the registers stand in a row, of which these are three.
+struct Interrupted(*mut usize);
 
-fn write_down(signal: i32, instruction: usize, stack: usize) {
-    let mut frames = [0; FRAMES_MAX];
-    let mut found = 0;
-    let mut note = |address: usize| {
-        if found < FRAMES_MAX
-            && let Some(offset) = program::text_offset(address)
-        {
-            frames[found] = offset;
-            found += 1;
-        }
-    };
-    note(instruction);
-    for word in 0..STACK_WORDS {
-        let address = (stack & !7) + word * 8;
-        if address.is_multiple_of(4_096) && !sys::is_mapped(address) {
-            break;
-        }
-        if word == 0 && !sys::is_mapped(address) {
-            break;
-        }
-        // SAFETY: an aligned word of a page that is mapped: the program's stack.
-        note(unsafe { *(address as *const usize) });
+impl Interrupted {
+    const BASE: usize = 10;
+    const STACK: usize = 15;
+    const INSTRUCTION: usize = 16;
+    const FLAGS: usize = 17;
+    /// The flag that stops the program after each instruction.
+    const STEP_BY_STEP: usize = 0x100;
+
+    /// # Safety
+    /// `context` must be what the kernel handed to a handler that has not returned.
+    unsafe fn new(context: *const u8) -> Self {
+        // Flags and link, the stack's description, then the registers.
+        const REGISTERS: usize = 40;
+        // SAFETY: the kernel's own record, which is larger than this.
+        Self(unsafe { context.add(REGISTERS) } as *mut usize)
     }
-    FAULT.set(Fault { signal: signal as u8, frames });
+
+    fn registers(&self) -> Registers {
+        // SAFETY: the kernel's own record, of 23 registers.
+        unsafe {
+            Registers {
+                instruction: self.0.add(Self::INSTRUCTION).read(),
+                stack: self.0.add(Self::STACK).read(),
+                base: self.0.add(Self::BASE).read(),
+            }
+        }
+    }
+
+    /// From the handler's end on the code goes on step by step, or does not any more.
+    fn set_step_by_step(&self, on: bool) {
+        // SAFETY: the kernel's own record, which it reads again when the handler ends.
+        unsafe {
+            let flags = self.0.add(Self::FLAGS);
+            flags.write(flags.read() & !Self::STEP_BY_STEP | if on { Self::STEP_BY_STEP } else { 0 });
+        }
+    }
 }
 
 unsafe extern "C" fn crashed(signal: i32, _: *const u8, context: *const u8) {
     // SAFETY: the kernel's own record.
-    let (instruction, stack) = unsafe { interrupted(context) };
+    let registers = unsafe { Interrupted::new(context) }.registers();
     if watching() {
         set_watching(false);
         fatal(format_args!(
             "the engine's own code got signal {signal} at library offset {:#x}",
-            program::library_offset(instruction)
+            program::library_offset(registers.instruction)
         ));
     }
     if !is_sheltered() {
         sys::exit(crate::EXIT_UNSHELTERED);
     }
-    write_down(signal, instruction, stack);
+    SIGNAL.set(signal as u8);
+    stopped::keep(registers);
     escape(Left::Crashed)
+}
+
+/// A sanitizer in the program has told of an error of the program's: as if the program had called `abort`.
+pub fn sanitizer_reported() {
+    if is_sheltered() {
+        SIGNAL.set(ABORT as u8);
+        stopped::keep(Registers::here());
+        escape(Left::Crashed)
+    }
 }
 
 unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
@@ -153,8 +204,12 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
         OWN_TICKS.store(0, Ordering::Relaxed);
         return;
     }
+    if FOLLOWED.get().steps > 0 {
+        return;
+    }
     // SAFETY: the kernel's own record.
-    let (instruction, stack) = unsafe { interrupted(context) };
+    let interrupted = unsafe { Interrupted::new(context) };
+    let instruction = interrupted.registers().instruction;
     if watching() || program::in_library(instruction) {
         if OWN_TICKS.fetch_add(1, Ordering::Relaxed) > OWN_TICKS_MAX {
             set_watching(false);
@@ -163,6 +218,35 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
         }
         return;
     }
-    write_down(0, instruction, stack);
-    escape(Left::Hung)
+    FOLLOWED.set(Followed { steps: STEPS, progress: now, outermost: None });
+    interrupted.set_step_by_step(true);
+}
+
+unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *const u8) {
+    let mut followed = FOLLOWED.get();
+    if followed.steps == 0 {
+        // SAFETY: handed on as it came: the program's own trap.
+        unsafe { crashed(signal, info, context) };
+        return;
+    }
+    // SAFETY: the kernel's own record.
+    let interrupted = unsafe { Interrupted::new(context) };
+    let registers = interrupted.registers();
+    followed.steps -= 1;
+    let is_outer = followed.outermost.is_none_or(|outermost| {
+        (registers.stack, outermost.instruction) > (outermost.stack, registers.instruction)
+    });
+    if is_outer && !watching() && program::text_offset(registers.instruction).is_some() {
+        followed.outermost = Some(registers);
+    }
+    let went_on = PROGRESS.load(Ordering::Relaxed) != followed.progress;
+    if went_on || (followed.steps == 0 && followed.outermost.is_none()) {
+        followed.steps = 0;
+        interrupted.set_step_by_step(false);
+    }
+    FOLLOWED.set(followed);
+    if let (0, false, Some(outermost)) = (followed.steps, went_on, followed.outermost) {
+        stopped::keep(outermost);
+        escape(Left::Hung);
+    }
 }

@@ -11,6 +11,7 @@ use treefall_model::index::Block;
 use treefall_model::trace::HeapPolicy;
 
 use crate::fatal::fatal;
+use crate::guard;
 use crate::shelter::is_sheltered;
 use crate::single::Single;
 use crate::sys;
@@ -218,7 +219,9 @@ pub fn last() -> (usize, usize) {
     heap().last
 }
 
+/// No trace needs so much: a program that goes on asking runs without an end.
 fn exhausted(what: &str) -> ! {
+    guard::endless();
     fatal(format_args!("the program used up the memory that the engine has for {what}"))
 }
 

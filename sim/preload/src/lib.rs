@@ -28,11 +28,13 @@ pub mod hooks;
 pub mod layout;
 pub mod log;
 pub mod program;
+pub mod sanitizer;
 pub mod search;
 pub mod serve;
 pub mod shelter;
 pub mod single;
 pub mod start;
+pub mod stopped;
 pub mod sys;
 
 /// Exit status: no memory left.

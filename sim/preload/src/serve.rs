@@ -12,11 +12,11 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use treefall_model::codec;
-use treefall_world::wire::{self, MESSAGE_MAX, Options, Reply, Request, Told, Wire};
+use treefall_world::wire::{self, MESSAGE_MAX, Options, Refusal, Reply, Request, Told, Wire};
 
 use crate::calibrate::calibrate;
 use crate::layout::Layout;
-use crate::{arena, daemon, drive, fatal, guard, heap, program, sys};
+use crate::{arena, daemon, drive, fatal, guard, heap, program, sanitizer, stopped, sys};
 
 /// Room for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
@@ -117,16 +117,18 @@ pub fn serve(socket: i32) {
     }
     heap::open();
     guard::install();
+    sanitizer::install();
     let results = Results::open();
     while let Some(request) = message {
         let alive = match Request::from_bytes(&request) {
             Some(Request::Calibrate { symbols }) => {
                 program::set_symbols(symbols);
-                let reply = calibrate().map_or_else(Reply::Refused, Reply::Ready);
+                let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept() });
+                let reply = calibrate().map_or_else(refused, Reply::Ready);
                 send(socket, &reply)
             }
             Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
-            _ => send(socket, &Reply::Refused(String::from("a request that does not decode"))),
+            _ => send(socket, &refused("a request that does not decode".into())),
         };
         if !alive {
             break;
@@ -172,7 +174,7 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
         let count = results.count();
         let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
         if !matches!(exit, Some(CHILD_DONE | CHILD_FULL)) || count == 0 {
-            return send(socket, &Reply::Refused(why_ended(status, results)));
+            return send(socket, &why_ended(status, results));
         }
         done += count as usize;
         if !send_results(socket, results) {
@@ -183,15 +185,18 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
 }
 
 /// Why a child that gave no result ended with this status.
-pub fn why_ended(status: i32, results: Results) -> String {
-    match (status & 0x7f == 0).then_some(status >> 8 & 0xff) {
+pub fn why_ended(status: i32, results: Results) -> Reply {
+    refused(match (status & 0x7f == 0).then_some(status >> 8 & 0xff) {
         Some(CHILD_FULL) => format!(
             "the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone"
         ),
-        Some(CHILD_FATAL) => String::from_utf8_lossy(results.bytes()).into_owned(),
+        Some(CHILD_FATAL) => match Refusal::from_bytes(results.bytes()) {
+            Some(refusal) => return Reply::Refused(refusal),
+            None => String::from("no reason was given"),
+        },
         Some(code) => format!("the process that ran the trace ended with status {code}"),
         None => format!("the process that ran the trace was killed by signal {}", status & 0x7f),
-    }
+    })
 }
 
 /// Sends all results. `false`: the other end is gone.
@@ -265,7 +270,7 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
         let trace = Box::leak(Box::new(codec::decode(bytes)));
         let Some(ran) = drive::run(trace, options) else {
             results.set_head([0, 0]);
-            results.push(fatal::noted().as_bytes());
+            results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
             return CHILD_FATAL;
         };
         let told = told(ran);
@@ -286,7 +291,11 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
 
 /// What is told of a run.
 pub fn told(ran: drive::Ran) -> Told {
-    let frames = if ran.faulted { guard::fault().frames } else { Default::default() };
-    let frames = frames.into_iter().take_while(|frame| *frame != 0).collect();
-    Told { observed: ran.observed, frames, counts: ran.counts }
+    let stopped = if ran.faulted { stopped::kept() } else { None };
+    Told { observed: ran.observed, stopped, counts: ran.counts }
+}
+
+/// A refusal that comes from no place in the program.
+pub fn refused(why: String) -> Reply {
+    Reply::Refused(Refusal { why, stopped: None })
 }

@@ -7,7 +7,7 @@
 use core::arch::global_asm;
 
 use crate::single::Single;
-use crate::sys;
+use crate::{sanitizer, sys};
 
 /// How a sheltered call came back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +96,9 @@ pub fn shelter(function: extern "C" fn()) -> Left {
     // SAFETY: it saves what the calling convention asks for and calls a function of ours.
     let how = unsafe { treefall_shelter(function, SAVED.as_ptr()) };
     SAVED.set(outer);
+    if how != 0 {
+        sanitizer::frames_dropped();
+    }
     how_left(how)
 }
 
@@ -139,6 +142,12 @@ pub fn stand_apart(then: fn(Left) -> !) {
 
 /// Of the stack on which a program that stands apart is left.
 const STACK_BYTES: usize = 1 << 20;
+
+/// How far the program's stack can be of use for who called whom: up to the shelter in force. That of a program
+/// that stands apart has no such end.
+pub fn stack_end() -> usize {
+    if THEN.get().is_some() { usize::MAX } else { SAVED.get() }
+}
 
 /// Whether there is a shelter to escape to.
 pub fn is_sheltered() -> bool {

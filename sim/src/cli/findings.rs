@@ -17,7 +17,7 @@ use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Store};
 use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
 use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, SubjectError, build, program};
+use crate::subject::{Options, SubjectError, backtrace, build, program};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -198,6 +198,7 @@ pub(super) struct FindingObject {
     release: String,
     law: &'static str,
     outcome: String,
+    backtrace: Vec<String>,
     signature: String,
     defect: Option<String>,
     defects: Vec<&'static str>,
@@ -224,6 +225,7 @@ impl FindingObject {
             release: release.to_owned(),
             law: finding.signature().law.name(),
             outcome: finding.verdict.outcome.to_string(),
+            backtrace: backtrace::texts(&finding.backtrace),
             signature: finding.signature().to_string(),
             defect: defects.first().map(|defect| defect.name().to_owned()),
             defects: defects.iter().map(|defect| defect.name()).collect(),

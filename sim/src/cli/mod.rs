@@ -97,6 +97,7 @@ impl From<SubjectError> for CliError {
             SubjectError::Engine(
                 error @ (EngineError::Program(_)
                 | EngineError::Spawn { .. }
+                | EngineError::NotTakenOver { .. }
                 | EngineError::OtherMachine
                 | EngineError::Refused { .. }),
             ) => Self::Usage(error.to_string()),

@@ -12,7 +12,7 @@ use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
 use crate::scenario::{self, Failure, Scenario};
 use crate::subject::target::{Place, Target};
-use crate::subject::{Options, Subject, SubjectError, build, program};
+use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize)]
@@ -23,6 +23,7 @@ struct RunObject {
     expected: Option<String>,
     broken: Vec<String>,
     outcome: String,
+    backtrace: Vec<String>,
     digest: String,
 }
 
@@ -100,7 +101,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
 ///
 /// This and no expectation is what a bisection asks for: between two releases there are commits that call
 /// themselves by the older one's number and have the newer one's mend.
-fn shows(scenario: &Scenario, checked: &Checked) -> bool {
+pub(super) fn shows(scenario: &Scenario, checked: &Checked) -> bool {
     let failures = || scenario.expect.rows().iter().flat_map(|(_, expected)| expected.failures());
     let verdict = &checked.ran.verdict;
     if failures().next().is_none() {
@@ -113,7 +114,7 @@ fn shows(scenario: &Scenario, checked: &Checked) -> bool {
 }
 
 /// An exit of a run that no release of the file can have started is an error of the file.
-fn refuse_never_started(path: &Path, scenario: &Scenario) -> Result<(), CliError> {
+pub(super) fn refuse_never_started(path: &Path, scenario: &Scenario) -> Result<(), CliError> {
     let runs = never_started(scenario)?;
     if runs.is_empty() {
         return Ok(());
@@ -144,10 +145,10 @@ fn default_targets(scenario: &Scenario) -> Vec<Target> {
 
 /// The real programs that are running already: each is started once.
 #[derive(Default)]
-struct Reals(Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>);
+pub(super) struct Reals(Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>);
 
 impl Reals {
-    fn check(
+    pub(super) fn check(
         &mut self,
         scenario: &Scenario,
         target: &Target,
@@ -176,6 +177,7 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         expected: checked.expected.as_ref().map(ToString::to_string),
         broken: broken.clone(),
         outcome: verdict.outcome.to_string(),
+        backtrace: backtrace::texts(&checked.ran.backtrace),
         digest: format!("{:032x}", checked.ran.digest),
     });
     if output.is_json() {
@@ -203,6 +205,9 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
             let (law, at) = (broken.signature.law.name(), broken.at);
             output.line(format_args!("     {law} at {at}: {}", names.plain(&broken.detail)));
         }
+    }
+    for (place, frame) in checked.ran.backtrace.iter().enumerate() {
+        output.line(format_args!("     {} {frame}", if place == 0 { "backtrace:" } else { "          " }));
     }
     if args.history {
         output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));

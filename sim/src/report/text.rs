@@ -92,6 +92,9 @@ pub fn finding(finding: &Finding, origin: &str, history: &[Record], replay: &str
         }
     }
     field("outcome", &finding.verdict.outcome.to_string());
+    for (place, frame) in finding.backtrace.iter().enumerate() {
+        field(if place == 0 { "backtrace" } else { "" }, &frame.to_string());
+    }
     field("found", &found(finding, origin));
     field("confirmed", &confirmed(finding));
     field("replay", replay);

@@ -3,6 +3,7 @@
 //! Every subject takes the same [`Trace`] and is watched by the same observer. A subject's failure to run at
 //! all is an error of the harness, [`SubjectError`]; what it does when it runs is a verdict.
 
+pub mod backtrace;
 pub mod daemon;
 pub mod engine;
 pub mod program;
@@ -17,8 +18,10 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 use treefall_world::Counts;
 
-/// What one run of one trace showed.
-#[derive(Clone, PartialEq, Debug)]
+use backtrace::Frame;
+
+/// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
+#[derive(Clone, Debug)]
 pub struct Ran {
     /// What the model says of it.
     pub verdict: Verdict,
@@ -34,6 +37,21 @@ pub struct Ran {
     pub marks: Vec<Mark>,
     /// How many records there were when a freed entry was first used; only a replica can tell.
     pub first_use: Option<u64>,
+    /// Who called whom when a real program crashed or hung, innermost first. No part of any comparison.
+    pub backtrace: Vec<Frame>,
+}
+
+impl PartialEq for Ran {
+    fn eq(&self, other: &Self) -> bool {
+        let shown = |ran: &Self| {
+            let Self { digest, digest_at_break, counts, first_use, backtrace: _, .. } = *ran;
+            (digest, digest_at_break, counts, first_use)
+        };
+        shown(self) == shown(other)
+            && self.verdict == other.verdict
+            && self.records == other.records
+            && self.marks == other.marks
+    }
 }
 
 /// A system under test.

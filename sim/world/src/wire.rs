@@ -27,8 +27,8 @@ pub use plain::{get_bytes, put_bytes};
 /// The environment variable that tells the library where its parent is: descriptor, then [`Image`] as text.
 pub const VARIABLE: &str = "TREEFALL_ENGINE";
 
-/// Most frames of a crash that are reported.
-pub const FRAMES_MAX: usize = 2;
+/// How much of a stack is sent along, in bytes. A sanitizer's report takes the most.
+pub const STACK_MAX: usize = 64 << 10;
 
 /// Longest message, in bytes.
 pub const MESSAGE_MAX: usize = 1 << 30;
@@ -134,6 +134,11 @@ macro_rules! wire_by_place {
         }
     )* };
 }
+
+// Below the macros, which it uses.
+mod answer;
+
+pub use answer::{Facts, RESULTS, Refusal, Reply, Stopped, Told};
 
 wire_newtype! { ConfigId Generation ScriptId StartNo }
 wire_struct!(ScriptRef { generation, script });
@@ -394,52 +399,6 @@ pub struct Options {
 wire_struct!(Options { rules, watch });
 type WatchOptions = observe::Options;
 wire_struct!(WatchOptions { judge, indexes, whole, hash_indexes, keep });
-
-/// From the library to `treefall`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reply {
-    /// The program fits.
-    Ready(Facts),
-    /// The program does not fit, or the harness failed: why, for a person.
-    Refused(String),
-    /// Results of the next traces, in order.
-    Results(Vec<Told>),
-    /// The daemon has come to its first fork and waits for traces.
-    Serving,
-}
-/// The first byte of [`Reply::Results`]: what follows is the list.
-pub const RESULTS: u8 = 2;
-wire_enum!(Reply { 0 = Ready(facts), 1 = Refused(why), 2 = Results(results), 3 = Serving });
-
-/// What the calibration found, for a person.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Facts {
-    /// Bytes of an entry.
-    pub entry: u32,
-    /// Whether the late-wake log of a real daemon takes place.
-    pub late_wake: bool,
-    /// Whether the cached clock can be read anew by itself.
-    pub clock: bool,
-    /// Whether there is a timer that runs in a shutdown.
-    pub shutdown_timer: bool,
-    /// Whether a reload, and a shutdown, install killers of the program's own.
-    pub reload_killer: bool,
-    /// See `reload_killer`.
-    pub shutdown_killer: bool,
-}
-wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shutdown_killer });
-
-/// The result of one trace.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Told {
-    /// What was seen of it. The outcome names no function: the library knows no names.
-    pub observed: Observed,
-    /// Offsets in the program's text at the moment of a crash or hang, innermost first; only the first few can be trusted.
-    pub frames: Vec<u64>,
-    /// What happened, counted.
-    pub counts: Counts,
-}
-wire_struct!(Told { observed, frames, counts });
 
 wire_struct!(Verdict { breaks, outcome });
 wire_enum!(Outcome { 0 = Survived, 1 = Crashed { signal, function }, 2 = Hung { function } });

@@ -12,14 +12,14 @@ use alloc::vec::Vec;
 
 use treefall_model::codec;
 use treefall_model::event::SubjectKind;
-use treefall_world::wire::{Facts, Files, Options, Reply, Request, Staged, Symbols, Wire as _};
+use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Staged, Symbols, Wire as _};
 
 use crate::calibrate::calibrate;
 use crate::layout::{LAYOUT, Layout};
 use crate::serve::{self, CHILD_DONE, CHILD_FATAL, Forked, Results};
 use crate::shelter::{self, Left};
 use crate::single::{Mode, Single, mode, set_mode};
-use crate::{drive, fatal, guard, heap, hooks, program, sys};
+use crate::{drive, fatal, guard, heap, hooks, program, stopped, sys};
 
 /// What the first process knows from its beginning to its end.
 #[derive(Clone, Copy)]
@@ -94,12 +94,12 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
             heap::set_entry_size(facts.entry as usize);
             Reply::Ready(facts)
         }
-        Err(why) => Reply::Refused(why),
+        Err(why) => serve::refused(why),
     };
     let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
     let config = text(&files.config);
     let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&files.mount)) {
-        Reply::Refused(format!("nothing can be mounted at {} in a namespace of its own", files.mount))
+        serve::refused(format!("nothing can be mounted at {} in a namespace of its own", files.mount))
     } else {
         reply
     };
@@ -170,7 +170,7 @@ pub fn serve_at_fork() {
                     None => return,
                 }
             }
-            _ => serve::send(socket, &Reply::Refused(String::from("a request that does not decode"))),
+            _ => serve::send(socket, &serve::refused(String::from("a request that does not decode"))),
         };
         if !alive {
             break;
@@ -195,8 +195,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
             Forked::Gone => return Some(false),
         };
         if status != CHILD_DONE || results.count() != before + 1 {
-            let why = serve::why_ended(status, results);
-            return Some(serve::send(socket, &Reply::Refused(why)));
+            return Some(serve::send(socket, &serve::why_ended(status, results)));
         }
     }
     Some(serve::send_results(socket, results))
@@ -231,7 +230,7 @@ fn left(how: Left) -> ! {
     }
     let Some(ran) = drive::conclude(how) else {
         results.clear();
-        results.push(fatal::noted().as_bytes());
+        results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
         sys::exit(CHILD_FATAL)
     };
     let fits = results.push(&serve::told(ran).to_bytes());

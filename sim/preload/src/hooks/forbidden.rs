@@ -11,14 +11,20 @@ use crate::fatal::fatal;
 use crate::hooks::next;
 use crate::daemon;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
+use crate::stopped::{self, Registers};
 
 /// A call in a taken-over process: goes on where it is a daemon's and harmless there, else ends the run.
-unsafe extern "C" fn admit(name: *const core::ffi::c_char) {
+unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize) {
     // SAFETY: the stubs hand over a constant text.
     let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
     match mode() {
-        Mode::Script => {}
-        Mode::Daemon if daemon::lets_through(name) => {}
+        Mode::Script => return,
+        Mode::Daemon if daemon::lets_through(name) => return,
+        _ => {}
+    }
+    // SAFETY: the stubs hand over the registers that they were called with.
+    stopped::keep(unsafe { Registers::of_caller(stack, base) });
+    match mode() {
         Mode::Daemon => fatal(format_args!("the daemon called {name}, which is not let through")),
         _ => fatal(format_args!("the program called {name}, which the engine does not let through")),
     }
@@ -68,6 +74,9 @@ macro_rules! forbidden {
                 "push r8",
                 "push r9",
                 "lea rdi, [rip + {name}]",
+                "mov rsi, rsp",
+                "add rsi, 56",
+                "mov rdx, rbp",
                 "call {admit}",
                 "pop r9",
                 "pop r8",

@@ -20,9 +20,10 @@ use treefall_model::codec;
 use treefall_model::trace::Trace;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
-use super::Options;
+use super::{Options, Ran};
 use super::engine::process::Process;
-use super::engine::{Conditions, EngineError, EngineRan, read};
+use super::engine::told::Teller;
+use super::engine::{Conditions, EngineError};
 use super::program::Program;
 
 /// Traces that are sent at a time.
@@ -71,8 +72,8 @@ pub enum DaemonError {
 /// A daemon that waits for traces.
 #[derive(Debug)]
 pub struct Daemon {
-    program: Program,
     process: Process,
+    teller: Teller,
 }
 
 impl Daemon {
@@ -91,14 +92,15 @@ impl Daemon {
             root: program.root().map_or_else(String::new, |root| root.display().to_string()),
         };
         process.ask(&Request::Enter { symbols: program.symbols(), files }).map_err(unshared)?;
+        let mut teller = Teller::new(program);
         match process.answer().map_err(unshared)? {
             Reply::Ready(_) => {}
-            Reply::Refused(why) => return Err(EngineError::Refused { why }.into()),
+            Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
         }
         match process.answer()? {
-            Reply::Serving => Ok(Self { program: program.clone(), process }),
-            Reply::Refused(why) => Err(EngineError::Refused { why }.into()),
+            Reply::Serving => Ok(Self { process, teller }),
+            Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
         }
     }
@@ -113,7 +115,7 @@ impl Daemon {
         traces: &[Trace],
         rules: &RulesAs,
         watch: Options,
-    ) -> Result<Vec<EngineRan>, DaemonError> {
+    ) -> Result<Vec<Ran>, DaemonError> {
         let options = wire::Options { rules: rules.clone(), watch };
         let staged = traces.iter().map(|trace| {
             let configs = config::texts(trace, rules.rules())?;
@@ -126,9 +128,11 @@ impl Daemon {
             self.process.ask(&Request::Play { options: options.clone(), traces: batch.to_vec() })?;
             match self.process.answer()? {
                 Reply::Results(results) => {
-                    ran.extend(results.into_iter().map(|told| read(&self.program, told)));
+                    ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
                 }
-                Reply::Refused(why) => return Err(EngineError::Refused { why }.into()),
+                Reply::Refused(refusal) => {
+                    return Err(self.teller.refused(&self.process, refusal).into());
+                }
                 Reply::Ready(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
             }
             if ran.len() - before != batch.len() {

@@ -43,7 +43,6 @@ impl Subject for DaemonSubject {
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
-        let ran = self.daemon.run(traces, &self.rules, options)?;
-        Ok(ran.into_iter().map(|result| result.ran).collect())
+        Ok(self.daemon.run(traces, &self.rules, options)?)
     }
 }

@@ -9,6 +9,8 @@
 
 pub(super) mod process;
 mod subject;
+pub(super) mod told;
+mod unwind;
 
 pub use process::Conditions;
 pub use subject::EngineSubject;
@@ -17,19 +19,19 @@ use std::path::PathBuf;
 
 use treefall_model::codec;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Outcome;
-use treefall_world::wire::{self, Facts, Reply, Request, RulesAs, Told};
+use treefall_world::wire::{self, Facts, Reply, Request, RulesAs};
 
 use super::program::{Program, ProgramError};
 use super::{Options, Ran};
 use process::Process;
+use told::Teller;
 
 /// A real program, calibrated and ready to run traces.
 #[derive(Debug)]
 pub struct Engine {
-    program: Program,
     process: Process,
     facts: Facts,
+    teller: Teller,
 }
 
 /// Why the engine cannot run a program, or cannot go on.
@@ -58,11 +60,22 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
-    /// The program ended, or never let the library take over.
+    /// The program never let the library take over.
     #[error(
-        "the program ended with {how} where it should have answered{said}; a build with a sanitizer or with its \
-         own start code cannot be taken over, and missing libraries show above: try `ldd` on it"
+        "{path} cannot be taken over: it ended with {how} before it answered{said}; if libraries are missing there, \
+         install them (`ldd` names them); else its loader did not load the engine's library, or it has start code \
+         of its own, which no build of Debian's has"
     )]
+    NotTakenOver {
+        /// The program.
+        path: PathBuf,
+        /// How it ended.
+        how: String,
+        /// What it said on its standard error, after a colon.
+        said: String,
+    },
+    /// The program ended while it was driven.
+    #[error("the program ended with {how} where it should have answered{said}")]
     Gone {
         /// How.
         how: String,
@@ -71,11 +84,14 @@ pub enum EngineError {
     },
     /// The calibration or a run was refused by the library.
     #[error(
-        "the engine cannot drive this program: {why}; use `replica:RELEASE`, and please report the build"
+        "the engine cannot drive this program: {why}{}; use `replica:RELEASE`, and please report the build",
+        place.as_ref().map_or_else(String::new, |place| format!(" (in {place})"))
     )]
     Refused {
         /// Why.
         why: String,
+        /// The function of the program's that it was in.
+        place: Option<String>,
     },
     /// More than a message may hold.
     #[error("a batch of {bytes} bytes is too large for the engine; run fewer traces at a time")]
@@ -86,16 +102,6 @@ pub enum EngineError {
     /// The answer does not decode.
     #[error("the engine's answer cannot be read; this is a fault of treefall: please report it")]
     Garbled,
-}
-
-/// A result, with what only the engine can tell.
-#[derive(Clone, PartialEq, Debug)]
-pub struct EngineRan {
-    /// What every subject tells.
-    pub ran: Ran,
-    /// The functions in which the program was when it crashed or hung, innermost first. Found on its stack:
-    /// only the first few can be trusted.
-    pub frames: Vec<String>,
 }
 
 impl Engine {
@@ -114,10 +120,17 @@ impl Engine {
     pub fn start_under(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
         program.engine_offsets()?;
         let mut process = Process::start(program, conditions)?;
-        process.ask(&Request::Calibrate { symbols: program.symbols() })?;
-        match process.answer()? {
-            Reply::Ready(facts) => Ok(Self { program: program.clone(), process, facts }),
-            Reply::Refused(why) => Err(EngineError::Refused { why }),
+        let asked = process.ask(&Request::Calibrate { symbols: program.symbols() });
+        let answered = asked.and_then(|()| process.answer()).map_err(|error| match error {
+            EngineError::Gone { how, said } => {
+                EngineError::NotTakenOver { path: program.path().to_path_buf(), how, said }
+            }
+            other => other,
+        });
+        let mut teller = Teller::new(program);
+        match answered? {
+            Reply::Ready(facts) => Ok(Self { process, facts, teller }),
+            Reply::Refused(refusal) => Err(teller.refused(&process, refusal)),
             Reply::Results(_) | Reply::Serving => Err(EngineError::Garbled),
         }
     }
@@ -125,7 +138,7 @@ impl Engine {
     /// The program.
     #[must_use]
     pub fn program(&self) -> &Program {
-        &self.program
+        self.teller.program()
     }
 
     /// What the calibration found.
@@ -143,7 +156,7 @@ impl Engine {
         traces: &[Trace],
         rules: &RulesAs,
         watch: Options,
-    ) -> Result<Vec<EngineRan>, EngineError> {
+    ) -> Result<Vec<Ran>, EngineError> {
         let encoded = traces.iter().map(codec::encode).collect();
         let options = wire::Options { rules: rules.clone(), watch };
         self.process.ask(&Request::Batch { options, traces: encoded })?;
@@ -151,34 +164,12 @@ impl Engine {
         while ran.len() < traces.len() {
             match self.process.answer()? {
                 Reply::Results(results) if !results.is_empty() => {
-                    ran.extend(results.into_iter().map(|told| read(&self.program, told)));
+                    ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
                 }
-                Reply::Refused(why) => return Err(EngineError::Refused { why }),
+                Reply::Refused(refusal) => return Err(self.teller.refused(&self.process, refusal)),
                 Reply::Ready(_) | Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled),
             }
         }
         Ok(ran)
     }
-}
-
-/// A result, its addresses turned into names.
-pub(super) fn read(program: &Program, told: Told) -> EngineRan {
-    let name = |offset: &u64| program.function_at(*offset).map(str::to_owned);
-    let Told { mut observed, frames, counts } = told;
-    match &mut observed.verdict.outcome {
-        Outcome::Survived => {}
-        Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
-            *function = frames.first().and_then(name);
-        }
-    }
-    let ran = Ran {
-        verdict: observed.verdict,
-        digest: observed.digest,
-        digest_at_break: observed.digest_at_break,
-        counts,
-        records: observed.records,
-        marks: observed.marks,
-        first_use: None,
-    };
-    EngineRan { ran, frames: frames.iter().filter_map(name).collect() }
 }

@@ -18,7 +18,7 @@ use super::EngineError;
 use crate::subject::program::Program;
 
 /// The library, as the build made it. Empty where this machine's kind is not supported.
-static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
+pub(super) static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
 
 /// What the process says on its standard error is kept up to this many bytes.
 const COMPLAINT_MAX: u64 = 2_000;
@@ -27,6 +27,8 @@ const COMPLAINT_MAX: u64 = 2_000;
 #[derive(Debug)]
 pub(in crate::subject) struct Process {
     child: Child,
+    /// Another command starts the program.
+    is_wrapped: bool,
     socket: UnixStream,
     /// Its standard error, a file in memory.
     complaints: std::fs::File,
@@ -57,7 +59,8 @@ fn spawn(command: &mut Command, fixed_addresses: bool) -> std::io::Result<Child>
 impl Process {
     /// Starts `program` with the library in it.
     pub(super) fn start(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
-        Self::start_with(program, conditions, &[], &[])
+        // A program that is not taken over says what it is, and ends.
+        Self::start_with(program, conditions, &[], &["--version"])
     }
 
     /// The same through a command of its own (`before`), and with arguments.
@@ -84,7 +87,9 @@ impl Process {
         command.env(VARIABLE, program.image().variable(0));
         // The variables that are restored between traces must not hold what the loader puts there later.
         command.env("LD_BIND_NOW", "1");
-        if program.root().is_none() {
+        // The library comes before a sanitizer's, and catches crashes itself.
+        command.env("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0:handle_segv=0:symbolize=0");
+        if program.needs_environment() {
             command.env("LD_PRELOAD", preload);
         }
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
@@ -92,7 +97,15 @@ impl Process {
         let path = program.path().to_path_buf();
         let child = spawn(&mut command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
-        Ok(Self { child, socket, complaints })
+        Ok(Self { child, is_wrapped: !before.is_empty(), socket, complaints })
+    }
+
+    /// The number of the process that runs the program: where another command starts it, that one's child.
+    pub(super) fn id(&self) -> u32 {
+        let own = self.child.id();
+        let first = |children: String| children.split_whitespace().next()?.parse().ok();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
+        if self.is_wrapped { children.and_then(first).unwrap_or(own) } else { own }
     }
 
     /// Sends a request.

@@ -49,7 +49,6 @@ impl Subject for EngineSubject {
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
-        let ran = self.engine.run(traces, &self.rules, options)?;
-        Ok(ran.into_iter().map(|result| result.ran).collect())
+        Ok(self.engine.run(traces, &self.rules, options)?)
     }
 }

@@ -34,5 +34,5 @@ mod tree_tests;
 pub use beside::play_bytes;
 pub use heap::{Fault, Mark, Note};
 pub use scheduler::{Finished, Replica};
-pub use subject::{ReplicaSubject, probe_replica, run_replica, run_replica_as_daemon};
+pub use subject::{ReplicaSubject, probe_replica, probe_replica_as, run_replica, run_replica_as};
 pub use view::View;

@@ -2,12 +2,13 @@
 
 use treefall_model::event::SubjectKind;
 use treefall_model::judge::Judge;
-use treefall_model::observe::{AsDaemon, Options, Watch};
+use treefall_model::observe::{AsDaemon, Observed, Options, Watch};
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
+use treefall_world::Counts;
 
-use super::{Finished, Replica};
+use super::Replica;
 use crate::subject::target::ReplicaName;
 use crate::subject::{Ran, Subject, SubjectError};
 
@@ -48,27 +49,26 @@ impl Subject for ReplicaSubject {
 #[must_use]
 pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
-    let Finished { observer, outcome, first_use, counts, .. } = Replica::new(trace, rules, watch).run();
-    let seen = observer.finish(outcome);
-    Ran {
-        verdict: seen.verdict,
-        digest: seen.digest,
-        digest_at_break: seen.digest_at_break,
-        counts,
-        records: seen.records,
-        marks: seen.marks,
-        first_use,
-    }
+    let finished = Replica::new(trace, rules, watch).run();
+    let first_use = finished.first_use;
+    ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
 }
 
-/// The same, as far as a whole daemon would show it.
+/// The same, as far as a subject of this kind would show it.
 #[must_use]
-pub fn run_replica_as_daemon(trace: &Trace, rules: Rules, options: Options) -> Ran {
+pub fn run_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, options: Options) -> Ran {
+    if kind != SubjectKind::Daemon {
+        return run_replica(trace, rules, options);
+    }
     let watch = AsDaemon::new(Watch::new(trace.setup(), SubjectKind::Daemon, options));
-    let Finished { observer, outcome, first_use, counts, .. } = Replica::new(trace, rules, watch).with_instance().run();
-    let first_use = first_use.map(|records| observer.passed_of(records));
-    let seen = observer.into_inner().finish(outcome);
+    let finished = Replica::new(trace, rules, watch).with_instance().run();
+    let first_use = finished.first_use.map(|records| finished.observer.passed_of(records));
+    ran(finished.counts, finished.observer.into_inner().finish(finished.outcome), first_use)
+}
+
+fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
     Ran {
+        backtrace: Vec::new(),
         verdict: seen.verdict,
         digest: seen.digest,
         digest_at_break: seen.digest_at_break,
@@ -83,8 +83,22 @@ pub fn run_replica_as_daemon(trace: &Trace, rules: Rules, options: Options) -> R
 /// for who asks only that, many times. Of a run that was cut short so the outcome is not known; it says survived.
 #[must_use]
 pub fn probe_replica(trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
-    let judge = Judge::of(trace.setup(), SubjectKind::Replica);
-    let shows = |judge: &Judge<'_>| judge.breaks().iter().any(|broken| broken.signature == signature);
-    let run = Replica::new(trace, rules, judge).run_while(|judge| !judge.is_over() && !shows(judge));
-    run.observer.finish(run.outcome)
+    probe_replica_as(SubjectKind::Replica, trace, rules, signature)
+}
+
+/// The same, as far as a subject of this kind would show it.
+#[must_use]
+pub fn probe_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
+    let judge = Judge::of(trace.setup(), kind);
+    let wanted = |judge: &Judge<'_>| {
+        !judge.is_over() && !judge.breaks().iter().any(|broken| broken.signature == signature)
+    };
+    if kind == SubjectKind::Daemon {
+        let replica = Replica::new(trace, rules, AsDaemon::new(judge)).with_instance();
+        let run = replica.run_while(|judge| wanted(judge.inner()));
+        run.observer.into_inner().finish(run.outcome)
+    } else {
+        let run = Replica::new(trace, rules, judge).run_while(wanted);
+        run.observer.finish(run.outcome)
+    }
 }

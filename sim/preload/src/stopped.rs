@@ -1,0 +1,102 @@
+//! Where the program was when it stopped: three registers, and its stack as far as the shelter.
+//!
+//! Always: nothing is allocated and no more is copied than there is room for, so that a signal handler may keep a
+//! place. What function it is in, and who called that, is for the parent to find out: it has the files.
+
+use core::arch::asm;
+
+use treefall_world::wire::{STACK_MAX, Stopped};
+
+use crate::shelter;
+use crate::single::Single;
+use crate::sys;
+
+/// What is needed to find out who called whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registers {
+    /// Of the next instruction.
+    pub instruction: usize,
+    /// The stack pointer.
+    pub stack: usize,
+    /// The frame pointer, or whatever else the compiler keeps there.
+    pub base: usize,
+}
+
+impl Registers {
+    /// Those of the code that asks.
+    #[inline(always)]
+    pub fn here() -> Self {
+        let (instruction, stack, base);
+        // SAFETY: three registers are read.
+        unsafe {
+            asm!("lea {}, [rip]", "mov {}, rsp", "mov {}, rbp", out(reg) instruction, out(reg) stack,
+                 out(reg) base, options(nomem, nostack, preserves_flags));
+        }
+        Self { instruction, stack, base }
+    }
+
+    /// Those of the caller of a function that has just begun, where `stack` points at what it returns to.
+    ///
+    /// # Safety
+    /// `stack` must be the stack pointer at the beginning of a function.
+    pub unsafe fn of_caller(stack: usize, base: usize) -> Self {
+        // A call that never returns may be the last of its function: what it would return to is the next one.
+        // SAFETY: as told: the word that the call left there.
+        let instruction = unsafe { *(stack as *const usize) } - 1;
+        Self { instruction, stack: stack + size_of::<usize>(), base }
+    }
+}
+
+struct Kept {
+    registers: Option<Registers>,
+    length: usize,
+    stack: [u8; STACK_MAX],
+}
+
+static KEPT: Single<Kept> = Single::new(Kept { registers: None, length: 0, stack: [0; STACK_MAX] });
+
+/// A run begins: no place is kept.
+pub fn forget() {
+    // SAFETY: one thread; no reference into what is kept outlives a function here.
+    unsafe { (*KEPT.as_ptr()).registers = None };
+}
+
+/// Keeps this place; the first one counts.
+pub fn keep(registers: Registers) {
+    // SAFETY: as above.
+    let kept = unsafe { &mut *KEPT.as_ptr() };
+    if kept.registers.is_some() {
+        return;
+    }
+    kept.registers = Some(registers);
+    // A stack pointer that lies elsewhere, as a broken program's may, tells of no caller.
+    let bytes = shelter::stack_end().saturating_sub(registers.stack).min(STACK_MAX);
+    kept.length = 0;
+    while kept.length < bytes {
+        let address = registers.stack + kept.length;
+        let piece = (4_096 - address % 4_096).min(bytes - kept.length);
+        if !sys::is_mapped(address) {
+            break;
+        }
+        // No function of libc's: a sanitizer stands before those, and has marked this stack.
+        // SAFETY: inside one page, which is mapped; the copy has room for `bytes` bytes.
+        unsafe {
+            let to = kept.stack.as_mut_ptr().add(kept.length);
+            asm!("rep movsb", inout("rcx") piece => _, inout("rsi") address => _, inout("rdi") to => _,
+                 options(nostack, preserves_flags));
+        }
+        kept.length += piece;
+    }
+}
+
+/// The place that is kept, for the parent.
+pub fn kept() -> Option<Stopped> {
+    // SAFETY: as above.
+    let kept = unsafe { &*KEPT.as_ptr() };
+    kept.registers.map(|registers| Stopped {
+        instruction: registers.instruction as u64,
+        stack: registers.stack as u64,
+        base: registers.base as u64,
+        bytes: kept.stack[..kept.length].to_vec(),
+    })
+}

@@ -1,0 +1,67 @@
+//! What the library in a real program told, its addresses turned into names.
+//!
+//! Always: the files of a process are looked into when the first place in it is to be named, and once.
+
+use treefall_model::verdict::Outcome;
+use treefall_world::wire::{Refusal, Stopped, Told};
+
+use super::EngineError;
+use super::process::Process;
+use super::unwind::Unwinder;
+use crate::subject::Ran;
+use crate::subject::backtrace::{Frame, innermost};
+use crate::subject::program::Program;
+
+/// Knows the names of one program's places.
+#[derive(Debug)]
+pub(in crate::subject) struct Teller {
+    program: Program,
+    unwinder: Option<Unwinder>,
+}
+
+impl Teller {
+    /// Of this program.
+    pub(in crate::subject) fn new(program: &Program) -> Self {
+        Self { program: program.clone(), unwinder: None }
+    }
+
+    /// The program.
+    pub(in crate::subject) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Who called whom. The children that run traces are copies of the process: what lies where is the same.
+    fn frames(&mut self, process: &Process, stopped: &Stopped) -> Vec<Frame> {
+        let Self { program, unwinder } = self;
+        unwinder.get_or_insert_with(|| Unwinder::of(process.id(), program)).frames(program, stopped)
+    }
+
+    /// A result.
+    pub(in crate::subject) fn read(&mut self, process: &Process, told: Told) -> Ran {
+        let Told { mut observed, stopped, counts } = told;
+        let backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
+        match &mut observed.verdict.outcome {
+            Outcome::Survived => {}
+            Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
+                *function = innermost(&backtrace).map(str::to_owned);
+            }
+        }
+        Ran {
+            verdict: observed.verdict,
+            digest: observed.digest,
+            digest_at_break: observed.digest_at_break,
+            counts,
+            records: observed.records,
+            marks: observed.marks,
+            first_use: None,
+            backtrace,
+        }
+    }
+
+    /// A refusal.
+    pub(in crate::subject) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
+        let frames = refusal.stopped.map(|stopped| self.frames(process, &stopped));
+        let place = frames.and_then(|frames| innermost(&frames).map(str::to_owned));
+        EngineError::Refused { why: refusal.why, place }
+    }
+}
