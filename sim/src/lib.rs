@@ -22,6 +22,7 @@ pub mod hidden;
 pub mod hunt;
 pub mod oracle;
 pub mod report;
+pub mod roots;
 pub mod scenario;
 pub mod shrink;
 pub mod subject;

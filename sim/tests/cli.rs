@@ -34,11 +34,12 @@ signals = ["HUP"]
 "2.3.1" = "no-dangling-node"
 "#;
 /// What every finding tells a script.
-const FINDING_FIELDS: [&str; 16] = [
+const FINDING_FIELDS: [&str; 17] = [
     "target",
     "release",
     "law",
     "outcome",
+    "backtrace",
     "signature",
     "defect",
     "mended_by",
@@ -261,11 +262,13 @@ fn json_of_every_command() -> Outcome {
     let folder = tempfile::tempdir()?;
     let out = folder.path().display().to_string();
     let file = "scenarios/queued-timeout-and-reload/timer-first.toml";
-    let table: [(&[&str], i32); 9] = [
+    let table: [(&[&str], i32); 11] = [
         (&["targets"], 0),
         (&["hunt", "--target", "replica:2.3.1", "--out", &out], 1),
         (&["hunt", "--target", "replica:mended", "--traces", "50", "--out", &out], 0),
         (&["replay", file], 0),
+        (&["matrix", file], 0),
+        (&["roots", "fetch", "NOSUCH"], 2),
         (&["shrink", file, "--target", "replica:2.3.1"], 0),
         (&["fmt", "--check", file], 0),
         (&["doctor", "--target", "replica:2.2.7", "--traces", "20"], 0),

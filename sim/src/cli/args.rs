@@ -52,6 +52,8 @@ pub(super) enum Command {
     Hunt(Hunt),
     /// Run scenario files and compare with what they expect.
     Replay(Replay),
+    /// Run scenario files on every replica release and every real program: the first bad release, the first good.
+    Matrix(Matrix),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),
     /// Bring scenario files into canonical form.
@@ -60,6 +62,8 @@ pub(super) enum Command {
     Conform(Conform),
     /// Run each trace twice under changed conditions and compare.
     Doctor(Doctor),
+    /// Fetch Debian's keepalived of other suites into the cache, to be tested beside the one installed here.
+    Roots(Roots),
     /// Measure events a second: the replica or a real program, with and without the checks.
     Bench(Bench),
 }
@@ -210,6 +214,47 @@ pub(super) struct Bench {
     /// Wakes of the measured trace.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=2_000_000))]
     pub(super) wakes: u32,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall matrix scenarios/exit-erases-twice/\n  \
+    treefall matrix crash.toml --target engine:/usr/sbin/keepalived --json")]
+pub(super) struct Matrix {
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Real programs, beside all replica releases [default: every keepalived found here and in the cache].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall roots fetch bullseye bookworm trixie sid\n  \
+    TREEFALL_CACHE=/srv/treefall treefall roots list")]
+pub(super) struct Roots {
+    #[command(subcommand)]
+    pub(super) command: RootsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum RootsCommand {
+    /// Unpack Debian's keepalived of these suites, with mmdebstrap. The cache is $TREEFALL_CACHE, else
+    /// $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.
+    Fetch {
+        /// Suites: bullseye, bookworm, trixie, sid.
+        #[arg(required = true, value_name = "SUITE")]
+        suites: Vec<String>,
+        /// From here, not from the mirror that mmdebstrap knows.
+        #[arg(long, value_name = "URL")]
+        mirror: Option<String>,
+        /// Also what is there already.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Show what is in the cache.
+    List,
 }
 
 /// `500ms`, `60s`, `10m`, `8h`.

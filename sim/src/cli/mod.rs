@@ -9,8 +9,10 @@ mod files;
 mod findings;
 mod fmt;
 mod hunt;
+mod matrix;
 mod output;
 mod replay;
+mod roots;
 mod shrink;
 mod survey;
 mod targets;
@@ -130,6 +132,8 @@ pub fn run() -> Status {
         Command::Targets(targets) => targets::run(&targets, &mut output),
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
+        Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
+        Command::Roots(roots) => roots::run(&roots, &mut output),
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
         Command::Conform(conform) => conform::run(&conform, &mut output),

@@ -20,9 +20,10 @@ use crate::finding::{Finding, work_out_as_it_is};
 use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
+use crate::roots::find_programs;
 use crate::subject::build;
-use crate::subject::program::{Program, find_installed};
-use crate::subject::target::{Place, ReplicaName, Target};
+use crate::subject::program::Program;
+use crate::subject::target::{ReplicaName, Target};
 
 /// Traces of each replica's hunt.
 const REPLICA_TRACES: u64 = 1_500;
@@ -99,7 +100,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         "{traces} traces, {events} external events; finds are under {}",
         args.out.display()
     ));
-    if find_installed().is_empty() {
+    if find_programs().is_empty() {
         output.note(
             "no keepalived is installed: with one (`apt-get install keepalived`) the real program is surveyed too",
         );
@@ -128,13 +129,13 @@ fn rows() -> Vec<Row> {
             }
         })
         .collect();
-    rows.extend(find_installed().into_iter().filter_map(|path| {
-        let program = Program::open(&path, None).ok()?;
+    rows.extend(find_programs().into_iter().filter_map(|place| {
+        let program = Program::open(&place.path, place.root.as_deref()).ok()?;
         program.engine_offsets().ok()?;
         let release = program.release();
         Some(Row {
             label: format!("{} (real)\n{}", release, program.banner()),
-            target: Target::Engine(Place { path, root: None }),
+            target: Target::Engine(place),
             release,
             known: release.defects().iter().collect(),
             checked: "is real".to_owned(),

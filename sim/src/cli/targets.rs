@@ -7,6 +7,7 @@ use treefall_model::release::{Group, Release};
 use super::args::Targets;
 use super::output::Output;
 use super::{CliError, Status, Summary};
+use crate::roots::find_programs;
 use crate::subject::build;
 use crate::subject::program::{Program, find_installed};
 use crate::subject::target::{self, Place, Target};
@@ -73,8 +74,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
 
 fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) -> Result<(), CliError> {
     let installed = find_installed();
-    let mut places: Vec<Place> =
-        installed.iter().map(|path| Place { path: path.clone(), root: None }).collect();
+    let mut places: Vec<Place> = find_programs();
     for name in &args.targets {
         for target in target::parse(name, &installed)? {
             if let Target::Engine(place) = target

@@ -1,0 +1,235 @@
+//! `treefall matrix`: each scenario on every replica release and every real program, as one table.
+//!
+//! A release is bad where the failure shows that the file tells of, as for `replay --bisect`. Releases that follow
+//! each other and do the same are one row.
+
+use std::path::Path;
+
+use serde::Serialize;
+use treefall_model::release::Release;
+
+use super::args::Matrix;
+use super::output::{Output, count};
+use super::replay::{Reals, refuse_never_started, shows};
+use super::targets::table;
+use super::{CliError, Status, Summary, crew, files};
+use crate::check::Checked;
+use crate::roots::find_programs;
+use crate::scenario::Scenario;
+use crate::subject::target::{ReplicaName, Target};
+use crate::subject::{Options, program};
+
+/// One run, for machines. The fields are stable.
+#[derive(Serialize)]
+struct RunObject {
+    scenario: String,
+    target: String,
+    release: String,
+    bad: bool,
+    /// Null: the file says nothing of this release.
+    as_expected: Option<bool>,
+    broken: Vec<String>,
+    outcome: String,
+}
+
+/// One scenario, for machines. The fields are stable.
+#[derive(Serialize)]
+struct ScenarioObject {
+    scenario: String,
+    first_bad: Option<String>,
+    first_good: Option<String>,
+    /// First and last of each row of bad releases.
+    bad: Vec<[String; 2]>,
+    /// Real programs that do otherwise than the replica of their release.
+    differ: Vec<String>,
+    not_as_expected: usize,
+}
+
+#[derive(Serialize)]
+struct MatrixSummary {
+    scenarios: usize,
+    runs: usize,
+    not_as_expected: usize,
+    differ: usize,
+}
+
+/// What one release or program did.
+struct Cell {
+    release: Release,
+    /// A real program's target.
+    real: Option<String>,
+    bad: bool,
+    as_expected: Option<bool>,
+    broken: Vec<String>,
+    outcome: String,
+}
+
+impl Cell {
+    /// Whether another does the same, as far as a reader of the table sees.
+    fn same(&self, other: &Self) -> bool {
+        (&self.broken, &self.outcome, self.as_expected) == (&other.broken, &other.outcome, other.as_expected)
+    }
+}
+
+pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError> {
+    let paths = files::expand(&args.files)?;
+    let scenarios = paths.iter().map(|path| files::load(path)).collect::<Result<Vec<_>, _>>()?;
+    paths.iter().zip(&scenarios).try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
+    let reals = real_targets(args)?;
+    let mut running = Reals::default();
+    let mut summary = MatrixSummary { scenarios: paths.len(), runs: 0, not_as_expected: 0, differ: 0 };
+    for (path, scenario) in paths.iter().zip(&scenarios) {
+        output.progress(format_args!("{}", path.display()));
+        let cells = cells(scenario, &reals, &mut running)?;
+        let object = tell(path, scenario, &cells, output);
+        summary.runs += cells.len();
+        summary.not_as_expected += object.not_as_expected;
+        summary.differ += object.differ.len();
+    }
+    output.note(format_args!(
+        "{}, {}; {} not as expected, {} of real programs differ from their replicas",
+        count(summary.scenarios as u64, "scenario"),
+        count(summary.runs as u64, "run"),
+        summary.not_as_expected,
+        summary.differ
+    ));
+    let good = summary.not_as_expected == 0 && summary.differ == 0;
+    output.object(&Summary { summary });
+    Ok(if good { Status::Good } else { Status::Failure })
+}
+
+/// The real programs that are named, or those that are found and can be driven.
+fn real_targets(args: &Matrix) -> Result<Vec<(Target, Release)>, CliError> {
+    let open =
+        |place: &crate::subject::target::Place| program::Program::open(&place.path, place.root.as_deref());
+    if args.targets.is_empty() {
+        let found = find_programs().into_iter().filter_map(|place| {
+            let program = open(&place).ok()?;
+            program.engine_offsets().ok()?;
+            Some((Target::Engine(place), program.release()))
+        });
+        return Ok(found.collect());
+    }
+    let real = |target: Target| match &target {
+        Target::Engine(place) => {
+            let release = open(place).map_err(|error| CliError::Usage(error.to_string()))?.release();
+            Ok((target, release))
+        }
+        _ => Err(CliError::Usage(format!(
+            "`{target}`: every replica release is in the table; name real programs"
+        ))),
+    };
+    crew::targets(&args.targets)?.into_iter().map(real).collect()
+}
+
+fn cells(
+    scenario: &Scenario,
+    reals: &[(Target, Release)],
+    running: &mut Reals,
+) -> Result<Vec<Cell>, CliError> {
+    let replicas = Release::ALL.iter().map(|release| (Target::Replica(ReplicaName::of(*release)), *release));
+    let mut cells = Vec::new();
+    for (target, release) in replicas.chain(reals.iter().cloned()) {
+        let checked = running.check(scenario, &target, Options::VERDICT)?;
+        cells.push(cell(scenario, &target, release, &checked));
+    }
+    Ok(cells)
+}
+
+fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checked) -> Cell {
+    let verdict = &checked.ran.verdict;
+    Cell {
+        release,
+        real: matches!(target, Target::Engine(_)).then(|| target.to_string()),
+        bad: shows(scenario, checked),
+        as_expected: checked.comparison().map(|it| it.is_as_expected()),
+        broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
+        outcome: verdict.outcome.to_string(),
+    }
+}
+
+/// Prints one scenario.
+fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -> ScenarioObject {
+    let scenario_path = path.display().to_string();
+    for cell in cells {
+        output.object(&RunObject {
+            scenario: scenario_path.clone(),
+            target: cell.real.clone().unwrap_or_else(|| format!("replica:{}", cell.release)),
+            release: cell.release.to_string(),
+            bad: cell.bad,
+            as_expected: cell.as_expected,
+            broken: cell.broken.clone(),
+            outcome: cell.outcome.clone(),
+        });
+    }
+    let (replicas, reals): (Vec<&Cell>, Vec<&Cell>) = cells.iter().partition(|cell| cell.real.is_none());
+    let differs = |real: &&&Cell| {
+        let replica = replicas.iter().find(|replica| replica.release == real.release);
+        // Beyond the first use of a freed entry the heap decides how it ends.
+        replica.is_some_and(|replica| (replica.bad, &replica.broken) != (real.bad, &real.broken))
+    };
+    let bad = bad_spans(&replicas);
+    let object = ScenarioObject {
+        scenario: scenario_path,
+        first_bad: bad.first().map(|[first, _]| first.to_string()),
+        first_good: first_good(&replicas).map(|release| release.to_string()),
+        bad: bad.iter().map(|span| span.map(|release| release.to_string())).collect(),
+        differ: reals.iter().filter(differs).filter_map(|real| real.real.clone()).collect(),
+        not_as_expected: cells.iter().filter(|cell| cell.as_expected == Some(false)).count(),
+    };
+    output.object(&object);
+    if !output.is_json() {
+        output.heading(format_args!("{}: {}", object.scenario, scenario.title));
+        output.line(sheet(&replicas, &reals));
+        output.line(format_args!("{}\n", in_words(&bad, &object)));
+    }
+    object
+}
+
+/// The rows of bad releases, first and last of each.
+fn bad_spans(replicas: &[&Cell]) -> Vec<[Release; 2]> {
+    let spans = replicas.chunk_by(|a, b| a.bad == b.bad).filter(|span| span[0].bad);
+    spans.map(|span| [span[0].release, span[span.len() - 1].release]).collect()
+}
+
+/// The first good release after a bad one.
+fn first_good(replicas: &[&Cell]) -> Option<Release> {
+    replicas.windows(2).find(|pair| pair[0].bad && !pair[1].bad).map(|pair| pair[1].release)
+}
+
+fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
+    let spans: Vec<String> = bad
+        .iter()
+        .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
+        .collect();
+    let first_good = object.first_good.as_deref().unwrap_or("none");
+    match object.first_bad.as_deref() {
+        None => "bad: none".to_owned(),
+        Some(first_bad) => {
+            format!("bad: {}; first bad {first_bad}, first good after it {first_good}", spans.join(", "))
+        }
+    }
+}
+
+fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> comfy_table::Table {
+    let mut sheet = table(["release", "", "breaks", "outcome", "as expected"]);
+    let mut add = |label: String, cell: &Cell| {
+        let broken = if cell.broken.is_empty() { "nothing".to_owned() } else { cell.broken.join("\n") };
+        let expected = match cell.as_expected {
+            Some(true) => "yes",
+            Some(false) => "NO",
+            None => "nothing said",
+        };
+        let mark = if cell.bad { "bad" } else { "good" };
+        sheet.add_row([label, mark.to_owned(), broken, cell.outcome.clone(), expected.to_owned()]);
+    };
+    for span in replicas.chunk_by(|a, b| a.same(b)) {
+        let (first, last) = (span[0].release, span[span.len() - 1].release);
+        let label = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        add(label, span[0]);
+    }
+    for real in reals {
+        add(format!("{} (real)\n{}", real.release, real.real.as_deref().unwrap_or_default()), real);
+    }
+    sheet
+}

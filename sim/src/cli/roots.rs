@@ -1,0 +1,103 @@
+//! `treefall roots`: Debian's keepalived of other suites, in the cache.
+
+use serde::Serialize;
+
+use super::args::{Roots, RootsCommand};
+use super::output::{Output, count};
+use super::{CliError, Status, Summary, crew};
+use crate::roots::{self, Fetched, KEEPALIVED, RootsError};
+use crate::subject::program::Program;
+
+/// One suite, for machines. The fields are stable.
+#[derive(Serialize)]
+struct RootObject {
+    suite: String,
+    root: String,
+    target: String,
+    release: Option<String>,
+    banner: Option<String>,
+    was_there: bool,
+}
+
+#[derive(Serialize)]
+struct RootsSummary {
+    cache: Option<String>,
+    roots: usize,
+    fetched: usize,
+}
+
+pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError> {
+    let (suites, fetched) = match &args.command {
+        RootsCommand::Fetch { suites, mirror, again } => {
+            // A second Ctrl-C ends at once; the first lets what was begun be taken away.
+            let _ = crew::told_to_stop();
+            let mut fetched = 0;
+            for suite in suites {
+                output.progress(format_args!("fetching {suite}"));
+                let one = roots::fetch(suite, mirror.as_deref(), *again)?;
+                fetched += usize::from(!one.was_there);
+                show_fetched(&one, output);
+            }
+            (suites.len(), fetched)
+        }
+        RootsCommand::List => {
+            let there = roots::fetched();
+            for (suite, root) in &there {
+                show_root(suite, root, output);
+            }
+            (there.len(), 0)
+        }
+    };
+    let cache = roots::cache().map(|path| path.display().to_string());
+    if let Some(cache) = &cache {
+        output.note(format_args!("{} in the cache {cache}", count(roots::fetched().len() as u64, "suite")));
+    }
+    output.object(&Summary { summary: RootsSummary { cache, roots: suites, fetched } });
+    Ok(Status::Good)
+}
+
+fn target(root: &std::path::Path) -> String {
+    format!("engine:{KEEPALIVED}@{}", root.display())
+}
+
+fn show_fetched(fetched: &Fetched, output: &mut Output) {
+    let Fetched { suite, root, program, was_there } = fetched;
+    let already = if *was_there { ", was there (`--again` fetches it anew)" } else { "" };
+    output.line(format_args!("{suite}: {}, {}{already}", program.banner(), target(root)));
+    output.object(&RootObject {
+        suite: suite.clone(),
+        root: root.display().to_string(),
+        target: target(root),
+        release: Some(program.release().to_string()),
+        banner: Some(program.banner().to_owned()),
+        was_there: *was_there,
+    });
+}
+
+fn show_root(suite: &str, root: &std::path::Path, output: &mut Output) {
+    let program = Program::open(KEEPALIVED.as_ref(), Some(root));
+    match &program {
+        Ok(program) => output.line(format_args!("{suite}: {}, {}", program.banner(), target(root))),
+        Err(error) => output.line(format_args!("{suite}: of no use: {error}")),
+    }
+    let program = program.ok();
+    output.object(&RootObject {
+        suite: suite.to_owned(),
+        root: root.display().to_string(),
+        target: target(root),
+        release: program.as_ref().map(|program| program.release().to_string()),
+        banner: program.map(|program| program.banner().to_owned()),
+        was_there: true,
+    });
+}
+
+impl From<RootsError> for CliError {
+    fn from(error: RootsError) -> Self {
+        match error {
+            RootsError::NoCache | RootsError::Name(_) | RootsError::NoTool | RootsError::File { .. } => {
+                Self::Usage(error.to_string())
+            }
+            error => Self::Harness(error.to_string()),
+        }
+    }
+}
