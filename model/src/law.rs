@@ -1,5 +1,6 @@
 //! The laws of the reference model: each a named value with one sentence that a report can quote.
 
+use crate::event::SubjectKind;
 use crate::verdict::Weight;
 
 /// One rule of the model.
@@ -105,6 +106,18 @@ impl Law {
                 "SIGTERM ends the process; its children are told to die, and killed if they will not."
             }
             Self::Progress => "The loop blocks again within a bounded number of steps.",
+        }
+    }
+
+    /// Whether it is judged of a subject of this kind. A daemon shows neither its dispatches nor what its entries'
+    /// arguments point at; of `timers-in-order` the killers' part is left, which no defect is known to break.
+    #[must_use]
+    pub const fn judged_of(self, subject: SubjectKind) -> bool {
+        match subject {
+            SubjectKind::Replica | SubjectKind::Engine => true,
+            SubjectKind::Daemon => {
+                !matches!(self, Self::NoStaleArgument | Self::ExitNotLost | Self::TimersInOrder)
+            }
         }
     }
 

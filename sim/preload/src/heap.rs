@@ -81,22 +81,28 @@ fn heap() -> &'static mut Heap {
     unsafe { &mut *HEAP.as_ptr() }
 }
 
-fn mapping(bytes: usize) -> usize {
-    let Some(start) = sys::map(bytes, false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+/// Where the mappings lie, one behind the other: where no loader puts anything. So what is read from a freed
+/// block, where an address of the heap's had been, is the same in every process.
+const PLACE: usize = 0x2000_0000_0000;
+
+fn mapping(number: usize, bytes: usize) -> usize {
+    /// No mapping is larger.
+    const APART: usize = 1 << 32;
+    let Some(start) = sys::map_at(PLACE + number * APART, bytes) else { sys::exit(crate::EXIT_NO_MEMORY) };
     start.as_ptr() as usize
 }
 
 /// Makes the mappings. Once, before anything else here.
 pub fn open() {
     let heap = heap();
-    heap.slots = mapping(BLOCKS_MAX * STRIDE);
-    heap.live = mapping(BLOCKS_MAX);
-    heap.slots_then = mapping(BLOCKS_MAX * STRIDE);
-    heap.live_then = mapping(BLOCKS_MAX);
-    heap.changed = mapping(BLOCKS_MAX * size_of::<Block>());
+    heap.slots = mapping(0, BLOCKS_MAX * STRIDE);
+    heap.live = mapping(1, BLOCKS_MAX);
+    heap.slots_then = mapping(2, BLOCKS_MAX * STRIDE);
+    heap.live_then = mapping(3, BLOCKS_MAX);
+    heap.changed = mapping(4, BLOCKS_MAX * size_of::<Block>());
     // Every freeing writes one number; a slot may be freed many times: the queue goes round.
-    heap.freed = mapping(BLOCKS_MAX * 4);
-    heap.rest = mapping(REST_BYTES);
+    heap.freed = mapping(5, BLOCKS_MAX * 4);
+    heap.rest = mapping(6, REST_BYTES);
     heap.rest_at = heap.rest;
 }
 

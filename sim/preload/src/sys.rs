@@ -99,6 +99,16 @@ pub fn map(bytes: usize, shared: bool) -> Option<NonNull<u8>> {
     if address < 0 { None } else { NonNull::new(address as *mut u8) }
 }
 
+/// The same as [`map`], private, at this address if that is free, else anywhere.
+pub fn map_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
+    const PRIVATE_ANONYMOUS_NORESERVE: usize = 0x4022;
+    const FIXED_IF_FREE: usize = 0x10_0000;
+    let flags = PRIVATE_ANONYMOUS_NORESERVE | FIXED_IF_FREE;
+    // SAFETY: a new anonymous mapping that takes no other's place overlaps nothing.
+    let mapped = unsafe { call(MMAP, [address, bytes, 3, flags, usize::MAX, 0]) };
+    if mapped < 0 { map(bytes, false) } else { NonNull::new(mapped as *mut u8) }
+}
+
 /// Gives the pages back to the machine; a private anonymous mapping reads as zeros again.
 ///
 /// # Safety

@@ -174,7 +174,7 @@ pub(super) struct Fmt {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     treefall conform --target engine:/usr/sbin/keepalived --traces 10000\n  \
-    treefall conform --target engine:/usr/sbin/keepalived@/var/cache/roots/trixie")]
+    treefall conform --target daemon:/usr/sbin/keepalived --for 10m")]
 pub(super) struct Conform {
     /// Real programs [default: the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
@@ -185,6 +185,12 @@ pub(super) struct Conform {
     /// How many traces.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) traces: u64,
+    /// For so long instead, as 10m.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration, conflicts_with = "traces")]
+    pub(super) duration: Option<Duration>,
+    /// Real programs that work side by side [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
     /// The replica to compare with [default: the one of the program's own release].
     #[arg(long, value_name = "TARGET")]
     pub(super) replica: Option<String>,

@@ -1,6 +1,12 @@
 //! `treefall conform`: a replica against the real program of its release, trace by trace.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::Serialize;
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
 
 use super::args::Conform;
 use super::findings::Stopwatch;
@@ -9,13 +15,16 @@ use super::{CliError, Status, Summary, crew};
 use crate::generator;
 use crate::oracle::{Agreement, Census, compare};
 use crate::subject::program::Program;
+use crate::subject::replica::run_replica_as;
 use crate::subject::target::{ReplicaName, Target};
-use crate::subject::{Options, Subject, SubjectError, build};
+use crate::subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are compared together.
-const CHUNK: u64 = 256;
+const CHUNK: u64 = 64;
 /// Differences that are told in full.
-const TOLD_MAX: u64 = 5;
+const TOLD_MAX: usize = 5;
+/// How often the progress is told.
+const TOLD_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// One comparison, for machines. The fields are stable.
 #[derive(Serialize)]
@@ -47,13 +56,13 @@ pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliErro
     for target in crew::targets(&names)? {
         let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
-                "{target} is not real: conform compares `engine:PATH` with a replica"
+                "{target} is not real: conform compares `engine:PATH` or `daemon:PATH` with a replica"
             )));
         };
         let program = Program::open(&place.path, place.root.as_deref())
             .map_err(|error| CliError::Usage(error.to_string()))?;
         let replica = match &args.replica {
-            None => Target::Replica(ReplicaName::of(program.release())),
+            None => ReplicaName::of(program.release()),
             Some(name) => one_replica(name)?,
         };
         let census = conform(args, &target, &replica, output)?;
@@ -72,32 +81,145 @@ pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliErro
     Ok(status)
 }
 
-fn one_replica(name: &str) -> Result<Target, CliError> {
+fn one_replica(name: &str) -> Result<ReplicaName, CliError> {
     match crew::targets(&[name.to_owned()])?.as_slice() {
-        [target @ Target::Replica(_)] => Ok(target.clone()),
+        [Target::Replica(name)] => Ok(name.clone()),
         _ => Err(CliError::Usage(format!("`--replica {name}`: name one replica, as `replica:2.2.7`"))),
+    }
+}
+
+/// What the comparing threads share: what is next, and what was found.
+struct Shared<'a> {
+    args: &'a Conform,
+    kind: SubjectKind,
+    rules: Rules,
+    watch: &'a Stopwatch,
+    next: AtomicU64,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    census: Census,
+    /// Differences, by trace number.
+    differences: Vec<(u64, String)>,
+    failed: Option<SubjectError>,
+}
+
+impl Shared<'_> {
+    /// The next traces, while there are any and there is time.
+    fn take(&self) -> Option<std::ops::Range<u64>> {
+        let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
+        if !in_time || crew::told_to_stop() {
+            return None;
+        }
+        let end = if self.args.duration.is_some() { u64::MAX } else { self.args.traces };
+        let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
+        (from < end).then(|| from..end.min(from.saturating_add(CHUNK)))
+    }
+
+    /// Compares chunk after chunk on one real subject.
+    fn work(&self, real: &mut dyn Subject) {
+        while let Some(numbers) = self.take() {
+            let compared = self.compare_chunk(numbers, real);
+            let Ok(mut found) = self.found.lock() else { return };
+            match compared {
+                Ok((census, differences)) => {
+                    found.census.merge(&census);
+                    found.differences.extend(differences);
+                }
+                Err(error) => {
+                    found.failed.get_or_insert(error);
+                    return;
+                }
+            }
+            if found.failed.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn options(&self, keep: bool) -> Options {
+        match self.kind {
+            // A daemon has entries of its own beside the scripts'.
+            SubjectKind::Daemon => Options { keep, ..Options::VERDICT },
+            _ if keep => Options::COMPARE,
+            _ => Options::HASHED,
+        }
+    }
+
+    fn copy(&self, trace: &Trace, keep: bool) -> Ran {
+        run_replica_as(self.kind, trace, self.rules, self.options(keep))
+    }
+
+    fn compare_chunk(
+        &self,
+        numbers: std::ops::Range<u64>,
+        real: &mut dyn Subject,
+    ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
+        let drawn = numbers.clone().map(|number| generator::generate(self.args.seed, number));
+        let traces: Vec<_> = drawn.map(|trace| real.fitted(trace)).collect();
+        let ran = real.run(&traces, self.options(false))?;
+        let (mut census, mut differences) = (Census::default(), Vec::new());
+        for ((number, trace), mut ran) in numbers.zip(&traces).zip(ran) {
+            let mut copy = self.copy(trace, false);
+            if ran.digest != copy.digest || ran.verdict != copy.verdict {
+                // Only what is not equal at first sight is run again with its history.
+                ran = real.run_one(trace, self.options(true))?;
+                copy = self.copy(trace, true);
+            }
+            let agreement = compare(&copy, &ran);
+            // A daemon does not show the timeouts that it handles; where both are equal, it has as many.
+            ran.counts.timeouts = ran.counts.timeouts.max(copy.counts.timeouts);
+            census.add(&agreement, &ran);
+            if let Agreement::Differs(difference) = agreement {
+                differences.push((number, difference.to_string()));
+            }
+        }
+        Ok((census, differences))
     }
 }
 
 fn conform(
     args: &Conform,
     target: &Target,
-    replica: &Target,
+    replica: &ReplicaName,
     output: &mut Output,
 ) -> Result<Census, CliError> {
     let watch = Stopwatch::start();
-    let mut real = build(target)?;
-    let mut copy = build(replica)?;
-    let mut census = Census::default();
-    let mut next = 0;
-    while next < args.traces && !crew::told_to_stop() {
-        let end = args.traces.min(next + CHUNK);
-        compare_chunk(args.seed, next..end, copy.as_mut(), real.as_mut(), &mut census, output)?;
-        output.progress(format_args!(
-            "{target}: {} of {} traces, {} different",
-            end, args.traces, census.different
+    let mut crew = crew::crew(target, crew::jobs(args.jobs))?;
+    let shared = Shared {
+        args,
+        kind: target.kind(),
+        rules: replica.rules(),
+        watch: &watch,
+        next: AtomicU64::new(0),
+        found: Mutex::new(Found::default()),
+    };
+    std::thread::scope(|scope| {
+        let shared = &shared;
+        let workers: Vec<_> =
+            crew.iter_mut().map(|real| scope.spawn(move || shared.work(real.as_mut()))).collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            std::thread::park_timeout(TOLD_EVERY);
+            if let Ok(found) = shared.found.lock() {
+                let Census { traces, different, .. } = found.census;
+                output.progress(format_args!("{target}: {traces} traces, {different} different"));
+            }
+        }
+    });
+    let Found { census, mut differences, failed } =
+        shared.found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    differences.sort_unstable();
+    for (number, difference) in differences.iter().take(TOLD_MAX) {
+        output.line(format_args!(
+            "trace {number} of seed {}: first the replica, second the real program",
+            args.seed
         ));
-        next = end;
+        output.line(format_args!("  {difference}"));
     }
     output.clear();
     let elapsed = watch.elapsed();
@@ -130,36 +252,4 @@ fn conform(
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     });
     Ok(census)
-}
-
-fn compare_chunk(
-    seed: u64,
-    numbers: std::ops::Range<u64>,
-    copy: &mut dyn Subject,
-    real: &mut dyn Subject,
-    census: &mut Census,
-    output: &mut Output,
-) -> Result<(), SubjectError> {
-    let traces: Vec<_> = numbers.clone().map(|number| generator::generate(seed, number)).collect();
-    let real_runs = real.run(&traces, Options::HASHED)?;
-    let copy_runs = copy.run(&traces, Options::HASHED)?;
-    for (((number, trace), mut real_ran), mut copy_ran) in numbers.zip(&traces).zip(real_runs).zip(copy_runs)
-    {
-        if real_ran.digest != copy_ran.digest || real_ran.verdict != copy_ran.verdict {
-            // Only what is not equal at first sight is run again with its history.
-            real_ran = real.run_one(trace, Options::COMPARE)?;
-            copy_ran = copy.run_one(trace, Options::COMPARE)?;
-        }
-        let agreement = compare(&copy_ran, &real_ran);
-        census.add(&agreement, &real_ran);
-        if let Agreement::Differs(difference) = &agreement
-            && census.different <= TOLD_MAX
-        {
-            output.line(format_args!(
-                "trace {number} of seed {seed}: first the replica, second the real program"
-            ));
-            output.line(format_args!("  {difference}"));
-        }
-    }
-    Ok(())
 }

@@ -63,11 +63,12 @@ pub(super) fn run(args: &Doctor, output: &mut Output) -> Result<Status, CliError
     Ok(status)
 }
 
-/// An environment of another size and order, in a process without address randomisation.
+/// An environment of another size and order and another time zone, in a process without address randomisation.
 fn changed() -> Conditions {
     let filler =
         (0..64).rev().map(|n| (format!("TREEFALL_FILLER_{n}").into(), "x".repeat(97 * (n % 7 + 1)).into()));
-    Conditions { environment: filler.collect(), fixed_addresses: true }
+    let zone = ("TZ".into(), "Pacific/Chatham".into());
+    Conditions { environment: filler.chain([zone]).collect(), fixed_addresses: true }
 }
 
 fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, CliError> {
@@ -76,7 +77,10 @@ fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, C
     let mut second = build_under(target, &changed())?;
     let mut different = 0;
     for batch in numbers.chunks(BATCH) {
-        let traces: Vec<_> = batch.iter().map(|number| generator::generate(args.seed, *number)).collect();
+        let traces: Vec<_> = batch
+            .iter()
+            .map(|number| first.fitted(generator::generate(args.seed, *number)))
+            .collect();
         let backwards: Vec<_> = traces.iter().rev().cloned().collect();
         let once = first.run(&traces, Options::HASHED)?;
         let again = second.run(&backwards, Options::HASHED)?;

@@ -34,6 +34,7 @@ struct ReplaySummary {
     as_expected: usize,
     /// Runs of which nothing was expected.
     nothing_expected: usize,
+    cannot_be_played: usize,
     /// Runs that show the failure that their file tells of.
     showing: usize,
 }
@@ -62,6 +63,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         runs: 0,
         as_expected: 0,
         nothing_expected: 0,
+        cannot_be_played: 0,
         showing: 0,
     };
     for (path, scenario) in paths.iter().zip(&scenarios) {
@@ -73,7 +75,14 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
             )));
         }
         for target in &targets {
-            let checked = real.check(scenario, target, want(args))?;
+            let checked = match real.check(scenario, target, want(args)) {
+                Err(error) if error.unfit().is_some() => {
+                    output.line(format_args!("none {} on {target}: {error}", path.display()));
+                    summary.cannot_be_played += 1;
+                    continue;
+                }
+                checked => checked?,
+            };
             summary.runs += 1;
             summary.as_expected += usize::from(checked.is_good());
             summary.nothing_expected += usize::from(checked.expected.is_none());
@@ -85,8 +94,12 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         0 => String::new(),
         some => format!(" ({some} of which the file says nothing: clean is good)"),
     };
+    let unfit = match summary.cannot_be_played {
+        0 => String::new(),
+        some => format!("; {} could not be played", count(some as u64, "trace")),
+    };
     output.note(format_args!(
-        "{}, {}, {} as expected{expected}",
+        "{}, {}, {} as expected{expected}{unfit}",
         count(summary.scenarios as u64, "scenario"),
         count(summary.runs as u64, "run"),
         summary.as_expected,

@@ -77,10 +77,10 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     let mut places: Vec<Place> = find_programs();
     for name in &args.targets {
         for target in target::parse(name, &installed)? {
-            if let Target::Engine(place) = target
-                && !places.contains(&place)
+            if let Some(place) = target.place()
+                && !places.contains(place)
             {
-                places.push(place);
+                places.push(place.clone());
             }
         }
     }
@@ -89,17 +89,18 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
             "no keepalived on this machine: `apt-get install keepalived` makes the real program a target",
         );
     }
-    for place in places {
-        let Look { banner, release, why_not } = look(&place);
+    let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
+    for target in each {
+        let Look { banner, release, why_not } = look(&target);
         summary.real += 1;
         summary.real_allowed += usize::from(why_not.is_none());
         match (&banner, &why_not) {
-            (Some(banner), None) => output.line(format_args!("engine:{place}  {banner}: can be driven")),
-            (_, Some(why)) => output.line(format_args!("engine:{place}  cannot be driven: {why}")),
+            (Some(banner), None) => output.line(format_args!("{target}  {banner}: can be driven")),
+            (_, Some(why)) => output.line(format_args!("{target}  cannot be driven: {why}")),
             (None, None) => {}
         }
         output.object(&TargetObject {
-            target: format!("engine:{place}"),
+            target: target.to_string(),
             release,
             defects: Vec::new(),
             banner,
@@ -117,13 +118,14 @@ struct Look {
     why_not: Option<String>,
 }
 
-fn look(place: &Place) -> Look {
+fn look(target: &Target) -> Look {
+    let Some(place) = target.place() else { return Look { banner: None, release: None, why_not: None } };
     match Program::open(&place.path, place.root.as_deref()) {
         Err(error) => Look { banner: None, release: None, why_not: Some(error.to_string()) },
         Ok(program) => Look {
             banner: Some(program.banner().to_owned()),
             release: Some(program.release().to_string()),
-            why_not: build(&Target::Engine(place.clone())).err().map(|error| error.to_string()),
+            why_not: build(target).err().map(|error| error.to_string()),
         },
     }
 }

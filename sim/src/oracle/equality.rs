@@ -145,6 +145,19 @@ pub struct Census {
 }
 
 impl Census {
+    /// Counts what another counted.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { traces, whole, up_to_first_use, different, .. } = *other;
+        self.traces += traces;
+        self.whole += whole;
+        self.up_to_first_use += up_to_first_use;
+        self.different += different;
+        self.with_all_three += other.with_all_three;
+        self.with_memory_break += other.with_memory_break;
+        self.ended_badly += other.ended_badly;
+        self.records += other.records;
+    }
+
     /// Counts one comparison.
     pub fn add(&mut self, agreement: &Agreement, real: &Ran) {
         self.traces += 1;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use treefall_model::event::{EntryKind, Step};
+use treefall_model::event::{EntryKind, Step, SubjectKind};
 use treefall_model::law::Law;
 use treefall_model::release::Release;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
@@ -217,6 +217,18 @@ impl Expectation {
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         &self.failures
+    }
+
+    /// What is left of it for a subject of this kind: the laws that are judged of it, wherever they break.
+    #[must_use]
+    pub fn of_kind(&self, kind: SubjectKind) -> Self {
+        match kind {
+            SubjectKind::Replica | SubjectKind::Engine => self.clone(),
+            SubjectKind::Daemon => {
+                let laws = self.failures.iter().map(|failure| failure.law());
+                Self::broken(laws.filter(|law| law.judged_of(kind)).map(Failure::Law))
+            }
+        }
     }
 
     /// Compares what is expected with what a run showed.

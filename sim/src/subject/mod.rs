@@ -65,6 +65,11 @@ pub trait Subject: Send {
     /// The rules that its release goes by: a replica's own, a real program's by its banner.
     fn rules(&self) -> Rules;
 
+    /// The trace that comes nearest to `trace` and that it can be given. Only a daemon cannot be given all.
+    fn fitted(&self, trace: Trace) -> Trace {
+        trace
+    }
+
     /// Runs the traces, each for itself; the results are in their order.
     ///
     /// # Errors
@@ -105,6 +110,17 @@ pub enum SubjectError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl SubjectError {
+    /// Why the trace is none that the subject can be given, if that is what is wrong.
+    #[must_use]
+    pub fn unfit(&self) -> Option<&daemon::Unfit> {
+        match self {
+            Self::Daemon(daemon::DaemonError::Unfit(unfit)) => Some(unfit),
+            _ => None,
+        }
+    }
 }
 
 /// The subject that a target names. The one place where names become subjects.

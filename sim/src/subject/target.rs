@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release, Rules};
 
 /// The release in a replica's name.
@@ -102,6 +103,16 @@ pub enum Target {
 }
 
 impl Target {
+    /// Which of the three kinds it is.
+    #[must_use]
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::Replica(_) => SubjectKind::Replica,
+            Self::Engine(_) => SubjectKind::Engine,
+            Self::Daemon(_) => SubjectKind::Daemon,
+        }
+    }
+
     /// Where the real program is, if it is one.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {

@@ -5,7 +5,7 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_world::wire::RulesAs;
 
-use super::{Daemon, DaemonError};
+use super::{Daemon, DaemonError, config};
 use crate::subject::engine::Conditions;
 use crate::subject::program::Program;
 use crate::subject::{Options, Ran, Subject, SubjectError};
@@ -40,6 +40,10 @@ impl Subject for DaemonSubject {
 
     fn rules(&self) -> Rules {
         self.rules.rules()
+    }
+
+    fn fitted(&self, trace: Trace) -> Trace {
+        config::nearest(trace, self.rules())
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
