@@ -30,8 +30,10 @@ const PROFILE: i32 = 27;
 /// ILL, ABRT, BUS, FPE, SEGV.
 const CRASHES: [i32; 5] = [4, ABORT, 7, 8, 11];
 
-/// Instructions that a program that hangs is followed for.
+/// Most instructions that a program that hangs is followed for: each costs what a system call does, and more.
 const STEPS: u32 = 4_096;
+/// So many times at the outermost place are rounds enough of its loop.
+const ROUNDS: u32 = 8;
 
 /// The signal of the last crash.
 static SIGNAL: Single<u8> = Single::new(0);
@@ -45,9 +47,12 @@ struct Followed {
     progress: u64,
     /// The outermost place seen.
     outermost: Option<Registers>,
+    /// How often.
+    rounds: u32,
 }
 
-static FOLLOWED: Single<Followed> = Single::new(Followed { steps: 0, progress: 0, outermost: None });
+static FOLLOWED: Single<Followed> =
+    Single::new(Followed { steps: 0, progress: 0, outermost: None, rounds: 0 });
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
@@ -218,7 +223,7 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
         }
         return;
     }
-    FOLLOWED.set(Followed { steps: STEPS, progress: now, outermost: None });
+    FOLLOWED.set(Followed { steps: STEPS, progress: now, outermost: None, rounds: 0 });
     interrupted.set_step_by_step(true);
 }
 
@@ -233,11 +238,17 @@ unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *const u8) {
     let interrupted = unsafe { Interrupted::new(context) };
     let registers = interrupted.registers();
     followed.steps -= 1;
-    let is_outer = followed.outermost.is_none_or(|outermost| {
-        (registers.stack, outermost.instruction) > (outermost.stack, registers.instruction)
-    });
+    let place = |registers: Registers| (registers.stack, usize::MAX - registers.instruction);
+    let is_outer = followed.outermost.is_none_or(|outermost| place(registers) > place(outermost));
     if is_outer && !watching() && program::text_offset(registers.instruction).is_some() {
         followed.outermost = Some(registers);
+        followed.rounds = 0;
+    }
+    if followed.outermost.is_some_and(|outermost| place(registers) == place(outermost)) {
+        followed.rounds += 1;
+        if followed.rounds == ROUNDS {
+            followed.steps = 0;
+        }
     }
     let went_on = PROGRESS.load(Ordering::Relaxed) != followed.progress;
     if went_on || (followed.steps == 0 && followed.outermost.is_none()) {

@@ -23,7 +23,8 @@ pub struct Frame {
     pub home: Home,
     /// Its name, if a symbol tells it.
     pub function: Option<String>,
-    /// How far behind the function's beginning the program was; without a name, behind the file's.
+    /// How far behind the function's beginning the program was; without a name, behind the file's. 0 for the
+    /// innermost function of a hang: where in its loop it was found is chance.
     pub offset: u64,
 }
 
@@ -32,6 +33,7 @@ impl fmt::Display for Frame {
         let Self { home, function, offset } = self;
         match (home, function) {
             (Home::Engine, _) => f.write_str("treefall, in place of a handler or of main"),
+            (Home::Program, Some(function)) if *offset == 0 => f.write_str(function),
             (Home::Program, Some(function)) => write!(f, "{function}+{offset:#x}"),
             (Home::Program, None) => write!(f, "keepalived+{offset:#x}, a function without a symbol"),
             (Home::Library(library), Some(function)) => write!(f, "{function}+{offset:#x} in {library}"),

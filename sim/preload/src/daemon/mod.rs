@@ -239,9 +239,30 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
 /// namespaces and the folder that the daemon was given.
 pub fn lets_through(name: &str) -> bool {
     const LET_THROUGH: [&str; 24] = [
-        "socket", "connect", "bind", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "eventfd",
-        "inotify_init1", "pipe", "pipe2", "open", "open64", "openat", "creat", "fopen", "fopen64", "unlink",
-        "rename", "poll", "ppoll", "select",
+        "socket",
+        "connect",
+        "bind",
+        "send",
+        "sendto",
+        "sendmsg",
+        "recv",
+        "recvfrom",
+        "recvmsg",
+        "eventfd",
+        "inotify_init1",
+        "pipe",
+        "pipe2",
+        "open",
+        "open64",
+        "openat",
+        "creat",
+        "fopen",
+        "fopen64",
+        "unlink",
+        "rename",
+        "poll",
+        "ppoll",
+        "select",
     ];
     LET_THROUGH.contains(&name)
 }

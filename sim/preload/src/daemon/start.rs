@@ -122,7 +122,9 @@ fn ask() -> Option<Option<ScriptRef>> {
     let Shared { length, words, .. } = unsafe { *shared() };
     let command = core::str::from_utf8(&words[..length.min(COMMAND_MAX)]).unwrap_or_default();
     if command.is_empty() {
-        fatal(format_args!("a child of the daemon ended with status {status:#x} before it executed anything"));
+        fatal(format_args!(
+            "a child of the daemon ended with status {status:#x} before it executed anything"
+        ));
     }
     let name = command.split('\0').nth(1).unwrap_or_default();
     let Some(script) = drive::with(|session| session.world.script_named(name)) else {
@@ -184,7 +186,8 @@ fn learn(object: usize, script: ScriptRef) {
     const WORDS_MAX: usize = 64;
     let is_name = |at: &usize| {
         let name = text_at(object, *at);
-        name.is_some() && name.and_then(|name| drive::with(|session| session.world.script_named(name))) == Some(script)
+        name.is_some()
+            && name.and_then(|name| drive::with(|session| session.world.script_named(name))) == Some(script)
     };
     if let Some(at) = (0..WORDS_MAX).map(|word| word * 8).find(is_name) {
         // SAFETY: our own shared mapping.

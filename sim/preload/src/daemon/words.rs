@@ -134,7 +134,8 @@ fn of_kill(line: &str) -> Option<Line<'_>> {
     let (process, _) = rest.split_once(" with new state ")?;
     let (command, pid) = process.strip_suffix(')')?.rsplit_once('(')?;
     let script = command.trim_end_matches('\'').rsplit(' ').next()?;
-    let kind = Kind::KillFailed { pid: Pid::new(pid.parse().ok()?)?, signal: Signal::new(signal.parse().ok()?)? };
+    let kind =
+        Kind::KillFailed { pid: Pid::new(pid.parse().ok()?)?, signal: Signal::new(signal.parse().ok()?)? };
     Some(Line { script: Some(script), kind })
 }
 
@@ -204,14 +205,20 @@ mod tests {
                 LogLine::Failed { script, by: FailedBy::Signal(Signal::KILL) },
             ),
             ("VRRP_Script(a) considered unsuccessful on reload", LogLine::Carried { script, up: false }),
-            ("Script a child (PID 77) failed to terminate after kill", LogLine::FailedToTerminate { script, pid }),
+            (
+                "Script a child (PID 77) failed to terminate after kill",
+                LogLine::FailedToTerminate { script, pid },
+            ),
             ("Script a child (PID 77) lost", LogLine::Lost { script, pid }),
             (
                 "kill -15 of process /usr/bin/true a(77) with new state 2 failed with errno 1",
                 LogLine::KillFailed { script, pid, signal: Signal::TERM },
             ),
             ("Failed fork process", LogLine::ForkFailed { script }),
-            ("Backstop thread invoked: shutdown timer not running, child count 2", LogLine::Backstop { children: 2 }),
+            (
+                "Backstop thread invoked: shutdown timer not running, child count 2",
+                LogLine::Backstop { children: 2 },
+            ),
         ];
         for (line, expected) in table {
             assert_eq!(said(line), Some(expected), "{line}");

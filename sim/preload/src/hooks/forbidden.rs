@@ -7,9 +7,9 @@ use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicUsize;
 
+use crate::daemon;
 use crate::fatal::fatal;
 use crate::hooks::next;
-use crate::daemon;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
 use crate::stopped::{self, Registers};
 

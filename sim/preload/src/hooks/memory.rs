@@ -60,8 +60,7 @@ pub unsafe extern "C" fn free(block: *mut u8) {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
-    let Some(ours) = NonNull::new(block).filter(|_| !is_native() && heap::holds(block as usize))
-    else {
+    let Some(ours) = NonNull::new(block).filter(|_| !is_native() && heap::holds(block as usize)) else {
         if block.is_null() && !is_native() {
             return heap::allocate(size, 16);
         }

@@ -39,7 +39,11 @@ impl Teller {
     /// A result.
     pub(in crate::subject) fn read(&mut self, process: &Process, told: Told) -> Ran {
         let Told { mut observed, stopped, counts } = told;
-        let backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
+        let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
+        let hung = matches!(observed.verdict.outcome, Outcome::Hung { .. });
+        if let Some(frame) = backtrace.first_mut().filter(|frame| hung && frame.function.is_some()) {
+            frame.offset = 0;
+        }
         match &mut observed.verdict.outcome {
             Outcome::Survived => {}
             Outcome::Crashed { function, .. } | Outcome::Hung { function } => {

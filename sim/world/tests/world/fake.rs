@@ -80,7 +80,8 @@ impl<'t> Scheduler<'t> for Fake<'t> {
                 self.world.children_counted(count);
             }
             Op::Terminate => self.over = true,
-            Op::AddBase => {}
+            // These worlds have no instance.
+            Op::AddBase | Op::ShutdownTimerRuns(_) => {}
         }
         Ok(())
     }
