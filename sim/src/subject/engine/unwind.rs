@@ -207,7 +207,9 @@ fn mapping(line: &str) -> Option<Mapping> {
     let path = words.nth(2)?.trim_start();
     let number = |text| u64::from_str_radix(text, 16).ok();
     let (range, offset) = (number(start)?..number(end)?, number(offset)?);
-    path.starts_with('/').then(|| Mapping { range, offset, path: PathBuf::from(path) })
+    // Shared memory bears a device's name, in many places.
+    let is_file = path.starts_with('/') && !path.starts_with("/dev/");
+    is_file.then(|| Mapping { range, offset, path: PathBuf::from(path) })
 }
 
 fn sections(parsed: &ElfFile64<'_>) -> ExplicitModuleSectionInfo<Vec<u8>> {
@@ -240,6 +242,7 @@ mod tests {
         assert_eq!(mapping(line), Some(Mapping { range: 0x7f00..0x8f00, offset: 0x1000, path }));
         assert_eq!(mapping("7f00-8f00 rw-p 00000000 00:00 0 "), None);
         assert_eq!(mapping("7f00-8f00 rw-p 00000000 00:00 0          [stack]"), None);
+        assert_eq!(mapping("7f00-8f00 rw-s 00000000 00:01 17 /dev/zero (deleted)"), None);
         assert_eq!(mapping("nonsense"), None);
     }
 }
