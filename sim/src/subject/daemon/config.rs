@@ -25,7 +25,9 @@ pub enum Unfit {
     #[error("script {0} is no track script, and the daemon's vrrp process runs no other")]
     Kind(String),
     /// Times that the configuration cannot hold.
-    #[error("the {what} of script {name} is {span}, and this release's configuration takes multiples of {unit}")]
+    #[error(
+        "the {what} of script {name} is {span}, and this release's configuration takes multiples of {unit}"
+    )]
     Fraction {
         /// The script.
         name: String,
@@ -154,11 +156,9 @@ mod tests {
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
         let old = rules("2.2.7");
-        for (unfit, word) in [
-            (trace(half), "multiples of 1s"),
-            (trace(misc), "no track script"),
-            (trace(cost), "callback"),
-        ] {
+        for (unfit, word) in
+            [(trace(half), "multiples of 1s"), (trace(misc), "no track script"), (trace(cost), "callback")]
+        {
             let refused = texts(&unfit, old).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");
             assert!(texts(&nearest(unfit, old), old).is_ok());

@@ -20,11 +20,11 @@ use treefall_model::codec;
 use treefall_model::trace::Trace;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
-use super::{Options, Ran};
 use super::engine::process::Process;
 use super::engine::told::Teller;
 use super::engine::{Conditions, EngineError};
 use super::program::Program;
+use super::{Options, Ran};
 
 /// Traces that are sent at a time.
 const BATCH: usize = 64;
