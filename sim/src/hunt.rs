@@ -1,7 +1,7 @@
 //! The search: from seeds and numbers to the first trace of each signature.
 //!
-//! What always holds: results are taken in the order of trace numbers, in chunks of a fixed size, so that the
-//! finds and the number of traces at which a search ends are the same whatever the number of jobs.
+//! What always holds: results are taken in the order of trace numbers, in chunks whose sizes depend on nothing, so
+//! that the finds and the number of traces at which a search ends are the same whatever the number of jobs.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,11 @@ use treefall_world::Counts;
 use crate::generator;
 use crate::subject::{Options, Ran, Subject, SubjectError};
 
-/// Traces that are given out together. A search ends between traces, but looks at the clock between chunks.
-pub const CHUNK: u64 = 256;
+/// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
+/// end was run for nothing. On a real program that breaks at once that is most of the time there is.
+const CHUNK_FIRST: u64 = 2;
+/// Each chunk is twice the last, up to so many. A search looks at the clock between chunks.
+const CHUNK_MAX: u64 = 256;
 
 /// What to search, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -113,9 +116,9 @@ pub fn hunt(
     let mut tally = Tally::default();
     let baseline = known.clone();
     let end = plan.traces_max.unwrap_or(u64::MAX);
-    let mut next = 0;
+    let (mut next, mut length) = (0, CHUNK_FIRST);
     while next < end {
-        let chunk = next..end.min(next.saturating_add(CHUNK));
+        let chunk = next..end.min(next.saturating_add(length));
         let results = run_chunk(crew, plan.seed, chunk.clone())?;
         for (number, (trace, ran)) in chunk.clone().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
@@ -136,6 +139,7 @@ pub fn hunt(
             break;
         }
         next = chunk.end;
+        length = CHUNK_MAX.min(length * 2);
     }
     Ok(tally)
 }
