@@ -1,24 +1,21 @@
 //! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Signature, Verdict};
 
 use crate::cause::{Cause, cause};
 use crate::hunt::Find;
-use crate::shrink::small::{LEVELS, Level};
-use crate::shrink::{self, Limits, Shrunk, Size};
+use crate::scout::scout;
+use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::subject::backtrace::Frame;
-use crate::subject::replica::{probe_replica, run_replica};
+use crate::subject::replica::probe_replica;
 use crate::subject::{Options, Subject, SubjectError};
 
-/// Wakes of the largest traces of a [`Catalog`].
-pub const CATALOG_WAKES_MAX: usize = 3;
+/// Most runs of the replica in building up what is smaller than a shrunk find.
+pub const BUILD_UP_MAX: u64 = 20_000;
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;
@@ -79,50 +76,8 @@ impl Finding {
     }
 }
 
-/// The smallest traces that one release's replica shows each signature by, of all over a small alphabet
-/// ([`small`](crate::shrink::small)): each level is run once, when it is first asked for, for all finds.
-#[derive(Debug)]
-pub struct Catalog {
-    rules: Rules,
-    wakes_max: usize,
-    levels: [OnceLock<BTreeMap<Signature, (Size, Trace)>>; LEVELS.len()],
-}
-
-impl Catalog {
-    /// Of a replica with these rules, nothing run yet; of the traces with at most so many wakes.
-    #[must_use]
-    pub fn new(rules: Rules, wakes_max: usize) -> Self {
-        Self { rules, wakes_max, levels: [const { OnceLock::new() }; LEVELS.len()] }
-    }
-
-    /// The smallest trace that shows `signature` and is smaller than `size`.
-    #[must_use]
-    pub fn smaller(&self, signature: Signature, size: Size) -> Option<&Trace> {
-        let worth = |level: &Level| {
-            level.wakes <= self.wakes_max && (level.wakes, level.scripts) <= (size.wakes, size.scripts)
-        };
-        let worth = LEVELS.iter().zip(&self.levels).take_while(|(level, _)| worth(level));
-        let mut shown =
-            worth.filter_map(|(level, known)| known.get_or_init(|| self.run(*level)).get(&signature));
-        shown.next().filter(|(known, _)| *known < size).map(|(_, trace)| trace)
-    }
-
-    fn run(&self, level: Level) -> BTreeMap<Signature, (Size, Trace)> {
-        let mut best: BTreeMap<Signature, (Size, Trace)> = BTreeMap::new();
-        level.each(&mut |trace| {
-            let breaks = run_replica(trace, self.rules, Options::VERDICT).verdict.breaks;
-            for broken in breaks {
-                let size = Size::of(trace);
-                if best.get(&broken.signature).is_none_or(|(known, _)| size < *known) {
-                    best.insert(broken.signature, (size, trace.clone()));
-                }
-            }
-        });
-        best
-    }
-}
-
 /// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, asks for its cause.
+/// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica.
 ///
 /// # Errors
 /// When a subject cannot run.
@@ -130,20 +85,40 @@ pub fn work_out(
     subject: &mut dyn Subject,
     fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
     find: &Find,
-    catalog: &Catalog,
+    build_up_max: u64,
 ) -> Result<Finding, SubjectError> {
-    let (mut shrunk, shrunk_on) = shrink_on(subject, catalog.rules, find)?;
-    // Where no edit leads further down, a smaller trace may still be known.
-    let smaller = catalog.smaller(find.signature(), Size::of(&shrunk.trace));
-    if let Some(trace) = smaller
-        && has(&ask(subject, trace, find.signature())?, find.signature())
-    {
-        let known = Find { trace: trace.clone(), ..find.clone() };
-        let (further, _) = shrink_on(subject, catalog.rules, &known)?;
-        let (runs, slipped) = (shrunk.runs, shrunk.slipped);
-        shrunk = Shrunk { runs: runs + 1 + further.runs, slipped, ..further };
+    let (mut shrunk, shrunk_on) = shrink_on(subject, find)?;
+    if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers {
+        go_below(subject, find, &mut shrunk, build_up_max)?;
     }
     confirm(subject, fresh, find, shrunk, shrunk_on)
+}
+
+/// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
+fn go_below(
+    subject: &mut dyn Subject,
+    find: &Find,
+    shrunk: &mut Shrunk,
+    build_up_max: u64,
+) -> Result<(), SubjectError> {
+    let (signature, rules) = (find.signature(), subject.rules());
+    let mut left = build_up_max;
+    while left > 0 {
+        let scouted = |trace: &Trace| Ok::<_, SubjectError>(scout(trace, rules, signature));
+        let built = build_up(&shrunk.trace, signature, left, scouted)?;
+        left -= built.runs;
+        shrunk.runs += built.runs;
+        let Some(trace) = built.trace else { break };
+        // What the replica shows, the subject must show too.
+        let verdict = ask(subject, &trace, signature)?;
+        shrunk.runs += 1;
+        if !has(&verdict, signature) {
+            break;
+        }
+        let (further, _) = shrink_on(subject, &Find { trace, verdict, ..find.clone() })?;
+        shrunk.take(further);
+    }
+    Ok(())
 }
 
 /// The same for a find that is as small as it is to be.
@@ -196,12 +171,8 @@ fn ask(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result
     }
 }
 
-fn shrink_on(
-    subject: &mut dyn Subject,
-    rules: Rules,
-    find: &Find,
-) -> Result<(Shrunk, ShrunkOn), SubjectError> {
-    let signature = find.signature();
+fn shrink_on(subject: &mut dyn Subject, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+    let (signature, rules) = (find.signature(), subject.rules());
     let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
     if subject.kind() == SubjectKind::Replica {
         let judge = |trace: &Trace| ask(subject, trace, signature);
@@ -224,8 +195,7 @@ fn shrink_on(
     Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
 }
 
-/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds. Where
-/// edits lead no further, traces of up to `wakes_max` wakes are known from a [`Catalog`].
+/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds.
 ///
 /// # Errors
 /// As [`work_out`], of the first find for which it fails.
@@ -233,15 +203,15 @@ pub fn work_out_all(
     crew: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
     finds: &[Find],
-    wakes_max: usize,
+    build_up_max: u64,
 ) -> Result<Vec<Finding>, SubjectError> {
-    let Some(first) = crew.first() else { return Ok(Vec::new()) };
-    let catalog = Catalog::new(first.rules(), wakes_max);
     let next = AtomicUsize::new(0);
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
         let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
-        places.map(|(place, find)| (place, work_out(subject.as_mut(), &|| fresh(), find, &catalog))).collect()
+        places
+            .map(|(place, find)| (place, work_out(subject.as_mut(), &|| fresh(), find, build_up_max)))
+            .collect()
     };
     let mut done: Vec<(usize, Result<Finding, SubjectError>)> = std::thread::scope(|scope| {
         let crew = crew.iter_mut().take(finds.len().max(1));

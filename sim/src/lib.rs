@@ -24,6 +24,7 @@ pub mod oracle;
 pub mod report;
 pub mod roots;
 pub mod scenario;
+pub mod scout;
 pub mod shrink;
 pub mod subject;
 pub mod workload;

@@ -29,8 +29,8 @@ pub(super) struct Search<'s> {
     pub(super) known: BTreeSet<Signature>,
     pub(super) store: &'s Store,
     pub(super) jobs: usize,
-    /// How far smaller traces are looked for where edits lead no further.
-    pub(super) catalog_wakes: usize,
+    /// Most runs in building up what is smaller than a shrunk find.
+    pub(super) build_up_max: u64,
 }
 
 /// What came of it.
@@ -151,7 +151,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let tally = hunt(&mut subjects, search.plan, &mut known, &mut keeper)?;
     let finds = keeper.finds;
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
-    let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.catalog_wakes)?;
+    let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
     let keep_one = |finding: &Finding| keep(finding, search.plan.seed, search.store, &target);
     let reports = findings.iter().map(keep_one).collect::<Result<Vec<_>, _>>()?;
     output.clear();

@@ -8,7 +8,7 @@ use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
 use super::output::{Output, count};
 use super::{CliError, Status, Summary};
 use crate::cause::Cause;
-use crate::finding::CATALOG_WAKES_MAX;
+use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
 use crate::hunt::Plan;
 use crate::report::Store;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             known,
             store: &store,
             jobs,
-            catalog_wakes: CATALOG_WAKES_MAX,
+            build_up_max: BUILD_UP_MAX,
         };
         let searched = search(search_plan, output)?;
         show(target, args.seed, &searched, &store, output)?;

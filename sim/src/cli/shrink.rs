@@ -6,7 +6,7 @@ use super::args::Shrink;
 use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
 use super::{CliError, Status, Summary, crew, files};
-use crate::finding::{CATALOG_WAKES_MAX, Catalog, work_out};
+use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
 use crate::report::{self, write_whole};
 use crate::scenario;
@@ -57,8 +57,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         broken,
         verdict,
     };
-    let catalog = Catalog::new(subject.rules(), CATALOG_WAKES_MAX);
-    let finding = work_out(subject.as_mut(), &|| build(target), &find, &catalog)?;
+    let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
     let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
     let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };
     let text = scenario::write(&smaller);

@@ -30,8 +30,8 @@ const REPLICA_TRACES: u64 = 1_500;
 /// Traces of each real program's hunt: each that breaks memory costs a fork.
 const REAL_TRACES: u64 = 400;
 
-/// Wakes of the largest traces that shrinking tries all of: a hunt takes the time for more.
-const SURVEY_CATALOG_WAKES: usize = 1;
+/// Most runs in building up what is smaller than a shrunk find: a hunt takes the time for more.
+const SURVEY_BUILD_UP_MAX: u64 = 600;
 
 /// One subject of the survey.
 struct Row {
@@ -81,7 +81,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             known,
             store: &store,
             jobs,
-            catalog_wakes: SURVEY_CATALOG_WAKES,
+            build_up_max: SURVEY_BUILD_UP_MAX,
         };
         let mut searched = search(one, output)?;
         let hidden = look_behind(&row, args.seed, &mut searched, &store)?;

@@ -27,6 +27,11 @@ pub enum Edit {
     MergeIntoFirst {
         wake: usize,
     },
+    /// A wake and the next become one that comes late: the clock moves by this span.
+    MergeLate {
+        wake: usize,
+        span: Span,
+    },
     /// This place goes from every configuration.
     DropScript {
         script: usize,
@@ -191,6 +196,7 @@ impl Edit {
                 let advance = wakes.get(wake)?.advance;
                 merge(wakes, wake, advance)?;
             }
+            Self::MergeLate { wake, span } => merge(wakes, wake, Advance::By(span))?,
             Self::DropScript { script } => drop_script(setup, wakes, script)?,
             Self::DropLastScript { config } => {
                 setup.configs.get_mut(config)?.scripts.pop()?;
@@ -275,6 +281,7 @@ fn of_wakes(wakes: &[Wake], edits: &mut Vec<Edit>) {
     for wake in (0..length.saturating_sub(1)).rev() {
         edits.push(Edit::MergeWakes { wake });
         edits.push(Edit::MergeIntoFirst { wake });
+        edits.extend(SECONDS.map(|seconds| Edit::MergeLate { wake, span: Span::from_secs(seconds) }));
     }
 }
 

@@ -12,13 +12,14 @@
 //! trace at which no single edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the
 //! trace.
 
+mod build_up;
 mod edit;
 mod size;
-pub mod small;
 
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 
+pub use build_up::{Built, Seen, build_up};
 pub use edit::Edit;
 pub use size::Size;
 
@@ -52,6 +53,20 @@ pub struct Shrunk {
     pub minimal: bool,
     /// Other signatures met on the way, each with the first trace that showed it: new finds.
     pub slipped: Vec<(Signature, Trace)>,
+}
+
+impl Shrunk {
+    /// Takes the place of this by what was shrunk `further` from a smaller trace: runs and slipped signatures of both.
+    pub fn take(&mut self, further: Self) {
+        let (runs, accepted) = (self.runs + further.runs, self.accepted + further.accepted);
+        let mut slipped = std::mem::take(&mut self.slipped);
+        for (signature, trace) in further.slipped.iter() {
+            if slipped.iter().all(|(known, _)| known != signature) {
+                slipped.push((*signature, trace.clone()));
+            }
+        }
+        *self = Self { runs, accepted, slipped, ..further };
+    }
 }
 
 /// Shrinks `trace`, which has `signature` by `judge`.

@@ -1,0 +1,59 @@
+//! A run of the replica by who wants to know how the trace could go on: what is alive at its end, and when the next
+//! timer is due.
+//!
+//! Always: the run is cut short where the signature asked for shows, or no other break can follow.
+
+use treefall_model::digest::Digest;
+use treefall_model::event::{Event, Record, Step, SubjectKind};
+use treefall_model::id::Run;
+use treefall_model::index::IndexView;
+use treefall_model::judge::Judge;
+use treefall_model::observe::Observer;
+use treefall_model::release::Rules;
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Signature;
+
+use crate::shrink::Seen;
+use crate::subject::replica::Replica;
+
+struct Scout<'s> {
+    judge: Judge<'s>,
+    digest: Digest,
+    living: Vec<Run>,
+    gap: Option<Span>,
+}
+
+/// Runs `trace` on a replica that goes by `rules`, to see whether `signature` shows and how to go on.
+#[must_use]
+pub fn scout(trace: &Trace, rules: Rules, signature: Signature) -> Seen {
+    let judge = Judge::of(trace.setup(), SubjectKind::Replica);
+    let scout = Scout { judge, digest: Digest::new(), living: Vec::new(), gap: None };
+    let shows = |judge: &Judge<'_>| judge.breaks().iter().any(|broken| broken.signature == signature);
+    let run =
+        Replica::new(trace, rules, scout).run_while(|scout| !scout.judge.is_over() && !shows(&scout.judge));
+    let Scout { judge, digest, living, gap } = run.observer;
+    Seen { verdict: judge.finish(run.outcome), digest: digest.value(), living, gap }
+}
+
+impl Observer for Scout<'_> {
+    fn record(&mut self, record: &Record) {
+        self.digest.record(record);
+        match record.event {
+            Event::Started { run, .. } => self.living.push(run),
+            Event::Exited { run, .. } => self.living.retain(|other| *other != run),
+            Event::Blocked { deadline: Deadline::At(due) } => {
+                self.gap = Some(due.saturating_since(record.at))
+            }
+            Event::Blocked { deadline: Deadline::Never } => self.gap = None,
+            _ => {}
+        }
+        self.judge.record(record);
+    }
+
+    fn step<V: IndexView>(&mut self, step: Step, at: Instant, view: &V) {
+        if !self.judge.is_over() {
+            self.judge.step(step, at, view);
+        }
+    }
+}
