@@ -20,6 +20,7 @@ pub mod fuzzing;
 pub mod generator;
 pub mod hidden;
 pub mod hunt;
+pub mod optimum;
 pub mod oracle;
 pub mod report;
 pub mod roots;

@@ -1,0 +1,112 @@
+//! Whether what hunts find is shrunk to the optimum: `cargo run --release --example optimum -- --seeds 100`.
+//!
+//! For each of the eight defects alone (`replica:mended+DEFECT`), or each `--target` named instead: hunts with seeds
+//! 0 to N-1; every find is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
+//! of its signature that a search of all smaller ones knows (`treefall::optimum`). `first` are the traces that
+//! the hunts found first, each with the law that broke last in it, as `treefall shrink` takes it; `all` are all
+//! finds of the hunts. A find whose signature the search's alphabet does not have is counted apart. Prints those
+//! above the optimum, and exits with 1, if any of the first is.
+
+use std::process::ExitCode;
+
+use rayon::prelude::*;
+use treefall::finding::BUILD_UP_MAX;
+use treefall::model::release::Defect;
+use treefall::optimum::{Measured, Optima, measure};
+use treefall::subject::target::{ReplicaName, Target, parse};
+
+fn main() -> ExitCode {
+    let Some((seeds, targets)) = arguments(std::env::args().skip(1).collect()) else {
+        eprintln!("usage: optimum [--seeds N] [--target replica:NAME]..");
+        return ExitCode::from(2);
+    };
+    let sheets: Vec<(String, bool)> = targets.par_iter().map(|name| sheet(name, seeds)).collect();
+    let mut good = true;
+    for (text, fine) in sheets {
+        println!("{text}");
+        good &= fine;
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn arguments(words: Vec<String>) -> Option<(u64, Vec<ReplicaName>)> {
+    let (mut seeds, mut targets) = (100, Vec::new());
+    for pair in words.chunks(2) {
+        match pair {
+            [flag, number] if flag == "--seeds" => seeds = number.parse().ok()?,
+            [flag, name] if flag == "--target" => {
+                for target in parse(name, &[]).ok()? {
+                    let Target::Replica(name) = target else { return None };
+                    targets.push(name);
+                }
+            }
+            _ => return None,
+        }
+    }
+    if targets.is_empty() {
+        let eight = Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight());
+        targets = eight.map(|defect| ReplicaName { with: vec![defect], ..ReplicaName::mended() }).collect();
+    }
+    Some((seeds, targets))
+}
+
+/// What one target came to, as text, and whether all its first finds are at the optimum.
+fn sheet(name: &ReplicaName, seeds: u64) -> (String, bool) {
+    let optima = Optima::search(name.rules(), false);
+    let measured: Vec<Measured> =
+        (0..seeds).flat_map(|seed| measure(name, seed, BUILD_UP_MAX, &cpu)).collect();
+    let mut text = format!(
+        "replica:{}: optima of {} signatures in {} runs\n",
+        &name.to_string()[8..],
+        optima.len(),
+        optima.runs()
+    );
+    let mut good = true;
+    for (title, first) in [("first", true), ("all", false)] {
+        let some: Vec<&Measured> = measured.iter().filter(|one| one.first || !first).collect();
+        let (line, fine) = summary(&some, &optima);
+        text += &format!("  {title:<6}{line}\n");
+        good &= fine || !first;
+    }
+    for one in &measured {
+        if let Some((optimum, trace)) = optima.of(one.signature)
+            && one.structure > optimum
+        {
+            let first = if one.first { " (first)" } else { "" };
+            text += &format!(
+                "  above{first}: {} of seed {} trace {}: {:?} not {optimum:?}\n    {:?}\n    {trace:?}\n",
+                one.signature, one.seed, one.number, one.structure, one.trace
+            );
+        }
+    }
+    (text, good)
+}
+
+fn summary(measured: &[&Measured], optima: &Optima) -> (String, bool) {
+    let confirmed = measured.iter().filter_map(|one| Some((one, optima.of(one.signature)?.0)));
+    let confirmed: Vec<_> = confirmed.collect();
+    let at = confirmed.iter().filter(|(one, optimum)| one.structure <= *optimum).count();
+    let unsound = measured.iter().filter(|one| !one.sound).count();
+    let mut micros: Vec<u64> = measured.iter().map(|one| one.cost / 1_000).collect();
+    let mut runs: Vec<u64> = measured.iter().map(|one| one.runs).collect();
+    micros.sort_unstable();
+    runs.sort_unstable();
+    let middle = |numbers: &[u64]| numbers.get(numbers.len() / 2).copied().unwrap_or(0);
+    let millis = |micros: u64| micros as f64 / 1_000.0;
+    let line = format!(
+        "{at} of {} at the optimum, {} not in the alphabet, {unsound} not minimal or confirmed; CPU {:.1} ms in \
+         the middle, {:.1} at most; {} runs in the middle",
+        confirmed.len(),
+        measured.len() - confirmed.len(),
+        millis(middle(&micros)),
+        millis(micros.last().copied().unwrap_or(0)),
+        middle(&runs),
+    );
+    (line, at == confirmed.len() && unsound == 0)
+}
+
+/// What this thread has used of a processor, in nanoseconds; 0 where the kernel does not tell.
+fn cpu() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,208 @@
+//! The shrinker against the optimum, which a search of all smaller traces tells without it; and what shrinking
+//! promises besides: signatures met on the way are kept, runs are counted, and what is called minimal is.
+//!
+//! Here a few seeds and a small alphabet; `cargo run --release --example optimum -- --seeds 100` takes a hundred and a
+//! large one.
+
+use std::collections::BTreeSet;
+
+use treefall::cause::Cause;
+use treefall::finding::{BUILD_UP_MAX, Finding, ShrunkOn, work_out};
+use treefall::generator::generate;
+use treefall::hunt::{Find, Plan, hunt};
+use treefall::optimum::{Measured, Optima, measure};
+use treefall::report;
+use treefall::shrink::{Limits, Shrunk, Size, is_minimal, shrink};
+use treefall::subject::replica::run_replica;
+use treefall::subject::target::ReplicaName;
+use treefall::subject::{Options, Ran, Subject, SubjectError};
+use treefall_model::event::{Step, SubjectKind};
+use treefall_model::law::Law;
+use treefall_model::release::{Defect, Release, Rules};
+use treefall_model::time::Instant;
+use treefall_model::trace::{Trace, Wake};
+use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
+
+/// Seeds of each defect in `cargo test`.
+const SEEDS: u64 = 4;
+
+#[test]
+fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
+    let mut above = Vec::new();
+    for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
+        let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
+        let optima = Optima::search(name.rules(), true);
+        assert!(!optima.is_empty(), "{defect} shows nothing in {} traces", optima.runs());
+        let measured = (0..SEEDS).flat_map(|seed| measure(&name, seed, BUILD_UP_MAX, &|| 0));
+        for Measured { seed, number, first, signature, trace, structure, sound, .. } in measured {
+            assert!(sound, "{signature} of trace {number}, seed {seed}: not minimal or confirmed");
+            let optimum = optima.of(signature).filter(|(optimum, _)| first && structure > *optimum);
+            above.extend(optimum.map(|(optimum, smaller)| {
+                format!("{defect}, {signature} of trace {number}, seed {seed}: {structure:?} not {optimum:?}\n{trace:?}\n{smaller:?}")
+            }));
+        }
+    }
+    assert!(above.is_empty(), "{}", above.join("\n"));
+}
+
+#[test]
+fn a_shrinker_that_goes_by_single_edits_alone_is_seen_to_miss_the_optimum() {
+    // What the test above could not tell would be worth nothing: without building up, some finds stay above.
+    let defect = Defect::ExitErasesTwice;
+    let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
+    let optima = Optima::search(name.rules(), true);
+    let measured = (0..2 * SEEDS).flat_map(|seed| measure(&name, seed, 0, &|| 0));
+    let above =
+        measured.filter(|one| optima.of(one.signature).is_some_and(|(least, _)| one.structure > least));
+    assert!(above.count() > 0);
+}
+
+fn rules(release: &str) -> Rules {
+    Rules::of(Release::parse(release).expect("a release of the table"))
+}
+
+/// The first trace that breaks the memory of 2.3.1, shrunk; and how often the judge was asked.
+fn shrunk() -> (Shrunk, Signature, u64) {
+    let judge = |trace: &Trace| run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict;
+    let found = (0..100).map(|number| generate(1, number)).find_map(|trace| {
+        let verdict = judge(&trace);
+        let signature = verdict.memory_break()?.signature;
+        Some((trace, verdict, signature))
+    });
+    let (trace, verdict, signature) = found.expect("a hundred traces break the memory of 2.3.1");
+    let mut asked = 0;
+    let judge = |trace: &Trace| {
+        asked += 1;
+        Ok::<_, ()>(judge(trace))
+    };
+    let shrunk =
+        shrink(trace, verdict, signature, Limits::default(), judge).expect("the judge has no errors");
+    (shrunk, signature, asked)
+}
+
+#[test]
+fn runs_are_counted_and_what_slips_is_kept_with_a_trace_that_shows_it() {
+    let (shrunk, signature, asked) = shrunk();
+    assert_eq!(shrunk.runs, asked);
+    assert!(!shrunk.slipped.is_empty(), "other signatures lie on the way");
+    let mut known = BTreeSet::from([signature]);
+    for (slipped, trace) in &shrunk.slipped {
+        assert!(known.insert(*slipped), "{slipped} twice");
+        let verdict = run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict;
+        assert!(verdict.breaks.iter().any(|broken| broken.signature == *slipped), "{slipped} by {trace:?}");
+    }
+}
+
+#[test]
+fn a_bound_on_runs_is_kept_and_told() {
+    let (whole, signature, _) = shrunk();
+    let judge = |trace: &Trace| Ok::<_, ()>(run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict);
+    let longer: Vec<Wake> = std::iter::repeat_n(Wake::next_timer(), 9).collect();
+    let (setup, wakes) = whole.trace.into_parts();
+    let trace = Trace::new(setup, [wakes, longer].concat()).expect("still a trace");
+    let limits = Limits { runs_max: 2, pairs: true };
+    let cut = shrink(trace, whole.verdict, signature, limits, judge).expect("the judge has no errors");
+    assert_eq!((cut.runs, cut.minimal), (2, false));
+}
+
+/// Breaks one law if at least so many wakes bring a SIGHUP.
+fn reloads(many: usize) -> impl Fn(&Trace) -> Result<Verdict, ()> {
+    let signature = Signature { law: Law::Progress, step: Step::Blocked, entry: None };
+    move |trace| {
+        let shows = trace.wakes().iter().filter(|wake| wake.hup.is_some()).count() >= many;
+        let broken = || Break { signature, at: Instant::START, records: 0, detail: String::new() };
+        Ok(Verdict { breaks: shows.then(broken).into_iter().collect(), outcome: Outcome::Survived })
+    }
+}
+
+#[test]
+fn the_second_check_refuses_each_trace_that_is_one_step_too_large() {
+    let judge = reloads(2);
+    let signature = Signature { law: Law::Progress, step: Step::Blocked, entry: None };
+    let found = (0..100)
+        .map(|number| generate(1, number))
+        .find(|trace| judge(trace).is_ok_and(|verdict| !verdict.is_clean()) && trace.wakes().len() > 5);
+    let found = found.expect("some trace reloads twice");
+    let verdict = judge(&found).expect("the judge has no errors");
+    let small =
+        shrink(found, verdict, signature, Limits::default(), &judge).expect("the judge has no errors");
+    assert_eq!(Size::of(&small.trace).wakes, 2);
+    assert_eq!(is_minimal(&small.trace, signature, &judge).map(|(minimal, _)| minimal), Ok(true));
+    // One wake more, one signal more, another order: each is one step from the smallest.
+    let (setup, wakes) = small.trace.into_parts();
+    let longer = [wakes.clone(), vec![Wake::next_timer()]].concat();
+    let mut louder = wakes.clone();
+    louder[0].term = true;
+    let mut turned = wakes;
+    turned[1] = turned[1].clone().signals_first();
+    for wakes in [longer, louder, turned] {
+        let trace = Trace::new(setup.clone(), wakes).expect("still a trace");
+        let (minimal, runs) = is_minimal(&trace, signature, &judge).expect("the judge has no errors");
+        assert!(!minimal && runs > 0, "{trace:?}");
+    }
+}
+
+/// A replica of 2.3.1 that says it is a real program of the release that `rules` are of, and hides what it breaks on
+/// a trace with fewer wakes than it is told.
+struct Pretender {
+    rules: Rules,
+    wakes_min: usize,
+}
+
+impl Subject for Pretender {
+    fn kind(&self) -> SubjectKind {
+        SubjectKind::Engine
+    }
+
+    fn name(&self) -> String {
+        "replica:2.3.1".to_owned()
+    }
+
+    fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        let run = |trace: &Trace| {
+            let mut ran = run_replica(trace, rules("2.3.1"), options);
+            if trace.wakes().len() < self.wakes_min {
+                ran.verdict.breaks.clear();
+            }
+            ran
+        };
+        Ok(traces.iter().map(run).collect())
+    }
+}
+
+/// What comes of the first memory break of 2.3.1 on a pretender.
+fn pretended(replica: Rules, wakes_min: usize) -> Finding {
+    let build = || -> Result<Box<dyn Subject>, SubjectError> {
+        Ok(Box::new(Pretender { rules: replica, wakes_min }))
+    };
+    let mut crew = vec![build().expect("a pretender")];
+    let plan = Plan { seed: 1, traces_max: Some(200), all: false };
+    let mut finds = Vec::<Find>::new();
+    hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a pretender runs");
+    let find = finds.last().expect("something is found");
+    assert!(find.verdict.memory_break().is_some());
+    work_out(crew[0].as_mut(), &build, find, BUILD_UP_MAX).expect("a pretender runs")
+}
+
+#[test]
+fn a_real_find_is_shrunk_on_the_replica_and_no_further_than_the_real_program_confirms() {
+    let agreed = pretended(rules("2.3.1"), 0);
+    assert_eq!((agreed.shrunk_on, agreed.trace.wakes().len()), (ShrunkOn::ReplicaConfirmed, 1));
+    // The replica would go down to one wake: the program does not show it there.
+    let refused = pretended(rules("2.3.1"), 3);
+    assert_eq!((refused.shrunk_on, refused.trace.wakes().len()), (ShrunkOn::ReplicaConfirmed, 3));
+    assert!(refused.minimal && refused.confirmed);
+}
+
+#[test]
+fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which_is_told() {
+    let finding = pretended(Rules::mended(), 2);
+    assert_eq!((finding.shrunk_on, finding.trace.wakes().len()), (ShrunkOn::RealBecauseReplicaDiffers, 2));
+    assert_eq!(finding.cause, Cause::NotInReplica);
+    let text = report::finding(&finding, "trace 0 of seed 1", &[], "treefall replay");
+    assert!(text.contains("on the real program: the replica does not show it"), "{text}");
+}
