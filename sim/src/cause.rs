@@ -3,11 +3,12 @@
 //! No table leads from a signature to a defect. What is mended and makes the find vanish is a cause; if
 //! nothing does, the find is not known.
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::subject::replica::probe_replica;
+use crate::subject::replica::probe_replica_as;
 
 /// What the ablation says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,17 +33,17 @@ impl Cause {
     }
 }
 
-/// The cause of `signature` in `trace` under `rules`.
+/// The cause of `signature` in `trace` under `rules`, as far as a subject of this kind shows it.
 #[must_use]
-pub fn cause(trace: &Trace, signature: Signature, rules: Rules) -> Cause {
-    if !shows(trace, signature, rules) {
+pub fn cause(kind: SubjectKind, trace: &Trace, signature: Signature, rules: Rules) -> Cause {
+    let shows = |rules| {
+        let breaks = probe_replica_as(kind, trace, rules, signature).breaks;
+        breaks.iter().any(|broken| broken.signature == signature)
+    };
+    if !shows(rules) {
         return Cause::NotInReplica;
     }
-    let mends = |defect: &Defect| !shows(trace, signature, rules.without(*defect));
+    let mends = |defect: &Defect| !shows(rules.without(*defect));
     let defects: Vec<_> = rules.defects.iter().filter(mends).collect();
     if defects.is_empty() { Cause::NotKnown } else { Cause::Known(defects) }
-}
-
-fn shows(trace: &Trace, signature: Signature, rules: Rules) -> bool {
-    probe_replica(trace, rules, signature).breaks.iter().any(|broken| broken.signature == signature)
 }

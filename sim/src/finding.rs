@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Signature, Verdict};
+use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
 use crate::cause::{Cause, cause};
 use crate::hunt::Find;
 use crate::scout::scout;
 use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::subject::backtrace::Frame;
-use crate::subject::replica::probe_replica;
+use crate::subject::replica::{probe_replica, probe_replica_as};
 use crate::subject::{Options, Subject, SubjectError};
 
 /// Most runs of the replica in building up what is smaller than a shrunk find.
@@ -88,7 +88,8 @@ pub fn work_out(
     build_up_max: u64,
 ) -> Result<Finding, SubjectError> {
     let (mut shrunk, shrunk_on) = shrink_on(subject, find)?;
-    if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers {
+    // What is built up is judged as a replica shows it, and a daemon shows less.
+    if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && subject.kind() != SubjectKind::Daemon {
         go_below(subject, find, &mut shrunk, build_up_max)?;
     }
     confirm(subject, fresh, find, shrunk, shrunk_on)
@@ -143,8 +144,13 @@ fn confirm(
     shrunk_on: ShrunkOn,
 ) -> Result<Finding, SubjectError> {
     let signature = find.signature();
-    let (minimal, checks) =
-        shrink::is_minimal(&shrunk.trace, signature, |trace| ask(subject, trace, signature))?;
+    let (minimal, checks) = shrink::is_minimal(&shrunk.trace, signature, |trace| match shrunk_on {
+        // A daemon takes long to ask: what its replica does not show either is not asked of it.
+        ShrunkOn::ReplicaConfirmed if subject.kind() == SubjectKind::Daemon => {
+            ask_both(subject, trace, signature)
+        }
+        _ => ask(subject, trace, signature),
+    })?;
     let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
     Ok(Finding {
@@ -153,7 +159,7 @@ fn confirm(
         minimal,
         runs: shrunk.runs + checks,
         shrunk_on,
-        cause: cause(&shrunk.trace, signature, subject.rules()),
+        cause: cause(subject.kind(), &shrunk.trace, signature, subject.rules()),
         confirmed: once == twice && has(&once.verdict, signature),
         digest: once.digest,
         backtrace: once.backtrace,
@@ -167,8 +173,18 @@ fn confirm(
 fn ask(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result<Verdict, SubjectError> {
     match subject.kind() {
         SubjectKind::Replica => Ok(probe_replica(trace, subject.rules(), signature)),
+        SubjectKind::Daemon if subject.fitted(trace.clone()) != *trace => {
+            // It cannot be given this one, which so shows nothing.
+            Ok(Verdict { breaks: Vec::new(), outcome: Outcome::Survived })
+        }
         _ => subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
     }
+}
+
+/// What a real program does with a trace, asked only where its replica shows the signature.
+fn ask_both(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result<Verdict, SubjectError> {
+    let expected = probe_replica_as(subject.kind(), trace, subject.rules(), signature);
+    if has(&expected, signature) { ask(subject, trace, signature) } else { Ok(expected) }
 }
 
 fn shrink_on(subject: &mut dyn Subject, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
@@ -178,20 +194,14 @@ fn shrink_on(subject: &mut dyn Subject, find: &Find) -> Result<(Shrunk, ShrunkOn
         let judge = |trace: &Trace| ask(subject, trace, signature);
         return Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::Itself));
     }
-    if !has(&probe_replica(&trace, rules, signature), signature) {
+    if !has(&probe_replica_as(subject.kind(), &trace, rules, signature), signature) {
         let limits = Limits { runs_max: REAL_RUNS_MAX, pairs: false };
         let judge = |trace: &Trace| ask(subject, trace, signature);
         let shrunk = shrink::shrink(trace, verdict, signature, limits, judge)?;
         return Ok((shrunk, ShrunkOn::RealBecauseReplicaDiffers));
     }
     // The replica says what is not worth a try; what it takes, the real program must show too.
-    let judge = |trace: &Trace| {
-        let expected = probe_replica(trace, rules, signature);
-        if !has(&expected, signature) {
-            return Ok(expected);
-        }
-        ask(subject, trace, signature)
-    };
+    let judge = |trace: &Trace| ask_both(subject, trace, signature);
     Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
 }
 

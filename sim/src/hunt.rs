@@ -153,10 +153,8 @@ fn run_chunk(
     let numbers: Vec<u64> = numbers.collect();
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
-        let traces: Vec<Trace> = numbers
-            .iter()
-            .map(|number| subject.fitted(generator::generate(seed, *number)))
-            .collect();
+        let traces: Vec<Trace> =
+            numbers.iter().map(|number| subject.fitted(generator::generate(seed, *number))).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
         Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
     };

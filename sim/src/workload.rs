@@ -48,6 +48,17 @@ pub fn steady(scripts: u16, wakes: u32, reload_every: u32) -> Result<Trace, Trac
     Trace::new(setup, plan.wakes)
 }
 
+/// `reloads` reloads a millisecond apart, of a configuration with `scripts` scripts that run on.
+///
+/// # Errors
+/// When so many are more than a trace may hold.
+pub fn reloading(scripts: u16, reloads: u32) -> Result<Trace, TraceError> {
+    let scripts = (0..scripts).map(|place| Script::new(Name::numbered(usize::from(place))));
+    let setup = Setup { configs: vec![Config { scripts: scripts.collect() }], ..Setup::default() };
+    let reload = Wake::new(Advance::By(Span::from_millis(1))).hup(ConfigId(0));
+    Trace::new(setup, vec![reload; reloads as usize])
+}
+
 struct Plan<'i> {
     scripts: u16,
     interval: &'i dyn Fn(u16) -> u64,

@@ -4,6 +4,7 @@
 //! ignored, with the reason. Programs are those that `sim/tests/equality.rs` takes. The long run is `treefall conform
 //! --target daemon:PATH --for TIME`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -138,7 +139,9 @@ fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
             !matches!(compare(&copy, &ran), Agreement::Differs(_))
         };
         if !agrees(right) || agrees(wrong) {
-            return Err(format!("trace {number}: the daemon does not side with {} as it is", defect.name()).into());
+            return Err(
+                format!("trace {number}: the daemon does not side with {} as it is", defect.name()).into()
+            );
         }
     }
     Ok(())
@@ -153,9 +156,9 @@ fn shows(number: u64, right: Rules, wrong: Rules) -> bool {
 }
 
 fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/queued-timeout-and-reload/timer-first.toml");
-    let text = std::fs::read_to_string(file)?;
-    let trace = scenario::parse("timer-first.toml", &text).map_err(|error| error.to_string())?.trace;
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/queued-timeout-and-reload/timer-first.toml");
+    let trace = scenario::load(Path::new(file)).map_err(|error| error.to_string())?.trace;
     let replica = run_replica_as(SubjectKind::Replica, &trace, Rules::of(release), KEPT);
     let engine = build(&Target::Engine(place.clone()))?.run_one(&trace, KEPT)?;
     let daemon = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
@@ -182,7 +185,10 @@ fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
 fn with_itself(place: &Place, _: Release) -> Result<(), Failed> {
     let target = Target::Daemon(place.clone());
     let other = Conditions {
-        environment: vec![("TZ".into(), "Pacific/Chatham".into()), ("FILLER".into(), "x".repeat(3_000).into())],
+        environment: vec![
+            ("TZ".into(), "Pacific/Chatham".into()),
+            ("FILLER".into(), "x".repeat(3_000).into()),
+        ],
         fixed_addresses: true,
     };
     let (mut one, mut two) = (build(&target)?, build_under(&target, &other)?);
@@ -221,7 +227,17 @@ fn unfit_is_refused(place: &Place, _: Release) -> Result<(), Failed> {
 /// A treefall that is killed outright, in the middle of a daemon's work, leaves no process.
 fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
     let mut treefall = std::process::Command::new(env!("CARGO_BIN_EXE_treefall"))
-        .args(["conform", "--for", "1h", "--jobs", "1", "--seed", "9", "--target", &format!("daemon:{place}")])
+        .args([
+            "conform",
+            "--for",
+            "1h",
+            "--jobs",
+            "1",
+            "--seed",
+            "9",
+            "--target",
+            &format!("daemon:{place}"),
+        ])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()?;
@@ -232,7 +248,7 @@ fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
     if !started || family.is_empty() {
         return Err("no daemon was started".into());
     }
-    let gone = wait_until(|| family.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()));
+    let gone = wait_until(|| family.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
     if gone { Ok(()) } else { Err(format!("of {family:?} some are still there").into()) }
 }
 
@@ -250,7 +266,9 @@ fn wait_until(is_so: impl Fn() -> bool) -> bool {
 fn children_of(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The children, and theirs, as soon as the program itself is among them.

@@ -8,6 +8,7 @@ use treefall::finding::{BUILD_UP_MAX, work_out_all};
 use treefall::hunt::{Find, Plan, Tally, hunt};
 use treefall::subject::target::{ReplicaName, Target, parse};
 use treefall::subject::{Subject, build};
+use treefall_model::event::SubjectKind;
 use treefall_model::release::Defect;
 use treefall_model::verdict::Signature;
 
@@ -40,7 +41,7 @@ fn each_of_the_eight_alone_is_found_and_told_by_its_cause() {
         let (finds, _) = search(&Target::Replica(name.clone()), 1, TRACES, 2);
         assert!(!finds.is_empty(), "{defect} was not found");
         for find in finds {
-            let told = cause(&find.trace, find.signature(), name.rules());
+            let told = cause(SubjectKind::Replica, &find.trace, find.signature(), name.rules());
             assert_eq!(told, Cause::Known(vec![defect]), "{} of trace {}", find.signature(), find.number);
         }
     }

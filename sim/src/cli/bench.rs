@@ -1,4 +1,4 @@
-//! `treefall bench`: events a second, side by side in one run.
+//! `treefall bench`: events a second, side by side in one run; of a whole daemon, what a reload takes.
 
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
@@ -8,8 +8,9 @@ use super::findings::Stopwatch;
 use super::output::Output;
 use super::targets::table;
 use super::{CliError, Status, Summary, crew};
-use crate::subject::{Options, build, program};
-use crate::workload::steady;
+use crate::subject::target::Target;
+use crate::subject::{Options, Subject, build, program};
+use crate::workload::{reloading, steady};
 
 /// Runs of each row: the best is told, for a shared machine's noise only ever slows.
 const RUNS: u32 = 5;
@@ -24,6 +25,19 @@ struct BenchObject {
     history_events: u64,
     external_per_second: u64,
     history_per_second: u64,
+}
+
+/// Reloads of the trace that a daemon is measured with.
+const RELOADS: u32 = 500;
+
+/// What a reload of a daemon takes, for machines. The fields are stable.
+#[derive(Serialize)]
+struct ReloadObject {
+    target: String,
+    scripts: u16,
+    reloads: u32,
+    reload_micros: u64,
+    trace_micros: u64,
 }
 
 #[derive(Serialize)]
@@ -44,6 +58,10 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     let mut sheet = table(["target", "scripts", "checked", "external events/s", "history events/s"]);
     for target in crew::targets(&names)? {
         let mut subject = build(&target)?;
+        if matches!(target, Target::Daemon(_)) {
+            reloads(subject.as_mut(), &target, args, output)?;
+            continue;
+        }
         for scripts in &args.scripts {
             let trace =
                 steady(*scripts, args.wakes, 0).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -89,11 +107,57 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     }
     output.clear();
     output.object(&Summary { summary: BenchSummary { measurements: sheet.row_count() } });
-    output.line(sheet);
-    output.line(
-        "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
-    );
+    if sheet.row_count() > 0 {
+        output.line(sheet);
+        output.line(
+            "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
+        );
+    }
     Ok(Status::Good)
+}
+
+/// What a reload of the whole daemon takes: a trace with many, less one with none, by their number.
+fn reloads(
+    subject: &mut dyn Subject,
+    target: &Target,
+    args: &Bench,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    for scripts in &args.scripts {
+        let mut best = [std::time::Duration::MAX; 2];
+        for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
+            let trace = reloading(*scripts, reloads).map_err(|error| CliError::Usage(error.to_string()))?;
+            for _ in 0..RUNS {
+                output.progress(format_args!("{target}, {scripts} scripts, {reloads} reloads"));
+                let watch = Stopwatch::start();
+                let ran = subject.run_one(&trace, Options::VERDICT)?;
+                if ran.counts.reloads != u64::from(reloads) {
+                    return Err(CliError::Harness(format!(
+                        "{target} carried out {} of {reloads} reloads",
+                        ran.counts.reloads
+                    )));
+                }
+                *best = (*best).min(watch.elapsed());
+            }
+        }
+        let [none, all] = best;
+        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let each = all.saturating_sub(none) / RELOADS;
+        output.clear();
+        output.line(format_args!(
+            "{target}: a reload with {scripts} scripts takes {} us, a trace of its own {} us before anything happens",
+            micros(each),
+            micros(none)
+        ));
+        output.object(&ReloadObject {
+            target: target.to_string(),
+            scripts: *scripts,
+            reloads: RELOADS,
+            reload_micros: micros(each),
+            trace_micros: micros(none),
+        });
+    }
+    Ok(())
 }
 
 fn millions(rate: u64) -> String {

@@ -77,10 +77,8 @@ fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, C
     let mut second = build_under(target, &changed())?;
     let mut different = 0;
     for batch in numbers.chunks(BATCH) {
-        let traces: Vec<_> = batch
-            .iter()
-            .map(|number| first.fitted(generator::generate(args.seed, *number)))
-            .collect();
+        let traces: Vec<_> =
+            batch.iter().map(|number| first.fitted(generator::generate(args.seed, *number))).collect();
         let backwards: Vec<_> = traces.iter().rev().cloned().collect();
         let once = first.run(&traces, Options::HASHED)?;
         let again = second.run(&backwards, Options::HASHED)?;
