@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use treefall::generator::generate;
-use treefall::model::event::{Record, SubjectKind};
+use treefall::model::event::{End, Event, LogLine, Record, SubjectKind};
+use treefall::model::id::StartNo;
 use treefall::model::observe::Options;
 use treefall::model::release::{Defect, Release, Rules};
-use treefall::model::trace::Trace;
+use treefall::model::time::Span;
+use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::roots::find_programs;
 use treefall::scenario;
@@ -49,10 +51,12 @@ fn main() -> ExitCode {
 
 type Test = fn(&Place, Release) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test); 8] = [
     ("replica and daemon agree on random traces", agree),
     ("a wrong script layer is caught", wrong_is_caught),
     ("replica, engine and daemon tell the same of the crash of 2468", all_three_agree),
+    ("a second start that fails leaves the first run running", failed_start_changes_nothing),
+    ("a shutdown waits a second for the instance", shutdown_waits_for_the_instance),
     ("a daemon agrees with itself under other conditions", with_itself),
     ("what a daemon cannot be given is refused with its name", unfit_is_refused),
     ("nothing is left behind when treefall is gone", nothing_is_left),
@@ -118,6 +122,7 @@ fn agree(place: &Place, release: Release) -> Result<(), Failed> {
 fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
     let right = Rules::of(release);
     let flip = |defect| if right.has(defect) { right.without(defect) } else { right.with(defect) };
+    let mut caught = 0;
     for defect in [
         Defect::SkippedRunStillStarts,
         Defect::LostChildRetriedForEver,
@@ -143,8 +148,13 @@ fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
                 format!("trace {number}: the daemon does not side with {} as it is", defect.name()).into()
             );
         }
+        caught += 1;
     }
-    Ok(())
+    if caught >= 2 {
+        Ok(())
+    } else {
+        Err(format!("only {caught} wrong layers were there to be caught").into())
+    }
 }
 
 /// Whether right and wrong rules tell different things of a trace, before a freed entry is used.
@@ -180,6 +190,41 @@ fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
         return Err(format!("engine {}, daemon {}", engine.verdict.outcome, daemon.verdict.outcome).into());
     }
     Ok(())
+}
+
+/// keepalived.md says that a start which fails leaves the script idle; where runs overlap, the daemon says otherwise.
+fn failed_start_changes_nothing(place: &Place, release: Release) -> Result<(), Failed> {
+    let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
+    let setup = Setup {
+        configs: vec![Config { scripts: vec![script] }],
+        fork_failures: [StartNo(1)].into(),
+        ..Setup::default()
+    };
+    let trace = Trace::new(setup, vec![Wake::next_timer(); 3])?;
+    let ran = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
+    let skips =
+        ran.records.iter().filter(|record| matches!(record.event, Event::Logged(LogLine::Skipped { .. })));
+    let skips: Vec<_> = skips.map(|record| record.at.as_micros()).collect();
+    let failed = ran.counts.failed_starts > 0;
+    if skips != [1_000_000, 2_000_000, 3_000_000]
+        || failed != release.defects().has(Defect::SkippedRunStillStarts)
+    {
+        return Err(format!("skipped at {skips:?}, failed {failed}: {:?}", ran.records).into());
+    }
+    Ok(())
+}
+
+fn shutdown_waits_for_the_instance(place: &Place, _: Release) -> Result<(), Failed> {
+    let setup = Setup { configs: vec![Config::default()], ..Setup::default() };
+    let wakes =
+        vec![Wake::new(Advance::By(Span::from_secs(5))).term(), Wake::next_timer(), Wake::next_timer()];
+    let trace = Trace::new(setup, wakes)?;
+    let ran = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
+    let ended = ran.records.last().map(|record| (record.at.as_micros(), record.event));
+    if ended == Some((6_000_000, Event::Ended(End::LoopReturned))) {
+        return Ok(());
+    }
+    Err(format!("it ended with {ended:?}").into())
 }
 
 fn with_itself(place: &Place, _: Release) -> Result<(), Failed> {

@@ -1,7 +1,7 @@
 //! The library that is preloaded into the real keepalived, takes it over and drives its scheduler.
 //!
-//! It stands before libc ([`hooks`]). In the one program that its parent means ([`start`]) it never lets `main`
-//! begin: it finds out how the program lays out its data ([`calibrate`], [`search`], [`layout`]), then runs traces on the
+//! It stands before libc ([`hooks`]). In the one program that its parent means ([`start`]) it lets `main` begin for
+//! a whole daemon alone ([`daemon`]); else never: it finds out how the program lays out its data ([`calibrate`], [`search`], [`layout`]), then runs traces on the
 //! program's own functions ([`drive`], [`program`], [`callbacks`]) with the world of `treefall_world` around
 //! them, and answers its parent ([`serve`]). In every other program each hook goes straight on.
 //!

@@ -125,6 +125,20 @@ fn a_start_that_fails_leaves_the_script_idle_and_the_next_tick_armed() {
     assert_eq!(ops(&mut world, tick(of(0, 0))).len(), 2, "idle: it starts now");
 }
 
+/// As the whole real 2.2.7 has it; the description that the world was written from says that it becomes idle.
+#[test]
+fn a_second_start_that_fails_leaves_the_first_run_running() {
+    let mut setup = setup(vec![script(0)]);
+    setup.fork_failures.insert(StartNo(1));
+    let trace = Trace::new(setup, vec![]).expect("a valid trace");
+    let mut world = with(Defect::SkippedRunStillStarts, &trace);
+    assert_eq!(ops(&mut world, tick(of(0, 0))).len(), 2);
+    assert_eq!(ops(&mut world, tick(of(0, 0))).len(), 1, "it fails");
+    heard(&mut world);
+    ops(&mut world, tick(of(0, 0)));
+    assert_eq!(heard(&mut world)[1], "log 0@0 already running", "the first run is not forgotten");
+}
+
 #[test]
 fn each_timeout_of_a_stubborn_child_is_answered_more_strongly() {
     let mut immortal = stubborn(0);

@@ -46,6 +46,27 @@ fn with_children_they_are_told_to_die_and_the_backstop_is_armed() {
 }
 
 #[test]
+fn an_instance_is_given_a_second_and_children_that_are_left_then_a_tenth_more() {
+    let trace = trace(vec![], vec![]);
+    let timer = Op::AddShutdownTimer { handler: Handler::ShutdownTimer, after: s(1) };
+    let begin_with = |children| {
+        let mut world = world(&trace).with_instance();
+        let asked = ops_with(&mut world, begin(Handler::TerminateStart), children);
+        (world, asked)
+    };
+    let (mut world, asked) = begin_with(0);
+    assert_eq!(asked, [Op::CountChildren, timer, Op::ShutdownTimerRuns(true)]);
+    let over = ops_with(&mut world, begin(Handler::ShutdownTimer), 0);
+    assert_eq!(over, [Op::ShutdownTimerRuns(false), Op::CountChildren, Op::Terminate]);
+    let (mut world, asked) = begin_with(2);
+    let term = Op::TerminateChildren { signal: Signal::TERM, ending: Ending::Shutdown };
+    assert_eq!(asked, [Op::CountChildren, term, timer, Op::ShutdownTimerRuns(true)]);
+    let backstop = Op::AddShutdownTimer { handler: Handler::Backstop, after: ms(100) };
+    let over = ops_with(&mut world, begin(Handler::ShutdownTimer), 1);
+    assert_eq!(over, [Op::ShutdownTimerRuns(false), Op::CountChildren, backstop]);
+}
+
+#[test]
 fn a_stubborn_child_is_killed_at_the_end_of_its_grace() {
     let mut patient = stubborn(0);
     (patient.interval, patient.timeout) = (s(60), s(60));
