@@ -15,12 +15,15 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::fatal::fatal;
 use crate::program;
 use crate::shelter::{Left, escape, is_sheltered, restorer};
-use crate::single::Single;
+use crate::single::{Mode, Single, mode};
 use crate::stopped::{self, Registers};
 use crate::sys;
 
-/// CPU time from one tick to the next, in milliseconds.
-const TICK_MILLIS: u64 = 40;
+/// CPU time from one tick to the next, in milliseconds. A scheduler's operation takes microseconds, and of hunts that
+/// meet many hangs most of the time goes by here.
+const TICK_MILLIS: u64 = 10;
+/// The same for a daemon, which reads files and loads libraries between its calls.
+const DAEMON_TICK_MILLIS: u64 = 40;
 /// Of the stack that signals are handled on.
 const STACK_BYTES: usize = 64 << 10;
 
@@ -65,7 +68,7 @@ static LAST_PROGRESS: AtomicU64 = AtomicU64::new(0);
 /// Ticks in a row that found the harness's own code at work on one and the same thing.
 static OWN_TICKS: AtomicU64 = AtomicU64::new(0);
 /// So many are a fault of the harness: ten seconds and more.
-const OWN_TICKS_MAX: u64 = 250;
+const OWN_TICKS_MAX: u64 = 1_000;
 
 /// Whether the harness's own code is at work.
 pub fn watching() -> bool {
@@ -126,7 +129,8 @@ pub fn install() {
 
 /// Starts the watch over CPU time; a forked process begins without it.
 pub fn start_clock() {
-    sys::tick_cpu(TICK_MILLIS);
+    let is_daemon = matches!(mode(), Mode::Daemon | Mode::Script);
+    sys::tick_cpu(if is_daemon { DAEMON_TICK_MILLIS } else { TICK_MILLIS });
 }
 
 /// Stops it.
