@@ -109,10 +109,10 @@ impl Law {
         }
     }
 
-    /// Whether it is judged of a subject of this kind. A daemon shows neither its dispatches nor what its entries'
-    /// arguments point at; of `timers-in-order` the killers' part is left, which no defect is known to break.
+    /// Whether a subject of this kind shows all that the law speaks of, so that what breaks it on a replica breaks it
+    /// there too. A daemon shows neither its dispatches nor what its entries' arguments point at.
     #[must_use]
-    pub const fn judged_of(self, subject: SubjectKind) -> bool {
+    pub const fn shown_whole_by(self, subject: SubjectKind) -> bool {
         match subject {
             SubjectKind::Replica | SubjectKind::Engine => true,
             SubjectKind::Daemon => {

@@ -44,7 +44,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Runs that shrinking took, the check of minimality included.
     pub runs: u64,
-    /// No single removal or simplification keeps the signature; checked by itself, on the subject.
+    /// No single removal or simplification keeps the signature; checked by itself, on the subject (of a
+    /// daemon, where its replica shows it).
     pub minimal: bool,
     /// On what it was shrunk.
     pub shrunk_on: ShrunkOn,

@@ -6,7 +6,7 @@
 use treefall_model::event::LogLine;
 
 use crate::single::{Mode, has_world, mode};
-use crate::{daemon, drive};
+use crate::{daemon, drive, sys};
 
 /// Longest line that is looked at.
 const LINE_MAX: usize = 256;
@@ -19,7 +19,7 @@ pub unsafe fn line(format: *const u8, arguments: *mut u8) {
     unsafe extern "C" {
         fn vsnprintf(buffer: *mut u8, bytes: usize, format: *const u8, arguments: *mut u8) -> i32;
     }
-    if !has_world() {
+    if !has_world() && mode() != Mode::Parent {
         return;
     }
     let mut buffer = [0_u8; LINE_MAX];
@@ -29,6 +29,10 @@ pub unsafe fn line(format: *const u8, arguments: *mut u8) {
     let Ok(line) = core::str::from_utf8(&buffer[..length]) else { return };
     if mode() == Mode::Daemon {
         daemon::line(line);
+    } else if mode() == Mode::Parent {
+        // It tells why a daemon never comes to its first fork.
+        sys::write_all(2, line.as_bytes());
+        sys::write_all(2, b"\n");
     } else if let Some(by) = daemon::late(line) {
         drive::with(|session| session.world.logged(LogLine::Late { by }));
     }

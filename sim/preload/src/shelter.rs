@@ -67,6 +67,8 @@ global_asm!(
     "jmp 2b",
     // Where an escape ends up that found no frame of a shelter to go back to.
     "treefall_apart:",
+    // The frame stays as it is: whoever comes here may have to escape once more.
+    "sub rsp, 64",
     "mov edi, eax",
     "call [rip + {apart}]",
     "ud2",

@@ -56,10 +56,11 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
         }
     }
     let mut sheet = table(["target", "scripts", "checked", "external events/s", "history events/s"]);
+    let mut measurements = 0;
     for target in crew::targets(&names)? {
         let mut subject = build(&target)?;
         if matches!(target, Target::Daemon(_)) {
-            reloads(subject.as_mut(), &target, args, output)?;
+            measurements += reloads(subject.as_mut(), &target, args, output)?;
             continue;
         }
         for scripts in &args.scripts {
@@ -106,7 +107,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
         }
     }
     output.clear();
-    output.object(&Summary { summary: BenchSummary { measurements: sheet.row_count() } });
+    output.object(&Summary { summary: BenchSummary { measurements: measurements + sheet.row_count() } });
     if sheet.row_count() > 0 {
         output.line(sheet);
         output.line(
@@ -122,7 +123,7 @@ fn reloads(
     target: &Target,
     args: &Bench,
     output: &mut Output,
-) -> Result<(), CliError> {
+) -> Result<usize, CliError> {
     for scripts in &args.scripts {
         let mut best = [std::time::Duration::MAX; 2];
         for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
@@ -157,7 +158,7 @@ fn reloads(
             trace_micros: micros(none),
         });
     }
-    Ok(())
+    Ok(args.scripts.len())
 }
 
 fn millions(rate: u64) -> String {

@@ -116,7 +116,7 @@ fn real_targets(args: &Matrix) -> Result<Vec<(Target, Release)>, CliError> {
             Ok((target, release))
         }
         _ => Err(CliError::Usage(format!(
-            "`{target}`: every replica release is in the table; name real programs"
+            "`{target}`: every replica release is in the table; name real programs, as `engine:PATH`"
         ))),
     };
     crew::targets(&args.targets)?.into_iter().map(real).collect()

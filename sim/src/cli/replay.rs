@@ -76,7 +76,8 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         }
         for target in &targets {
             let checked = match real.check(scenario, target, want(args)) {
-                Err(error) if error.unfit().is_some() => {
+                // A bisection is told that it cannot be told.
+                Err(error) if error.unfit().is_some() && !args.bisect => {
                     output.line(format_args!("none {} on {target}: {error}", path.display()));
                     summary.cannot_be_played += 1;
                     continue;
@@ -104,7 +105,12 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         count(summary.runs as u64, "run"),
         summary.as_expected,
     ));
-    let good = if args.bisect { summary.showing == 0 } else { summary.runs == summary.as_expected };
+    let good = if args.bisect {
+        summary.showing == 0
+    } else {
+        // What was not played at all is not good.
+        summary.runs > 0 && summary.runs == summary.as_expected
+    };
     output.object(&Summary { summary });
     Ok(if good { Status::Good } else { Status::Failure })
 }

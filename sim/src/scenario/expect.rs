@@ -219,14 +219,14 @@ impl Expectation {
         &self.failures
     }
 
-    /// What is left of it for a subject of this kind: the laws that are judged of it, wherever they break.
+    /// What is left of it for a subject of this kind: the laws that it shows whole, wherever they break.
     #[must_use]
     pub fn of_kind(&self, kind: SubjectKind) -> Self {
         match kind {
             SubjectKind::Replica | SubjectKind::Engine => self.clone(),
             SubjectKind::Daemon => {
                 let laws = self.failures.iter().map(|failure| failure.law());
-                Self::broken(laws.filter(|law| law.judged_of(kind)).map(Failure::Law))
+                Self::broken(laws.filter(|law| law.shown_whole_by(kind)).map(Failure::Law))
             }
         }
     }

@@ -50,12 +50,12 @@ struct Known {
     cleaning: bool,
     /// A shutdown began.
     ending: bool,
-    /// The script whose tick said just now that it skips a run.
-    skipped: Option<ScriptRef>,
+    /// A tick said just now that it skips a run.
+    skipped: bool,
     /// The script whose start failed last.
     unstarted: Option<ScriptRef>,
-    /// The texts of the configurations, and how many there are.
-    configs: (usize, usize),
+    /// The texts of the configurations.
+    configs: &'static [String],
     /// The descriptor of the copy that the daemon reads its configuration from; below 0: it reads the file.
     copy: i32,
 }
@@ -66,9 +66,9 @@ const NOTHING: Known = Known {
     reload: false,
     cleaning: false,
     ending: false,
-    skipped: None,
+    skipped: false,
     unstarted: None,
-    configs: (0, 0),
+    configs: &[],
     copy: -1,
 };
 
@@ -84,7 +84,7 @@ fn change(what: impl FnOnce(&mut Known)) {
 fn stage(configs: Vec<String>) {
     let configs: &'static [String] = configs.leak();
     change(|known| {
-        *known = Known { configs: (configs.as_ptr() as usize, configs.len()), copy: known.copy, ..NOTHING };
+        *known = Known { configs, copy: known.copy, ..NOTHING };
     });
     write_config(0);
 }
@@ -92,14 +92,17 @@ fn stage(configs: Vec<String>) {
 /// The daemon keeps its configuration in this file of memory from now on. Its vrrp process will have it for reading
 /// alone.
 pub fn keeps_copy(fd: i32) {
-    change(|known| known.copy = sys::aside(fd));
+    let copy = sys::aside(fd);
+    if fd >= 0 && copy < 0 {
+        // What is not written to it would not be read.
+        sys::exit(crate::EXIT_NO_MEMORY);
+    }
+    change(|known| known.copy = copy);
 }
 
 /// What the daemon will read as its configuration is that of this number.
 fn write_config(number: usize) {
-    let Known { configs: (start, count), copy, .. } = KNOWN.get();
-    // SAFETY: the leaked list of `stage`.
-    let configs = unsafe { core::slice::from_raw_parts(start as *const String, count) };
+    let Known { configs, copy, .. } = KNOWN.get();
     let Some(text) = configs.get(number) else { fatal(format_args!("there is no configuration {number}")) };
     let written = if copy >= 0 {
         sys::replace(copy, text.as_bytes())
@@ -113,7 +116,7 @@ fn write_config(number: usize) {
 
 /// Looks at the indexes as they are in the daemon's own master.
 fn look(step: Step) {
-    drive::with(|session| session.master = if serve::has_layout() { program::master() } else { 0 });
+    drive::with(|session| session.master = program::master());
     drive::look(step);
 }
 
@@ -130,7 +133,7 @@ pub fn settle() {
             drive::with(|session| session.world.termination_begins());
         }
     }
-    change(|known| known.skipped = None);
+    change(|known| known.skipped = false);
 }
 
 /// Something is seen that no reload does.
@@ -149,7 +152,7 @@ pub fn block() -> [Option<Descriptor>; 2] {
         known.term = false;
     });
     settle_all();
-    drive::with(|session| session.master = if serve::has_layout() { program::master() } else { 0 });
+    drive::with(|session| session.master = program::master());
     drive::block()
 }
 
@@ -174,7 +177,7 @@ pub fn read_signal() -> Option<Signal> {
 
 /// The daemon reads the clock: another tick may have begun, which arms the next before anything else.
 pub fn reads_clock() {
-    change(|known| known.skipped = None);
+    change(|known| known.skipped = false);
 }
 
 /// The daemon registers a descriptor with epoll, or (`added` false) takes it out.
@@ -216,11 +219,11 @@ fn reload() {
 
 fn logged(line: LogLine) {
     settle();
-    if let LogLine::Skipped { script, .. } = line {
+    if let LogLine::Skipped { .. } = line {
         if !KNOWN.get().ending {
             look(Step::AddTimer);
         }
-        change(|known| known.skipped = Some(script));
+        change(|known| known.skipped = true);
     }
     drive::with(|session| session.world.logged(line));
 }
@@ -238,7 +241,7 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
 /// Whether a call that the engine would not let through is harmless in a daemon: it reaches nothing but the
 /// namespaces and the folder that the daemon was given.
 pub fn lets_through(name: &str) -> bool {
-    const LET_THROUGH: [&str; 24] = [
+    const LET_THROUGH: [&str; 20] = [
         "socket",
         "connect",
         "bind",
@@ -252,12 +255,8 @@ pub fn lets_through(name: &str) -> bool {
         "inotify_init1",
         "pipe",
         "pipe2",
-        "open",
-        "open64",
         "openat",
         "creat",
-        "fopen",
-        "fopen64",
         "unlink",
         "rename",
         "poll",

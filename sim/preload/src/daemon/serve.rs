@@ -26,31 +26,18 @@ use crate::{drive, fatal, guard, heap, hooks, program, stopped, sys};
 struct Server {
     socket: i32,
     results: Option<Results>,
-    /// The program's trees can be looked at.
-    has_layout: bool,
     /// The daemon's files; each text ends in zero.
     config: &'static str,
     pid_file: &'static str,
     root: &'static str,
 }
 
-static SERVER: Single<Server> = Single::new(Server {
-    socket: -1,
-    results: None,
-    has_layout: false,
-    config: "\0",
-    pid_file: "\0",
-    root: "\0",
-});
+static SERVER: Single<Server> =
+    Single::new(Server { socket: -1, results: None, config: "\0", pid_file: "\0", root: "\0" });
 
 /// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
 static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
 const LINE_MAX: usize = 120;
-
-/// Whether the program's trees can be looked at.
-pub fn has_layout() -> bool {
-    SERVER.get().has_layout
-}
 
 /// The path of the configuration, ending in zero.
 pub fn config_path() -> &'static str {
@@ -103,17 +90,27 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
     } else {
         reply
     };
-    let fits = matches!(reply, Reply::Ready(_)) && sys::write_file(config, files.text.as_bytes());
+    let reply = if matches!(reply, Reply::Ready(_)) && !sys::write_file(config, files.text.as_bytes()) {
+        serve::refused(format!("{} cannot be written", files.config))
+    } else {
+        reply
+    };
+    let fits = matches!(reply, Reply::Ready(_));
     // Standard input and output were inherited as the socket and the library: nothing that the daemon reads or
     // prints may come near them.
     let aside = sys::aside(socket);
+    if aside < 0 {
+        let why =
+            String::from("no descriptor above 900 can be had; raise the limit of open files (`ulimit -n`)");
+        serve::send(socket, &serve::refused(why));
+        return false;
+    }
     sys::same_as(2, socket);
     sys::same_as(2, 1);
     let socket = aside;
     SERVER.set(Server {
         socket,
         results: Some(results),
-        has_layout: fits,
         config,
         pid_file: text(&files.pid_file),
         root: text(&files.root),
@@ -218,7 +215,6 @@ fn begin(staged: &Staged, options: &Options) {
 
 /// The daemon was left: the result is written, the process ends.
 fn left(how: Left) -> ! {
-    guard::stop_clock();
     if mode() == Mode::Script {
         // The process that only asks has nothing to tell but that it failed.
         sys::exit(CHILD_FATAL);
@@ -233,6 +229,7 @@ fn left(how: Left) -> ! {
         results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
         sys::exit(CHILD_FATAL)
     };
+    guard::stop_clock();
     let fits = results.push(&serve::told(ran).to_bytes());
     sys::exit(if fits { CHILD_DONE } else { serve::CHILD_FULL })
 }

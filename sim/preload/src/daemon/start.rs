@@ -80,7 +80,7 @@ fn start_child() -> i32 {
     drive::check_limit();
     settle_all();
     // The tick has armed the next, and has been looked at if it said that it skips a run.
-    if skipped.is_none() && !KNOWN.get().ending {
+    if !skipped && !KNOWN.get().ending {
         look(Step::AddTimer);
     }
     // Entries of a broken memory tell nothing.

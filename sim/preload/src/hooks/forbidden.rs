@@ -18,8 +18,7 @@ unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: u
     // SAFETY: the stubs hand over a constant text.
     let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
     match mode() {
-        Mode::Script => return,
-        Mode::Daemon if daemon::lets_through(name) => return,
+        Mode::Daemon | Mode::Script if daemon::lets_through(name) => return,
         _ => {}
     }
     // SAFETY: the stubs hand over the registers that they were called with.
@@ -119,7 +118,7 @@ macro_rules! forbidden {
 }
 
 forbidden! {
-    vfork execl execlp execle posix_spawn posix_spawnp system daemon
+    vfork execl execlp execle execvpe execveat fexecve posix_spawn posix_spawnp system daemon
     pthread_create waitid wait wait3 wait4
     clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
     socket connect bind send sendto sendmsg recv recvfrom recvmsg

@@ -65,9 +65,9 @@ fn is_real(fd: i32) -> bool {
     off() || mode() == Mode::Daemon && !(TIMER_FD..=EPOLL_FD).contains(&fd)
 }
 
-/// Whether a log line goes straight on: one of a daemon's child that is only asked goes nowhere.
+/// Whether a log line goes straight on: one of a daemon's never does.
 fn log_is_off() -> bool {
-    mode() != Mode::Script && off()
+    !matches!(mode(), Mode::Parent | Mode::Script) && off()
 }
 
 /// Whether a call that asks what time it is goes straight on: a daemon's clock never does.

@@ -9,6 +9,7 @@ use super::fail;
 use super::next::next;
 use crate::daemon;
 use crate::fatal::fatal;
+use crate::guard;
 use crate::single::{Mode, mode};
 
 /// Whether the call goes straight on. What is left is the daemon's: the engine's programs make no such call.
@@ -178,6 +179,7 @@ macro_rules! of_path {
         /// As libc's.
         #[cfg_attr(panic = "abort", unsafe(no_mangle))]
         pub unsafe extern "C" fn $name(path: *const c_char, $($value: $type),*) -> $result {
+            guard::progress();
             // SAFETY: the caller's own path.
             let other = unsafe { Path::of(path) };
             let path = other.as_ref().map_or(path, |other| other.bytes.as_ptr().cast());

@@ -17,6 +17,10 @@ const SECOND: Span = Span::from_secs(1);
 /// one is rounded to the nearest millisecond, another up to a tenth of one).
 const FINEST: Span = Span::from_millis(1);
 
+/// The longest times that the configuration takes; what is longer it ignores with a warning (seen on the real
+/// 2.2.7).
+const LONGEST: Span = Span::from_secs(4_294);
+
 /// What of a trace the daemon of a release cannot be given.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +41,16 @@ pub enum Unfit {
         span: Span,
         /// What it has to be a multiple of.
         unit: Span,
+    },
+    /// Times that the configuration ignores.
+    #[error("the {what} of script {name} is {span}, and keepalived's configuration takes {LONGEST} at most")]
+    TooLong {
+        /// The script.
+        name: String,
+        /// `interval` or `timeout`.
+        what: &'static str,
+        /// How long.
+        span: Span,
     },
     /// Handlers of the daemon are not seen when they begin.
     #[error("the setup lets each callback cost time, and the daemon does not show when one begins")]
@@ -73,6 +87,9 @@ fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
         if span.as_micros() % unit.as_micros() != 0 {
             return Err(Unfit::Fraction { name: name(), what, span, unit });
         }
+        if span > LONGEST {
+            return Err(Unfit::TooLong { name: name(), what, span });
+        }
     }
     Ok(())
 }
@@ -95,7 +112,7 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
     let (mut setup, wakes) = trace.clone().into_parts();
     setup.costs.callback = Span::ZERO;
     let unit = unit(rules).as_micros();
-    let whole = |span: Span| Span::from_micros(span.as_micros().div_ceil(unit) * unit);
+    let whole = |span: Span| Span::from_micros(span.as_micros().div_ceil(unit) * unit).min(LONGEST);
     for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
         script.kind = ScriptKind::Track;
         script.interval = whole(script.interval);
@@ -152,13 +169,17 @@ mod tests {
     #[test]
     fn a_trace_that_the_file_cannot_say_is_refused_and_its_nearest_is_not() {
         let half = |setup: &mut Setup| setup.configs[0].scripts[0].timeout = Span::from_micros(500_000);
+        let long = |setup: &mut Setup| setup.configs[0].scripts[0].interval = Span::from_secs(5_000);
         let misc = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Misc;
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
         let old = rules("2.2.7");
-        for (unfit, word) in
-            [(trace(half), "multiples of 1s"), (trace(misc), "no track script"), (trace(cost), "callback")]
-        {
+        for (unfit, word) in [
+            (trace(half), "multiples of 1s"),
+            (trace(misc), "no track script"),
+            (trace(long), "at most"),
+            (trace(cost), "callback"),
+        ] {
             let refused = texts(&unfit, old).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");
             assert!(texts(&nearest(unfit, old), old).is_ok());

@@ -83,7 +83,13 @@ impl Daemon {
     /// A [`DaemonError`] when it does not.
     pub fn start(program: &Program, conditions: &Conditions) -> Result<Self, DaemonError> {
         program.engine_offsets().map_err(EngineError::from)?;
-        let mut process = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS)?;
+        let started = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS);
+        let mut process = started.map_err(|error| match error {
+            EngineError::Spawn { source, .. } => {
+                DaemonError::Namespaces { why: format!("unshare: {source}") }
+            }
+            other => other.into(),
+        })?;
         let files = Files {
             mount: MOUNT.to_owned(),
             config: CONFIG.to_owned(),

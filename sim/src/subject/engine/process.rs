@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use treefall_world::wire::{MESSAGE_MAX, Reply, Request, VARIABLE, Wire as _};
@@ -94,7 +95,7 @@ impl Process {
         }
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
-        let path = program.path().to_path_buf();
+        let path = PathBuf::from(&words[0]);
         let child = spawn(&mut command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
         Ok(Self { child, is_wrapped: !before.is_empty(), socket, complaints })
