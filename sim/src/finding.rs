@@ -8,14 +8,14 @@ use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
 use crate::cause::{Cause, cause};
 use crate::hunt::Find;
-use crate::scout::scout;
+use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::subject::backtrace::Frame;
 use crate::subject::replica::{probe_replica, probe_replica_as};
 use crate::subject::{Options, Subject, SubjectError};
 
 /// Most runs of the replica in building up what is smaller than a shrunk find.
-pub const BUILD_UP_MAX: u64 = 20_000;
+pub const BUILD_UP_MAX: u64 = 60_000;
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;
@@ -104,12 +104,14 @@ fn go_below(
     build_up_max: u64,
 ) -> Result<(), SubjectError> {
     let (signature, rules) = (find.signature(), subject.rules());
+    let mut scouts = Scouts::new(rules, signature);
     let mut left = build_up_max;
     while left > 0 {
-        let scouted = |trace: &Trace| Ok::<_, SubjectError>(scout(trace, rules, signature));
+        let before = scouts.runs();
+        let scouted = |trace: &Trace| Ok::<_, SubjectError>(scouts.look(trace));
         let built = build_up(&shrunk.trace, signature, left, scouted)?;
         left -= built.runs;
-        shrunk.runs += built.runs;
+        shrunk.runs += scouts.runs() - before;
         let Some(trace) = built.trace else { break };
         // What the replica shows, the subject must show too.
         let verdict = ask(subject, &trace, signature)?;

@@ -3,6 +3,8 @@
 //!
 //! Always: the run is cut short where the signature asked for shows, or no other break can follow.
 
+use std::collections::BTreeMap;
+
 use treefall_model::digest::Digest;
 use treefall_model::event::{Event, Record, Step, SubjectKind};
 use treefall_model::id::Run;
@@ -22,6 +24,38 @@ struct Scout<'s> {
     digest: Digest,
     living: Vec<Run>,
     gap: Option<Span>,
+}
+
+/// Who looks for one signature on a replica, and remembers each trace that was looked at: who builds up from several
+/// traces one after the other, and in several ways from each, comes by most traces again.
+pub struct Scouts {
+    rules: Rules,
+    signature: Signature,
+    seen: BTreeMap<Trace, Seen>,
+}
+
+impl Scouts {
+    /// Who looks for `signature` on a replica that goes by `rules`.
+    #[must_use]
+    pub fn new(rules: Rules, signature: Signature) -> Self {
+        Self { rules, signature, seen: BTreeMap::new() }
+    }
+
+    /// What [`scout`] shows of `trace`, which is run the first time.
+    pub fn look(&mut self, trace: &Trace) -> Seen {
+        if let Some(seen) = self.seen.get(trace) {
+            return seen.clone();
+        }
+        let seen = scout(trace, self.rules, self.signature);
+        self.seen.insert(trace.clone(), seen.clone());
+        seen
+    }
+
+    /// Runs so far.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.seen.len() as u64
+    }
 }
 
 /// Runs `trace` on a replica that goes by `rules`, to see whether `signature` shows and how to go on.

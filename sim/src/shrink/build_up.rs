@@ -50,9 +50,88 @@ const LIVING_MAX: usize = 4;
 /// more of them.
 const RUNS_EACH: u64 = 1_500;
 
+/// One way to build up.
+#[derive(Clone, Copy)]
+struct Pass {
+    /// What traces are made of.
+    of: Of,
+    /// Most exits and signals of a trace.
+    events_max: usize,
+    /// How many runs it may take.
+    share: Share,
+}
+
+/// What traces are made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The parts of the trace that is to be made smaller.
+    Itself,
+    /// Plain parts.
+    Plain,
+    /// So many plain scripts, and no more than so many wakes.
+    Few { scripts: usize, wakes: usize },
+}
+
+#[derive(Clone, Copy)]
+enum Share {
+    /// It may go on until so much of a hundred of what the trace is worth is spent.
+    Percent(u64),
+    /// So many of its own.
+    Runs(u64),
+}
+
+/// The ways, in their order. The last two go to the bottom by themselves, for the few traces of several wakes and
+/// scripts from which no other way leads: the runs of what lies between would be spent first.
+const PASSES: [Pass; 6] = [
+    Pass { of: Of::Itself, events_max: FEW, share: Share::Percent(25) },
+    Pass { of: Of::Plain, events_max: FEW, share: Share::Percent(65) },
+    Pass { of: Of::Itself, events_max: usize::MAX, share: Share::Percent(100) },
+    Pass { of: Of::Plain, events_max: usize::MAX, share: Share::Percent(150) },
+    Pass { of: Of::Few { scripts: 1, wakes: 3 }, events_max: FAR_EVENTS, share: Share::Runs(FAR_RUNS) },
+    Pass { of: Of::Few { scripts: 2, wakes: 2 }, events_max: FEW, share: Share::Runs(FAR_RUNS) },
+];
+
+/// Few events: exits and signals.
+const FEW: usize = 2;
+/// Wakes and scripts of a trace for which one more pass is worth its runs.
+const LARGE: usize = 6;
+/// What the last passes try.
+const FAR_EVENTS: usize = 3;
+const FAR_RUNS: u64 = 20_000;
+
+impl Pass {
+    /// Whether it can lead anywhere from a trace of this size.
+    fn is_for(self, size: Size) -> bool {
+        // One wake with more events than it has is not smaller but for its scripts; and what is small has been
+        // tried well enough.
+        let small = size.wakes == 1 && size.exits + size.signals <= FEW;
+        match (self.of, self.share) {
+            (Of::Few { .. }, _) => size.wakes > 2 && size.scripts > 1,
+            (_, Share::Percent(101..)) if size.wakes + size.scripts < LARGE => false,
+            _ => self.events_max == FEW || !small,
+        }
+    }
+
+    fn alphabet(self, than: &Trace) -> Alphabet {
+        match self.of {
+            Of::Itself => Alphabet::of(than),
+            Of::Plain => Alphabet::plain(than),
+            Of::Few { scripts, .. } => Alphabet::few(than, scripts),
+        }
+    }
+
+    /// When to end, `runs` having been done, if the trace is worth so many.
+    fn end(self, runs: u64, worth: u64) -> u64 {
+        match self.share {
+            Share::Percent(percent) => worth * percent / 100,
+            Share::Runs(own) => runs + own,
+        }
+    }
+}
+
 /// The smallest trace with `signature` that is smaller than `than` and met in `runs_max` runs or as many as
 /// `than` is worth: first over what `than` itself is made of, then over plain scripts and all kinds of event; with
-/// few events in a trace, then with any number.
+/// few events in a trace, then with any number; last, where it is still large, over few plain scripts at length.
 ///
 /// # Errors
 /// The first error of `run`.
@@ -63,22 +142,12 @@ pub fn build_up<E>(
     mut run: impl FnMut(&Trace) -> Result<Seen, E>,
 ) -> Result<Built, E> {
     let size = Size::of(than);
-    let runs_max = runs_max.min(RUNS_EACH * (size.wakes + size.scripts).saturating_sub(1) as u64);
+    let worth = RUNS_EACH * (size.wakes + size.scripts).saturating_sub(1) as u64;
     let mut runs = 0;
-    // Each pass may go on until so much of a hundred of the runs is spent.
-    let passes = [(25, false, FEW), (65, true, FEW), (100, false, usize::MAX), (150, true, usize::MAX)];
-    for (percent, plain, events_max) in passes {
-        // One wake with more events than it has is not smaller but for its scripts; and what is small has been
-        // tried well enough.
-        let small = size.wakes == 1 && size.exits + size.signals <= FEW;
-        if (events_max > FEW && small) || (percent > 100 && size.wakes + size.scripts < LARGE) {
-            continue;
-        }
-        let alphabet = if plain { Alphabet::plain(than) } else { Alphabet::of(than) };
-        let (best, run) = (None, &mut run);
-        let runs_max = runs_max * percent / 100;
-        let mut build =
-            Build { alphabet, size, signature, events_max, runs, runs_max, level_max: runs, best, run };
+    for pass in PASSES.into_iter().filter(|pass| pass.is_for(size)) {
+        let (best, run, alphabet) = (None, &mut run, pass.alphabet(than));
+        let runs_max = runs_max.min(pass.end(runs, worth));
+        let mut build = Build { alphabet, size, signature, pass, runs, runs_max, level_max: runs, best, run };
         build.levels()?;
         runs = build.runs;
         if let Some((_, trace)) = build.best {
@@ -88,10 +157,8 @@ pub fn build_up<E>(
     Ok(Built { trace: None, runs })
 }
 
-/// Few events: exits and signals.
-const FEW: usize = 2;
-/// Wakes and scripts of a trace for which one more pass is worth its runs.
-const LARGE: usize = 6;
+/// Of how many kinds two scripts are any two.
+const ANY_TWO: usize = 4;
 
 /// What traces are built of.
 struct Alphabet {
@@ -106,6 +173,8 @@ struct Alphabet {
     terms: bool,
     /// Not of a trace's own.
     plain: bool,
+    /// Of how many kinds two scripts are any two.
+    any_two: usize,
 }
 
 impl Alphabet {
@@ -127,18 +196,33 @@ impl Alphabet {
             hups: wakes.iter().any(|wake| wake.hup.is_some()),
             terms: wakes.iter().any(|wake| wake.term),
             plain: false,
+            any_two: ANY_TWO,
         }
     }
 
     /// Plain scripts and policies, and every kind of event that is not the end of the process.
     fn plain(trace: &Trace) -> Self {
+        Self::plain_from(&[(0, 0, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0)], trace)
+    }
+
+    /// The same for setups with so many scripts alone; two are any of the first.
+    fn few(trace: &Trace, scripts: usize) -> Self {
+        let kinds = [(0, 0, 0), (0, 0, 1), (1, 0, 0), (2, 0, 0), (1, 0, 1), (0, 1, 0)];
+        let mut few = Self::plain_from(&kinds, trace);
+        if scripts > 1 {
+            few.scripts.truncate(kinds.len());
+            few.any_two = kinds.len();
+        }
+        few
+    }
+
+    /// As [`plain`](Self::plain); of the scripts these come first, by habit, interval and timeout.
+    fn plain_from(first: &[(usize, usize, usize)], trace: &Trace) -> Self {
         let seconds = [1, 2].map(Span::from_secs);
         let habits = [OnTerm::Dies(Span::ZERO), OnTerm::Ignores, OnTerm::Dies(seconds[0])];
         let mut scripts = Vec::new();
-        for (on_term, interval, timeout) in [(0, 0, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0)]
-            .into_iter()
-            .chain((0..12).map(|n| (n / 4, n % 2, n / 2 % 2)))
-        {
+        let rest = (0..12).map(|n| (n / 4, n % 2, n / 2 % 2));
+        for (on_term, interval, timeout) in first.iter().copied().chain(rest) {
             let script = Script {
                 interval: seconds[interval],
                 timeout: seconds[timeout],
@@ -157,6 +241,7 @@ impl Alphabet {
             hups: true,
             terms: trace.wakes().iter().any(|wake| wake.term),
             plain: true,
+            any_two: ANY_TWO,
         }
     }
 
@@ -164,7 +249,6 @@ impl Alphabet {
     fn setups(&self, scripts: usize) -> Vec<Setup> {
         /// How many kinds there are to choose from.
         const CHOICE: [usize; SCRIPTS_MAX] = [usize::MAX, 8, 4, 3];
-        const ANY_TWO: usize = 4;
         let kinds = self.scripts.len().min(CHOICE[scripts - 1]);
         let mut chosen: Vec<Vec<usize>> = (0..kinds).map(|kind| vec![kind; scripts]).collect();
         for (place, kind) in (0..scripts).flat_map(|place| (1..kinds).map(move |kind| (place, kind))) {
@@ -173,7 +257,7 @@ impl Alphabet {
             chosen.push(one_odd);
         }
         if scripts == 2 {
-            let any = || 1..kinds.min(ANY_TWO);
+            let any = || 1..kinds.min(self.any_two);
             chosen.extend(any().flat_map(|a| any().map(move |b| vec![a, b])).filter(|two| two[0] != two[1]));
         }
         let script = |(place, kind): (usize, &usize)| Script {
@@ -292,14 +376,17 @@ struct Group {
 /// Wakes and scripts of all levels, in the order in which they are tried: those with fewer traces first, by a rough
 /// count. What is built of a trace's own parts has no more scripts than it, as long as there is any such; of plain
 /// parts one script comes before several where there is but one, and where any number of events makes several dear.
-fn levels(alphabet: &Alphabet, events_max: usize, than: Size) -> Vec<(usize, usize)> {
+fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
+    if let Of::Few { scripts, wakes } = pass.of {
+        return (1..=wakes).map(|wakes| (wakes, scripts)).collect();
+    }
     let all = (1..=WAKES_MAX).flat_map(|wakes| (1..=SCRIPTS_MAX).map(move |scripts| (wakes, scripts)));
     let mut levels: Vec<_> = all.filter(|level| *level <= (than.wakes, than.scripts)).collect();
     levels.sort_by_key(|(wakes, scripts)| {
-        let later = match alphabet.plain {
-            false => *scripts > than.scripts,
-            true if events_max > FEW => *scripts > 1,
-            true => than.scripts == 1 && (*scripts > 1 || *wakes > 2),
+        let later = match pass.of {
+            Of::Itself => *scripts > than.scripts,
+            _ if pass.events_max > FEW => *scripts > 1,
+            _ => than.scripts == 1 && (*scripts > 1 || *wakes > 2),
         };
         (later, wakes * (scripts + 1), *wakes)
     });
@@ -311,8 +398,7 @@ struct Build<'r, E> {
     /// Of the trace that is to be made smaller.
     size: Size,
     signature: Signature,
-    /// Most exits and signals of a trace.
-    events_max: usize,
+    pass: Pass,
     runs: u64,
     runs_max: u64,
     /// As many runs as there may have been at the end of this level.
@@ -326,8 +412,11 @@ impl<E> Build<'_, E> {
     /// is looked for. No level takes more than half of what runs are left, so that each has its turn.
     fn levels(&mut self) -> Result<(), E> {
         let mut groups: Vec<Group> = Vec::new();
-        for (wakes, scripts) in levels(&self.alphabet, self.events_max, self.size) {
-            self.level_max = self.runs.midpoint(self.runs_max);
+        for (wakes, scripts) in levels(self.pass, self.size) {
+            self.level_max = match self.pass.of {
+                Of::Few { .. } => self.runs_max,
+                _ => self.runs.midpoint(self.runs_max),
+            };
             if wakes == 1 {
                 groups.push(self.group(scripts)?);
             }
@@ -354,8 +443,10 @@ impl<E> Build<'_, E> {
     /// One wake more for all traces of the group.
     fn level(&mut self, group: &mut Group) -> Result<(), E> {
         group.depth += 1;
-        // At the size of what is to be made smaller, only fewer exits and signals help.
+        // At the size of what is to be made smaller no more exits and signals help; of one wake, which edits make
+        // as plain as it gets, only fewer.
         let last = (group.depth, group.scripts) == (self.size.wakes, self.size.scripts);
+        let beyond = (self.size.exits, self.size.signals + usize::from(self.size.wakes > 1));
         for tree in &mut group.trees {
             let mut known: BTreeMap<u128, Node> = BTreeMap::new();
             for end in std::mem::take(&mut tree.ends) {
@@ -363,9 +454,7 @@ impl<E> Build<'_, E> {
                     let mut wakes = end.wakes.clone();
                     wakes.push(wake);
                     let (exits, signals) = events(&wakes);
-                    if exits + signals > self.events_max
-                        || (last && (exits, signals) > (self.size.exits, self.size.signals))
-                    {
+                    if exits + signals > self.pass.events_max || (last && (exits, signals) >= beyond) {
                         continue;
                     }
                     if let Some((digest, node)) = self.look(&tree.setup, wakes)? {

@@ -30,6 +30,10 @@ pub(super) const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
 /// Words of an entry.
 const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
+/// Room for so many blocks there is from the start, which is all that a small trace needs: a shrinker runs thousands
+/// of these, and growing step by step would be a tenth of it.
+const BLOCKS_FIRST: usize = 16;
+
 /// How many links one operation may follow: so many, and so many more for each block there is. A sound
 /// operation follows a few for each level of a tree and each entry of a list.
 const VISITS_BASE: u64 = 4_000;
@@ -147,9 +151,11 @@ pub(super) struct Heap {
 impl Heap {
     /// A memory with a zeroed master and no block.
     pub(super) fn new(policy: HeapPolicy) -> Self {
+        let mut words = Vec::with_capacity(MASTER_WORDS + BLOCKS_FIRST * BLOCK_WORDS);
+        words.resize(MASTER_WORDS, 0);
         let mut heap = Self {
-            words: vec![0; MASTER_WORDS],
-            truths: Vec::new(),
+            words,
+            truths: Vec::with_capacity(BLOCKS_FIRST),
             freed: VecDeque::new(),
             changes: Changes::new(),
             policy,
