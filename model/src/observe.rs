@@ -153,6 +153,8 @@ pub struct Options {
     /// Looks at all trees and lists after each step, not just at what changed where the subject can tell. The
     /// verdict is the same; this is what it is compared with.
     pub whole: bool,
+    /// Digests the records, for runs that are compared or told by their digest.
+    pub digest: bool,
     /// Hashes the indexes after each step, into marks and digest, up to a memory break.
     pub hash_indexes: bool,
     /// Keeps records, and the marks of the steps.
@@ -162,21 +164,23 @@ pub struct Options {
 impl Options {
     /// The verdict alone, by events and indexes.
     pub const VERDICT: Self =
-        Self { judge: true, indexes: true, whole: false, hash_indexes: false, keep: false };
+        Self { judge: true, indexes: true, whole: false, digest: false, hash_indexes: false, keep: false };
+    /// The verdict, and a digest of the history.
+    pub const DIGESTED: Self = Self { digest: true, ..Self::VERDICT };
     /// The verdict alone, all indexes looked at after every step.
     pub const WHOLE: Self = Self { whole: true, ..Self::VERDICT };
     /// The verdict and a digest of history and indexes, nothing kept: for comparing many runs.
     pub const HASHED: Self =
-        Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: false };
+        Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: false };
     /// The verdict by events alone.
     pub const EVENTS: Self =
-        Self { judge: true, indexes: false, whole: false, hash_indexes: false, keep: false };
+        Self { judge: true, indexes: false, whole: false, digest: false, hash_indexes: false, keep: false };
     /// The digest alone: for benchmarks.
     pub const DIGEST: Self =
-        Self { judge: false, indexes: false, whole: false, hash_indexes: false, keep: false };
+        Self { judge: false, indexes: false, whole: false, digest: true, hash_indexes: false, keep: false };
     /// Everything, for a comparison of two subjects.
     pub const COMPARE: Self =
-        Self { judge: true, indexes: true, whole: false, hash_indexes: true, keep: true };
+        Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: true };
 }
 
 /// That a step was done, and how the indexes were then.
@@ -274,7 +278,9 @@ impl Observer for Watch<'_> {
     #[inline]
     fn record(&mut self, record: &Record) {
         self.records += 1;
-        self.digest.record(record);
+        if self.options.digest {
+            self.digest.record(record);
+        }
         if self.options.keep {
             self.kept.push(*record);
         }
@@ -308,7 +314,7 @@ impl Observer for Watch<'_> {
 pub struct Observed {
     /// The laws broken, and the outcome. No laws when none was to be judged.
     pub verdict: Verdict,
-    /// The digest of all records and, with `hash_indexes`, of the indexes after each step up to a memory break.
+    /// With `digest`, the digest of all records and, with `hash_indexes`, of the indexes after each step up to a memory break.
     pub digest: u128,
     /// The same as it was when a memory law broke, the state that broke it not included: up to there two
     /// subjects of one release are alike.

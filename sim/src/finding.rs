@@ -154,8 +154,8 @@ fn confirm(
         }
         _ => ask(subject, trace, signature),
     })?;
-    let once = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
-    let twice = fresh()?.run_one(&shrunk.trace, Options::VERDICT)?;
+    let once = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
+    let twice = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
     Ok(Finding {
         target: subject.name(),
         find: find.clone(),

@@ -29,7 +29,7 @@ const SEED: u64 = 20_260_201;
 /// Traces of one comparison here.
 const TRACES: u64 = 120;
 /// Everything of a daemon's run that a replica can be held against.
-const KEPT: Options = Options { keep: true, ..Options::VERDICT };
+const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

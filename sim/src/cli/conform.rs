@@ -142,7 +142,7 @@ impl Shared<'_> {
     fn options(&self, keep: bool) -> Options {
         match self.kind {
             // A daemon has entries of its own beside the scripts'.
-            SubjectKind::Daemon => Options { keep, ..Options::VERDICT },
+            SubjectKind::Daemon => Options { keep, ..Options::DIGESTED },
             _ if keep => Options::COMPARE,
             _ => Options::HASHED,
         }

@@ -146,7 +146,7 @@ pub(super) fn refuse_never_started(path: &Path, scenario: &Scenario) -> Result<(
 }
 
 fn want(args: &Replay) -> Options {
-    if args.history { Options::COMPARE } else { Options::VERDICT }
+    if args.history { Options::COMPARE } else { Options::DIGESTED }
 }
 
 /// Every replica that the scenario speaks of, and every keepalived found here whose release it speaks of.

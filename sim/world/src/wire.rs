@@ -398,7 +398,7 @@ pub struct Options {
 }
 wire_struct!(Options { rules, watch });
 type WatchOptions = observe::Options;
-wire_struct!(WatchOptions { judge, indexes, whole, hash_indexes, keep });
+wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep });
 
 wire_struct!(Verdict { breaks, outcome });
 wire_enum!(Outcome { 0 = Survived, 1 = Crashed { signal, function }, 2 = Hung { function } });

@@ -4,12 +4,19 @@
 
 use core::ptr::{NonNull, null_mut};
 
-use crate::heap;
 use crate::single::{Mode, mode};
+use crate::{guard, heap};
 
 /// Whether memory is libc's: until the program, or a trace of the daemon, is in our hands.
 fn is_native() -> bool {
     matches!(mode(), Mode::Off | Mode::Parent)
+}
+
+/// A block of our heap. To ask for one is progress, so that a loop that asks without an end comes to the end of the
+/// heap, or to the bound of calls, and not to a tick of the clock, whichever comes first.
+fn allocate(bytes: usize) -> *mut u8 {
+    guard::progress();
+    heap::allocate(bytes, 16)
 }
 
 unsafe extern "C" {
@@ -27,7 +34,7 @@ pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_malloc(size) };
     }
-    heap::allocate(size, 16)
+    allocate(size)
 }
 
 /// # Safety
@@ -38,7 +45,7 @@ pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_calloc(count, size) };
     }
-    count.checked_mul(size).map_or(null_mut(), |bytes| heap::allocate(bytes, 16))
+    count.checked_mul(size).map_or(null_mut(), |bytes| allocate(bytes))
 }
 
 /// # Safety
@@ -62,13 +69,13 @@ pub unsafe extern "C" fn free(block: *mut u8) {
 pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
     let Some(ours) = NonNull::new(block).filter(|_| !is_native() && heap::holds(block as usize)) else {
         if block.is_null() && !is_native() {
-            return heap::allocate(size, 16);
+            return allocate(size);
         }
         // SAFETY: the caller's own arguments, not ours.
         return unsafe { __libc_realloc(block, size) };
     };
     let kept = heap::bytes_of(ours).min(size);
-    let larger = heap::allocate(size, 16);
+    let larger = allocate(size);
     // SAFETY: two blocks that do not overlap, each at least this long.
     unsafe { core::ptr::copy_nonoverlapping(block, larger, kept) };
     heap::release(ours);
