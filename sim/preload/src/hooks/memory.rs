@@ -45,7 +45,7 @@ pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_calloc(count, size) };
     }
-    count.checked_mul(size).map_or(null_mut(), |bytes| allocate(bytes))
+    count.checked_mul(size).map_or(null_mut(), allocate)
 }
 
 /// # Safety
