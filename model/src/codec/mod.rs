@@ -61,7 +61,8 @@ pub fn decode(bytes: &[u8]) -> Trace {
     input.byte();
     let setup = read_setup(&mut input);
     let mut runs = Runs::of(&setup);
-    let mut wakes = Vec::new();
+    // A wake takes a byte at least. Room that is not used is never touched.
+    let mut wakes = Vec::with_capacity(input.left().min(WAKES_MAX));
     while !input.is_empty() && wakes.len() < WAKES_MAX {
         wakes.push(read_wake(&mut input, setup.configs.len(), &mut runs));
     }
@@ -375,6 +376,7 @@ fn read_wake(input: &mut Reader<'_>, configs: usize, runs: &mut Runs) -> Wake {
         3 => 3 + input.count(EXITS_MAX - 3),
         few => usize::from(few),
     };
+    wake.exits.reserve_exact(exits.min(input.left()));
     for _ in 0..exits {
         if input.is_empty() {
             break;
