@@ -134,6 +134,31 @@ pub struct Branch {
     pub red: bool,
 }
 
+/// A [`Node`] whose links are words as they lie in memory: for walks that only compare them, and ask of each word
+/// that they follow, once, which block it leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Words {
+    /// Above it.
+    pub parent: u64,
+    /// Lower keys.
+    pub left: u64,
+    /// Higher keys.
+    pub right: u64,
+    /// Red, not black.
+    pub red: bool,
+}
+
+/// The words of a list's head.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Head {
+    /// To the first entry.
+    pub first: u64,
+    /// To the last one.
+    pub last: u64,
+    /// To the head itself: where the links of first and last lead back to.
+    pub end: u64,
+}
+
 /// What an entry says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
@@ -147,6 +172,23 @@ pub struct Entry {
     pub handler: Option<Handler>,
     /// The script that its argument points at; `None` when it is null or no script.
     pub argument: Option<ScriptRef>,
+}
+
+impl Entry {
+    /// Its place in the order of a tree: its pid, or its deadline in microseconds. "Never" is greatest, an entry
+    /// without a pid is least.
+    #[inline]
+    #[must_use]
+    pub const fn key(&self, tree: Tree) -> u64 {
+        match (tree, self.deadline) {
+            (Tree::ChildPid, _) => match self.pid {
+                Some(pid) => pid.get().unsigned_abs() as u64,
+                None => 0,
+            },
+            (_, Deadline::At(instant)) => instant.as_micros(),
+            (_, Deadline::Never) => u64::MAX,
+        }
+    }
 }
 
 /// Parts of an entry's block, as a set.
@@ -283,6 +325,69 @@ pub trait IndexView {
     #[inline]
     fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
         (self.previous(list, block).number(), self.next(list, block).number())
+    }
+
+    /// The word of a tree's link to nowhere.
+    const NULL: u64 = NOWHERE as u64;
+
+    /// [`root`](Self::root) as a word.
+    #[inline]
+    fn root_word(&self, tree: Tree) -> u64 {
+        self.root(tree).number().into()
+    }
+
+    /// [`leftmost`](Self::leftmost) as a word.
+    #[inline]
+    fn leftmost_word(&self, tree: Tree) -> Option<u64> {
+        self.leftmost(tree).map(|cached| cached.number().into())
+    }
+
+    /// [`node`](Self::node) as words.
+    #[inline]
+    fn words(&self, tree: Tree, block: Block) -> Words {
+        let Branch { parent, left, right, red } = self.branch(tree, block);
+        Words { parent: parent.into(), left: left.into(), right: right.into(), red }
+    }
+
+    /// The live entry to whose node in `tree` this word leads. No two words lead to one node.
+    #[inline]
+    fn node_at(&self, _tree: Tree, word: u64) -> Option<Block> {
+        let block = Block(u32::try_from(word).ok()?);
+        (block.0 < self.blocks() && self.is_live(block)).then_some(block)
+    }
+
+    /// [`Entry::key`] of the entry in `block`.
+    #[inline]
+    fn key(&self, tree: Tree, block: Block) -> u64 {
+        self.entry(block).key(tree)
+    }
+
+    /// The head of a list, as words.
+    #[inline]
+    fn head(&self, list: List) -> Head {
+        let [first, last] = [self.first(list), self.last(list)].map(|link| link.number().into());
+        Head { first, last, end: NOWHERE.into() }
+    }
+
+    /// [`previous`](Self::previous) and [`next`](Self::next) as words.
+    #[inline]
+    fn neighbour_words(&self, list: List, block: Block) -> (u64, u64) {
+        let (previous, next) = self.neighbours(list, block);
+        (previous.into(), next.into())
+    }
+
+    /// The live entry to whose links in a list this word leads. No two words lead to one entry's.
+    #[inline]
+    fn seat_at(&self, word: u64) -> Option<Block> {
+        let block = Block(u32::try_from(word).ok()?);
+        (block.0 < self.blocks() && self.is_live(block)).then_some(block)
+    }
+
+    /// Of [`entry`](Self::entry) the kind and the argument alone.
+    #[inline]
+    fn says(&self, block: Block) -> (EntryKind, Option<ScriptRef>) {
+        let Entry { kind, argument, .. } = self.entry(block);
+        (kind, argument)
     }
 
     /// The blocks that may have changed since the observer was last shown a view, each at least once, in any

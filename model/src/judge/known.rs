@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 
 use super::follow::Loop;
 use super::seats::Seats;
-use super::shape::{HEIGHT_MAX, key};
+use super::shape::HEIGHT_MAX;
 use crate::event::EntryKind;
 use crate::id::Generation;
 use crate::index::{Block, Ends, IndexView, List, NOWHERE, Parts, Tree};
@@ -312,7 +312,7 @@ impl Twigs {
         if node.parent != parent || twins {
             return None;
         }
-        let own = key(tree, &view.entry(at));
+        let own = view.key(tree, at);
         let (mut least, mut greatest, mut first, mut size) = (own, own, block, 1);
         let (mut left_height, mut right_height) = (0, 0);
         if node.left != NOWHERE {

@@ -7,7 +7,6 @@
 
 use crate::index::{Block, Entry, IndexView, Link, List, Node, Tree};
 use crate::law::Law;
-use crate::time::Deadline;
 
 /// No red-black tree with fewer than 2^32 nodes is higher.
 pub(super) const HEIGHT_MAX: u32 = 64;
@@ -91,16 +90,6 @@ fn live<V: IndexView>(view: &V, link: Link) -> Result<Option<Block>, Flaw> {
     }
 }
 
-/// A node's place in the order of its tree. "Never" is greatest, an entry without a pid is least.
-#[inline]
-pub(super) fn key(tree: Tree, entry: &Entry) -> u64 {
-    match (tree, entry.deadline) {
-        (Tree::ChildPid, _) => entry.pid.map_or(0, |pid| u64::from(pid.get().unsigned_abs())),
-        (_, Deadline::At(instant)) => instant.as_micros(),
-        (_, Deadline::Never) => u64::MAX,
-    }
-}
-
 struct Walk<'v, V, F> {
     view: &'v V,
     tree: Tree,
@@ -143,7 +132,7 @@ impl<V: IndexView, F: FnMut(Block, &Entry)> Walk<'_, V, F> {
         }
         let left = self.child(block, node.left, node.red, height)?;
         let entry = self.view.entry(block);
-        let key = key(self.tree, &entry);
+        let key = entry.key(self.tree);
         if key < self.last_key {
             return Err(Flaw::new(Wrong::OutOfOrder, block));
         }

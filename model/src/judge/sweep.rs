@@ -12,6 +12,8 @@
 //! nothing is asked but their links, is followed by [`seats`](super::seats). For many entries
 //! [`known`](super::known), which does not walk a changed tree all over, is cheaper.
 //!
+//! A walk compares links as the words that lie in memory, and asks what a word leads to only where it follows it.
+//!
 //! Always, as there: a walk is bounded whatever the links say. Each node's parent link must lead back to where
 //! the walk came from and no node has one child twice, so that no node is met twice in a tree; none is deeper
 //! than [`HEIGHT_MAX`]; a list has no more entries than there are blocks.
@@ -20,7 +22,7 @@ use alloc::vec::Vec;
 
 use super::follow::Loop;
 use super::seats::Seats;
-use super::shape::{HEIGHT_MAX, key};
+use super::shape::HEIGHT_MAX;
 use crate::event::EntryKind;
 use crate::id::{Generation, ScriptRef};
 use crate::index::{Block, Ends, IndexView, List, NOWHERE, Parts, Tree};
@@ -38,17 +40,17 @@ const PLACES: u32 = 2;
 /// A node whose left side is being walked, or is done.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    block: u32,
-    right: u32,
+    block: Block,
+    /// The word of a link to it.
+    word: u64,
+    right: u64,
     /// Twice the black nodes from the root down to it, and one more if it is red.
     rank: u32,
 }
 
-/// Above the root: as if that stood below a red node, it must be black.
-const ABOVE_ROOT: Open = Open { block: NOWHERE, right: NOWHERE, rank: 1 };
-
 /// The nodes that lead down to where a walk is, but those whose right side it is in.
 type Path = [Open; HEIGHT_MAX as usize];
+const NO_PATH: Path = [Open { block: Block(NOWHERE), word: 0, right: 0, rank: 0 }; HEIGHT_MAX as usize];
 
 /// What of an entry is read in CHILD_PID, and what anywhere else.
 const BY_PID: Parts = Parts::PID_NODE.and(Parts::PID).and(Parts::SAYS).and(Parts::LIFE);
@@ -127,7 +129,7 @@ impl Spots {
 impl Sweep {
     pub(super) const fn new() -> Self {
         Self {
-            path: [ABOVE_ROOT; HEIGHT_MAX as usize],
+            path: NO_PATH,
             spots: Spots { blocks: Vec::new(), sweep: 0 },
             seats: Seats::new(),
             sure: false,
@@ -147,14 +149,19 @@ impl Sweep {
     pub(super) fn is_clean<V: IndexView>(&mut self, turn: &Loop<'_>, view: &V) -> bool {
         self.spots.begin(view.blocks() as usize);
         let stale = self.stale(turn, view);
-        self.sure = self.retired(view).is_some() && self.walk(turn, view, stale).is_some();
+        // Where a block was met is asked only where what changed is told.
+        self.sure = if view.changed().is_some() {
+            self.retired(view).is_some() && self.walk::<V, true>(turn, view, stale).is_some()
+        } else {
+            list(view, List::Unuse, |_| true).is_some() && self.walk::<V, false>(turn, view, stale).is_some()
+        };
         self.sure
     }
 
-    /// Follows UNUSE where the subject tells what changed, else walks it.
+    /// Follows UNUSE by what changed.
     #[inline]
     fn retired<V: IndexView>(&mut self, view: &V) -> Option<()> {
-        let Some(changed) = view.changed() else { return list(view, List::Unuse, |_| true) };
+        let changed = view.changed()?;
         self.seats.make_room(view.blocks() as usize);
         let follows = self.partial > 0;
         if !follows {
@@ -194,24 +201,33 @@ impl Sweep {
         if stale.has(CHILDREN) { stale.with(CHILDREN) } else { stale }
     }
 
-    /// Walks the indexes that are stale.
-    fn walk<V: IndexView>(&mut self, turn: &Loop<'_>, view: &V, stale: Ends) -> Option<()> {
+    /// Walks the indexes that are stale; `NOTES` where blocks were met, for the next sweep.
+    fn walk<V: IndexView, const NOTES: bool>(
+        &mut self,
+        turn: &Loop<'_>,
+        view: &V,
+        stale: Ends,
+    ) -> Option<()> {
         let Self { path, spots, .. } = self;
         let in_force = |argument: Option<ScriptRef>| {
             argument.is_none_or(|argument| argument.generation == turn.generation) || turn.reloading
         };
-        let due = |block| key(Tree::Timer, &view.entry(block));
+        let note = |spots: &mut Spots, block, of| {
+            if NOTES {
+                spots.walked(block, of);
+            }
+        };
         if stale.has(Ends::list(List::Event)) {
             list(view, List::Event, |block| {
-                spots.walked(block, Ends::list(List::Event));
-                in_force(view.entry(block).argument)
+                note(spots, block, Ends::list(List::Event));
+                in_force(view.says(block).1)
             })?;
         }
         for of in [Tree::Read, Tree::Write, Tree::Timer] {
             if stale.has(Ends::tree(of)) {
-                tree(view, of, path, due, |block| {
-                    spots.walked(block, Ends::tree(of));
-                    in_force(view.entry(block).argument)
+                tree(view, of, path, |block| {
+                    note(spots, block, Ends::tree(of));
+                    in_force(view.says(block).1)
                 })?;
             }
         }
@@ -220,24 +236,23 @@ impl Sweep {
         }
         let mut tracked = 0_u32;
         list(view, List::Ready, |block| {
-            let entry = view.entry(block);
-            let queued = entry.kind == EntryKind::ChildTimeout;
+            let (kind, argument) = view.says(block);
+            let queued = kind == EntryKind::ChildTimeout;
             tracked += u32::from(queued);
             spots.meet(block, Ends::list(List::Ready), if queued { ON_READY } else { 0 });
-            in_force(entry.argument)
+            in_force(argument)
         })?;
-        tree(view, Tree::Child, path, due, |block| {
-            let entry = view.entry(block);
+        tree(view, Tree::Child, path, |block| {
+            let (kind, argument) = view.says(block);
             tracked += 1;
             spots.meet(block, Ends::tree(Tree::Child), IN_CHILD);
-            entry.kind == EntryKind::Child && in_force(entry.argument)
+            kind == EntryKind::Child && in_force(argument)
         })?;
         let mut by_pid = 0_u32;
-        let pid = |block| key(Tree::ChildPid, &view.entry(block));
-        tree(view, Tree::ChildPid, path, pid, |block| {
+        tree(view, Tree::ChildPid, path, |block| {
             by_pid += 1;
-            spots.walked(block, Ends::tree(Tree::ChildPid));
-            match view.entry(block).kind {
+            note(spots, block, Ends::tree(Tree::ChildPid));
+            match view.says(block).0 {
                 EntryKind::Child => spots.was_met(block, IN_CHILD),
                 EntryKind::ChildTimeout => spots.was_met(block, ON_READY),
                 _ => false,
@@ -248,28 +263,21 @@ impl Sweep {
     }
 }
 
-/// Whether it is below the number of blocks and live.
-#[inline(always)]
-fn is_live<V: IndexView>(view: &V, block: u32) -> bool {
-    block < view.blocks() && view.is_live(Block(block))
-}
-
 /// Walks a list; `visit` says whether an entry is as it should be.
 #[inline(always)]
 fn list<V: IndexView>(view: &V, list: List, mut visit: impl FnMut(Block) -> bool) -> Option<()> {
-    let (mut at, mut before, mut left) = (view.first(list).number(), NOWHERE, view.blocks());
-    while at != NOWHERE {
-        if left == 0 || !is_live(view, at) {
-            return None;
-        }
-        let (previous, next) = view.neighbours(list, Block(at));
-        if previous != before || !visit(Block(at)) {
+    let head = view.head(list);
+    let (mut at, mut before, mut left) = (head.first, head.end, view.blocks());
+    while at != head.end {
+        let block = view.seat_at(at).filter(|_| left > 0)?;
+        let (previous, next) = view.neighbour_words(list, block);
+        if previous != before || !visit(block) {
             return None;
         }
         left -= 1;
         (before, at) = (at, next);
     }
-    (view.last(list).number() == before).then_some(())
+    (head.last == before).then_some(())
 }
 
 /// Walks a tree in order of its keys; `visit` says whether an entry is as it should be.
@@ -278,49 +286,60 @@ fn tree<V: IndexView>(
     view: &V,
     tree: Tree,
     path: &mut Path,
-    key: impl Fn(Block) -> u64,
     mut visit: impl FnMut(Block) -> bool,
 ) -> Option<()> {
-    let mut at = view.root(tree).number();
-    let mut above = ABOVE_ROOT;
-    let (mut height, mut last_key, mut first, mut rank_below) = (0, 0, NOWHERE, None);
-    loop {
-        while at != NOWHERE {
-            if !is_live(view, at) {
-                return None;
-            }
-            let node = view.branch(tree, Block(at));
-            let twins = node.left == node.right && node.left != NOWHERE;
-            let reds = node.red && above.rank & 1 == 1;
-            if node.parent != above.block || twins || reds {
-                return None;
-            }
-            let blacks = above.rank & !1;
-            let rank = blacks + if node.red { 1 } else { 2 };
-            above = Open { block: at, right: node.right, rank };
-            *path.get_mut(height)? = above;
-            height += 1;
-            at = node.left;
-        }
-        // A link to nowhere: as many black nodes lead to each.
-        let rank = above.rank >> 1;
-        if *rank_below.get_or_insert(rank) != rank {
-            return None;
-        }
-        if height == 0 {
-            break;
-        }
-        height -= 1;
-        above = *path.get(height)?;
-        let own = key(Block(above.block));
-        if own < last_key || !visit(Block(above.block)) {
-            return None;
-        }
-        last_key = own;
-        if first == NOWHERE {
-            first = above.block;
-        }
-        at = above.right;
+    let mut at = view.root_word(tree);
+    if at == V::NULL {
+        return view.leftmost_word(tree).is_none_or(|cached| cached == V::NULL).then_some(());
     }
-    view.leftmost(tree).is_none_or(|cached| cached.number() == first).then_some(())
+    // Above the root: as if that stood below a red node, it must be black.
+    let (mut parent, mut rank) = (V::NULL, 1);
+    let (mut height, mut last_key, mut first, mut rank_below) = (0, 0, V::NULL, None);
+    loop {
+        // Down on the left.
+        let mut open = loop {
+            let block = view.node_at(tree, at)?;
+            let node = view.words(tree, block);
+            let twins = node.left == node.right && node.left != V::NULL;
+            let reds = node.red && rank & 1 == 1;
+            if node.parent != parent || twins || reds {
+                return None;
+            }
+            rank = (rank & !1) + if node.red { 1 } else { 2 };
+            let open = Open { block, word: at, right: node.right, rank };
+            if node.left == V::NULL {
+                break open;
+            }
+            *path.get_mut(height)? = open;
+            height += 1;
+            (parent, at) = (at, node.left);
+        };
+        // A link to nowhere: as many black nodes lead to each.
+        if *rank_below.get_or_insert(open.rank >> 1) != open.rank >> 1 {
+            return None;
+        }
+        if first == V::NULL {
+            first = open.word;
+        }
+        // Up, as long as nothing is on the right.
+        loop {
+            let key = view.key(tree, open.block);
+            if key < last_key || !visit(open.block) {
+                return None;
+            }
+            last_key = key;
+            if open.right != V::NULL {
+                (parent, rank, at) = (open.word, open.rank, open.right);
+                break;
+            }
+            if rank_below != Some(open.rank >> 1) {
+                return None;
+            }
+            if height == 0 {
+                return view.leftmost_word(tree).is_none_or(|cached| cached == first).then_some(());
+            }
+            height -= 1;
+            open = *path.get(height)?;
+        }
+    }
 }

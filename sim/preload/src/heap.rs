@@ -166,6 +166,14 @@ impl Blocks {
         (number < self.made).then_some(Block(number as u32))
     }
 
+    /// As [`block_at`](Self::block_at), and the block is live.
+    #[inline(always)]
+    pub fn live_at(&self, address: usize, offset: usize) -> Option<Block> {
+        let block = self.block_at(address, offset)?;
+        // SAFETY: one byte for each slot made.
+        (unsafe { *((self.live + block.0 as usize) as *const u8) } != 0).then_some(block)
+    }
+
     /// Whether the block is handed out and not given back.
     #[inline]
     pub fn is_live(&self, block: Block) -> bool {

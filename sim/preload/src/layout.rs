@@ -5,7 +5,9 @@
 
 use treefall_model::event::{EntryKind, Handler};
 use treefall_model::id::{Generation, Pid, ScriptId, ScriptRef};
-use treefall_model::index::{Block, Branch, Entry, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Tree};
+use treefall_model::index::{
+    Block, Branch, Entry, Head, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Tree, Words,
+};
 use treefall_model::time::{Deadline, Instant};
 
 use crate::hooks::kernel::REAL_START_SECONDS;
@@ -61,6 +63,9 @@ pub const PREVIOUS: usize = 8;
 /// The root of a deadline tree is followed by its cached leftmost node.
 pub const LEFTMOST: usize = 8;
 
+/// More seconds, or microseconds beside them, than a deadline has that a trace brings.
+const SECONDS_MAX: u64 = 1 << 39;
+
 impl Layout {
     /// Nothing known.
     pub const NONE: Self = Self {
@@ -86,6 +91,7 @@ impl Layout {
         usize::try_from(number).ok().and_then(|n| self.kinds.get(n)).copied().unwrap_or(EntryKind::Other)
     }
 
+    #[inline(always)]
     fn node_offset(&self, tree: Tree) -> usize {
         if tree == Tree::ChildPid { self.pid_node } else { self.node }
     }
@@ -205,6 +211,24 @@ impl View {
         unsafe { field(self.blocks.address(block) + offset) }
     }
 
+    /// Parent and colour, left, right.
+    #[inline(always)]
+    fn tree_words(&self, tree: Tree, block: Block) -> [usize; 3] {
+        debug_assert!(block.0 < self.blocks.made());
+        let at = self.blocks.address(block) + self.layout.node_offset(tree);
+        // SAFETY: words inside a block of the heap.
+        [PARENT, LEFT, RIGHT].map(|link| unsafe { field(at + link) })
+    }
+
+    /// Previous, next.
+    #[inline(always)]
+    fn list_words(&self, block: Block) -> [usize; 2] {
+        debug_assert!(block.0 < self.blocks.made());
+        let at = self.blocks.address(block) + self.layout.node;
+        // SAFETY: words inside a block of the heap.
+        [PREVIOUS, NEXT].map(|link| unsafe { field(at + link) })
+    }
+
     #[inline]
     fn of_master(&self, offset: usize) -> usize {
         // SAFETY: a word inside the master, at an offset that the calibration found there.
@@ -277,11 +301,7 @@ impl IndexView for View {
     #[inline(always)]
     fn branch(&self, tree: Tree, block: Block) -> Branch {
         let offset = self.layout.node_offset(tree);
-        let at = self.blocks.address(block) + offset;
-        debug_assert!(block.0 < self.blocks.made());
-        // SAFETY: three words inside a block of the heap.
-        let (parent, left, right) =
-            unsafe { (field::<usize>(at + PARENT), field::<usize>(at + LEFT), field::<usize>(at + RIGHT)) };
+        let [parent, left, right] = self.tree_words(tree, block);
         Branch {
             parent: self.number(offset, parent & !3),
             left: self.number(offset, left),
@@ -292,10 +312,7 @@ impl IndexView for View {
 
     #[inline(always)]
     fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
-        let at = self.blocks.address(block) + self.layout.node;
-        debug_assert!(block.0 < self.blocks.made());
-        // SAFETY: two words inside a block of the heap.
-        let (previous, next) = unsafe { (field::<usize>(at + PREVIOUS), field::<usize>(at + NEXT)) };
+        let [previous, next] = self.list_words(block);
         (self.list_number(list, previous), self.list_number(list, next))
     }
 
@@ -332,6 +349,75 @@ impl IndexView for View {
     #[inline]
     fn blocks(&self) -> u32 {
         self.blocks.made()
+    }
+
+    const NULL: u64 = 0;
+
+    #[inline(always)]
+    fn root_word(&self, tree: Tree) -> u64 {
+        self.of_master(self.layout.roots[tree as usize]) as u64
+    }
+
+    #[inline(always)]
+    fn leftmost_word(&self, tree: Tree) -> Option<u64> {
+        let cached = || self.of_master(self.layout.roots[tree as usize] + LEFTMOST) as u64;
+        (tree != Tree::ChildPid).then(cached)
+    }
+
+    #[inline(always)]
+    fn words(&self, tree: Tree, block: Block) -> Words {
+        let [parent, left, right] = self.tree_words(tree, block);
+        Words { parent: (parent & !3) as u64, left: left as u64, right: right as u64, red: parent & 1 == 0 }
+    }
+
+    #[inline(always)]
+    fn node_at(&self, tree: Tree, word: u64) -> Option<Block> {
+        self.blocks.live_at(word as usize, self.layout.node_offset(tree))
+    }
+
+    #[inline(always)]
+    fn key(&self, tree: Tree, block: Block) -> u64 {
+        let at = self.blocks.address(block);
+        let layout = self.layout;
+        if tree == Tree::ChildPid {
+            return self.read(block).key(tree);
+        }
+        // SAFETY: fields inside a block of the heap.
+        let (seconds, micros) =
+            unsafe { (field::<i64>(at + layout.deadline), field::<u64>(at + layout.deadline + 8)) };
+        let since = seconds.wrapping_sub(REAL_START_SECONDS) as u64;
+        // What is neither "never" nor out of bounds is told without a case for each.
+        if since < SECONDS_MAX && micros < SECONDS_MAX {
+            return since * 1_000_000 + micros;
+        }
+        self.read(block).key(tree)
+    }
+
+    #[inline(always)]
+    fn head(&self, list: List) -> Head {
+        let offset = self.layout.lists[list as usize];
+        let [first, last] = [NEXT, PREVIOUS].map(|link| self.of_master(offset + link) as u64);
+        Head { first, last, end: (self.master + offset) as u64 }
+    }
+
+    #[inline(always)]
+    fn neighbour_words(&self, _: List, block: Block) -> (u64, u64) {
+        let [previous, next] = self.list_words(block);
+        (previous as u64, next as u64)
+    }
+
+    #[inline(always)]
+    fn seat_at(&self, word: u64) -> Option<Block> {
+        self.blocks.live_at(word as usize, self.layout.node)
+    }
+
+    #[inline(always)]
+    fn says(&self, block: Block) -> (EntryKind, Option<ScriptRef>) {
+        let at = self.blocks.address(block);
+        // SAFETY: fields inside a block of the heap.
+        let (number, argument) =
+            unsafe { (field::<i32>(at + self.layout.kind), field::<usize>(at + self.layout.argument)) };
+        (self.layout.kind_of(number), untagged(argument))
     }
 
     #[inline]
