@@ -183,6 +183,15 @@ impl Options {
         Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: true };
 }
 
+/// Whether a subject that can tell what changed shall do so ([`IndexView::changed`]): with few scripts a look at
+/// everything costs less. It is the same all over a trace.
+#[must_use]
+pub fn shall_tell_changes(setup: &Setup) -> bool {
+    /// From so many scripts in one configuration on.
+    const MANY: usize = 24;
+    setup.configs.iter().any(|config| config.scripts.len() >= MANY)
+}
+
 /// That a step was done, and how the indexes were then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {

@@ -128,7 +128,6 @@ impl Indexes {
         if self.clean && (view.blocks() <= FEW || view.changed().is_none()) {
             return self.sweep.is_clean(turn, view);
         }
-        self.sweep.is_passed_over();
         self.known.follow(turn, view)
     }
 }

@@ -10,9 +10,8 @@
 //! - here: `progress`.
 //!
 //! `follow` keeps what they share of the loop, `ledger` what they found. An event costs constant time and, in
-//! a steady state, no allocation. A look at the indexes that finds nothing is a `sweep`, linear in their nodes or
-//! in those of the indexes that changed, or, with many entries whose subject tells what changed (`known` and
-//! `seats`), linear in the paths of what did. Only where these say no is the whole look taken that reports.
+//! a steady state, no allocation. A look at the indexes that finds nothing is a `sweep`, linear in their nodes,
+//! or, with many entries whose subject tells what changed (`known` and `seats`), linear in the paths of what did. Only where these say no is the whole look taken that reports.
 
 mod children;
 mod follow;

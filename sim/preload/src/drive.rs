@@ -10,7 +10,7 @@ use core::ptr;
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
 use treefall_model::id::Pid;
 use treefall_model::index::{Block, IndexView as _, Link, Tree};
-use treefall_model::observe::{Observed, Observer as _, Watch};
+use treefall_model::observe::{Observed, Observer as _, Watch, shall_tell_changes};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 use treefall_model::trace::Trace;
@@ -26,9 +26,6 @@ use crate::shelter::{Left, escape, shelter};
 use crate::single::{Mode, Single, set_mode};
 use crate::{callbacks, guard, heap, program, stopped};
 
-/// From so many scripts on the observer is told what changed.
-const MANY: usize = 24;
-
 /// A trace that is being run.
 pub struct Session {
     /// The world around the scheduler.
@@ -37,8 +34,8 @@ pub struct Session {
     pub master: usize,
     /// The indexes are looked at.
     looks: bool,
-    /// There are so many scripts that looking at what changed is cheaper than looking at all.
-    many: bool,
+    /// The observer is told what changed.
+    tells_changes: bool,
     /// The base entries are the ones that the master came with.
     fresh: bool,
     /// The signal handler is reading on.
@@ -49,7 +46,7 @@ pub struct Session {
 impl Session {
     #[inline]
     fn view(&self) -> View {
-        View::now(self.master, self.many)
+        View::now(self.master, self.tells_changes)
     }
 }
 
@@ -94,10 +91,9 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
 pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let watch = Watch::new(trace.setup(), kind, options.watch);
     let looks = watch.looks();
-    let scripts = trace.setup().configs.iter().map(|config| config.scripts.len());
-    let many = scripts.max().unwrap_or(0) >= MANY;
+    let tells_changes = shall_tell_changes(trace.setup());
     let world = World::new(trace, options.rules.rules(), watch);
-    let session = Session { world, master: 0, looks, many, fresh: true, reading: false, end: None };
+    let session = Session { world, master: 0, looks, tells_changes, fresh: true, reading: false, end: None };
     SESSION.set(Box::into_raw(Box::new(session)));
     guard::blocked();
     stopped::forget();

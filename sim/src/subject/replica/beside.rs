@@ -30,7 +30,7 @@ pub(super) fn sound<V: IndexView>(view: &V, tree: Tree) -> Result<Vec<Block>, St
 
 /// As [`sound`], by addresses.
 pub(super) fn check(queues: &Queues, tree: Tree) -> Result<Vec<Addr>, String> {
-    let nodes = sound(&View(&queues.heap), tree)?;
+    let nodes = sound(&View::of(&queues.heap), tree)?;
     Ok(nodes.into_iter().map(Heap::address_of).collect())
 }
 

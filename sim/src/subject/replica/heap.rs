@@ -131,11 +131,16 @@ impl Truth {
 
 /// The memory of one run.
 pub(super) struct Heap {
+    /// All of it, or nothing while accesses are looked at: then it lies in `watched`. So an access that nobody looks
+    /// at costs one comparison.
     words: Vec<u64>,
+    watched: Vec<u64>,
     truths: Vec<Truth>,
     freed: VecDeque<u32>,
     /// What changed since the observer last looked.
-    pub(super) changes: Changes,
+    changes: Changes,
+    /// Changes are told.
+    tells: bool,
     policy: HeapPolicy,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
@@ -155,9 +160,11 @@ impl Heap {
         words.resize(MASTER_WORDS, 0);
         let mut heap = Self {
             words,
+            watched: Vec::new(),
             truths: Vec::with_capacity(BLOCKS_FIRST),
             freed: VecDeque::new(),
             changes: Changes::new(),
+            tells: false,
             policy,
             pid_tree: 1,
             watching: false,
@@ -190,7 +197,7 @@ impl Heap {
     }
 
     #[inline]
-    fn word_of(address: Addr) -> usize {
+    pub(super) fn word_of(address: Addr) -> usize {
         // On a machine of 32 bits it would be cut to another word: no such machine is meant.
         (address.wrapping_sub(MASTER_AT) >> 3) as usize
     }
@@ -198,33 +205,82 @@ impl Heap {
     /// The word at `address`.
     #[inline]
     pub(super) fn get(&mut self, address: Addr) -> Result<u64, Trap> {
-        let Some(word) = self.words.get(Self::word_of(address)) else { return Err(Trap(address)) };
-        let word = *word;
-        if self.watching {
+        match self.words.get(Self::word_of(address)) {
+            Some(word) => Ok(*word),
+            None => self.get_watched(address),
+        }
+    }
+
+    #[cold]
+    fn get_watched(&mut self, address: Addr) -> Result<u64, Trap> {
+        let word = self.watched.get(Self::word_of(address)).copied();
+        if word.is_some() {
             self.used(address);
         }
-        Ok(word)
+        word.ok_or(Trap(address))
     }
 
     /// Writes the word at `address`.
     #[inline]
     pub(super) fn set(&mut self, address: Addr, value: u64) -> Result<(), Trap> {
         let place = Self::word_of(address);
-        let Some(word) = self.words.get_mut(place) else { return Err(Trap(address)) };
-        if *word != value {
-            *word = value;
+        let Some(word) = self.words.get_mut(place) else { return self.set_watched(address, value) };
+        if self.tells && *word != value {
             self.changes.written(place);
         }
-        if self.watching {
-            self.used(address);
-        }
+        *word = value;
         Ok(())
     }
 
-    /// The word at `address`, as a bystander sees it.
+    #[cold]
+    fn set_watched(&mut self, address: Addr, value: u64) -> Result<(), Trap> {
+        let place = Self::word_of(address);
+        let Some(word) = self.watched.get_mut(place) else { return Err(Trap(address)) };
+        if self.tells && *word != value {
+            self.changes.written(place);
+        }
+        *word = value;
+        self.used(address);
+        Ok(())
+    }
+
+    /// From here on accesses are looked at, if `odd`.
     #[inline]
-    pub(super) fn peek(&self, address: Addr) -> Option<u64> {
-        self.words.get(Self::word_of(address)).copied()
+    fn watch_if(&mut self, odd: bool) {
+        if odd && !self.watching {
+            self.watching = true;
+            core::mem::swap(&mut self.words, &mut self.watched);
+        }
+    }
+
+    /// All words.
+    #[inline]
+    pub(super) fn all(&self) -> &[u64] {
+        if self.watching { &self.watched } else { &self.words }
+    }
+
+    #[inline]
+    fn all_mut(&mut self) -> &mut Vec<u64> {
+        if self.watching { &mut self.watched } else { &mut self.words }
+    }
+
+    /// The observer will ask what changed.
+    pub(super) fn tell_changes(&mut self) {
+        self.tells = true;
+    }
+
+    /// The observer has looked.
+    #[inline]
+    pub(super) fn changes_seen(&mut self) {
+        if self.tells {
+            self.changes.seen();
+        }
+    }
+
+    /// What changed, where it is told.
+    #[inline]
+    pub(super) fn changed(&self) -> Option<&Changes> {
+        self.tells.then_some(&self.changes)
     }
 
     /// Where `block` lies.
@@ -251,11 +307,13 @@ impl Heap {
         (number < self.truths.len() as u64).then_some(Block(number as u32))
     }
 
-    /// The words of a block.
-    #[inline]
-    pub(super) fn words_of(&self, block: Block) -> Option<&[u64; BLOCK_WORDS]> {
-        let from = MASTER_WORDS + block.0 as usize * BLOCK_WORDS;
-        self.words.get(from..)?.first_chunk()
+    /// The live block in which `address` lies `offset` in, exactly.
+    #[inline(always)]
+    pub(super) fn live_with(&self, address: Addr, offset: u64) -> Option<Block> {
+        let beyond = address.wrapping_sub(BLOCKS_AT).wrapping_sub(offset);
+        let number = beyond.rotate_right(STRIDE.trailing_zeros());
+        let truth = self.truths.get(usize::try_from(number).ok()?)?;
+        truth.live.then_some(Block(number as u32))
     }
 
     #[inline]
@@ -267,6 +325,9 @@ impl Heap {
     /// These parts of an entry change.
     #[inline]
     fn change_entry(&mut self, entry: Addr, parts: Parts) {
+        if !self.tells {
+            return;
+        }
         let place = entry.wrapping_sub(BLOCKS_AT) / STRIDE;
         self.changes.add(usize::try_from(place).unwrap_or(usize::MAX), parts);
     }
@@ -292,7 +353,8 @@ impl Heap {
         };
         let Some(number) = again else {
             let entry = Self::address_of(Block(self.blocks()));
-            self.words.resize(self.words.len() + BLOCK_WORDS, 0);
+            let words = self.all_mut();
+            words.resize(words.len() + BLOCK_WORDS, 0);
             self.truths.push(Truth::NEW);
             self.changes.make_room();
             self.change_entry(entry, Parts::ALL);
@@ -300,7 +362,7 @@ impl Heap {
         };
         let entry = Self::address_of(Block(number));
         let from = Self::word_of(entry);
-        self.words[from..from + ENTRY_WORDS].fill(0);
+        self.all_mut()[from..from + ENTRY_WORDS].fill(0);
         self.change_entry(entry, Parts::ALL);
         let truth = &mut self.truths[number as usize];
         (truth.live, truth.placed, truth.pid_tree) = (true, false, 0);
@@ -316,7 +378,7 @@ impl Heap {
         truth.freed = here;
         let linked = truth.placed || truth.pid_tree == pid_tree;
         truth.stale |= linked || watching;
-        self.watching |= linked;
+        self.watch_if(linked);
         if let Some((block, _)) = self.block_at(entry) {
             self.freed.push_back(block.0);
         }
@@ -330,7 +392,7 @@ impl Heap {
         let odd = truth.placed == placed;
         truth.placed = placed;
         // Linked twice or taken out twice: from here on no record of what links what is sure.
-        self.watching |= odd;
+        self.watch_if(odd);
     }
 
     /// An entry was linked in the pid tree, or (`linked` false) taken out of it.
@@ -344,7 +406,7 @@ impl Heap {
         if linked {
             truth.linked = here;
         }
-        self.watching |= odd;
+        self.watch_if(odd);
     }
 
     /// The pid tree's root was reset: nothing is linked in it.

@@ -6,7 +6,7 @@
 use treefall_model::event::{End, Handler, LogLine, Step};
 use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::index::{List, Tree};
-use treefall_model::observe::Observer;
+use treefall_model::observe::{Observer, shall_tell_changes};
 use treefall_model::release::Rules;
 use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant, Span};
@@ -114,18 +114,22 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
     #[inline]
     fn look(&mut self, step: Step) {
         let at = self.world.now();
-        let view = View(&self.queues.heap);
+        let view = View::of(&self.queues.heap);
         self.world.observer().step(step, at, &view);
-        self.queues.heap.changes.seen();
+        self.queues.heap.changes_seen();
     }
 }
 
 impl<'t, O: Observer> Replica<'t, O> {
     /// A replica that will run `trace` by `rules`, watched by `observer`.
     pub fn new(trace: &'t Trace, rules: Rules, observer: O) -> Self {
+        let mut queues = Queues::new(trace.setup().heap, &rules.behaviour);
+        if shall_tell_changes(trace.setup()) {
+            queues.heap.tell_changes();
+        }
         Self {
             world: World::new(trace, rules, observer),
-            queues: Queues::new(trace.setup().heap, &rules.behaviour),
+            queues,
             rules,
             now: Instant::START,
             current: None,

@@ -1,16 +1,17 @@
 //! A look at the simulated trees and lists, as the observer sees them. It touches nothing and cannot fault.
 
 use treefall_model::event::EntryKind;
-use treefall_model::id::Pid;
+use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::index::{
-    Block, Branch, Ends, Entry, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Parts, Tree,
+    Block, Branch, Ends, Entry, Head, IndexView, Link, List, NO_BLOCK, NOWHERE, Node, Parts, Tree, Words,
 };
 
+use super::changes::Changes;
 use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
     node_in, pid_of, root_of,
 };
-use super::heap::{Heap, MASTER_AT};
+use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
 use super::rbtree::{LEFT, RIGHT, is_red, parent_in};
 
 /// From a list's link to the one of the entry before, and from a root to its cached leftmost node.
@@ -18,12 +19,29 @@ const SECOND: u64 = 8;
 
 /// The indexes of a replica between two steps.
 #[derive(Clone, Copy)]
-pub struct View<'a>(pub(super) &'a Heap);
+pub struct View<'a> {
+    heap: &'a Heap,
+    /// All of its words.
+    words: &'a [u64],
+}
 
-impl View<'_> {
+impl<'a> View<'a> {
+    /// Of the master and the entries in `heap`.
+    #[inline]
+    pub(super) fn of(heap: &'a Heap) -> Self {
+        Self { heap, words: heap.all() }
+    }
+
     #[inline]
     fn word(&self, address: Addr) -> u64 {
-        self.0.peek(address).unwrap_or(0)
+        self.words.get(Heap::word_of(address)).copied().unwrap_or(0)
+    }
+
+    /// The words of a block: of one that there is not, zeros.
+    #[inline]
+    fn block(&self, block: Block) -> &'a [u64; BLOCK_WORDS] {
+        let from = MASTER_WORDS + block.0 as usize * BLOCK_WORDS;
+        self.words.get(from..).and_then(|words| words.first_chunk()).unwrap_or(&[0; BLOCK_WORDS])
     }
 
     /// Where a link leads that should lead `offset` bytes into an entry.
@@ -32,7 +50,7 @@ impl View<'_> {
         if address == 0 {
             return Link::End;
         }
-        self.0.block_with(address, offset).map_or(Link::Wild, Link::To)
+        self.heap.block_with(address, offset).map_or(Link::Wild, Link::To)
     }
 
     /// The same as a number.
@@ -41,7 +59,7 @@ impl View<'_> {
         if address == 0 {
             return NOWHERE;
         }
-        self.0.block_with(address, offset).map_or(NO_BLOCK, |block| block.0)
+        self.heap.block_with(address, offset).map_or(NO_BLOCK, |block| block.0)
     }
 
     #[inline]
@@ -85,15 +103,9 @@ impl IndexView for View<'_> {
     #[inline]
     fn branch(&self, tree: Tree, block: Block) -> Branch {
         let offset = node_in(tree);
-        let word = (offset / 8) as usize;
-        let words = self.0.words_of(block);
-        let at = |place: u64| words.map_or(0, |words| words[word + (place / 8) as usize]);
-        Branch {
-            parent: self.number(parent_in(at(0)), offset),
-            left: self.number(at(LEFT), offset),
-            right: self.number(at(RIGHT), offset),
-            red: is_red(at(0)),
-        }
+        let Words { parent, left, right, red } = self.words(tree, block);
+        let number = |word| self.number(word, offset);
+        Branch { parent: number(parent), left: number(left), right: number(right), red }
     }
 
     #[inline]
@@ -118,21 +130,20 @@ impl IndexView for View<'_> {
 
     #[inline]
     fn neighbours(&self, list: List, block: Block) -> (u32, u32) {
-        let words = self.0.words_of(block);
-        let at = |place: u64| words.map_or(0, |words| words[(place / 8) as usize]);
         let number = |address| {
             if address == MASTER_AT + head_of(list) {
                 return NOWHERE;
             }
-            self.0.block_with(address, PLACE).map_or(NO_BLOCK, |block| block.0)
+            self.heap.block_with(address, PLACE).map_or(NO_BLOCK, |block| block.0)
         };
-        (number(at(PLACE + SECOND)), number(at(PLACE)))
+        let (previous, next) = self.neighbour_words(list, block);
+        (number(previous), number(next))
     }
 
     #[inline]
     fn entry(&self, block: Block) -> Entry {
-        let words = self.0.words_of(block);
-        let word = |place: u64| words.map_or(0, |words| words[(place / 8) as usize]);
+        let words = self.block(block);
+        let word = |place: u64| words[(place / 8) as usize];
         Entry {
             kind: Type::from_word(word(TYPE)).map_or(EntryKind::Other, Type::kind),
             deadline: deadline_of(word(DUE)),
@@ -144,26 +155,85 @@ impl IndexView for View<'_> {
 
     #[inline]
     fn is_live(&self, block: Block) -> bool {
-        self.0.is_live(block)
+        self.heap.is_live(block)
     }
 
     #[inline]
     fn blocks(&self) -> u32 {
-        self.0.blocks()
+        self.heap.blocks()
+    }
+
+    const NULL: u64 = 0;
+
+    #[inline(always)]
+    fn root_word(&self, tree: Tree) -> u64 {
+        self.word(MASTER_AT + root_of(tree))
+    }
+
+    #[inline(always)]
+    fn leftmost_word(&self, tree: Tree) -> Option<u64> {
+        (tree != Tree::ChildPid).then(|| self.word(MASTER_AT + root_of(tree) + SECOND))
+    }
+
+    #[inline(always)]
+    fn words(&self, tree: Tree, block: Block) -> Words {
+        let words = self.block(block);
+        let at = |place: u64| words[((node_in(tree) + place) / 8) as usize];
+        Words { parent: parent_in(at(0)), left: at(LEFT), right: at(RIGHT), red: is_red(at(0)) }
+    }
+
+    #[inline(always)]
+    fn node_at(&self, tree: Tree, word: u64) -> Option<Block> {
+        self.heap.live_with(word, node_in(tree))
+    }
+
+    #[inline(always)]
+    fn key(&self, tree: Tree, block: Block) -> u64 {
+        let words = self.block(block);
+        if tree == Tree::ChildPid {
+            let pid = Pid::new(pid_of(words[(PID / 8) as usize]));
+            return pid.map_or(0, |pid| pid.get().unsigned_abs().into());
+        }
+        // In microseconds, and what is never is greatest.
+        words[(DUE / 8) as usize]
+    }
+
+    #[inline(always)]
+    fn head(&self, list: List) -> Head {
+        let end = MASTER_AT + head_of(list);
+        Head { first: self.word(end), last: self.word(end + SECOND), end }
+    }
+
+    #[inline(always)]
+    fn neighbour_words(&self, _: List, block: Block) -> (u64, u64) {
+        let words = self.block(block);
+        (words[((PLACE + SECOND) / 8) as usize], words[(PLACE / 8) as usize])
+    }
+
+    #[inline(always)]
+    fn seat_at(&self, word: u64) -> Option<Block> {
+        self.heap.live_with(word, PLACE)
+    }
+
+    #[inline(always)]
+    fn says(&self, block: Block) -> (EntryKind, Option<ScriptRef>) {
+        let words = self.block(block);
+        let kind = Type::from_word(words[(TYPE / 8) as usize]).map_or(EntryKind::Other, Type::kind);
+        (kind, argument_of(words[(ARGUMENT / 8) as usize]))
     }
 
     #[inline]
     fn changed(&self) -> Option<&[Block]> {
-        Some(self.0.changes.blocks())
+        self.heap.changed().map(Changes::blocks)
     }
 
     #[inline]
     fn changed_parts(&self, block: Block) -> Parts {
-        self.0.changes.parts(block)
+        self.heap.changed().map_or(Parts::ALL, |changes| changes.parts(block))
     }
 
     #[inline]
     fn changed_ends(&self) -> Ends {
-        self.0.changes.ends()
+        self.heap.changed().map_or(Ends::ALL, Changes::ends)
     }
 }
