@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Signature, Verdict};
 use treefall_world::Counts;
 
+use crate::campaign::Shard;
 use crate::generator;
 use crate::subject::{Options, Ran, Subject, SubjectError};
 
@@ -27,6 +29,24 @@ pub struct Plan {
     pub traces_max: Option<u64>,
     /// Go on after the first memory break.
     pub all: bool,
+    /// Which of these numbers.
+    pub shard: Shard,
+    /// What an earlier search of the same plan went through: this one goes on behind it.
+    pub so_far: Tally,
+}
+
+impl Plan {
+    /// The first traces of a campaign, all of them.
+    #[must_use]
+    pub fn new(seed: u64, traces_max: Option<u64>, all: bool) -> Self {
+        Self { seed, traces_max, all, shard: Shard::WHOLE, so_far: Tally::default() }
+    }
+
+    /// How many traces it is to go through in all; [`u64::MAX`] for no bound.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.traces_max.map_or(u64::MAX, |max| self.shard.length(max))
+    }
 }
 
 /// The first trace that showed a signature.
@@ -51,7 +71,7 @@ impl Find {
 }
 
 /// What a search went through.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Tally {
     /// Traces run.
     pub traces: u64,
@@ -113,14 +133,15 @@ pub fn hunt(
     known: &mut BTreeSet<Signature>,
     lookout: &mut dyn Lookout,
 ) -> Result<Tally, SubjectError> {
-    let mut tally = Tally::default();
+    let mut tally = plan.so_far;
     let baseline = known.clone();
-    let end = plan.traces_max.unwrap_or(u64::MAX);
-    let (mut next, mut length) = (0, CHUNK_FIRST);
+    let end = plan.length();
+    let (mut next, mut length) = (tally.traces, CHUNK_FIRST);
     while next < end {
         let chunk = next..end.min(next.saturating_add(length));
-        let results = run_chunk(crew, plan.seed, chunk.clone())?;
-        for (number, (trace, ran)) in chunk.clone().zip(results) {
+        let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
+        let results = run_chunk(crew, plan.seed, &numbers)?;
+        for (number, (trace, ran)) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
             for broken in &ran.verdict.breaks {
                 if known.insert(broken.signature) {
@@ -148,9 +169,8 @@ pub fn hunt(
 fn run_chunk(
     crew: &mut [Box<dyn Subject>],
     seed: u64,
-    numbers: std::ops::Range<u64>,
+    numbers: &[u64],
 ) -> Result<Vec<(Trace, Ran)>, SubjectError> {
-    let numbers: Vec<u64> = numbers.collect();
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
         let traces: Vec<Trace> =
@@ -159,7 +179,7 @@ fn run_chunk(
         Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
     };
     if crew.len() == 1 {
-        return one_share(&mut crew[0], &numbers);
+        return one_share(&mut crew[0], numbers);
     }
     let shares: Vec<Result<Vec<_>, SubjectError>> = std::thread::scope(|scope| {
         let workers: Vec<_> = crew

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod campaign;
 pub mod cause;
 pub mod check;
 pub mod cli;

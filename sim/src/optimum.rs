@@ -311,7 +311,7 @@ pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn(
     let mut finds = Vec::<Find>::new();
     for traces in [TRACES, TRACES_MAX] {
         if finds.is_empty() {
-            let plan = Plan { seed, traces_max: Some(traces), all: false };
+            let plan = Plan::new(seed, Some(traces), false);
             hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a replica runs");
         }
     }

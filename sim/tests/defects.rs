@@ -20,7 +20,7 @@ fn crew(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
 }
 
 fn search(target: &Target, seed: u64, traces: u64, jobs: usize) -> (Vec<Find>, Tally) {
-    let plan = Plan { seed, traces_max: Some(traces), all: true };
+    let plan = Plan::new(seed, Some(traces), true);
     let mut keep = Vec::<Find>::new();
     let tally = hunt(&mut crew(target, jobs), plan, &mut BTreeSet::new(), &mut keep).expect("a replica runs");
     (keep, tally)

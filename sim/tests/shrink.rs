@@ -180,7 +180,7 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
         Ok(Box::new(Pretender { rules: replica, wakes_min }))
     };
     let mut crew = vec![build().expect("a pretender")];
-    let plan = Plan { seed: 1, traces_max: Some(200), all: false };
+    let plan = Plan::new(1, Some(200), false);
     let mut finds = Vec::<Find>::new();
     hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a pretender runs");
     let find = finds.last().expect("something is found");

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::campaign::Shard;
+
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
 /// Without a command: the survey, a short hunt on every replica release with defects of its own and on every
@@ -54,6 +56,8 @@ pub(super) enum Command {
     Replay(Replay),
     /// Run scenario files on every replica release and every real program: the first bad release, the first good.
     Matrix(Matrix),
+    /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature.
+    Merge(Merge),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),
     /// Bring scenario files into canonical form.
@@ -96,7 +100,9 @@ pub(super) struct Targets {
 #[command(after_help = "Examples:\n  \
     treefall hunt --target engine:/usr/sbin/keepalived\n  \
     treefall hunt --target replica:2.3.1 --all --traces 5000\n  \
-    treefall hunt --target engine --baseline replica:mended --all --for 60s")]
+    treefall hunt --target engine --baseline replica:mended --all --for 60s\n  \
+    treefall hunt --target engine --all --traces 1000000 --shard 3/8 --out part-3\n  \
+    treefall hunt --resume reports --for 8h")]
 pub(super) struct Hunt {
     /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]]. Repeatable
     /// [default: engine if a keepalived is installed, else replica:2.3.1].
@@ -117,7 +123,27 @@ pub(super) struct Hunt {
     /// Report only what this target does not break too.
     #[arg(long, value_name = "TARGET")]
     pub(super) baseline: Option<String>,
+    /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
+    /// campaign. `treefall merge` brings the finds together.
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
+    pub(super) shard: Shard,
+    /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
+    /// were told holds; --traces and --for may be given anew.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "shard", "out"])]
+    pub(super) resume: Option<PathBuf>,
     /// Where finds are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    treefall merge part-1 part-2 part-3 --out reports")]
+pub(super) struct Merge {
+    /// Folders that hunts wrote to.
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) from: Vec<PathBuf>,
+    /// Where the finds are brought together. What is there takes part.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(super) out: PathBuf,
 }

@@ -11,13 +11,14 @@ use treefall_model::verdict::{Signature, Verdict};
 use super::CliError;
 use super::crew;
 use super::output::Output;
+use crate::campaign::{Campaign, CampaignError};
 use crate::finding::{Finding, work_out_all};
 use crate::generator;
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Store};
 use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
 use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, SubjectError, backtrace, build, program};
+use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -31,7 +32,12 @@ pub(super) struct Search<'s> {
     pub(super) jobs: usize,
     /// Most runs in building up what is smaller than a shrunk find.
     pub(super) build_up_max: u64,
+    /// Kept on disk as the search goes on, so that it can be gone on with; with what an earlier one found.
+    pub(super) campaign: Option<Campaign>,
 }
+
+/// How often a search that finds nothing new writes down how far it is.
+const KEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of it.
 pub(super) struct Searched {
@@ -66,7 +72,25 @@ struct Keeper<'s> {
     finds: Vec<Find>,
     limit: Option<Duration>,
     watch: &'s Stopwatch,
+    campaign: Option<Campaign>,
+    /// The campaign was last kept then, with so many finds.
+    kept: (Duration, usize),
+    /// The search ends before its end.
+    stopped: bool,
     output: &'s mut Output,
+}
+
+impl Keeper<'_> {
+    /// Writes down how far the search is, if that is due.
+    fn note(&mut self, tally: &Tally, due: bool) -> Result<(), CampaignError> {
+        let elapsed = self.watch.elapsed();
+        let due = due || self.kept.1 != self.finds.len() || elapsed.saturating_sub(self.kept.0) >= KEPT_EVERY;
+        let Some(campaign) = self.campaign.as_mut().filter(|_| due) else { return Ok(()) };
+        campaign.tally = *tally;
+        campaign.finds = self.finds.iter().map(|find| find.number).collect();
+        self.kept = (elapsed, self.finds.len());
+        campaign.keep(&self.store.target_folder(&self.target))
+    }
 }
 
 impl Lookout for Keeper<'_> {
@@ -88,7 +112,13 @@ impl Lookout for Keeper<'_> {
             self.finds.len()
         ));
         let in_time = self.limit.is_none_or(|limit| self.watch.elapsed() < limit);
-        in_time && !crew::told_to_stop()
+        self.stopped = !in_time || crew::told_to_stop();
+        if let Err(error) = self.note(tally, self.stopped) {
+            // What is found is kept by itself: the search goes on, but could not be gone on with.
+            self.output.note(format_args!("how far the search is cannot be kept: {error}"));
+            self.campaign = None;
+        }
+        !self.stopped
     }
 }
 
@@ -138,17 +168,28 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let target = search.target.to_string();
     let mut subjects = crew::crew(search.target, search.jobs)?;
     let mut known = search.known;
+    let finds = match &search.campaign {
+        Some(campaign) => found_before(subjects[0].as_mut(), campaign, &mut known)?,
+        None => Vec::new(),
+    };
     let mut keeper = Keeper {
         target: target.clone(),
         named: search.target,
         seed: search.plan.seed,
         store: search.store,
-        finds: Vec::new(),
+        kept: (Duration::ZERO, finds.len()),
+        finds,
         limit: search.limit,
         watch: &watch,
+        campaign: search.campaign,
+        stopped: false,
         output,
     };
     let tally = hunt(&mut subjects, search.plan, &mut known, &mut keeper)?;
+    if let Some(campaign) = &mut keeper.campaign {
+        campaign.ended = !keeper.stopped;
+    }
+    keeper.note(&tally, true)?;
     let finds = keeper.finds;
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
@@ -156,6 +197,29 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let reports = findings.iter().map(keep_one).collect::<Result<Vec<_>, _>>()?;
     output.clear();
     Ok(Searched { findings, reports, tally, elapsed: watch.elapsed() })
+}
+
+/// The finds of an earlier part of a campaign, made again from their numbers.
+fn found_before(
+    subject: &mut dyn Subject,
+    campaign: &Campaign,
+    known: &mut BTreeSet<Signature>,
+) -> Result<Vec<Find>, CliError> {
+    let mut finds = Vec::new();
+    let mut numbers = campaign.finds.clone();
+    // A trace that was several finds is named several times.
+    numbers.dedup();
+    for number in numbers {
+        let trace = subject.fitted(generator::generate(campaign.seed, number));
+        let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
+        for broken in &verdict.breaks {
+            if known.insert(broken.signature) {
+                let (trace, verdict) = (trace.clone(), verdict.clone());
+                finds.push(Find { number, trace, broken: broken.clone(), verdict });
+            }
+        }
+    }
+    Ok(finds)
 }
 
 /// The command that replays a finding.

@@ -1,16 +1,18 @@
 //! `treefall hunt`: search, shrink, confirm, label, report.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::args::Hunt;
 use super::crew;
 use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
 use super::output::{Output, count};
 use super::{CliError, Status, Summary};
+use crate::campaign::Campaign;
 use crate::cause::Cause;
 use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
-use crate::hunt::Plan;
+use crate::hunt::{Plan, Tally};
 use crate::report::Store;
 use crate::subject::program;
 use crate::subject::target::Target;
@@ -19,17 +21,28 @@ use crate::subject::target::Target;
 const TRACES_DEFAULT: u64 = 1_000;
 
 pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
-    let targets = crew::targets(&asked(args))?;
-    let store = Store::new(&args.out);
-    let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
-    let plan = Plan { seed: args.seed, traces_max, all: args.all };
+    let out = args.resume.as_ref().unwrap_or(&args.out);
+    let store = Store::new(out);
+    let campaigns = match &args.resume {
+        Some(folder) => resumed(folder, args, output)?,
+        None => begun(args)?,
+    };
     let mut summary = Vec::new();
     let mut found = 0;
-    for target in &targets {
-        let known = match &args.baseline {
+    for campaign in campaigns {
+        let target = &named(&campaign.target)?;
+        let plan = Plan {
+            seed: campaign.seed,
+            traces_max: campaign.traces_max,
+            all: campaign.all,
+            shard: campaign.shard,
+            so_far: campaign.tally,
+        };
+        let known = match &campaign.baseline {
             Some(baseline) => baseline_signatures(baseline, plan, jobs, output)?,
             None => BTreeSet::new(),
         };
+        let has_baseline = campaign.baseline.is_some();
         let search_plan = Search {
             target,
             plan,
@@ -38,27 +51,71 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             store: &store,
             jobs,
             build_up_max: BUILD_UP_MAX,
+            campaign: Some(campaign),
         };
         let searched = search(search_plan, output)?;
-        show(target, args.seed, &searched, &store, output)?;
+        show(target, plan.seed, &searched, &store, output)?;
         found += searched.findings.len();
-        summary.push(TargetSummary::new(target, args.seed, &searched));
+        summary.push(TargetSummary::new(target, plan.seed, &searched));
         if crew::told_to_stop() {
-            output.error("stopped before the search was whole; what was found is on disk");
+            output.error(&format!(
+                "stopped before the search was whole; what was found is on disk, and `treefall hunt --resume {}` goes on",
+                out.display()
+            ));
             output.object(&Summary { summary });
             return Ok(Status::Failure);
         }
         if searched.findings.is_empty() {
-            output.note(match args.baseline {
-                Some(_) => "nothing found that the baseline does not break too",
-                None => {
-                    "nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen"
-                }
+            output.note(if has_baseline {
+                "nothing found that the baseline does not break too"
+            } else {
+                "nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen"
             });
         }
     }
     output.object(&Summary { summary });
     Ok(if found == 0 { Status::Good } else { Status::Failure })
+}
+
+/// The campaigns that the arguments ask for.
+fn begun(args: &Hunt) -> Result<Vec<Campaign>, CliError> {
+    let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
+    let campaign = |target: Target| {
+        let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
+        (campaign.traces_max, campaign.all, campaign.baseline) =
+            (traces_max, args.all, args.baseline.clone());
+        campaign
+    };
+    Ok(crew::targets(&asked(args))?.into_iter().map(campaign).collect())
+}
+
+/// The campaigns that were begun in this folder and have something left to do.
+fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
+    let mut campaigns = Campaign::load_all(folder)?;
+    for campaign in &mut campaigns {
+        if args.traces.is_some() || args.duration.is_some() {
+            campaign.traces_max = args.traces;
+        }
+        let length = campaign.traces_max.map_or(u64::MAX, |max| campaign.shard.length(max));
+        if campaign.ended && (!campaign.all && !campaign.finds.is_empty() || campaign.tally.traces >= length)
+        {
+            output.note(format_args!(
+                "{}: this hunt came to its end after {}; its finds are worked out again. `--traces N` or `--for TIME` takes one with --all further",
+                campaign.target,
+                count(campaign.tally.traces, "trace")
+            ));
+        }
+    }
+    Ok(campaigns)
+}
+
+/// The target that a campaign names.
+fn named(name: &str) -> Result<Target, CliError> {
+    let mut targets = crew::targets(&[name.to_owned()])?;
+    match targets.pop() {
+        Some(target) if targets.is_empty() => Ok(target),
+        _ => Err(CliError::Usage(format!("{name} is not one target"))),
+    }
 }
 
 /// The targets named, or the best that there is.
@@ -82,12 +139,13 @@ fn baseline_signatures(
         fn found(&mut self, _: crate::hunt::Find) -> Result<(), crate::subject::SubjectError> {
             Ok(())
         }
-        fn go_on(&mut self, _: &crate::hunt::Tally) -> bool {
+        fn go_on(&mut self, _: &Tally) -> bool {
             !crew::told_to_stop()
         }
     }
     let mut known = BTreeSet::new();
-    let plan = Plan { all: true, traces_max: Some(plan.traces_max.unwrap_or(TRACES_DEFAULT)), ..plan };
+    let traces_max = Some(plan.traces_max.unwrap_or(TRACES_DEFAULT));
+    let plan = Plan { all: true, traces_max, so_far: Tally::default(), ..plan };
     for target in crew::targets(&[name.to_owned()])? {
         output.progress(format_args!("baseline {target}"));
         crate::hunt::hunt(&mut crew::crew(&target, jobs)?, plan, &mut known, &mut Count)?;

@@ -10,6 +10,7 @@ mod findings;
 mod fmt;
 mod hunt;
 mod matrix;
+mod merge;
 mod output;
 mod replay;
 mod roots;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use args::{Cli, Command};
 use output::Output;
 
+use crate::campaign::CampaignError;
 use crate::subject::SubjectError;
 use crate::subject::engine::EngineError;
 use crate::subject::target::TargetError;
@@ -91,6 +93,12 @@ impl From<TargetError> for CliError {
     }
 }
 
+impl From<CampaignError> for CliError {
+    fn from(error: CampaignError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
 impl From<SubjectError> for CliError {
     fn from(error: SubjectError) -> Self {
         match error {
@@ -133,6 +141,7 @@ pub fn run() -> Status {
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
+        Command::Merge(merge) => merge::run(&merge, &mut output),
         Command::Roots(roots) => roots::run(&roots, &mut output),
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),

@@ -72,7 +72,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     let mut good = true;
     for row in rows() {
         output.progress(format_args!("{}", row.label));
-        let plan = Plan { seed: args.seed, traces_max: Some(row.traces), all: true };
+        let plan = Plan::new(args.seed, Some(row.traces), true);
         let known = BTreeSet::new();
         let one = Search {
             target: &row.target,
@@ -82,6 +82,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             store: &store,
             jobs,
             build_up_max: SURVEY_BUILD_UP_MAX,
+            campaign: None,
         };
         let mut searched = search(one, output)?;
         let hidden = look_behind(&row, args.seed, &mut searched, &store)?;

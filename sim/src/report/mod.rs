@@ -3,11 +3,13 @@
 //! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same find
 //! gives the same text everywhere.
 
+mod kept;
 mod store;
 mod text;
 mod timeline;
 mod words;
 
+pub use kept::{Kept, take_over};
 pub use store::Store;
 pub(crate) use store::write_whole;
 pub use text::{cause_line, claim, finding};

@@ -13,9 +13,9 @@ use treefall_model::verdict::Signature;
 use crate::subject::SubjectError;
 
 /// The trace as it was found.
-const FOUND: &str = "found.toml";
+pub(super) const FOUND: &str = "found.toml";
 /// The smallest trace.
-const MINIMAL: &str = "minimal.toml";
+pub(super) const MINIMAL: &str = "minimal.toml";
 /// The report.
 const REPORT: &str = "report.txt";
 

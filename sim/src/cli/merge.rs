@@ -1,0 +1,118 @@
+//! `treefall merge`: the finds of several hunts brought together, of each signature the smallest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::Merge;
+use super::output::{Output, count};
+use super::targets::table;
+use super::{CliError, Status, Summary};
+use crate::campaign::{Campaign, CampaignError, folders};
+use crate::report::{Kept, take_over};
+
+/// A find that was brought over or was there, for machines. The fields are stable.
+#[derive(Serialize)]
+struct MergedObject {
+    target: String,
+    signature: String,
+    wakes_minimal: Option<usize>,
+    from: String,
+    also_in: usize,
+}
+
+#[derive(Serialize)]
+struct MergeSummary {
+    folders: usize,
+    findings: usize,
+    traces: u64,
+    missing: Vec<String>,
+}
+
+/// So many parts are told by their number.
+const TOLD_MAX: usize = 20;
+
+pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError> {
+    let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
+    let mut campaigns = Vec::new();
+    let here = Some(&args.out).filter(|out| out.is_dir());
+    // A folder that is named twice takes part once.
+    let mut seen = BTreeSet::new();
+    for from in args.from.iter().chain(here) {
+        let whole =
+            from.canonicalize().map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
+        if !seen.insert(whole) {
+            continue;
+        }
+        for target in folders(from)? {
+            for find in folders(&target)? {
+                if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
+                    finds.entry((name_of(&target), name_of(&find))).or_default().push(kept);
+                }
+            }
+        }
+        match Campaign::load_all(from) {
+            Ok(more) => campaigns.extend(more),
+            Err(CampaignError::Nothing { .. }) => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut sheet = table(["target", "signature", "smallest", "from", "also in"]);
+    for ((target, signature), mut kept) in finds {
+        let also_in = kept.len() - 1;
+        kept.sort_by_key(Kept::rank);
+        let best = &kept[0];
+        take_over(best, &args.out.join(&target).join(&signature))
+            .map_err(|error| CliError::Usage(error.to_string()))?;
+        let smallest = best.wakes.map_or("not shrunk".to_owned(), |wakes| count(wakes as u64, "wake"));
+        let from = best.folder.display().to_string();
+        sheet.add_row([&target, &signature, &smallest, &from, &also_in.to_string()]);
+        output.object(&MergedObject { target, signature, wakes_minimal: best.wakes, from, also_in });
+    }
+    let findings = sheet.row_count();
+    let missing = missing(&campaigns);
+    let traces = campaigns.iter().map(|campaign| campaign.tally.traces).sum();
+    output.line(sheet);
+    output.line(format_args!(
+        "{}, {} of {}; in {}",
+        count(findings as u64, "find"),
+        count(traces, "trace"),
+        count(campaigns.len() as u64, "hunt"),
+        args.out.display()
+    ));
+    for gap in &missing {
+        output.note(gap);
+    }
+    let folders = args.from.len();
+    output.object(&Summary { summary: MergeSummary { folders, findings, traces, missing } });
+    Ok(if findings == 0 { Status::Good } else { Status::Failure })
+}
+
+/// What a folder is called.
+fn name_of(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The parts of campaigns of which other parts are here, that are not here or did not come to their end.
+fn missing(campaigns: &[Campaign]) -> Vec<String> {
+    let mut parts: BTreeMap<(&str, u64, u32), Vec<&Campaign>> = BTreeMap::new();
+    for campaign in campaigns {
+        let key = (campaign.target.as_str(), campaign.seed, campaign.shard.of());
+        parts.entry(key).or_default().push(campaign);
+    }
+    let mut told = Vec::new();
+    for ((target, seed, of), there) in parts {
+        let state = |nth| there.iter().find(|campaign| campaign.shard.nth() == nth).map(|part| part.ended);
+        for (what, wanted) in [("not here", None), ("not at their end", Some(false))] {
+            let numbers: Vec<u32> = (1..=of).filter(|nth| state(*nth) == wanted).collect();
+            if numbers.is_empty() {
+                continue;
+            }
+            let some: Vec<String> = numbers.iter().take(TOLD_MAX).map(u32::to_string).collect();
+            let more = if numbers.len() > TOLD_MAX { " and more" } else { "" };
+            told.push(format!("{target}, seed {seed}: of {of} parts {what}: {}{more}", some.join(", ")));
+        }
+    }
+    told
+}
