@@ -179,7 +179,7 @@ impl Campaign {
     pub fn new(target: &str, seed: u64, shard: Shard) -> Self {
         Self {
             format: FORMAT,
-            generator: generator::VERSION.into(),
+            generator: generator::VERSION,
             target: target.to_owned(),
             seed,
             shard,
@@ -217,7 +217,7 @@ impl Campaign {
         let text = fs::read_to_string(path).map_err(file)?;
         let Versions { format, generator } =
             serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-        if (format, generator) != (FORMAT, generator::VERSION.into()) {
+        if (format, generator) != (FORMAT, generator::VERSION) {
             return Err(CampaignError::OtherVersion { path: path.to_owned(), format, generator });
         }
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::campaign::Shard;
+use crate::fuzzing::Kind;
 
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
@@ -66,6 +67,8 @@ pub(super) enum Command {
     Conform(Conform),
     /// Run each trace twice under changed conditions and compare.
     Doctor(Doctor),
+    /// Bring scenarios into the fuzzer's corpus, its finds into scenarios, and prune it.
+    Corpus(Corpus),
     /// Fetch Debian's keepalived of other suites into the cache, to be tested beside the one installed here.
     Roots(Roots),
     /// Measure events a second: the replica or a real program, with and without the checks.
@@ -259,6 +262,57 @@ pub(super) struct Matrix {
     /// Real programs, beside all replica releases [default: every keepalived found here and in the cache].
     #[arg(long = "target", value_name = "TARGET")]
     pub(super) targets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall corpus import scenarios/ --into fuzz/corpus\n  \
+    treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed\n  \
+    treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
+pub(super) struct Corpus {
+    #[command(subcommand)]
+    pub(super) command: CorpusCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum CorpusCommand {
+    /// Write scenarios as seeds, a folder for each fuzz target.
+    Import {
+        /// Scenario files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The corpus.
+        #[arg(long, default_value = "fuzz/corpus", value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Write what the fuzzer's files break as scenarios: of each signature one, shrunk, with its cause. Exit 1 if there
+    /// is any.
+    Export {
+        /// The fuzzer's files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The fuzz target whose files they are: conformance, mended, engine [default: as their folder is called].
+        #[arg(long, value_name = "NAME")]
+        of: Option<Kind>,
+        /// Run them on this [default: the replica that the bytes name].
+        #[arg(long, value_name = "TARGET")]
+        target: Option<String>,
+        /// Where the scenarios go.
+        #[arg(long, short, default_value = "reports/fuzz", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Copy the fewest files that reach every state of the scheduler that all of them reach.
+    Minimise {
+        /// A folder of the fuzzer's files.
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+        /// The fuzz target whose files they are [default: as the folder is called].
+        #[arg(long, value_name = "NAME")]
+        of: Option<Kind>,
+        /// Where they are copied to.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod conform;
+mod corpus;
 mod crew;
 mod doctor;
 mod files;
@@ -141,6 +142,7 @@ pub fn run() -> Status {
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
+        Command::Corpus(corpus) => corpus::run(&corpus, &mut output),
         Command::Merge(merge) => merge::run(&merge, &mut output),
         Command::Roots(roots) => roots::run(&roots, &mut output),
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),

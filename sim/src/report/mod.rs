@@ -11,7 +11,7 @@ mod words;
 
 pub use kept::{Kept, take_over};
 pub use store::Store;
-pub(crate) use store::write_whole;
+pub(crate) use store::{slug, write_bytes, write_whole};
 pub use text::{cause_line, claim, finding};
 pub use timeline::{Length, timeline};
 pub use words::Names;

@@ -105,7 +105,7 @@ impl Store {
 }
 
 /// A target or signature as a folder's name.
-fn slug(text: &str) -> String {
+pub(crate) fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') { c } else { '_' };
     text.chars().map(plain).collect()
 }
@@ -113,11 +113,21 @@ fn slug(text: &str) -> String {
 /// Writes a file that is whole or not there: beside its place, and then moved there. A file that was there
 /// keeps its permissions.
 pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    write_all(path, text.as_bytes())
+}
+
+/// The same for what is no text; the folder is made when it is not there.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    write_all(path, bytes)
+}
+
+fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // What `tempfile` says names its own file, which means nothing to a reader.
     let plain = |error: io::Error| if error.raw_os_error().is_some() { error } else { error.kind().into() };
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(plain)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     let mode = fs::metadata(path).map_or_else(|_| fs::Permissions::from_mode(MODE), |old| old.permissions());
     file.as_file().set_permissions(mode)?;
     file.persist(path).map(|_| ()).map_err(|error| plain(error.error))

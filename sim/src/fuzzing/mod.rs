@@ -4,18 +4,36 @@
 //! always holds: the bytes alone decide; a panic's text carries the trace as a scenario that can be saved and
 //! replayed.
 
+mod corpus;
+mod mutate;
+mod real;
+mod states;
+
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use treefall_model::codec;
-use treefall_model::release::{Defects, Release, Rules};
+use treefall_model::event::SubjectKind;
+use treefall_model::observe::Watch;
+use treefall_model::release::{Defect, Defects, Release, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Verdict};
 
 use crate::scenario::{self, Scenario};
 use crate::subject::Options;
-use crate::subject::replica::run_replica;
+use crate::subject::replica::{Replica, run_replica};
 
+pub use self::corpus::{Kind, NoKind, fewest};
+pub use self::mutate::mutate;
+pub use self::real::engine;
+pub use self::states::{STATES, Watched, state};
 pub use crate::subject::replica::play_bytes as rbtree;
+
+/// Told the number of each state ([`STATES`]) that a run comes through.
+pub type Tell<'t> = &'t mut dyn FnMut(usize);
+
+/// Names a defect: it is put into the replica without defects, which then is held to be without: a canary.
+pub const PLANT: &str = "TREEFALL_FUZZ_PLANT";
 
 /// The replica of a release against the model. The first byte picks the release, the rest is a trace.
 ///
@@ -23,15 +41,25 @@ pub use crate::subject::replica::play_bytes as rbtree;
 /// When the trace is not the same after encoding and decoding; when two runs differ; when looking at each
 /// change of the indexes gives another verdict than looking at all of them; and when a law is broken that no
 /// defect of the release explains: one that is still broken with all of them mended.
-pub fn conformance(bytes: &[u8]) {
+pub fn conformance(bytes: &[u8], tell: Tell<'_>) {
     let Some((pick, bytes)) = bytes.split_first() else { return };
-    let release = Release::ALL[usize::from(*pick) % Release::ALL.len()];
-    let rules = Rules::of(release);
     let trace = codec::decode(bytes);
     round_trip(&trace);
-    let verdict = judged(&format!("replica:{release}"), &trace, rules);
+    if let Some(defect) = planted() {
+        let rules = Rules { defects: Defects::NONE.with(defect), ..Rules::mended() };
+        let name = format!("replica:mended+{}", defect.name());
+        let verdict = judged(&name, &trace, rules, tell);
+        if !verdict.is_clean() {
+            fail(&name, &trace, &verdict, "this one was planted");
+        }
+        return;
+    }
+    let release = Release::ALL[usize::from(*pick) % Release::ALL.len()];
+    let rules = Rules::of(release);
+    let verdict = judged(&format!("replica:{release}"), &trace, rules, tell);
     if !verdict.is_clean() {
-        let mended = judged("all defects mended", &trace, Rules { defects: Defects::NONE, ..rules });
+        let mended = Rules { defects: Defects::NONE, ..rules };
+        let mended = judged("all defects mended", &trace, mended, &mut |_| ());
         let known = mended.outcome.survived() && !verdict.breaks.iter().any(|broken| has(&mended, broken));
         if !known {
             let all: Vec<_> = rules.defects.iter().map(|defect| format!("-{}", defect.name())).collect();
@@ -55,10 +83,10 @@ fn has(verdict: &Verdict, broken: &Break) -> bool {
 ///
 /// # Panics
 /// When any law is broken, or as [`conformance`] does.
-pub fn mended(bytes: &[u8]) {
+pub fn mended(bytes: &[u8], tell: Tell<'_>) {
     let trace = codec::decode(bytes);
     round_trip(&trace);
-    let verdict = judged("replica:mended", &trace, Rules::mended());
+    let verdict = judged("replica:mended", &trace, Rules::mended(), tell);
     if !verdict.is_clean() {
         fail("replica:mended", &trace, &verdict, "it has no defect");
     }
@@ -114,16 +142,28 @@ fn round_trip(trace: &Trace) {
     );
 }
 
-/// The verdict, if it is the same twice.
-fn judged(target: &str, trace: &Trace, rules: Rules) -> Verdict {
-    let first = run_replica(trace, rules, Options::VERDICT);
-    let second = run_replica(trace, rules, Options::WHOLE);
-    if first.verdict != second.verdict {
+/// The defect that [`PLANT`] names.
+fn planted() -> Option<Defect> {
+    static PLANTED: OnceLock<Option<Defect>> = OnceLock::new();
+    *PLANTED.get_or_init(|| {
+        let name = std::env::var(PLANT).ok()?;
+        let defect = Defect::named(&name);
+        Some(defect.unwrap_or_else(|| panic!("{PLANT}: {name} is no defect; `treefall targets` lists them")))
+    })
+}
+
+/// The verdict, if it is the same twice; the states that the first run came through are told.
+fn judged(target: &str, trace: &Trace, rules: Rules, tell: Tell<'_>) -> Verdict {
+    let watch = Watch::new(trace.setup(), SubjectKind::Replica, Options::VERDICT);
+    let run = Replica::new(trace, rules, Watched { inner: watch, tell }).run();
+    let first = run.observer.inner.finish(run.outcome).verdict;
+    let second = run_replica(trace, rules, Options::WHOLE).verdict;
+    if first != second {
         let mut text = format!("{target}: two runs of one trace were judged differently\n");
-        let _ = writeln!(text, "one: {:#?}\nthe other: {:#?}", first.verdict, second.verdict);
+        let _ = writeln!(text, "one: {first:#?}\nthe other: {second:#?}");
         panic!("{text}{}", as_scenario(trace));
     }
-    first.verdict
+    first
 }
 
 fn as_scenario(trace: &Trace) -> String {
@@ -151,8 +191,12 @@ mod tests {
         for (number, release) in (0..).zip(Release::ALL) {
             for trace in (10 * number..10 * number + 10).map(|number| generator::generate(7, number)) {
                 let seed = conformance_seed(*release, &trace);
-                conformance(&seed);
-                mended(&seed[1..]);
+                let mut states = std::collections::BTreeSet::new();
+                conformance(&seed, &mut |state| {
+                    states.insert(state);
+                });
+                assert!(states.len() > 1 && states.last() < Some(&STATES), "{states:?}");
+                mended(&seed[1..], &mut |_| ());
             }
         }
     }

@@ -1,0 +1,158 @@
+//! The fuzzer's files: what their bytes mean to each target, scenarios as seeds, and the fewest files that reach all.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use treefall_model::codec;
+use treefall_model::release::{Release, Rules};
+use treefall_model::trace::Trace;
+
+use super::{conformance_seed, judged};
+use crate::scenario::Scenario;
+use crate::subject::target::ReplicaName;
+
+/// A target whose bytes are traces.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// A release, and a trace on its replica.
+    Conformance,
+    /// A trace on the replica without defects.
+    Mended,
+    /// A trace on the real program.
+    Engine,
+}
+
+/// It is none of the targets whose bytes are traces.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is no fuzz target whose bytes are traces; those are conformance, mended, engine")]
+pub struct NoKind(String);
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Conformance, Self::Mended, Self::Engine];
+
+    /// As `cargo fuzz` knows it, and the folder of its corpus.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conformance => "conformance",
+            Self::Mended => "mended",
+            Self::Engine => "engine",
+        }
+    }
+
+    /// What these bytes are, and the replica that they are run on; of the real program's the newest release's.
+    #[must_use]
+    pub fn read(self, bytes: &[u8]) -> (ReplicaName, Trace) {
+        match (self, bytes.split_first()) {
+            (Self::Conformance, Some((pick, rest))) => {
+                let release = Release::ALL[usize::from(*pick) % Release::ALL.len()];
+                (ReplicaName::of(release), codec::decode(rest))
+            }
+            (Self::Mended, _) => (ReplicaName::mended(), codec::decode(bytes)),
+            (Self::Conformance, None) | (Self::Engine, _) => {
+                let newest = Release::ALL[Release::ALL.len() - 1];
+                (ReplicaName::of(newest), codec::decode(bytes))
+            }
+        }
+    }
+
+    /// The seeds that a scenario gives: of `conformance` one for each release that it speaks of. Each with the end of
+    /// its file's name.
+    #[must_use]
+    pub fn seeds(self, scenario: &Scenario) -> Vec<(String, Vec<u8>)> {
+        match self {
+            Self::Conformance => {
+                let of = Release::ALL.iter().filter(|release| scenario.expect.of(**release).is_some());
+                of.map(|release| (format!("-{release}"), conformance_seed(*release, &scenario.trace)))
+                    .collect()
+            }
+            Self::Mended | Self::Engine => vec![(String::new(), codec::encode(&scenario.trace))],
+        }
+    }
+
+    /// The states that the run of these bytes comes through.
+    #[must_use]
+    pub fn states(self, bytes: &[u8]) -> BTreeSet<usize> {
+        let (name, trace) = self.read(bytes);
+        let mut states = BTreeSet::new();
+        let rules: Rules = name.rules();
+        judged(&name.to_string(), &trace, rules, &mut |state| {
+            states.insert(state);
+        });
+        states
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = NoKind;
+
+    fn from_str(text: &str) -> Result<Self, NoKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| NoKind(text.to_owned()))
+    }
+}
+
+/// Of these files the ones that are kept: the smallest first, each that reaches a state which none before it does.
+/// Places in `files`, in their order.
+#[must_use]
+pub fn fewest(kind: Kind, files: &[Vec<u8>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|place| (files[*place].len(), &files[*place]));
+    let mut reached = BTreeSet::new();
+    let mut kept: Vec<usize> = order
+        .into_iter()
+        .filter(|place| {
+            let before = reached.len();
+            reached.extend(kind.states(&files[*place]));
+            reached.len() > before
+        })
+        .collect();
+    kept.sort_unstable();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator;
+
+    #[test]
+    fn a_seed_is_read_back_as_the_trace_and_release_that_it_was_made_of() {
+        let trace = generator::generate(2, 5);
+        let mut scenario = Scenario::new("A trace", trace.clone());
+        assert_eq!(Kind::Conformance.seeds(&scenario), []);
+        let text = "format = 1\ntitle = \"t\"\nsource = \"s\"\n[[script]]\nname = \"a\"\ninterval = \"3s\"\n[[wake]]\nafter = \"next-timer\"\n[expect]\n\"2.3.1..=2.3.2\" = \"clean\"\n";
+        scenario.expect = crate::scenario::read("test", text).expect("a scenario").expect;
+        let seeds = Kind::Conformance.seeds(&scenario);
+        let names: Vec<_> = seeds
+            .iter()
+            .map(|(end, bytes)| (end.as_str(), Kind::Conformance.read(bytes).0.to_string()))
+            .collect();
+        assert_eq!(names, [("-2.3.1", "replica:2.3.1".to_owned()), ("-2.3.2", "replica:2.3.2".to_owned())]);
+        for kind in Kind::ALL {
+            assert!(kind.seeds(&scenario).iter().all(|(_, bytes)| kind.read(bytes).1 == trace), "{kind}");
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        assert!("rbtree".parse::<Kind>().is_err());
+    }
+
+    #[test]
+    fn the_fewest_files_reach_every_state_and_no_copy_is_kept() {
+        let mut files: Vec<Vec<u8>> =
+            (0..30).map(|number| codec::encode(&generator::generate(2, number))).collect();
+        files.extend(files.clone());
+        let kept = fewest(Kind::Mended, &files);
+        let states = |places: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> {
+            places.flat_map(|place| Kind::Mended.states(&files[place])).collect()
+        };
+        assert_eq!(states(&mut kept.iter().copied()), states(&mut (0..files.len())));
+        assert!(kept.len() <= 30, "{} of {}", kept.len(), files.len());
+    }
+}

@@ -1,0 +1,60 @@
+//! The real program as a fuzz target: in its own process, under the same world, against the replica of its release.
+//!
+//! What always holds: a crash or hang of the program is a verdict, so that the fuzzer's own process goes on past every
+//! known one; only what no known defect explains, and a difference from the replica, ends it.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use treefall_model::codec;
+use treefall_model::release::{Defects, Rules};
+
+use super::{Tell, as_scenario, fail, judged};
+use crate::oracle::{Agreement, compare};
+use crate::subject::program::find_installed;
+use crate::subject::replica::run_replica;
+use crate::subject::target::{self, Target};
+use crate::subject::{Options, Subject, build};
+
+/// Names the program: a target, as the command line has it. Without it, the keepalived found here.
+const TARGET: &str = "TREEFALL_FUZZ_TARGET";
+
+fn program() -> &'static Mutex<Box<dyn Subject>> {
+    static PROGRAM: OnceLock<Mutex<Box<dyn Subject>>> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let name = std::env::var(TARGET).unwrap_or_else(|_| "engine".to_owned());
+        let wrong = |why: String| -> ! { panic!("{TARGET}={name}: {why}") };
+        let targets =
+            target::parse(&name, &find_installed()).unwrap_or_else(|error| wrong(error.to_string()));
+        let Some(target @ (Target::Engine(_) | Target::Daemon(_))) = targets.first() else {
+            wrong("no real program; name one as `engine:PATH`, or install keepalived".to_owned())
+        };
+        Mutex::new(build(target).unwrap_or_else(|error| wrong(error.to_string())))
+    })
+}
+
+/// The real program against the replica of its release, and both against the model. The bytes are a trace. The states
+/// told are the replica's: where they could differ, the two do.
+///
+/// # Panics
+/// When the two differ; when a law is broken that is still broken with all known defects of the release mended; when
+/// there is no program.
+pub fn engine(bytes: &[u8], tell: Tell<'_>) {
+    let mut program = program().lock().unwrap_or_else(PoisonError::into_inner);
+    let trace = program.fitted(codec::decode(bytes));
+    let rules = program.rules();
+    let real = program.run_one(&trace, Options::COMPARE).unwrap_or_else(|error| panic!("{error}"));
+    let replica = run_replica(&trace, rules, Options::COMPARE);
+    if let Agreement::Differs(difference) = compare(&replica, &real) {
+        panic!("{} and its replica differ: {difference}\n{}", program.name(), as_scenario(&trace));
+    }
+    let verdict = judged("the replica of the program", &trace, rules, tell);
+    if !verdict.is_clean() {
+        let mended = Rules { defects: Defects::NONE, ..rules };
+        let mended = judged("all defects mended", &trace, mended, &mut |_| ());
+        let known =
+            mended.outcome.survived() && !verdict.breaks.iter().any(|broken| super::has(&mended, broken));
+        if !known {
+            fail(&program.name(), &trace, &real.verdict, "no known defect explains it");
+        }
+    }
+}
