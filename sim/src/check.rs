@@ -79,7 +79,7 @@ pub fn check(
 
 /// The runs that the scenario ends and that no release it speaks of starts.
 ///
-/// Nothing is said of a trace that a program drew at random, nor of one that a subject does not survive: what
+/// Nothing is said of a trace that a program drew at random, nor of an exit that a subject did not live to see: what
 /// would have come then is not known.
 ///
 /// # Errors
@@ -95,13 +95,16 @@ pub fn never_started(scenario: &Scenario) -> Result<Vec<Run>, SubjectError> {
             break;
         }
         let ran = build(&target)?.run_one(&scenario.trace, Options::COMPARE)?;
-        if !ran.verdict.outcome.survived() {
-            return Ok(Vec::new());
-        }
+        let mut moot = BTreeSet::new();
         for record in &ran.records {
-            if let Event::Started { run, .. } = record.event {
-                open.remove(&run);
+            match record.event {
+                Event::Started { run, .. } => drop(open.remove(&run)),
+                Event::Moot { run, .. } => drop(moot.insert(run)),
+                _ => {}
             }
+        }
+        if !ran.verdict.outcome.survived() {
+            open.retain(|run| moot.contains(run));
         }
     }
     // Without an expectation there is no release that could have started them.

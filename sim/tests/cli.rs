@@ -124,7 +124,8 @@ fn documents() -> Outcome {
 fn wrong_scenarios() -> Outcome {
     let folder = tempfile::tempdir()?;
     let exit = "after = \"+1s\"\nexits = [{ run = \"chk#7\", status = 0 }]\nsignals";
-    let table: [(&str, Vec<u8>, &[&str]); 12] = [
+    let crash = "exits = [{ run = \"chk#7\", status = 0 }]\nsignals";
+    let table: [(&str, Vec<u8>, &[&str]); 13] = [
         (
             "unknown key",
             edited("timeout =", "timeuot ="),
@@ -135,6 +136,11 @@ fn wrong_scenarios() -> Outcome {
         (
             "a run that never starts",
             edited("after = \"next-timer\"\nsignals", exit),
+            &["run chk#7 never starts", ":11:"],
+        ),
+        (
+            "a run that never starts, in the wake of the crash",
+            edited("signals", crash),
             &["run chk#7 never starts", ":11:"],
         ),
         (
@@ -174,6 +180,7 @@ fn wrong_scenarios() -> Outcome {
         if !what.contains("never") {
             refused(what, &["fmt", path], 2, says)?;
         }
+        refused(what, &["shrink", path, "--target", "replica:2.3.1"], 2, says)?;
         refused(what, &["replay", path, "--bisect"], 125, says)?;
     }
     let empty = tempfile::tempdir()?;
@@ -193,8 +200,9 @@ fn wrong_programs() -> Outcome {
     fs::write(&script, "#!/bin/sh\nexec keepalived\n")?;
     let (script, folder) = (script.display().to_string(), folder.path().display().to_string());
     let missing = format!("{folder}/missing");
-    let table: [(&str, &str); 7] = [
-        ("/bin/true", "is no keepalived"),
+    let table: [(&str, &str); 8] = [
+        ("/bin/true", "is no keepalived: the text `Keepalived v` with a version is nowhere in it; name"),
+        ("", "no program is named after the colon"),
         (&script, "is a script; name the program that it starts"),
         (&missing, "check the path, or install keepalived"),
         (&folder, "is a folder; name the keepalived program in it"),
@@ -205,8 +213,13 @@ fn wrong_programs() -> Outcome {
     for (path, says) in table {
         let target = format!("engine:{path}");
         refused(path, &["hunt", "--target", &target], 2, &[says])?;
+        refused(path, &["hunt", "--target", &format!("daemon:{path}")], 2, &[says])?;
         refused(path, &["conform", "--target", &target], 2, &[says])?;
         let looked = treefall(&["targets", "--json", "--target", &target])?;
+        if path.is_empty() {
+            ensure(status(&looked) == Some(2), || stdout(&looked))?;
+            continue;
+        }
         ensure(status(&looked) == Some(0) && stdout(&looked).contains("\"allowed\":false"), || {
             stdout(&looked)
         })?;

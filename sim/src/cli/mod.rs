@@ -27,6 +27,7 @@ use output::Output;
 
 use crate::campaign::CampaignError;
 use crate::subject::SubjectError;
+use crate::subject::daemon::DaemonError;
 use crate::subject::engine::EngineError;
 use crate::subject::target::TargetError;
 
@@ -102,17 +103,20 @@ impl From<CampaignError> for CliError {
 
 impl From<SubjectError> for CliError {
     fn from(error: SubjectError) -> Self {
-        match error {
-            SubjectError::Program(error) => Self::Usage(error.to_string()),
-            // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
-            SubjectError::Engine(
-                error @ (EngineError::Program(_)
-                | EngineError::Spawn { .. }
-                | EngineError::NotTakenOver { .. }
-                | EngineError::OtherMachine
-                | EngineError::Refused { .. }),
-            ) => Self::Usage(error.to_string()),
-            error => Self::Harness(error.to_string()),
+        let (SubjectError::Engine(of_program) | SubjectError::Daemon(DaemonError::Engine(of_program))) =
+            &error
+        else {
+            let wrong = matches!(error, SubjectError::Program(_));
+            return if wrong { Self::Usage(error.to_string()) } else { Self::Harness(error.to_string()) };
+        };
+        // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
+        match of_program {
+            EngineError::Program(_)
+            | EngineError::Spawn { .. }
+            | EngineError::NotTakenOver { .. }
+            | EngineError::OtherMachine
+            | EngineError::Refused { .. } => Self::Usage(error.to_string()),
+            _ => Self::Harness(error.to_string()),
         }
     }
 }
@@ -152,4 +156,19 @@ pub fn run() -> Status {
         Command::Bench(bench) => bench::run(&bench, &mut output),
     };
     done.unwrap_or_else(|error| error.tell(&mut output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_be_driven_is_the_wrong_target_as_engine_and_as_daemon() {
+        let wrong = || EngineError::OtherMachine;
+        let of_daemon = SubjectError::Daemon(DaemonError::Engine(wrong()));
+        for error in [SubjectError::Engine(wrong()), of_daemon] {
+            assert!(matches!(CliError::from(error), CliError::Usage(_)));
+        }
+        assert!(matches!(CliError::from(SubjectError::NoAnswer), CliError::Harness(_)));
+    }
 }

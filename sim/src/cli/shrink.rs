@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::args::Shrink;
 use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
+use super::replay::refuse_never_started;
 use super::{CliError, Status, Summary, crew, files};
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
@@ -41,6 +42,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let [target] = targets.as_slice() else {
         return Err(CliError::Usage("shrink takes one target; `replica:all` names several".to_owned()));
     };
+    refuse_never_started(&args.file, &scenario)?;
     let mut subject = build(target)?;
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
     // A memory break is the last there is, and what most people came for.

@@ -163,6 +163,11 @@ pub enum TargetError {
         /// The nearest, if any is near.
         hint: String,
     },
+    /// Nothing after the colon.
+    #[error(
+        "no program is named after the colon; write `engine:PATH`, or `engine` alone for the one installed"
+    )]
+    NoPath,
     /// No keepalived at the usual places.
     #[error(
         "no keepalived was found on this machine; install one (`apt-get install keepalived`) or name it: `engine:PATH`"
@@ -197,7 +202,9 @@ fn real(
     target: impl Fn(Place) -> Target,
 ) -> Result<Vec<Target>, TargetError> {
     let place = match place {
-        None | Some("") => installed.first().map(|path| Place { path: path.clone(), root: None }),
+        // As when a shell's variable is empty: another program than the one meant would be tested.
+        Some("") => return Err(TargetError::NoPath),
+        None => installed.first().map(|path| Place { path: path.clone(), root: None }),
         Some(place) => Some(parse_place(place)),
     };
     Ok(vec![target(place.ok_or(TargetError::NothingInstalled)?)])

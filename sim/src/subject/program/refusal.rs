@@ -92,7 +92,10 @@ pub enum ProgramError {
         interpreter: String,
     },
     /// It says nowhere that it is a keepalived.
-    #[error("{path} is no keepalived: the text `Keepalived v` with a version is nowhere in it")]
+    #[error(
+        "{path} is no keepalived: the text `Keepalived v` with a version is nowhere in it; name the keepalived \
+         program itself, as `/usr/sbin/keepalived`"
+    )]
     NotKeepalived {
         /// The file.
         path: PathBuf,
