@@ -7,9 +7,6 @@ use treefall_model::trace::{
     Advance, Costs, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Trace, Wake,
 };
 
-/// Above so many wakes, pairs of edits are not tried: their number grows with the square.
-pub(super) const PAIRS_WAKES_MAX: usize = 5;
-
 /// One change of a trace. `config` and `script` are places in the setup, `wake` and `exit` in the wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its own sentence")]
@@ -139,42 +136,57 @@ pub enum Edit {
     Names,
 }
 
-/// The whole seconds that times are tried at.
-const SECONDS: [u64; 4] = [1, 2, 3, 5];
-
 impl Edit {
-    /// The edits that take a wake, a script, a configuration, an exit or a signal away.
-    #[must_use]
-    pub fn taking_away(trace: &Trace) -> Vec<Self> {
-        let mut edits = Vec::new();
-        of_wakes(trace.wakes(), &mut edits);
-        let configs = &trace.setup().configs;
-        let widest = configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
-        edits.extend((0..widest).rev().map(|script| Self::DropScript { script }));
-        edits.extend((0..configs.len()).rev().map(|config| Self::DropConfig { config }));
-        edits.extend((0..configs.len()).rev().map(|config| Self::DropLastScript { config }));
-        for (wake, value) in trace.wakes().iter().enumerate() {
-            edits.extend((0..value.exits.len()).rev().map(|exit| Self::DropExit { wake, exit }));
-            edits.extend(value.hup.map(|_| Self::DropHup { wake }));
-            edits.extend(value.term.then_some(Self::DropTerm { wake }));
-        }
-        edits
+    /// Whether one policy, cost, failing start, habit or order, or all of a kind, becomes the plainest.
+    pub(super) fn is_plainer(self) -> bool {
+        matches!(
+            self,
+            Self::SimplePids
+                | Self::SimpleHeap
+                | Self::NoCosts
+                | Self::NoCost { .. }
+                | Self::ForksSucceed
+                | Self::ForkSucceeds { .. }
+                | Self::OrderOf { .. }
+                | Self::SimpleHabits
+                | Self::SimpleHabit { .. }
+                | Self::DiesAtOnce { .. }
+                | Self::NoLinger { .. }
+                | Self::Kind { .. }
+                | Self::RiseAndFall { .. }
+        )
     }
 
-    /// All single edits of a trace, those that take most away first.
-    #[must_use]
-    pub fn all(trace: &Trace) -> Vec<Self> {
-        let mut edits = Self::taking_away(trace);
-        of_setup(trace.setup(), &mut edits);
-        for (wake, value) in trace.wakes().iter().enumerate() {
-            of_wake(wake, value, trace.setup(), &mut edits);
+    /// Whether a run is called otherwise. Before something is taken away that is another thing than after it: the
+    /// exits of a run that goes go with it.
+    pub(super) fn renames(self) -> bool {
+        matches!(self, Self::ExitNth { .. } | Self::ExitGeneration { .. })
+    }
+
+    /// Whether this after `first`, which takes something away, comes to what another pair comes to.
+    ///
+    /// Of two that take away, each pair in one order is enough: wakes, scripts, configurations, exits, signals go
+    /// in any order with the same result. Wakes are merged last: two reloads do not fit into one. A merged wake that
+    /// is moved is the same as the plainly merged one moved.
+    pub(super) fn is_tried_otherwise(self, first: Self) -> bool {
+        match (first, self) {
+            (Self::MergeIntoFirst { .. } | Self::MergeLate { .. }, Self::AdvanceOf { .. }) => true,
+            _ => self.rank().is_some_and(|rank| Some(rank) < first.rank()),
         }
-        for (config, value) in trace.setup().configs.iter().enumerate() {
-            for (script, value) in value.scripts.iter().enumerate() {
-                of_script(config, script, value, &mut edits);
-            }
+    }
+
+    fn rank(self) -> Option<u8> {
+        match self {
+            Self::DropWakes { .. } => Some(0),
+            Self::DropScript { .. } => Some(1),
+            Self::DropLastScript { .. } => Some(2),
+            Self::DropConfig { .. } => Some(3),
+            Self::DropExit { .. } => Some(4),
+            Self::DropHup { .. } => Some(5),
+            Self::DropTerm { .. } => Some(6),
+            Self::MergeWakes { .. } | Self::MergeIntoFirst { .. } | Self::MergeLate { .. } => Some(7),
+            _ => None,
         }
-        edits
     }
 
     /// The trace with this change; `None` when there is nothing to change or the result is no trace.
@@ -272,76 +284,6 @@ impl Edit {
         }
         Some(())
     }
-}
-
-fn of_wakes(wakes: &[Wake], edits: &mut Vec<Edit>) {
-    let length = wakes.len();
-    edits.extend((0..length).rev().map(|start| Edit::DropWakes { start, end: start + 1 }));
-    edits.extend((1..length).map(|end| Edit::DropWakes { start: 0, end }));
-    for wake in (0..length.saturating_sub(1)).rev() {
-        edits.push(Edit::MergeWakes { wake });
-        edits.push(Edit::MergeIntoFirst { wake });
-        edits.extend(SECONDS.map(|seconds| Edit::MergeLate { wake, span: Span::from_secs(seconds) }));
-    }
-}
-
-fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
-    edits.extend([Edit::SimplePids, Edit::SimpleHeap, Edit::ForksSucceed, Edit::NoCosts]);
-    edits.extend(setup.fork_failures.iter().map(|start| Edit::ForkSucceeds { start: *start }));
-    edits.extend((0..3).map(|kind| Edit::NoCost { kind }));
-    edits.extend([Edit::SimpleHabits, Edit::TimeoutsAsIntervals, Edit::Names]);
-    for seconds in SECONDS.map(Span::from_secs) {
-        edits.push(Edit::AllIntervals { interval: seconds });
-        edits.push(Edit::AllTimeouts { timeout: seconds });
-    }
-}
-
-fn of_wake(wake: usize, value: &Wake, setup: &Setup, edits: &mut Vec<Edit>) {
-    for (exit, ended) in value.exits.iter().enumerate().rev() {
-        edits.push(Edit::ExitStatus { wake, exit, status: ExitStatus::SUCCESS });
-        edits.push(Edit::ExitStatus { wake, exit, status: ExitStatus::Code(1) });
-        for nth in [1, ended.run.nth / 2, ended.run.nth - 1].into_iter().filter(|nth| *nth > 0) {
-            edits.push(Edit::ExitNth { wake, exit, nth });
-        }
-        for generation in [0, ended.run.of.generation.0.saturating_sub(1)] {
-            edits.push(Edit::ExitGeneration { wake, exit, generation });
-        }
-    }
-    if value.hup.is_some() {
-        edits.extend(
-            (0..setup.configs.len().min(4)).map(|config| Edit::HupConfig { wake, config: config as u8 }),
-        );
-    }
-    edits.push(Edit::OrderOf { wake, order: Order::TimerFirst });
-    edits.push(Edit::AdvanceOf { wake, advance: Advance::NextTimer });
-    let by = |span| Edit::AdvanceOf { wake, advance: Advance::By(span) };
-    edits.push(by(Span::ZERO));
-    edits.extend(SECONDS.map(|seconds| by(Span::from_secs(seconds))));
-    if let Advance::By(span) = value.advance {
-        let micros = span.as_micros();
-        edits.extend(
-            [micros / 1_000_000 * 1_000_000, micros / 2, micros.saturating_sub(1)]
-                .map(Span::from_micros)
-                .map(by),
-        );
-    }
-}
-
-fn of_script(config: usize, script: usize, value: &Script, edits: &mut Vec<Edit>) {
-    for span in SECONDS.map(Span::from_secs) {
-        edits.push(Edit::Interval { config, script, interval: span });
-        edits.push(Edit::Timeout { config, script, timeout: span });
-    }
-    edits.push(Edit::Timeout { config, script, timeout: value.interval });
-    let whole = |span: Span| Span::from_micros((span.as_micros() / 1_000_000).max(1) * 1_000_000);
-    edits.push(Edit::Interval { config, script, interval: whole(value.interval) });
-    edits.push(Edit::Timeout { config, script, timeout: whole(value.timeout) });
-    edits.push(Edit::SimpleHabit { config, script });
-    edits.push(Edit::DiesAtOnce { config, script });
-    edits.push(Edit::NoLinger { config, script });
-    edits.push(Edit::Ignores { config, script });
-    edits.push(Edit::Kind { config, script });
-    edits.push(Edit::RiseAndFall { config, script });
 }
 
 fn script_at(setup: &mut Setup, config: usize, script: usize) -> Option<&mut Script> {

@@ -6,14 +6,16 @@
 //! subject: it is given a function from a trace to a verdict.
 //!
 //! What comes after the break goes first, by bisection; then chunks of wakes; then, each to a standstill, single
-//! [edits](edit::Edit) that take something away, all single edits, and pairs of any edit and one that takes
-//! something away (a change of a setup often must come together with the wake that it makes superfluous).
+//! [edits](edit::Edit) that take something away, those that simplify, and pairs of one that takes something away and
+//! any (a change of a setup often must come together with the wake that it makes superfluous), or of one that makes
+//! a policy plainer and any that simplifies (a cost may stand for a longer timeout).
 //! Large traces are dear to run and small ones cheap: so whatever takes away comes before what simplifies. A
 //! trace at which no single edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the
 //! trace.
 
 mod build_up;
 mod edit;
+mod edits;
 mod size;
 
 use treefall_model::trace::Trace;
@@ -22,6 +24,9 @@ use treefall_model::verdict::{Signature, Verdict};
 pub use build_up::{Built, Seen, build_up};
 pub use edit::Edit;
 pub use size::Size;
+
+/// Above so many wakes, pairs of edits are not tried: their number grows with the square.
+const PAIRS_WAKES_MAX: usize = 5;
 
 /// Bounds of one shrinking.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +92,9 @@ pub fn shrink<E>(
     search.prefix()?;
     search.chunks()?;
     loop {
+        // To a standstill of both on one trace.
         search.singles(Edit::taking_away)?;
-        search.singles(Edit::all)?;
+        while search.singles(Edit::simplifying)? && search.singles(Edit::taking_away)? {}
         if !limits.pairs || search.spent() || !search.pair()? {
             break;
         }
@@ -190,8 +196,9 @@ impl<E> Search<'_, E> {
         Ok(())
     }
 
-    /// Goes round the edits until none of a whole round is taken.
-    fn singles(&mut self, list: fn(&Trace) -> Vec<Edit>) -> Result<(), E> {
+    /// Goes round the edits until none of a whole round is taken. Whether any was.
+    fn singles(&mut self, list: fn(&Trace) -> Vec<Edit>) -> Result<bool, E> {
+        let before = self.best.accepted;
         let (mut edits, mut place, mut refused) = (list(&self.best.trace), 0, 0);
         while refused < edits.len() && !self.spent() {
             place %= edits.len();
@@ -206,23 +213,41 @@ impl<E> Search<'_, E> {
                 (place, refused) = (place - 1, 0);
             }
         }
-        Ok(())
+        Ok(self.best.accepted > before)
     }
 
-    /// One edit that need not make the trace smaller, and a second after it that takes something away. Whether
-    /// a pair was taken; the first that can be is.
+    /// Two edits of which one alone would not do: one that takes something away and any, then one that makes a
+    /// policy plainer and any that takes nothing away. Whether a pair was taken; the first that can be is.
     fn pair(&mut self) -> Result<bool, E> {
-        if self.best.trace.wakes().len() > edit::PAIRS_WAKES_MAX {
+        if self.best.trace.wakes().len() > PAIRS_WAKES_MAX {
             return Ok(false);
         }
-        for first in Edit::all(&self.best.trace) {
-            let Some(between) = first.apply(&self.best.trace) else { continue };
-            for second in Edit::taking_away(&between) {
-                if let Some(candidate) = second.apply(&between)
-                    && self.offer(candidate)?
-                {
-                    return Ok(true);
-                }
+        for first in Edit::taking_away(&self.best.trace) {
+            if self.after(first, Edit::all)? {
+                return Ok(true);
+            }
+        }
+        for first in Edit::simplifying(&self.best.trace) {
+            let taken = match first {
+                _ if first.is_plainer() => self.after(first, Edit::simplifying)?,
+                _ if first.renames() => self.after(first, Edit::taking_away)?,
+                _ => false,
+            };
+            if taken {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tries each of the edits after `first`. Whether one was taken.
+    fn after(&mut self, first: Edit, list: fn(&Trace) -> Vec<Edit>) -> Result<bool, E> {
+        let Some(between) = first.apply(&self.best.trace) else { return Ok(false) };
+        for second in list(&between).into_iter().filter(|second| !second.is_tried_otherwise(first)) {
+            if let Some(candidate) = second.apply(&between)
+                && self.offer(candidate)?
+            {
+                return Ok(true);
             }
         }
         Ok(false)

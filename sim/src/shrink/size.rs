@@ -43,9 +43,8 @@ impl Size {
         let times = scripts().map(|(_, s)| oddness(s.interval) + oddness(s.timeout)).sum::<u64>()
             + wakes.iter().map(|wake| advance_oddness(wake.advance)).sum::<u64>()
             + costs.iter().map(|cost| oddness(*cost)).sum::<u64>();
-        let rest =
-            scripts().map(|(place, script)| u64::from(script.name != Name::numbered(place))).sum::<u64>()
-                + wakes.iter().map(wake_rest).sum::<u64>();
+        let rest = scripts().map(|(place, script)| u64::from(!is_numbered(&script.name, place))).sum::<u64>()
+            + wakes.iter().map(wake_rest).sum::<u64>();
         Self {
             wakes: wakes.len(),
             scripts: scripts().count(),
@@ -99,4 +98,28 @@ fn wake_rest(wake: &Wake) -> u64 {
         .map(|exit| status(exit.status) + u64::from(exit.run.nth - 1) + u64::from(exit.run.of.generation.0))
         .sum();
     exits + wake.hup.map_or(0, |config| u64::from(config.0))
+}
+
+/// Whether this is [`Name::numbered`] of that place; asked of every candidate, so nothing is written for it.
+pub(super) fn is_numbered(name: &Name, place: usize) -> bool {
+    let Some(digits) = name.as_str().strip_prefix('s') else { return false };
+    let plain = digits == "0" || !digits.starts_with(['0', '+']);
+    plain && digits.parse() == Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numbered_name_is_known_without_writing_it() {
+        for place in [0, 1, 9, 10, 4_095] {
+            assert!(is_numbered(&Name::numbered(place), place));
+            assert!(!is_numbered(&Name::numbered(place), place + 1));
+        }
+        for odd in ["s", "s00", "s01", "t0", "0"] {
+            let odd = Name::new(odd).expect("a name");
+            assert!((0..3).all(|place| !is_numbered(&odd, place)), "{odd}");
+        }
+    }
 }
