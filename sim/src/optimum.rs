@@ -1,33 +1,43 @@
 //! How small a trace can be that shows a signature: told without the shrinker, by running all smaller ones.
 //!
-//! *Smaller* is [`Structure`]: fewest wakes, then fewest scripts, configurations, exits, signals (what comes after
-//! that in the shrinker's order, policies and times, is not compared). [`Optima`] takes structure by structure in
-//! that order, runs every trace of it that its alphabet has, and keeps the first that shows a signature: nothing
-//! smaller over that alphabet does. No code and no order is shared with [`crate::shrink`].
+//! *Smaller* is [`Structure`]: fewest wakes, then fewest scripts, configurations, exits, signals; of one structure,
+//! fewest policies (what comes after that in the shrinker's order, the times, is not compared). [`Optima`] takes
+//! structure by structure in that order, runs every trace of it that its alphabet has, and keeps the plainest of the
+//! first that shows a signature: nothing smaller over that alphabet does. It ends when each signature that it is
+//! asked for has shown. No code and no order is shared with [`crate::shrink`].
 //!
 //! The alphabet. One configuration; track scripts, each with an interval and a timeout, that dies of a SIGTERM at
-//! once, after a second, or never; of one script also one that lingers after SIGKILL and a misc check. Wakes to the
-//! next timer, at once, or after two seconds (of one wake, after half a second too); any of the first and second
-//! starts, and of the first starts after each reload, end with success; SIGHUP, SIGTERM, both; both orders. Pids
-//! ascend, from three scripts on they are also scattered. How many scripts of which kinds, exits and signals:
-//! one wake with up to four scripts, two with up to two, three with one; two exits and two signals, in some more.
+//! once, after a second, or never; of one script also one that lingers after SIGKILL, one with a long timeout, and a
+//! misc check. Wakes to the next timer, at once, or after two seconds (of one wake, after half a second too); any
+//! children alive end with success, of one script by a SIGTERM too; SIGHUP, SIGTERM, both; both orders. Pids ascend
+//! or are reused, from three scripts on they are also scattered. How many wakes, scripts of which kinds, exits and
+//! signals: [`LEVELS`]. More scripts than these, costs, failing starts and other heaps are not tried.
+//!
+//! What is not run, because a trace that is run shows the same and is no larger (a test compares with a search that
+//! runs it all):
+//! - the exit of a run that is not alive then: nothing of it reaches the subject;
+//! - a wake after a memory law broke, or after the process ended: nothing of it is judged, or nothing happens;
+//! - an order where the timer is not due, and a span that ends where the next timer is: the subject is told the same.
+
+mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use treefall_model::event::{End, Event};
 use treefall_model::id::{ConfigId, Run};
 use treefall_model::release::Rules;
-use treefall_model::signal::ExitStatus;
-use treefall_model::time::Span;
+use treefall_model::signal::{ExitStatus, Signal};
+use treefall_model::time::{Deadline, Span};
 use treefall_model::trace::{
-    Advance, Config, Habit, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Trace, Wake, run,
+    Advance, Config, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Trace,
+    Wake, run,
 };
 use treefall_model::verdict::Signature;
 
-use crate::finding::work_out;
-use crate::hunt::{Find, Plan, hunt};
-use crate::subject::replica::{ReplicaSubject, run_replica};
-use crate::subject::target::ReplicaName;
-use crate::subject::{Options, Subject};
+pub use measure::{Measured, measure};
+
+use crate::subject::Options;
+use crate::subject::replica::run_replica;
 
 /// Wakes, scripts, configurations, exits, signals.
 pub type Structure = [usize; 5];
@@ -46,9 +56,40 @@ pub fn structure(trace: &Trace) -> Structure {
     ]
 }
 
-/// How many kinds of script there are to choose from, the first of [`kinds`].
+/// Policies, costs, failing starts, habits and kinds of script that are not the plainest, and other orders.
+#[must_use]
+pub fn policies(trace: &Trace) -> u64 {
+    let setup = trace.setup();
+    let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
+    let of_script = |script: &Script| {
+        u64::from(script.habit.on_term != OnTerm::default())
+            + u64::from(!script.habit.kill_linger.is_zero())
+            + u64::from(script.kind != ScriptKind::default())
+            + u64::from(script.rise.max(1) - 1)
+            + u64::from(script.fall.max(1) - 1)
+    };
+    u64::from(setup.pids != PidPolicy::default())
+        + u64::from(setup.heap != HeapPolicy::default())
+        + costs.into_iter().filter(|cost| !cost.is_zero()).count() as u64
+        + setup.fork_failures.len() as u64
+        + setup.configs.iter().flat_map(|config| &config.scripts).map(of_script).sum::<u64>()
+        + trace.wakes().iter().filter(|wake| wake.order != Order::default()).count() as u64
+}
+
+/// How a trace can go on.
+#[derive(Clone, Debug)]
+struct Tail {
+    /// The children alive; `None` if it was not asked: any run may be.
+    living: Option<Vec<Run>>,
+    /// From its end to the next timer, `Some(None)` if none is armed; `None` if it was not asked.
+    gap: Option<Option<Span>>,
+    /// Whether anything that comes is seen and judged.
+    goes_on: bool,
+}
+
+/// What is tried with so many wakes and scripts: so many kinds of script to choose from, exits and signals at most.
 #[derive(Clone, Copy, Debug)]
-struct Level {
+pub struct Level {
     wakes: usize,
     scripts: usize,
     kinds: usize,
@@ -61,18 +102,23 @@ const fn level(wakes: usize, scripts: usize, kinds: usize, exits: usize, signals
 }
 
 /// What is tried: so many wakes and scripts, each script of one of so many kinds, at most so many exits and signals.
-const LEVELS: [Level; 7] = [
+pub const LEVELS: [Level; 12] = [
     level(1, 1, KINDS, 1, 2),
     level(1, 2, 12, 2, 2),
     level(1, 3, 6, 3, 2),
     level(1, 4, 4, 4, 2),
+    level(1, 5, 2, 2, 1),
     level(2, 1, KINDS, 2, 3),
-    level(2, 2, 6, 2, 2),
-    level(3, 1, 12, 2, 3),
+    level(2, 2, 12, 2, 2),
+    level(2, 3, 4, 2, 2),
+    level(2, 4, 3, 1, 2),
+    level(3, 1, KINDS, 2, 3),
+    level(3, 2, 13, 0, 1),
+    level(4, 1, KINDS, 1, 1),
 ];
 
 /// As [`LEVELS`], for a test that has little time.
-const LEVELS_QUICK: [Level; 6] = [
+pub const LEVELS_QUICK: [Level; 6] = [
     level(1, 1, 12, 1, 2),
     level(1, 2, 6, 2, 2),
     level(1, 3, 3, 3, 1),
@@ -82,7 +128,7 @@ const LEVELS_QUICK: [Level; 6] = [
 ];
 
 /// Kinds of script.
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// The kinds of script: times and habits, the plainest first.
 fn kind(number: usize) -> Script {
@@ -112,9 +158,10 @@ fn kind(number: usize) -> Script {
         9 => track(two, two, now),
         10 => track(two, two, never),
         11 => track(two, two, late),
-        12 => lingers(track(second, second, never)),
-        13 => lingers(track(two, second, never)),
-        14 => misc(track(second, second, now)),
+        12 => track(second, Span::from_secs(5), now),
+        13 => lingers(track(second, second, never)),
+        14 => lingers(track(two, second, never)),
+        15 => misc(track(second, second, now)),
         _ => misc(track(second, second, never)),
     }
 }
@@ -122,41 +169,95 @@ fn kind(number: usize) -> Script {
 /// The smallest trace of each signature.
 #[derive(Clone, Debug)]
 pub struct Optima {
-    smallest: BTreeMap<Signature, (Structure, Trace)>,
+    rules: Rules,
+    /// Whether what shows nothing new is left out.
+    prunes: bool,
+    smallest: BTreeMap<Signature, (Structure, u64, Trace)>,
     runs: u64,
 }
 
 impl Optima {
-    /// Those of a replica with these rules; over a smaller alphabet if it is to be `quick`.
+    /// Those of a replica with these rules, over so many levels; no further than until each of `wanted` has shown, if
+    /// any is.
     #[must_use]
-    pub fn search(rules: Rules, quick: bool) -> Self {
-        let mut optima = Self { smallest: BTreeMap::new(), runs: 0 };
-        let levels: &[Level] = if quick { &LEVELS_QUICK } else { &LEVELS };
+    pub fn search(rules: Rules, levels: &[Level], wanted: &BTreeSet<Signature>) -> Self {
+        Self::search_all(rules, levels, wanted, true)
+    }
+
+    fn search_all(rules: Rules, levels: &[Level], wanted: &BTreeSet<Signature>, prunes: bool) -> Self {
+        let mut optima = Self { rules, prunes, smallest: BTreeMap::new(), runs: 0 };
         for level in levels {
             let setups = level.setups();
             for (exits, signals) in level.events() {
+                if !wanted.is_empty() && wanted.iter().all(|one| optima.smallest.contains_key(one)) {
+                    return optima;
+                }
                 for setup in &setups {
-                    level.each(setup, (exits, signals), &mut Vec::new(), &mut |trace| {
-                        optima.run(trace, rules)
-                    });
+                    let start = optima.end(setup, &[]);
+                    let left = (exits, signals);
+                    level.each(setup, left, &mut Vec::new(), &start, &mut optima);
                 }
             }
         }
         optima
     }
 
-    fn run(&mut self, trace: &Trace, rules: Rules) {
+    fn run(&mut self, trace: &Trace) {
         self.runs += 1;
-        for broken in run_replica(trace, rules, Options::VERDICT).verdict.breaks {
-            // Structures come in their order: the first is the smallest.
-            self.smallest.entry(broken.signature).or_insert_with(|| (structure(trace), trace.clone()));
+        for broken in run_replica(trace, self.rules, Options::VERDICT).verdict.breaks {
+            // Structures come in their order: the first is the smallest, and of those of one the plainest.
+            let (structure, policies) = (structure(trace), policies(trace));
+            let smallest = || (structure, policies, trace.clone());
+            let known = self.smallest.entry(broken.signature).or_insert_with(smallest);
+            if (structure, policies) < (known.0, known.1) {
+                *known = smallest();
+            }
         }
+    }
+
+    /// How the trace of these wakes can go on.
+    fn end(&mut self, setup: &Setup, wakes: &[Wake]) -> Tail {
+        let any = Tail { living: None, gap: None, goes_on: true };
+        let Ok(trace) = Trace::new(setup.clone(), wakes.to_vec()) else { return any };
+        if !self.prunes {
+            return any;
+        }
+        self.runs += 1;
+        let ran = run_replica(&trace, self.rules, Options::COMPARE);
+        let mut living = Vec::new();
+        for record in &ran.records {
+            match record.event {
+                Event::Started { run, .. } => living.push(run),
+                Event::Exited { run, .. } => living.retain(|other| *other != run),
+                _ => {}
+            }
+        }
+        let blocked = ran.records.iter().rev().find_map(|record| match record.event {
+            Event::Blocked { deadline } => Some((record.at, deadline)),
+            _ => None,
+        });
+        let gap = blocked.map(|(at, deadline)| match deadline {
+            Deadline::At(due) => Some(due.saturating_since(at)),
+            Deadline::Never => None,
+        });
+        let ended = ran
+            .records
+            .iter()
+            .any(|record| matches!(record.event, Event::Ended(End::LoopReturned | End::NoProgress)));
+        let goes_on = ran.verdict.memory_break().is_none() && ran.verdict.outcome.survived() && !ended;
+        Tail { living: Some(living), gap, goes_on }
+    }
+
+    /// How many policies the plainest trace with the smallest structure has.
+    #[must_use]
+    pub fn policies_of(&self, signature: Signature) -> Option<u64> {
+        self.smallest.get(&signature).map(|(_, policies, _)| *policies)
     }
 
     /// The smallest structure that shows `signature`, and a trace of it; `None` if none of the alphabet does.
     #[must_use]
     pub fn of(&self, signature: Signature) -> Option<(Structure, &Trace)> {
-        self.smallest.get(&signature).map(|(structure, trace)| (*structure, trace))
+        self.smallest.get(&signature).map(|(structure, _, trace)| (*structure, trace))
     }
 
     /// How many signatures show.
@@ -186,8 +287,8 @@ impl Level {
 
     fn setups(self) -> Vec<Setup> {
         let policies: &[PidPolicy] = match self.scripts {
-            ..=2 => &[PidPolicy::Ascending],
-            _ => &[PidPolicy::Ascending, PidPolicy::Scattered],
+            ..=2 => &[PidPolicy::Ascending, PidPolicy::Reused],
+            _ => &[PidPolicy::Ascending, PidPolicy::Scattered, PidPolicy::Reused],
         };
         let script = |number: usize, place: usize| Script {
             name: Name::numbered(place),
@@ -200,58 +301,82 @@ impl Level {
         numbers.flat_map(|number| policies.iter().map(move |pids| setup(number, *pids))).collect()
     }
 
-    /// All ways to go on from `before` with so many exits and signals.
+    /// All ways to go on from `before`, which ends so, with so many exits and signals.
     fn each(
         self,
         setup: &Setup,
         (exits, signals): (usize, usize),
         before: &mut Vec<Wake>,
-        visit: &mut dyn FnMut(&Trace),
+        end: &Tail,
+        optima: &mut Optima,
     ) {
         let left = self.wakes - before.len();
-        if left == 0 {
-            // Two exits of one run are no trace.
-            if let Ok(trace) = Trace::new(setup.clone(), before.clone()) {
-                visit(&trace);
-            }
+        if !end.goes_on {
             return;
         }
         let here = if left == 1 { exits..=exits } else { 0..=exits };
         for exits_here in here {
             // A wake has two signals at most.
             let least = signals.saturating_sub(2 * (left - 1));
-            for signals_here in least..=signals.min(2) {
-                for wake in self.wakes_with(before, exits_here, signals_here) {
+            let most = signals.min(2);
+            for signals_here in least..=most {
+                if left == 1 && signals_here != signals {
+                    continue;
+                }
+                for wake in self.wakes_with(before, end, exits_here, signals_here) {
                     before.push(wake);
-                    self.each(setup, (exits - exits_here, signals - signals_here), before, visit);
+                    if left > 1 {
+                        let end = optima.end(setup, before);
+                        let rest = (exits - exits_here, signals - signals_here);
+                        self.each(setup, rest, before, &end, optima);
+                    } else if let Ok(trace) = Trace::new(setup.clone(), before.clone()) {
+                        // Two exits of one run are no trace.
+                        optima.run(&trace);
+                    }
                     before.pop();
                 }
             }
         }
     }
 
+    /// How far the clock can move, and whether the order can matter.
+    fn advances(self, end: &Tail) -> Vec<(Advance, bool)> {
+        let mut advances = vec![(Advance::By(Span::ZERO), end.gap.is_none_or(|gap| gap == Some(Span::ZERO)))];
+        if end.gap != Some(None) {
+            advances.push((Advance::NextTimer, true));
+        }
+        let spans = [Some(Span::from_secs(2)), (self.wakes == 1).then_some(Span::from_millis(500))];
+        let other = spans.into_iter().flatten().filter(|span| end.gap != Some(Some(*span)));
+        advances.extend(other.map(|span| (Advance::By(span), true)));
+        advances
+    }
+
     /// The wakes that can come now, with so many exits and signals.
-    fn wakes_with(self, before: &[Wake], exits: usize, signals: usize) -> Vec<Wake> {
-        let half = (self.wakes == 1).then_some(Advance::By(Span::from_millis(500)));
-        let advances = [Advance::NextTimer, Advance::By(Span::ZERO), Advance::By(Span::from_secs(2))];
+    fn wakes_with(self, before: &[Wake], end: &Tail, exits: usize, signals: usize) -> Vec<Wake> {
         let calls: &[(bool, bool)] = match signals {
             0 => &[(false, false)],
             1 => &[(true, false), (false, true)],
             _ => &[(true, true)],
         };
-        let orders: &[Order] = match exits + signals {
-            0 => &[Order::TimerFirst],
-            _ => &[Order::TimerFirst, Order::SignalsFirst],
+        let statuses: &[ExitStatus] = match self.scripts {
+            1 => &[ExitStatus::SUCCESS, ExitStatus::Signal(Signal::TERM)],
+            _ => &[ExitStatus::SUCCESS],
         };
+        let statuses = if exits == 0 { &statuses[..1] } else { statuses };
+        let living = end.living.clone().unwrap_or_else(|| self.runs(before));
         let mut wakes = Vec::new();
-        for ended in choose(&self.runs(before), exits) {
-            for advance in advances.into_iter().chain(half) {
+        for (ended, status) in
+            choose(&living, exits).iter().flat_map(|it| statuses.iter().map(move |s| (it, s)))
+        {
+            for (advance, due) in self.advances(end) {
+                let orders: &[Order] = match exits + signals {
+                    1.. if due => &[Order::TimerFirst, Order::SignalsFirst],
+                    _ => &[Order::TimerFirst],
+                };
                 for (hup, term) in calls {
                     for order in orders {
-                        let mut wake = Wake::new(advance);
-                        for run in &ended {
-                            wake = wake.exit(*run, ExitStatus::SUCCESS);
-                        }
+                        let wake =
+                            ended.iter().fold(Wake::new(advance), |wake, run| wake.exit(*run, *status));
                         let hup = hup.then_some(ConfigId(0));
                         wakes.push(Wake { hup, term: *term, order: *order, ..wake });
                     }
@@ -261,7 +386,7 @@ impl Level {
         wakes
     }
 
-    /// The runs that may be there: first starts, later second ones, and those of each reload.
+    /// The runs that may be there if nobody looked: first starts, later second ones, and those of each reload.
     fn runs(self, before: &[Wake]) -> Vec<Run> {
         let reloads = before.iter().filter(|wake| wake.hup.is_some()).count() as u32;
         let mut runs = Vec::new();
@@ -272,67 +397,6 @@ impl Level {
         }
         runs
     }
-}
-
-/// A find, shrunk.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// The hunt's seed.
-    pub seed: u64,
-    /// The number of the trace that was found.
-    pub number: u64,
-    /// No trace of the hunt broke a law before it, and it broke no law after this.
-    pub first: bool,
-    /// The law that it breaks.
-    pub signature: Signature,
-    /// What it was shrunk to.
-    pub trace: Trace,
-    /// Its structure.
-    pub structure: Structure,
-    /// Runs that it took.
-    pub runs: u64,
-    /// By the clock given: what shrinking and confirming it took.
-    pub cost: u64,
-    /// Minimal by the second check, and confirmed.
-    pub sound: bool,
-}
-
-/// Traces of each hunt, if something was found by then; so many more otherwise.
-const TRACES: u64 = 150;
-const TRACES_MAX: u64 = 1_000;
-
-/// Hunts on a replica until the first memory break, as `treefall hunt` does, and shrinks each find by itself.
-///
-/// # Panics
-/// When a replica cannot run, which cannot be.
-#[must_use]
-pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn() -> u64) -> Vec<Measured> {
-    let mut crew: [Box<dyn Subject>; 1] = [Box::new(ReplicaSubject::new(name.clone()))];
-    let mut finds = Vec::<Find>::new();
-    for traces in [TRACES, TRACES_MAX] {
-        if finds.is_empty() {
-            let plan = Plan::new(seed, Some(traces), false);
-            hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a replica runs");
-        }
-    }
-    let fresh = || Ok::<Box<dyn Subject>, _>(Box::new(ReplicaSubject::new(name.clone())));
-    let first = finds.first().map(|find| find.number);
-    let mut one = |find: &Find| {
-        let start = clock();
-        let finding = work_out(crew[0].as_mut(), &fresh, find, build_up_max).expect("a replica runs");
-        Measured {
-            seed,
-            number: find.number,
-            first: Some(find.number) == first && find.verdict.breaks.last() == Some(&find.broken),
-            signature: find.signature(),
-            structure: structure(&finding.trace),
-            runs: finding.runs,
-            cost: clock() - start,
-            sound: finding.minimal && finding.confirmed,
-            trace: finding.trace,
-        }
-    };
-    finds.iter().map(&mut one).collect()
 }
 
 /// All choices of `many` of the runs.
@@ -350,25 +414,66 @@ fn choose(runs: &[Run], many: usize) -> Vec<Vec<Run>> {
 
 #[cfg(test)]
 mod tests {
+    use treefall_model::release::Defect;
+
     use super::*;
+
+    const SMALL: [Level; 5] = [
+        level(1, 1, KINDS, 1, 2),
+        level(1, 2, 2, 2, 2),
+        level(2, 1, 3, 1, 2),
+        level(2, 2, 2, 0, 1),
+        level(3, 1, 2, 1, 0),
+    ];
+
+    #[test]
+    fn what_is_left_out_would_have_shown_nothing_smaller() {
+        let mut left_out = 0;
+        for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
+            let rules = Rules::mended().with(defect);
+            let all = Optima::search_all(rules, &SMALL, &BTreeSet::new(), false);
+            let some = Optima::search(rules, &SMALL, &BTreeSet::new());
+            let sizes = |optima: &Optima| -> Vec<_> {
+                optima
+                    .smallest
+                    .iter()
+                    .map(|(it, (structure, policies, _))| (*it, *structure, *policies))
+                    .collect()
+            };
+            assert_eq!(sizes(&some), sizes(&all), "{defect}");
+            left_out += all.runs - some.runs;
+        }
+        assert!(left_out > 10_000, "only {left_out} runs were left out");
+    }
+
+    #[test]
+    fn a_search_ends_when_what_is_wanted_has_shown() {
+        let rules = Rules::mended().with(Defect::ReloadFreesQueuedTimeout);
+        let whole = Optima::search(rules, &SMALL, &BTreeSet::new());
+        let (signature, (structure, ..)) = whole.smallest.first_key_value().expect("it shows");
+        let ended = Optima::search(rules, &SMALL, &BTreeSet::from([*signature]));
+        assert_eq!(ended.of(*signature).map(|(structure, _)| structure), Some(*structure));
+        assert!(ended.runs() < whole.runs() / 10, "{} of {}", ended.runs(), whole.runs());
+    }
 
     #[test]
     fn structures_come_in_their_order_and_each_trace_once() {
-        let mut last = [0; 5];
         for level in LEVELS_QUICK {
+            let setup = &level.setups()[0];
+            let mut optima =
+                Optima { rules: Rules::mended(), prunes: true, smallest: BTreeMap::new(), runs: 0 };
+            let start = optima.end(setup, &[]);
             let mut known = BTreeSet::new();
             for (exits, signals) in level.events() {
-                for setup in level.setups() {
-                    level.each(&setup, (exits, signals), &mut Vec::new(), &mut |trace| {
-                        let now = structure(trace);
-                        assert!(now >= last, "{now:?} after {last:?}");
-                        assert_eq!(now, [level.wakes, level.scripts, 1, exits, signals]);
-                        assert!(known.insert(trace.clone()), "{trace:?} twice");
-                        last = now;
-                    });
+                for wake in level.wakes_with(&[], &start, exits, signals) {
+                    assert_eq!((wake.exits.len(), wake.external_events() - exits), (exits, signals));
+                    assert!(known.insert(wake.clone()), "{wake:?} twice");
                 }
             }
-            assert!(known.len() > 100, "{level:?} has {}", known.len());
+            assert!(known.len() > 3, "{level:?} has {}", known.len());
         }
+        let order = |level: &Level| (level.wakes, level.scripts);
+        assert!(LEVELS.windows(2).all(|two| order(&two[0]) < order(&two[1])));
+        assert!(LEVELS_QUICK.windows(2).all(|two| order(&two[0]) < order(&two[1])));
     }
 }

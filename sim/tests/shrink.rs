@@ -10,7 +10,7 @@ use treefall::cause::Cause;
 use treefall::finding::{BUILD_UP_MAX, Finding, ShrunkOn, work_out};
 use treefall::generator::generate;
 use treefall::hunt::{Find, Plan, hunt};
-use treefall::optimum::{Measured, Optima, measure};
+use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
 use treefall::report;
 use treefall::shrink::{Limits, Shrunk, Size, is_minimal, shrink};
 use treefall::subject::replica::run_replica;
@@ -31,7 +31,7 @@ fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
     let mut above = Vec::new();
     for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
         let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
-        let optima = Optima::search(name.rules(), true);
+        let optima = Optima::search(name.rules(), &LEVELS_QUICK, &BTreeSet::new());
         assert!(!optima.is_empty(), "{defect} shows nothing in {} traces", optima.runs());
         let measured = (0..SEEDS).flat_map(|seed| measure(&name, seed, BUILD_UP_MAX, &|| 0));
         for Measured { seed, number, first, signature, trace, structure, sound, .. } in measured {
@@ -50,7 +50,7 @@ fn a_shrinker_that_goes_by_single_edits_alone_is_seen_to_miss_the_optimum() {
     // What the test above could not tell would be worth nothing: without building up, some finds stay above.
     let defect = Defect::ExitErasesTwice;
     let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
-    let optima = Optima::search(name.rules(), true);
+    let optima = Optima::search(name.rules(), &LEVELS_QUICK, &BTreeSet::new());
     let measured = (0..2 * SEEDS).flat_map(|seed| measure(&name, seed, 0, &|| 0));
     let above =
         measured.filter(|one| optima.of(one.signature).is_some_and(|(least, _)| one.structure > least));

@@ -1,0 +1,79 @@
+//! What hunts find on a replica, shrunk and timed: what is to be compared with the optimum.
+//!
+//! Always: hunts and shrinking are those of `treefall hunt`.
+
+use std::collections::BTreeSet;
+
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Signature;
+
+use super::{Structure, policies, structure};
+use crate::finding::work_out;
+use crate::hunt::{Find, Plan, hunt};
+use crate::subject::Subject;
+use crate::subject::replica::ReplicaSubject;
+use crate::subject::target::ReplicaName;
+
+/// A find, shrunk.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The hunt's seed.
+    pub seed: u64,
+    /// The number of the trace that was found.
+    pub number: u64,
+    /// No trace of the hunt broke a law before it, and it broke no law after this.
+    pub first: bool,
+    /// The law that it breaks.
+    pub signature: Signature,
+    /// What it was shrunk to.
+    pub trace: Trace,
+    /// Its structure.
+    pub structure: Structure,
+    /// Its [`policies`].
+    pub policies: u64,
+    /// Runs that it took.
+    pub runs: u64,
+    /// By the clock given: what shrinking and confirming it took.
+    pub cost: u64,
+    /// Minimal by the second check, and confirmed.
+    pub sound: bool,
+}
+
+/// Traces of each hunt, if something was found by then; so many more otherwise.
+const TRACES: u64 = 150;
+const TRACES_MAX: u64 = 1_000;
+
+/// Hunts on a replica until the first memory break, as `treefall hunt` does, and shrinks each find by itself.
+///
+/// # Panics
+/// When a replica cannot run, which cannot be.
+#[must_use]
+pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn() -> u64) -> Vec<Measured> {
+    let mut crew: [Box<dyn Subject>; 1] = [Box::new(ReplicaSubject::new(name.clone()))];
+    let mut finds = Vec::<Find>::new();
+    for traces in [TRACES, TRACES_MAX] {
+        if finds.is_empty() {
+            let plan = Plan::new(seed, Some(traces), false);
+            hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a replica runs");
+        }
+    }
+    let fresh = || Ok::<Box<dyn Subject>, _>(Box::new(ReplicaSubject::new(name.clone())));
+    let first = finds.first().map(|find| find.number);
+    let mut one = |find: &Find| {
+        let start = clock();
+        let finding = work_out(crew[0].as_mut(), &fresh, find, build_up_max).expect("a replica runs");
+        Measured {
+            seed,
+            number: find.number,
+            first: Some(find.number) == first && find.verdict.breaks.last() == Some(&find.broken),
+            signature: find.signature(),
+            structure: structure(&finding.trace),
+            policies: policies(&finding.trace),
+            runs: finding.runs,
+            cost: clock() - start,
+            sound: finding.minimal && finding.confirmed,
+            trace: finding.trace,
+        }
+    };
+    finds.iter().map(&mut one).collect()
+}
