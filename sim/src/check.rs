@@ -55,7 +55,7 @@ pub fn expected(scenario: &Scenario, target: &Target, release: Option<Release>) 
         Target::Replica(ReplicaName { base: Base::Release(release), .. }) => {
             scenario.expect.of(*release).cloned()
         }
-        Target::Engine(_) | Target::Daemon(_) => {
+        Target::Engine(_) | Target::Daemon(_) | Target::Configured(..) => {
             let expected = release.and_then(|release| scenario.expect.of(release));
             expected.map(|expected| expected.of_kind(target.kind()))
         }

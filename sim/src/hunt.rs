@@ -11,7 +11,6 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 use treefall_world::Counts;
 
 use crate::campaign::Shard;
-use crate::generator;
 use crate::subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
@@ -79,6 +78,8 @@ pub struct Tally {
     pub events: u64,
     /// Records of the histories.
     pub records: u64,
+    /// Calls of the subjects into the world around them: operations, handlers, system calls.
+    pub steps: u64,
     /// Traces in which a reload, a timeout and an exit all happened.
     pub whole: u64,
     /// Traces that broke a memory law.
@@ -93,6 +94,7 @@ impl Tally {
         self.traces += 1;
         self.events += counts.external();
         self.records += counts.records;
+        self.steps += counts.steps;
         self.whole += u64::from(counts.reloads > 0 && counts.timeouts > 0 && counts.exits > 0);
         self.memory += u64::from(verdict.memory_break().is_some());
         self.ended_badly += u64::from(!verdict.outcome.survived());
@@ -173,8 +175,7 @@ fn run_chunk(
 ) -> Result<Vec<(Trace, Ran)>, SubjectError> {
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
-        let traces: Vec<Trace> =
-            numbers.iter().map(|number| subject.fitted(generator::generate(seed, *number))).collect();
+        let traces: Vec<Trace> = numbers.iter().map(|number| subject.drawn(seed, *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
         Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
     };

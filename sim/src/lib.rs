@@ -21,6 +21,7 @@ pub mod fuzzing;
 pub mod generator;
 pub mod hidden;
 pub mod hunt;
+pub mod keepalived_conf;
 pub mod optimum;
 pub mod oracle;
 pub mod report;

@@ -105,10 +105,12 @@ pub(super) struct Targets {
     treefall hunt --target replica:2.3.1 --all --traces 5000\n  \
     treefall hunt --target engine --baseline replica:mended --all --for 60s\n  \
     treefall hunt --target engine --all --traces 1000000 --shard 3/8 --out part-3\n  \
-    treefall hunt --resume reports --for 8h")]
+    treefall hunt --resume reports --for 8h\n  \
+    treefall hunt --target daemon --config /etc/keepalived/keepalived.conf")]
 pub(super) struct Hunt {
-    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]]. Repeatable
-    /// [default: engine if a keepalived is installed, else replica:2.3.1].
+    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]],
+    /// daemon[:PATH[@ROOT][,config=FILE]]. Repeatable
+    /// [default: engine if a keepalived is installed, else replica:2.3.1; daemon with --config].
     #[arg(long = "target", value_name = "TARGET")]
     pub(super) targets: Vec<String>,
     /// The campaign's seed.
@@ -123,6 +125,9 @@ pub(super) struct Hunt {
     /// Go on after the first memory break.
     #[arg(long)]
     pub(super) all: bool,
+    /// Search with the scripts of this keepalived.conf, on a daemon.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Report only what this target does not break too.
     #[arg(long, value_name = "TARGET")]
     pub(super) baseline: Option<String>,
@@ -132,7 +137,7 @@ pub(super) struct Hunt {
     pub(super) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "shard", "out"])]
     pub(super) resume: Option<PathBuf>,
     /// Where finds are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]
@@ -155,6 +160,7 @@ pub(super) struct Merge {
 #[command(after_help = "Examples:\n  \
     treefall replay scenarios/\n  \
     treefall replay crash.toml --target engine:/usr/sbin/keepalived\n  \
+    treefall replay crash.toml --target daemon --config /etc/keepalived/keepalived.conf\n  \
     git bisect run treefall replay crash.toml --target engine:./keepalived/keepalived --bisect")]
 pub(super) struct Replay {
     /// Scenario files, or folders of them.
@@ -163,6 +169,9 @@ pub(super) struct Replay {
     /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(super) targets: Vec<String>,
+    /// Play them on a daemon with this keepalived.conf, which must have the scripts that they tell of.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// For `git bisect run`: exit 1 if the failure shows that the file tells of (a memory break, if it tells of
     /// one), 0 if not, 125 if it cannot be told.
     #[arg(long)]
@@ -220,6 +229,9 @@ pub(super) struct Conform {
     /// Real programs that work side by side [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
+    /// Compare with the scripts of this keepalived.conf, on a daemon.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// The replica to compare with [default: the one of the program's own release].
     #[arg(long, value_name = "TARGET")]
     pub(super) replica: Option<String>,

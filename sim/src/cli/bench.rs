@@ -59,7 +59,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     let mut measurements = 0;
     for target in crew::targets(&names)? {
         let mut subject = build(&target)?;
-        if matches!(target, Target::Daemon(_)) {
+        if matches!(target, Target::Daemon(_) | Target::Configured(..)) {
             measurements += reloads(subject.as_mut(), &target, args, output)?;
             continue;
         }

@@ -12,7 +12,6 @@ use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
 use super::{CliError, Status, Summary, crew};
-use crate::generator;
 use crate::oracle::{Agreement, Census, compare};
 use crate::subject::program::Program;
 use crate::subject::replica::run_replica_as;
@@ -50,10 +49,14 @@ struct ConformSummary {
 }
 
 pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliError> {
-    let names = if args.targets.is_empty() { vec!["engine".to_owned()] } else { args.targets.clone() };
+    let names = match (&args.config, args.targets.is_empty()) {
+        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
+        (None, true) => vec!["engine".to_owned()],
+        _ => args.targets.clone(),
+    };
     let mut status = Status::Good;
     let mut summary = ConformSummary { traces: 0, different: 0 };
-    for target in crew::targets(&names)? {
+    for target in crew::configured(crew::targets(&names)?, args.config.as_deref(), output)? {
         let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
                 "{target} is not real: conform compares `engine:PATH` or `daemon:PATH` with a replica"
@@ -157,8 +160,7 @@ impl Shared<'_> {
         numbers: std::ops::Range<u64>,
         real: &mut dyn Subject,
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
-        let drawn = numbers.clone().map(|number| generator::generate(self.args.seed, number));
-        let traces: Vec<_> = drawn.map(|trace| real.fitted(trace)).collect();
+        let traces: Vec<_> = numbers.clone().map(|number| real.drawn(self.args.seed, number)).collect();
         let ran = real.run(&traces, self.options(false))?;
         let (mut census, mut differences) = (Census::default(), Vec::new());
         for ((number, trace), mut ran) in numbers.zip(&traces).zip(ran) {

@@ -1,10 +1,13 @@
 //! From target names to subjects, and the word to stop.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::CliError;
+use super::output::{Output, count};
+use crate::subject::daemon::Own;
 use crate::subject::target::{self, Target};
 use crate::subject::{Subject, SubjectError, build, program};
 
@@ -22,6 +25,52 @@ pub(super) fn targets(names: &[String]) -> Result<Vec<Target>, CliError> {
         targets.extend(target::parse(name, &installed)?);
     }
     Ok(targets)
+}
+
+/// What a command runs on when it is told a configuration and no target.
+pub(super) const CONFIGURED: &str = "daemon";
+
+/// The same targets with a person's own configuration, if one is named; what of it is not taken over is told, once
+/// for each file.
+pub(super) fn configured(
+    targets: Vec<Target>,
+    file: Option<&Path>,
+    output: &mut Output,
+) -> Result<Vec<Target>, CliError> {
+    let with_file = |target| match (target, file) {
+        (Target::Daemon(place), Some(file)) => Ok(Target::Configured(place, file.to_owned())),
+        (target, None) => Ok(target),
+        (target, Some(_)) => Err(CliError::Usage(format!(
+            "{target} reads no configuration: `--config FILE` goes with `--target daemon[:PATH[@ROOT]]`"
+        ))),
+    };
+    let targets = targets.into_iter().map(with_file).collect::<Result<Vec<_>, _>>()?;
+    let mut told: Vec<&Path> = Vec::new();
+    for target in &targets {
+        if let Target::Configured(_, file) = target
+            && !told.contains(&file.as_path())
+        {
+            told.push(file);
+            let own = Own::load(file).map_err(|error| CliError::Usage(error.to_string()))?;
+            tell(file, &own, output);
+        }
+    }
+    Ok(targets)
+}
+
+fn tell(file: &Path, own: &Own, output: &mut Output) {
+    output.note(format_args!(
+        "{}: {} with interval, timeout, rise, fall and weight, and what tracks them; what they execute is not executed",
+        file.display(),
+        count(own.scripts().len() as u64, "script"),
+    ));
+    let left_out = own.left_out();
+    if !left_out.is_empty() {
+        output.note(format_args!(
+            "  left out, for there is no network and no other process: {}",
+            left_out.join(", ")
+        ));
+    }
 }
 
 /// `jobs` subjects of one kind.

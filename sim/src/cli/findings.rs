@@ -152,7 +152,7 @@ fn whom(target: &Target) -> Option<Whom> {
         Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,
         Target::Replica(ReplicaName { base: Base::Mended, .. }) => Some(Whom::Mended),
         Target::Replica(ReplicaName { base: Base::Release(release), .. }) => Some(only(*release)),
-        Target::Engine(place) | Target::Daemon(place) => {
+        Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
             let program = program::Program::open(&place.path, place.root.as_deref());
             program.ok().map(|program| only(program.release()))
         }
@@ -210,7 +210,7 @@ fn found_before(
     // A trace that was several finds is named several times.
     numbers.dedup();
     for number in numbers {
-        let trace = subject.fitted(generator::generate(campaign.seed, number));
+        let trace = subject.drawn(campaign.seed, number);
         let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
         for broken in &verdict.breaks {
             if known.insert(broken.signature) {
@@ -316,6 +316,8 @@ pub(super) struct TargetSummary {
     pub(super) seed: u64,
     pub(super) traces: u64,
     pub(super) events: u64,
+    pub(super) steps: u64,
+    pub(super) ended_badly: u64,
     pub(super) findings: usize,
     pub(super) elapsed_ms: u64,
 }
@@ -327,6 +329,8 @@ impl TargetSummary {
             seed,
             traces: searched.tally.traces,
             events: searched.tally.events,
+            steps: searched.tally.steps,
+            ended_badly: searched.tally.ended_badly,
             findings: searched.findings.len(),
             elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),
         }

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let store = Store::new(out);
     let campaigns = match &args.resume {
         Some(folder) => resumed(folder, args, output)?,
-        None => begun(args)?,
+        None => begun(args, output)?,
     };
     let mut summary = Vec::new();
     let mut found = 0;
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
 }
 
 /// The campaigns that the arguments ask for.
-fn begun(args: &Hunt) -> Result<Vec<Campaign>, CliError> {
+fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
     let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
     let campaign = |target: Target| {
         let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
@@ -86,7 +86,8 @@ fn begun(args: &Hunt) -> Result<Vec<Campaign>, CliError> {
             (traces_max, args.all, args.baseline.clone());
         campaign
     };
-    Ok(crew::targets(&asked(args))?.into_iter().map(campaign).collect())
+    let targets = crew::configured(crew::targets(&asked(args))?, args.config.as_deref(), output)?;
+    Ok(targets.into_iter().map(campaign).collect())
 }
 
 /// The campaigns that were begun in this folder and have something left to do.
@@ -122,6 +123,9 @@ fn named(name: &str) -> Result<Target, CliError> {
 fn asked(args: &Hunt) -> Vec<String> {
     if !args.targets.is_empty() {
         return args.targets.clone();
+    }
+    if args.config.is_some() {
+        return vec![crew::CONFIGURED.to_owned()];
     }
     let installed = !program::find_installed().is_empty();
     vec![if installed { "engine".to_owned() } else { "replica:2.3.1".to_owned() }]
@@ -179,9 +183,14 @@ fn show(
     }
     let tally = &searched.tally;
     output.line(format_args!(
-        "{target}: {}, {} external events, {} in {:.2} s",
+        "{target}: {}, {} external events, {} steps, {}; {} in {:.2} s",
         count(tally.traces, "trace"),
         tally.events,
+        tally.steps,
+        match tally.ended_badly {
+            0 => "no crash or hang".to_owned(),
+            some => format!("{some} crashed or hung"),
+        },
         count(searched.findings.len() as u64, "find"),
         searched.elapsed.as_secs_f64()
     ));
@@ -206,7 +215,7 @@ fn overview(findings: &[Finding]) -> String {
 pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
     Ok(match target {
         Target::Replica(name) => name.base.to_string(),
-        Target::Engine(place) | Target::Daemon(place) => {
+        Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
             let program = program::Program::open(&place.path, place.root.as_deref())
                 .map_err(|error| CliError::Usage(error.to_string()))?;
             program.release().to_string()

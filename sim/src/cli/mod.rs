@@ -103,11 +103,14 @@ impl From<CampaignError> for CliError {
 
 impl From<SubjectError> for CliError {
     fn from(error: SubjectError) -> Self {
-        let (SubjectError::Engine(of_program) | SubjectError::Daemon(DaemonError::Engine(of_program))) =
-            &error
-        else {
-            let wrong = matches!(error, SubjectError::Program(_));
-            return if wrong { Self::Usage(error.to_string()) } else { Self::Harness(error.to_string()) };
+        let of_program = match &error {
+            SubjectError::Program(_) | SubjectError::Daemon(DaemonError::Own(_) | DaemonError::Unfit(_)) => {
+                return Self::Usage(error.to_string());
+            }
+            SubjectError::Engine(of_program) | SubjectError::Daemon(DaemonError::Engine(of_program)) => {
+                of_program
+            }
+            _ => return Self::Harness(error.to_string()),
         };
         // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
         match of_program {

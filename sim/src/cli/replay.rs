@@ -55,7 +55,11 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     let paths = files::expand(&args.files)?;
     let scenarios = paths.iter().map(|path| files::load(path)).collect::<Result<Vec<_>, _>>()?;
     paths.iter().zip(&scenarios).try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
-    let asked = crew::targets(&args.targets)?;
+    let names = match (&args.config, args.targets.is_empty()) {
+        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
+        _ => args.targets.clone(),
+    };
+    let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
     let mut real = Reals::default();
     let scenarios_total = scenarios.len();
     let mut summary = ReplaySummary {

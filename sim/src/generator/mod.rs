@@ -16,7 +16,7 @@ mod swarm;
 use treefall_model::id::ConfigId;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
-use treefall_model::trace::{Advance, EXITS_MAX, Order, Trace, Wake};
+use treefall_model::trace::{Advance, EXITS_MAX, Order, Setup, Trace, Wake};
 
 use draw::Draw;
 use forecast::Forecast;
@@ -28,9 +28,19 @@ pub const VERSION: u32 = 1;
 /// The trace of this number in the campaign of this seed.
 #[must_use]
 pub fn generate(seed: u64, number: u64) -> Trace {
+    generate_arranged(seed, number, |_| {})
+}
+
+/// The same with a setup that `arrange` changed after it was drawn, so that events are aimed at what is there.
+///
+/// # Panics
+/// When `arrange` leaves a setup that no trace may have.
+#[must_use]
+pub fn generate_arranged(seed: u64, number: u64, arrange: impl FnOnce(&mut Setup)) -> Trace {
     let mut draw = Draw::new(seed, number, VERSION);
     let swarm = Swarm::draw(&mut draw);
-    let setup = swarm.setup(&mut draw);
+    let mut setup = swarm.setup(&mut draw);
+    arrange(&mut setup);
     let mut forecast = Forecast::new(&setup);
     let wakes = (0..swarm.wakes).map(|_| next_wake(&mut draw, &swarm, &mut forecast)).collect();
     match Trace::new(setup, wakes) {

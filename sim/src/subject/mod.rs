@@ -18,6 +18,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 use treefall_world::Counts;
 
+use crate::generator;
 use backtrace::Frame;
 
 /// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
@@ -68,6 +69,11 @@ pub trait Subject: Send {
     /// The trace that comes nearest to `trace` and that it can be given. Only a daemon cannot be given all.
     fn fitted(&self, trace: Trace) -> Trace {
         trace
+    }
+
+    /// The trace of this number in the campaign of this seed, as near as the subject can be given it.
+    fn drawn(&self, seed: u64, number: u64) -> Trace {
+        self.fitted(generator::generate(seed, number))
     }
 
     /// Runs the traces, each for itself; the results are in their order.
@@ -148,6 +154,12 @@ pub fn build_under(
         target::Target::Daemon(place) => {
             let program = program::Program::open(&place.path, place.root.as_deref())?;
             Box::new(daemon::DaemonSubject::start(target.to_string(), &program, conditions)?)
+        }
+        target::Target::Configured(place, file) => {
+            let own = daemon::Own::load(file).map_err(daemon::DaemonError::from)?;
+            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            let daemon = daemon::DaemonSubject::start(target.to_string(), &program, conditions)?;
+            Box::new(daemon.with_own(own))
         }
     })
 }

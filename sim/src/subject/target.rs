@@ -100,7 +100,12 @@ pub enum Target {
     Engine(Place),
     /// The whole real daemon.
     Daemon(Place),
+    /// The whole real daemon with a person's own configuration file.
+    Configured(Place, PathBuf),
 }
+
+/// What stands before a person's own configuration file in a daemon's name.
+const CONFIG: &str = ",config=";
 
 impl Target {
     /// Which of the three kinds it is.
@@ -109,7 +114,7 @@ impl Target {
         match self {
             Self::Replica(_) => SubjectKind::Replica,
             Self::Engine(_) => SubjectKind::Engine,
-            Self::Daemon(_) => SubjectKind::Daemon,
+            Self::Daemon(_) | Self::Configured(..) => SubjectKind::Daemon,
         }
     }
 
@@ -118,7 +123,7 @@ impl Target {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Replica(_) => None,
-            Self::Engine(place) | Self::Daemon(place) => Some(place),
+            Self::Engine(place) | Self::Daemon(place) | Self::Configured(place, _) => Some(place),
         }
     }
 }
@@ -129,6 +134,7 @@ impl fmt::Display for Target {
             Self::Replica(name) => name.fmt(f),
             Self::Engine(place) => write!(f, "engine:{place}"),
             Self::Daemon(place) => write!(f, "daemon:{place}"),
+            Self::Configured(place, file) => write!(f, "daemon:{place}{CONFIG}{}", file.display()),
         }
     }
 }
@@ -140,7 +146,7 @@ pub enum TargetError {
     /// The word before the colon.
     #[error(
         "`{0}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, `engine[:PATH[@ROOT]]`, \
-         `daemon[:PATH[@ROOT]]`"
+         `daemon[:PATH[@ROOT][,config=FILE]]`"
     )]
     UnknownKind(String),
     /// A release that the tables do not have.
@@ -190,7 +196,12 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
         ("replica", Some("all")) => Ok(all_replicas()),
         ("replica", Some(rest)) => parse_replica(rest).map(|name| vec![Target::Replica(name)]),
         ("engine", rest) => real(rest, installed, Target::Engine),
-        ("daemon", rest) => real(rest, installed, Target::Daemon),
+        ("daemon", rest) => match rest.unwrap_or_default().split_once(CONFIG) {
+            None => real(rest, installed, Target::Daemon),
+            Some((place, file)) => {
+                real(Some(place), installed, |place| Target::Configured(place, PathBuf::from(file)))
+            }
+        },
         _ => Err(TargetError::UnknownKind(text.to_owned())),
     }
 }
@@ -287,6 +298,8 @@ mod tests {
             "replica:2.3.1-ReloadFreesQueuedTimeout-StaleArgumentAfterReload",
             "engine:/usr/sbin/keepalived",
             "engine:/usr/sbin/keepalived@/var/roots/sid",
+            "daemon:/usr/sbin/keepalived@/var/roots/sid",
+            "daemon:/usr/sbin/keepalived@/var/roots/sid,config=/etc/keepalived/keepalived.conf",
         ] {
             assert_eq!(written(text), text);
         }

@@ -11,7 +11,7 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Config, Script, ScriptKind, Trace};
 
 /// A file that is there and no link on every machine of use; keepalived refuses others.
-const COMMAND: &str = "/usr/bin/true";
+pub(super) const COMMAND: &str = "/usr/bin/true";
 const SECOND: Span = Span::from_secs(1);
 /// What all of keepalived's times keep of a second where it takes parts of one (seen on the real 2.3.3 and 2.3.4:
 /// one is rounded to the nearest millisecond, another up to a tenth of one).
@@ -25,9 +25,19 @@ const LONGEST: Span = Span::from_secs(4_294);
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// Only track scripts run in the process that is taken over.
-    #[error("script {0} is no track script, and the daemon's vrrp process runs no other")]
-    Kind(String),
+    /// Not in the process that is taken over. (That process ends at its start in a network namespace of a kernel
+    /// without IPVS: seen on the real 2.2.7.)
+    #[error(
+        "script {0} is a misc check, which keepalived's checker process runs; the vrrp process alone is played"
+    )]
+    Misc(String),
+    /// In the process that is taken over, but not seen in a place where the world has it: the real 2.2.7 starts it
+    /// while it puts a configuration in force, before any other, and two at most.
+    #[error(
+        "script {0} is a notify fifo's, which the daemon starts while it puts a configuration in force; that start is \
+         not followed"
+    )]
+    Fifo(String),
     /// Times that the configuration cannot hold.
     #[error(
         "the {what} of script {name} is {span}, and this release's configuration takes multiples of {unit}"
@@ -52,6 +62,34 @@ pub enum Unfit {
         /// How long.
         span: Span,
     },
+    /// A person's own file has no such script that is tracked.
+    #[error("{file} has no script {name} that something tracks; it has {}", there.join(", "))]
+    NotInFile {
+        /// The script.
+        name: String,
+        /// The file.
+        file: String,
+        /// The scripts that it has.
+        there: Vec<String>,
+    },
+    /// A person's own file has it with another value.
+    #[error(
+        "the {what} of script {name} is {in_trace}, and {in_file} at line {line} of {file}; make them equal"
+    )]
+    InFileOtherwise {
+        /// The script.
+        name: String,
+        /// `interval`, `timeout`, `rise` or `fall`.
+        what: &'static str,
+        /// The trace's value.
+        in_trace: String,
+        /// The file's value.
+        in_file: String,
+        /// Where the script begins, from 1.
+        line: usize,
+        /// The file.
+        file: String,
+    },
     /// Handlers of the daemon are not seen when they begin.
     #[error("the setup lets each callback cost time, and the daemon does not show when one begins")]
     CallbackCost,
@@ -68,19 +106,27 @@ pub fn first() -> String {
 /// # Errors
 /// What cannot be said in them.
 pub fn texts(trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
+    can_be_said(trace, rules)?;
+    Ok(trace.setup().configs.iter().map(text).collect())
+}
+
+/// Whether a daemon that goes by `rules` can be given the trace at all.
+pub(super) fn can_be_said(trace: &Trace, rules: Rules) -> Result<(), Unfit> {
     if !trace.setup().costs.callback.is_zero() {
         return Err(Unfit::CallbackCost);
     }
     for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
         fits(script, rules)?;
     }
-    Ok(trace.setup().configs.iter().map(text).collect())
+    Ok(())
 }
 
 fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
     let name = || script.name.to_string();
-    if script.kind != ScriptKind::Track {
-        return Err(Unfit::Kind(name()));
+    match script.kind {
+        ScriptKind::Track => {}
+        ScriptKind::Misc => return Err(Unfit::Misc(name())),
+        ScriptKind::Fifo => return Err(Unfit::Fifo(name())),
     }
     let unit = unit(rules);
     for (what, span) in [("interval", script.interval), ("timeout", script.timeout)] {
@@ -124,12 +170,22 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
 
 fn text(config: &Config) -> String {
     let scripts: String = config.scripts.iter().map(script).collect();
-    let tracked: String = config.scripts.iter().map(|script| format!("        {}\n", script.name)).collect();
+    let tracked = config.scripts.iter().map(|script| script.name.to_string());
+    format!("{GLOBAL}{scripts}{}", instance("treefall", 0, tracked))
+}
+
+/// What stands before all else.
+pub(super) const GLOBAL: &str = "global_defs {\n    script_user root\n    dynamic_interfaces\n}\n";
+
+/// An instance that tracks scripts, on an interface with a number of its own that is not there. Each of `tracked` is
+/// a line.
+pub(super) fn instance(name: &str, number: usize, tracked: impl Iterator<Item = String>) -> String {
+    let tracked: String = tracked.map(|line| format!("        {line}\n")).collect();
     let tracked =
         if tracked.is_empty() { tracked } else { format!("    track_script {{\n{tracked}    }}\n") };
     format!(
-        "global_defs {{\n    script_user root\n    dynamic_interfaces\n}}\n{scripts}vrrp_instance treefall {{\n    \
-         state BACKUP\n    interface treefall0\n    virtual_router_id 1\n    priority 100\n{tracked}}}\n"
+        "vrrp_instance {name} {{\n    state BACKUP\n    interface treefall{number}\n    virtual_router_id 1\n    \
+         priority 100\n{tracked}}}\n"
     )
 }
 
@@ -144,7 +200,7 @@ fn script(script: &Script) -> String {
 }
 
 /// As the file has it: seconds, and the rest behind a point.
-fn seconds(span: Span) -> String {
+pub(super) fn seconds(span: Span) -> String {
     let (whole, rest) = (span.as_micros() / SECOND.as_micros(), span.as_micros() % SECOND.as_micros());
     if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}") }
 }
@@ -171,12 +227,14 @@ mod tests {
         let half = |setup: &mut Setup| setup.configs[0].scripts[0].timeout = Span::from_micros(500_000);
         let long = |setup: &mut Setup| setup.configs[0].scripts[0].interval = Span::from_secs(5_000);
         let misc = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Misc;
+        let fifo = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Fifo;
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
         let old = rules("2.2.7");
         for (unfit, word) in [
             (trace(half), "multiples of 1s"),
-            (trace(misc), "no track script"),
+            (trace(misc), "is a misc check"),
+            (trace(fifo), "is a notify fifo's"),
             (trace(long), "at most"),
             (trace(cost), "callback"),
         ] {

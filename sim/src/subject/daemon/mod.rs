@@ -11,9 +11,11 @@
 //! traces can be played is told by [`config`]; what a daemon cannot be given is an error, never a verdict.
 
 pub mod config;
+pub mod own;
 mod subject;
 
 pub use config::Unfit;
+pub use own::{Own, OwnError};
 pub use subject::DaemonSubject;
 
 use treefall_model::codec;
@@ -67,6 +69,9 @@ pub enum DaemonError {
     /// The trace is none that it can be given.
     #[error("the daemon cannot play this trace: {0}; `engine:PATH` and `replica:RELEASE` can")]
     Unfit(#[from] Unfit),
+    /// A person's own configuration cannot be used.
+    #[error(transparent)]
+    Own(#[from] OwnError),
 }
 
 /// A daemon that waits for traces.
@@ -74,6 +79,7 @@ pub enum DaemonError {
 pub struct Daemon {
     process: Process,
     teller: Teller,
+    own: Option<Own>,
 }
 
 impl Daemon {
@@ -105,10 +111,21 @@ impl Daemon {
             Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
         }
         match process.answer()? {
-            Reply::Serving => Ok(Self { process, teller }),
+            Reply::Serving => Ok(Self { process, teller, own: None }),
             Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
         }
+    }
+
+    /// From now on traces are played with a person's own configuration.
+    pub fn set_own(&mut self, own: Own) {
+        self.own = Some(own);
+    }
+
+    /// The person's own configuration, if there is one.
+    #[must_use]
+    pub fn own(&self) -> Option<&Own> {
+        self.own.as_ref()
     }
 
     /// Plays the traces, each in a process of its own; what follows the script layer goes by `rules`.
@@ -124,7 +141,10 @@ impl Daemon {
     ) -> Result<Vec<Ran>, DaemonError> {
         let options = wire::Options { rules: rules.clone(), watch };
         let staged = traces.iter().map(|trace| {
-            let configs = config::texts(trace, rules.rules())?;
+            let configs = match &self.own {
+                Some(own) => own.texts(trace, rules.rules())?,
+                None => config::texts(trace, rules.rules())?,
+            };
             Ok(Staged { trace: codec::encode(trace), configs })
         });
         let staged = staged.collect::<Result<Vec<_>, DaemonError>>()?;

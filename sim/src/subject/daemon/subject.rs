@@ -5,7 +5,8 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_world::wire::RulesAs;
 
-use super::{Daemon, DaemonError, config};
+use super::{Daemon, DaemonError, Own, config};
+use crate::generator;
 use crate::subject::engine::Conditions;
 use crate::subject::program::Program;
 use crate::subject::{Options, Ran, Subject, SubjectError};
@@ -27,6 +28,13 @@ impl DaemonSubject {
         let daemon = Daemon::start(program, conditions)?;
         Ok(Self { name, rules: RulesAs::of(program.release()), daemon })
     }
+
+    /// The same with a person's own configuration.
+    #[must_use]
+    pub fn with_own(mut self, own: Own) -> Self {
+        self.daemon.set_own(own);
+        self
+    }
 }
 
 impl Subject for DaemonSubject {
@@ -43,7 +51,17 @@ impl Subject for DaemonSubject {
     }
 
     fn fitted(&self, trace: Trace) -> Trace {
-        config::nearest(trace, self.rules())
+        match self.daemon.own() {
+            Some(own) => own.nearest(trace, self.rules()),
+            None => config::nearest(trace, self.rules()),
+        }
+    }
+
+    fn drawn(&self, seed: u64, number: u64) -> Trace {
+        match self.daemon.own() {
+            Some(own) => generator::generate_arranged(seed, number, |setup| own.arrange(setup)),
+            None => self.fitted(generator::generate(seed, number)),
+        }
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {

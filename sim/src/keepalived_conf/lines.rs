@@ -1,0 +1,214 @@
+//! From the text of a configuration file to its lines of words and their blocks.
+//!
+//! Comments begin with `#` or `!` wherever they stand outside of quotes, a line that ends in `\` goes on in the
+//! next, a word may be quoted with `"` or `'`, as a whole or in part, and `{` and `}` make blocks.
+//!
+//! Always: what a release might read otherwise (an included file, a parameter, a condition) is refused, never
+//! guessed; blocks lie at most [`DEPTH_MAX`] deep.
+
+use super::ConfError;
+
+/// Deepest block.
+const DEPTH_MAX: usize = 16;
+
+/// A line of words, with the block that belongs to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Line {
+    /// Where it begins, from 1.
+    pub(super) number: usize,
+    /// Its words, without quotes; never none.
+    pub(super) words: Vec<String>,
+    /// What stands between its braces, if it has any.
+    pub(super) block: Option<Vec<Line>>,
+}
+
+impl Line {
+    /// Its first word.
+    pub(super) fn keyword(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// All but its first word.
+    pub(super) fn values(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
+}
+
+enum Token {
+    Word(String),
+    Open,
+    Close,
+}
+
+/// The lines of a file.
+pub(super) fn read(text: &str) -> Result<Vec<Line>, ConfError> {
+    // The innermost block is last; each with the line that it belongs to.
+    let mut open: Vec<(Option<Line>, Vec<Line>)> = vec![(None, Vec::new())];
+    let mut rest = text.lines().enumerate();
+    while let Some((place, first)) = rest.next() {
+        let number = place + 1;
+        let mut whole = first.to_owned();
+        while whole.ends_with('\\') {
+            whole.pop();
+            let Some((_, next)) = rest.next() else { break };
+            whole.push_str(next);
+        }
+        let mut words = Vec::new();
+        for token in tokens(&whole, number)? {
+            match token {
+                Token::Word(word) => words.push(word),
+                Token::Open => {
+                    let line = header(number, std::mem::take(&mut words), &mut open)?;
+                    open.push((Some(line), Vec::new()));
+                    if open.len() > DEPTH_MAX {
+                        return Err(ConfError::new(
+                            number,
+                            format!("blocks lie more than {DEPTH_MAX} deep"),
+                            "close those that are done with `}`",
+                        ));
+                    }
+                }
+                Token::Close => {
+                    add(number, std::mem::take(&mut words), &mut open)?;
+                    let Some((Some(mut line), lines)) = open.pop() else {
+                        return Err(ConfError::new(
+                            number,
+                            "a `}` closes nothing".to_owned(),
+                            "take it out, or write the `{` that is missing before it",
+                        ));
+                    };
+                    line.block = Some(lines);
+                    if let Some((_, outer)) = open.last_mut() {
+                        outer.push(line);
+                    }
+                }
+            }
+        }
+        add(number, words, &mut open)?;
+    }
+    match open.pop() {
+        Some((None, lines)) => Ok(lines),
+        Some((Some(line), _)) => Err(ConfError::new(
+            line.number,
+            format!("the block of `{}` has no end", line.keyword()),
+            "write the `}` that is missing",
+        )),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The line that a `{` belongs to: the words before it, or, where it stands alone, the line before.
+fn header(
+    number: usize,
+    words: Vec<String>,
+    open: &mut [(Option<Line>, Vec<Line>)],
+) -> Result<Line, ConfError> {
+    if !words.is_empty() {
+        refuse(number, &words)?;
+        return Ok(Line { number, words, block: None });
+    }
+    let before = open.last_mut().and_then(|(_, lines)| lines.pop_if(|line| line.block.is_none()));
+    before.ok_or_else(|| {
+        ConfError::new(number, "a `{` belongs to nothing".to_owned(), "write before it what it is a block of")
+    })
+}
+
+fn add(number: usize, words: Vec<String>, open: &mut [(Option<Line>, Vec<Line>)]) -> Result<(), ConfError> {
+    if words.is_empty() {
+        return Ok(());
+    }
+    refuse(number, &words)?;
+    if let Some((_, lines)) = open.last_mut() {
+        lines.push(Line { number, words, block: None });
+    }
+    Ok(())
+}
+
+/// What only keepalived itself can work out.
+fn refuse(number: usize, words: &[String]) -> Result<(), ConfError> {
+    let first = words.first().map_or("", String::as_str);
+    let refused = |what: String, remedy| Err(ConfError::new(number, what, remedy));
+    const INCLUDES: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
+    if INCLUDES.contains(&first) {
+        return refused(
+            format!("`{first}` brings in another file, which is not read"),
+            "put that file's text in its place",
+        );
+    }
+    if first.starts_with('@') {
+        return refused(
+            format!("`{first}` makes this line a condition"),
+            "keep the lines that hold on the machine in question, without it",
+        );
+    }
+    if first.starts_with('~') {
+        return refused(format!("`{first}` repeats this line"), "write out the lines that it stands for");
+    }
+    match words.iter().find(|word| word.starts_with('$')) {
+        Some(parameter) => refused(
+            format!("`{parameter}` is a parameter, and parameters are not worked out"),
+            "write what it stands for in its place",
+        ),
+        None => Ok(()),
+    }
+}
+
+fn tokens(line: &str, number: usize) -> Result<Vec<Token>, ConfError> {
+    let mut tokens = Vec::new();
+    let mut chars = line.chars().peekable();
+    while let Some(first) = chars.next_if(|c| !matches!(c, '#' | '!')) {
+        if first.is_whitespace() {
+            continue;
+        }
+        let (mut word, mut quoted) = (String::new(), false);
+        let mut next = Some(first);
+        while let Some(c) = next {
+            match c {
+                '"' | '\'' => {
+                    quoted = true;
+                    in_quotes(c, &mut chars, &mut word).ok_or_else(|| {
+                        ConfError::new(
+                            number,
+                            format!("a quotation that begins with {c} has no end"),
+                            "close it on the same line",
+                        )
+                    })?;
+                }
+                '\\' => word.extend(chars.next()),
+                c => word.push(c),
+            }
+            next = chars.next_if(|c| !c.is_whitespace() && !matches!(c, '#' | '!'));
+        }
+        push(&mut tokens, word, quoted);
+    }
+    Ok(tokens)
+}
+
+fn push(tokens: &mut Vec<Token>, word: String, quoted: bool) {
+    match word.as_str() {
+        "{" if !quoted => tokens.push(Token::Open),
+        "}" if !quoted => tokens.push(Token::Close),
+        name if !quoted && name.ends_with('{') && name.matches('{').count() == 1 => {
+            tokens.push(Token::Word(name.trim_end_matches('{').to_owned()));
+            tokens.push(Token::Open);
+        }
+        _ => tokens.push(Token::Word(word)),
+    }
+}
+
+/// Up to the quotation mark that ends it. In double quotes a mark can be told to be none.
+fn in_quotes(
+    mark: char,
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    word: &mut String,
+) -> Option<()> {
+    loop {
+        match chars.next()? {
+            c if c == mark => return Some(()),
+            '\\' if mark == '"' && chars.peek().is_some_and(|c| matches!(c, '"' | '\\')) => {
+                word.extend(chars.next());
+            }
+            c => word.push(c),
+        }
+    }
+}
