@@ -16,6 +16,7 @@ pub mod campaign;
 pub mod cause;
 pub mod check;
 pub mod cli;
+pub mod doctor;
 pub mod finding;
 pub mod fuzzing;
 pub mod generator;

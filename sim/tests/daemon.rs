@@ -235,6 +235,7 @@ fn with_itself(place: &Place, _: Release) -> Result<(), Failed> {
             ("FILLER".into(), "x".repeat(3_000).into()),
         ],
         fixed_addresses: true,
+        ..Conditions::default()
     };
     let (mut one, mut two) = (build(&target)?, build_under(&target, &other)?);
     let traces = traces(one.as_ref(), 40);

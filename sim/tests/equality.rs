@@ -171,7 +171,8 @@ fn same_replica(number: u64, one: Rules, other: Rules) -> bool {
 fn with_itself(target: &Target) -> Result<(), Failed> {
     let traces: Vec<_> = (0..TRACES).map(|number| generate(SEED, number)).collect();
     let filler = (0..40).map(|n| (format!("FILLER_{n}").into(), "x".repeat(n * 13).into()));
-    let changed = Conditions { environment: filler.collect(), fixed_addresses: true };
+    let changed =
+        Conditions { environment: filler.collect(), fixed_addresses: true, ..Conditions::default() };
     let once = build(target)?.run(&traces, Options::HASHED)?;
     let backwards: Vec<_> = traces.iter().rev().cloned().collect();
     let again = build_under(target, &changed)?.run(&backwards, Options::HASHED)?;

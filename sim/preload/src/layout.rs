@@ -10,7 +10,7 @@ use treefall_model::index::{
 };
 use treefall_model::time::{Deadline, Instant};
 
-use crate::hooks::kernel::REAL_START_SECONDS;
+use crate::hooks::kernel::real_start;
 use crate::single::Single;
 use crate::{callbacks, heap};
 
@@ -270,7 +270,7 @@ impl View {
 /// A deadline as the program's cached clock has it.
 #[inline]
 fn deadline(seconds: i64, micros: i64) -> Deadline {
-    let micros = seconds.saturating_sub(REAL_START_SECONDS).saturating_mul(1_000_000).saturating_add(micros);
+    let micros = seconds.saturating_sub(real_start()).saturating_mul(1_000_000).saturating_add(micros);
     Deadline::At(Instant::from_micros(u64::try_from(micros).unwrap_or(0)))
 }
 
@@ -385,7 +385,7 @@ impl IndexView for View {
         // SAFETY: fields inside a block of the heap.
         let (seconds, micros) =
             unsafe { (field::<i64>(at + layout.deadline), field::<u64>(at + layout.deadline + 8)) };
-        let since = seconds.wrapping_sub(REAL_START_SECONDS) as u64;
+        let since = seconds.wrapping_sub(real_start()) as u64;
         // What is neither "never" nor out of bounds is told without a case for each.
         if since < SECONDS_MAX && micros < SECONDS_MAX {
             return since * 1_000_000 + micros;

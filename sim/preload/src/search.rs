@@ -13,7 +13,7 @@ use treefall_model::index::{List, Tree};
 use treefall_model::trace::HeapPolicy;
 
 use crate::calibrate::{self, CHILD, NEVER, NOW, SECOND, STATUS, probe};
-use crate::hooks::kernel::{self, REAL_START_SECONDS};
+use crate::hooks::kernel;
 use crate::layout::{KINDS_MAX, LEFT, LEFTMOST, Layout, NEXT, PARENT, PREVIOUS, RIGHT, field};
 use crate::{heap, program};
 
@@ -190,7 +190,7 @@ impl Search {
         layout.handler = the_place::<usize>(at, bytes, "an entry's handler", |word| word == handler)?;
         layout.argument = the_place::<usize>(at, bytes, "an entry's argument", |word| word == ARGUMENT)?;
         layout.pid = the_place::<i32>(at, bytes, "a child's pid", |word| word == CHILD)?;
-        let seconds = REAL_START_SECONDS + (NOW / SECOND) as i64 + 5;
+        let seconds = kernel::real_start() + (NOW / SECOND) as i64 + 5;
         layout.deadline = the_place::<i64>(at, bytes, "an entry's deadline", |word| word == seconds)?;
         check(child.word(layout.deadline + 8) == (NOW % SECOND) as usize, "a deadline's microseconds")?;
         let mut links = self.master.links(child);

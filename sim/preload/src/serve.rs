@@ -16,7 +16,7 @@ use treefall_world::wire::{self, MESSAGE_MAX, Options, Refusal, Reply, Request, 
 
 use crate::calibrate::calibrate;
 use crate::layout::Layout;
-use crate::{arena, daemon, drive, fatal, guard, heap, program, sanitizer, stopped, sys};
+use crate::{arena, daemon, drive, fatal, guard, heap, hooks, program, sanitizer, stopped, sys};
 
 /// Room for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
@@ -109,7 +109,9 @@ impl Results {
 /// Serves until the other end is gone. Returns when the program is to go on into its own `main`, as a daemon.
 pub fn serve(socket: i32) {
     let mut message = receive(socket);
-    if let Some(Request::Enter { symbols, files }) = message.as_deref().and_then(Request::from_bytes) {
+    if let Some(Request::Enter { symbols, files, clocks }) = message.as_deref().and_then(Request::from_bytes)
+    {
+        hooks::kernel::set_clocks(clocks);
         if daemon::serve::enter(socket, symbols, &files) {
             return;
         }
@@ -121,7 +123,8 @@ pub fn serve(socket: i32) {
     let results = Results::open();
     while let Some(request) = message {
         let alive = match Request::from_bytes(&request) {
-            Some(Request::Calibrate { symbols }) => {
+            Some(Request::Calibrate { symbols, clocks }) => {
+                hooks::kernel::set_clocks(clocks);
                 program::set_symbols(symbols);
                 let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept() });
                 let reply = calibrate().map_or_else(refused, Reply::Ready);

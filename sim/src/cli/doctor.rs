@@ -1,21 +1,14 @@
 //! `treefall doctor`: each trace twice, under changed conditions; the two runs must be equal.
-//!
-//! The second run is in another process with another environment and, for a real program, at addresses that
-//! are not randomised; the traces come in reverse order, so that each has other traces before it.
 
 use serde::Serialize;
 
-use super::args::Doctor;
+use super::args::Doctor as Args;
 use super::output::Output;
 use super::{CliError, Status, Summary, crew};
-use crate::generator;
-use crate::oracle::compare_runs;
-use crate::subject::engine::Conditions;
+use crate::doctor::{Cause, Condition, Doctor, Found, possible};
+use crate::subject::program;
 use crate::subject::target::Target;
-use crate::subject::{Options, build, build_under, program};
 
-/// Traces in one process's batch.
-const BATCH: usize = 250;
 /// Differences that are told.
 const TOLD_MAX: u64 = 5;
 
@@ -26,6 +19,30 @@ struct DoctorObject {
     seed: u64,
     traces: u64,
     different: u64,
+    /// What was changed between the two runs.
+    conditions: Vec<&'static str>,
+    not_changed: Vec<NotChanged>,
+}
+
+/// A condition that could not be changed here.
+#[derive(Serialize)]
+struct NotChanged {
+    condition: &'static str,
+    why: String,
+}
+
+/// A difference, for machines. The fields are stable.
+#[derive(Serialize)]
+struct DifferenceObject {
+    target: String,
+    seed: u64,
+    trace: u64,
+    /// The first field that differs; null: it was not seen again.
+    field: Option<&'static str>,
+    first: Option<String>,
+    second: Option<String>,
+    /// What brings it about, each alone; null: none alone does, or it was not looked for.
+    caused_by: Option<Vec<&'static str>>,
 }
 
 #[derive(Serialize)]
@@ -34,7 +51,7 @@ struct DoctorSummary {
     different: u64,
 }
 
-pub(super) fn run(args: &Doctor, output: &mut Output) -> Result<Status, CliError> {
+pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> {
     let mut names = args.targets.clone();
     if names.is_empty() {
         names.push("replica:2.2.7".to_owned());
@@ -63,60 +80,73 @@ pub(super) fn run(args: &Doctor, output: &mut Output) -> Result<Status, CliError
     Ok(status)
 }
 
-/// An environment of another size and order and another time zone, in a process without address randomisation.
-fn changed() -> Conditions {
-    let filler =
-        (0..64).rev().map(|n| (format!("TREEFALL_FILLER_{n}").into(), "x".repeat(97 * (n % 7 + 1)).into()));
-    let zone = ("TZ".into(), "Pacific/Chatham".into());
-    Conditions { environment: filler.chain([zone]).collect(), fixed_addresses: true }
+fn names<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> Vec<&'static str> {
+    conditions.into_iter().map(|condition| condition.name()).collect()
 }
 
-fn examine(args: &Doctor, target: &Target, output: &mut Output) -> Result<u64, CliError> {
-    let numbers: Vec<u64> = (0..args.traces).collect();
-    let mut first = build(target)?;
-    let mut second = build_under(target, &changed())?;
-    let mut different = 0;
-    for batch in numbers.chunks(BATCH) {
-        let traces: Vec<_> =
-            batch.iter().map(|number| first.fitted(generator::generate(args.seed, *number))).collect();
-        let backwards: Vec<_> = traces.iter().rev().cloned().collect();
-        let once = first.run(&traces, Options::HASHED)?;
-        let again = second.run(&backwards, Options::HASHED)?;
-        for ((number, trace), (one, other)) in
-            batch.iter().zip(&traces).zip(once.iter().zip(again.iter().rev()))
-        {
-            if compare_runs(one, other).is_ok() {
-                continue;
-            }
+fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, CliError> {
+    let (changed, not_changed) = possible(target.kind());
+    let conditions = names(&changed);
+    let mut doctor = Doctor::new(target, args.seed, changed)?;
+    let (mut traces, mut different) = (0, 0);
+    while traces < args.traces && !crew::told_to_stop() {
+        let (examined, found) = doctor.examine(traces, args.traces)?;
+        traces += examined;
+        for found in found {
             different += 1;
             if different <= TOLD_MAX {
-                // What differs is looked for in the histories, step by step.
-                let one = first.run_one(trace, Options::COMPARE)?;
-                let other = second.run_one(trace, Options::COMPARE)?;
-                let told = compare_runs(&one, &other)
-                    .map_or_else(|it| it.to_string(), |()| "it was not seen again when run alone".to_owned());
-                output.line(format_args!("{target}: trace {number} of seed {}: {told}", args.seed));
+                tell(target, args.seed, &found, output);
             }
         }
-        output.progress(format_args!(
-            "{target}: {} of {} traces",
-            batch.last().map_or(0, |n| n + 1),
-            args.traces
-        ));
-        if crew::told_to_stop() {
-            return Ok(different);
-        }
+        output.progress(format_args!("{target}: {traces} of {} traces, {different} different", args.traces));
     }
     output.clear();
     output.line(format_args!(
-        "{target}: {} traces run twice under changed conditions, {different} different",
-        args.traces
+        "{target}: {traces} traces run twice under changed conditions, {different} different\n  changed: {}",
+        conditions.join(", ")
     ));
+    for (condition, why) in &not_changed {
+        output.line(format_args!("  not changed: {} ({why})", condition.name()));
+    }
+    let not_changed = not_changed.into_iter();
     output.object(&DoctorObject {
         target: target.to_string(),
         seed: args.seed,
-        traces: args.traces,
+        traces,
         different,
+        conditions,
+        not_changed: not_changed
+            .map(|(condition, why)| NotChanged { condition: condition.name(), why })
+            .collect(),
     });
     Ok(different)
+}
+
+fn tell(target: &Target, seed: u64, found: &Found, output: &mut Output) {
+    let Found { number, difference, cause } = found;
+    let told = difference.as_ref().map_or_else(
+        || "it was not seen again in a process of its own".to_owned(),
+        |difference| difference.to_string(),
+    );
+    output.line(format_args!("{target}: trace {number} of seed {seed}: {told}"));
+    let because = match cause {
+        Cause::Alone(conditions) => format!("brought about by: {}", names(conditions).join(", ")),
+        Cause::Together => "no change alone brings it about".to_owned(),
+        Cause::Nothing => "two processes that are started alike differ already".to_owned(),
+        Cause::NotLookedFor => return,
+    };
+    output.line(format_args!("  {because}"));
+    output.object(&DifferenceObject {
+        target: target.to_string(),
+        seed,
+        trace: *number,
+        field: difference.as_ref().map(|difference| difference.field),
+        first: difference.as_ref().map(|difference| difference.first.clone()),
+        second: difference.as_ref().map(|difference| difference.second.clone()),
+        caused_by: match cause {
+            Cause::Alone(conditions) => Some(names(conditions)),
+            Cause::Nothing => Some(Vec::new()),
+            Cause::Together | Cause::NotLookedFor => None,
+        },
+    });
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use treefall_model::event::Record;
+
 use crate::subject::Ran;
 
 /// Two runs of one trace on one subject that are not equal: the first field that differs.
@@ -27,18 +29,29 @@ impl fmt::Display for Nondeterminism {
 /// The first field that differs.
 pub fn compare_runs(first: &Ran, second: &Ran) -> Result<(), Nondeterminism> {
     let differs = |field, first: String, second: String| Err(Nondeterminism { field, first, second });
-    for (place, (one, other)) in first.records.iter().zip(&second.records).enumerate() {
-        if one != other {
-            return differs(
-                "history",
-                format!("record {place}: {one:?}"),
-                format!("record {place}: {other:?}"),
-            );
+    for place in 0..first.records.len().max(second.records.len()) {
+        match (first.records.get(place), second.records.get(place)) {
+            (Some(one), Some(other)) if one == other => {}
+            (Some(one), Some(other)) if one.event == other.event => {
+                let told = |at| format!("record {place}, {:?}, at {at}", one.event);
+                return differs("the time of a record", told(one.at), told(other.at));
+            }
+            (one, other) => {
+                let told = |record: Option<&Record>| match record {
+                    Some(record) => format!("record {place}: {:?} at {}", record.event, record.at),
+                    None => format!("no record {place}"),
+                };
+                return differs("the event of a record", told(one), told(other));
+            }
         }
     }
     for (place, (one, other)) in first.marks.iter().zip(&second.marks).enumerate() {
         if one != other {
-            return differs("indexes", format!("step {place}: {one:?}"), format!("step {place}: {other:?}"));
+            return differs(
+                "the indexes",
+                format!("step {place}: {one:?}"),
+                format!("step {place}: {other:?}"),
+            );
         }
     }
     if first.verdict != second.verdict {

@@ -231,12 +231,13 @@ static struct entry *add_event(struct master *m, enum type type, handler_t handl
 }
 
 #include "faults.h"
+#include "leaks.h"
 
 /* What the engine drives */
 
 struct entry *thread_add_timer(struct master *m, handler_t handler, void *argument, uint64_t micros)
 {
-    return add_to(m, &m->timer, TIMER, handler, argument, 0, micros);
+    return add_to(m, &m->timer, TIMER, handler, argument, 0, micros + leaked());
 }
 
 struct entry *thread_add_timer_shutdown(struct master *m, handler_t handler, void *argument, uint64_t micros)

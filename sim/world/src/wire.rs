@@ -332,6 +332,8 @@ pub enum Request {
     Calibrate {
         /// Where the program's functions are.
         symbols: Symbols,
+        /// What its clocks show.
+        clocks: Clocks,
     },
     /// The first, for the daemon: let its `main` begin, and take it over at its first fork.
     Enter {
@@ -339,6 +341,8 @@ pub enum Request {
         symbols: Symbols,
         /// What it finds on disk.
         files: Files,
+        /// What its clocks show.
+        clocks: Clocks,
     },
     /// Run traces on the daemon.
     Play {
@@ -356,11 +360,32 @@ pub enum Request {
     },
 }
 wire_enum!(Request {
-    0 = Calibrate { symbols },
+    0 = Calibrate { symbols, clocks },
     1 = Batch { options, traces },
-    2 = Enter { symbols, files },
+    2 = Enter { symbols, files, clocks },
     3 = Play { options, traces },
 });
+
+/// What the program's clocks show when a trace begins, in seconds. Nothing that is compared may depend on them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clocks {
+    /// CLOCK_MONOTONIC.
+    pub uptime: u64,
+    /// CLOCK_REALTIME: the date.
+    pub date: u64,
+}
+wire_struct!(Clocks { uptime, date });
+
+impl Clocks {
+    /// Those of every run that is not asked for others: eleven days up, in September 2020.
+    pub const STANDARD: Self = Self { uptime: 1_000_000, date: 1_601_000_000 };
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}
 
 /// The files of a daemon, as it sees them. A file system in memory is mounted for them, in its own namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]

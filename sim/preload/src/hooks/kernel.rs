@@ -8,6 +8,7 @@ use treefall_model::id::Pid;
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 use treefall_world::Descriptor;
+use treefall_world::wire::Clocks;
 
 use super::fail;
 use super::next::next;
@@ -29,10 +30,19 @@ const EAGAIN: i32 = 11;
 const CLOCK_REALTIME: i32 = 0;
 const CLOCK_REALTIME_COARSE: i32 = 5;
 
-/// CLOCK_MONOTONIC when a trace begins.
-const START_SECONDS: i64 = 1_000_000;
-/// CLOCK_REALTIME when a trace begins: the program's cached clock counts from there.
-pub const REAL_START_SECONDS: i64 = START_SECONDS + 1_600_000_000;
+/// What the clocks show when a trace begins.
+static CLOCKS: Single<Clocks> = Single::new(Clocks::STANDARD);
+
+/// From now on the clocks show this when a trace begins.
+pub fn set_clocks(clocks: Clocks) {
+    CLOCKS.set(clocks);
+}
+
+/// CLOCK_REALTIME in seconds when a trace begins: the program's cached clock counts from there.
+#[inline]
+pub fn real_start() -> i64 {
+    CLOCKS.get().date as i64
+}
 
 /// What the program registered with epoll, to be given back as it is.
 #[derive(Clone, Copy)]
@@ -99,7 +109,7 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
     }
     let real = matches!(clock_id, CLOCK_REALTIME | CLOCK_REALTIME_COARSE);
     let micros = if real { calm_clock() } else { clock() };
-    let start = if real { REAL_START_SECONDS } else { START_SECONDS };
+    let start = if real { real_start() } else { CLOCKS.get().uptime as i64 };
     // SAFETY: the caller's own record of two words.
     unsafe {
         *time = start + (micros / 1_000_000) as i64;
@@ -127,7 +137,7 @@ pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
     let micros = calm_clock();
     // SAFETY: the caller's own record of two words.
     unsafe {
-        *time = REAL_START_SECONDS + (micros / 1_000_000) as i64;
+        *time = real_start() + (micros / 1_000_000) as i64;
         *time.add(1) = (micros % 1_000_000) as i64;
     }
     0
@@ -140,7 +150,7 @@ pub unsafe extern "C" fn time(result: *mut i64) -> i64 {
     if clock_is_off() {
         return next!(time(result) as fn(*mut i64) -> i64);
     }
-    let seconds = REAL_START_SECONDS + (calm_clock() / 1_000_000) as i64;
+    let seconds = real_start() + (calm_clock() / 1_000_000) as i64;
     if !result.is_null() {
         // SAFETY: the caller's own word.
         unsafe { *result = seconds };

@@ -103,7 +103,9 @@ impl Daemon {
             pid_file: PID_FILE.to_owned(),
             root: program.root().map_or_else(String::new, |root| root.display().to_string()),
         };
-        process.ask(&Request::Enter { symbols: program.symbols(), files }).map_err(unshared)?;
+        process
+            .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
+            .map_err(unshared)?;
         let mut teller = Teller::new(program);
         match process.answer().map_err(unshared)? {
             Reply::Ready(_) => {}

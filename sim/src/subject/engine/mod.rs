@@ -12,7 +12,7 @@ mod subject;
 pub(super) mod told;
 mod unwind;
 
-pub use process::Conditions;
+pub use process::{Apart, Conditions};
 pub use subject::EngineSubject;
 
 use std::path::PathBuf;
@@ -120,7 +120,8 @@ impl Engine {
     pub fn start_under(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
         program.engine_offsets()?;
         let mut process = Process::start(program, conditions)?;
-        let asked = process.ask(&Request::Calibrate { symbols: program.symbols() });
+        let asked =
+            process.ask(&Request::Calibrate { symbols: program.symbols(), clocks: conditions.clocks });
         let answered = asked.and_then(|()| process.answer()).map_err(|error| match error {
             EngineError::Gone { how, said } => {
                 EngineError::NotTakenOver { path: program.path().to_path_buf(), how, said }

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use treefall_world::wire::{MESSAGE_MAX, Reply, Request, VARIABLE, Wire as _};
+use treefall_world::wire::{Clocks, MESSAGE_MAX, Reply, Request, VARIABLE, Wire as _};
 
 use nix::sys::personality::{self, Persona};
 
@@ -28,8 +28,8 @@ const COMPLAINT_MAX: u64 = 2_000;
 #[derive(Debug)]
 pub(in crate::subject) struct Process {
     child: Child,
-    /// Another command starts the program.
-    is_wrapped: bool,
+    /// How many commands start one another until the program is started.
+    wraps: usize,
     socket: UnixStream,
     /// Its standard error, a file in memory.
     complaints: std::fs::File,
@@ -42,6 +42,54 @@ pub struct Conditions {
     pub environment: Vec<(OsString, OsString)>,
     /// Addresses are not randomised.
     pub fixed_addresses: bool,
+    /// What the program's clocks show when a trace begins.
+    pub clocks: Clocks,
+    /// It is started in namespaces for pids and the machine's own clocks.
+    pub apart: Option<Apart>,
+}
+
+/// What a process finds in namespaces that are its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Apart {
+    /// The pid given out last before it: its own is the next.
+    pub last_pid: u32,
+    /// So many seconds the machine's CLOCK_MONOTONIC and CLOCK_BOOTTIME are ahead there; 0: no namespace for it.
+    pub uptime: u32,
+}
+
+impl Apart {
+    /// A pid namespace, and a time namespace, as far as they are not there.
+    fn words(self, in_namespaces: bool) -> Vec<OsString> {
+        let mut words: Vec<String> = Vec::new();
+        if !in_namespaces {
+            let new = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+            words.extend(new.map(str::to_owned));
+        }
+        if self.uptime > 0 {
+            let ahead = ["monotonic", "boottime"].map(|clock| format!("--{clock}={}", self.uptime));
+            words.push("--time".to_owned());
+            words.extend(ahead);
+        }
+        // The shell stays, as the first process of its namespace: the program is the next.
+        let script =
+            format!("echo {} >/proc/sys/kernel/ns_last_pid || exit; \"$0\" \"$@\"; exit", self.last_pid);
+        words.extend(["/bin/sh".to_owned(), "-c".to_owned(), script]);
+        words.into_iter().map(OsString::from).collect()
+    }
+
+    /// Whether such namespaces can be made here.
+    ///
+    /// # Errors
+    /// Why not, in the words of the command that tried.
+    pub fn try_out(self) -> Result<(), String> {
+        let words = self.words(false);
+        let tried = Command::new(&words[0]).args(&words[1..]).arg("/bin/true").stdin(Stdio::null()).output();
+        match tried {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
+            Err(error) => Err(format!("unshare: {error}")),
+        }
+    }
 }
 
 /// Starts the command, at addresses that are not randomised if so asked.
@@ -81,7 +129,9 @@ impl Process {
         let their_complaints = complaints.try_clone().map_err(failed("a file in memory"))?;
         // The three standard descriptors are inherited: socket, library, complaints.
         let preload = "/proc/self/fd/1";
-        let words = before.iter().map(OsString::from).chain(program.command_line(preload));
+        let apart = conditions.apart.map_or_else(Vec::new, |apart| apart.words(!before.is_empty()));
+        let wraps = usize::from(!before.is_empty() || !apart.is_empty()) + usize::from(!apart.is_empty());
+        let words = before.iter().map(OsString::from).chain(apart).chain(program.command_line(preload));
         let words: Vec<OsString> = words.chain(arguments.iter().map(OsString::from)).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
@@ -98,15 +148,14 @@ impl Process {
         let path = PathBuf::from(&words[0]);
         let child = spawn(&mut command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
-        Ok(Self { child, is_wrapped: !before.is_empty(), socket, complaints })
+        Ok(Self { child, wraps, socket, complaints })
     }
 
     /// The number of the process that runs the program: where another command starts it, that one's child.
     pub(super) fn id(&self) -> u32 {
-        let own = self.child.id();
         let first = |children: String| children.split_whitespace().next()?.parse().ok();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
-        if self.is_wrapped { children.and_then(first).unwrap_or(own) } else { own }
+        let child = |own: u32| std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
+        (0..self.wraps).fold(self.child.id(), |own, _| child(own).and_then(first).unwrap_or(own))
     }
 
     /// Sends a request.

@@ -1,0 +1,129 @@
+//! `treefall doctor` on programs of our own (`subject/scheduler.c`): a sound one is the same under all conditions,
+//! one that sees what it must not see is caught, and what it saw is named.
+//!
+//! Always: no keepalived is needed, only the C compiler that Rust links with. What needs namespaces that this
+//! machine does not let anyone make says so.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use treefall::doctor::{Cause, Condition, Doctor, possible};
+use treefall::model::event::SubjectKind;
+use treefall::subject::target::{Place, Target};
+
+/// Traces of one examination.
+const TRACES: u64 = 12;
+
+fn build(leak: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keepalived");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/subject/scheduler.c");
+    let mut command = Command::new("cc");
+    command.args(["-O1", "-w", "-Wl,-E"]).arg(format!("-DLEAK={leak}")).arg("-o").arg(&path).arg(source);
+    assert!(command.status().expect("the C compiler that Rust links with can be run").success());
+    (folder, path)
+}
+
+/// How many of the traces differ, and what the first is said to come from; and its field.
+fn examine(leak: &str) -> (usize, Option<(Cause, &'static str)>) {
+    let (_folder, path) = build(leak);
+    let target = Target::Engine(Place { path, root: None });
+    let (mut changed, _) = possible(SubjectKind::Engine);
+    if leak != "NOTHING" {
+        // What is caught is caught without it, and eight tests at once are load enough.
+        changed.remove(&Condition::Load);
+    }
+    let mut doctor = Doctor::new(&target, 1, changed).unwrap();
+    let (examined, found) = doctor.examine(0, TRACES).unwrap();
+    assert_eq!(examined, TRACES);
+    let first = found.first().map(|found| {
+        (found.cause.clone(), found.difference.as_ref().map_or("not seen again", |it| it.field))
+    });
+    (found.len(), first)
+}
+
+#[track_caller]
+fn is_caught(leak: &str, conditions: &[Condition]) {
+    let (can, cannot) = possible(SubjectKind::Engine);
+    if !conditions.iter().all(|condition| can.contains(condition)) {
+        eprintln!("not asked for here: {leak}, for {cannot:?}");
+        return;
+    }
+    let (different, first) = examine(leak);
+    assert!(different * 3 > TRACES as usize, "{leak}: only {different} of {TRACES} differ");
+    let (cause, field) = first.unwrap();
+    let named = matches!(&cause, Cause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
+    // What follows from the pid follows from the traces before, too: they use up pids.
+    let alone = leak == "PID" || cause == Cause::Alone(conditions.to_vec());
+    assert!(named && alone, "{leak} is said to come from {cause:?}");
+    assert_eq!(field, "the event of a record", "{leak}");
+}
+
+#[test]
+fn a_sound_program_is_the_same_under_all_conditions() {
+    assert_eq!(examine("NOTHING"), (0, None));
+}
+
+#[test]
+fn a_pid_that_leaks_is_caught_and_named() {
+    is_caught("PID", &[Condition::PidBase]);
+}
+
+#[test]
+fn a_date_that_leaks_is_caught_and_named() {
+    is_caught("DATE", &[Condition::Date]);
+}
+
+#[test]
+fn an_uptime_that_leaks_is_caught_and_named_virtual_or_not() {
+    is_caught("UPTIME", &[Condition::Uptime]);
+    is_caught("RAW_UPTIME", &[Condition::Uptime]);
+}
+
+#[test]
+fn a_time_zone_or_an_environment_that_leaks_is_caught_and_named() {
+    is_caught("ZONE", &[Condition::Zone]);
+    is_caught("ENVIRONMENT", &[Condition::Environment, Condition::Zone]);
+}
+
+#[test]
+fn a_trace_that_sees_the_one_before_it_is_caught_and_named() {
+    is_caught("TRACES_BEFORE", &[Condition::Order]);
+}
+
+/// An address is another at each start, unless it is fixed: nothing needs to be changed.
+#[test]
+fn an_address_that_leaks_is_caught() {
+    let (different, first) = examine("ADDRESS");
+    assert!(different * 2 > TRACES as usize, "only {different} differ");
+    assert_eq!(first, Some((Cause::Nothing, "the event of a record")));
+}
+
+#[test]
+fn the_command_says_what_was_changed_what_differs_and_why_and_fails() {
+    let (_folder, path) = build("DATE");
+    let target = format!("engine:{}", path.display());
+    let run = |json: &[&str]| {
+        let arguments = ["doctor", "--traces", "20", "--target", &target];
+        Command::new(env!("CARGO_BIN_EXE_treefall")).args(arguments).args(json).output().unwrap()
+    };
+    let people = run(&[]);
+    let said = String::from_utf8(people.stdout).unwrap();
+    assert_eq!(people.status.code(), Some(1), "{said}");
+    for part in
+        ["the event of a record differs: first record", "brought about by: wall date", "  changed: address"]
+    {
+        assert!(said.contains(part), "no `{part}` in: {said}");
+    }
+    let machines = String::from_utf8(run(&["--json"]).stdout).unwrap();
+    let objects: Vec<Value> = machines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects[0]["caused_by"], serde_json::json!(["wall date"]));
+    assert_eq!(objects[0]["field"], "the event of a record");
+    let whole = &objects[objects.len() - 2];
+    let changed =
+        whole["conditions"].as_array().unwrap().len() + whole["not_changed"].as_array().unwrap().len();
+    assert_eq!(changed, Condition::ALL.len(), "each is either changed or not: {whole}");
+    assert_eq!(objects.last().unwrap()["summary"]["different"], whole["different"]);
+}

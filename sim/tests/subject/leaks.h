@@ -1,0 +1,58 @@
+/* What of its surroundings the scheduler beside this file lets into its timers with -DLEAK=N: it must be the same in
+ * any two runs, and is not. For the tests of `treefall doctor`. */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum leak { NOTHING, PID, DATE, UPTIME, RAW_UPTIME, ZONE, ENVIRONMENT, ADDRESS, TRACES_BEFORE };
+#ifndef LEAK
+#define LEAK NOTHING
+#endif
+
+extern char **environ;
+
+/* In microseconds, a thousand at most. */
+static uint64_t leaked(void)
+{
+    switch (LEAK) {
+    default:
+        return 0;
+    case PID:
+        return (uint64_t)getpid() % 997;
+    case DATE:
+        return (uint64_t)time(NULL) / 86400 % 1000;
+    case UPTIME:
+    case RAW_UPTIME: {
+        struct timespec t;
+        if (LEAK == UPTIME)
+            clock_gettime(CLOCK_MONOTONIC, &t);
+        else
+            syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &t);
+        return (uint64_t)t.tv_sec / 864000 % 1000;
+    }
+    case ZONE: {
+        time_t day = 1600000000;
+        struct tm local;
+        localtime_r(&day, &local);
+        return (uint64_t)(local.tm_hour * 40 + local.tm_min % 30);
+    }
+    case ENVIRONMENT: {
+        uint64_t count = 0;
+        while (environ && environ[count])
+            count++;
+        return count;
+    }
+    case ADDRESS:
+        return ((uintptr_t)&master >> 12) % 997;
+    case TRACES_BEFORE: {
+        /* The one thing here that outlives a trace: what belongs to the process, not to the program. */
+        static int is_counted;
+        static mode_t before;
+        if (running && !is_counted) {
+            is_counted = 1;
+            before = umask(0);
+            umask((before + 1) & 0777);
+        }
+        return before;
+    }
+    }
+}
