@@ -18,6 +18,7 @@ use crate::shelter::{Left, escape, is_sheltered, restorer};
 use crate::single::{Mode, Single, mode};
 use crate::stopped::{self, Registers};
 use crate::sys;
+use crate::{asleep, filter};
 
 /// CPU time from one tick to the next, in milliseconds. A scheduler's operation takes microseconds, and of hunts that
 /// meet many hangs most of the time goes by here.
@@ -30,6 +31,9 @@ const STACK_BYTES: usize = 64 << 10;
 const ABORT: i32 = 6;
 const TRAP: i32 = 5;
 const PROFILE: i32 = 27;
+const ALARM: i32 = 14;
+/// SIGSYS.
+const NO_SUCH_CALL: i32 = 31;
 /// ILL, ABRT, BUS, FPE, SEGV.
 const CRASHES: [i32; 5] = [4, ABORT, 7, 8, 11];
 
@@ -124,25 +128,36 @@ pub fn install() {
         }
         sys::on_signal(PROFILE, ticked, restorer());
         sys::on_signal(TRAP, trapped, restorer());
+        sys::on_signal(NO_SUCH_CALL, filter::refused, restorer());
+        sys::on_signal(ALARM, asleep::looked, restorer());
     }
 }
 
-/// Starts the watch over CPU time; a forked process begins without it.
+/// Starts the watch over CPU time, and over calls that do not come back; a forked process begins without.
 pub fn start_clock() {
     let is_daemon = matches!(mode(), Mode::Daemon | Mode::Script);
     sys::tick_cpu(if is_daemon { DAEMON_TICK_MILLIS } else { TICK_MILLIS });
+    asleep::start();
 }
 
 /// Stops it.
 pub fn stop_clock() {
     sys::tick_cpu(0);
+    sys::tick_wall(0);
+}
+
+/// What the program has done since the process began, counted.
+pub fn done() -> u64 {
+    PROGRESS.load(Ordering::Relaxed)
 }
 
 /// The interrupted code, as the kernel saved it: the registers stand in a row, of which these are three.
-struct Interrupted(*mut usize);
+pub(crate) struct Interrupted(*mut usize);
 
 impl Interrupted {
+    const FIRST_ARGUMENT: usize = 8;
     const BASE: usize = 10;
+    const RESULT: usize = 13;
     const STACK: usize = 15;
     const INSTRUCTION: usize = 16;
     const FLAGS: usize = 17;
@@ -151,14 +166,26 @@ impl Interrupted {
 
     /// # Safety
     /// `context` must be what the kernel handed to a handler that has not returned.
-    unsafe fn new(context: *const u8) -> Self {
+    pub(crate) unsafe fn new(context: *const u8) -> Self {
         // Flags and link, the stack's description, then the registers.
         const REGISTERS: usize = 40;
         // SAFETY: the kernel's own record, which is larger than this.
         Self(unsafe { context.add(REGISTERS) } as *mut usize)
     }
 
-    fn registers(&self) -> Registers {
+    /// The first argument of a system call.
+    pub(crate) fn first_argument(&self) -> usize {
+        // SAFETY: the kernel's own record, of 23 registers.
+        unsafe { self.0.add(Self::FIRST_ARGUMENT).read() }
+    }
+
+    /// The number of a system call that is to be made, or the result of one that was.
+    pub(crate) fn result(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { self.0.add(Self::RESULT).read() }
+    }
+
+    pub(crate) fn registers(&self) -> Registers {
         // SAFETY: the kernel's own record, of 23 registers.
         unsafe {
             Registers {

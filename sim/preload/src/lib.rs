@@ -7,7 +7,8 @@
 //!
 //! Always: this is the only home of `unsafe` in the project. Its memory is its own ([`arena`]), the program's
 //! entries lie in blocks that it hands out ([`heap`]); a crash or hang of the program is caught ([`guard`]) and
-//! left by an escape ([`shelter`]). It imports a handful of libc's functions, none with a version, so that one
+//! left by an escape ([`shelter`]); a
+//! system call that nobody foresaw ([`filter`]) or that does not come back ([`asleep`]) ends the run with its name. It imports a handful of libc's functions, none with a version, so that one
 //! build loads wherever glibc is.
 //!
 //! As an ordinary member of the workspace (built with unwinding panics, for lints and tests) it exports nothing.
@@ -17,11 +18,13 @@
 extern crate alloc;
 
 pub mod arena;
+pub mod asleep;
 pub mod calibrate;
 pub mod callbacks;
 pub mod daemon;
 pub mod drive;
 pub mod fatal;
+pub mod filter;
 pub mod guard;
 pub mod heap;
 pub mod hooks;

@@ -54,6 +54,11 @@ pub fn library_offset(address: usize) -> usize {
 
 /// Whether an address lies in the library itself: the program may be mapped right behind it.
 pub fn in_library(address: usize) -> bool {
+    library().contains(&address)
+}
+
+/// Where the library itself lies.
+pub fn library() -> core::ops::Range<usize> {
     const LOADED: u32 = 1;
     const HEADERS: usize = 32;
     const HEADER_COUNT: usize = 56;
@@ -71,7 +76,7 @@ pub fn in_library(address: usize) -> bool {
         });
         ends.max().unwrap_or(start)
     };
-    (start..end).contains(&address)
+    start..end
 }
 
 fn at(offset: u64) -> usize {

@@ -16,7 +16,7 @@ use treefall_world::wire::{self, MESSAGE_MAX, Options, Refusal, Reply, Request, 
 
 use crate::calibrate::calibrate;
 use crate::layout::Layout;
-use crate::{arena, daemon, drive, fatal, guard, heap, hooks, program, sanitizer, stopped, sys};
+use crate::{arena, daemon, drive, fatal, filter, guard, heap, hooks, program, sanitizer, stopped, sys};
 
 /// Room for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
@@ -127,7 +127,7 @@ pub fn serve(socket: i32) {
                 hooks::kernel::set_clocks(clocks);
                 program::set_symbols(symbols);
                 let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept() });
-                let reply = calibrate().map_or_else(refused, Reply::Ready);
+                let reply = wall().and_then(|()| calibrate()).map_or_else(refused, Reply::Ready);
                 send(socket, &reply)
             }
             Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
@@ -171,8 +171,14 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
     let mut done = 0;
     while done < traces.len() {
         results.set_head([0, 0]);
-        let Some(status) = in_child(socket, || run_all(results, options, &traces[done..])) else {
-            return false;
+        let status = match fork_child(socket) {
+            Forked::Child => {
+                guard::start_clock();
+                sys::exit(run_all(results, options, &traces[done..]))
+            }
+            Forked::Over(status) => status,
+            Forked::Failed(why) => return send(socket, &refused(why)),
+            Forked::Gone => return false,
         };
         let count = results.count();
         let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
@@ -197,7 +203,7 @@ pub fn why_ended(status: i32, results: Results) -> Reply {
             Some(refusal) => return Reply::Refused(refusal),
             None => String::from("no reason was given"),
         },
-        Some(code) => format!("the process that ran the trace ended with status {code}"),
+        Some(code) => format!("the process that ran the trace ended with status {code} and gave no result"),
         None => format!("the process that ran the trace was killed by signal {}", status & 0x7f),
     })
 }
@@ -211,33 +217,36 @@ pub fn send_results(socket: i32, results: Results) -> bool {
     send_bytes(socket, &[&beginning, results.bytes()])
 }
 
-/// Forks a child for `work`, and waits for its end: its status. `None`: `treefall` is gone, and so is the
-/// child.
-fn in_child(socket: i32, work: impl FnOnce() -> i32) -> Option<i32> {
-    match fork_child(socket) {
-        Forked::Child => {
-            guard::start_clock();
-            sys::exit(work())
-        }
-        Forked::Over(status) => Some(status),
-        Forked::Gone => None,
-    }
-}
-
 /// Where a fork has led to.
 pub enum Forked {
     /// This is the child; it ends with its parent.
     Child,
     /// The child has ended, with this status.
     Over(i32),
+    /// There is no child, or it was put an end to: why, for a person.
+    Failed(String),
     /// `treefall` is gone, and so is the child.
     Gone,
 }
 
+/// From one look at the child's CPU time to the next.
+const LOOK_MILLIS: usize = 10_000;
+/// So many looks in a row that find no CPU time used: what ends such a child by itself
+/// ([`asleep`](crate::asleep)) has failed.
+const LOOKS: u32 = 6;
+
 /// Forks a child and, in the parent, waits for its end.
 pub fn fork_child(socket: i32) -> Forked {
     let parent = sys::pid();
-    let Some((ended, alive)) = sys::pipe() else { return Forked::Gone };
+    let (ended, alive) = match sys::pipe() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return Forked::Failed(format!(
+                "no pipe to a process of its own can be made (error {error}); raise the limit of open files \
+                 (`ulimit -n`)"
+            ));
+        }
+    };
     let child = sys::fork();
     if child == 0 {
         if !sys::die_with_parent(parent) {
@@ -249,13 +258,31 @@ pub fn fork_child(socket: i32) -> Forked {
     sys::close(alive);
     if child < 0 {
         sys::close(ended);
-        return Forked::Over(CHILD_FATAL << 8);
+        return Forked::Failed(format!(
+            "no process can be forked (error {}); raise the limits of processes and of memory (`ulimit -u`, `ulimit \
+             -v`, and those of the container)",
+            -child
+        ));
     }
     // The child holds the pipe's other end for as long as it lives.
+    let (mut used, mut idle) = (0, 0);
     let [gone, over] = loop {
-        let seen = sys::poll([socket, ended]);
+        let seen = sys::poll([socket, ended], LOOK_MILLIS);
         if seen != [false, false] {
             break seen;
+        }
+        let now = sys::cpu_micros(child).unwrap_or(used);
+        idle = if now == used { idle + 1 } else { 0 };
+        used = now;
+        if idle == LOOKS {
+            sys::kill(child);
+            sys::wait(child);
+            sys::close(ended);
+            return Forked::Failed(format!(
+                "the process that ran the trace used no CPU time for {} s and did not end; it was killed (is it \
+                 stopped, or does its disk not answer?)",
+                LOOK_MILLIS / 1_000 * LOOKS as usize
+            ));
         }
     };
     if gone && !over {
@@ -264,6 +291,19 @@ pub fn fork_child(socket: i32) -> Forked {
     let status = sys::wait(child);
     sys::close(ended);
     if over || !gone { Forked::Over(status) } else { Forked::Gone }
+}
+
+/// The wall behind the hooks is set up.
+///
+/// # Errors
+/// Why it cannot be, for a person.
+pub fn wall() -> Result<(), String> {
+    filter::install().map_err(|error| {
+        format!(
+            "this kernel takes no filter of system calls (error {error}); it has to be built with \
+             CONFIG_SECCOMP_FILTER, and a sandbox around treefall has to let `seccomp` through"
+        )
+    })
 }
 
 /// In the child: runs traces until one leaves the heap in doubt.

@@ -25,13 +25,32 @@ pub unsafe extern "C" fn __libc_start_main(
     loader_fini: usize,
     stack_end: usize,
 ) -> i32 {
+    let (mut argc, mut argv) = (argc, argv);
     // SAFETY: the arguments are followed by the environment, which ends in a null pointer.
     if let Some((socket, bias)) = unsafe { meant(main as *const () as usize, argc, argv) } {
         program::set_bias(bias);
         serve::serve(socket);
+        // SAFETY: as told; nothing has looked at the arguments yet.
+        (argc, argv) = unsafe { without_version(argc, argv) };
     }
     next!(__libc_start_main(main, argc, argv, init, fini, loader_fini, stack_end)
         as fn(Main, i32, *mut *mut c_char, usize, usize, usize, usize) -> i32)
+}
+
+/// The arguments without the first one if that asks for the version, as it does so that a daemon that is not
+/// taken over ends at once. What follows them stays where it is.
+///
+/// # Safety
+/// As [`meant`].
+unsafe fn without_version(argc: i32, argv: *mut *mut c_char) -> (i32, *mut *mut c_char) {
+    // SAFETY: as told: there is a second argument.
+    unsafe {
+        if argc < 2 || CStr::from_ptr(*argv.add(1)) != c"--version" {
+            return (argc, argv);
+        }
+        *argv.add(1) = *argv;
+        (argc - 1, argv.add(1))
+    }
 }
 
 /// The parent's socket and where the program lies, if this is the program that the parent means. Then the

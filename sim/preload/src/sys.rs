@@ -14,6 +14,10 @@ const RT_SIGACTION: usize = 13;
 const MINCORE: usize = 27;
 const MADVISE: usize = 28;
 const SETITIMER: usize = 38;
+const CLOCK_GETTIME: usize = 228;
+const PRLIMIT: usize = 302;
+const SECCOMP: usize = 317;
+const MOUNT_SETATTR: usize = 442;
 const GETPID: usize = 39;
 const FORK: usize = 57;
 const WAIT4: usize = 61;
@@ -176,11 +180,14 @@ pub fn pid() -> i32 {
 }
 
 /// A pipe: the end to read, the end to write.
-pub fn pipe() -> Option<(i32, i32)> {
+///
+/// # Errors
+/// The kernel's error number.
+pub fn pipe() -> Result<(i32, i32), i32> {
     let mut ends = [0_i32; 2];
     // SAFETY: the kernel writes two descriptors.
     let result = unsafe { call(PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC, 0, 0, 0, 0]) };
-    (result == 0).then_some((ends[0], ends[1]))
+    if result == 0 { Ok((ends[0], ends[1])) } else { Err(-(result as i32)) }
 }
 
 /// Closes a descriptor of ours.
@@ -189,8 +196,8 @@ pub fn close(fd: i32) {
     unsafe { call(CLOSE, [fd as usize, 0, 0, 0, 0, 0]) };
 }
 
-/// Waits until one of two descriptors can be read or was hung up: which of them.
-pub fn poll(fds: [i32; 2]) -> [bool; 2] {
+/// Waits until one of two descriptors can be read or was hung up, or for `millis`: which of them.
+pub fn poll(fds: [i32; 2], millis: usize) -> [bool; 2] {
     #[repr(C)]
     #[derive(Clone, Copy)]
     struct Wanted {
@@ -199,39 +206,124 @@ pub fn poll(fds: [i32; 2]) -> [bool; 2] {
         seen: i16,
     }
     let mut wanted = fds.map(|fd| Wanted { fd, events: POLLIN, seen: 0 });
-    // SAFETY: two records, as told; no timeout.
-    unsafe { call(POLL, [wanted.as_mut_ptr() as usize, 2, usize::MAX, 0, 0, 0]) };
+    // SAFETY: two records, as told.
+    unsafe { call(POLL, [wanted.as_mut_ptr() as usize, 2, millis, 0, 0, 0]) };
     wanted.map(|wanted| wanted.seen != 0)
 }
 
 /// SIGPROF each `millis` of CPU time; 0: none.
 pub fn tick_cpu(millis: u64) {
     const PROF: usize = 2;
+    tick(PROF, millis);
+}
+
+/// SIGALRM each `millis` of time on the wall; 0: none.
+pub fn tick_wall(millis: u64) {
+    const REAL: usize = 0;
+    tick(REAL, millis);
+}
+
+fn tick(timer: usize, millis: u64) {
     let (seconds, micros) = (millis / 1_000, millis % 1_000 * 1_000);
     let every = [seconds, micros, seconds, micros];
     // SAFETY: the kernel reads four numbers.
-    unsafe { call(SETITIMER, [PROF, every.as_ptr() as usize, 0, 0, 0, 0]) };
+    unsafe { call(SETITIMER, [timer, every.as_ptr() as usize, 0, 0, 0, 0]) };
+}
+
+/// How much CPU time the process `pid` has used, in microseconds; 0: this process. `None`: there is none.
+pub fn cpu_micros(pid: i32) -> Option<u64> {
+    /// As the kernel numbers the clock of a process.
+    const OF_PROCESS: i32 = 2;
+    let clock = (!pid << 3) | OF_PROCESS;
+    let mut time = [0_u64; 2];
+    // SAFETY: the kernel writes two words.
+    let result = unsafe { call(CLOCK_GETTIME, [clock as usize, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    (result == 0).then(|| time[0] * 1_000_000 + time[1] / 1_000)
+}
+
+/// No file that this process writes grows beyond `bytes`: what is written beyond fails.
+pub fn limit_files(bytes: u64) {
+    const FILE_SIZE: usize = 1;
+    const TOO_LARGE: i32 = 25;
+    ignore_signal(TOO_LARGE);
+    let limit = [bytes, bytes];
+    // SAFETY: the kernel reads two words.
+    unsafe { call(PRLIMIT, [0, FILE_SIZE, limit.as_ptr() as usize, 0, 0, 0]) };
+}
+
+/// One instruction of a filter of system calls.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FilterStep {
+    /// What is done.
+    pub code: u16,
+    /// How many steps are passed over if a comparison holds.
+    pub then: u8,
+    /// The same if it does not.
+    pub otherwise: u8,
+    /// The number that it is done with.
+    pub number: u32,
+}
+
+/// From now on every system call of this process, and of all forked from it, passes this filter.
+///
+/// # Errors
+/// The kernel's error number.
+pub fn filter(steps: &[FilterStep]) -> Result<(), i32> {
+    const NO_NEW_PRIVILEGES: usize = 38;
+    const SET_FILTER: usize = 1;
+    let program = [steps.len(), steps.as_ptr() as usize];
+    // SAFETY: numbers; then the kernel reads two words, a count and where so many steps are.
+    let result = unsafe {
+        call(PRCTL, [NO_NEW_PRIVILEGES, 1, 0, 0, 0, 0]);
+        call(SECCOMP, [SET_FILTER, 0, program.as_ptr() as usize, 0, 0, 0])
+    };
+    if result == 0 { Ok(()) } else { Err(-(result as i32)) }
+}
+
+/// Nothing can be written any more to whatever is mounted now, as far as this process's own namespace goes.
+/// `false`: the kernel cannot do that (before 5.12).
+pub fn freeze_mounts() -> bool {
+    const HERE: usize = -100_isize as usize;
+    const RECURSIVE: usize = 0x8000;
+    const READ_ONLY: u64 = 1;
+    let wanted = [READ_ONLY, 0, 0, 0];
+    let path = c"/".as_ptr() as usize;
+    // SAFETY: a text that ends in zero, and four words that the kernel reads.
+    unsafe {
+        call(MOUNT_SETATTR, [HERE, path, RECURSIVE, wanted.as_ptr() as usize, size_of_val(&wanted), 0]) == 0
+    }
 }
 
 /// A handler as the kernel calls it.
 pub type SignalHandler = unsafe extern "C" fn(i32, *const u8, *const u8);
 
-/// Installs `handler` for `signal`, on the alternate stack, all other signals blocked while it runs.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+fn ignore_signal(signal: i32) {
+    const IGNORE: usize = 1;
+    let action = Action { handler: IGNORE, flags: 0, restorer: 0, mask: 0 };
+    // SAFETY: the kernel reads one action of its own layout.
+    unsafe { call(RT_SIGACTION, [signal as usize, &raw const action as usize, 0, 8, 0, 0]) };
+}
+
+/// Installs `handler` for `signal`, on the alternate stack, all other signals blocked while it runs; a call that
+/// it interrupts goes on.
 ///
 /// # Safety
 /// `restorer` must be the code that ends a handler.
 pub unsafe fn on_signal(signal: i32, handler: SignalHandler, restorer: usize) {
-    #[repr(C)]
-    struct Action {
-        handler: usize,
-        flags: usize,
-        restorer: usize,
-        mask: u64,
-    }
     const SIGINFO: usize = 4;
     const RESTORER: usize = 0x0400_0000;
     const ON_STACK: usize = 0x0800_0000;
-    let flags = SIGINFO | RESTORER | ON_STACK;
+    const RESTART: usize = 0x1000_0000;
+    let flags = SIGINFO | RESTORER | ON_STACK | RESTART;
     let action = Action { handler: handler as usize, flags, restorer, mask: u64::MAX };
     // SAFETY: the kernel reads one action of its own layout.
     unsafe { call(RT_SIGACTION, [signal as usize, &raw const action as usize, 0, 8, 0, 0]) };

@@ -1,5 +1,15 @@
 /* What the scheduler beside this file does wrong with -DFAULT=N, each in one place. */
 
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#ifndef ELSEWHERE
+#define ELSEWHERE "/tmp/elsewhere"
+#endif
+
 static volatile int forever = 1, *volatile nowhere;
 void *volatile kept;
 
@@ -15,12 +25,28 @@ static void again_and_again(struct entry *entry) { add_event(master, EVENT, agai
 
 /* Three functions deep, none of them to be inlined, for what a backtrace shows. */
 #define DEEP_FUNCTION __attribute__((noinline)) static
+/* Part of whoever calls it, which a backtrace names. */
+#define INLINED __attribute__((always_inline)) static inline
 
 DEEP_FUNCTION int deepest_of_three(int n) { return *nowhere + n; }
 DEEP_FUNCTION int middle_of_three(int n) { return deepest_of_three(n + 1) + 1; }
 DEEP_FUNCTION int first_of_three(int n) { return middle_of_three(n + 1) + 1; }
 
-static void misbehave_in_a_run(struct master *m)
+__attribute__((noinline)) static void wait_for_nothing(void)
+{
+    int ends[2];
+    char byte;
+    forever += pipe(ends) + (int)read(ends[0], &byte, 1);
+}
+
+DEEP_FUNCTION int without_end(int n)
+{
+    volatile char room[4096];
+    room[0] = (char)n;
+    return forever ? without_end(n + 1) + room[0] : n;
+}
+
+INLINED void misbehave_in_a_run(struct master *m)
 {
     switch (FAULT) {
     default:
@@ -72,6 +98,91 @@ static void misbehave_in_a_run(struct master *m)
         few[forever + 3] = 1;
         break;
     }
+    case BUS: {
+        int file = memfd_create("empty", 0);
+        kept = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+        forever += *(volatile int *)kept;
+        break;
+    }
+    case NO_STACK:
+        without_end(forever);
+        break;
+    case EAT_PAGES:
+        while (forever) {
+            kept = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            memset(kept, 1, 1 << 20);
+        }
+        break;
+    case LEAK:
+        kept = calloc(1, 8 << 20);
+        break;
+    case WRITE_FOR_EVER:
+        while (forever)
+            forever += write(2, "a line that is no log's\n", 24) > 30;
+        break;
+    case WRITE_ELSEWHERE:
+        if (open(ELSEWHERE, O_CREAT | O_WRONLY, 0600) >= 0 || unlink(ELSEWHERE "/..") == 0)
+            abort();
+        break;
+    case BLOCK_READ:
+        wait_for_nothing();
+        break;
+    case BLOCK_LOCK: {
+        pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        pthread_mutex_lock(&lock);
+        pthread_mutex_lock(&lock);
+        break;
+    }
+    case BLOCK_POLL:
+        poll(NULL, 0, -1);
+        break;
+    case BLOCK_PAUSE:
+        pause();
+        break;
+    case FORK_FOR_EVER:
+        while (forever)
+            fork();
+        break;
+    case CLONE_FOR_EVER:
+        while (forever)
+            syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        break;
+    case CHILD_FORKS:
+        if (fork() == 0)
+            while (forever)
+                syscall(SYS_fork);
+        break;
+    case CHILD_HANGS:
+        if (fork() == 0)
+            while (forever)
+                ;
+        break;
+    case CHILD_BLOCKS:
+        if (fork() == 0)
+            wait_for_nothing();
+        break;
+    case CHILD_CRASHES:
+        if (fork() == 0)
+            *nowhere = 1;
+        break;
+    case EXEC:
+        execl("/bin/sh", "sh", "-c", "sleep 1000", NULL);
+        break;
+    case CHILD_EXECS:
+        if (fork() == 0) {
+            char *words[] = { "/bin/sleep", "1000", NULL };
+            execv(words[0], words);
+        }
+        break;
+    case RETURN:
+        m->over = 1;
+        break;
+    case STOP:
+        raise(SIGSTOP);
+        break;
+    case TERMINATE_ITSELF:
+        raise(SIGTERM);
+        break;
     case EVENTS_FOR_EVER:
         add_event(m, EVENT, again_and_again, NULL, 0);
         break;
@@ -98,6 +209,25 @@ static void misbehave_in_a_calibration(void)
     }
 }
 
+static void misbehave_before_the_fork(void)
+{
+    switch (FAULT) {
+    default:
+        break;
+    case HANG_BEFORE_FORK:
+        while (forever)
+            ;
+        break;
+    case BLOCK_BEFORE_FORK:
+        wait_for_nothing();
+        break;
+    case EXIT_BEFORE_FORK:
+        exit(9);
+    case NO_FORK:
+        _exit(0);
+    }
+}
+
 static void misbehave(struct master *m)
 {
     if (running)
@@ -110,6 +240,12 @@ static void misbehave(struct master *m)
 /* Before the C library's own beginning, where the engine takes over. */
 static void leave(void) { _exit(7); }
 __attribute__((section(".preinit_array"), used)) static void (*const before_main)(void) = leave;
+#endif
+
+#if defined OWN_START
+/* A beginning of its own, past the C library's, where the engine takes over. With -nostartfiles. */
+__asm__(".globl _start\n_start: mov (%rsp), %edi\n lea 8(%rsp), %rsi\n and $-16, %rsp\n call main\n mov %eax, %edi\n"
+        "call exit");
 #endif
 
 #if defined OWN_MALLOC

@@ -3,8 +3,10 @@
  *
  * Always: without a fault it is sound, as long as a tree has so few nodes that it needs no rebalancing. It tells a run
  * from a calibration by `signal_set`, which the engine calls in runs alone. With -DFAULT=N it does one thing wrong:
- * those of the first kind in a run, when a child is added; those of the second in a calibration.
+ * those of the first kind in a run, when a child is added (as a daemon: when its first second is over); those of the
+ * second in a calibration; those of the third as a daemon, before its first fork.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -23,8 +26,11 @@
 
 enum fault {
     SOUND, HANG, FORK, EXIT, ABORT, NULL_DEREFERENCE, BAD_JUMP, LOG_FOR_EVER, CONNECT, EAT_MEMORY, FREE_TWICE,
-    DEEP, KILL_ALL, EVENTS_FOR_EVER, OVERFLOW,
-    FIRST_OF_CALIBRATION, LARGE_ENTRY = FIRST_OF_CALIBRATION, NO_PID, CRASH_EARLY, HANG_EARLY, FORK_EARLY, EXIT_EARLY
+    DEEP, KILL_ALL, EVENTS_FOR_EVER, OVERFLOW, BUS, NO_STACK, EAT_PAGES, WRITE_FOR_EVER, WRITE_ELSEWHERE,
+    BLOCK_READ, BLOCK_LOCK, BLOCK_POLL, BLOCK_PAUSE, FORK_FOR_EVER, CLONE_FOR_EVER, CHILD_FORKS, CHILD_HANGS, CHILD_BLOCKS,
+    CHILD_CRASHES, EXEC, CHILD_EXECS, RETURN, STOP, TERMINATE_ITSELF, LEAK,
+    FIRST_OF_CALIBRATION, LARGE_ENTRY = FIRST_OF_CALIBRATION, NO_PID, CRASH_EARLY, HANG_EARLY, FORK_EARLY, EXIT_EARLY,
+    FIRST_BEFORE_FORK, HANG_BEFORE_FORK = FIRST_BEFORE_FORK, BLOCK_BEFORE_FORK, EXIT_BEFORE_FORK, NO_FORK
 };
 #ifndef FAULT
 #define FAULT SOUND
@@ -490,8 +496,25 @@ void process_threads(struct master *m)
     }
 }
 
-int main(void)
+/* As a daemon: a first process, and the one that it forks, which runs the loop and ticks each second. */
+
+static void tick(struct entry *entry)
+{
+    misbehave_in_a_run(master);
+    thread_add_timer(master, tick, NULL, SECOND);
+    (void)entry;
+}
+
+int main(int argc, char **argv)
 {
     puts(banner);
+    if (argc < 2 || !strcmp(argv[1], "--version"))
+        return 0;
+    misbehave_before_the_fork();
+    if (fork() > 0)
+        return 0;
+    master = thread_make_master();
+    thread_add_timer(master, tick, NULL, SECOND);
+    process_threads(master);
     return 0;
 }

@@ -16,7 +16,7 @@ use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Stage
 
 use crate::calibrate::calibrate;
 use crate::layout::{LAYOUT, Layout};
-use crate::serve::{self, CHILD_DONE, CHILD_FATAL, Forked, Results};
+use crate::serve::{self, CHILD_DONE, CHILD_FATAL, CHILD_FULL, Forked, Results};
 use crate::shelter::{self, Left};
 use crate::single::{Mode, Single, mode, set_mode};
 use crate::{drive, fatal, guard, heap, hooks, program, stopped, sys};
@@ -38,6 +38,10 @@ static SERVER: Single<Server> =
 /// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
 static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
 const LINE_MAX: usize = 120;
+
+/// No file that a daemon writes grows beyond so many bytes: a log without an end is to be found as a loop, not by a
+/// full disk or memory.
+const FILE_MAX: u64 = 64 << 20;
 
 /// The path of the configuration, ending in zero.
 pub fn config_path() -> &'static str {
@@ -85,6 +89,8 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
     };
     let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
     let config = text(&files.config);
+    // Where a kernel cannot, nothing but file permissions keeps a broken daemon from its user's files.
+    sys::freeze_mounts();
     let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&files.mount)) {
         serve::refused(format!("nothing can be mounted at {} in a namespace of its own", files.mount))
     } else {
@@ -155,7 +161,8 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
 pub fn serve_at_fork() {
     let Server { socket, results, .. } = SERVER.get();
     let Some(results) = results else { sys::exit(crate::EXIT_PANIC) };
-    if !serve::send(socket, &Reply::Serving) {
+    let reply = serve::wall().map_or_else(serve::refused, |()| Reply::Serving);
+    if !serve::send(socket, &reply) || reply != Reply::Serving {
         sys::exit(0);
     }
     while let Some(message) = serve::receive(socket) {
@@ -177,10 +184,11 @@ pub fn serve_at_fork() {
 }
 
 /// Plays the traces, a process for each. `None`: this is such a process, its trace begun. Else whether
-/// `treefall` is still there.
+/// `treefall` is still there. Results are sent when no more fit, and at the end.
 fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> Option<bool> {
     results.clear();
-    for staged in traces {
+    let mut rest = traces;
+    while let Some((staged, later)) = rest.split_first() {
         sys::unlink(SERVER.get().pid_file);
         let before = results.count();
         let status = match serve::fork_child(socket) {
@@ -189,9 +197,18 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
                 return None;
             }
             Forked::Over(status) => status,
+            Forked::Failed(why) => return Some(serve::send(socket, &serve::refused(why))),
             Forked::Gone => return Some(false),
         };
-        if status != CHILD_DONE || results.count() != before + 1 {
+        if status == CHILD_FULL << 8 && before > 0 {
+            // Those before it take the room: it is played again without them.
+            if !serve::send_results(socket, results) {
+                return Some(false);
+            }
+            results.clear();
+        } else if status == CHILD_DONE && results.count() == before + 1 {
+            rest = later;
+        } else {
             return Some(serve::send(socket, &serve::why_ended(status, results)));
         }
     }
@@ -202,6 +219,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
 fn begin(staged: &Staged, options: &Options) {
     guard::install();
     sys::unblock_signals();
+    sys::limit_files(FILE_MAX);
     let trace = Box::leak(Box::new(codec::decode(&staged.trace)));
     let configs: Vec<String> = staged.configs.clone();
     heap::reset(trace.setup().heap);
@@ -216,8 +234,7 @@ fn begin(staged: &Staged, options: &Options) {
 /// The daemon was left: the result is written, the process ends.
 fn left(how: Left) -> ! {
     if mode() == Mode::Script {
-        // The process that only asks has nothing to tell but that it failed.
-        sys::exit(CHILD_FATAL);
+        super::start::failed(how);
     }
     let Some(results) = SERVER.get().results else { sys::exit(crate::EXIT_PANIC) };
     // It may have crashed while it made the entry of a child.
@@ -231,5 +248,5 @@ fn left(how: Left) -> ! {
     };
     guard::stop_clock();
     let fits = results.push(&serve::told(ran).to_bytes());
-    sys::exit(if fits { CHILD_DONE } else { serve::CHILD_FULL })
+    sys::exit(if fits { CHILD_DONE } else { CHILD_FULL })
 }

@@ -9,6 +9,8 @@
 //! Always: nothing is ever executed; the child that the daemon has is the world's. A name that is read is that of
 //! a script of the configuration in force, or the run ends with an error: no start is ever guessed.
 
+use alloc::format;
+use alloc::string::String;
 use core::ffi::{CStr, c_char};
 
 use treefall_model::event::{EntryKind, Step};
@@ -17,9 +19,11 @@ use treefall_model::index::Block;
 use treefall_world::Unnamed;
 
 use super::{KNOWN, change, look, serve, settle_all};
-use crate::fatal::fatal;
+use crate::fatal::{self, fatal};
 use crate::hooks::fail;
 use crate::layout::{field, layout};
+use crate::serve::CHILD_FATAL;
+use crate::shelter::Left;
 use crate::single::{Mode, Single, mode, set_mode};
 use crate::{drive, guard, heap, sys};
 
@@ -31,7 +35,9 @@ const EAGAIN: i32 = 11;
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Shared {
-    /// The command that the asking process was to execute, its words ended by zeros, and its length.
+    /// The asking process failed, and the words tell how.
+    failed: bool,
+    /// The command that it was to execute, its words ended by zeros, and its length.
     length: usize,
     words: [u8; COMMAND_MAX],
     /// Where in a script's object the pointer to its name is, plus one; 0: not known yet.
@@ -107,9 +113,16 @@ fn start_child() -> i32 {
 /// Asks a real process which script it is that starts. `None`: this is that process.
 fn ask() -> Option<Option<ScriptRef>> {
     // SAFETY: our own shared mapping.
-    unsafe { (*shared()).length = 0 };
+    unsafe {
+        (*shared()).length = 0;
+        (*shared()).failed = false;
+    }
+    let parent = sys::pid();
     let child = sys::fork();
     if child == 0 {
+        if !sys::die_with_parent(parent) {
+            sys::exit(0);
+        }
         set_mode(Mode::Script);
         guard::start_clock();
         return None;
@@ -119,8 +132,11 @@ fn ask() -> Option<Option<ScriptRef>> {
     }
     let status = sys::wait(child);
     // SAFETY: as above; its writer is gone.
-    let Shared { length, words, .. } = unsafe { *shared() };
+    let Shared { length, words, failed, .. } = unsafe { *shared() };
     let command = core::str::from_utf8(&words[..length.min(COMMAND_MAX)]).unwrap_or_default();
+    if failed {
+        fatal(format_args!("in a child of the daemon, before it executed anything: {command}"));
+    }
     if command.is_empty() {
         fatal(format_args!(
             "a child of the daemon ended with status {status:#x} before it executed anything"
@@ -132,6 +148,23 @@ fn ask() -> Option<Option<ScriptRef>> {
         fatal(format_args!("the daemon starts `{command}`, which is no script of the trace"))
     };
     Some(Some(script))
+}
+
+/// The process that asks comes to no exec: how is written down, and it ends.
+pub(super) fn failed(how: Left) -> ! {
+    let why = match how {
+        Left::Crashed => format!("it crashed by signal {}", guard::signal()),
+        Left::Hung => String::from("it ran on without an end"),
+        Left::Fatal | Left::Ended | Left::Returned => fatal::noted(),
+    };
+    let bytes = &why.as_bytes()[..why.len().min(COMMAND_MAX)];
+    // SAFETY: our own shared mapping, and no other process writes to it now.
+    unsafe {
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut (*shared()).words).cast(), bytes.len());
+        (*shared()).length = bytes.len();
+        (*shared()).failed = true;
+    }
+    sys::exit(CHILD_FATAL)
 }
 
 /// Names the start that has no name yet, if there is one. Its entry is there: thread_add_child was called right

@@ -35,7 +35,9 @@ const BATCH: usize = 64;
 const MOUNT: &str = "/run";
 const CONFIG: &str = "/run/keepalived.conf";
 const PID_FILE: &str = "/run/keepalived-vrrp.pid";
-const ARGUMENTS: [&str; 7] = [
+/// The library takes the first of them away: a daemon that is not taken over tells its version and ends.
+const ARGUMENTS: [&str; 8] = [
+    "--version",
     "--dont-fork",
     "--vrrp",
     "--log-detail",
@@ -103,6 +105,7 @@ impl Daemon {
             pid_file: PID_FILE.to_owned(),
             root: program.root().map_or_else(String::new, |root| root.display().to_string()),
         };
+        let unshared = |error| unshared(error, program);
         process
             .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
             .map_err(unshared)?;
@@ -112,7 +115,7 @@ impl Daemon {
             Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
         }
-        match process.answer()? {
+        match process.answer_in_time()? {
             Reply::Serving => Ok(Self { process, teller, own: None }),
             Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
@@ -154,14 +157,19 @@ impl Daemon {
         for batch in staged.chunks(BATCH) {
             let before = ran.len();
             self.process.ask(&Request::Play { options: options.clone(), traces: batch.to_vec() })?;
-            match self.process.answer()? {
-                Reply::Results(results) => {
-                    ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
+            // They come in as many parts as their size asks for.
+            while ran.len() - before < batch.len() {
+                match self.process.answer()? {
+                    Reply::Results(results) if !results.is_empty() => {
+                        ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
+                    }
+                    Reply::Refused(refusal) => {
+                        return Err(self.teller.refused(&self.process, refusal).into());
+                    }
+                    Reply::Ready(_) | Reply::Results(_) | Reply::Serving => {
+                        return Err(EngineError::Garbled.into());
+                    }
                 }
-                Reply::Refused(refusal) => {
-                    return Err(self.teller.refused(&self.process, refusal).into());
-                }
-                Reply::Ready(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
             }
             if ran.len() - before != batch.len() {
                 return Err(EngineError::Garbled.into());
@@ -171,12 +179,13 @@ impl Daemon {
     }
 }
 
-/// A process that is gone before it said anything: most often the namespaces are to blame.
-fn unshared(error: EngineError) -> DaemonError {
+/// A process that is gone before it said anything: most often the namespaces are to blame, else the program was not
+/// taken over.
+fn unshared(error: EngineError, program: &Program) -> DaemonError {
     match error {
         EngineError::Gone { how, said } if said.contains("unshare:") => {
             DaemonError::Namespaces { why: format!("{how}{said}") }
         }
-        other => other.into(),
+        other => other.before_an_answer(program).into(),
     }
 }

@@ -82,6 +82,15 @@ pub enum EngineError {
         /// What it said on its standard error, after a colon.
         said: String,
     },
+    /// The program does not come to the place where it is taken over.
+    #[error(
+        "the program does not come to its first fork: {what}; it was ended. Look what it does before that: `strace -f \
+         PROGRAM --dont-fork --vrrp`"
+    )]
+    Stuck {
+        /// What it does instead.
+        what: String,
+    },
     /// The calibration or a run was refused by the library.
     #[error(
         "the engine cannot drive this program: {why}{}; use `replica:RELEASE`, and please report the build",
@@ -104,6 +113,16 @@ pub enum EngineError {
     Garbled,
 }
 
+impl EngineError {
+    /// The same of a program that has not said anything: it was not taken over.
+    pub(in crate::subject) fn before_an_answer(self, program: &Program) -> Self {
+        match self {
+            Self::Gone { how, said } => Self::NotTakenOver { path: program.path().to_path_buf(), how, said },
+            other => other,
+        }
+    }
+}
+
 impl Engine {
     /// Starts and calibrates `program`.
     ///
@@ -122,12 +141,7 @@ impl Engine {
         let mut process = Process::start(program, conditions)?;
         let asked =
             process.ask(&Request::Calibrate { symbols: program.symbols(), clocks: conditions.clocks });
-        let answered = asked.and_then(|()| process.answer()).map_err(|error| match error {
-            EngineError::Gone { how, said } => {
-                EngineError::NotTakenOver { path: program.path().to_path_buf(), how, said }
-            }
-            other => other,
-        });
+        let answered = asked.and_then(|()| process.answer()).map_err(|error| error.before_an_answer(program));
         let mut teller = Teller::new(program);
         match answered? {
             Reply::Ready(facts) => Ok(Self { process, facts, teller }),

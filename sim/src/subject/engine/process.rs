@@ -24,6 +24,52 @@ pub(super) static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
 /// What the process says on its standard error is kept up to this many bytes.
 const COMPLAINT_MAX: u64 = 2_000;
 
+/// From one look at a program that does not answer to the next.
+const LOOK_NANOS: i64 = 250_000_000;
+/// So many looks in a row at one that uses no CPU time and sleeps in one and the same call: it waits.
+const LOOKS: u32 = 8;
+/// So much CPU time, in hundredths of a second, is no beginning any more: a program takes two of them to its first
+/// fork.
+const TICKS_MAX: u64 = 400;
+
+/// What a process that does not answer is doing.
+#[derive(PartialEq, Eq, Debug)]
+struct Usage {
+    /// CPU time used, in hundredths of a second.
+    ticks: u64,
+    /// What it sleeps in, for a person; with its arguments and registers, so that two calls are told from one.
+    asleep: Option<String>,
+    call: String,
+}
+
+impl Usage {
+    /// Of this process. `None`: there is none, or it is not asleep and has used no time, so that nothing can be said.
+    fn of(pid: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name, in brackets, may hold anything; then come state and ten numbers, then the two times.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?;
+        let times: Vec<u64> = fields.skip(10).take(2).filter_map(|time| time.parse().ok()).collect();
+        let asleep = (state != "R")
+            .then(|| std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default());
+        let number = asleep.as_ref().and_then(|text| text.split_whitespace().next()?.parse().ok());
+        let name = number.and_then(syscalls::Sysno::new).map(|call| format!("system call `{}`", call.name()));
+        let call = name.unwrap_or_else(|| "a system call".to_owned());
+        Some(Self { ticks: times.iter().sum(), asleep, call })
+    }
+}
+
+/// A process whose parent is `parent`.
+fn child_of(parent: u32) -> Option<u32> {
+    let pids = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+        after.split_whitespace().nth(1).and_then(|text| text.parse().ok()) == Some(parent)
+    })
+}
+
 /// A started program.
 #[derive(Debug)]
 pub(in crate::subject) struct Process {
@@ -151,11 +197,44 @@ impl Process {
         Ok(Self { child, wraps, socket, complaints })
     }
 
-    /// The number of the process that runs the program: where another command starts it, that one's child.
-    pub(super) fn id(&self) -> u32 {
+    /// The number of the process that runs the program: where another command starts it, that one's child. `None`:
+    /// it cannot be found.
+    pub(super) fn id(&self) -> Option<u32> {
         let first = |children: String| children.split_whitespace().next()?.parse().ok();
-        let child = |own: u32| std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
-        (0..self.wraps).fold(self.child.id(), |own, _| child(own).and_then(first).unwrap_or(own))
+        let children = |own: u32| std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
+        // Not every kernel lists children.
+        let child = |own: u32| children(own).and_then(first).or_else(|| child_of(own));
+        (0..self.wraps).try_fold(self.child.id(), |own, _| child(own))
+    }
+
+    /// The same as [`answer`](Self::answer), from a program that is not watched by anything inside it: one that loops
+    /// or waits is put an end to.
+    pub(in crate::subject) fn answer_in_time(&mut self) -> Result<Reply, EngineError> {
+        let (mut before, mut idle) = (None, 0);
+        while !self.is_readable() {
+            let now = self.id().and_then(Usage::of);
+            idle = if now.is_some() && now == before { idle + 1 } else { 0 };
+            let what = match &now {
+                Some(usage) if usage.ticks > TICKS_MAX => Some("it runs on without an end".to_owned()),
+                Some(usage) if idle >= LOOKS => Some(format!("it waits in {}", usage.call)),
+                _ => None,
+            };
+            if let Some(what) = what {
+                // The first process of a pid namespace ends all in it.
+                self.child.kill().and_then(|()| self.child.wait()).ok();
+                return Err(EngineError::Stuck { what });
+            }
+            before = now;
+        }
+        self.answer()
+    }
+
+    /// Whether something can be read, now or within a moment.
+    fn is_readable(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let moment = Timespec { tv_sec: 0, tv_nsec: LOOK_NANOS };
+        let mut wanted = [PollFd::new(&self.socket, PollFlags::IN)];
+        poll(&mut wanted, Some(&moment)).is_ok_and(|ready| ready > 0)
     }
 
     /// Sends a request.

@@ -33,7 +33,8 @@ impl Teller {
     /// Who called whom. The children that run traces are copies of the process: what lies where is the same.
     fn frames(&mut self, process: &Process, stopped: &Stopped) -> Vec<Frame> {
         let Self { program, unwinder } = self;
-        unwinder.get_or_insert_with(|| Unwinder::of(process.id(), program)).frames(program, stopped)
+        let Some(pid) = process.id() else { return Vec::new() };
+        unwinder.get_or_insert_with(|| Unwinder::of(pid, program)).frames(program, stopped)
     }
 
     /// A result.

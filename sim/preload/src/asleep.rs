@@ -1,0 +1,94 @@
+//! A real call that does not come back: a process that waits uses no CPU time, so that no tick of that finds it.
+//!
+//! Always: it is an error of the harness with the call's name, never a verdict, for it is the clock on the wall that
+//! finds it. A process that merely was not given the machine is none that waits: what counts is that the kernel
+//! itself says, several times in a row, that the same call at the same place was asleep, and that no CPU time was used
+//! in between.
+
+use crate::fatal::fatal;
+use crate::filter::name_of;
+use crate::guard::{self, Interrupted};
+use crate::program;
+use crate::shelter::is_sheltered;
+use crate::single::Single;
+use crate::stopped;
+use crate::sys;
+
+/// From one look to the next.
+const LOOK_MILLIS: u64 = 400;
+/// So many looks in a row that find the same.
+const LOOKS: u32 = 5;
+/// What the looks themselves take at most.
+const LOOK_MICROS: u64 = 20_000;
+
+/// What the last look saw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    instruction: usize,
+    stack: usize,
+    done: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Look {
+    seen: Option<Seen>,
+    micros: u64,
+    times: u32,
+}
+
+static LAST: Single<Look> = Single::new(Look { seen: None, micros: 0, times: 0 });
+
+/// The looks begin.
+pub fn start() {
+    sys::tick_wall(LOOK_MILLIS);
+}
+
+/// The system call that the interrupted code was asleep in: its number, if the kernel still tells it.
+fn asleep_in(interrupted: &Interrupted) -> Option<Option<usize>> {
+    const CALL: [u8; 2] = [0x0f, 0x05];
+    const INTERRUPTED: usize = -4_isize as usize;
+    let at = interrupted.registers().instruction;
+    let is_call = |at: usize| {
+        // SAFETY: two bytes in pages that are mapped; what was executed can be read here.
+        sys::is_mapped(at)
+            && sys::is_mapped(at + 1)
+            && unsafe { (at as *const [u8; 2]).read_unaligned() } == CALL
+    };
+    if is_call(at) {
+        // It will be made again with the same number.
+        return Some(Some(interrupted.result()));
+    }
+    (interrupted.result() == INTERRUPTED && is_call(at.wrapping_sub(2))).then_some(None)
+}
+
+/// The handler of SIGALRM.
+pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8) {
+    // SAFETY: the kernel's own record.
+    let interrupted = unsafe { Interrupted::new(context) };
+    let registers = interrupted.registers();
+    let asleep = asleep_in(&interrupted);
+    let is_ours = guard::watching() || program::in_library(registers.instruction) || !is_sheltered();
+    let micros = sys::cpu_micros(0).unwrap_or(0);
+    let seen = asleep.filter(|_| !is_ours).map(|_| Seen {
+        instruction: registers.instruction,
+        stack: registers.stack,
+        done: guard::done(),
+    });
+    let last = LAST.get();
+    let same = seen.is_some() && seen == last.seen && micros.saturating_sub(last.micros) < LOOK_MICROS;
+    let times = if same { last.times + 1 } else { 0 };
+    LAST.set(Look { seen, micros, times });
+    if times < LOOKS {
+        return;
+    }
+    stopped::keep(registers);
+    match asleep.flatten() {
+        Some(number) => fatal(format_args!(
+            "it waits in system call `{}` for what does not come, where nothing is to wait but its event loop",
+            name_of(number)
+        )),
+        None => fatal(format_args!(
+            "it waits in a system call for what does not come, where nothing is to wait but its event loop"
+        )),
+    }
+}
