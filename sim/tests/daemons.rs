@@ -87,7 +87,7 @@ const VERDICTS: [(&str, &str, Good); 13] = [
 ];
 
 /// What cannot be played on, and why: what the error says.
-const ERRORS: [(&str, &str, &[&str]); 16] = [
+const ERRORS: [(&str, &str, &[&str]); 17] = [
     (
         "a read that never comes back is named",
         "BLOCK_READ",
@@ -116,6 +116,11 @@ const ERRORS: [(&str, &str, &[&str]); 16] = [
     ("a daemon whose main returns is named", "RETURN", &["the daemon ended by itself with status 0"]),
     ("a signal to itself is named", "TERMINATE_ITSELF", &["system call `tgkill`, which is not let through"]),
     ("a daemon that stops itself is named", "STOP", &["system call `tgkill`, which is not let through"]),
+    (
+        "a leak over a whole trace is the harness's error",
+        "LEAK",
+        &["has used up, over the whole trace, the memory"],
+    ),
 ];
 
 type Test = fn() -> Result<(), Failed>;

@@ -18,7 +18,7 @@ use crate::shelter::{Left, escape, is_sheltered, restorer};
 use crate::single::{Mode, Single, mode};
 use crate::stopped::{self, Registers};
 use crate::sys;
-use crate::{asleep, filter};
+use crate::{asleep, filter, heap};
 
 /// CPU time from one tick to the next, in milliseconds. A scheduler's operation takes microseconds, and of hunts that
 /// meet many hangs most of the time goes by here.
@@ -99,13 +99,19 @@ pub fn progress() {
 /// The loop blocks, or a run begins.
 #[inline]
 pub fn blocked() {
+    heap::blocked();
+    resume();
+}
+
+/// Calls are counted from here.
+fn resume() {
     BLOCKED_AT.store(PROGRESS.load(Ordering::Relaxed), Ordering::Relaxed);
 }
 
 /// The program asks for more than any trace needs: a hang. Returns only when there is nothing to escape to.
 #[cold]
 pub fn endless() {
-    blocked();
+    resume();
     if is_sheltered() {
         stopped::keep(Registers::here());
         escape(Left::Hung);

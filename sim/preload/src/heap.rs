@@ -23,8 +23,14 @@ const _: () = assert!(STRIDE.is_power_of_two() && BLOCKS_MAX < usize::MAX / STRI
 const BLOCKS_MAX: usize = 1 << 23;
 /// Of everything else.
 const REST_BYTES: usize = 256 << 20;
-/// Blocks of the rest are kept by size, up to this many steps of 16 bytes.
-const CLASSES: usize = 256;
+/// Freed blocks of the rest are kept by size: steps of 16 bytes up to this, powers of two above.
+const SMALL: usize = 4_096;
+const SMALL_CLASSES: usize = SMALL / 16 + 1;
+const CLASSES: usize = SMALL_CLASSES + 64;
+/// A program that asks for so much more between two times that its loop blocks, be it entries or bytes of the rest,
+/// goes on asking: a thousand scripts that do all that they can in one wake ask for a hundredth of it.
+const MORE_ENTRIES: usize = BLOCKS_MAX / 16;
+const MORE_BYTES: usize = REST_BYTES / 16;
 /// Before each block of the rest: its size and whether it is live.
 const HEADER: usize = 16;
 const LIVE: usize = 0x11fe_11fe;
@@ -55,6 +61,9 @@ struct Heap {
     rest_at: usize,
     classes: [usize; CLASSES],
     last: (usize, usize),
+    /// `made` and `rest_at` when the loop last blocked.
+    made_then: usize,
+    rest_then: usize,
 }
 
 static HEAP: Single<Heap> = Single::new(Heap {
@@ -74,6 +83,8 @@ static HEAP: Single<Heap> = Single::new(Heap {
     rest_at: 0,
     classes: [0; CLASSES],
     last: (0, 0),
+    made_then: 0,
+    rest_then: 0,
 });
 
 fn heap() -> &'static mut Heap {
@@ -122,6 +133,15 @@ pub fn reset(policy: HeapPolicy) {
     heap.seen = 0;
     heap.rest_at = heap.rest;
     heap.classes = [0; CLASSES];
+    blocked();
+}
+
+/// The loop blocks: what was asked for until now was not asked for without an end.
+#[inline]
+pub fn blocked() {
+    let heap = heap();
+    heap.made_then = heap.made;
+    heap.rest_then = heap.rest_at;
 }
 
 /// How many entries were made.
@@ -233,10 +253,28 @@ pub fn last() -> (usize, usize) {
     heap().last
 }
 
-/// No trace needs so much: a program that goes on asking runs without an end.
-fn exhausted(what: &str) -> ! {
-    guard::endless();
-    fatal(format_args!("the program used up the memory that the engine has for {what}"))
+/// There is no room any more: a program that went on asking runs without an end, else it is the trace that needs more
+/// than there is, or a leak that the heap is not large enough for.
+fn exhausted(heap: &Heap, what: &str) -> ! {
+    if heap.made - heap.made_then > MORE_ENTRIES || heap.rest_at - heap.rest_then > MORE_BYTES {
+        guard::endless();
+    }
+    fatal(format_args!(
+        "the program has used up, over the whole trace, the memory that it is given for {what} ({BLOCKS_MAX} entries, \
+         {} MiB for all else); play a shorter trace, or one whose heap policy hands out freed blocks again",
+        REST_BYTES >> 20
+    ))
+}
+
+/// The size that a request to the rest is served with, and its class.
+fn class(size: usize) -> (usize, usize) {
+    if size <= SMALL {
+        let size = size.max(1).next_multiple_of(16);
+        (size, size / 16)
+    } else {
+        let size = size.checked_next_power_of_two().unwrap_or(usize::MAX & !15);
+        (size, SMALL_CLASSES + size.trailing_zeros() as usize)
+    }
 }
 
 fn take_entry(heap: &mut Heap) -> usize {
@@ -257,7 +295,7 @@ fn take_entry(heap: &mut Heap) -> usize {
         Some(place) => unsafe { *((heap.freed + place % BLOCKS_MAX * 4) as *const u32) as usize },
         None => {
             if heap.made == BLOCKS_MAX {
-                exhausted("entries");
+                exhausted(heap, "entries");
             }
             heap.made += 1;
             heap.made - 1
@@ -269,9 +307,8 @@ fn take_entry(heap: &mut Heap) -> usize {
 }
 
 fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
-    let size = size.max(1).next_multiple_of(16);
-    let class = size / 16;
-    let free = heap.classes.get(class).copied().unwrap_or(0);
+    let (size, class) = class(size);
+    let free = heap.classes[class];
     let block = if free != 0 && align <= 16 {
         // SAFETY: a freed block of the rest holds the address of the next one.
         heap.classes[class] = unsafe { *(free as *const usize) };
@@ -279,7 +316,7 @@ fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
     } else {
         let block = (heap.rest_at + HEADER).next_multiple_of(align.max(16));
         if size > (heap.rest + REST_BYTES).saturating_sub(block) {
-            exhausted("what is no entry");
+            exhausted(heap, "what is no entry");
         }
         heap.rest_at = block + size;
         block
@@ -367,11 +404,9 @@ pub fn release(block: NonNull<u8>) {
             return;
         }
         *((address - 8) as *mut usize) = FREED;
-        let class = *((address - 16) as *const usize) / 16;
-        if class < CLASSES {
-            *(address as *mut usize) = heap.classes[class];
-            heap.classes[class] = address;
-        }
+        let (_, class) = class(*((address - 16) as *const usize));
+        *(address as *mut usize) = heap.classes[class];
+        heap.classes[class] = address;
     }
 }
 
