@@ -11,7 +11,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use treefall::generator::generate;
 use treefall::model::event::{End, Event, LogLine, Record, SubjectKind};
-use treefall::model::id::StartNo;
+use treefall::model::id::{ConfigId, StartNo};
 use treefall::model::observe::Options;
 use treefall::model::release::{Defect, Release, Rules};
 use treefall::model::time::Span;
@@ -24,6 +24,7 @@ use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::target::{Place, Target};
 use treefall::subject::{Subject, SubjectError, build, build_under};
+use treefall::world::calls::Fate;
 
 const SEED: u64 = 20_260_201;
 /// Traces of one comparison here.
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
 
 type Test = fn(&Place, Release) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test); 10] = [
     ("replica and daemon agree on random traces", agree),
     ("a wrong script layer is caught", wrong_is_caught),
     ("replica, engine and daemon tell the same of the crash of 2468", all_three_agree),
@@ -60,6 +61,8 @@ const TESTS: [(&str, Test); 8] = [
     ("a daemon agrees with itself under other conditions", with_itself),
     ("what a daemon cannot be given is refused with its name", unfit_is_refused),
     ("nothing is left behind when treefall is gone", nothing_is_left),
+    ("every call that the program imports is on a list", imports_are_known),
+    ("the calls of a run are told with what became of them", ledger),
 ];
 
 fn trials(place: &Place) -> Vec<Trial> {
@@ -268,6 +271,43 @@ fn unfit_is_refused(place: &Place, _: Release) -> Result<(), Failed> {
         }
     }
     Err(format!("only {unfit} traces were none for a daemon").into())
+}
+
+fn imports_are_known(place: &Place, _: Release) -> Result<(), Failed> {
+    let program = Program::open(&place.path, place.root.as_deref())?;
+    for kind in [SubjectKind::Engine, SubjectKind::Daemon] {
+        let imports = program.imports(kind);
+        if !imports.unknown.is_empty() || imports.virtuals.len() < 20 || imports.forbidden.len() < 5 {
+            return Err(format!("{kind:?}: {imports:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// A reload with a script running, on whatever release.
+fn ledger(place: &Place, _: Release) -> Result<(), Failed> {
+    let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
+    let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
+    let trace = Trace::new(setup, vec![Wake::next_timer(), Wake::next_timer().hup(ConfigId(0))])?;
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    if !daemon.run_one(&trace, KEPT)?.ledger.is_empty() {
+        return Err("calls are told that nobody asked for".into());
+    }
+    daemon.keep_ledger(true);
+    let (one, two) = (daemon.run_one(&trace, KEPT)?.ledger, daemon.run_one(&trace, KEPT)?.ledger);
+    let times = |name: &str, fate: Fate| {
+        one.iter().find(|call| call.name == name && call.fate == fate).map_or(0, |call| call.times)
+    };
+    let virtuals = ["fork", "epoll_wait", "clock_gettime", "kill", "__vsyslog_chk"];
+    let through = ["socket", "sendto", "close (real)"];
+    let all = virtuals.iter().all(|name| times(name, Fate::Virtual) > 0)
+        && through.iter().all(|name| times(name, Fate::LetThrough) > 0);
+    let forbidden = one.iter().any(|call| call.fate == Fate::Forbidden);
+    // It blocks after the start, after each wake, and after the reload once more for what that has queued.
+    if one != two || !all || forbidden || times("epoll_wait", Fate::Virtual) < 3 {
+        return Err(format!("{one:?}; again: {two:?}").into());
+    }
+    Ok(())
 }
 
 /// A treefall that is killed outright, in the middle of a daemon's work, leaves no process.

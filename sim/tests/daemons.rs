@@ -114,7 +114,11 @@ const ERRORS: [(&str, &str, &[&str]); 17] = [
     ),
     ("a daemon that ends at once is named", "EXIT", &["the daemon ended by itself with status 3"]),
     ("a daemon whose main returns is named", "RETURN", &["the daemon ended by itself with status 0"]),
-    ("a signal to itself is named", "TERMINATE_ITSELF", &["system call `tgkill`, which is not let through"]),
+    (
+        "a signal to itself is named",
+        "TERMINATE_ITSELF",
+        &["the daemon called raise, which is not let through"],
+    ),
     ("a daemon that stops itself is named", "STOP", &["system call `tgkill`, which is not let through"]),
     (
         "a leak over a whole trace is the harness's error",

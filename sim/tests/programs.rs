@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use subject::{Built, EXPORTED, build, faulty, program, try_build};
+use treefall::model::event::SubjectKind;
 use treefall::model::id::ConfigId;
 use treefall::model::law::Law;
 use treefall::model::release::Rules;
@@ -24,6 +25,7 @@ use treefall::subject::engine::{Engine, EngineError};
 use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica;
 use treefall::subject::{Options, Ran};
+use treefall::world::calls::Fate;
 use treefall::world::wire::RulesAs;
 
 /// A scenario that the sound program shows exactly what 2.3.4 is expected to show of.
@@ -319,6 +321,47 @@ fn a_call_that_is_not_let_through_ends_the_run_with_its_name() {
         says(&refusal(&built), &[&named, "let through (in thread_add_child)"]);
         assert_eq!(replay(&built).0, Some(2));
     }
+}
+
+#[test]
+fn the_ledger_of_a_run_tells_each_call_and_none_unless_it_is_asked_for() {
+    let built = build(&[EXPORTED]);
+    let program = program(&built);
+    let rules = RulesAs::of(program.release());
+    let mut engine = Engine::start(&program).unwrap();
+    let mut ledger = |on| {
+        engine.keep_ledger(on);
+        let ran = engine.run(&[one_wake(), one_wake()], &rules, Options::COMPARE).unwrap();
+        assert_eq!(ran[0].ledger, ran[1].ledger, "the second run makes other calls");
+        ran[0].ledger.clone()
+    };
+    assert_eq!(ledger(false), []);
+    let told = ledger(true);
+    let times = |name: &str| told.iter().find(|call| call.name == name).map_or(0, |call| call.times);
+    // The wake and the end of the trace.
+    assert_eq!(times("epoll_wait"), 2);
+    assert!(times("clock_gettime") > 2 && times("timerfd_settime") >= 2);
+    assert!(told.iter().all(|call| call.fate == Fate::Virtual), "{told:?}");
+}
+
+#[test]
+fn an_import_that_is_on_no_list_is_told_by_its_name() {
+    let named = |fault: &str, kind: SubjectKind| {
+        let built = faulty(fault);
+        let program = program(&built);
+        let imports = program.imports(kind);
+        assert!(imports.virtuals.contains(&"epoll_wait") && imports.let_through.contains(&"strcmp"));
+        let owned = |names: &[&str]| names.join(" ");
+        (owned(&imports.forbidden), owned(&imports.unknown))
+    };
+    assert_eq!(named("SOUND", SubjectKind::Daemon), (String::new(), String::new()));
+    assert_eq!(named("SOUND", SubjectKind::Engine), ("fork".to_owned(), String::new()));
+    assert_eq!(named("EXEC", SubjectKind::Daemon), ("execl".to_owned(), String::new()));
+    assert_eq!(named("CLONE_FOR_EVER", SubjectKind::Daemon), (String::new(), "syscall".to_owned()));
+    let built = faulty("CLONE_FOR_EVER");
+    let target = format!("daemon:{}", built.path.display());
+    let output = treefall(&["targets", "--target", &target].map(OsStr::new));
+    says(&String::from_utf8_lossy(&output.stdout), &["it imports ", "unknown: syscall"]);
 }
 
 #[test]

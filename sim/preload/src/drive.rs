@@ -5,6 +5,7 @@
 //! script layer begins, after each operation, and before the loop blocks.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ptr;
 
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
@@ -15,7 +16,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
-use treefall_world::wire::Options;
+use treefall_world::wire::{Called, Options};
 use treefall_world::{Counts, Descriptor, Dispatch, Ending, Op, Woken, World};
 
 use crate::calibrate::NEVER;
@@ -24,7 +25,7 @@ use crate::hooks::kernel;
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::shelter::{Left, escape, shelter};
 use crate::single::{Mode, Single, set_mode};
-use crate::{callbacks, guard, heap, program, stopped};
+use crate::{callbacks, guard, heap, ledger, program, stopped};
 
 /// A trace that is being run.
 pub struct Session {
@@ -38,6 +39,8 @@ pub struct Session {
     tells_changes: bool,
     /// The base entries are the ones that the master came with.
     fresh: bool,
+    /// The calls are to be told.
+    ledger: bool,
     /// The signal handler is reading on.
     reading: bool,
     end: Option<End>,
@@ -71,6 +74,8 @@ pub struct Ran {
     pub counts: Counts,
     /// The program crashed or hung: [`stopped`] says where.
     pub faulted: bool,
+    /// The calls that it made, if they were asked for.
+    pub ledger: Vec<Called>,
 }
 
 /// Runs a trace with a master of its own. `None`: the harness failed; see [`fatal`](crate::fatal).
@@ -93,7 +98,10 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let looks = watch.looks();
     let tells_changes = shall_tell_changes(trace.setup());
     let world = World::new(trace, options.rules.rules(), watch);
-    let session = Session { world, master: 0, looks, tells_changes, fresh: true, reading: false, end: None };
+    let ledger = options.ledger;
+    let session =
+        Session { world, master: 0, looks, tells_changes, fresh: true, ledger, reading: false, end: None };
+    ledger::begin();
     SESSION.set(Box::into_raw(Box::new(session)));
     guard::blocked();
     stopped::forget();
@@ -112,8 +120,9 @@ pub fn conclude(left: Left) -> Option<Ran> {
         _ => Outcome::Survived,
     };
     let counts = session.world.counts();
+    let ledger = if session.ledger { ledger::told() } else { Vec::new() };
     let observed = session.world.into_observer().finish(outcome);
-    Some(Ran { observed, counts, faulted: matches!(left, Left::Crashed | Left::Hung) })
+    Some(Ran { observed, counts, faulted: matches!(left, Left::Crashed | Left::Hung), ledger })
 }
 
 extern "C" fn from_the_start() {

@@ -29,6 +29,7 @@ pub mod guard;
 pub mod heap;
 pub mod hooks;
 pub mod layout;
+pub mod ledger;
 pub mod log;
 pub mod program;
 pub mod sanitizer;

@@ -335,7 +335,7 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
 /// What is told of a run.
 pub fn told(ran: drive::Ran) -> Told {
     let stopped = if ran.faulted { stopped::kept() } else { None };
-    Told { observed: ran.observed, stopped, counts: ran.counts }
+    Told { observed: ran.observed, stopped, counts: ran.counts, ledger: ran.ledger }
 }
 
 /// A refusal that comes from no place in the program.

@@ -179,6 +179,9 @@ pub(super) struct Replay {
     /// Print the whole history, step by step.
     #[arg(long)]
     pub(super) history: bool,
+    /// Print the calls that a real program made: how often each, and what became of it.
+    #[arg(long)]
+    pub(super) ledger: bool,
 }
 
 #[derive(Args, Debug)]

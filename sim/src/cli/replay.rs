@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use treefall_model::verdict::Weight;
+use treefall_world::calls::Fate;
 
 use super::args::Replay;
 use super::output::{Output, count};
@@ -12,7 +13,7 @@ use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
 use crate::scenario::{self, Failure, Scenario};
 use crate::subject::target::{Place, Target};
-use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
+use crate::subject::{Call, Options, Subject, SubjectError, backtrace, build, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize)]
@@ -25,6 +26,18 @@ struct RunObject {
     outcome: String,
     backtrace: Vec<String>,
     digest: String,
+    /// With `--ledger` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Vec<CallObject>>,
+}
+
+/// Calls of one name.
+#[derive(Serialize)]
+struct CallObject {
+    call: &'static str,
+    /// `virtual`, `let through` or `forbidden`.
+    fate: &'static str,
+    times: u32,
 }
 
 #[derive(Serialize)]
@@ -60,7 +73,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         _ => args.targets.clone(),
     };
     let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
-    let mut real = Reals::default();
+    let mut real = Reals { ledger: args.ledger, ..Reals::default() };
     let scenarios_total = scenarios.len();
     let mut summary = ReplaySummary {
         scenarios: scenarios_total,
@@ -168,7 +181,11 @@ fn default_targets(scenario: &Scenario) -> Vec<Target> {
 
 /// The real programs that are running already: each is started once.
 #[derive(Default)]
-pub(super) struct Reals(Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>);
+pub(super) struct Reals {
+    running: Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>,
+    /// Their calls are told.
+    ledger: bool,
+}
 
 impl Reals {
     pub(super) fn check(
@@ -180,11 +197,13 @@ impl Reals {
         let Some(place) = target.place() else {
             return check(scenario, target, None, build(target)?.as_mut(), want);
         };
-        if !self.0.iter().any(|(known, ..)| known == target) {
+        if !self.running.iter().any(|(known, ..)| known == target) {
             let release = program::Program::open(&place.path, place.root.as_deref())?.release();
-            self.0.push((target.clone(), build(target)?, release));
+            let mut subject = build(target)?;
+            subject.keep_ledger(self.ledger);
+            self.running.push((target.clone(), subject, release));
         }
-        let known = self.0.iter_mut().find(|(known, ..)| known == target);
+        let known = self.running.iter_mut().find(|(known, ..)| known == target);
         let (_, subject, release) = known.ok_or(SubjectError::NoAnswer)?;
         check(scenario, target, Some(*release), subject.as_mut(), want)
     }
@@ -202,6 +221,12 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         outcome: verdict.outcome.to_string(),
         backtrace: backtrace::texts(&checked.ran.backtrace),
         digest: format!("{:032x}", checked.ran.digest),
+        ledger: args.ledger.then(|| {
+            let calls = checked.ran.ledger.iter();
+            calls
+                .map(|call| CallObject { call: call.name, fate: call.fate.name(), times: call.times })
+                .collect()
+        }),
     });
     if output.is_json() {
         return;
@@ -232,7 +257,25 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
     for (place, frame) in checked.ran.backtrace.iter().enumerate() {
         output.line(format_args!("     {} {frame}", if place == 0 { "backtrace:" } else { "          " }));
     }
+    if args.ledger {
+        show_ledger(&checked.ran.ledger, output);
+    }
     if args.history {
         output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));
+    }
+}
+
+/// The calls by what became of them, then as the list has them.
+fn show_ledger(ledger: &[Call], output: &mut Output) {
+    if ledger.is_empty() {
+        output.line("     a replica makes no calls");
+        return;
+    }
+    for (place, fate) in [Fate::Virtual, Fate::LetThrough, Fate::Forbidden].into_iter().enumerate() {
+        let calls = ledger.iter().filter(|call| call.fate == fate);
+        for (number, call) in calls.enumerate() {
+            let head = if (place, number) == (0, 0) { "calls:" } else { "" };
+            output.line(format_args!("     {head:<6} {:>9} {:<18} {}", call.times, call.name, fate.name()));
+        }
     }
 }

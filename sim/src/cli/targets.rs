@@ -9,7 +9,7 @@ use super::output::Output;
 use super::{CliError, Status, Summary};
 use crate::roots::find_programs;
 use crate::subject::build;
-use crate::subject::program::{Program, find_installed};
+use crate::subject::program::{Imports, Program, find_installed};
 use crate::subject::target::{self, Place, Target};
 
 /// The longest name of a defect or a law, with the space around it.
@@ -29,6 +29,16 @@ struct TargetObject {
     banner: Option<String>,
     allowed: bool,
     why_not: Option<String>,
+    imports: Option<ImportsObject>,
+}
+
+/// What a real program imports: how many names of each fate, and those that end a run or are on no list.
+#[derive(Serialize)]
+struct ImportsObject {
+    virtuals: usize,
+    let_through: usize,
+    forbidden: Vec<String>,
+    unknown: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +72,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
                 banner: None,
                 allowed: true,
                 why_not: None,
+                imports: None,
             });
         }
     }
@@ -91,13 +102,21 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     }
     let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
     for target in each {
-        let Look { banner, release, why_not } = look(&target);
+        let Look { banner, release, why_not, imports } = look(&target);
         summary.real += 1;
         summary.real_allowed += usize::from(why_not.is_none());
         match (&banner, &why_not) {
             (Some(banner), None) => output.line(format_args!("{target}  {banner}: can be driven")),
             (_, Some(why)) => output.line(format_args!("{target}  cannot be driven: {why}")),
             (None, None) => {}
+        }
+        if let Some(ImportsObject { virtuals, let_through, forbidden, unknown }) = &imports {
+            let (forbidden, unlisted) = (forbidden.len(), unknown.len());
+            output.line(format_args!(
+                "    it imports {} functions: {virtuals} virtual, {let_through} let through, {forbidden} forbidden, {}",
+                virtuals + let_through + forbidden + unlisted,
+                if unlisted == 0 { "none unknown".to_owned() } else { format!("unknown: {}", unknown.join(", ")) },
+            ));
         }
         output.object(&TargetObject {
             target: target.to_string(),
@@ -106,6 +125,7 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
             banner,
             allowed: why_not.is_none(),
             why_not,
+            imports,
         });
     }
     Ok(())
@@ -116,17 +136,30 @@ struct Look {
     banner: Option<String>,
     release: Option<String>,
     why_not: Option<String>,
+    imports: Option<ImportsObject>,
 }
 
 fn look(target: &Target) -> Look {
-    let Some(place) = target.place() else { return Look { banner: None, release: None, why_not: None } };
+    let nothing = Look { banner: None, release: None, why_not: None, imports: None };
+    let Some(place) = target.place() else { return nothing };
     match Program::open(&place.path, place.root.as_deref()) {
-        Err(error) => Look { banner: None, release: None, why_not: Some(error.to_string()) },
+        Err(error) => Look { why_not: Some(error.to_string()), ..nothing },
         Ok(program) => Look {
             banner: Some(program.banner().to_owned()),
             release: Some(program.release().to_string()),
             why_not: build(target).err().map(|error| error.to_string()),
+            imports: Some(imports(program.imports(target.kind()))),
         },
+    }
+}
+
+fn imports(imports: Imports<'_>) -> ImportsObject {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    ImportsObject {
+        virtuals: imports.virtuals.len(),
+        let_through: imports.let_through.len(),
+        forbidden: owned(imports.forbidden),
+        unknown: owned(imports.unknown),
     }
 }
 

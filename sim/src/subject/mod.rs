@@ -17,6 +17,8 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 use treefall_world::Counts;
+use treefall_world::calls::{self, Fate};
+use treefall_world::wire::Called;
 
 use crate::generator;
 use backtrace::Frame;
@@ -40,18 +42,41 @@ pub struct Ran {
     pub first_use: Option<u64>,
     /// Who called whom when a real program crashed or hung, innermost first. No part of any comparison.
     pub backtrace: Vec<Frame>,
+    /// The calls that a real program made, where that was wanted, in the order of the list of [`calls`]. No part of
+    /// any comparison.
+    pub ledger: Vec<Call>,
+}
+
+/// A call that a real program made out of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// Its name.
+    pub name: &'static str,
+    /// What became of it.
+    pub fate: Fate,
+    /// How often it was made, once at least.
+    pub times: u32,
 }
 
 impl PartialEq for Ran {
     fn eq(&self, other: &Self) -> bool {
         let shown = |ran: &Self| {
-            let Self { digest, digest_at_break, counts, first_use, backtrace: _, .. } = *ran;
+            let Self { digest, digest_at_break, counts, first_use, backtrace: _, ledger: _, .. } = *ran;
             (digest, digest_at_break, counts, first_use)
         };
         shown(self) == shown(other)
             && self.verdict == other.verdict
             && self.records == other.records
             && self.marks == other.marks
+    }
+}
+
+impl Call {
+    /// As the library of a subject of this kind counted it.
+    pub(crate) fn of(called: Called, kind: SubjectKind) -> Option<Self> {
+        let (name, row) = calls::counted(usize::from(called.call))?;
+        let fate = if kind == SubjectKind::Daemon { row.daemon } else { row.engine };
+        Some(Self { name, fate, times: called.times })
     }
 }
 
@@ -75,6 +100,9 @@ pub trait Subject: Send {
     fn drawn(&self, seed: u64, number: u64) -> Trace {
         self.fitted(generator::generate(seed, number))
     }
+
+    /// From now on the calls that it makes are told, or not. Only a real program makes any.
+    fn keep_ledger(&mut self, _on: bool) {}
 
     /// Runs the traces, each for itself; the results are in their order.
     ///

@@ -12,7 +12,9 @@ pub use refusal::{Hidden, ProgramError};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::Release;
+use treefall_world::calls::{self, Fate};
 use treefall_world::wire::{Image, Symbols};
 
 pub(crate) use file::Functions;
@@ -52,6 +54,20 @@ const LIBRARY_FOLDERS: [&str; 6] = [
     "usr/lib",
 ];
 
+/// What a program imports, by what becomes of a call; each in the order of the names.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Imports<'p> {
+    /// The world answers these.
+    pub virtuals: Vec<&'p str>,
+    /// These go on to the real one.
+    pub let_through: Vec<&'p str>,
+    /// These end a run with their name.
+    pub forbidden: Vec<&'p str>,
+    /// These are on no list: nobody has thought of what becomes of them. The system calls that they make meet the
+    /// kernel's filter.
+    pub unknown: Vec<&'p str>,
+}
+
 /// A keepalived that was found fit to be looked at.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -64,6 +80,7 @@ pub struct Program {
     symbols: Symbols,
     image: Image,
     hidden: Hidden,
+    imports: Vec<String>,
     /// Its loader, for a program that the kernel starts with other rights than the caller's.
     privileged: Option<PathBuf>,
 }
@@ -99,6 +116,7 @@ impl Program {
             offsets: ENGINE_SYMBOLS.map(|name| table.get(name).map(|place| place.start)),
             symbols: Symbols::find(value),
             image: file::read_image(&parsed, value("main")),
+            imports: file::imports(&parsed),
             hidden: table.why_missing(&missing_in(&table)),
             privileged: file::privileged_loader(&parsed, &path).filter(|_| root.is_none()),
             functions: table.into_functions(),
@@ -145,6 +163,24 @@ impl Program {
             return Err(ProgramError::NoSymbols { path, banner, missing, why: self.hidden });
         }
         Ok(self.offsets.map(Option::unwrap_or_default))
+    }
+
+    /// What it imports, and what would become of each call.
+    #[must_use]
+    pub fn imports(&self, kind: SubjectKind) -> Imports<'_> {
+        let mut imports = Imports::default();
+        for name in &self.imports {
+            let fate = calls::find(name)
+                .map(|row| if kind == SubjectKind::Daemon { row.daemon } else { row.engine });
+            let place = match fate {
+                Some(Fate::Virtual) => &mut imports.virtuals,
+                Some(Fate::LetThrough) => &mut imports.let_through,
+                Some(Fate::Forbidden) => &mut imports.forbidden,
+                None => &mut imports.unknown,
+            };
+            place.push(name);
+        }
+        imports
     }
 
     /// What the library inside the program needs to know of the file; to be asked for when nothing of

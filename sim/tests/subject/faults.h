@@ -137,7 +137,7 @@ INLINED void misbehave_in_a_run(struct master *m)
         poll(NULL, 0, -1);
         break;
     case BLOCK_PAUSE:
-        pause();
+        syscall(SYS_pause);
         break;
     case FORK_FOR_EVER:
         while (forever)
@@ -178,7 +178,7 @@ INLINED void misbehave_in_a_run(struct master *m)
         m->over = 1;
         break;
     case STOP:
-        raise(SIGSTOP);
+        pthread_kill(pthread_self(), SIGSTOP);
         break;
     case TERMINATE_ITSELF:
         raise(SIGTERM);

@@ -12,6 +12,8 @@
 //!
 //! All events are told to the world's [`Observer`], in the order in which they happen, by the world alone.
 //!
+//! Beside it: [`calls`] (what becomes of each call of a real program), [`wire`] (how the library in one is spoken to).
+//!
 //! Inside: [`kernel`] (what wakes the loop, and when), `children` and `pids` (processes), `slots` (finding them
 //! fast); `layer` (scripts and what a handler has still to do), `track`, `misc`, `reload`, `shutdown` (what each
 //! handler does); [`whole`](World::reload_begins) (a daemon that brings its own script layer). Rules, not releases,
@@ -22,6 +24,7 @@
 
 extern crate alloc;
 
+pub mod calls;
 mod children;
 pub mod kernel;
 mod layer;

@@ -138,7 +138,7 @@ macro_rules! wire_by_place {
 // Below the macros, which it uses.
 mod answer;
 
-pub use answer::{Facts, RESULTS, Refusal, Reply, Stopped, Told};
+pub use answer::{Called, Facts, RESULTS, Refusal, Reply, Stopped, Told};
 
 wire_newtype! { ConfigId Generation ScriptId StartNo }
 wire_struct!(ScriptRef { generation, script });
@@ -420,8 +420,10 @@ pub struct Options {
     pub rules: RulesAs,
     /// What is watched while it runs.
     pub watch: observe::Options,
+    /// Whether the calls that the program makes are told.
+    pub ledger: bool,
 }
-wire_struct!(Options { rules, watch });
+wire_struct!(Options { rules, watch, ledger });
 type WatchOptions = observe::Options;
 wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep });
 

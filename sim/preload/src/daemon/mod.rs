@@ -238,31 +238,6 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
     Some(said.kind.of(script))
 }
 
-/// Whether a call that the engine would not let through is harmless in a daemon: it reaches nothing but the
-/// namespaces and the folder that the daemon was given.
-pub fn lets_through(name: &str) -> bool {
-    const LET_THROUGH: [&str; 17] = [
-        "socket",
-        "connect",
-        "bind",
-        "send",
-        "sendto",
-        "sendmsg",
-        "recv",
-        "recvfrom",
-        "recvmsg",
-        "eventfd",
-        "inotify_init1",
-        "pipe",
-        "pipe2",
-        "openat",
-        "creat",
-        "unlink",
-        "rename",
-    ];
-    LET_THROUGH.contains(&name)
-}
-
 /// The daemon's process ends by itself.
 pub fn exits(code: i32) -> ! {
     settle_all();

@@ -1,4 +1,5 @@
-//! Calls that a driven program has no business to make: each ends the run with its name.
+//! Calls that a driven program has no business to make: each ends the run with its name, or goes on where the list
+//! ([`calls`]) says that it is a part of a daemon's work.
 //!
 //! Always: outside of a taken-over process each goes on to the real one with all its registers untouched,
 //! however many arguments it has.
@@ -7,19 +8,22 @@ use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::sync::atomic::AtomicUsize;
 
-use crate::daemon;
+use treefall_world::calls::{self, Fate};
+
 use crate::fatal::fatal;
 use crate::hooks::next;
+use crate::ledger;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
 use crate::stopped::{self, Registers};
 
 /// A call in a taken-over process: goes on where it is a daemon's and harmless there, else ends the run.
-unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize) {
+unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize, call: usize) {
     // SAFETY: the stubs hand over a constant text.
     let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
-    match mode() {
-        Mode::Daemon | Mode::Script if daemon::lets_through(name) => return,
-        _ => {}
+    ledger::count(call);
+    let fate = calls::counted(call).map(|(_, row)| row.daemon);
+    if matches!(mode(), Mode::Daemon | Mode::Script) && fate == Some(Fate::LetThrough) {
+        return;
     }
     // SAFETY: the stubs hand over the registers that they were called with.
     stopped::keep(unsafe { Registers::of_caller(stack, base) });
@@ -76,6 +80,7 @@ macro_rules! forbidden {
                 "mov rsi, rsp",
                 "add rsi, 56",
                 "mov rdx, rbp",
+                "mov ecx, {call}",
                 "call {admit}",
                 "pop r9",
                 "pop r8",
@@ -110,6 +115,7 @@ macro_rules! forbidden {
                 slot = sym SLOT,
                 name = sym NAME,
                 native = const NATIVE_MAX,
+                call = const calls::number(stringify!($name)),
                 admit = sym admit,
                 resolve = sym resolve,
             )
@@ -123,4 +129,6 @@ forbidden! {
     clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
     socket connect bind send sendto sendmsg recv recvfrom recvmsg
     eventfd inotify_init1 pipe pipe2 openat creat unlink rename
+    clone raise pause sigsuspend sem_wait sem_timedwait pthread_cond_wait
+    mount umount umount2 setns unshare sched_setaffinity
 }

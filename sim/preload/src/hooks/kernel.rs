@@ -13,6 +13,7 @@ use treefall_world::wire::Clocks;
 use super::fail;
 use super::next::next;
 use crate::fatal::fatal;
+use crate::ledger::{self, number};
 use crate::single::{Mode, Single, has_world, mode};
 use crate::{calibrate, daemon, drive, guard, log};
 
@@ -58,11 +59,13 @@ pub fn reset() {
     REGISTERED.set(Registered { timer: None, signals: None });
 }
 
-/// Whether the call goes straight on.
-fn off() -> bool {
+/// Whether the call of this number goes straight on.
+#[inline]
+fn off(call: usize) -> bool {
     if matches!(mode(), Mode::Off | Mode::Parent | Mode::Script) {
         return true;
     }
+    ledger::count(call);
     guard::progress();
     if mode() == Mode::Daemon {
         daemon::name_start();
@@ -70,19 +73,24 @@ fn off() -> bool {
     false
 }
 
-/// Whether a call with this descriptor goes straight on: a daemon has real ones beside the virtual.
-fn is_real(fd: i32) -> bool {
-    off() || mode() == Mode::Daemon && !(TIMER_FD..=EPOLL_FD).contains(&fd)
+/// Whether a call with this descriptor goes straight on: a daemon has real ones beside the virtual. It is counted as
+/// the one or the other.
+#[inline]
+fn is_real(fd: i32, call: usize, real: usize) -> bool {
+    let is_real = mode() == Mode::Daemon && !(TIMER_FD..=EPOLL_FD).contains(&fd);
+    off(if is_real { real } else { call }) || is_real
 }
 
 /// Whether a log line goes straight on: one of a daemon's never does.
-fn log_is_off() -> bool {
-    !matches!(mode(), Mode::Parent | Mode::Script) && off()
+fn log_is_off(call: usize) -> bool {
+    !matches!(mode(), Mode::Parent | Mode::Script) && off(call)
 }
 
 /// Whether a call that asks what time it is goes straight on: a daemon's clock never does.
-fn clock_is_off() -> bool {
+#[inline]
+fn clock_is_off(call: usize) -> bool {
     if mode() != Mode::Off {
+        ledger::count(call);
         guard::progress();
     }
     mode() == Mode::Off
@@ -104,7 +112,7 @@ fn clock() -> u64 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
-    if clock_is_off() {
+    if clock_is_off(number!("clock_gettime")) {
         return next!(clock_gettime(clock_id, time) as fn(i32, *mut i64) -> i32);
     }
     let real = matches!(clock_id, CLOCK_REALTIME | CLOCK_REALTIME_COARSE);
@@ -131,7 +139,7 @@ fn calm_clock() -> u64 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
-    if clock_is_off() {
+    if clock_is_off(number!("gettimeofday")) {
         return next!(gettimeofday(time, zone) as fn(*mut i64, *mut u8) -> i32);
     }
     let micros = calm_clock();
@@ -147,7 +155,7 @@ pub unsafe extern "C" fn gettimeofday(time: *mut i64, zone: *mut u8) -> i32 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn time(result: *mut i64) -> i64 {
-    if clock_is_off() {
+    if clock_is_off(number!("time")) {
         return next!(time(result) as fn(*mut i64) -> i64);
     }
     let seconds = real_start() + (calm_clock() / 1_000_000) as i64;
@@ -162,14 +170,14 @@ pub unsafe extern "C" fn time(result: *mut i64) -> i64 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn epoll_create(size: i32) -> i32 {
-    if off() { next!(epoll_create(size) as fn(i32) -> i32) } else { EPOLL_FD }
+    if off(number!("epoll_create")) { next!(epoll_create(size) as fn(i32) -> i32) } else { EPOLL_FD }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn epoll_create1(flags: i32) -> i32 {
-    if off() { next!(epoll_create1(flags) as fn(i32) -> i32) } else { EPOLL_FD }
+    if off(number!("epoll_create1")) { next!(epoll_create1(flags) as fn(i32) -> i32) } else { EPOLL_FD }
 }
 
 /// # Safety
@@ -177,7 +185,7 @@ pub unsafe extern "C" fn epoll_create1(flags: i32) -> i32 {
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *const u8) -> i32 {
     const DELETE: i32 = 2;
-    if off() {
+    if off(number!("epoll_ctl")) {
         return next!(epoll_ctl(epoll, operation, fd, event) as fn(i32, i32, i32, *const u8) -> i32);
     }
     // SAFETY: the caller's packed record: what to wait for, then eight bytes of its own.
@@ -202,7 +210,7 @@ pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *
 pub unsafe extern "C" fn epoll_wait(epoll: i32, events: *mut u8, most: i32, timeout: i32) -> i32 {
     const READABLE: u32 = 1;
     const EVENT_BYTES: usize = 12;
-    if off() {
+    if off(number!("epoll_wait")) {
         return next!(epoll_wait(epoll, events, most, timeout) as fn(i32, *mut u8, i32, i32) -> i32);
     }
     let ready = match mode() {
@@ -232,14 +240,18 @@ pub unsafe extern "C" fn epoll_wait(epoll: i32, events: *mut u8, most: i32, time
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn timerfd_create(clock_id: i32, flags: i32) -> i32 {
-    if off() { next!(timerfd_create(clock_id, flags) as fn(i32, i32) -> i32) } else { TIMER_FD }
+    if off(number!("timerfd_create")) {
+        next!(timerfd_create(clock_id, flags) as fn(i32, i32) -> i32)
+    } else {
+        TIMER_FD
+    }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, old: *mut i64) -> i32 {
-    if off() {
+    if off(number!("timerfd_settime")) {
         return next!(timerfd_settime(fd, flags, new, old) as fn(i32, i32, *const i64, *mut i64) -> i32);
     }
     if flags != 0 {
@@ -268,7 +280,11 @@ pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, o
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn signalfd(fd: i32, mask: *const u64, flags: i32) -> i32 {
-    if off() { next!(signalfd(fd, mask, flags) as fn(i32, *const u64, i32) -> i32) } else { SIGNAL_FD }
+    if off(number!("signalfd")) {
+        next!(signalfd(fd, mask, flags) as fn(i32, *const u64, i32) -> i32)
+    } else {
+        SIGNAL_FD
+    }
 }
 
 /// # Safety
@@ -276,7 +292,7 @@ pub unsafe extern "C" fn signalfd(fd: i32, mask: *const u64, flags: i32) -> i32 
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
     const SIGINFO_BYTES: usize = 128;
-    if is_real(fd) {
+    if is_real(fd, number!("read"), number!("read (real)")) {
         return next!(read(fd, buffer, bytes) as fn(i32, *mut u8, usize) -> isize);
     }
     match fd {
@@ -315,21 +331,33 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn close(fd: i32) -> i32 {
-    if is_real(fd) { next!(close(fd) as fn(i32) -> i32) } else { 0 }
+    if is_real(fd, number!("close"), number!("close (real)")) {
+        next!(close(fd) as fn(i32) -> i32)
+    } else {
+        0
+    }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fcntl(fd: i32, command: i32, argument: usize) -> i32 {
-    if is_real(fd) { next!(fcntl(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+    if is_real(fd, number!("fcntl"), number!("fcntl (real)")) {
+        next!(fcntl(fd, command, argument) as fn(i32, i32, usize) -> i32)
+    } else {
+        0
+    }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 {
-    if is_real(fd) { next!(fcntl64(fd, command, argument) as fn(i32, i32, usize) -> i32) } else { 0 }
+    if is_real(fd, number!("fcntl64"), number!("fcntl64 (real)")) {
+        next!(fcntl64(fd, command, argument) as fn(i32, i32, usize) -> i32)
+    } else {
+        0
+    }
 }
 
 /// # Safety
@@ -337,7 +365,7 @@ pub unsafe extern "C" fn fcntl64(fd: i32, command: i32, argument: usize) -> i32 
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32 {
     const NO_HANG: i32 = 1;
-    if off() {
+    if off(number!("waitpid")) {
         return next!(waitpid(pid, status, options) as fn(i32, *mut i32, i32) -> i32);
     }
     if pid != -1 || options & NO_HANG == 0 {
@@ -361,7 +389,7 @@ pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i3
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
-    if off() {
+    if off(number!("kill")) {
         return next!(kill(pid, signal) as fn(i32, i32) -> i32);
     }
     if mode() == Mode::Calibrate {
@@ -391,7 +419,7 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
-    if off() {
+    if off(number!("getpgid")) {
         return next!(getpgid(pid) as fn(i32) -> i32);
     }
     if mode() == Mode::Calibrate {
@@ -405,7 +433,7 @@ pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn sigaction(signal: i32, new: *const u8, old: *mut u8) -> i32 {
     const ACTION_BYTES: usize = 152;
-    if off() {
+    if off(number!("sigaction")) {
         return next!(sigaction(signal, new, old) as fn(i32, *const u8, *mut u8) -> i32);
     }
     if !old.is_null() {
@@ -427,7 +455,7 @@ fn no_mask(old: *mut u64) -> i32 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn sigprocmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
-    if off() {
+    if off(number!("sigprocmask")) {
         next!(sigprocmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32)
     } else {
         no_mask(old)
@@ -438,7 +466,7 @@ pub unsafe extern "C" fn sigprocmask(how: i32, new: *const u64, old: *mut u64) -
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_sigmask(how: i32, new: *const u64, old: *mut u64) -> i32 {
-    if off() {
+    if off(number!("pthread_sigmask")) {
         next!(pthread_sigmask(how, new, old) as fn(i32, *const u64, *mut u64) -> i32)
     } else {
         no_mask(old)
@@ -449,7 +477,7 @@ pub unsafe extern "C" fn pthread_sigmask(how: i32, new: *const u64, old: *mut u6
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn __vsyslog_chk(priority: i32, flag: i32, format: *const u8, arguments: *mut u8) {
-    if log_is_off() {
+    if log_is_off(number!("__vsyslog_chk")) {
         return next!(__vsyslog_chk(priority, flag, format, arguments) as fn(i32, i32, *const u8, *mut u8));
     }
     // SAFETY: the caller's own format and arguments.
@@ -460,7 +488,7 @@ pub unsafe extern "C" fn __vsyslog_chk(priority: i32, flag: i32, format: *const 
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn vsyslog(priority: i32, format: *const u8, arguments: *mut u8) {
-    if log_is_off() {
+    if log_is_off(number!("vsyslog")) {
         return next!(vsyslog(priority, format, arguments) as fn(i32, *const u8, *mut u8));
     }
     // SAFETY: the caller's own format and arguments.
@@ -471,14 +499,14 @@ pub unsafe extern "C" fn vsyslog(priority: i32, format: *const u8, arguments: *m
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn random() -> i64 {
-    if off() { next!(random() as fn() -> i64) } else { 4 }
+    if off(number!("random")) { next!(random() as fn() -> i64) } else { 4 }
 }
 
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn srandom(seed: u32) {
-    if !off() {
+    if !off(number!("srandom")) {
         return;
     }
     next!(srandom(seed) as fn(u32));

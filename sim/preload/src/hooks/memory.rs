@@ -4,6 +4,7 @@
 
 use core::ptr::{NonNull, null_mut};
 
+use crate::ledger::{self, number};
 use crate::single::{Mode, mode};
 use crate::{guard, heap};
 
@@ -34,6 +35,7 @@ pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_malloc(size) };
     }
+    ledger::count(number!("malloc"));
     allocate(size)
 }
 
@@ -45,6 +47,7 @@ pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         // SAFETY: the caller's own arguments.
         return unsafe { __libc_calloc(count, size) };
     }
+    ledger::count(number!("calloc"));
     count.checked_mul(size).map_or(null_mut(), allocate)
 }
 
@@ -56,6 +59,7 @@ pub unsafe extern "C" fn free(block: *mut u8) {
         && !is_native()
         && heap::holds(block as usize)
     {
+        ledger::count(number!("free"));
         heap::release(ours);
         return;
     }
@@ -69,11 +73,13 @@ pub unsafe extern "C" fn free(block: *mut u8) {
 pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
     let Some(ours) = NonNull::new(block).filter(|_| !is_native() && heap::holds(block as usize)) else {
         if block.is_null() && !is_native() {
+            ledger::count(number!("realloc"));
             return allocate(size);
         }
         // SAFETY: the caller's own arguments, not ours.
         return unsafe { __libc_realloc(block, size) };
     };
+    ledger::count(number!("realloc"));
     let kept = heap::bytes_of(ours).min(size);
     let larger = allocate(size);
     // SAFETY: two blocks that do not overlap, each at least this long.

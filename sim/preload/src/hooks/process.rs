@@ -10,13 +10,17 @@ use super::next::next;
 use crate::daemon;
 use crate::fatal::fatal;
 use crate::guard;
+use crate::ledger::{self, number};
 use crate::single::{Mode, mode};
 
 /// Whether the call goes straight on. What is left is the daemon's: the engine's programs make no such call.
-fn off(name: &str) -> bool {
+fn off(call: usize, name: &str) -> bool {
     match mode() {
         Mode::Off | Mode::Parent => true,
-        Mode::Daemon | Mode::Script => false,
+        Mode::Daemon | Mode::Script => {
+            ledger::count(call);
+            false
+        }
         Mode::Calibrate | Mode::Run => {
             fatal(format_args!("the program called {name}, which the engine does not let through"))
         }
@@ -27,6 +31,7 @@ fn off(name: &str) -> bool {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fork() -> i32 {
+    ledger::count(number!("fork"));
     if mode() == Mode::Off { next!(fork() as fn() -> i32) } else { daemon::fork() }
 }
 
@@ -38,6 +43,7 @@ pub unsafe extern "C" fn execve(
     words: *const *const c_char,
     environment: *const *const c_char,
 ) -> i32 {
+    ledger::count(number!("execve"));
     // SAFETY: the caller's own list.
     unsafe { daemon::admits_exec(words) };
     next!(execve(path, words, environment)
@@ -48,6 +54,7 @@ pub unsafe extern "C" fn execve(
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn execv(path: *const c_char, words: *const *const c_char) -> i32 {
+    ledger::count(number!("execv"));
     // SAFETY: the caller's own list.
     unsafe { daemon::admits_exec(words) };
     next!(execv(path, words) as fn(*const c_char, *const *const c_char) -> i32)
@@ -57,6 +64,7 @@ pub unsafe extern "C" fn execv(path: *const c_char, words: *const *const c_char)
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn execvp(path: *const c_char, words: *const *const c_char) -> i32 {
+    ledger::count(number!("execvp"));
     // SAFETY: the caller's own list.
     unsafe { daemon::admits_exec(words) };
     next!(execvp(path, words) as fn(*const c_char, *const *const c_char) -> i32)
@@ -68,6 +76,7 @@ macro_rules! leaves {
         /// As libc's.
         #[cfg_attr(panic = "abort", unsafe(no_mangle))]
         pub unsafe extern "C" fn $name(code: i32) {
+            ledger::count(number!(stringify!($name)));
             daemon::leave(code);
             next!($name(code) as fn(i32));
         }
@@ -82,7 +91,7 @@ macro_rules! nothing_done {
         /// As libc's.
         #[cfg_attr(panic = "abort", unsafe(no_mangle))]
         pub unsafe extern "C" fn $name($($value: usize),*) -> i32 {
-            if off(stringify!($name)) { next!($name($($value),*) as fn($(nothing_done!(@ $value)),*) -> i32) } else { 0 }
+            if off(number!(stringify!($name)), stringify!($name)) { next!($name($($value),*) as fn($(nothing_done!(@ $value)),*) -> i32) } else { 0 }
         }
     )* };
     (@ $value:ident) => { usize };
@@ -118,6 +127,7 @@ pub unsafe extern "C" fn magic_open(flags: i32) -> *mut u8 {
     if mode() == Mode::Off {
         return next!(magic_open(flags) as fn(i32) -> *mut u8);
     }
+    ledger::count(number!("magic_open"));
     fail(12);
     core::ptr::null_mut()
 }
@@ -129,7 +139,7 @@ pub unsafe extern "C" fn magic_open(flags: i32) -> *mut u8 {
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn popen(command: *const c_char, kind: *const c_char) -> *mut u8 {
-    if off("popen") {
+    if off(number!("popen"), "popen") {
         return next!(popen(command, kind) as fn(*const c_char, *const c_char) -> *mut u8);
     }
     let (path, kind) = (c"/dev/null".as_ptr(), c"r".as_ptr());
@@ -140,6 +150,7 @@ pub unsafe extern "C" fn popen(command: *const c_char, kind: *const c_char) -> *
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn memfd_create(name: *const c_char, flags: u32) -> i32 {
+    ledger::count(number!("memfd_create"));
     let fd = next!(memfd_create(name, flags) as fn(*const c_char, u32) -> i32);
     if mode() == Mode::Parent {
         daemon::keeps_copy(fd);
@@ -179,6 +190,7 @@ macro_rules! of_path {
         /// As libc's.
         #[cfg_attr(panic = "abort", unsafe(no_mangle))]
         pub unsafe extern "C" fn $name(path: *const c_char, $($value: $type),*) -> $result {
+            ledger::count(number!(stringify!($name)));
             guard::progress();
             // SAFETY: the caller's own path.
             let other = unsafe { Path::of(path) };

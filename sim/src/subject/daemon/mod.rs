@@ -19,6 +19,7 @@ pub use own::{Own, OwnError};
 pub use subject::DaemonSubject;
 
 use treefall_model::codec;
+use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
@@ -82,6 +83,7 @@ pub struct Daemon {
     process: Process,
     teller: Teller,
     own: Option<Own>,
+    ledger: bool,
 }
 
 impl Daemon {
@@ -109,14 +111,14 @@ impl Daemon {
         process
             .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
             .map_err(unshared)?;
-        let mut teller = Teller::new(program);
+        let mut teller = Teller::new(program, SubjectKind::Daemon);
         match process.answer().map_err(unshared)? {
             Reply::Ready(_) => {}
             Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
         }
         match process.answer_in_time()? {
-            Reply::Serving => Ok(Self { process, teller, own: None }),
+            Reply::Serving => Ok(Self { process, teller, own: None, ledger: false }),
             Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
             Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
         }
@@ -133,6 +135,11 @@ impl Daemon {
         self.own.as_ref()
     }
 
+    /// From now on the calls that the program makes are told, or not.
+    pub fn keep_ledger(&mut self, on: bool) {
+        self.ledger = on;
+    }
+
     /// Plays the traces, each in a process of its own; what follows the script layer goes by `rules`.
     ///
     /// # Errors
@@ -144,7 +151,7 @@ impl Daemon {
         rules: &RulesAs,
         watch: Options,
     ) -> Result<Vec<Ran>, DaemonError> {
-        let options = wire::Options { rules: rules.clone(), watch };
+        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger };
         let staged = traces.iter().map(|trace| {
             let configs = match &self.own {
                 Some(own) => own.texts(trace, rules.rules())?,

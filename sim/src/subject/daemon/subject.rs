@@ -64,6 +64,10 @@ impl Subject for DaemonSubject {
         }
     }
 
+    fn keep_ledger(&mut self, on: bool) {
+        self.daemon.keep_ledger(on);
+    }
+
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
         Ok(self.daemon.run(traces, &self.rules, options)?)
     }

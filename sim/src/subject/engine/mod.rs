@@ -18,6 +18,7 @@ pub use subject::EngineSubject;
 use std::path::PathBuf;
 
 use treefall_model::codec;
+use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_world::wire::{self, Facts, Reply, Request, RulesAs};
 
@@ -32,6 +33,7 @@ pub struct Engine {
     process: Process,
     facts: Facts,
     teller: Teller,
+    ledger: bool,
 }
 
 /// Why the engine cannot run a program, or cannot go on.
@@ -142,9 +144,9 @@ impl Engine {
         let asked =
             process.ask(&Request::Calibrate { symbols: program.symbols(), clocks: conditions.clocks });
         let answered = asked.and_then(|()| process.answer()).map_err(|error| error.before_an_answer(program));
-        let mut teller = Teller::new(program);
+        let mut teller = Teller::new(program, SubjectKind::Engine);
         match answered? {
-            Reply::Ready(facts) => Ok(Self { process, facts, teller }),
+            Reply::Ready(facts) => Ok(Self { process, facts, teller, ledger: false }),
             Reply::Refused(refusal) => Err(teller.refused(&process, refusal)),
             Reply::Results(_) | Reply::Serving => Err(EngineError::Garbled),
         }
@@ -154,6 +156,11 @@ impl Engine {
     #[must_use]
     pub fn program(&self) -> &Program {
         self.teller.program()
+    }
+
+    /// From now on the calls that the program makes are told, or not.
+    pub fn keep_ledger(&mut self, on: bool) {
+        self.ledger = on;
     }
 
     /// What the calibration found.
@@ -173,7 +180,7 @@ impl Engine {
         watch: Options,
     ) -> Result<Vec<Ran>, EngineError> {
         let encoded = traces.iter().map(codec::encode).collect();
-        let options = wire::Options { rules: rules.clone(), watch };
+        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger };
         self.process.ask(&Request::Batch { options, traces: encoded })?;
         let mut ran = Vec::with_capacity(traces.len());
         while ran.len() < traces.len() {

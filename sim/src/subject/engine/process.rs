@@ -290,3 +290,29 @@ fn memory_file(name: &str, content: &[u8]) -> std::io::Result<std::fs::File> {
     file.write_all(content)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use object::read::elf::ElfFile64;
+    use object::{Object as _, ObjectSymbol as _};
+    use treefall_world::calls::ROWS;
+
+    use super::*;
+
+    #[test]
+    fn the_library_stands_before_what_the_list_says_and_nothing_else() {
+        if LIBRARY.is_empty() {
+            // Not a machine that it is built for.
+            return;
+        }
+        let parsed: ElfFile64<'_> = ElfFile64::parse(LIBRARY).unwrap();
+        let exported = parsed.dynamic_symbols().filter(|symbol| symbol.is_definition());
+        let exported: BTreeSet<_> = exported.map(|symbol| symbol.name().unwrap()).collect();
+        let counted = ROWS.iter().filter(|row| row.counted).flat_map(|row| row.names.iter().copied());
+        // A real descriptor's calls have names of their own on the list.
+        let listed: BTreeSet<_> = counted.filter(|name| !name.contains(' ')).collect();
+        assert_eq!(exported, listed);
+    }
+}

@@ -48,6 +48,10 @@ impl Subject for EngineSubject {
         self.rules.rules()
     }
 
+    fn keep_ledger(&mut self, on: bool) {
+        self.engine.keep_ledger(on);
+    }
+
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
         Ok(self.engine.run(traces, &self.rules, options)?)
     }

@@ -2,27 +2,29 @@
 //!
 //! Always: the files of a process are looked into when the first place in it is to be named, and once.
 
+use treefall_model::event::SubjectKind;
 use treefall_model::verdict::Outcome;
 use treefall_world::wire::{Refusal, Stopped, Told};
 
 use super::EngineError;
 use super::process::Process;
 use super::unwind::Unwinder;
-use crate::subject::Ran;
 use crate::subject::backtrace::{Frame, innermost};
 use crate::subject::program::Program;
+use crate::subject::{Call, Ran};
 
 /// Knows the names of one program's places.
 #[derive(Debug)]
 pub(in crate::subject) struct Teller {
     program: Program,
+    kind: SubjectKind,
     unwinder: Option<Unwinder>,
 }
 
 impl Teller {
-    /// Of this program.
-    pub(in crate::subject) fn new(program: &Program) -> Self {
-        Self { program: program.clone(), unwinder: None }
+    /// Of this program, driven as this kind of subject.
+    pub(in crate::subject) fn new(program: &Program, kind: SubjectKind) -> Self {
+        Self { program: program.clone(), kind, unwinder: None }
     }
 
     /// The program.
@@ -32,14 +34,14 @@ impl Teller {
 
     /// Who called whom. The children that run traces are copies of the process: what lies where is the same.
     fn frames(&mut self, process: &Process, stopped: &Stopped) -> Vec<Frame> {
-        let Self { program, unwinder } = self;
+        let Self { program, unwinder, .. } = self;
         let Some(pid) = process.id() else { return Vec::new() };
         unwinder.get_or_insert_with(|| Unwinder::of(pid, program)).frames(program, stopped)
     }
 
     /// A result.
     pub(in crate::subject) fn read(&mut self, process: &Process, told: Told) -> Ran {
-        let Told { mut observed, stopped, counts } = told;
+        let Told { mut observed, stopped, counts, ledger } = told;
         let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
         let hung = matches!(observed.verdict.outcome, Outcome::Hung { .. });
         if let Some(frame) = backtrace.first_mut().filter(|frame| hung && frame.function.is_some()) {
@@ -60,6 +62,7 @@ impl Teller {
             marks: observed.marks,
             first_use: None,
             backtrace,
+            ledger: ledger.into_iter().filter_map(|called| Call::of(called, self.kind)).collect(),
         }
     }
 

@@ -303,6 +303,16 @@ pub(super) fn data_bounds(parsed: &ElfFile64<'_>) -> (u64, u64) {
     (start, ends(writable).max(start))
 }
 
+/// The names that it wants of others, in their order.
+pub(super) fn imports(parsed: &ElfFile64<'_>) -> Vec<String> {
+    let wanted = parsed.dynamic_symbols().filter(|symbol| symbol.is_undefined());
+    let mut names: Vec<String> = wanted.filter_map(|symbol| Some(symbol.name().ok()?.to_owned())).collect();
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// What tells the program from any other when it is in memory.
 pub(super) fn read_image(parsed: &ElfFile64<'_>, main: u64) -> Image {
     let (header, endian) = (parsed.elf_header(), parsed.endian());

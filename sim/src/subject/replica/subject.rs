@@ -69,6 +69,7 @@ pub fn run_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, options: O
 fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
     Ran {
         backtrace: Vec::new(),
+        ledger: Vec::new(),
         verdict: seen.verdict,
         digest: seen.digest,
         digest_at_break: seen.digest_at_break,

@@ -54,8 +54,20 @@ pub struct Told {
     pub stopped: Option<Stopped>,
     /// What happened, counted.
     pub counts: Counts,
+    /// The calls that the program made, where that was asked for.
+    pub ledger: Vec<Called>,
 }
-wire_struct!(Told { observed, stopped, counts });
+wire_struct!(Told { observed, stopped, counts, ledger });
+
+/// A call, and how often it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Called {
+    /// Its number on the list of [`calls`](crate::calls).
+    pub call: u16,
+    /// At least once.
+    pub times: u32,
+}
+wire_struct!(Called { call, times });
 
 /// Why the library does not go on.
 #[derive(Clone, PartialEq, Eq, Debug)]
