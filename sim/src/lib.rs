@@ -17,6 +17,7 @@ pub mod cause;
 pub mod check;
 pub mod cli;
 pub mod doctor;
+pub mod explain;
 pub mod finding;
 pub mod fuzzing;
 pub mod generator;

@@ -20,7 +20,7 @@ fn objects(output: &Output) -> (Vec<Value>, Value) {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     for object in &mut objects {
         if let Some(fields) = object.as_object_mut() {
-            for field in ["elapsed_ms", "scenario", "report"] {
+            for field in ["elapsed_ms", "scenario", "report", "html"] {
                 fields.remove(field);
             }
         }

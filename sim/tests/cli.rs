@@ -275,7 +275,7 @@ fn json_of_every_command() -> Outcome {
     let folder = tempfile::tempdir()?;
     let out = folder.path().display().to_string();
     let file = "scenarios/queued-timeout-and-reload/timer-first.toml";
-    let table: [(&[&str], i32); 11] = [
+    let table: [(&[&str], i32); 12] = [
         (&["targets"], 0),
         (&["hunt", "--target", "replica:2.3.1", "--out", &out], 1),
         (&["hunt", "--target", "replica:mended", "--traces", "50", "--out", &out], 0),
@@ -283,6 +283,7 @@ fn json_of_every_command() -> Outcome {
         (&["matrix", file], 0),
         (&["roots", "fetch", "NOSUCH"], 2),
         (&["shrink", file, "--target", "replica:2.3.1"], 0),
+        (&["report", file, "--target", "replica:2.3.1"], 0),
         (&["fmt", "--check", file], 0),
         (&["doctor", "--target", "replica:2.2.7", "--traces", "20"], 0),
         (&["bench", "--target", "replica:mended", "--scripts", "4", "--wakes", "1000"], 0),

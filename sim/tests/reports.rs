@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use treefall::explain::explain;
 use treefall::finding::work_out_all;
 use treefall::hunt::Find;
 use treefall::model::observe::Options;
-use treefall::report;
+use treefall::report::{self, Report};
 use treefall::scenario;
 use treefall::subject::build;
 use treefall::subject::target::{Target, parse};
@@ -25,8 +26,16 @@ fn report_of(file: &str, target: &str) -> String {
     let broken = verdict.breaks.last().expect("it breaks a law").clone();
     let find = Find { number: 0, trace: scenario.trace, broken, verdict };
     let finding = work_out_all(&mut crew, &|| build(&target), &[find], 1).expect("worked out").remove(0);
-    let history = crew[0].run_one(&finding.trace, Options::COMPARE).expect("a run").records;
-    report::finding(&finding, file, &history, "treefall replay minimal.toml")
+    let explanation = explain(&finding, crew[0].as_mut()).expect("explained");
+    let scenario = scenario::write(&scenario::Scenario::new(file, finding.trace.clone()));
+    report::finding(&Report {
+        finding: &finding,
+        explanation: &explanation,
+        origin: file,
+        replay: "treefall replay minimal.toml",
+        scenario: &scenario,
+        as_it_is: false,
+    })
 }
 
 #[test]

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 
 use treefall::cause::Cause;
+use treefall::explain::explain;
 use treefall::finding::{BUILD_UP_MAX, Finding, ShrunkOn, work_out};
 use treefall::generator::generate;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
-use treefall::report;
+use treefall::report::{self, Report};
 use treefall::shrink::{Limits, Shrunk, Size, is_minimal, shrink};
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::ReplicaName;
@@ -203,6 +204,14 @@ fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which
     let finding = pretended(Rules::mended(), 2);
     assert_eq!((finding.shrunk_on, finding.trace.wakes().len()), (ShrunkOn::RealBecauseReplicaDiffers, 2));
     assert_eq!(finding.cause, Cause::NotInReplica);
-    let text = report::finding(&finding, "trace 0 of seed 1", &[], "treefall replay");
+    let mut subject = Pretender { rules: Rules::mended(), wakes_min: 2 };
+    let text = report::finding(&Report {
+        finding: &finding,
+        explanation: &explain(&finding, &mut subject).expect("a pretender runs"),
+        origin: "trace 0 of seed 1",
+        replay: "treefall replay",
+        scenario: "",
+        as_it_is: false,
+    });
     assert!(text.contains("on the real program: the replica does not show it"), "{text}");
 }

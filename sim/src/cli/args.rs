@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::campaign::Shard;
 use crate::fuzzing::Kind;
+use crate::model::law::Law;
 
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
@@ -61,6 +62,8 @@ pub(super) enum Command {
     Merge(Merge),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),
+    /// Explain a find: as text, as a page, as an issue for upstream, as a regression test.
+    Report(Report),
     /// Bring scenario files into canonical form.
     Fmt(Fmt),
     /// Compare a replica with the real program of its release, trace by trace.
@@ -197,6 +200,37 @@ pub(super) struct Shrink {
     /// Where the result goes [default: standard output].
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall report crash.toml\n  \
+    treefall report crash.toml --target engine:/usr/sbin/keepalived --html crash.html\n  \
+    treefall report crash.toml --issue > issue.md\n  \
+    treefall report crash.toml --rust-test > tests/crash.rs\n  \
+    treefall report reports/                                         an index page of the finds there")]
+pub(super) struct Report {
+    /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// On what it fails [default: what it was found on, or the newest replica that the file says fails].
+    #[arg(long, value_name = "TARGET")]
+    pub(super) target: Option<String>,
+    /// Which law [default: the last that breaks, which is the memory law if one does].
+    #[arg(long, value_name = "LAW", value_parser = parse_law)]
+    pub(super) law: Option<Law>,
+    /// Print the report as text: what is done when no other form is asked for.
+    #[arg(long)]
+    pub(super) text: bool,
+    /// Write the report as one page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Print the text of an issue for upstream.
+    #[arg(long, conflicts_with_all = ["text", "rust_test"])]
+    pub(super) issue: bool,
+    /// Print a regression test in Rust.
+    #[arg(long, conflicts_with = "text")]
+    pub(super) rust_test: bool,
 }
 
 #[derive(Args, Debug)]
@@ -356,6 +390,12 @@ pub(super) enum RootsCommand {
     },
     /// Show what is in the cache.
     List,
+}
+
+/// The name of a law.
+fn parse_law(text: &str) -> Result<Law, String> {
+    let names = || Law::ALL.map(Law::name).join(", ");
+    Law::named(text).ok_or_else(|| format!("no such law; there are {}", names()))
 }
 
 /// `500ms`, `60s`, `10m`, `8h`.

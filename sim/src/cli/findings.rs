@@ -12,10 +12,11 @@ use super::CliError;
 use super::crew;
 use super::output::Output;
 use crate::campaign::{Campaign, CampaignError};
+use crate::explain::explain;
 use crate::finding::{Finding, work_out_all};
 use crate::generator;
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
-use crate::report::{self, Store};
+use crate::report::{self, Report, Store};
 use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
 use crate::subject::target::{Base, ReplicaName, Target};
 use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
@@ -42,7 +43,7 @@ const KEPT_EVERY: Duration = Duration::from_secs(1);
 /// What came of it.
 pub(super) struct Searched {
     pub(super) findings: Vec<Finding>,
-    /// The text of each finding's report.
+    /// The text of each finding's report, as far as it is printed.
     pub(super) reports: Vec<String>,
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
@@ -195,6 +196,9 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
     let keep_one = |finding: &Finding| keep(finding, search.plan.seed, search.store, &target);
     let reports = findings.iter().map(keep_one).collect::<Result<Vec<_>, _>>()?;
+    if !findings.is_empty() {
+        search.store.keep_index()?;
+    }
     output.clear();
     Ok(Searched { findings, reports, tally, elapsed: watch.elapsed() })
 }
@@ -228,7 +232,7 @@ pub(super) fn replay_command(finding: &Finding, scenario: &Path) -> String {
 }
 
 /// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
-/// report's text.
+/// part of the report that is printed.
 pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> Result<String, CliError> {
     let targets = crew::targets(std::slice::from_ref(&finding.target))?;
     let [target] = targets.as_slice() else {
@@ -237,12 +241,22 @@ pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> 
     let origin = Origin { find: &finding.find, seed, target };
     let title = format!("{} on {}", finding.signature(), finding.target);
     let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
-    let path = store.keep_minimal(among, finding.signature(), &scenario::write(&minimal))?;
+    let scenario = scenario::write(&minimal);
+    let path = store.keep_minimal(among, finding.signature(), &scenario)?;
     let from = format!("trace {} of seed {seed}", finding.find.number);
     let mut subject = build(target)?;
-    let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
-    let text = report::finding(finding, &from, &history, &replay_command(finding, &path));
-    store.keep_report(among, finding.signature(), &text)?;
+    let explanation = explain(finding, subject.as_mut())?;
+    let replay = replay_command(finding, &path);
+    let report = Report {
+        finding,
+        explanation: &explanation,
+        origin: &from,
+        replay: &replay,
+        scenario: &scenario,
+        as_it_is: false,
+    };
+    store.keep_report(among, finding.signature(), &report::finding(&report))?;
+    store.keep_page(among, finding.signature(), &report)?;
     for (signature, trace) in &finding.slipped {
         if store.folder(among, *signature).exists() {
             continue;
@@ -252,7 +266,7 @@ pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> 
         let slipped = scenario_of(&title, &origin, trace.clone(), &verdict);
         store.keep_found(among, *signature, &scenario::write(&slipped))?;
     }
-    Ok(text)
+    Ok(report::summary(&report))
 }
 
 /// A finding for machines. The fields are stable.
@@ -278,6 +292,7 @@ pub(super) struct FindingObject {
     digest: String,
     scenario: String,
     report: String,
+    html: String,
 }
 
 impl FindingObject {
@@ -305,6 +320,7 @@ impl FindingObject {
             digest: format!("{:032x}", finding.digest),
             scenario: folder.join("minimal.toml").display().to_string(),
             report: folder.join("report.txt").display().to_string(),
+            html: folder.join("report.html").display().to_string(),
         }
     }
 }

@@ -169,6 +169,8 @@ fn show(
         if !output.is_json() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(text);
+            let folder = store.folder(&finding.target, finding.signature());
+            output.line(format_args!("more of it: {}", folder.join("report.html").display()));
         }
         if finding.cause == Cause::NotKnown {
             let folder = store.folder(&finding.target, finding.signature());

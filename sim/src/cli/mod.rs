@@ -14,6 +14,7 @@ mod matrix;
 mod merge;
 mod output;
 mod replay;
+mod report;
 mod roots;
 mod shrink;
 mod survey;
@@ -153,6 +154,7 @@ pub fn run() -> Status {
         Command::Merge(merge) => merge::run(&merge, &mut output),
         Command::Roots(roots) => roots::run(&roots, &mut output),
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
+        Command::Report(report) => report::run(&report, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
         Command::Conform(conform) => conform::run(&conform, &mut output),
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),

@@ -7,9 +7,10 @@ use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
 use super::replay::refuse_never_started;
 use super::{CliError, Status, Summary, crew, files};
+use crate::explain::explain;
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
-use crate::report::{self, write_whole};
+use crate::report::{self, Report, write_whole};
 use crate::scenario;
 use crate::subject::{Options, build};
 
@@ -60,12 +61,20 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         verdict,
     };
     let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
-    let history = subject.run_one(&finding.trace, Options::COMPARE)?.records;
+    let explanation = explain(&finding, subject.as_mut())?;
     let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };
     let text = scenario::write(&smaller);
     let path = args.output.as_deref().unwrap_or(&args.file);
     let file = args.file.display().to_string();
-    let report = report::finding(&finding, &file, &history, &replay_command(&finding, path));
+    let replay = replay_command(&finding, path);
+    let report = report::finding(&Report {
+        finding: &finding,
+        explanation: &explanation,
+        origin: &file,
+        replay: &replay,
+        scenario: &text,
+        as_it_is: false,
+    });
     if let Some(path) = &args.output {
         write_whole(path, &text).map_err(|error| {
             CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))

@@ -4,12 +4,15 @@
 //! its place and moved there: it is whole or it is not there.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use treefall_model::verdict::Signature;
 
+use super::Report;
+use super::html;
+use super::json::{Card, ReportObject};
 use crate::subject::SubjectError;
 
 /// The trace as it was found.
@@ -18,6 +21,17 @@ pub(super) const FOUND: &str = "found.toml";
 pub(super) const MINIMAL: &str = "minimal.toml";
 /// The report.
 const REPORT: &str = "report.txt";
+/// The report as a page.
+const PAGE: &str = "report.html";
+/// The report for machines.
+const OBJECT: &str = "report.json";
+/// The page of all finds of a folder.
+pub const INDEX: &str = "index.html";
+
+/// Deepest folder below the one of all finds in which a report is looked for.
+const DEPTH_MAX: usize = 3;
+/// Largest `report.json` that is read, in bytes.
+const OBJECT_MAX: u64 = 4 << 20;
 
 /// Finds are for others to read too, a temporary file is not.
 const MODE: u32 = 0o644;
@@ -102,6 +116,87 @@ impl Store {
     ) -> Result<PathBuf, SubjectError> {
         keep(&self.folder(target, signature).join(REPORT), text)
     }
+
+    /// Keeps the report as a page, and for machines.
+    ///
+    /// # Errors
+    /// As [`keep_found`](Self::keep_found).
+    pub fn keep_page(
+        &self,
+        target: &str,
+        signature: Signature,
+        report: &Report<'_>,
+    ) -> Result<(), SubjectError> {
+        let folder = self.folder(target, signature);
+        keep(&folder.join(PAGE), &html::page(report))?;
+        let path = folder.join(OBJECT);
+        let object = serde_json::to_string_pretty(&ReportObject::of(report));
+        let object =
+            object.map_err(|error| SubjectError::Keep { path: path.clone(), source: error.into() })?;
+        keep(&path, &(object + "\n")).map(drop)
+    }
+
+    /// Writes the page of all finds in the folder.
+    ///
+    /// # Errors
+    /// As [`keep_found`](Self::keep_found).
+    pub fn keep_index(&self) -> Result<PathBuf, SubjectError> {
+        let unreadable = |source| SubjectError::Keep { path: self.folder.clone(), source };
+        let cards = cards(&self.folder).map_err(|error| unreadable(error.error))?;
+        keep(&self.folder.join(INDEX), &html::index(&cards))
+    }
+}
+
+/// Why the reports of a folder cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct Unreadable {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// The reports in a folder and below it, in order of their names: where each page is, and what it tells.
+///
+/// # Errors
+/// When a folder cannot be read, or a report is none that this program wrote.
+pub fn cards(folder: &Path) -> Result<Vec<(String, Card)>, Unreadable> {
+    let mut cards = Vec::new();
+    collect(folder, "", 0, &mut cards)?;
+    Ok(cards)
+}
+
+fn collect(
+    folder: &Path,
+    link: &str,
+    depth: usize,
+    cards: &mut Vec<(String, Card)>,
+) -> Result<(), Unreadable> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| Unreadable { path, error }
+    };
+    let entries = fs::read_dir(folder).map_err(failed(folder))?;
+    let names: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
+    let mut names = names.map_err(failed(folder))?;
+    names.sort();
+    for path in names {
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+        if path.is_dir() && depth < DEPTH_MAX {
+            collect(&path, &format!("{link}{name}/"), depth + 1, cards)?;
+        } else if name == OBJECT && folder.join(PAGE).is_file() {
+            let card = read_card(&path).map_err(failed(&path))?;
+            cards.push((format!("{link}{PAGE}"), card));
+        }
+    }
+    Ok(())
+}
+
+fn read_card(path: &Path) -> io::Result<Card> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(OBJECT_MAX).read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
 /// A target or signature as a folder's name.

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use treefall_model::event::Record;
 use treefall_model::release::{Defect, Release};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 
+use super::Report;
+use super::sections;
 use super::timeline::{Length, timeline};
 use super::words::Names;
 use crate::cause::Cause;
+use crate::explain::Explanation;
 use crate::finding::{Finding, ShrunkOn};
 
 /// The find in one sentence: how the program fares, and the defect's own headline where the cause is known.
@@ -28,7 +30,7 @@ pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
 }
 
 /// How a run ended, to follow the program's name.
-pub(super) fn ending(outcome: &Outcome) -> String {
+pub(crate) fn ending(outcome: &Outcome) -> String {
     let place =
         |function: &Option<String>| function.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
     match outcome {
@@ -38,7 +40,7 @@ pub(super) fn ending(outcome: &Outcome) -> String {
     }
 }
 
-fn uncapitalised(sentence: &str) -> String {
+pub(crate) fn uncapitalised(sentence: &str) -> String {
     let mut letters = sentence.chars();
     // A word all in capitals, as SIGTERM, stays as it is.
     match (letters.next(), letters.clone().next()) {
@@ -61,7 +63,7 @@ pub fn cause_line(cause: &Cause) -> String {
     }
 }
 
-fn mended(defect: Defect) -> String {
+pub(crate) fn mended(defect: Defect) -> String {
     let row = defect.row();
     match (row.mended_in, row.mended_by) {
         (Some(release), Some(commit)) => format!("mended in {release} by {commit}"),
@@ -70,10 +72,20 @@ fn mended(defect: Defect) -> String {
     }
 }
 
-/// The whole report. `origin` says where the find comes from, as `trace 3 of seed 1`; `history` is the run of
-/// the smallest trace; `replay` is the command that replays it.
+/// The whole report as plain text.
 #[must_use]
-pub fn finding(finding: &Finding, origin: &str, history: &[Record], replay: &str) -> String {
+pub fn finding(report: &Report<'_>) -> String {
+    let mut text = summary(report);
+    text.push('\n');
+    sections::explained(&mut text, report.explanation);
+    text
+}
+
+/// What comes first in it: what broke, why, and what happened.
+#[must_use]
+pub fn summary(report: &Report<'_>) -> String {
+    let Report { finding, explanation, replay, .. } = *report;
+    let history = explanation.history.as_slice();
     let names = Names::new(&finding.trace).with_pids(history);
     let broken = finding.broken();
     let law = broken.signature.law;
@@ -95,20 +107,54 @@ pub fn finding(finding: &Finding, origin: &str, history: &[Record], replay: &str
     for (place, frame) in finding.backtrace.iter().enumerate() {
         field(if place == 0 { "backtrace" } else { "" }, &frame.to_string());
     }
-    field("found", &found(finding, origin));
+    field("releases", &releases_line(explanation));
+    field("found", &found(report));
     field("confirmed", &confirmed(finding));
     field("replay", replay);
+    if let Some(gdb) = under_gdb(finding, replay) {
+        field("under gdb", &gdb);
+    }
     text.push_str("\nlaws broken, and when (seconds), each where it first was:\n");
     for broken in &finding.verdict.breaks {
         let (at, signature) = (broken.at.to_string(), broken.signature);
         let _ = writeln!(text, "  {at:>12}  {signature}: {}", names.plain(&broken.detail));
     }
     text.push('\n');
+    sections::because(&mut text, &explanation.because);
     text.push_str(&timeline(&finding.trace, history, &finding.verdict, Length::Short));
     text
 }
 
-fn found(finding: &Finding, origin: &str) -> String {
+/// Which releases have it, in one line.
+pub(crate) fn releases_line(explanation: &Explanation) -> String {
+    let releases = &explanation.releases;
+    match (&releases.first_bad, &releases.first_good) {
+        (None, _) => "no replica of a release shows it".to_owned(),
+        (Some(first), Some(good)) => {
+            format!("{} (first bad {first}, first good after the last bad {good})", releases.bad())
+        }
+        (Some(first), None) => format!("{} (first bad {first}, none good after the last)", releases.bad()),
+    }
+}
+
+/// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,
+/// and for a daemon, whose namespaces gdb does not look into.
+pub(crate) fn under_gdb(finding: &Finding, replay: &str) -> Option<String> {
+    let real = finding.target.starts_with("engine:");
+    // Parent and child must both run on, or the child waits for what its parent would tell it.
+    real.then(|| {
+        format!(
+            "gdb -q -ex 'set follow-fork-mode child' -ex 'set detach-on-fork off' -ex 'set schedule-multiple on' \
+             -ex run -ex bt --args {replay}"
+        )
+    })
+}
+
+pub(crate) fn found(report: &Report<'_>) -> String {
+    let Report { finding, origin, as_it_is, .. } = *report;
+    if as_it_is {
+        return format!("{origin}, {}; taken as it is, not shrunk", wakes(&finding.trace));
+    }
     let minimal = if finding.minimal { "minimal" } else { "NOT proved minimal" };
     let on = match finding.shrunk_on {
         ShrunkOn::Itself => "",
@@ -126,7 +172,7 @@ fn wakes(trace: &Trace) -> String {
     }
 }
 
-fn confirmed(finding: &Finding) -> String {
+pub(crate) fn confirmed(finding: &Finding) -> String {
     match finding.confirmed {
         true => format!("by two fresh runs, digest {:032x}", finding.digest),
         false => "NOT: two fresh runs did not agree with it".to_owned(),

@@ -242,7 +242,7 @@ fn bare(word: &str) -> (&str, &str, &str) {
 }
 
 /// The run that the model writes as `0@1#2`.
-fn parse_run(text: &str) -> Option<Run> {
+pub(crate) fn parse_run(text: &str) -> Option<Run> {
     let (script, rest) = text.split_once('@')?;
     let (generation, nth) = rest.split_once('#')?;
     let of = ScriptRef {

@@ -1,0 +1,173 @@
+//! `treefall report`: what a find is, in every form; and the page of a folder of finds.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::args::Report;
+use super::findings::replay_command;
+use super::output::{Output, count};
+use super::replay::refuse_never_started;
+use super::{CliError, Status, Summary, crew, files};
+use crate::explain::explain;
+use crate::finding::{Finding, work_out_as_it_is};
+use crate::hunt::Find;
+use crate::model::law::Law;
+use crate::report::json::ReportObject;
+use crate::report::{self, html, store, write_whole};
+use crate::scenario::Scenario;
+use crate::subject::target::Target;
+use crate::subject::{Options, Subject, build};
+
+#[derive(Serialize)]
+struct ReportSummary {
+    found: bool,
+    /// Where the page was written, if anywhere.
+    html: Option<String>,
+}
+
+#[derive(Serialize)]
+struct IndexSummary {
+    reports: usize,
+    html: String,
+}
+
+pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError> {
+    if args.file.is_dir() {
+        return index(args, output);
+    }
+    let scenario = files::load(&args.file)?;
+    refuse_never_started(&args.file, &scenario)?;
+    let target = target(args, &scenario)?;
+    let mut subject = build(&target)?;
+    let Some(finding) = finding(args, &scenario, &target, subject.as_mut())? else {
+        output.error(&format!(
+            "{} breaks no {} on {target}: there is nothing to report",
+            args.file.display(),
+            wanted(args)
+        ));
+        output.object(&Summary { summary: ReportSummary { found: false, html: None } });
+        return Ok(Status::Failure);
+    };
+    let explanation = explain(&finding, subject.as_mut())?;
+    let origin = origin(args, &scenario);
+    let replay = replay_command(&finding, &args.file);
+    let text = crate::scenario::write(&scenario);
+    let report = report::Report {
+        finding: &finding,
+        explanation: &explanation,
+        origin: &origin,
+        replay: &replay,
+        scenario: &text,
+        as_it_is: true,
+    };
+    let forms = [
+        (args.issue, report::issue as fn(&report::Report<'_>) -> String),
+        (args.rust_test, report::rust_test),
+        (args.text || !(args.issue || args.rust_test || args.html.is_some()), report::finding),
+    ];
+    if !output.is_json() {
+        for (_, form) in forms.iter().filter(|(asked, _)| *asked) {
+            output.line(form(&report).trim_end());
+        }
+    }
+    if let Some(path) = &args.html {
+        write(path, &html::page(&report))?;
+        output.note(format_args!("the page is in {}", path.display()));
+    }
+    output.object(&ReportObject::of(&report));
+    let html = args.html.as_ref().map(|path| path.display().to_string());
+    output.object(&Summary { summary: ReportSummary { found: true, html } });
+    Ok(Status::Good)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    write_whole(path, text).map_err(|error| {
+        CliError::Usage(format!("cannot write {}: {error}; name another file with `--html`", path.display()))
+    })
+}
+
+fn wanted(args: &Report) -> String {
+    args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()))
+}
+
+/// The target that is named; or that the find was found on; or the replica of the newest release that the file says
+/// fails.
+fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
+    let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone());
+    let name = named.or_else(|| {
+        let releases = crate::model::release::Release::ALL.iter().rev();
+        let bad = releases.filter(|release| {
+            scenario.expect.of(**release).is_some_and(|expected| !expected.failures().is_empty())
+        });
+        // The newest of those that break memory, if any does: that is what a file tells of.
+        let memory = |release: &&&crate::model::release::Release| {
+            let weighs = |failure: &crate::scenario::Failure| failure.law().weight();
+            let expected = scenario.expect.of(***release);
+            expected.is_some_and(|it| {
+                it.failures().iter().any(|it| weighs(it) == crate::model::verdict::Weight::Memory)
+            })
+        };
+        let bad: Vec<_> = bad.collect();
+        let newest = bad.iter().find(memory).or(bad.first());
+        newest.map(|release| format!("replica:{release}"))
+    });
+    let Some(name) = name else {
+        return Err(CliError::Usage(format!(
+            "{} expects no failure of any release; name what it fails on: `--target replica:2.3.1`",
+            args.file.display()
+        )));
+    };
+    match crew::targets(std::slice::from_ref(&name))?.as_slice() {
+        [target] => Ok(target.clone()),
+        _ => Err(CliError::Usage("report takes one target; `replica:all` names several".to_owned())),
+    }
+}
+
+/// The find that the scenario is on the target, as it is; `None`: it breaks no such law.
+fn finding(
+    args: &Report,
+    scenario: &Scenario,
+    target: &Target,
+    subject: &mut dyn Subject,
+) -> Result<Option<Finding>, CliError> {
+    let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
+    // A memory break is the last there is, and what most people came for.
+    let asked = |law: Law| args.law.is_none_or(|asked| asked == law);
+    let Some(broken) = verdict.breaks.iter().rfind(|broken| asked(broken.signature.law)).cloned() else {
+        return Ok(None);
+    };
+    let number = scenario.provenance.trace.unwrap_or(0);
+    let find = Find { number, trace: scenario.trace.clone(), broken, verdict };
+    Ok(Some(work_out_as_it_is(subject, &|| build(target), &find)?))
+}
+
+fn origin(args: &Report, scenario: &Scenario) -> String {
+    match (scenario.provenance.trace, scenario.provenance.seed) {
+        (Some(trace), Some(seed)) => format!("trace {trace} of seed {seed}"),
+        _ => args.file.display().to_string(),
+    }
+}
+
+fn index(args: &Report, output: &mut Output) -> Result<Status, CliError> {
+    if args.issue || args.rust_test || args.text {
+        return Err(CliError::Usage(format!(
+            "{}: of a folder of finds there is an index page alone; name a scenario file",
+            args.file.display()
+        )));
+    }
+    let cards = store::cards(&args.file).map_err(|error| CliError::Usage(error.to_string()))?;
+    if cards.is_empty() {
+        return Err(CliError::Usage(format!(
+            "{}: no report (`report.json`) in this folder; `treefall hunt --out DIR` writes them",
+            args.file.display()
+        )));
+    }
+    let path: PathBuf = args.html.clone().unwrap_or_else(|| args.file.join(store::INDEX));
+    write(&path, &html::index(&cards))?;
+    output.note(format_args!("{}; the page is in {}", count(cards.len() as u64, "report"), path.display()));
+    output.object(&Summary {
+        summary: IndexSummary { reports: cards.len(), html: path.display().to_string() },
+    });
+    Ok(Status::Good)
+}

@@ -1,0 +1,155 @@
+//! Who is asked what a trace does, many times: the subject itself, or the replica of its release.
+//!
+//! Always: the number of runs is bounded; an answer that was not given because the bound was reached is none,
+//! never a guess.
+
+use std::fmt;
+
+use serde::Serialize;
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict, Weight};
+
+use crate::subject::replica::{probe_replica_as, run_replica_as};
+use crate::subject::{Options, Subject, SubjectError};
+
+/// How a trace fares beside a find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It breaks the same law at the same step by the same kind of entry: the find's signature.
+    Same,
+    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law.
+    Kin,
+    /// It breaks other laws alone.
+    Other,
+    /// It breaks none, and the program survives it.
+    Clean,
+}
+
+/// What a trace did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Shown {
+    /// Beside the find.
+    pub fate: Fate,
+    /// The signatures of the laws that it broke, in the order in which they broke.
+    pub broken: Vec<String>,
+    /// How the run ended.
+    pub outcome: String,
+}
+
+impl Shown {
+    /// What `verdict` shows to who looks for `signature`.
+    #[must_use]
+    pub fn of(verdict: &Verdict, signature: Signature) -> Self {
+        let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
+        let kin = |other: Signature| other.law == signature.law || memory(other) && memory(signature);
+        let any = |is: &dyn Fn(Signature) -> bool| verdict.breaks.iter().any(|it| is(it.signature));
+        let fate = match () {
+            () if any(&|other| other == signature) => Fate::Same,
+            () if any(&kin) => Fate::Kin,
+            () if verdict.is_clean() => Fate::Clean,
+            () => Fate::Other,
+        };
+        Self {
+            fate,
+            broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
+            outcome: verdict.outcome.to_string(),
+        }
+    }
+
+    /// Whether the failure is there, by the same signature or another of its kin.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        matches!(self.fate, Fate::Same | Fate::Kin)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let broken = self.broken.join(", ");
+        let ending = if self.outcome == "survived" { String::new() } else { format!("; {}", self.outcome) };
+        match self.fate {
+            Fate::Same => write!(f, "FAILS{ending}"),
+            Fate::Kin => write!(f, "FAILS ({broken}){ending}"),
+            Fate::Other => write!(f, "clean of it (breaks {broken}){ending}"),
+            Fate::Clean => f.write_str("clean"),
+        }
+    }
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// The target itself.
+    Itself,
+    /// The replica of the target's release, as far as a daemon shows it: a daemon takes long to ask.
+    ItsReplica,
+}
+
+/// Asks.
+pub(super) struct Asker<'s> {
+    kind: SubjectKind,
+    rules: Rules,
+    pub(super) signature: Signature,
+    subject: &'s mut dyn Subject,
+    pub(super) asked: Asked,
+    /// Runs so far.
+    pub(super) runs: u64,
+    runs_max: u64,
+}
+
+impl<'s> Asker<'s> {
+    /// Asks about `signature`; where the replica does not show it (`in_replica`), the subject itself.
+    pub(super) fn new(
+        subject: &'s mut dyn Subject,
+        signature: Signature,
+        in_replica: bool,
+        runs_max: u64,
+    ) -> Self {
+        let (kind, rules) = (subject.kind(), subject.rules());
+        let asked = if kind == SubjectKind::Daemon && in_replica { Asked::ItsReplica } else { Asked::Itself };
+        Self { kind, rules, signature, subject, asked, runs: 0, runs_max }
+    }
+
+    /// Whether the bound on runs is reached.
+    pub(super) fn spent(&self) -> bool {
+        self.runs >= self.runs_max
+    }
+
+    /// Whether the trace has the find's signature; `None`: it was not asked.
+    pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SubjectError> {
+        if self.spent() {
+            return Ok(None);
+        }
+        self.runs += 1;
+        let signature = self.signature;
+        let has = |verdict: &Verdict| verdict.breaks.iter().any(|it| it.signature == signature);
+        Ok(Some(match (self.asked, self.kind) {
+            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
+                has(&probe_replica_as(self.kind, trace, self.rules, signature))
+            }
+            _ if self.subject.fitted(trace.clone()) != *trace => return Ok(None),
+            _ => has(&self.subject.run_one(trace, Options::VERDICT)?.verdict),
+        }))
+    }
+
+    /// What the trace does; `None`: it was not asked, for it is none that the subject can be given, or the bound is
+    /// reached.
+    pub(super) fn ask(&mut self, trace: &Trace) -> Result<Option<Shown>, SubjectError> {
+        if self.spent() {
+            return Ok(None);
+        }
+        let verdict = match (self.asked, self.kind) {
+            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
+                run_replica_as(self.kind, trace, self.rules, Options::VERDICT).verdict
+            }
+            _ if self.subject.fitted(trace.clone()) != *trace => return Ok(None),
+            _ => self.subject.run_one(trace, Options::VERDICT)?.verdict,
+        };
+        self.runs += 1;
+        Ok(Some(Shown::of(&verdict, self.signature)))
+    }
+}

@@ -1,0 +1,116 @@
+//! What happens to a find when a part of its trace is taken away, put off, or merged with its neighbour.
+
+use serde::Serialize;
+use treefall_model::time::Span;
+use treefall_model::trace::{Advance, Order, Trace};
+
+use super::ask::{Asker, Shown};
+use super::wakes::{self, Met};
+use crate::report::Names;
+use crate::shrink::Edit;
+use crate::subject::SubjectError;
+
+/// Most trials.
+pub const TRIALS_MAX: usize = 160;
+
+/// One change of one part.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Trial {
+    /// The part: `wake 1 ..`, `SIGHUP of wake 1`.
+    pub part: String,
+    /// What was done to it.
+    pub change: String,
+    /// What came of it; `None`: the subject cannot be given such a trace, or the runs were spent.
+    pub shown: Option<Shown>,
+}
+
+/// Every remaining part, and what it is there for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Minimality {
+    /// In the order of the trace: wakes with what they bring, then scripts.
+    pub trials: Vec<Trial>,
+    /// Runs that this took.
+    pub runs: u64,
+    /// Trials that were left out because there are more than [`TRIALS_MAX`].
+    pub left_out: usize,
+}
+
+/// Tries each part of `trace`.
+pub(super) fn minimality(
+    asker: &mut Asker<'_>,
+    trace: &Trace,
+    met: &[Option<Met>],
+    names: &Names<'_>,
+) -> Result<Minimality, SubjectError> {
+    let before = asker.runs;
+    let mut changes = Vec::new();
+    for place in 0..trace.wakes().len() {
+        of_wake(trace, place, met.get(place).copied().flatten(), names, &mut changes);
+    }
+    of_scripts(trace, &mut changes);
+    let left_out = changes.len().saturating_sub(TRIALS_MAX);
+    let mut trials = Vec::new();
+    for (part, change, changed) in changes.into_iter().take(TRIALS_MAX) {
+        let shown = match &changed {
+            Some(changed) => asker.ask(changed)?,
+            None => None,
+        };
+        // What there was nothing to change in is no trial.
+        if changed.is_some() {
+            trials.push(Trial { part, change, shown });
+        }
+    }
+    Ok(Minimality { trials, runs: asker.runs - before, left_out })
+}
+
+type Change = (String, String, Option<Trace>);
+
+fn of_wake(trace: &Trace, place: usize, met: Option<Met>, names: &Names<'_>, changes: &mut Vec<Change>) {
+    let wake = &trace.wakes()[place];
+    let part = wakes::in_words(place, wake, met.as_ref(), names);
+    let mut add = |part: &str, change: &str, edit: Edit| {
+        changes.push((part.to_owned(), change.to_owned(), edit.apply(trace)));
+    };
+    add(&part, "removed", Edit::DropWakes { start: place, end: place + 1 });
+    if let Some(span) = met.and_then(|met| wakes::since(met.woke_at, met.blocked_at)) {
+        let later = |by: Span| Edit::AdvanceOf { wake: place, advance: Advance::By(span + by) };
+        add(&part, "delayed by 1 us", later(Span::from_micros(1)));
+        add(&part, "delayed by 1 s", later(Span::from_secs(1)));
+    }
+    add(&part, "merged with the next wake", Edit::MergeWakes { wake: place });
+    if met.is_some_and(|met| met.timer) && wake.external_events() > 0 {
+        let (order, change) = match wake.order {
+            Order::TimerFirst => (Order::SignalsFirst, "signals first instead"),
+            Order::SignalsFirst => (Order::TimerFirst, "timer first instead"),
+        };
+        add(&part, change, Edit::OrderOf { wake: place, order });
+    }
+    // Where it brings one thing only, without that it is nothing but time.
+    let of = |what: &str| format!("{what} of wake {}", place + 1);
+    if wake.hup.is_some() {
+        add(&of("SIGHUP"), "removed", Edit::DropHup { wake: place });
+    }
+    if wake.term {
+        add(&of("SIGTERM"), "removed", Edit::DropTerm { wake: place });
+    }
+    for (exit, ended) in wake.exits.iter().enumerate() {
+        let part = format!("the exit of {} in wake {}", names.run(ended.run), place + 1);
+        add(&part, "removed", Edit::DropExit { wake: place, exit });
+    }
+}
+
+fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
+    let configs = &trace.setup().configs;
+    let widest = configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
+    for script in 0..widest {
+        let name = configs.iter().find_map(|config| config.scripts.get(script)).map(|it| it.name.as_str());
+        let part = format!("script {}", name.unwrap_or("?"));
+        changes.push((part, "removed".to_owned(), Edit::DropScript { script }.apply(trace)));
+    }
+    if configs.len() > 1 {
+        for config in 0..configs.len() {
+            let part = format!("configuration {config}");
+            changes.push((part, "removed".to_owned(), Edit::DropConfig { config }.apply(trace)));
+        }
+    }
+}

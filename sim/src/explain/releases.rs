@@ -1,0 +1,83 @@
+//! Which releases have it: the trace on the replica of each.
+
+use serde::Serialize;
+use treefall_model::event::SubjectKind;
+use treefall_model::observe::Options;
+use treefall_model::release::{Release, Rules};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Signature;
+
+use super::ask::Shown;
+use crate::subject::replica::run_replica_as;
+
+/// Releases that follow each other and do the same.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Span {
+    /// The first.
+    pub first: String,
+    /// The last.
+    pub last: String,
+    /// What the trace does there.
+    pub shown: Shown,
+    /// Those of which the replica was compared with a real program.
+    pub checked_against_real: Vec<String>,
+}
+
+impl Span {
+    /// `2.2.5 to 2.3.1`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.first, &self.last)
+    }
+}
+
+fn name(first: &str, last: &str) -> String {
+    if first == last { first.to_owned() } else { format!("{first} to {last}") }
+}
+
+/// The trace on every release.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Releases {
+    /// All releases, oldest first.
+    pub spans: Vec<Span>,
+    /// The oldest that fails.
+    pub first_bad: Option<String>,
+    /// The first after the last that fails; `None`: the newest still does, or none does.
+    pub first_good: Option<String>,
+}
+
+impl Releases {
+    /// `2.2.5 to 2.3.1`: the releases that fail, in words; empty when none does.
+    #[must_use]
+    pub fn bad(&self) -> String {
+        let alike = self.spans.chunk_by(|a, b| a.shown.fails() == b.shown.fails());
+        let bad = alike.filter(|spans| spans[0].shown.fails());
+        let name = |spans: &[Span]| name(&spans[0].first, &spans[spans.len() - 1].last);
+        bad.map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Runs the trace on the replica of each release, as far as a subject of this kind shows it.
+pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature) -> Releases {
+    let shown = |release: &Release| {
+        let verdict = run_replica_as(kind, trace, Rules::of(*release), Options::VERDICT).verdict;
+        (*release, Shown::of(&verdict, signature))
+    };
+    let all: Vec<(Release, Shown)> = Release::ALL.iter().map(shown).collect();
+    let spans = all.chunk_by(|a, b| a.1 == b.1).map(|span| Span {
+        first: span[0].0.to_string(),
+        last: span[span.len() - 1].0.to_string(),
+        shown: span[0].1.clone(),
+        checked_against_real: span
+            .iter()
+            .filter(|(release, _)| release.checked_against_real())
+            .map(|(release, _)| release.to_string())
+            .collect(),
+    });
+    let last_bad = all.iter().rposition(|(_, shown)| shown.fails());
+    Releases {
+        spans: spans.collect(),
+        first_bad: all.iter().find(|(_, shown)| shown.fails()).map(|(release, _)| release.to_string()),
+        first_good: last_bad.and_then(|last| all.get(last + 1)).map(|(release, _)| release.to_string()),
+    }
+}

@@ -1,0 +1,233 @@
+//! A find as the text of an issue for upstream, ready to be pasted.
+
+use std::fmt::Write as _;
+
+use treefall_model::release::Defect;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Outcome, Weight};
+
+use super::recipe::recipe;
+use super::text::{claim, confirmed, releases_line, under_gdb};
+use super::{Names, Report};
+use crate::cause::Cause;
+use crate::explain::{Role, in_words, met};
+
+/// The issue in Markdown.
+#[must_use]
+pub fn issue(report: &Report<'_>) -> String {
+    let (finding, explanation) = (report.finding, report.explanation);
+    let names = Names::new(&finding.trace).with_pids(&explanation.history);
+    let broken = finding.broken();
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let mut put = |line: &str| {
+        let _ = writeln!(text, "{line}");
+    };
+    put(&format!("# {}\n", title(report)));
+    put(&format!("{}\n", claim(finding, &names)));
+    put(&format!("**Affected releases:** {}. {}\n", releases_line(explanation), how_known(report)));
+    put(&format!(
+        "**What is broken:** {} At {} s of the trace below: {}.\n",
+        finding.signature().law.sentence(),
+        broken.at,
+        names.plain(&broken.detail)
+    ));
+    if !explanation.because.is_empty() {
+        put("## What happens, step by step\n");
+        for link in explanation.because.iter().filter(|link| link.role != Role::LeftOut) {
+            let function =
+                link.function.as_ref().map_or_else(String::new, |function| format!("`{function}`: "));
+            put(&format!("- {} s: {function}{}", link.at, link.text));
+        }
+        put("");
+    }
+    put("## Smallest reproduction\n");
+    put(&in_plain_words(&finding.trace, report));
+    let met = met(&finding.trace, &explanation.history);
+    match recipe(&finding.trace, &met, look_for(report)) {
+        Ok(recipe) => {
+            put(
+                "\nOn a real keepalived (SIGSTOP and SIGCONT bring what must meet into one return of `epoll_wait`; \
+                 real clocks jitter, so try again where it does not come out at once):\n",
+            );
+            put(&format!("```sh\n{}```\n", recipe));
+        }
+        Err(why) => put(&format!("\nNo shell recipe: {why}.\n")),
+    }
+    put("With treefall, deterministically:\n");
+    put(&format!("```\n{}\n```\n", report.replay));
+    if let Some(gdb) = under_gdb(finding, report.replay) {
+        put(&format!("Under gdb:\n\n```\n{gdb}\n```\n"));
+    }
+    if !finding.backtrace.is_empty() {
+        put("## Backtrace\n\n```");
+        for (place, frame) in finding.backtrace.iter().enumerate() {
+            put(&format!("#{place:<2} {frame}"));
+        }
+        put("```\n");
+    }
+    put("## What it depends on\n");
+    for tie in &explanation.ties {
+        put(&format!(
+            "Orders of what happens at {} s ({}):\n\n| order | what comes of it |\n| --- | --- |",
+            tie.at, tie.ties
+        ));
+        for row in &tie.rows {
+            let shown = row.shown.as_ref().map_or_else(|| "not asked".to_owned(), ToString::to_string);
+            put(&format!("| {} | {shown} |", row.order));
+        }
+        put("");
+    }
+    for window in &explanation.windows.windows {
+        put(&format!("- {}: fails {}", window.time, window.in_words()));
+    }
+    put("\n## Cause\n");
+    put(&cause(&finding.cause));
+    put("\n## Suggestion\n");
+    put(&suggestion(&finding.cause));
+    put("\n## How it was found\n");
+    put(&format!(
+        "By treefall: {}; {}. The scenario:\n\n```toml\n{}```",
+        super::text::found(report),
+        confirmed(finding),
+        report.scenario
+    ));
+    text
+}
+
+fn title(report: &Report<'_>) -> String {
+    let finding = report.finding;
+    match (&finding.verdict.outcome, finding.cause.defects().first()) {
+        (_, Some(defect)) => defect.row().headline.trim_end_matches('.').to_owned(),
+        (Outcome::Survived, None) => {
+            finding.signature().law.sentence().trim_end_matches('.').to_owned() + ": broken"
+        }
+        (outcome, None) => format!("keepalived {outcome}"),
+    }
+}
+
+fn how_known(report: &Report<'_>) -> String {
+    let checked = report.explanation.releases.spans.iter().filter(|span| span.shown.fails());
+    let checked: Vec<&str> =
+        checked.flat_map(|span| span.checked_against_real.iter().map(String::as_str)).collect();
+    let real = !report.finding.target.starts_with("replica:");
+    let seen =
+        if real { "Seen on the real program. " } else { "Seen on treefall's replica of the scheduler. " };
+    if checked.is_empty() {
+        format!("{seen}None of the affected releases' replicas was compared with a real program.")
+    } else {
+        format!("{seen}Of these the replica was compared with the real program for {}.", checked.join(", "))
+    }
+}
+
+fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
+    let names = Names::new(trace);
+    let mut text = String::from("A vrrp process with these track scripts, tracked by one instance:\n\n");
+    for (number, config) in trace.setup().configs.iter().enumerate() {
+        if trace.setup().configs.len() > 1 {
+            let _ = writeln!(text, "configuration {number}:");
+        }
+        for script in &config.scripts {
+            let habit = match script.habit.on_term {
+                treefall_model::trace::OnTerm::Ignores => ", ignores SIGTERM",
+                treefall_model::trace::OnTerm::Dies(_) => "",
+            };
+            let _ = writeln!(
+                text,
+                "- `{}`: interval {}, timeout {}, hangs until something below ends it{habit}",
+                script.name, script.interval, script.timeout
+            );
+        }
+    }
+    text.push_str("\nThen, in seconds from the start of the scripts:\n\n");
+    let met = met(trace, &report.explanation.history);
+    for (place, wake) in trace.wakes().iter().enumerate() {
+        let met = met.get(place).copied().flatten();
+        let _ = writeln!(text, "{}. {}", place + 1, in_words(place, wake, met.as_ref(), &names));
+    }
+    text
+}
+
+fn look_for(report: &Report<'_>) -> &'static str {
+    let finding = report.finding;
+    match (&finding.verdict.outcome, finding.signature().law.weight()) {
+        (Outcome::Crashed { .. }, _) => "the vrrp process dies of a segmentation fault and is started again",
+        (Outcome::Hung { .. }, _) => "the vrrp process takes a whole core and answers no signal",
+        (_, Weight::Memory) => "the trees are broken; a crash may follow at a later reload, timeout or exit",
+        (_, Weight::Conduct) => {
+            "a check that is alive longer than its timeout allows, or a line of the log that should be there"
+        }
+    }
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Known(defects) => {
+            let lines = defects.iter().map(|defect| {
+                let row = defect.row();
+                let brought = match (row.from, row.brought_by) {
+                    (Some(release), Some(commit)) => format!("Brought by {commit} in {release}"),
+                    (Some(release), None) => format!("Brought in {release}"),
+                    (None, _) => "Older than 2.0.8".to_owned(),
+                };
+                format!("{} ({}) {brought}; {}.", row.headline, row.name, super::text::mended(*defect))
+            });
+            let lines: Vec<String> = lines.collect();
+            format!("By ablation (the trace vanishes when this alone is mended): {}", lines.join(" Also: "))
+        }
+        other => format!("{}.", super::text::cause_line(other)),
+    }
+}
+
+fn suggestion(cause: &Cause) -> String {
+    let Some(defect) = cause.defects().first() else {
+        return "None yet: no known defect's mend makes it vanish.".to_owned();
+    };
+    let row = defect.row();
+    match (row.mended_in, row.mended_by, ours(*defect)) {
+        (Some(release), Some(commit), _) => {
+            format!("Run {release} or later, or take upstream commit {commit} back into the release at hand.")
+        }
+        (Some(release), None, _) => format!("Run {release} or later."),
+        (None, _, Some(ours)) => ours.to_owned(),
+        (None, _, None) => "None yet.".to_owned(),
+    }
+}
+
+/// What mends a defect that upstream has not mended: the least that obeys the laws, as the mended replica does it.
+fn ours(defect: Defect) -> Option<&'static str> {
+    Some(match defect {
+        Defect::ReloadSkipsQueuedTimeout => {
+            "At a reload, treat a child whose timeout is queued on READY as those in CHILD: send it SIGTERM, and keep its \
+             entry with the reload killer and a deadline of one second, instead of dropping it with the rest of READY."
+        }
+        Defect::ReloadRestartsGrace => {
+            "At a reload, leave the deadline of children that an earlier reload told to end as it is: only those that are \
+             told for the first time get one second from now."
+        }
+        Defect::ReloadEatsTermination => {
+            "Let the clean-up of a reload keep a termination that waits on EVENT, or serve SIGTERM before SIGHUP when both \
+             were read."
+        }
+        Defect::ShutdownStopsBeforeReady => {
+            "At a shutdown, go on while READY holds child timeouts, not only while CHILD is not empty, so that their SIGKILL \
+             is sent."
+        }
+        Defect::GroupOfNobody => "When getpgid fails, send no signal: its -1, negated, is pid 1.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_defect_has_a_suggestion() {
+        for defect in Defect::ALL {
+            let text = suggestion(&Cause::Known(vec![defect]));
+            assert!(!text.starts_with("None"), "{defect}");
+            assert_eq!(ours(defect).is_some(), defect.row().mended_in.is_none(), "{defect}");
+        }
+    }
+}

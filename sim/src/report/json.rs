@@ -1,0 +1,103 @@
+//! A report for machines: what the other forms tell, as one object. The fields are stable.
+
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+use super::text::{cause_line, claim, found, releases_line, under_gdb};
+use super::words::Names;
+use crate::explain::Explanation;
+use crate::subject::backtrace;
+
+/// What a list of reports tells of one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Card {
+    /// The target.
+    pub target: String,
+    /// The find in one sentence.
+    pub claim: String,
+    /// Law, step and kind of entry.
+    pub signature: String,
+    /// The law.
+    pub law: String,
+    /// The cause in one line.
+    pub cause: String,
+    /// The first defect whose mending makes it vanish.
+    pub defect: Option<String>,
+    /// How the run ended.
+    pub outcome: String,
+    /// Which releases have it, in one line.
+    pub affected: String,
+}
+
+/// The whole report.
+#[derive(Serialize)]
+pub struct ReportObject<'r> {
+    #[serde(flatten)]
+    card: Card,
+    sentence: &'static str,
+    mended_by: Option<&'static str>,
+    mended_in: Option<String>,
+    defects: Vec<&'static str>,
+    detail: String,
+    at: String,
+    backtrace: Vec<String>,
+    found: String,
+    wakes_found: usize,
+    wakes_minimal: usize,
+    minimal: bool,
+    confirmed: bool,
+    digest: String,
+    replay: &'r str,
+    under_gdb: Option<String>,
+    #[serde(flatten)]
+    explanation: &'r Explanation,
+}
+
+impl Card {
+    /// Of a report.
+    #[must_use]
+    pub fn of(report: &Report<'_>) -> Self {
+        let finding = report.finding;
+        let names = Names::new(&finding.trace).with_pids(&report.explanation.history);
+        Self {
+            target: finding.target.clone(),
+            claim: claim(finding, &names),
+            signature: finding.signature().to_string(),
+            law: finding.signature().law.name().to_owned(),
+            cause: cause_line(&finding.cause),
+            defect: finding.cause.defects().first().map(|defect| defect.name().to_owned()),
+            outcome: finding.verdict.outcome.to_string(),
+            affected: releases_line(report.explanation),
+        }
+    }
+}
+
+impl<'r> ReportObject<'r> {
+    /// Of a report.
+    #[must_use]
+    pub fn of(report: &Report<'r>) -> Self {
+        let finding = report.finding;
+        let names = Names::new(&finding.trace).with_pids(&report.explanation.history);
+        let defects = finding.cause.defects();
+        let row = defects.first().map(|defect| defect.row());
+        Self {
+            card: Card::of(report),
+            sentence: finding.signature().law.sentence(),
+            mended_by: row.and_then(|row| row.mended_by),
+            mended_in: row.and_then(|row| row.mended_in).map(|release| release.to_string()),
+            defects: defects.iter().map(|defect| defect.name()).collect(),
+            detail: names.plain(&finding.broken().detail),
+            at: finding.broken().at.to_string(),
+            backtrace: backtrace::texts(&finding.backtrace),
+            found: found(report),
+            wakes_found: finding.find.trace.wakes().len(),
+            wakes_minimal: finding.trace.wakes().len(),
+            minimal: finding.minimal,
+            confirmed: finding.confirmed,
+            digest: format!("{:032x}", finding.digest),
+            replay: report.replay,
+            under_gdb: under_gdb(finding, report.replay),
+            explanation: report.explanation,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The explanation of a find: its cause on every affected release, its tie table, windows, parts and chain.
+
+use std::path::Path;
+
+use treefall::cause::{Cause, cause};
+use treefall::explain::{End, Explanation, Fate, Role, explain};
+use treefall::finding::{Finding, work_out_as_it_is};
+use treefall::hidden::{Hidden, find_hidden};
+use treefall::hunt::Find;
+use treefall::model::event::SubjectKind;
+use treefall::model::release::{Defect, Release, Rules};
+use treefall::model::trace::Trace;
+use treefall::model::verdict::{Break, Verdict};
+use treefall::report::{self, Report};
+use treefall::scenario;
+use treefall::subject::replica::run_replica;
+use treefall::subject::target::{ReplicaName, Target, parse};
+use treefall::subject::{Options, Ran, Subject, SubjectError, build};
+
+fn scenarios() -> Vec<(String, Trace)> {
+    let mut files = Vec::new();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    for family in std::fs::read_dir(top).expect("the scenarios") {
+        for file in std::fs::read_dir(family.expect("a family").path()).expect("a folder") {
+            files.push(file.expect("a file").path());
+        }
+    }
+    files.sort();
+    let load = |file: &std::path::PathBuf| {
+        let family =
+            file.parent().and_then(Path::file_name).expect("a family").to_string_lossy().into_owned();
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        (format!("{family}/{name}"), scenario::load(file).expect("a scenario").trace)
+    };
+    files.iter().map(load).collect()
+}
+
+fn trace(name: &str) -> Trace {
+    scenarios().into_iter().find(|(known, _)| known == name).expect("it is there").1
+}
+
+fn target(name: &str) -> Target {
+    parse(name, &[]).expect("a target").remove(0)
+}
+
+fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Break) -> bool) -> Find {
+    let broken = verdict.breaks.iter().rfind(pick).expect("it breaks a law").clone();
+    Find { number: 0, trace, broken, verdict }
+}
+
+fn text(finding: &Finding, origin: &str, explanation: &Explanation) -> String {
+    let replay = "treefall replay minimal.toml";
+    report::finding(&Report { finding, explanation, origin, replay, scenario: "", as_it_is: true })
+}
+
+/// The last break of the scenario on the replica, explained as the file has it.
+fn explained(name: &str, on: &str) -> (Finding, Explanation) {
+    let target = target(on);
+    let mut subject = build(&target).expect("a replica");
+    let verdict = subject.run_one(&trace(name), Options::VERDICT).expect("a run").verdict;
+    let find = find(trace(name), verdict, |_| true);
+    let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
+    let explanation = explain(&finding, subject.as_mut()).expect("explained");
+    (finding, explanation)
+}
+
+/// Each known defect on each release that has it: it is the cause of some break of a scenario there; or, where the
+/// release's other defects hide it, of a trace on a replica in which those are mended; or it does nothing there.
+#[test]
+fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
+    let scenarios = scenarios();
+    let (mut named, mut masked, mut latent) = (0, 0, 0);
+    for group in Release::with_defects_of_their_own() {
+        let mut hidden: Vec<(Release, Defect)> = Vec::new();
+        for release in group.releases() {
+            let rules = Rules::of(release);
+            let causes: Vec<Cause> = scenarios
+                .iter()
+                .flat_map(|(_, trace)| {
+                    let verdict = run_replica(trace, rules, Options::VERDICT).verdict;
+                    let of = |broken: &Break| cause(SubjectKind::Replica, trace, broken.signature, rules);
+                    verdict.breaks.iter().map(of).collect::<Vec<_>>()
+                })
+                .collect();
+            assert!(causes.iter().all(|cause| matches!(cause, Cause::Known(_))), "{release}: {causes:?}");
+            let causes: Vec<Defect> = causes.iter().flat_map(|cause| cause.defects()).copied().collect();
+            assert!(causes.iter().all(|it| group.defects.has(*it)), "{release} is blamed for another's");
+            for defect in group.defects.iter() {
+                if causes.contains(&defect) { named += 1 } else { hidden.push((release, defect)) }
+            }
+        }
+        hidden.sort_by_key(|(release, defect)| (*defect, *release));
+        for pairs in hidden.chunk_by(|a, b| a.1 == b.1) {
+            let (first, defect) = pairs[0];
+            match find_hidden(defect, Rules::of(first), 1) {
+                Hidden::Shown(find) => {
+                    for (release, defect) in pairs {
+                        let rules = Rules::of(*release);
+                        let told = cause(SubjectKind::Replica, &find.trace, find.signature(), rules);
+                        assert!(told.defects().contains(defect), "{defect} on {release}: {told:?}");
+                        named += 1;
+                    }
+                }
+                Hidden::MaskedBy(_) => masked += pairs.len(),
+                Hidden::LatentWithout(_) => latent += pairs.len(),
+                Hidden::NotSeen => panic!("{defect} was not met on {first}"),
+            }
+        }
+    }
+    println!("{named} named on their releases, {masked} masked there, {latent} latent there");
+    let pairs: usize = Release::ALL.iter().map(|release| release.defects().len()).sum();
+    assert_eq!(named + masked + latent, pairs);
+    assert!(named * 10 > pairs * 7, "{named} of {pairs}");
+}
+
+/// A program that calls itself mended and is not: what the tables of releases cannot tell.
+struct Mutant(Defect);
+
+impl Subject for Mutant {
+    fn kind(&self) -> SubjectKind {
+        SubjectKind::Engine
+    }
+    fn name(&self) -> String {
+        "engine:mutant".to_owned()
+    }
+    fn rules(&self) -> Rules {
+        Rules::mended()
+    }
+    fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        let rules = Rules::mended().with(self.0);
+        Ok(traces.iter().map(|trace| run_replica(trace, rules, options)).collect())
+    }
+}
+
+#[test]
+fn a_planted_mutant_is_not_known_and_is_explained_as_far_as_its_history_tells() {
+    for (defect, name) in [
+        (Defect::ExitErasesTwice, "exit-erases-twice/timer-first"),
+        (Defect::ReloadFreesQueuedTimeout, "queued-timeout-and-reload/timer-first"),
+        (Defect::SkippedRunStillStarts, "overlapping-runs/skipped-run-starts"),
+    ] {
+        let fresh = || Ok::<Box<dyn Subject>, SubjectError>(Box::new(Mutant(defect)));
+        let mut mutant = Mutant(defect);
+        let verdict = mutant.run_one(&trace(name), Options::VERDICT).expect("a run").verdict;
+        let find = find(trace(name), verdict, |_| true);
+        let finding = work_out_as_it_is(&mut mutant, &fresh, &find).expect("worked out");
+        assert_eq!(finding.cause, Cause::NotInReplica, "{defect}");
+        let explanation = explain(&finding, &mut mutant).expect("explained");
+        let text = text(&finding, name, &explanation);
+        assert!(text.contains("NOT KNOWN"), "{text}");
+        let difference = explanation.difference.expect("it does otherwise than a mended replica");
+        assert!(difference.pairs.iter().any(|pair| pair.differs), "{defect}");
+        assert!(explanation.minimality.trials.iter().any(|trial| trial.shown.is_some()), "{defect}");
+    }
+}
+
+/// The fates of the orders of a table, those of the trace's own things alone, then those with one exit more.
+fn fates(explanation: &Explanation) -> Vec<(String, bool)> {
+    let rows = explanation.ties.first().expect("something ties").rows.iter();
+    rows.map(|row| (row.order.clone(), row.shown.as_ref().expect("asked").fails())).collect()
+}
+
+#[test]
+fn of_issue_2468_only_the_orders_in_which_a_queued_timeout_meets_the_reload_fail() {
+    let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
+    let fates = fates(&explanation);
+    let fails = |order: &str| fates.iter().find(|(known, _)| known == order).expect(order).1;
+    assert!(fails("the timer and SIGHUP in one wake, timer first"));
+    assert!(!fails("the timer and SIGHUP in one wake, signals first"));
+    assert!(!fails("the timer; then SIGHUP"));
+    let with_exit = "the timer, SIGHUP and the exit of chk_haproxy#1 in one wake, timer first";
+    let row = explanation.ties[0].rows.iter().find(|row| row.order == with_exit).expect("it is asked");
+    assert_eq!(row.shown.as_ref().map(|shown| shown.fate), Some(Fate::Clean));
+    // The exit saves it only if it is reaped before the reload runs.
+    let failing: Vec<_> = fates.iter().filter(|(_, fails)| *fails).map(|(order, _)| order.as_str()).collect();
+    assert_eq!(
+        failing,
+        [
+            "the timer and SIGHUP in one wake, timer first",
+            "the timer and SIGHUP in one wake, timer first; then the exit of chk_haproxy#1"
+        ]
+    );
+}
+
+#[test]
+fn of_issue_2548_only_the_exit_that_meets_its_queued_timeout_fails() {
+    let (_, explanation) = explained("exit-erases-twice/timer-first", "replica:2.3.2");
+    assert_eq!(
+        fates(&explanation),
+        [
+            ("the timer and the exit of chk_d#1 in one wake, timer first".to_owned(), true),
+            ("the timer and the exit of chk_d#1 in one wake, signals first".to_owned(), false),
+            ("the timer; then the exit of chk_d#1".to_owned(), false),
+        ]
+    );
+}
+
+#[test]
+fn the_window_of_issue_2468_is_one_instant_for_the_signal_and_open_for_a_late_loop() {
+    let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
+    let words = |time: &str| {
+        let window = explanation.windows.windows.iter().find(|window| window.time == time);
+        window.map(|window| window.in_words()).expect(time)
+    };
+    assert_eq!(words("SIGHUP by itself"), "within [2.000000, 2.000000] s, timer first");
+    assert!(
+        words("the return of the loop in wake 1").starts_with("within [2.000000, 3602.000000 or more] s")
+    );
+    assert!(words("timeout of chk_haproxy").ends_with("3.000000] s"), "{}", words("timeout of chk_haproxy"));
+}
+
+#[test]
+fn both_ends_of_every_window_fail_and_beyond_a_closed_end_nothing_does() {
+    // Of a time that is a script's own the trace can be built here too.
+    for (name, on) in
+        [("queued-timeout-and-reload/timer-first", "2.3.1"), ("exit-erases-twice/timer-first", "2.3.2")]
+    {
+        let (finding, explanation) = explained(name, &format!("replica:{on}"));
+        let rules = ReplicaName::of(Release::parse(on).expect("a release")).rules();
+        let mut asked = 0;
+        for window in &explanation.windows.windows {
+            let Some(script) = window.time.strip_prefix("timeout of ") else { continue };
+            let fails = |micros: u64| {
+                let (mut setup, wakes) = finding.trace.clone().into_parts();
+                let scripts = &mut setup.configs[0].scripts;
+                let script = scripts.iter_mut().find(|it| it.name.as_str() == script).expect("it is there");
+                script.timeout = treefall::model::time::Span::from_micros(micros);
+                let trace = Trace::new(setup, wakes).expect("a trace");
+                let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
+                verdict.breaks.iter().any(|broken| broken.signature == finding.signature())
+            };
+            let micros = |seconds: &str| seconds.replace('.', "").parse::<u64>().expect("microseconds");
+            let (from, to) = (micros(&window.from), micros(&window.to));
+            assert!(fails(from) && fails(to), "{name}: {window:?}");
+            assert!(window.above != End::Closed || !fails(to + 1), "{name}: {window:?}");
+            assert!(window.below != End::Closed || !fails(from - 1), "{name}: {window:?}");
+            asked += 1;
+        }
+        assert!(asked > 0, "{name}");
+    }
+}
+
+#[test]
+fn every_part_of_a_minimal_trace_is_needed_and_a_needless_one_is_told() {
+    let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
+    let removed = explanation.minimality.trials.iter().filter(|trial| trial.change == "removed");
+    let fates: Vec<_> = removed.map(|trial| trial.shown.as_ref().expect("asked").fails()).collect();
+    assert!(fates.len() >= 3 && fates.iter().all(|fails| !fails), "{fates:?}");
+    // Of two scripts that time out only one is needed.
+    let (_, explanation) = explained("children-after-reload/nobody-signals-it", "replica:2.4.3");
+    let patient = explanation.minimality.trials.iter().find(|trial| trial.part == "script chk_patient");
+    assert!(patient.expect("it is tried").shown.as_ref().expect("asked").fails());
+}
+
+#[test]
+fn the_chain_of_issue_2468_tells_what_linked_the_entry_what_freed_it_and_what_used_it() {
+    let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
+    let role = |role| {
+        let link = explanation.because.iter().find(|link| link.role == role).expect("it is told");
+        (link.at.as_str(), link.function.as_deref().unwrap_or_default())
+    };
+    assert_eq!(role(Role::Linked), ("0.000000", "thread_add_child"));
+    assert_eq!(role(Role::Moved), ("2.000000", "thread_timerfd_handler"));
+    assert_eq!(role(Role::Freed), ("2.000000", "thread_cleanup_master"));
+    assert_eq!(role(Role::Used), ("2.000000", "thread_add_child"));
+    assert_eq!(role(Role::Ended).0, "2.000000");
+    let places = explanation.because.windows(2).all(|pair| pair[0].step <= pair[1].step);
+    assert!(places, "the chain goes forward: {:?}", explanation.because);
+}
+
+#[test]
+fn the_chain_of_a_forgotten_child_follows_its_own_entry_until_no_tree_or_list_has_it() {
+    let (_, explanation) = explained("children-after-reload/nobody-signals-it", "replica:2.4.3");
+    let links: Vec<_> = explanation.because.iter().map(|link| (link.role, link.text.as_str())).collect();
+    let linked = links.iter().find(|(role, _)| *role == Role::Linked).expect("it was linked");
+    assert!(linked.1.starts_with("the entry of chk_quick#1"), "{links:?}");
+    let left =
+        links.iter().any(|(role, text)| *role == Role::Moved && text.ends_with("no tree or list has it"));
+    assert!(left, "{links:?}");
+}
+
+#[test]
+fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() {
+    let mut explained = 0;
+    for (name, trace) in scenarios() {
+        for on in ["2.0.10", "2.0.18", "2.2.4", "2.2.7", "2.3.2", "2.4.3"] {
+            let target = target(&format!("replica:{on}"));
+            let mut subject = build(&target).expect("a replica");
+            let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
+            for broken in &verdict.breaks {
+                let find = find(trace.clone(), verdict.clone(), |it| it.signature == broken.signature);
+                let finding =
+                    work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
+                let mut report = || {
+                    let explanation = explain(&finding, subject.as_mut()).expect("explained");
+                    let what = format!("{name} on {on}: {}", broken.signature);
+                    assert!(explanation.because.iter().any(|link| link.role == Role::Broke), "{what}");
+                    assert!(explanation.because.len() > 1, "{what}: nothing leads to it");
+                    assert!(explanation.difference.is_some(), "{what}: no difference");
+                    assert!(explanation.releases.first_bad.is_some(), "{what}");
+                    text(&finding, &name, &explanation)
+                };
+                let once = report();
+                assert_eq!(once, report(), "{name} on {on}");
+                explained += 1;
+            }
+        }
+    }
+    assert!(explained > 50, "{explained}");
+}
