@@ -111,7 +111,7 @@ pub fn setup() -> impl Strategy<Value = Setup> {
         Just(HeapPolicy::NeverAgain)
     ];
     let cost = || span().prop_map(|span| span.min(COST_MAX));
-    let costs = (cost(), cost(), cost()).prop_map(|(callback, start, log)| Costs { callback, start, log });
+    let costs = [cost(), cost(), cost(), cost(), cost()].prop_map(Costs::of);
     let costs = prop_oneof![3 => Just(Costs::default()), 1 => costs];
     (configs, failures, pids, heap, costs).prop_map(|(configs, fork_failures, pids, heap, costs)| Setup {
         configs,

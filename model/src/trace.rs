@@ -182,6 +182,27 @@ pub struct Costs {
     pub start: Span,
     /// Of each log line.
     pub log: Span,
+    /// Of each child reaped, while the signals are being read: a log line there, for one.
+    pub reap: Span,
+    /// Of each reload's reading of its configuration, between the old entries' end and the new scripts' start.
+    pub reload: Span,
+}
+
+impl Costs {
+    /// What each is called, in the order of [`each`](Self::each).
+    pub const NAMES: [&str; 5] = ["callback", "start", "log", "reap", "reload"];
+
+    /// All of them.
+    #[must_use]
+    pub const fn each(self) -> [Span; 5] {
+        [self.callback, self.start, self.log, self.reap, self.reload]
+    }
+
+    /// These, in the same order.
+    #[must_use]
+    pub const fn of([callback, start, log, reap, reload]: [Span; 5]) -> Self {
+        Self { callback, start, log, reap, reload }
+    }
 }
 
 /// Longest cost of one kind: a second.
@@ -353,8 +374,7 @@ fn check_setup(setup: &Setup) -> Result<(), TraceError> {
     if let Some(start) = setup.fork_failures.iter().find(|start| start.0 > START_NO_MAX) {
         return Err(TraceError::StartTooFar(*start));
     }
-    let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
-    if costs.iter().any(|cost| *cost > COST_MAX) {
+    if setup.costs.each().iter().any(|cost| *cost > COST_MAX) {
         return Err(TraceError::CostTooLong);
     }
     for (number, config) in setup.configs.iter().enumerate() {

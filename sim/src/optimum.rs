@@ -60,7 +60,7 @@ pub fn structure(trace: &Trace) -> Structure {
 #[must_use]
 pub fn policies(trace: &Trace) -> u64 {
     let setup = trace.setup();
-    let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
+    let costs = setup.costs.each();
     let of_script = |script: &Script| {
         u64::from(script.habit.on_term != OnTerm::default())
             + u64::from(!script.habit.kill_linger.is_zero())

@@ -38,7 +38,7 @@ use crate::trace::{
 };
 
 /// The first byte of what [`encode`] writes. [`decode`] reads bytes of any other version as of this one.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The trace as bytes; the same bytes for the same trace.
 #[must_use]
@@ -92,9 +92,7 @@ fn write_setup(out: &mut Writer, setup: &Setup) {
         out.byte(more - 3);
     }
     if costs {
-        for cost in [setup.costs.callback, setup.costs.start, setup.costs.log] {
-            out.span(cost);
-        }
+        setup.costs.each().into_iter().for_each(|cost| out.span(cost));
     }
     if failures {
         out.varint(setup.fork_failures.len() as u64);
@@ -127,8 +125,7 @@ fn read_setup(input: &mut Reader<'_>) -> Setup {
     };
     let mut costs = Costs::default();
     if header & COSTS != 0 {
-        let mut cost = || input.span().min(COST_MAX);
-        costs = Costs { callback: cost(), start: cost(), log: cost() };
+        costs = Costs::of([(); 5].map(|()| input.span().min(COST_MAX)));
     }
     let mut fork_failures = BTreeSet::new();
     if header & FAILURES != 0 {

@@ -97,7 +97,7 @@ fn a_trace_at_its_limits_survives() {
     let setup = Setup {
         configs,
         fork_failures: failures.chain([StartNo(START_NO_MAX)]).collect(),
-        costs: Costs { callback: COST_MAX, start: COST_MAX, log: Span::ZERO },
+        costs: Costs { log: Span::ZERO, ..Costs::of([COST_MAX; 5]) },
         ..Setup::default()
     };
     let mut crowd = Wake::new(Advance::By(Span::MAX)).term();

@@ -151,5 +151,5 @@ fn draw_costs(draw: &mut Draw) -> Costs {
         return Costs::default();
     }
     let mut cost = || Span::from_micros(draw.pick(&[0, 1, 50, 900, 10_000]));
-    Costs { callback: cost(), start: cost(), log: cost() }
+    Costs { callback: cost(), start: cost(), log: cost(), ..Costs::default() }
 }

@@ -177,7 +177,7 @@ fn read_setup(top: &Fields<'_>, notes: &mut Notes) -> Option<Setup> {
             }
             cost
         };
-        setup.costs = Costs { callback: cost("callback"), start: cost("start"), log: cost("log") };
+        setup.costs = Costs::of(Costs::NAMES.map(&mut cost));
     }
     setup.configs = configs?;
     Some(setup)

@@ -41,7 +41,7 @@ impl Kind {
                 "provenance",
             ],
             Self::Setup => &["pids", "heap", "fork-failures"],
-            Self::Costs => &["callback", "start", "log"],
+            Self::Costs => &treefall_model::trace::Costs::NAMES,
             Self::Config => &["script"],
             Self::Script => &[
                 "name",

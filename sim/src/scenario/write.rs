@@ -54,8 +54,7 @@ fn write_setup(page: &mut Page, setup: &Setup) {
         .with_if(!setup.fork_failures.is_empty(), "fork-failures", failures);
     page.sections.extend(Some(section).filter(|section| !section.entries.is_empty()));
 
-    let Costs { callback, start, log } = setup.costs;
-    let section = [("callback", callback), ("start", start), ("log", log)].into_iter();
+    let section = Costs::NAMES.into_iter().zip(setup.costs.each());
     let section = section.fold(Section::new("[costs]"), |section, (key, cost)| {
         section.with_if(!cost.is_zero(), key, duration(cost))
     });

@@ -74,7 +74,7 @@ pub enum Edit {
     SimpleHeap,
     NoCosts,
     NoCost {
-        kind: u8,
+        kind: usize,
     },
     ForksSucceed,
     ForkSucceeds {
@@ -242,9 +242,11 @@ impl Edit {
             Self::SimplePids => setup.pids = PidPolicy::default(),
             Self::SimpleHeap => setup.heap = HeapPolicy::default(),
             Self::NoCosts => setup.costs = Costs::default(),
-            Self::NoCost { kind: 0 } => setup.costs.callback = Span::ZERO,
-            Self::NoCost { kind: 1 } => setup.costs.start = Span::ZERO,
-            Self::NoCost { .. } => setup.costs.log = Span::ZERO,
+            Self::NoCost { kind } => {
+                let mut costs = setup.costs.each();
+                *costs.get_mut(kind)? = Span::ZERO;
+                setup.costs = Costs::of(costs);
+            }
             Self::ForksSucceed => setup.fork_failures.clear(),
             Self::ForkSucceeds { start } => drop(setup.fork_failures.remove(&start)),
             Self::AllIntervals { interval } => each_script(setup, |script, _| script.interval = interval),

@@ -83,8 +83,7 @@ fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
     for start in setup.fork_failures.iter().filter(|_| setup.fork_failures.len() > 1) {
         push(true, Edit::ForkSucceeds { start: *start });
     }
-    let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
-    for (kind, cost) in (0..).zip(costs) {
+    for (kind, cost) in setup.costs.each().into_iter().enumerate() {
         push(!cost.is_zero(), Edit::NoCost { kind });
     }
     let scripts = || setup.configs.iter().flat_map(|config| &config.scripts);

@@ -33,7 +33,7 @@ impl Size {
     pub fn of(trace: &Trace) -> Self {
         let (setup, wakes) = (trace.setup(), trace.wakes());
         let scripts = || setup.configs.iter().flat_map(|config| config.scripts.iter().enumerate());
-        let costs = [setup.costs.callback, setup.costs.start, setup.costs.log];
+        let costs = setup.costs.each();
         let policies = u64::from(setup.pids != PidPolicy::default())
             + u64::from(setup.heap != HeapPolicy::default())
             + costs.iter().filter(|cost| !cost.is_zero()).count() as u64

@@ -26,11 +26,12 @@
 //!
 //! # What always holds
 //! - The clock never goes back, and moves only when the loop blocks or by the setup's [costs](Costs): always
-//!   **after** the record of what costs (a handler's begin, a start or its failure, a log line).
+//!   **after** the record of what costs (a handler's begin, a start or its failure, a log line, a child reaped).
 //! - Nothing dies while handlers run, except at once of a signal that kills at once: what comes due while
 //!   handlers run happens when the loop blocks, as a real process could not tell the difference.
 //! - A pending signal is pending once; a second SIGHUP before the first is read brings its configuration in
 //!   place of the first one's. Reading gives the lowest number first.
+//! - Where an [`Outside`] goes on after the trace, its wakes are used as those of the trace are.
 //! - An expired timerfd stays ready until it is read, which disarms it, or armed anew.
 
 use alloc::collections::btree_set::Iter;
@@ -67,6 +68,24 @@ pub enum Woken {
     End(End),
 }
 
+/// The world outside, where no trace says from the start what it does: it is told what becomes of the children, and
+/// asked for each wake when the wakes of the trace are used up. The wakes that it gave, put behind those of the
+/// trace, are a trace that replays the run.
+pub trait Outside {
+    /// A child was forked.
+    fn started(&mut self, run: Run, at: Instant);
+
+    /// A living child was sent a signal.
+    fn signalled(&mut self, run: Run, signal: Signal, at: Instant);
+
+    /// A child ended: of an exit that was asked for, or of a signal.
+    fn ended(&mut self, run: Run);
+
+    /// The loop blocks at `now`, its timerfd armed for `timer`: writes what wakes it next into `wake`, which has
+    /// no exit, no signal, and an advance to the next timer. Whether there is anything more to come.
+    fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool;
+}
+
 /// Tells the observer of events, and counts them.
 pub(crate) struct Recorder<O> {
     pub(crate) observer: O,
@@ -83,6 +102,12 @@ impl<O: Observer> Recorder<O> {
 /// The kernel of one run.
 pub(crate) struct Kernel<'t> {
     trace: &'t Trace,
+    /// Who goes on where the trace ends.
+    outside: Option<&'t mut dyn Outside>,
+    /// What it gave, until a blocking call uses it up; then kept for its room.
+    given: Wake,
+    /// Whether that is still to be used up.
+    given_waits: bool,
     now: Instant,
     /// What the timerfd is armed for.
     timer: Option<Instant>,
@@ -139,6 +164,9 @@ impl<'t> Kernel<'t> {
         let setup = trace.setup();
         let mut kernel = Self {
             trace,
+            outside: None,
+            given: Wake::next_timer(),
+            given_waits: false,
             now: Instant::START,
             timer: None,
             pending: 0,
@@ -160,6 +188,11 @@ impl<'t> Kernel<'t> {
         };
         kernel.moved_on();
         kernel
+    }
+
+    /// From here on `outside` goes on where the trace ends.
+    pub(crate) fn go_on_with(&mut self, outside: &'t mut dyn Outside) {
+        self.outside = Some(outside);
     }
 
     pub(crate) fn trace(&self) -> &'t Trace {
@@ -187,6 +220,11 @@ impl<'t> Kernel<'t> {
     /// A script-layer handler begins: it takes its time.
     pub(crate) fn spend_callback(&mut self) {
         self.spend(self.costs().callback);
+    }
+
+    /// A configuration is read: it takes its time.
+    pub(crate) fn spend_reload(&mut self) {
+        self.spend(self.costs().reload);
     }
 
     /// A log line was written: it takes its time.
@@ -248,29 +286,52 @@ impl<'t> Kernel<'t> {
             return woken;
         }
         loop {
-            let Some(wake) = self.trace.wakes().get(self.used) else {
-                return Woken::End(End::TraceExhausted);
-            };
-            let target = self.target(wake.advance);
-            let own = self.children.next_death().filter(|due| *due < target && self.own_left > 0);
-            let order = if let Some(due) = own {
-                self.own_left -= 1;
-                self.now = self.now.max(due);
-                self.let_die(out);
-                Order::SignalsFirst
+            let order = if let Some(wake) = self.trace.wakes().get(self.used) {
+                self.go_on_by(wake, out).1
+            } else if self.ask_outside() {
+                let given = core::mem::replace(&mut self.given, Wake::next_timer());
+                let (used, order) = self.go_on_by(&given, out);
+                (self.given, self.given_waits) = (given, !used);
+                order
             } else {
-                self.used += 1;
-                self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
-                out.counts.wakes += 1;
-                self.now = target;
-                self.let_die(out);
-                self.happen(wake, out);
-                wake.order
+                return Woken::End(End::TraceExhausted);
             };
             if let Some(woken) = self.report(order, out) {
                 return woken;
             }
         }
+    }
+
+    /// Lets time go on to `wake`, or to a death before it. Whether the wake was used up, and in which order
+    /// descriptors are reported.
+    fn go_on_by<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) -> (bool, Order) {
+        let target = self.target(wake.advance);
+        let own = self.children.next_death().filter(|due| *due < target && self.own_left > 0);
+        if let Some(due) = own {
+            self.own_left -= 1;
+            self.now = self.now.max(due);
+            self.let_die(out);
+            return (false, Order::SignalsFirst);
+        }
+        self.used += 1;
+        self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
+        out.counts.wakes += 1;
+        self.now = target;
+        self.let_die(out);
+        self.happen(wake, out);
+        (true, wake.order)
+    }
+
+    /// Whether the outside has a wake, which is the one given then.
+    fn ask_outside(&mut self) -> bool {
+        let Some(outside) = &mut self.outside else { return false };
+        if !self.given_waits {
+            let mut exits = core::mem::take(&mut self.given.exits);
+            exits.clear();
+            self.given = Wake { exits, ..Wake::next_timer() };
+            self.given_waits = outside.wake(self.now, self.timer, &mut self.given);
+        }
+        self.given_waits
     }
 
     fn target(&self, advance: Advance) -> Instant {
@@ -310,6 +371,9 @@ impl<'t> Kernel<'t> {
     }
 
     fn ended<O: Observer>(&mut self, run: Run, status: ExitStatus, out: &mut Recorder<O>) {
+        if let Some(outside) = &mut self.outside {
+            outside.ended(run);
+        }
         out.emit(self.now, Event::Exited { run, status });
         self.pending |= bit(Signal::CHLD);
     }
@@ -368,6 +432,7 @@ impl<'t> Kernel<'t> {
         self.reaped.push((pid, run));
         out.counts.exits += 1;
         out.emit(self.now, Event::Reaped { run, pid, status });
+        self.spend(self.costs().reap);
         Some((pid, status))
     }
 
@@ -414,6 +479,12 @@ impl<'t> Kernel<'t> {
         };
         let run = at.map(|(_, child)| child.run);
         out.emit(self.now, Event::Signalled { target, run, signal, answer });
+        if let Some((_, child)) = at
+            && child.ended.is_none()
+            && let Some(outside) = &mut self.outside
+        {
+            outside.signalled(child.run, signal, self.now);
+        }
         if let Some((slot, child)) = at
             && child.ended.is_none()
             && let Some(span) = dies_after(child.habit, signal)

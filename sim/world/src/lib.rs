@@ -38,7 +38,7 @@ mod whole;
 pub mod wire;
 mod world;
 
-pub use kernel::{Unnamed, Woken};
+pub use kernel::{Outside, Unnamed, Woken};
 pub use world::{Counts, World};
 
 use treefall_model::event::{EntryKind, Handler, Step};

@@ -40,6 +40,7 @@ impl<'t, O: Observer> World<'t, O> {
             FirstResult::Init => Init::Start,
             FirstResult::InitReload => Init::Reload,
         };
+        self.kernel.spend_reload();
         let scripts = self.layer.turn(config);
         self.layer.current.extend(scripts.iter().map(|spec| ScriptState::new(spec, init)));
         for old_place in 0..self.layer.freed.len() {

@@ -8,7 +8,7 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::Trace;
 
-use crate::kernel::{Kernel, Recorder, Woken};
+use crate::kernel::{Kernel, Outside, Recorder, Woken};
 use crate::layer::Layer;
 
 /// What happened in a run, counted.
@@ -72,6 +72,13 @@ impl<'t, O: Observer> World<'t, O> {
     #[must_use]
     pub fn with_instance(mut self) -> Self {
         self.layer.has_instance = true;
+        self
+    }
+
+    /// The same with an outside that goes on where the trace ends.
+    #[must_use]
+    pub fn with_outside(mut self, outside: &'t mut dyn Outside) -> Self {
+        self.kernel.go_on_with(outside);
         self
     }
 

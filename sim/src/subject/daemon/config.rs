@@ -91,7 +91,9 @@ pub enum Unfit {
         file: String,
     },
     /// Handlers of the daemon are not seen when they begin.
-    #[error("the setup lets each callback cost time, and the daemon does not show when one begins")]
+    #[error(
+        "the setup lets a callback or a reload's reading cost time, and the daemon does not show when one begins"
+    )]
     CallbackCost,
 }
 
@@ -112,7 +114,7 @@ pub fn texts(trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
 
 /// Whether a daemon that goes by `rules` can be given the trace at all.
 pub(super) fn can_be_said(trace: &Trace, rules: Rules) -> Result<(), Unfit> {
-    if !trace.setup().costs.callback.is_zero() {
+    if !trace.setup().costs.callback.is_zero() || !trace.setup().costs.reload.is_zero() {
         return Err(Unfit::CallbackCost);
     }
     for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
@@ -157,6 +159,7 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
     }
     let (mut setup, wakes) = trace.clone().into_parts();
     setup.costs.callback = Span::ZERO;
+    setup.costs.reload = Span::ZERO;
     let unit = unit(rules).as_micros();
     let whole = |span: Span| Span::from_micros(span.as_micros().div_ceil(unit) * unit).min(LONGEST);
     for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {

@@ -183,6 +183,7 @@ impl Own {
     /// Puts the file's scripts in the place of the setup's.
     pub(super) fn arrange(&self, setup: &mut Setup) {
         setup.costs.callback = treefall_model::time::Span::ZERO;
+        setup.costs.reload = treefall_model::time::Span::ZERO;
         for config in &mut setup.configs {
             let habits: Vec<_> = config.scripts.iter().map(|script| script.habit).collect();
             let mut habits = habits.into_iter().cycle();

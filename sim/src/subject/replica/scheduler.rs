@@ -12,7 +12,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
-use treefall_world::{Descriptor, Dispatch, Op, Scheduler, Woken, World, carry_out};
+use treefall_world::{Descriptor, Dispatch, Op, Outside, Scheduler, Woken, World, carry_out};
 
 use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
@@ -146,6 +146,12 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// The same, with an instance that tracks the scripts, as in a whole daemon.
     pub fn with_instance(mut self) -> Self {
         self.world = self.world.with_instance();
+        self
+    }
+
+    /// The same, with an outside that goes on where the trace ends.
+    pub fn with_outside(mut self, outside: &'t mut dyn Outside) -> Self {
+        self.world = self.world.with_outside(outside);
         self
     }
 

@@ -68,6 +68,9 @@ impl Kernel<'_> {
     ) {
         let Unnamed { pid, at } = unnamed;
         self.children.add(run, pid, habit);
+        if let Some(outside) = &mut self.outside {
+            outside.started(run, at);
+        }
         out.counts.starts += 1;
         out.emit(at, Event::Started { run, pid });
     }

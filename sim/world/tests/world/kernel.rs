@@ -1,11 +1,12 @@
 //! The virtual kernel by its calls.
 
-use treefall_model::event::{Answer, End, Target};
+use treefall_model::event::{Answer, End, EntryKind, Handler, Target};
 use treefall_model::id::{ConfigId, Pid, StartNo};
+use treefall_model::release::Rules;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, Costs, Name, OnTerm, PidPolicy, Script, Trace, Wake, run};
-use treefall_world::{Descriptor, Woken, World};
+use treefall_world::{Descriptor, Dispatch, Outside, Woken, World};
 
 use crate::tools::*;
 
@@ -271,7 +272,7 @@ fn other_signals_do_nothing_to_a_child_and_sigterm_nothing_to_one_that_ignores_i
 #[test]
 fn time_passes_after_the_record_of_what_costs() {
     let mut setup = setup(vec![script(0), script(1)]);
-    setup.costs = Costs { callback: ms(1), start: ms(20), log: ms(300) };
+    setup.costs = Costs { callback: ms(1), start: ms(20), log: ms(300), ..Costs::default() };
     setup.fork_failures.insert(StartNo(1));
     let trace = Trace::new(setup, vec![]).expect("a valid trace");
     let mut world = world(&trace);
@@ -288,6 +289,25 @@ fn time_passes_after_the_record_of_what_costs() {
         ]
     );
     assert_eq!(world.now(), at(ms(342)));
+}
+
+#[test]
+fn a_child_reaped_takes_its_time_and_a_configuration_read_too() {
+    let exits = after(s(1)).exit(run(0, 0, 1), ExitStatus::SUCCESS).exit(run(1, 0, 1), ExitStatus::SUCCESS);
+    let mut parts = trace(vec![script(0), script(1)], vec![exits.hup(ConfigId(0))]).into_parts();
+    parts.0.costs = Costs { reap: ms(4), reload: ms(20), ..Costs::default() };
+    let trace = Trace::new(parts.0, parts.1).expect("a valid trace");
+    let mut world = world(&trace);
+    start(&mut world, 2);
+    world.block();
+    while world.reap().is_some() {}
+    assert_eq!(world.now(), at(ms(1_008)));
+    let reload = Dispatch { argument: None, ..dispatch(Handler::Reload, EntryKind::Event, of(0, 0)) };
+    ops(&mut world, reload);
+    let heard = heard_at(&mut world);
+    let begun = heard.iter().position(|line| line.contains("reload")).expect("a reload begins");
+    assert!(heard[begun].starts_with("1.008000"), "{heard:?}");
+    assert!(heard.last().is_some_and(|line| line.starts_with("1.028000")), "{heard:?}");
 }
 
 #[test]
@@ -379,4 +399,61 @@ fn the_end_is_told_once() {
     world.finish(End::LoopReturned);
     assert_eq!(heard(&mut world), ["blocked never", "ended TraceExhausted"]);
     assert_eq!(world.counts().records, 2);
+}
+
+/// An outside that ends each run a second after its start, and writes down what it hears.
+#[derive(Default)]
+struct Told {
+    heard: Vec<String>,
+    living: Vec<treefall_model::id::Run>,
+    given: Vec<Wake>,
+}
+
+impl Outside for Told {
+    fn started(&mut self, run: treefall_model::id::Run, _: Instant) {
+        self.heard.push(format!("started {run}"));
+        self.living.push(run);
+    }
+    fn signalled(&mut self, run: treefall_model::id::Run, signal: Signal, _: Instant) {
+        self.heard.push(format!("{signal} to {run}"));
+    }
+    fn ended(&mut self, run: treefall_model::id::Run) {
+        self.heard.push(format!("ended {run}"));
+    }
+    fn wake(&mut self, _: Instant, _: Option<Instant>, wake: &mut Wake) -> bool {
+        assert!(wake.exits.is_empty() && wake.hup.is_none(), "it is to be written on an empty page");
+        let Some(run) = self.living.pop() else { return false };
+        *wake = after(s(1)).exit(run, ExitStatus::SUCCESS);
+        self.given.push(wake.clone());
+        true
+    }
+}
+
+#[test]
+fn an_outside_hears_of_the_children_and_goes_on_where_the_trace_ends() {
+    let trace = trace(vec![stubborn(0), stubborn(1)], vec![after(ms(5)).hup(ConfigId(0))]);
+    let mut outside = Told::default();
+    let blocks = |world: &mut World<'_, Notes>| {
+        let children = start(world, 2);
+        assert_eq!(world.block(), SIGNALS);
+        while world.read_signal().is_some() {}
+        world.send(Target::Group(children[0]), Signal::TERM);
+        for _ in 0..2 {
+            assert_eq!(world.block(), SIGNALS);
+            while world.read_signal().is_some() {}
+            world.reap();
+        }
+        assert_eq!(world.block(), OVER);
+        heard_at(world)
+    };
+    let told = blocks(&mut World::new(&trace, Rules::mended(), Notes::default()).with_outside(&mut outside));
+    assert_eq!(
+        outside.heard,
+        ["started 0@0#1", "started 1@0#1", "SIGTERM to 0@0#1", "ended 1@0#1", "ended 0@0#1"]
+    );
+    // What it gave, behind the trace, replays the run.
+    let (setup, mut wakes) = trace.into_parts();
+    wakes.extend(outside.given);
+    let replayed = Trace::new(setup, wakes).expect("a valid trace");
+    assert_eq!(told, blocks(&mut world(&replayed)));
 }

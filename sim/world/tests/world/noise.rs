@@ -52,7 +52,7 @@ impl Noise {
             (0..3).map(|n| Config { scripts: (0..n + 1).map(|place| self.script(place)).collect() });
         let configs: Vec<_> = configs.collect();
         let pids = self.pick(&[PidPolicy::Ascending, PidPolicy::Scattered, PidPolicy::Reused]);
-        let costs = Costs { callback: self.span(), start: self.span(), log: self.span() };
+        let costs = Costs::of([(); 5].map(|()| self.span()));
         let setup = Setup { configs, pids, costs, ..Setup::default() };
         let mut reloads = 0;
         let mut wake = |_| {
