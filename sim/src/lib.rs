@@ -31,6 +31,7 @@ pub mod roots;
 pub mod scenario;
 pub mod scout;
 pub mod shrink;
+pub mod soak;
 pub mod subject;
 pub mod workload;
 

@@ -97,7 +97,7 @@ impl Keeper<'_> {
 impl Lookout for Keeper<'_> {
     fn found(&mut self, find: Find) -> Result<(), SubjectError> {
         let title = format!("{} on {}, as found", find.signature(), self.target);
-        let origin = Origin { find: &find, seed: self.seed, target: self.named };
+        let origin = Origin { find: &find, seed: self.seed, target: self.named, by: FoundBy::Hunt };
         let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
         self.store.keep_found(&self.target, find.signature(), &scenario::write(&found))?;
         self.finds.push(find);
@@ -124,23 +124,34 @@ impl Lookout for Keeper<'_> {
 }
 
 /// Where a find comes from.
-struct Origin<'f> {
-    find: &'f Find,
-    seed: u64,
-    target: &'f Target,
+pub(super) struct Origin<'f> {
+    pub(super) find: &'f Find,
+    pub(super) seed: u64,
+    pub(super) target: &'f Target,
+    pub(super) by: FoundBy,
+}
+
+/// What found it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoundBy {
+    /// A trace of the generator.
+    Hunt,
+    /// A life of a soak, from which it was cut.
+    Soak,
 }
 
 /// A find as a scenario: what its release showed is what it is expected to show when it is replayed.
-fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdict: &Verdict) -> Scenario {
+pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdict: &Verdict) -> Scenario {
     let mut scenario = Scenario::new(title, trace);
     let row = whom(origin.target).map(|whom| (whom, Expectation::exactly(verdict)));
     // One row contradicts no other.
     scenario.expect = Expectations::new(row).unwrap_or_default();
+    let hunted = origin.by == FoundBy::Hunt;
     scenario.provenance = Provenance {
         seed: Some(origin.seed),
         trace: Some(origin.find.number),
-        generator: Some(u64::from(generator::VERSION)),
-        found_by: Some("treefall hunt".to_owned()),
+        generator: hunted.then_some(u64::from(generator::VERSION)),
+        found_by: Some(if hunted { "treefall hunt" } else { "treefall soak" }.to_owned()),
         found_on: Some(origin.target.to_string()),
     };
     scenario
@@ -234,16 +245,28 @@ pub(super) fn replay_command(finding: &Finding, scenario: &Path) -> String {
 /// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
 /// part of the report that is printed.
 pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> Result<String, CliError> {
+    keep_by(FoundBy::Hunt, finding, seed, store, among)
+}
+
+/// The same, found by this.
+pub(super) fn keep_by(
+    by: FoundBy,
+    finding: &Finding,
+    seed: u64,
+    store: &Store,
+    among: &str,
+) -> Result<String, CliError> {
     let targets = crew::targets(std::slice::from_ref(&finding.target))?;
     let [target] = targets.as_slice() else {
         return Err(CliError::Harness(format!("{} is not one target", finding.target)));
     };
-    let origin = Origin { find: &finding.find, seed, target };
+    let origin = Origin { find: &finding.find, seed, target, by };
     let title = format!("{} on {}", finding.signature(), finding.target);
     let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
     let scenario = scenario::write(&minimal);
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
-    let from = format!("trace {} of seed {seed}", finding.find.number);
+    let unit = if by == FoundBy::Hunt { "trace" } else { "life" };
+    let from = format!("{unit} {} of seed {seed}", finding.find.number);
     let mut subject = build(target)?;
     let explanation = explain(finding, subject.as_mut())?;
     let replay = replay_command(finding, &path);

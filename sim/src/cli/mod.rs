@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod roots;
 mod shrink;
+mod soak;
 mod survey;
 mod targets;
 
@@ -158,6 +159,7 @@ pub fn run() -> Status {
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
         Command::Conform(conform) => conform::run(&conform, &mut output),
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
+        Command::Soak(soak) => soak::run(&soak, jobs, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),
     };
     done.unwrap_or_else(|error| error.tell(&mut output))

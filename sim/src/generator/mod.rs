@@ -9,7 +9,7 @@
 //! how many scripts, how hot they are. A `forecast` of what is probably running keeps
 //! exits aimed at living children and signals at timers' instants; a wrong forecast costs a moot exit.
 
-mod draw;
+pub(crate) mod draw;
 mod forecast;
 mod swarm;
 

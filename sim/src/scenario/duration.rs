@@ -14,7 +14,7 @@ pub(super) const EXAMPLES: &str =
 ///
 /// # Errors
 /// What is wrong with it, to go on after "this duration ".
-pub(super) fn parse(text: &str) -> Result<Span, String> {
+pub(crate) fn parse(text: &str) -> Result<Span, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {

@@ -23,6 +23,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use diagnostic::{Problem, Problems};
+pub(crate) use duration::parse as parse_duration;
 pub use expect::{Comparison, Expectation, Expectations, Failure, UnknownPart, Whom};
 pub use format::format;
 pub use read::{never_started, read};

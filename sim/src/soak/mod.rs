@@ -1,0 +1,109 @@
+//! How long a keepalived lives in the field: virtual time flows until the first failure, many times over.
+//!
+//! A [`Workload`] says in a user's terms what goes on: scripts, reloads, how fast the machine is. Each [`Life`] is a
+//! fresh replica under it, its wakes made on the fly from a stream of its own, until it fails. Lives
+//! are taken in the order of their numbers, so that what comes out does not depend on how many run side by side.
+//! [`numbers`] makes means, medians and probabilities of them, with their intervals.
+//!
+//! Randomness is here and in the generator alone. Every failure is a trace that was replayed.
+
+pub mod field;
+mod life;
+pub mod numbers;
+mod outside;
+mod spread;
+mod tail;
+mod workload;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use treefall_model::release::Rules;
+use treefall_model::time::Span;
+use treefall_model::trace::TraceError;
+
+pub use life::{Failure, Life, Until, Watch, live};
+pub use spread::{Spread, SpreadError};
+pub use workload::{Machine, Reload, Worker, Workload};
+
+/// Lives that are given out together at most: what a chunk holds beyond the soak's end was run for nothing.
+const CHUNK_MAX: u64 = 8;
+
+/// How many lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The seed of the lives' streams.
+    pub seed: u64,
+    /// How each is followed.
+    pub watch: Watch,
+    /// After so many failures it is enough.
+    pub failures: usize,
+    /// And after so much virtual time of all lives together.
+    pub most: Span,
+}
+
+/// Follows lives 0, 1, 2.. as `plan` has it, at most `jobs` side by side. `go_on` is asked between chunks, with the lives so
+/// far; the lives do not depend on `jobs`.
+///
+/// # Errors
+/// When the workload is none that a trace can have.
+///
+/// # Panics
+/// When a life does.
+pub fn soak(
+    workload: &Workload,
+    rules: Rules,
+    plan: Plan,
+    jobs: usize,
+    go_on: &mut dyn FnMut(&[Life]) -> bool,
+) -> Result<Vec<Life>, TraceError> {
+    let mut lives: Vec<Life> = Vec::new();
+    let (mut failures, mut followed) = (0, 0_u64);
+    while go_on(&lives) {
+        let left = plan.failures.saturating_sub(failures) as u64;
+        let first = lives.len() as u64;
+        for life in chunk(workload, rules, plan, jobs, first..first + left.clamp(1, CHUNK_MAX))? {
+            failures += usize::from(life.failure.is_some());
+            followed = followed.saturating_add(life.lasted.as_micros());
+            lives.push(life);
+            if failures >= plan.failures || followed >= plan.most.as_micros() {
+                return Ok(lives);
+            }
+        }
+    }
+    Ok(lives)
+}
+
+/// The lives of these numbers, in order.
+fn chunk(
+    workload: &Workload,
+    rules: Rules,
+    plan: Plan,
+    jobs: usize,
+    numbers: std::ops::Range<u64>,
+) -> Result<Vec<Life>, TraceError> {
+    let next = AtomicU64::new(numbers.start);
+    let done = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if !numbers.contains(&number) {
+                break;
+            }
+            let life = live(workload, rules, plan.seed, number, plan.watch);
+            if let Ok(mut done) = done.lock() {
+                done.push((number, life));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..jobs.min(CHUNK_MAX as usize)).map(|_| scope.spawn(work)).collect();
+        work();
+        for helper in helpers {
+            helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, life)| life).collect()
+}
