@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         test("nothing is written when a command is refused", nothing_half_written),
         test("every command prints JSON objects and a summary last", json_of_every_command),
         test("findings do not depend on the number of jobs", jobs_make_no_difference),
+        test("a soak tells the same whatever --jobs is, and what it kept replays", soak_is_told_and_kept),
         test("a killed hunt leaves what it found, and it replays", killed_hunt_keeps_its_finds),
         test("Ctrl-C ends a hunt with its summary", interrupted_hunt_ends_cleanly),
         test("a closed pipe ends the command quietly", closed_pipe),
@@ -313,6 +314,54 @@ fn json_of_every_command() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What every soak tells a script.
+const SOAK_FIELDS: [&str; 19] = [
+    "target",
+    "release",
+    "until",
+    "workload",
+    "lives",
+    "failures",
+    "followed_ms",
+    "reloads",
+    "mean_ms",
+    "median_ms",
+    "hazard_per_reload",
+    "mean_by_hazard_ms",
+    "median_by_hazard_ms",
+    "agree",
+    "within_day",
+    "within_week",
+    "within_year",
+    "kinds",
+    "ages_ms",
+];
+
+fn soak_is_told_and_kept() -> Outcome {
+    let told = |jobs: &str| -> Result<(tempfile::TempDir, Vec<Map<String, Value>>), Failed> {
+        let folder = tempfile::tempdir()?;
+        let script = "count=4 runs=5%:never,5ms..900ms on-term=20%:never,1ms..3ms";
+        let soak =
+            ["soak", "--machine", "loaded", "--reload", "1s", "--script", script, "--json", "--jobs", jobs];
+        let output = Command::new(TREEFALL).args(soak).current_dir(folder.path()).output()?;
+        ensure(status(&output) == Some(1), || format!("{output:?}"))?;
+        let (told, summary) = objects(&output)?;
+        ensure(summary[0]["failures"] == 30, || summary.to_string())?;
+        Ok((folder, told))
+    };
+    let (folder, alone) = told("1")?;
+    ensure(alone == told("2")?.1, || format!("{alone:?}"))?;
+    let missing = SOAK_FIELDS.iter().find(|field| !alone[0].contains_key(**field));
+    ensure(missing.is_none(), || format!("no {missing:?} in {alone:?}"))?;
+    let kinds = alone[0]["kinds"].as_array().ok_or("no kinds")?;
+    let shares: f64 = kinds.iter().filter_map(|kind| kind["share"].as_f64()).sum();
+    ensure((shares - 1.0).abs() < 1e-9, || format!("{kinds:?}"))?;
+    let scenario = kinds[0]["scenario"].as_str().ok_or("nothing was kept")?;
+    let replay = ["replay", scenario, "--target", "replica:2.3.1"];
+    let output = Command::new(TREEFALL).args(replay).current_dir(folder.path()).output()?;
+    ensure(status(&output) == Some(0), || format!("{output:?}"))
 }
 
 fn jobs_make_no_difference() -> Outcome {

@@ -1,0 +1,75 @@
+#!/bin/sh
+# On the real daemon, without virtual time: a timeout equal to the reload period dies in seconds, one of twice the
+# period does not. The daemon lives in namespaces of its own and ends with them.
+#
+#   sim/examples/real_reloads.sh [KEEPALIVED [SECONDS]]      default: /usr/sbin/keepalived 50
+#
+# Eight scripts hang and do nothing about a SIGTERM. Plays both timeouts for SECONDS at most, one after the other: two minutes together. Prints one line each; exit status 0 when
+# the first died and the second did not, 1 when not, 2 when it cannot be played here.
+set -eu
+keepalived=${1:-/usr/sbin/keepalived}
+seconds=${2:-50}
+[ -x "$keepalived" ] || { echo "no program $keepalived" >&2; exit 2; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+
+# A script that hangs and does nothing about a SIGTERM.
+cat > "$work/stuck" <<'SCRIPT'
+#!/bin/sh
+trap '' TERM
+exec sleep 1000
+SCRIPT
+chmod 755 "$work" "$work/stuck"
+
+# Inside: starts the daemon, reloads it each second until it is gone or the time is over, and says how it went.
+cat > "$work/inside" <<'INSIDE'
+#!/bin/sh
+mount -t tmpfs none /run
+"$1" --dont-fork --vrrp --log-console --no-syslog -f "$2/conf" -p /run/k.pid -r /run/v.pid > "$2/log" 2>&1 &
+pid=$!
+sent=0
+# The parent process logs how the vrrp process ended, and would start another.
+# The vrrp process is signalled itself: the parent passes a signal on after work of its own, at no steady pace.
+while [ $sent -lt "$3" ]; do
+    sleep 1
+    if grep -q 'VRRP child process.* died' "$2/log"; then break; fi
+    kill -HUP "$(cat /run/v.pid)" 2>/dev/null || break
+    sent=$((sent + 1))
+done
+sleep 1
+death=$(grep -E 'exited due to|VRRP child process.* died' "$2/log" | head -n 1 | cut -d: -f4-)
+if [ -n "$death" ]; then
+    echo "dead after $sent reloads:$death"
+elif kill -0 $pid 2>/dev/null; then
+    echo "alive after $sent reloads"
+else
+    tail -n 3 "$2/log" >&2
+    echo "ended by itself"
+fi
+INSIDE
+chmod 755 "$work/inside"
+
+play() {
+    {
+        printf 'global_defs {\n    script_user root\n    dynamic_interfaces\n}\n'
+        for n in $scripts; do
+            printf 'vrrp_script stuck%s {\n    script "%s/stuck"\n    interval 1\n    timeout %s\n}\n' "$n" "$work" "$1"
+        done
+        printf 'vrrp_instance one {\n    state BACKUP\n    interface treefall0\n    virtual_router_id 1\n    priority 100\n'
+        printf '    track_script {\n'
+        printf '        stuck%s\n' $scripts
+        printf '    }\n}\n'
+    } > "$work/conf"
+    unshare $userns -nmpf --mount-proc --kill-child "$work/inside" "$keepalived" "$work" "$seconds"
+}
+scripts="0 1 2 3 4 5 6 7"
+userns=
+[ "$(id -u)" = 0 ] || userns=-Ur
+short=$(play 1)
+echo "timeout 1 s, a reload each second: $short"
+long=$(play 2)
+echo "timeout 2 s, a reload each second: $long"
+case "$short/$long" in
+    dead*/alive*) exit 0 ;;
+    *) exit 1 ;;
+esac
