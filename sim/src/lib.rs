@@ -24,6 +24,7 @@ pub mod generator;
 pub mod hidden;
 pub mod hunt;
 pub mod keepalived_conf;
+pub mod mutants;
 pub mod optimum;
 pub mod oracle;
 pub mod report;

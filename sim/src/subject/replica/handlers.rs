@@ -12,6 +12,7 @@ use treefall_world::{Descriptor, Scheduler, carry_out};
 
 use super::entry::{Addr, DUE, Function, PID, Type, deadline_of, pid_of, pid_word};
 use super::heap::Fault;
+use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
 
@@ -21,8 +22,15 @@ impl<O: Observer> Replica<'_, O> {
         // What was read does not matter: what is due is decided by the cached clock.
         let _ = self.world().read_timer();
         self.enter("thread_timerfd_handler");
-        for tree in Tree::BY_DEADLINE {
+        let mut trees = Tree::BY_DEADLINE;
+        if self.has(Mutant::ChildrenExpireFirst) {
+            trees.reverse();
+        }
+        for tree in trees {
             self.expire(tree)?;
+        }
+        if self.has(Mutant::TimerNotRegisteredAgain) {
+            return Ok(());
         }
         self.register(Descriptor::Timer)
     }
@@ -32,11 +40,15 @@ impl<O: Observer> Replica<'_, O> {
         let mut first = self.queues.first_due(tree)?;
         while let Some(entry) = first {
             self.queues.visit()?;
-            if !deadline_of(self.queues.field(entry, DUE)?).is_due(self.now) {
+            let due = deadline_of(self.queues.field(entry, DUE)?);
+            if !due.is_due(self.now) || self.has(Mutant::DueIsStrict) && due == Deadline::At(self.now) {
                 break;
             }
             let next = if next_first { self.queues.next_due(entry)? } else { None };
             self.queue_expired(tree, entry)?;
+            if self.has(Mutant::ExpiryMovesOne) {
+                break;
+            }
             first = if next_first { next } else { self.queues.first_due(tree)? };
         }
         Ok(())
@@ -61,8 +73,14 @@ impl<O: Observer> Replica<'_, O> {
                 self.world().begin_signal(signal);
                 carry_out(self)?;
             }
+            if self.has(Mutant::SignalHandlerReadsOnce) {
+                break;
+            }
         }
         self.enter("signal_run_callback");
+        if self.has(Mutant::SignalsNotRegisteredAgain) {
+            return Ok(());
+        }
         self.register(Descriptor::Signals)
     }
 
@@ -70,6 +88,9 @@ impl<O: Observer> Replica<'_, O> {
         while let Some((pid, status)) = self.world().reap() {
             self.enter("process_child_termination");
             self.child_exited(pid, status)?;
+            if self.has(Mutant::ReapsOneChild) {
+                break;
+            }
         }
         Ok(())
     }
@@ -79,22 +100,29 @@ impl<O: Observer> Replica<'_, O> {
         let Some(entry) = self.queues.find_pid(pid.get())? else { return Ok(()) };
         let queued =
             rule::exit_knows_queued_timeouts(&self.rules) && self.type_of(entry)? == Some(Type::ChildTimeout);
-        self.queues.erase_pid(entry)?;
-        self.queues.write(entry, PID, pid_word(pid.get(), status.raw()))?;
+        if !self.has(Mutant::PidNodeLeftAtExit) {
+            self.queues.erase_pid(entry)?;
+        }
+        let raw = if self.has(Mutant::StatusNotStored) { 0 } else { status.raw() };
+        self.queues.write(entry, PID, pid_word(pid.get(), raw))?;
         if queued && rule::exit_erases_twice(&self.rules) {
             self.queues.erase_pid(entry)?;
         }
         if !queued {
             self.queues.erase_due(Tree::Child, entry)?;
             self.queues.push(List::Ready, entry)?;
+        } else if self.has(Mutant::ExitOfQueuedTimeoutIgnored) {
+            return self.queues.insert_pid(entry);
         }
         self.set_type(entry, Type::ChildTerminated)
     }
 
     /// The program's own killer: SIGKILL on timeout, nothing on exit; a shutdown may be over then.
     pub(super) fn killer(&mut self, entry: Addr, function: Function) -> Result<(), Fault> {
-        if self.type_of(entry)? == Some(Type::ChildTimeout) {
-            self.signal_group_of(entry, Signal::KILL)?;
+        let timed_out = self.type_of(entry)? == Some(Type::ChildTimeout);
+        let signal = if self.has(Mutant::KillerSendsTerm) { Signal::TERM } else { Signal::KILL };
+        if timed_out && !self.has(Mutant::KillerSparesTheTimedOut) || self.has(Mutant::KillerKillsTheExited) {
+            self.signal_group_of(entry, signal)?;
         }
         if function == Function::ShutdownKiller && !self.shutdown_timer_runs && !self.children_are_left()? {
             self.terminate()?;

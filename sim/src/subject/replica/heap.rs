@@ -16,6 +16,7 @@ use treefall_model::trace::HeapPolicy;
 
 use super::changes::Changes;
 use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE};
+use super::mutant::Mutant;
 
 /// Where the master lies. No small number, no pid and no script is such an address.
 pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
@@ -142,6 +143,8 @@ pub(super) struct Heap {
     /// Changes are told.
     tells: bool,
     policy: HeapPolicy,
+    /// The fault that was put in, if one was.
+    mutant: Option<Mutant>,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
     /// Some link may lead to a freed block: accesses are looked at.
@@ -166,6 +169,7 @@ impl Heap {
             changes: Changes::new(),
             tells: false,
             policy,
+            mutant: None,
             pid_tree: 1,
             watching: false,
             visits_left: 0,
@@ -174,6 +178,17 @@ impl Heap {
         };
         heap.enter(Instant::START, Mark::START.function);
         heap
+    }
+
+    /// From here on there is this fault.
+    pub(super) fn put_in(&mut self, mutant: Mutant) {
+        self.mutant = Some(mutant);
+    }
+
+    /// Whether this fault was put in.
+    #[inline]
+    pub(super) fn has(&self, mutant: Mutant) -> bool {
+        super::mutant::AVAILABLE && self.mutant == Some(mutant)
     }
 
     /// The program enters `function` to carry out one operation.

@@ -8,7 +8,7 @@
 //! - `entry`: how master and entries are laid out; `heap`: the memory; `changes`: what of it
 //!   changed; `rbtree`: trees in it; `queues`: the master's trees and lists;
 //! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
-//!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for;
+//!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for; `mutant`: faults for tests;
 //! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
 
 mod beside;
@@ -16,6 +16,7 @@ mod changes;
 mod entry;
 mod handlers;
 mod heap;
+mod mutant;
 mod queues;
 mod rbtree;
 mod reload;
@@ -33,6 +34,7 @@ mod tree_tests;
 
 pub use beside::play_bytes;
 pub use heap::{Fault, Mark, Note};
+pub use mutant::{AVAILABLE as MUTANTS_AVAILABLE, Mutant};
 pub use scheduler::{Finished, Replica};
-pub use subject::{ReplicaSubject, probe_replica, probe_replica_as, run_replica, run_replica_as};
+pub use subject::{ReplicaSubject, probe_replica, probe_replica_as, run_mutant, run_replica, run_replica_as};
 pub use view::View;

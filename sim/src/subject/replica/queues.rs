@@ -9,6 +9,7 @@ use treefall_model::trace::HeapPolicy;
 
 use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of, root_of};
 use super::heap::{Fault, Heap, MASTER_AT, Trap};
+use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 
 /// From a list's link to the one of the entry before.
@@ -79,7 +80,7 @@ impl Queues {
             let there = heap.get(parent.wrapping_sub(PLACE - DUE))?;
             let left = match self.equal_keys {
                 EqualKeys::GoLeft => due <= there,
-                EqualKeys::GoRight => due < there,
+                EqualKeys::GoRight => due < there || heap.has(Mutant::TieOrderFlipped) && due == there,
             };
             went_right |= !left;
             link = parent + if left { LEFT } else { RIGHT };
@@ -91,7 +92,8 @@ impl Queues {
             LeftmostRule::LeftOfCached => cached == 0 || link == cached + LEFT,
             LeftmostRule::NeverWentRight => !went_right,
         };
-        if first { heap.set(root + LEFTMOST, node) } else { Ok(()) }
+        let kept = heap.has(Mutant::LeftmostNotLowered) && cached != 0;
+        if first && !kept { heap.set(root + LEFTMOST, node) } else { Ok(()) }
     }
 
     /// Takes an entry out of a deadline tree.
@@ -100,7 +102,7 @@ impl Queues {
         self.heap.placed(entry, false);
         let (root, node) = (MASTER_AT + root_of(tree), entry.wrapping_add(PLACE));
         let cached = self.field(root, LEFTMOST)?;
-        if cached == node {
+        if cached == node && !self.heap.has(Mutant::LeftmostNotAdvanced) {
             let next = self.next_node(node)?;
             self.write(root, LEFTMOST, next)?;
         }
@@ -209,7 +211,8 @@ impl Queues {
             if there == pid {
                 return Ok(entry_of(node, PID_NODE));
             }
-            node = heap.get(node + if pid < there { LEFT } else { RIGHT })?;
+            let left = (pid < there) != heap.has(Mutant::FoundByTheWrongSide);
+            node = heap.get(node + if left { LEFT } else { RIGHT })?;
         }
         Ok(None)
     }
@@ -218,7 +221,11 @@ impl Queues {
     #[inline]
     pub(super) fn push(&mut self, list: List, entry: Addr) -> Result<(), Fault> {
         self.heap.placed(entry, true);
-        let (head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
+        let (mut head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
+        if list == List::Ready && self.heap.has(Mutant::ReadyServedLastFirst) {
+            // Before what is first: behind the head.
+            head = self.field(head, 0)?;
+        }
         let last = self.field(head, PREVIOUS)?;
         self.write(head, PREVIOUS, link)?;
         self.write(link, 0, head)?;

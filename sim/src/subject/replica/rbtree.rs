@@ -10,6 +10,7 @@
 
 use super::entry::Addr;
 use super::heap::{Heap, Trap};
+use super::mutant::Mutant;
 
 /// The left child's link.
 pub(super) const LEFT: u64 = 16;
@@ -62,6 +63,9 @@ fn rotated(heap: &mut Heap, root: Addr, old: Addr, new: Addr, colour: u64) -> Re
     let word = heap.get(old)?;
     heap.set(new, word)?;
     heap.set(old, new | colour)?;
+    if heap.has(Mutant::RotationNotLinked) {
+        return Ok(());
+    }
     replace_below(heap, root, parent_in(word), old, new)
 }
 
@@ -71,7 +75,7 @@ pub(super) fn settle_inserted(heap: &mut Heap, root: Addr, mut node: Addr) -> Re
         heap.visit()?;
         let mut parent = parent_in(heap.get(node)?);
         if parent == 0 {
-            return heap.set(node, BLACK);
+            return heap.set(node, if heap.has(Mutant::RootNotBlackened) { RED } else { BLACK });
         }
         let word = heap.get(parent)?;
         if !is_red(word) {
@@ -84,7 +88,7 @@ pub(super) fn settle_inserted(heap: &mut Heap, root: Addr, mut node: Addr) -> Re
             uncle = heap.get(above + LEFT)?;
         }
         if uncle != 0 && is_red(heap.get(uncle)?) {
-            heap.set(uncle, above | BLACK)?;
+            heap.set(uncle, above | if heap.has(Mutant::UncleNotRecoloured) { RED } else { BLACK })?;
             heap.set(parent, above | BLACK)?;
             node = above;
             let word = heap.get(node)?;
@@ -137,7 +141,8 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap>
     } else {
         erase_with_both(heap, root, node, left, right)?
     };
-    if lacking == 0 { Ok(()) } else { settle_erased(heap, root, lacking) }
+    let settles = lacking != 0 && !heap.has(Mutant::EraseNotRebalanced);
+    if settles { settle_erased(heap, root, lacking) } else { Ok(()) }
 }
 
 /// Erases a node with both children: its successor takes its place and colour. The node below which a black

@@ -11,6 +11,7 @@ use treefall_world::{Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
 use super::heap::Fault;
+use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
 
@@ -36,6 +37,9 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = child {
             self.queues.visit()?;
             self.signal_group_of(entry, signal)?;
+            if self.has(Mutant::FirstChildAloneTold) {
+                break;
+            }
             child = self.queues.next_due(entry)?;
         }
         let reschedule = signal != Signal::KILL && rule::reschedules(&self.rules, ending);
@@ -52,7 +56,7 @@ impl<O: Observer> Replica<'_, O> {
 
     /// Gives all children in CHILD to the killer, in place: all deadlines become equal, the order stays.
     fn reschedule(&mut self, ending: Ending) -> Result<(), Fault> {
-        let due = self.in_seconds(GRACE_SECONDS);
+        let due = self.in_seconds(GRACE_SECONDS + u64::from(self.has(Mutant::GraceOfTwoSeconds)));
         let restarts = ending == Ending::Shutdown || rule::reload_restarts_grace(&self.rules);
         self.moving.clear();
         let mut child = self.queues.first_due(Tree::Child)?;
@@ -78,7 +82,9 @@ impl<O: Observer> Replica<'_, O> {
 
     fn give_to_killer(&mut self, entry: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
         self.queues.write(entry, FUNCTION, killer_of(ending).word())?;
-        self.queues.write(entry, DUE, due_word(due))?;
+        if !self.has(Mutant::ReloadKeepsDeadlines) {
+            self.queues.write(entry, DUE, due_word(due))?;
+        }
         if !rule::killer_keeps_argument(&self.rules) {
             self.queues.write(entry, ARGUMENT, 0)?;
         }
@@ -141,14 +147,20 @@ impl<O: Observer> Replica<'_, O> {
         self.enter("thread_cleanup_master");
         self.destroy(Tree::Read)?;
         self.destroy(Tree::Write)?;
-        self.destroy(Tree::Timer)?;
+        if !self.has(Mutant::TimersNotCleaned) {
+            self.destroy(Tree::Timer)?;
+        }
         let forget = !keep_children || rule::cleanup_forgets_children(&self.rules);
         if forget {
             self.destroy(Tree::Child)?;
             self.queues.reset(Tree::ChildPid)?;
         }
-        self.destroy_events()?;
-        self.destroy_ready(forget)?;
+        if !self.has(Mutant::EventsNotCleaned) {
+            self.destroy_events()?;
+        }
+        if !self.has(Mutant::ReadyNotCleaned) {
+            self.destroy_ready(forget)?;
+        }
         (self.timer_entry, self.signal_entry) = (None, None);
         if rule::cleanup_frees_current(&self.rules)
             && let Some(entry) = self.current.take()
@@ -157,6 +169,10 @@ impl<O: Observer> Replica<'_, O> {
         }
         while let Some(entry) = self.queues.head(List::Unuse)? {
             self.queues.visit()?;
+            if self.has(Mutant::LastUnusedFreedLinked) && self.queues.after(List::Unuse, entry)?.is_none() {
+                self.queues.heap.free(entry);
+                break;
+            }
             self.queues.unlink(entry)?;
             self.queues.heap.free(entry);
         }

@@ -19,6 +19,7 @@ use super::entry::{
     deadline_of, due_word, pid_of, pid_word, status_of,
 };
 use super::heap::{Fault, MASTER_AT, Note};
+use super::mutant::Mutant;
 use super::queues::Queues;
 use super::rule::{self, PidEntryLeaves};
 use super::view::View;
@@ -149,6 +150,18 @@ impl<'t, O: Observer> Replica<'t, O> {
         self
     }
 
+    /// The same, with a fault put in.
+    pub fn with_mutant(mut self, mutant: Mutant) -> Self {
+        self.queues.heap.put_in(mutant);
+        self
+    }
+
+    /// Whether this fault was put in.
+    #[inline]
+    pub(super) fn has(&self, mutant: Mutant) -> bool {
+        self.queues.heap.has(mutant)
+    }
+
     /// The same, with an outside that goes on where the trace ends.
     pub fn with_outside(mut self, outside: &'t mut dyn Outside) -> Self {
         self.world = self.world.with_outside(outside);
@@ -239,9 +252,13 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// The head of EVENT, else of READY, taken off; `None` when both are empty.
     fn take_next(&mut self) -> Result<Option<Addr>, Fault> {
         self.enter("thread_fetch_next_queue");
-        let head = match self.queues.head(List::Event)? {
+        let mut order = [List::Event, List::Ready];
+        if self.has(Mutant::ReadyBeforeEvent) {
+            order.reverse();
+        }
+        let head = match self.queues.head(order[0])? {
             Some(entry) => Some(entry),
-            None => self.queues.head(List::Ready)?,
+            None => self.queues.head(order[1])?,
         };
         let Some(entry) = head else { return Ok(None) };
         self.queues.unlink(entry)?;
@@ -259,13 +276,15 @@ impl<'t, O: Observer> Replica<'t, O> {
             return Ok(true);
         }
         let runs = !self.shutting_down || ty.is_some_and(Type::runs_in_shutdown);
-        self.shutting_down |= ty == Some(Type::TerminateStart);
+        self.shutting_down |= ty == Some(Type::TerminateStart) && !self.has(Mutant::ShutdownFlagNotSet);
         self.current = Some(entry);
         if runs {
             self.call(entry)?;
         }
         self.enter("process_threads");
-        if let Some(entry) = self.current.take() {
+        if let Some(entry) = self.current.take()
+            && !self.has(Mutant::EntryNotRetired)
+        {
             self.retire(entry)?;
         }
         Ok(self.shutting_down && !self.shutdown_timer_runs && !self.children_are_left()?)
@@ -308,14 +327,19 @@ impl<'t, O: Observer> Replica<'t, O> {
             Woken::Ready { first, second } => (first, second),
             Woken::End(end) => return Ok(Some(end)),
         };
-        if let Deadline::At(due) = deadline {
+        if let Deadline::At(due) = deadline
+            && !self.has(Mutant::ClockNotRefreshed)
+        {
             self.woken(due);
         }
         self.enter("thread_fetch_next_queue");
+        let second = second.filter(|_| !self.has(Mutant::SecondDescriptorMissed));
         for descriptor in [Some(first), second].into_iter().flatten() {
             self.descriptor_is_ready(descriptor)?;
         }
-        self.read_clock();
+        if !self.has(Mutant::ClockNotRefreshed) {
+            self.read_clock();
+        }
         Ok(None)
     }
 
@@ -323,6 +347,9 @@ impl<'t, O: Observer> Replica<'t, O> {
     fn earliest(&mut self) -> Result<Deadline, Fault> {
         let mut earliest = Deadline::Never;
         for tree in Tree::BY_DEADLINE {
+            if tree == Tree::Timer && self.has(Mutant::EarliestSkipsTimers) {
+                continue;
+            }
             if let Some(entry) = self.queues.first_due(tree)? {
                 earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
             }
@@ -371,7 +398,11 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.set_type(entry, ty)?;
         self.queues.write(entry, MASTER, MASTER_AT)?;
         self.queues.write(entry, FUNCTION, function.word())?;
-        self.queues.write(entry, ARGUMENT, argument_word(argument))?;
+        // A zeroed one never had another.
+        let keeps = self.has(Mutant::ArgumentNotWrittenOnReuse) && self.queues.field(entry, ARGUMENT)? != 0;
+        if !keeps {
+            self.queues.write(entry, ARGUMENT, argument_word(argument))?;
+        }
         Ok(entry)
     }
 
@@ -391,7 +422,9 @@ impl<'t, O: Observer> Replica<'t, O> {
     ) -> Result<(), Fault> {
         self.enter(function);
         let entry = self.new_entry(ty, Function::Of(handler), argument)?;
-        let due = Deadline::At(self.read_clock() + after);
+        let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
+        let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
+        let due = Deadline::At(now + after.saturating_sub(early));
         self.queues.write(entry, DUE, due_word(due))?;
         self.queues.insert_due(Tree::Timer, entry)
     }
@@ -406,10 +439,16 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.enter("thread_add_child");
         let entry = self.new_entry(Type::Child, Function::Of(handler), argument)?;
         let due = match after {
-            Some(after) => Deadline::At(self.read_clock() + after),
+            Some(after) => {
+                let late = Span::from_micros(u64::from(self.has(Mutant::ChildLateByOneMicrosecond)));
+                Deadline::At(self.read_clock() + after + late)
+            }
             None => Deadline::Never,
         };
-        self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
+        let keeps = self.has(Mutant::PidNotWrittenOnReuse) && self.queues.field(entry, PID)? != 0;
+        if !keeps {
+            self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
+        }
         self.queues.write(entry, DUE, due_word(due))?;
         self.queues.insert_due(Tree::Child, entry)?;
         self.queues.insert_pid(entry)

@@ -8,7 +8,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 use treefall_world::Counts;
 
-use super::Replica;
+use super::{Mutant, Replica};
 use crate::subject::target::ReplicaName;
 use crate::subject::{Ran, Subject, SubjectError};
 
@@ -50,6 +50,16 @@ impl Subject for ReplicaSubject {
 pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
     let finished = Replica::new(trace, rules, watch).run();
+    let first_use = finished.first_use;
+    ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
+}
+
+/// The same with a fault put in; without debug assertions there is none to put in
+/// ([`MUTANTS_AVAILABLE`](super::MUTANTS_AVAILABLE)).
+#[must_use]
+pub fn run_mutant(trace: &Trace, rules: Rules, mutant: Mutant, options: Options) -> Ran {
+    let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
+    let finished = Replica::new(trace, rules, watch).with_mutant(mutant).run();
     let first_use = finished.first_use;
     ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
 }
