@@ -208,6 +208,32 @@ fn the_exit_of_a_tracked_child_reaches_its_handler_unless_a_reload_or_the_end_co
 }
 
 #[test]
+fn a_program_that_read_sigchld_reaps_all_that_had_exited_by_then() {
+    let setup = stubborn();
+    let second = run(1, 0, 1);
+    let read = || {
+        let mut teller = begun(&setup);
+        teller.forks(second).exits(FIRST, ExitStatus::SUCCESS).exits(second, ExitStatus::SUCCESS);
+        teller.wakes(1_000, false).tell(Event::SignalRead { signal: Signal::CHLD });
+        teller.reaps(FIRST, ExitStatus::SUCCESS).of_child(FIRST, EntryKind::ChildTerminated);
+        teller
+    };
+    let mut all = read();
+    all.reaps(second, ExitStatus::SUCCESS).of_child(second, EntryKind::ChildTerminated).blocks();
+    assert_eq!(all.broken(), NONE);
+    let mut one = read();
+    one.blocks();
+    assert_eq!(one.broken(), ["exit-not-lost/blocked/child"]);
+    // Who exits after that is told by a further signal.
+    let mut later = begun(&setup);
+    later.forks(second).exits(FIRST, ExitStatus::SUCCESS).wakes(1_000, false);
+    later.tell(Event::SignalRead { signal: Signal::CHLD });
+    later.reaps(FIRST, ExitStatus::SUCCESS).of_child(FIRST, EntryKind::ChildTerminated);
+    later.exits(second, ExitStatus::SUCCESS).blocks();
+    assert_eq!(later.broken(), NONE);
+}
+
+#[test]
 fn the_daemon_s_exits_are_not_missed_since_it_does_not_show_its_dispatches() {
     let setup = stubborn();
     let mut teller = Teller::of(&setup, SubjectKind::Daemon);

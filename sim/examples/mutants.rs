@@ -13,6 +13,9 @@ use comfy_table::Table;
 use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::replica::MUTANTS_AVAILABLE;
 
+/// What changes nothing on the mended replica, as `tests/mutants.rs` says why.
+const EQUIVALENT: [&str; 1] = ["EventsNotCleaned"];
+
 struct Asked {
     seeds: u64,
     traces: u64,
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
             row.push(traces.map_or("not found".to_owned(), |traces| traces.to_string()));
             row.push(format!("{millis:.1}"));
         }
-        missed |= !found;
+        missed |= !found && !EQUIVALENT.contains(&fault.name());
         println!("{}", row.join("  "));
         sheet.add_row(row);
     }

@@ -17,6 +17,8 @@
 //! reloads closer than a second, that put SIGKILL off again and again, break the law. In a turn with a reload
 //! SIGKILL may wait for the next turn, if the loop arms its timer so that there is one at once.
 //!
+//! An exit is lost, too, that is not reaped by a program that read SIGCHLD for it.
+//!
 //! Each child breaks one of the two laws once; then it is written off. Exempt: fifo scripts have no timeout;
 //! a shutdown is judged by its own law; a zombie is not a living child.
 
@@ -71,6 +73,10 @@ pub(super) struct Children {
     reaped: VecDeque<(Run, Pid)>,
     /// Whether dispatches are shown, so that a lost exit can be told.
     dispatches: bool,
+    /// Known children that are zombies.
+    zombies: usize,
+    /// SIGCHLD was read in this turn; so many of the zombies have come since.
+    reading: Option<usize>,
 }
 
 impl Children {
@@ -83,6 +89,8 @@ impl Children {
             tickets: 0,
             reaped: VecDeque::new(),
             dispatches,
+            zombies: 0,
+            reading: None,
         }
     }
 
@@ -134,19 +142,30 @@ impl Children {
         if let Some(span) = timeout {
             child.due = Window::open(turn.began, span);
         }
+        let replaced = self.roster.find(run).is_some_and(|slot| self.roster.child(slot).exited);
+        self.zombies -= usize::from(replaced);
         let slot = self.roster.insert(child);
         self.arm(slot, timeout, timeout);
     }
 
     pub(super) fn exited(&mut self, run: Run) {
         if let Some(slot) = self.roster.find(run) {
-            self.roster.child_mut(slot).exited = true;
+            let child = self.roster.child_mut(slot);
+            self.zombies += usize::from(!child.exited);
+            child.exited = true;
+            self.reading = self.reading.map(|since| since + 1);
         }
+    }
+
+    /// The program read SIGCHLD: whoever is a zombie now is to be reaped before the loop blocks.
+    pub(super) fn told_of_exits(&mut self) {
+        self.reading = Some(0);
     }
 
     /// Lets a reaped child go, and says who it was.
     pub(super) fn reaped(&mut self, turn: &Loop<'_>, run: Run) -> Option<Child> {
         let child = self.roster.remove(run)?;
+        self.zombies -= usize::from(child.exited);
         let expected =
             run.of.generation == turn.generation && !turn.reloaded && !turn.ending && !child.written_off;
         if self.dispatches && expected {
@@ -274,6 +293,17 @@ impl Children {
             self.reaped.clear();
             ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::ChildTerminated), || {
                 format!("{}, run {run}, pid {pid}, was reaped, and its handler never ran", turn.name(run.of))
+            });
+        }
+        if let Some(since) = self.reading.take()
+            && self.zombies > since
+            && self.dispatches
+        {
+            ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::Child), || {
+                let left = self.zombies - since;
+                format!(
+                    "SIGCHLD was read, and {left} of the children that had exited by then were not reaped"
+                )
             });
         }
         while let Some(Reverse((by, slot, ticket))) = self.debts.peek().copied() {

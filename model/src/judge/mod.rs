@@ -240,6 +240,7 @@ impl Observer for Judge<'_> {
             }
             Event::Exited { run, .. } => self.children.exited(run),
             Event::SignalRead { signal: Signal::TERM } => self.shutdown.asked(),
+            Event::SignalRead { signal: Signal::CHLD } => self.children.told_of_exits(),
             Event::Dispatched { handler, entry, script, run } => self.dispatched(handler, entry, script, run),
             Event::Started { run, pid } => self.started(run, pid),
             Event::Signalled { target, run, signal, answer } => self.signalled(target, run, signal, answer),
