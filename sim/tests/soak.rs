@@ -148,6 +148,29 @@ fn a_log_line_makes_it_minutes_where_it_takes_what_the_sender_takes_and_changes_
     assert!(hours > 8.0, "{hours:.1} h in the mean");
 }
 
+/// What `examples/real_reloads.sh` plays on the real daemon, where 2.2.7 died after 2 reloads and lived through all 50.
+#[test]
+fn a_timeout_as_long_as_the_reload_period_dies_in_seconds_where_twice_as_long_does_not_as_on_the_real_daemon()
+{
+    let first = |timeout| {
+        let mut workload = field::report();
+        let stuck = workload.workers[0].clone();
+        workload.workers = (0..8).map(|place| stuck_at(&stuck, place, timeout)).collect();
+        let plan = Plan { most: Span::from_secs(600), ..plan(Until::Crash, 1, Span::from_secs(600)) };
+        let lives = lives(&workload, of("2.2.7"), plan, 1);
+        lives[0].failure.is_some().then_some(lives[0].lasted)
+    };
+    assert!(first(1).is_some_and(|lasted| lasted < Span::from_secs(10)), "{:?}", first(1));
+    assert_eq!(first(2), None);
+}
+
+fn stuck_at(stuck: &Worker, place: usize, timeout: u64) -> Worker {
+    let mut worker = stuck.clone();
+    worker.script.name = Name::numbered(place);
+    (worker.script.interval, worker.script.timeout) = (Span::from_secs(1), Span::from_secs(timeout));
+    worker
+}
+
 #[test]
 fn the_mean_of_some_lives_and_the_hazard_of_others_agree() {
     // The report's workload where the loop wakes late ten times as often: lives of hours.

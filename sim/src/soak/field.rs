@@ -22,6 +22,11 @@
 //! sender takes (1.5 ms: some 40 s; 1 ms and 2 ms: most of a day and more). Then the reload begins later each time, until
 //! the grace ends just where the next SIGHUP comes. So the second figure is derived for a line of that length, or for as
 //! many stuck scripts as make it so, and for no other.
+//!
+//! What moves the first figure (`treefall soak --sensitivity`): how often the loop wakes a millisecond late (ten times as
+//! often: a tenth of the time), and how many of the runs outlive a SIGTERM (one in ten: ten times as long; none: not one
+//! failure in weeks). Half or twice of any cost, of the latency, of what the sender takes, and eight times the
+//! scripts move it by no more than chance does. On the loaded machine it is seconds.
 
 use treefall_model::time::Span;
 use treefall_model::trace::{Costs, Name};
