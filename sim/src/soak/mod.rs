@@ -60,7 +60,10 @@ pub fn soak(
     let mut lives: Vec<Life> = Vec::new();
     let (mut failures, mut followed) = (0, 0_u64);
     while go_on(&lives) {
-        let left = plan.failures.saturating_sub(failures) as u64;
+        // Were no further one to fail, so many would use up the time.
+        let whole =
+            plan.most.as_micros().saturating_sub(followed).div_ceil(plan.watch.span.as_micros().max(1));
+        let left = (plan.failures.saturating_sub(failures) as u64).min(whole);
         let first = lives.len() as u64;
         for life in chunk(workload, rules, plan, jobs, first..first + left.clamp(1, CHUNK_MAX))? {
             failures += usize::from(life.failure.is_some());
