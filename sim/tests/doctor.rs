@@ -21,7 +21,7 @@ fn build(leak: &str) -> (TempDir, PathBuf) {
     let path = folder.path().join("keepalived");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/subject/scheduler.c");
     let mut command = Command::new("cc");
-    command.args(["-O1", "-w", "-Wl,-E"]).arg(format!("-DLEAK={leak}")).arg("-o").arg(&path).arg(source);
+    command.args(["-O1", "-w", "-Wl,-E"]).arg(format!("-DLEAKS={leak}")).arg("-o").arg(&path).arg(source);
     assert!(command.status().expect("the C compiler that Rust links with can be run").success());
     (folder, path)
 }

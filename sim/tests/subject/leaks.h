@@ -1,11 +1,11 @@
-/* What of its surroundings the scheduler beside this file lets into its timers with -DLEAK=N: it must be the same in
+/* What of its surroundings the scheduler beside this file lets into its timers with -DLEAKS=N: it must be the same in
  * any two runs, and is not. For the tests of `treefall doctor`. */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 enum leak { NOTHING, PID, DATE, UPTIME, RAW_UPTIME, ZONE, ENVIRONMENT, ADDRESS, TRACES_BEFORE };
-#ifndef LEAK
-#define LEAK NOTHING
+#ifndef LEAKS
+#define LEAKS NOTHING
 #endif
 
 extern char **environ;
@@ -13,7 +13,7 @@ extern char **environ;
 /* In microseconds, a thousand at most. */
 static uint64_t leaked(void)
 {
-    switch (LEAK) {
+    switch (LEAKS) {
     default:
         return 0;
     case PID:
@@ -23,7 +23,7 @@ static uint64_t leaked(void)
     case UPTIME:
     case RAW_UPTIME: {
         struct timespec t;
-        if (LEAK == UPTIME)
+        if (LEAKS == UPTIME)
             clock_gettime(CLOCK_MONOTONIC, &t);
         else
             syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &t);
