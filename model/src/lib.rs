@@ -3,7 +3,7 @@
 //! - [`time`], [`id`], [`signal`]: instants and spans, names, signals;
 //! - [`trace`]: the input; [`event`]: what is observed; [`index`]: trees and lists between steps;
 //! - [`release`]: keepalived's releases, their defects and behaviours, as tables;
-//! - [`codec`]: traces as bytes;
+//! - [`codec`]: traces as bytes; [`canon`]: a state by what decides its future;
 //! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says.
 //!
 //! Everything here is a value or a pure function of values: no input or output, no clock, no release in the
@@ -16,6 +16,7 @@ extern crate alloc;
 
 #[cfg(any(test, feature = "proptest"))]
 pub mod arbitrary;
+pub mod canon;
 pub mod codec;
 pub mod digest;
 pub mod event;

@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod explain;
+pub mod explore;
 pub mod finding;
 pub mod fuzzing;
 pub mod generator;

@@ -276,10 +276,11 @@ fn json_of_every_command() -> Outcome {
     let folder = tempfile::tempdir()?;
     let out = folder.path().display().to_string();
     let file = "scenarios/queued-timeout-and-reload/timer-first.toml";
-    let table: [(&[&str], i32); 12] = [
+    let table: [(&[&str], i32); 13] = [
         (&["targets"], 0),
         (&["hunt", "--target", "replica:2.3.1", "--out", &out], 1),
         (&["hunt", "--target", "replica:mended", "--traces", "50", "--out", &out], 0),
+        (&["explore", "--target", "replica:mended", "--wakes", "2", "--out", &out], 0),
         (&["replay", file], 0),
         (&["matrix", file], 0),
         (&["roots", "fetch", "NOSUCH"], 2),

@@ -30,6 +30,7 @@ use core::cmp::Reverse;
 use super::follow::Loop;
 use super::ledger::Ledger;
 use super::roster::{Child, Roster, Window};
+use crate::canon::Canon;
 use crate::event::{EntryKind, Step};
 use crate::id::{Generation, Pid, Run};
 use crate::law::Law;
@@ -91,6 +92,46 @@ impl Children {
             dispatches,
             zombies: 0,
             reading: None,
+        }
+    }
+
+    /// What is known of each child, and what it is owed. Exits wait for their handlers and what handlers armed for
+    /// its end only within a turn.
+    pub(super) fn canon(&self, turn: &Loop<'_>, canon: &mut Canon) {
+        canon.word(self.roster.len() as u64);
+        canon.word((self.armed.len() + self.reaped.len()) as u64);
+        for place in 0..canon.children().len() {
+            let (run, _) = canon.children()[place];
+            let slot = self.roster.find(run);
+            canon.flag(slot.is_some());
+            let Some(slot) = slot else { continue };
+            let child = self.roster.child(slot);
+            canon.byte(child.kind as u8);
+            let told = [child.obeys, child.exited, child.told.is_some(), child.kills > 0];
+            let known = [child.written_off, child.config == turn.config()];
+            told.into_iter().chain(known).for_each(|flag| canon.flag(flag));
+            // Its own timeout is judged as long as its generation is in force.
+            if run.of.generation == turn.generation {
+                child.due.canon(canon);
+            }
+            if child.written_off {
+                // Nothing is owed to it, and nobody judges who kills it.
+                continue;
+            }
+            canon.flag(child.graced);
+            // Its killer is judged as long as it has not killed.
+            if child.graced && child.kills == 0 {
+                canon.ahead(child.grace_from);
+            }
+            canon.maybe_at(child.owed);
+            let debt =
+                self.debts.iter().find(|Reverse((_, to, ticket))| (*to, *ticket) == (slot, child.ticket));
+            let by = debt.map(|Reverse((by, ..))| *by);
+            canon.maybe_at(by);
+            // When the loop blocked is asked of what was due before.
+            if by.is_some_and(|by| canon.is_past(by)) {
+                canon.at(turn.blocked);
+            }
         }
     }
 

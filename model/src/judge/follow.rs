@@ -1,6 +1,7 @@
 //! What the judge knows of the loop itself: who is in force, how far this turn of it has come.
 
 use super::roster::Child;
+use crate::canon::Canon;
 use crate::event::EntryKind;
 use crate::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
 use crate::time::{Deadline, Instant, Span};
@@ -81,6 +82,16 @@ impl<'s> Loop<'s> {
         let config = self.setup.configs.get(usize::from(child.config.0));
         let spec = config.and_then(|config| config.scripts.get(usize::from(script.0)));
         Name { script, text: spec.map(|spec| spec.name.as_str()) }
+    }
+
+    /// What counts beyond this turn. When the loop blocked is for the debts to tell, where it counts.
+    pub(super) fn canon(&self, canon: &mut Canon) {
+        canon.byte(self.config.0);
+        canon.byte(canon.age(self.generation));
+        canon.due(self.armed);
+        canon.flag(self.reloading);
+        canon.flag(self.ending);
+        canon.flag(self.woke.is_some());
     }
 
     pub(super) fn blocks(&mut self, at: Instant, deadline: Deadline) {

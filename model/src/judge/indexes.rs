@@ -87,6 +87,15 @@ impl Indexes {
         }
     }
 
+    /// Whether the last look found a block misplaced, and its argument stale: the next finds no news there. All else
+    /// is kept for speed alone.
+    pub(super) fn broken_at(&self, block: Block) -> [bool; 2] {
+        [&self.misplaced, &self.stale].map(|found| {
+            let look = found.0.get(block.0 as usize).copied().unwrap_or(0);
+            look != 0 && look == self.look
+        })
+    }
+
     /// Every look shall be a whole one, told from the start, whatever is known.
     pub(super) fn look_at_all(&mut self) {
         self.whole = true;

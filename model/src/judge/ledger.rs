@@ -43,6 +43,14 @@ impl Ledger {
         &self.breaks
     }
 
+    /// Gives out what was written down, and forgets it. A memory break still ends the judging.
+    pub(super) fn take_breaks(&mut self) -> Vec<Break> {
+        if !self.breaks.is_empty() {
+            self.seen = [0; WORDS];
+        }
+        core::mem::take(&mut self.breaks)
+    }
+
     pub(super) fn into_breaks(self) -> Vec<Break> {
         self.breaks
     }

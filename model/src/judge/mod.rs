@@ -28,10 +28,12 @@ mod timers;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use crate::canon::{Canon, Part};
 use crate::event::{Answer, End, EntryKind, Event, Handler, Record, Step, SubjectKind, Target};
 use crate::id::{Generation, Pid, Run, ScriptRef};
-use crate::index::IndexView;
+use crate::index::{Block, IndexView};
 use crate::law::Law;
 use crate::observe::Observer;
 use crate::signal::{ExitStatus, Signal};
@@ -99,6 +101,31 @@ impl<'s> Judge<'s> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ledger.is_over()
+    }
+
+    /// The laws broken since they were last taken, each signature once; judging goes on as if none had broken.
+    /// For who lets a run go on in more ways than one, and asks of each step of it what it breaks.
+    pub fn take_breaks(&mut self) -> Vec<Break> {
+        self.ledger.take_breaks()
+    }
+
+    /// Writes down all that its judgement of what is to come rests on, the loop being blocked and no memory law
+    /// broken: of what broke nothing, for a law that broke is judged on.
+    pub fn canon(&self, canon: &mut Canon) {
+        canon.part(Part::Debts);
+        self.children.canon(&self.turn, canon);
+        canon.part(Part::Ticks);
+        self.timers.canon(canon);
+        canon.part(Part::Judge);
+        self.turn.canon(canon);
+        self.shutdown.canon(canon);
+    }
+
+    /// Whether the last look found that the entry in a block is where it should not be, and that its argument is
+    /// stale. A part of what [`canon`](Self::canon) tells, for who knows the blocks.
+    #[must_use]
+    pub fn broken_at(&self, block: Block) -> [bool; 2] {
+        self.indexes.broken_at(block)
     }
 
     /// The verdict. A program that crashed inside one operation, so that no look at the indexes could see why,

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use crate::canon::Canon;
 use crate::id::{ConfigId, Generation, Pid, Run, ScriptId};
 use crate::time::{Instant, Span};
 use crate::trace::ScriptKind;
@@ -23,6 +24,16 @@ pub(super) struct Window {
 impl Window {
     /// At no time.
     pub(super) const NEVER: Self = Self { from: Instant::MAX, to: Instant::MAX };
+
+    /// From when to when.
+    pub(super) fn canon(self, canon: &mut Canon) {
+        let never = self == Self::NEVER;
+        canon.flag(never);
+        if !never {
+            canon.at(self.from);
+            canon.at(self.to);
+        }
+    }
 
     /// The window of a handler that began at `began` and is not done, moved by `span`.
     pub(super) fn open(began: Instant, span: Span) -> Self {

@@ -10,6 +10,7 @@ use alloc::format;
 use super::follow::Loop;
 use super::ledger::Ledger;
 use super::roster::Roster;
+use crate::canon::Canon;
 use crate::event::{EntryKind, Step};
 use crate::law::Law;
 use crate::time::{Instant, Span};
@@ -43,6 +44,20 @@ pub(super) struct Shutdown(Stage);
 impl Shutdown {
     pub(super) const fn new() -> Self {
         Self(Stage::Not)
+    }
+
+    /// How far it is.
+    pub(super) fn canon(self, canon: &mut Canon) {
+        let (stage, until) = match self.0 {
+            Stage::Not => (0, None),
+            Stage::Asked => (1, None),
+            Stage::Begun => (2, None),
+            Stage::TimerUntil(until) => (3, Some(until)),
+            Stage::BackstopUntil(until) => (4, Some(until)),
+            Stage::Overdue => (5, None),
+        };
+        canon.byte(stage);
+        canon.maybe_at(until);
     }
 
     pub(super) fn asked(&mut self) {

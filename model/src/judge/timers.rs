@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use super::follow::Loop;
 use super::ledger::Ledger;
 use super::roster::{Child, Window};
+use crate::canon::Canon;
 use crate::event::{EntryKind, Step};
 use crate::id::{Run, ScriptRef};
 use crate::law::Law;
@@ -60,6 +61,17 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn new(scripts: usize) -> Self {
         Self { ticks: alloc::vec![UNARMED; scripts], armed: None, last_tick: None, last_child: None }
+    }
+
+    /// What is armed. What fired in the turn that is over is of no more account.
+    pub(super) fn canon(&self, canon: &mut Canon) {
+        canon.flag(self.armed.is_some());
+        for place in 0..canon.scripts().len() {
+            let Some(tick) = self.ticks.get(usize::from(canon.scripts()[place])) else { continue };
+            canon.flag(tick.due.is_some());
+            tick.due.unwrap_or(Window::NEVER).canon(canon);
+            tick.after_start.canon(canon);
+        }
     }
 
     /// Another generation, of so many scripts, is in force; nothing of it is armed.

@@ -58,6 +58,8 @@ pub(super) enum Command {
     Targets(Targets),
     /// Search for traces that break a law; shrink, confirm, label and report them.
     Hunt(Hunt),
+    /// All traces of an alphabet to a bound, breadth first: a certificate of what they break.
+    Explore(Explore),
     /// Run scenario files and compare with what they expect.
     Replay(Replay),
     /// Run scenario files on every replica release and every real program: the first bad release, the first good.
@@ -161,6 +163,43 @@ pub(super) struct Merge {
     #[arg(required = true, value_name = "DIR")]
     pub(super) from: Vec<PathBuf>,
     /// Where the finds are brought together. What is there takes part.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall explore --target replica:2.3.1\n  \
+    treefall explore --target replica:mended --scripts 2 --wakes 8\n  \
+    treefall explore --target engine:/usr/sbin/keepalived --wakes 4\n  \
+    treefall explore --target replica:2.3.4 --resume reports")]
+pub(super) struct Explore {
+    /// What to search: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]]. Repeatable
+    /// [default: replica:mended].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(super) targets: Vec<String>,
+    /// Scripts of the configuration.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(super) scripts: u8,
+    /// Kinds of script to choose from.
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=6))]
+    pub(super) kinds: u8,
+    /// Wakes of a trace [default: 12 with one script, 8 with two, 4 with more].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=250))]
+    pub(super) wakes: Option<u8>,
+    /// Living runs beyond which a trace is not gone on from.
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(super) living: u8,
+    /// What the states may take of memory; the search stops there.
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub(super) memory: u64,
+    /// Stop after so long, for each target: `60s`, `10m`, `8h`.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
+    pub(super) duration: Option<Duration>,
+    /// Go on from where a search stopped or was killed that had this folder as --out; its bound is taken over.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["scripts", "kinds", "wakes", "living", "out"])]
+    pub(super) resume: Option<PathBuf>,
+    /// Where finds, checkpoint and certificate are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(super) out: PathBuf,
 }

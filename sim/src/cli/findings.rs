@@ -158,7 +158,7 @@ pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdic
 }
 
 /// The release that an expectation about a target speaks of; a replica with changed defects is of none.
-fn whom(target: &Target) -> Option<Whom> {
+pub(super) fn whom(target: &Target) -> Option<Whom> {
     let only = |release| Whom::Releases { first: Some(release), last: Some(release) };
     match target {
         Target::Replica(ReplicaName { with, without, .. }) if !with.is_empty() || !without.is_empty() => None,

@@ -2,10 +2,12 @@
 
 mod args;
 mod bench;
+mod certificate;
 mod conform;
 mod corpus;
 mod crew;
 mod doctor;
+mod explore;
 mod files;
 mod findings;
 mod fmt;
@@ -148,6 +150,7 @@ pub fn run() -> Status {
     let done = match cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard())) {
         Command::Survey(survey) => survey::run(&survey, jobs, &mut output),
         Command::Targets(targets) => targets::run(&targets, &mut output),
+        Command::Explore(explore) => explore::run(&explore, jobs, &mut output),
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),

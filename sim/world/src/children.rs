@@ -33,11 +33,11 @@ pub(crate) struct Child {
     /// Its place in the order of forks; no other child of the whole run has it.
     born: u64,
     /// When it will die of what it was sent.
-    death: Option<(Instant, Signal)>,
+    pub(crate) death: Option<(Instant, Signal)>,
 }
 
 /// All children that are not reaped.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Children {
     slots: Vec<Child>,
     free: Vec<u32>,
@@ -83,6 +83,22 @@ impl Children {
     pub(crate) fn with_run(&self, run: Run) -> Option<(u32, Child)> {
         let slot = self.by_run.find(run_hash(run), |slot| self.at(slot).run == run)?;
         Some((slot, *self.at(slot)))
+    }
+
+    /// Tells each child that is not reaped, in the order of their births.
+    pub(crate) fn each_unreaped(&self, mut tell: impl FnMut(&Child)) {
+        let mut before = None;
+        loop {
+            // Few children, each to be told once: the next is looked for, not all of them sorted.
+            let there = |slot: &u32| !self.free.contains(slot);
+            let slots =
+                (0..self.slots.len()).map(|slot| u32::try_from(slot).unwrap_or(u32::MAX)).filter(there);
+            let later =
+                slots.map(|slot| self.at(slot)).filter(|child| before.is_none_or(|last| child.born > last));
+            let Some(next) = later.min_by_key(|child| child.born) else { return };
+            tell(next);
+            before = Some(next.born);
+        }
     }
 
     /// A child is forked. No unreaped child may have its pid or its run.

@@ -71,7 +71,7 @@ pub enum Woken {
 /// The world outside, where no trace says from the start what it does: it is told what becomes of the children, and
 /// asked for each wake when the wakes of the trace are used up. The wakes that it gave, put behind those of the
 /// trace, are a trace that replays the run.
-pub trait Outside {
+pub trait Outside: Send {
     /// A child was forked.
     fn started(&mut self, run: Run, at: Instant);
 
@@ -86,7 +86,17 @@ pub trait Outside {
     fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool;
 }
 
+/// Who goes on where the trace ends. A copy of a kernel has nobody: what becomes of two runs is not for one to be told.
+struct Told<'t>(Option<&'t mut dyn Outside>);
+
+impl Clone for Told<'_> {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
 /// Tells the observer of events, and counts them.
+#[derive(Clone)]
 pub(crate) struct Recorder<O> {
     pub(crate) observer: O,
     pub(crate) counts: Counts,
@@ -100,39 +110,40 @@ impl<O: Observer> Recorder<O> {
 }
 
 /// The kernel of one run.
+#[derive(Clone)]
 pub(crate) struct Kernel<'t> {
-    trace: &'t Trace,
+    pub(crate) trace: &'t Trace,
     /// Who goes on where the trace ends.
-    outside: Option<&'t mut dyn Outside>,
+    outside: Told<'t>,
     /// What it gave, until a blocking call uses it up; then kept for its room.
     given: Wake,
     /// Whether that is still to be used up.
     given_waits: bool,
-    now: Instant,
+    pub(crate) now: Instant,
     /// What the timerfd is armed for.
-    timer: Option<Instant>,
+    pub(crate) timer: Option<Instant>,
     /// Signal `n` is pending: bit `n`.
-    pending: u128,
+    pub(crate) pending: u128,
     /// The signalfd is being read: its handler began, and has not found it empty.
-    reading: bool,
+    pub(crate) reading: bool,
     /// The configuration that the pending SIGHUP brings.
-    hup_brings: ConfigId,
+    pub(crate) hup_brings: ConfigId,
     /// The configuration file as the last SIGHUP that was read left it.
-    file: ConfigId,
-    children: Children,
-    pids: Pids,
+    pub(crate) file: ConfigId,
+    pub(crate) children: Children,
+    pub(crate) pids: Pids,
     /// Reaped since the loop blocked last: their entries may still be on their way to a handler.
     reaped: Vec<(Pid, Run)>,
     /// Attempts to start a child so far.
-    starts: u32,
+    pub(crate) starts: u32,
     /// The starts still to fail, lowest first.
-    failures: Peekable<Iter<'t, StartNo>>,
+    pub(crate) failures: Peekable<Iter<'t, StartNo>>,
     /// Wakes used up.
     used: usize,
     /// Wakes of its own that the world may still make before the trace's next.
-    own_left: usize,
+    pub(crate) own_left: usize,
     /// When it made the last for signals that were pending already.
-    own_at: Instant,
+    pub(crate) own_at: Instant,
     /// Calls since the loop last moved on.
     steps: u32,
     /// Where the clock stood then.
@@ -164,7 +175,7 @@ impl<'t> Kernel<'t> {
         let setup = trace.setup();
         let mut kernel = Self {
             trace,
-            outside: None,
+            outside: Told(None),
             given: Wake::next_timer(),
             given_waits: false,
             now: Instant::START,
@@ -192,7 +203,7 @@ impl<'t> Kernel<'t> {
 
     /// From here on `outside` goes on where the trace ends.
     pub(crate) fn go_on_with(&mut self, outside: &'t mut dyn Outside) {
-        self.outside = Some(outside);
+        self.outside = Told(Some(outside));
     }
 
     pub(crate) fn trace(&self) -> &'t Trace {
@@ -263,10 +274,16 @@ impl<'t> Kernel<'t> {
     pub(crate) fn block<O: Observer>(&mut self, out: &mut Recorder<O>) -> Woken {
         self.reading = false;
         self.reaped.clear();
-        let used = self.used;
         let deadline = self.timer.map_or(Deadline::Never, Deadline::At);
         out.emit(self.now, Event::Blocked { deadline });
-        let woken = self.wait(out);
+        let trace = self.trace;
+        self.go_on(trace.wakes().get(self.used..).unwrap_or_default(), out)
+    }
+
+    /// Goes on blocking, `wakes` being all that is to come.
+    pub(crate) fn go_on<O: Observer>(&mut self, wakes: &[Wake], out: &mut Recorder<O>) -> Woken {
+        let used = self.used;
+        let woken = self.wait(wakes, out);
         // Handlers that cost time move the clock too: a loop that is late and blocks is slow, not stuck.
         if used != self.used || self.moved_at != self.now {
             self.moved_on();
@@ -274,7 +291,8 @@ impl<'t> Kernel<'t> {
         woken
     }
 
-    fn wait<O: Observer>(&mut self, out: &mut Recorder<O>) -> Woken {
+    fn wait<O: Observer>(&mut self, wakes: &[Wake], out: &mut Recorder<O>) -> Woken {
+        let before = self.used;
         // While the clock stands still the bound of steps watches over the loop.
         let stands = self.own_at == self.now;
         if self.pending != 0
@@ -286,7 +304,7 @@ impl<'t> Kernel<'t> {
             return woken;
         }
         loop {
-            let order = if let Some(wake) = self.trace.wakes().get(self.used) {
+            let order = if let Some(wake) = wakes.get(self.used - before) {
                 self.go_on_by(wake, out).1
             } else if self.ask_outside() {
                 let given = core::mem::replace(&mut self.given, Wake::next_timer());
@@ -324,7 +342,7 @@ impl<'t> Kernel<'t> {
 
     /// Whether the outside has a wake, which is the one given then.
     fn ask_outside(&mut self) -> bool {
-        let Some(outside) = &mut self.outside else { return false };
+        let Some(outside) = &mut self.outside.0 else { return false };
         if !self.given_waits {
             let mut exits = core::mem::take(&mut self.given.exits);
             exits.clear();
@@ -371,7 +389,7 @@ impl<'t> Kernel<'t> {
     }
 
     fn ended<O: Observer>(&mut self, run: Run, status: ExitStatus, out: &mut Recorder<O>) {
-        if let Some(outside) = &mut self.outside {
+        if let Some(outside) = &mut self.outside.0 {
             outside.ended(run);
         }
         out.emit(self.now, Event::Exited { run, status });
@@ -481,7 +499,7 @@ impl<'t> Kernel<'t> {
         out.emit(self.now, Event::Signalled { target, run, signal, answer });
         if let Some((_, child)) = at
             && child.ended.is_none()
-            && let Some(outside) = &mut self.outside
+            && let Some(outside) = &mut self.outside.0
         {
             outside.signalled(child.run, signal, self.now);
         }

@@ -134,6 +134,7 @@ pub(crate) enum Counted {
 }
 
 /// The script layer's state.
+#[derive(Clone)]
 pub(crate) struct Layer<'t> {
     configs: &'t [Config],
     generation: Generation,

@@ -25,6 +25,7 @@
 extern crate alloc;
 
 pub mod calls;
+mod canon;
 mod children;
 pub mod kernel;
 mod layer;
@@ -38,6 +39,7 @@ mod whole;
 pub mod wire;
 mod world;
 
+pub use canon::OWN_WAKES_ENOUGH;
 pub use kernel::{Outside, Unnamed, Woken};
 pub use world::{Counts, World};
 

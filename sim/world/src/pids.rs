@@ -19,6 +19,7 @@ const PRIME: u64 = 4_194_301;
 const GENERATOR: u64 = 1_664_527;
 
 /// Hands out pids.
+#[derive(Clone)]
 pub(crate) enum Pids {
     /// [`PidPolicy::Ascending`].
     Ascending {

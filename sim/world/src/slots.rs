@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 const EMPTY: u32 = u32::MAX;
 
 /// Finds slots by their keys' hashes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct SlotIndex {
     cells: Vec<u32>,
     used: usize,

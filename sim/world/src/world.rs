@@ -6,7 +6,7 @@ use treefall_model::observe::Observer;
 use treefall_model::release::Rules;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
-use treefall_model::trace::Trace;
+use treefall_model::trace::{Trace, Wake};
 
 use crate::kernel::{Kernel, Outside, Recorder, Woken};
 use crate::layer::Layer;
@@ -47,6 +47,7 @@ impl Counts {
 }
 
 /// Everything around a scheduler, for one run of one trace.
+#[derive(Clone)]
 pub struct World<'t, O> {
     pub(crate) kernel: Kernel<'t>,
     pub(crate) layer: Layer<'t>,
@@ -109,6 +110,14 @@ impl<'t, O: Observer> World<'t, O> {
     pub fn block(&mut self) -> Woken {
         self.step();
         self.kernel.block(&mut self.out)
+    }
+
+    /// The loop is blocked and the trace is out of wakes: it goes on with this one. [`Counts::wakes`] tells whether
+    /// the wake was used up, or another of the world's own came before it; the loop being blocked again, it is to be
+    /// given once more.
+    pub fn go_on(&mut self, wake: &Wake) -> Woken {
+        self.step();
+        self.kernel.go_on(core::slice::from_ref(wake), &mut self.out)
     }
 
     /// The timer handler reads the timerfd, which disarms it. Whether it had expired.
@@ -211,6 +220,12 @@ impl<'t, O: Observer> World<'t, O> {
     /// Who watches.
     pub fn observer(&mut self) -> &mut O {
         &mut self.out.observer
+    }
+
+    /// The same, to ask of what was seen.
+    #[must_use]
+    pub fn watcher(&self) -> &O {
+        &self.out.observer
     }
 
     /// Gives the observer back.

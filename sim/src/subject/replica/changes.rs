@@ -50,6 +50,7 @@ const ENDS: [Ends; MASTER_WORDS] = {
 };
 
 /// The changes.
+#[derive(Clone)]
 pub(super) struct Changes {
     blocks: Vec<Block>,
     /// For each block there is, what of it changed.

@@ -131,6 +131,7 @@ impl Truth {
 }
 
 /// The memory of one run.
+#[derive(Clone)]
 pub(super) struct Heap {
     /// All of it, or nothing while accesses are looked at: then it lies in `watched`. So an access that nobody looks
     /// at costs one comparison.
@@ -357,6 +358,11 @@ impl Heap {
     #[inline]
     pub(super) fn is_live(&self, block: Block) -> bool {
         self.truths.get(block.0 as usize).is_some_and(|truth| truth.live)
+    }
+
+    /// Tells the blocks that were given back and not handed out again, the one freed first first.
+    pub(super) fn each_freed(&self, tell: impl FnMut(u32)) {
+        self.freed.iter().copied().for_each(tell);
     }
 
     /// Hands out a zeroed block: a freed one as the policy says, else a new one.

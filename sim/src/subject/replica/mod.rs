@@ -9,9 +9,11 @@
 //!   changed; `rbtree`: trees in it; `queues`: the master's trees and lists;
 //! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
 //!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for; `mutant`: faults for tests;
+//! - `stepping`: wake by wake; `canon`: a state by what decides its future;
 //! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
 
 mod beside;
+mod canon;
 mod changes;
 mod entry;
 mod handlers;
@@ -22,6 +24,7 @@ mod rbtree;
 mod reload;
 mod rule;
 mod scheduler;
+mod stepping;
 mod subject;
 mod view;
 
@@ -36,5 +39,6 @@ pub use beside::play_bytes;
 pub use heap::{Fault, Mark, Note};
 pub use mutant::{AVAILABLE as MUTANTS_AVAILABLE, Mutant};
 pub use scheduler::{Finished, Replica};
+pub use stepping::Stands;
 pub use subject::{ReplicaSubject, probe_replica, probe_replica_as, run_mutant, run_replica, run_replica_as};
 pub use view::View;

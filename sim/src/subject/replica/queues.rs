@@ -18,6 +18,7 @@ const PREVIOUS: u64 = 8;
 const LEFTMOST: u64 = 8;
 
 /// The five trees and three lists of one master, with the memory that they lie in.
+#[derive(Clone)]
 pub(super) struct Queues {
     pub(super) heap: Heap,
     equal_keys: EqualKeys,

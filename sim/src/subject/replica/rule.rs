@@ -80,6 +80,28 @@ pub(super) fn ends_queued_timeouts_too(rules: &Rules, ending: Ending) -> bool {
     })
 }
 
+/// Whether an entry may be retired that is still linked in a tree: when it is given out again counts then.
+pub(super) fn retires_linked(rules: &Rules) -> bool {
+    rules.has(Defect::TimeoutLeavesPidEntry)
+}
+
+/// Whether the shape that a tree has may count beyond the order of its entries: where an operation follows links of
+/// an entry that is not linked. The defects listed here leave entries where they are, or drop them whole.
+pub(super) fn shapes_count(rules: &Rules) -> bool {
+    rules.defects.iter().any(|defect| {
+        !matches!(
+            defect,
+            Defect::ReloadSkipsQueuedTimeout
+                | Defect::ReloadRestartsGrace
+                | Defect::ReloadEatsTermination
+                | Defect::ShutdownStopsBeforeReady
+                | Defect::GroupOfNobody
+                | Defect::StaleArgumentAfterReload
+                | Defect::MiscKillTestInverted
+        )
+    })
+}
+
 /// Whether a further reload sets the deadline of children that an earlier one told to end anew.
 pub(super) fn reload_restarts_grace(rules: &Rules) -> bool {
     rules.has(Defect::ReloadRestartsGrace)

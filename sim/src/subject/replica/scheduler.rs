@@ -28,8 +28,9 @@ use super::view::View;
 const LATE: Span = Span::from_secs(1);
 
 /// A replica that runs one trace.
+#[derive(Clone)]
 pub struct Replica<'t, O> {
-    world: World<'t, O>,
+    pub(super) world: World<'t, O>,
     pub(super) queues: Queues,
     pub(super) rules: Rules,
     /// The cached clock.
@@ -40,7 +41,7 @@ pub struct Replica<'t, O> {
     pub(super) timer_entry: Option<Addr>,
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
-    shutting_down: bool,
+    pub(super) shutting_down: bool,
     /// The instances still have time to shut down.
     pub(super) shutdown_timer_runs: bool,
     /// Entries handed out so far.
@@ -202,19 +203,25 @@ impl<'t, O: Observer> Replica<'t, O> {
     fn start_and_serve(&mut self, go_on: impl Fn(&O) -> bool) -> Result<End, Fault> {
         self.world().start();
         carry_out(self)?;
+        Ok(self.serve_all(&go_on)?.unwrap_or(End::TraceExhausted))
+    }
+
+    /// Turn after turn of the loop, to its end; `None`: its observer has seen enough.
+    #[inline]
+    pub(super) fn serve_all(&mut self, go_on: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
         loop {
             if !go_on(self.world.observer()) {
-                return Ok(End::TraceExhausted);
+                return Ok(None);
             }
             if self.world().over_limit() {
-                return Ok(End::NoProgress);
+                return Ok(Some(End::NoProgress));
             }
             if let Some(entry) = self.take_next()? {
                 if self.serve(entry)? {
-                    return Ok(End::LoopReturned);
+                    return Ok(Some(End::LoopReturned));
                 }
             } else if let Some(end) = self.wait()? {
-                return Ok(end);
+                return Ok(Some(end));
             }
         }
     }
@@ -323,10 +330,19 @@ impl<'t, O: Observer> Replica<'t, O> {
         };
         self.world().arm_timer(after);
         self.look(Step::Blocked);
-        let (first, second) = match self.world().block() {
-            Woken::Ready { first, second } => (first, second),
-            Woken::End(end) => return Ok(Some(end)),
-        };
+        match self.world().block() {
+            Woken::Ready { first, second } => self.is_ready(deadline, first, second).map(|()| None),
+            Woken::End(end) => Ok(Some(end)),
+        }
+    }
+
+    /// The blocking call, which was to last until `deadline`, has returned.
+    pub(super) fn is_ready(
+        &mut self,
+        deadline: Deadline,
+        first: Descriptor,
+        second: Option<Descriptor>,
+    ) -> Result<(), Fault> {
         if let Deadline::At(due) = deadline
             && !self.has(Mutant::ClockNotRefreshed)
         {
@@ -340,11 +356,11 @@ impl<'t, O: Observer> Replica<'t, O> {
         if !self.has(Mutant::ClockNotRefreshed) {
             self.read_clock();
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The earliest deadline of all trees.
-    fn earliest(&mut self) -> Result<Deadline, Fault> {
+    pub(super) fn earliest(&mut self) -> Result<Deadline, Fault> {
         let mut earliest = Deadline::Never;
         for tree in Tree::BY_DEADLINE {
             if tree == Tree::Timer && self.has(Mutant::EarliestSkipsTimers) {
@@ -535,7 +551,7 @@ impl<'t, O: Observer> Replica<'t, O> {
 }
 
 /// As oracles know it.
-fn outcome_of(fault: Fault) -> Outcome {
+pub(super) fn outcome_of(fault: Fault) -> Outcome {
     match fault {
         Fault::Segv { function, .. } => {
             Outcome::Crashed { signal: Signal::SEGV, function: Some(function.into()) }

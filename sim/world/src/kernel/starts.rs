@@ -68,7 +68,7 @@ impl Kernel<'_> {
     ) {
         let Unnamed { pid, at } = unnamed;
         self.children.add(run, pid, habit);
-        if let Some(outside) = &mut self.outside {
+        if let Some(outside) = &mut self.outside.0 {
             outside.started(run, at);
         }
         out.counts.starts += 1;

@@ -1,0 +1,162 @@
+//! What an exhaustive search stands for, for machines and for people.
+//!
+//! Always: a certificate states the whole bound and the whole alphabet, and says what of it was not done.
+
+use serde::Serialize;
+use treefall_model::trace::OnTerm;
+
+use super::output::count;
+use crate::explore::{Found, Kind, Space};
+use crate::finding::Finding;
+
+/// What a search stands for, for machines. The fields are stable.
+#[derive(Serialize)]
+pub(super) struct Certificate {
+    pub(super) target: String,
+    pub(super) release: String,
+    pub(super) scripts: u8,
+    pub(super) kinds: Vec<String>,
+    pub(super) setups: usize,
+    pub(super) wakes: u8,
+    pub(super) living: u8,
+    pub(super) alphabet: [&'static str; 5],
+    pub(super) laws: Vec<&'static str>,
+    /// All traces to the bound are stood for.
+    pub(super) complete: bool,
+    /// No new state is left: it holds for traces of any length.
+    pub(super) closed: bool,
+    /// Why it is not complete.
+    pub(super) stopped: Option<&'static str>,
+    /// All traces of so many wakes are stood for.
+    pub(super) wakes_done: usize,
+    /// How many these are; `null`: more than 2^128. A text, for it may be more than a number can tell.
+    pub(super) traces: Option<String>,
+    pub(super) states: usize,
+    pub(super) transitions: u64,
+    pub(super) cut: u64,
+    pub(super) replays: u64,
+    pub(super) different: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) signatures: usize,
+    pub(super) transitions_per_second: u64,
+    pub(super) elapsed_ms: u64,
+    pub(super) certificate: Option<String>,
+    pub(super) checkpoint: Option<String>,
+}
+
+/// What a trace can be, as a certificate states it.
+pub(super) const ALPHABET: [&str; 5] = [
+    "one configuration; pids ascend, the block freed last is handed out first, nothing costs time, no start fails",
+    "the clock moves to the next timer, or half-way there, cut to whole steps of 500ms",
+    "at most one exit a wake, of a run that lives when the loop blocks: status 0, by SIGTERM or by SIGKILL",
+    "SIGHUP or none",
+    "both orders of the descriptors, where both are ready",
+];
+
+/// A kind of script in words.
+pub(super) fn kind((interval, timeout, on_term): &Kind) -> String {
+    let dies = match on_term {
+        OnTerm::Ignores => "ignores SIGTERM".to_owned(),
+        OnTerm::Dies(span) if span.is_zero() => "dies of SIGTERM at once".to_owned(),
+        OnTerm::Dies(span) => format!("dies {span} after SIGTERM"),
+    };
+    format!("interval {interval}, timeout {timeout}, {dies}")
+}
+
+/// The certificate for people.
+pub(super) fn text(certificate: &Certificate, space: &Space, findings: &[(Found, Finding)]) -> String {
+    let bound = space.bound();
+    let (scripts, wakes) = (count(bound.scripts, "script"), count(bound.wakes, "wake"));
+    let traces = certificate.traces.as_deref().unwrap_or("more than 2^128");
+    let mut lines = vec![match (certificate.complete, findings.len() as u64) {
+        (true, 0) => {
+            format!("{}: no failure in any trace of {scripts} and at most {wakes}", certificate.target)
+        }
+        (true, found) => format!(
+            "{}: {} in the traces of {scripts} and at most {wakes}, and no other",
+            certificate.target,
+            count(found, "signature")
+        ),
+        (false, found) => format!(
+            "{}: {} in traces of {scripts} and {}, not all of which were done",
+            certificate.target,
+            count(found, "signature"),
+            count(certificate.wakes_done as u64 + 1, "wake")
+        ),
+    }];
+    if certificate.closed {
+        lines.push(format!(
+            "  closed      no trace of {} leads to a new state: this holds for traces of any length",
+            count(certificate.wakes_done as u64, "wake")
+        ));
+    }
+    let width = findings.iter().map(|(found, _)| found.signature.to_string().len()).max().unwrap_or(0);
+    for (found, finding) in findings {
+        let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+        let (signature, wakes) = (found.signature.to_string(), count(found.wakes as u64, "wake"));
+        lines.push(format!("  {signature:<width$}  {wakes:>8}  {cause}, {}", finding.verdict.outcome));
+    }
+    let done = certificate.wakes_done.max(if certificate.closed { usize::from(bound.wakes) } else { 0 });
+    lines.push(format!("  traces      {traces} of at most {}, each stood for", count(done as u64, "wake")));
+    lines.push(format!(
+        "  states      {}, gone on from in {} ways; {} KiB of memory",
+        certificate.states,
+        certificate.transitions,
+        certificate.memory_bytes >> 10
+    ));
+    if certificate.cut > 0 {
+        lines.push(format!(
+            "  bound       {} ways led to more than {}, and were not gone on from",
+            certificate.cut,
+            count(bound.living, "living run")
+        ));
+    }
+    if certificate.replays > 0 {
+        lines.push(format!(
+            "  replays     {} on the real program; {} of them not as its replica, event for event",
+            certificate.replays, certificate.different
+        ));
+    }
+    lines.push(format!(
+        "  setups      {}, of scripts of {}:",
+        certificate.setups,
+        count(bound.kinds, "kind")
+    ));
+    lines.extend(certificate.kinds.iter().map(|kind| format!("              {kind}")));
+    for (place, line) in ALPHABET.iter().enumerate() {
+        lines.push(format!("  {:<10}  {line}", if place == 0 { "alphabet" } else { "" }));
+    }
+    for (place, laws) in certificate.laws.chunks(4).enumerate() {
+        lines.push(format!("  {:<10}  {}", if place == 0 { "laws" } else { "" }, laws.join(", ")));
+    }
+    let odds = odds(certificate.states);
+    lines.push(format!(
+        "  hashes      of 128 bits: odds of at most 1 in 2^{odds} that two states were taken for one"
+    ));
+    lines.join("\n") + "\n"
+}
+
+/// The odds that among so many hashes of 128 bits two are the same, as a power of two: pairs over 2^128.
+fn odds(states: usize) -> u32 {
+    let bits = usize::BITS - states.leading_zeros();
+    129_u32.saturating_sub(2 * bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::{KINDS, STEP};
+
+    #[test]
+    fn the_odds_are_those_of_pairs() {
+        // A million states: 2^20, and half a square of it of pairs.
+        assert_eq!(odds(1_000_000), 89);
+        assert_eq!(odds(1), 127);
+    }
+
+    #[test]
+    fn the_alphabet_is_told_as_it_is() {
+        assert!(ALPHABET[1].ends_with(&STEP.to_string()));
+        assert_eq!(kind(&KINDS[0]), "interval 2s, timeout 1s, dies of SIGTERM at once");
+    }
+}

@@ -1,0 +1,449 @@
+//! `treefall explore`: all traces of an alphabet to a bound, and a certificate of what they break.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use treefall_model::law::Law;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Verdict;
+
+use super::args::Explore;
+use super::certificate::{ALPHABET, Certificate, kind, text};
+use super::crew;
+use super::findings::{Stopwatch, replay_command, whom};
+use super::hunt::release_of;
+use super::output::{Output, count};
+use super::{CliError, Status, Summary};
+use crate::explain::explain;
+use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
+use crate::finding::{Finding, work_out};
+use crate::hunt::Find;
+use crate::report::{self, Report, Store, write_whole};
+use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario};
+use crate::subject::target::Target;
+use crate::subject::{Options, build};
+
+/// How often the progress is told.
+const TOLD_EVERY: Duration = Duration::from_millis(200);
+/// At least so long from one checkpoint to the next, and so many times as long as it took to write the last.
+const KEPT_EVERY: Duration = Duration::from_secs(5);
+const KEPT_SHARE: u32 = 20;
+/// The file in the target's folder from which a search goes on.
+const CHECKPOINT: &str = "explore.checkpoint";
+/// The file that the certificate is kept in.
+const CERTIFICATE: &str = "certificate.txt";
+
+/// A signature that was found, for machines. The fields are stable.
+#[derive(Serialize)]
+struct FoundObject {
+    target: String,
+    release: String,
+    law: &'static str,
+    signature: String,
+    outcome: String,
+    defect: Option<&'static str>,
+    defects: Vec<&'static str>,
+    mended_by: Option<&'static str>,
+    wakes_found: usize,
+    wakes_minimal: usize,
+    confirmed: bool,
+    digest: String,
+    found: String,
+    scenario: String,
+    report: String,
+}
+
+/// One target's search, for machines.
+#[derive(Serialize)]
+struct TargetSummary {
+    target: String,
+    complete: bool,
+    closed: bool,
+    signatures: usize,
+    states: usize,
+    transitions: u64,
+    elapsed_ms: u64,
+}
+
+/// What to search on one target.
+struct Search<'a> {
+    args: &'a Explore,
+    target: &'a Target,
+    store: &'a Store,
+    folder: PathBuf,
+    jobs: usize,
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Whole(Standing),
+    Stopped(&'static str),
+}
+
+pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
+    let names =
+        if args.targets.is_empty() { vec!["replica:mended".to_owned()] } else { args.targets.clone() };
+    let store = Store::new(args.resume.as_deref().unwrap_or(&args.out));
+    store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    // From here on Ctrl-C ends the search cleanly.
+    let _ = crew::told_to_stop();
+    let mut status = Status::Good;
+    let mut summary = Vec::new();
+    for target in &crew::targets(&names)? {
+        let folder = store.target_folder(&target.to_string());
+        let search = Search { args, target, store: &store, folder, jobs };
+        let (certificate, stopped) = search.run(output)?;
+        if !certificate.complete || certificate.signatures > 0 || certificate.different > 0 {
+            status = Status::Failure;
+        }
+        summary.push(TargetSummary {
+            target: target.to_string(),
+            complete: certificate.complete,
+            closed: certificate.closed,
+            signatures: certificate.signatures,
+            states: certificate.states,
+            transitions: certificate.transitions,
+            elapsed_ms: certificate.elapsed_ms,
+        });
+        if stopped && crew::told_to_stop() {
+            break;
+        }
+    }
+    output.object(&Summary { summary });
+    Ok(status)
+}
+
+/// The bound that is asked for: with more scripts fewer wakes.
+fn asked(args: &Explore) -> Bound {
+    let wakes = args.wakes.unwrap_or(match args.scripts {
+        1 => 12,
+        2 => 8,
+        _ => 4,
+    });
+    Bound { scripts: args.scripts, kinds: args.kinds, wakes, living: args.living }
+}
+
+impl Search<'_> {
+    fn checkpoint(&self) -> PathBuf {
+        self.folder.join(CHECKPOINT)
+    }
+
+    fn run(&self, output: &mut Output) -> Result<(Certificate, bool), CliError> {
+        if matches!(self.target, Target::Daemon(_)) {
+            return Err(CliError::Usage(format!(
+                "{} takes too long for all traces there are: explore `engine:PATH`, its scheduler, or a replica",
+                self.target
+            )));
+        }
+        let read = self.args.resume.is_some().then(|| self.read()).transpose()?;
+        let bound = read.as_ref().map_or_else(|| asked(self.args), |read| read.header.bound());
+        let crew = match self.target {
+            Target::Engine(_) => crew::crew(self.target, self.jobs)?,
+            _ => Vec::new(),
+        };
+        let rules = match crew.first() {
+            Some(subject) => subject.rules(),
+            None => build(self.target)?.rules(),
+        };
+        let space = Space::new(rules, bound).map_err(|error| CliError::Usage(error.to_string()))?;
+        let bytes = self.args.memory << 20;
+        let mut explorer = match read {
+            None => Explorer::new(&space, self.jobs, bytes),
+            Some(read) => read.go_on(&space, self.jobs, bytes).map_err(|error| self.unread(&error))?,
+        };
+        if !crew.is_empty() {
+            explorer = explorer.beside(crew);
+        }
+        let watch = Stopwatch::start();
+        let before = explorer.progress();
+        let ended = self.search(&mut explorer, &watch, output)?;
+        let steps = explorer.progress().transitions - before.transitions;
+        let rate = steps as f64 / watch.elapsed().as_secs_f64().max(1e-6);
+        let certificate = self.conclude(&explorer, &space, ended, (&watch, rate as u64), output)?;
+        Ok((certificate, matches!(ended, Ended::Stopped(_))))
+    }
+
+    fn read(&self) -> Result<Checkpoint, CliError> {
+        let read = checkpoint::read(&self.checkpoint()).map_err(|error| self.unread(&error))?;
+        if read.header.target != self.target.to_string() {
+            return Err(self.unread(&CheckpointError::Other));
+        }
+        Ok(read)
+    }
+
+    fn unread(&self, error: &CheckpointError) -> CliError {
+        let path = self.checkpoint();
+        let hint = match error {
+            CheckpointError::File(_) => {
+                "; a search leaves a checkpoint while it is under way and when it is stopped: name the folder that \
+                 it had as `--out`, and its target"
+            }
+            _ => "",
+        };
+        CliError::Usage(format!("cannot go on from {}: {error}{hint}", path.display()))
+    }
+
+    /// Round after round, to the end or until it is stopped.
+    fn search(
+        &self,
+        explorer: &mut Explorer<'_>,
+        watch: &Stopwatch,
+        output: &mut Output,
+    ) -> Result<Ended, CliError> {
+        let (mut told, mut kept, mut keeping) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let before = explorer.progress();
+        let mut found = 0;
+        loop {
+            let standing = explorer.round()?;
+            if explorer.progress().found != found {
+                found = explorer.progress().found;
+                self.keep_found(explorer)?;
+            }
+            let now = watch.elapsed();
+            if now >= told + TOLD_EVERY {
+                told = now;
+                output.progress(self.told(&before, &explorer.progress(), now));
+            }
+            match standing {
+                Standing::UnderWay => {}
+                Standing::MemoryFull => {
+                    return self.stopped(explorer, "its states would take more memory than they may");
+                }
+                whole => return Ok(Ended::Whole(whole)),
+            }
+            if crew::told_to_stop() {
+                return self.stopped(explorer, "it was told to");
+            }
+            if self.args.duration.is_some_and(|limit| now >= limit) {
+                return self.stopped(explorer, "its time is over");
+            }
+            if now >= kept + KEPT_EVERY.max(keeping * KEPT_SHARE) {
+                self.keep(explorer)?;
+                kept = watch.elapsed();
+                keeping = kept.saturating_sub(now);
+            }
+        }
+    }
+
+    fn stopped(&self, explorer: &Explorer<'_>, why: &'static str) -> Result<Ended, CliError> {
+        self.keep(explorer)?;
+        Ok(Ended::Stopped(why))
+    }
+
+    fn keep(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
+        let path = self.checkpoint();
+        checkpoint::write(&path, &self.target.to_string(), explorer).map_err(|error| {
+            CliError::Harness(format!(
+                "cannot write {}: {error}; name a folder that can be written: `--out DIR`",
+                path.display()
+            ))
+        })
+    }
+
+    /// How far it is, and for how long this depth will last.
+    fn told(&self, before: &Progress, now: &Progress, elapsed: Duration) -> String {
+        let rate = (now.transitions - before.transitions) as f64 / elapsed.as_secs_f64().max(1e-3);
+        let (done, all) = now.of_depth;
+        let ways = now.transitions as f64 / (now.states - (all - done)).max(1) as f64;
+        let left = (all - done) as f64 * ways / rate.max(1.0);
+        format!(
+            "{}: {} done, of the next {done} of {all} states, {} states in {} MiB, {} found, {rate:.0} steps/s, this \
+             depth about {left:.0} s more",
+            self.target,
+            count(now.depth as u64, "wake"),
+            now.states,
+            now.bytes >> 20,
+            now.found,
+        )
+    }
+
+    fn scenario(&self, title: String, trace: &Trace, ran: &Verdict) -> String {
+        let mut scenario = Scenario::new(&title, trace.clone());
+        let row = whom(self.target).map(|whom| (whom, Expectation::exactly(ran)));
+        // One row contradicts no other.
+        scenario.expect = Expectations::new(row).unwrap_or_default();
+        scenario.provenance = Provenance {
+            found_by: Some("treefall explore".to_owned()),
+            found_on: Some(self.target.to_string()),
+            ..Provenance::default()
+        };
+        scenario::write(&scenario)
+    }
+
+    /// Keeps the traces of what was found, before the search goes on.
+    fn keep_found(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
+        let target = self.target.to_string();
+        let mut subject = build(self.target)?;
+        for Found { signature, trace, .. } in explorer.found() {
+            let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
+            let title = format!("{signature} on {target}, by a shortest trace of an alphabet");
+            self.store.keep_found(&target, signature, &self.scenario(title, &trace, &verdict))?;
+        }
+        Ok(())
+    }
+
+    /// Works out a find: shrunk in what is no number of wakes too, confirmed, with its cause and its report.
+    fn work_out(&self, found: &Found) -> Result<Finding, CliError> {
+        let mut subject = build(self.target)?;
+        let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
+        let broken = verdict.breaks.iter().find(|broken| broken.signature == found.signature);
+        let Some(broken) = broken.cloned() else {
+            return Err(CliError::Harness(format!(
+                "{} does not show {} when it is run again; this is a fault of treefall: please report it",
+                self.target, found.signature
+            )));
+        };
+        let find = Find { number: 0, trace: found.trace.clone(), broken, verdict };
+        let finding = work_out(subject.as_mut(), &|| build(self.target), &find, 0)?;
+        let title = format!("{} on {}", found.signature, self.target);
+        let target = self.target.to_string();
+        let text = self.scenario(title, &finding.trace, &finding.verdict);
+        let path = self.store.keep_minimal(&target, found.signature, &text)?;
+        let explanation = explain(&finding, subject.as_mut())?;
+        let report = Report {
+            finding: &finding,
+            explanation: &explanation,
+            origin: "an exhaustive search",
+            replay: &replay_command(&finding, &path),
+            scenario: &text,
+            as_it_is: false,
+        };
+        self.store.keep_report(&target, found.signature, &report::finding(&report))?;
+        self.store.keep_page(&target, found.signature, &report)?;
+        Ok(finding)
+    }
+
+    fn conclude(
+        &self,
+        explorer: &Explorer<'_>,
+        space: &Space,
+        ended: Ended,
+        (watch, rate): (&Stopwatch, u64),
+        output: &mut Output,
+    ) -> Result<Certificate, CliError> {
+        let progress = explorer.progress();
+        let release = release_of(self.target)?;
+        output.progress(format_args!(
+            "{}: working out {}",
+            self.target,
+            count(progress.found as u64, "find")
+        ));
+        let mut findings = Vec::new();
+        for found in explorer.found() {
+            let finding = self.work_out(&found)?;
+            output.object(&self.object(&found, &finding, &release));
+            findings.push((found, finding));
+        }
+        let mut certificate = self.certificate(explorer, space, ended, release);
+        (certificate.transitions_per_second, certificate.elapsed_ms) =
+            (rate, u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let text = text(&certificate, space, &findings);
+        if certificate.complete {
+            let path = self.folder.join(CERTIFICATE);
+            let failed = |error| CliError::Harness(format!("cannot write {}: {error}", path.display()));
+            std::fs::create_dir_all(&self.folder).map_err(failed)?;
+            write_whole(&path, &text).map_err(failed)?;
+            certificate.certificate = Some(path.display().to_string());
+            // What it would go on from is done. That there is none is as well.
+            let _ = std::fs::remove_file(self.checkpoint());
+        } else {
+            certificate.checkpoint = Some(self.checkpoint().display().to_string());
+        }
+        output.clear();
+        output.object(&certificate);
+        output.line(text.trim_end());
+        for trace in explorer.differ_at() {
+            output.line(format_args!(
+                "{} does not do what its replica does:\n{}",
+                self.target,
+                self.plain(trace)
+            ));
+        }
+        output.note(format_args!(
+            "{} transitions/s{}",
+            certificate.transitions_per_second,
+            if certificate.replays > 0 { ", each a replay on the real program" } else { "" }
+        ));
+        if let Ended::Stopped(why) = ended {
+            let folder = self.args.resume.as_deref().unwrap_or(&self.args.out);
+            output.error(&format!("stopped before all traces were done: {why}"));
+            output.note(format_args!(
+                "`treefall explore --target {} --resume {}` goes on from there",
+                self.target,
+                folder.display()
+            ));
+        }
+        Ok(certificate)
+    }
+
+    fn plain(&self, trace: &Trace) -> String {
+        scenario::write(&Scenario::new("differs", trace.clone()))
+    }
+
+    fn object(&self, found: &Found, finding: &Finding, release: &str) -> FoundObject {
+        let defects = finding.cause.defects();
+        let folder = self.store.folder(&finding.target, found.signature);
+        let file = |name: &str| folder.join(name).display().to_string();
+        FoundObject {
+            target: finding.target.clone(),
+            release: release.to_owned(),
+            law: found.signature.law.name(),
+            signature: found.signature.to_string(),
+            outcome: finding.verdict.outcome.to_string(),
+            defect: defects.first().map(|defect| defect.name()),
+            defects: defects.iter().map(|defect| defect.name()).collect(),
+            mended_by: defects.first().and_then(|defect| defect.row().mended_by),
+            wakes_found: found.wakes,
+            wakes_minimal: finding.trace.wakes().len(),
+            confirmed: finding.confirmed,
+            digest: format!("{:032x}", finding.digest),
+            found: file("found.toml"),
+            scenario: file("minimal.toml"),
+            report: file("report.txt"),
+        }
+    }
+
+    fn certificate(
+        &self,
+        explorer: &Explorer<'_>,
+        space: &Space,
+        ended: Ended,
+        release: String,
+    ) -> Certificate {
+        let (bound, progress) = (space.bound(), explorer.progress());
+        let complete = matches!(ended, Ended::Whole(_)) && progress.different == 0;
+        Certificate {
+            target: self.target.to_string(),
+            release,
+            scripts: bound.scripts,
+            kinds: KINDS.iter().take(usize::from(bound.kinds)).map(kind).collect(),
+            setups: bound.setups(),
+            wakes: bound.wakes,
+            living: bound.living,
+            alphabet: ALPHABET,
+            laws: Law::ALL.map(Law::name).to_vec(),
+            complete,
+            closed: complete && ended == Ended::Whole(Standing::Closed),
+            stopped: match ended {
+                Ended::Stopped(why) => Some(why),
+                Ended::Whole(_) => None,
+            },
+            wakes_done: progress.depth,
+            traces: explorer.traces().map(|traces| traces.to_string()),
+            states: progress.states,
+            transitions: progress.transitions,
+            cut: progress.cut,
+            replays: progress.replays,
+            different: progress.different,
+            memory_bytes: progress.bytes,
+            signatures: progress.found,
+            transitions_per_second: 0,
+            elapsed_ms: 0,
+            certificate: None,
+            checkpoint: None,
+        }
+    }
+}

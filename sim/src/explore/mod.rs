@@ -1,0 +1,403 @@
+//! Exhaustive search: all traces of an alphabet ([`Bound`]) up to a bound, breadth first, each state gone on from once.
+//!
+//! A state is told by what decides its future ([`treefall_model::canon`]): two traces that lead to one state break
+//! the same laws from there on, so that one is gone on from and stands for both. Breadth first, so that the trace
+//! which is kept for a signature is a shortest one. Where no new state is met any more the search is *closed*: what
+//! it found holds for traces of any length.
+//!
+//! - `alphabet`: what traces are made of; `walk`: a replica that goes from wake to wake;
+//! - `graph`: the states, by hash, with where they were met first: states are walked to again, not kept;
+//! - `real`: a real program beside the replica;
+//! - `worker`: goes on from states; here: rounds of them, side by side, and what they come to;
+//! - `check`: whether states taken for one are alike; `checkpoint`: a search on disk.
+//!
+//! Always: states are numbered, and finds are kept, in the order of states and labels, so that the result is the same
+//! whatever the number of jobs.
+
+mod alphabet;
+mod check;
+pub mod checkpoint;
+mod graph;
+mod real;
+mod walk;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use treefall_model::release::Rules;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Signature;
+
+use crate::subject::{Subject, SubjectError};
+
+pub use alphabet::{Bound, Choices, KINDS, Kind, LIVING_MAX, Label, SETUPS_MAX, STEP};
+pub use check::Unlike;
+pub use graph::Node;
+pub use worker::Merging;
+
+use graph::Graph;
+use real::{Beside, Real};
+use worker::{To, WentOn, Worker};
+
+/// States that are gone on from in one round.
+const ROUND: usize = 256;
+/// Of these, so many by one worker at a time.
+const SHARE: usize = 8;
+/// Traces that are kept of those in which a real program differs.
+const DIFFER_MAX: usize = 5;
+
+/// What is searched.
+#[derive(Clone, Debug)]
+pub struct Space {
+    rules: Rules,
+    bound: Bound,
+    /// A trace without wakes for each setup.
+    starts: Vec<Trace>,
+}
+
+/// Why there is nothing to search.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpaceError {
+    /// More setups than there are numbers for.
+    #[error(
+        "{0} setups are more than {SETUPS_MAX}; take fewer scripts (`--scripts`) or kinds of them (`--kinds`)"
+    )]
+    TooManySetups(usize),
+    /// A bound that is out of range.
+    #[error("{what} must be from {from} to {to}")]
+    OutOfRange {
+        /// Of what.
+        what: &'static str,
+        /// The least.
+        from: usize,
+        /// The most.
+        to: usize,
+    },
+}
+
+impl Space {
+    /// All traces to `bound`, by these rules.
+    ///
+    /// # Errors
+    /// When the bound is one that there are no numbers for.
+    pub fn new(rules: Rules, bound: Bound) -> Result<Self, SpaceError> {
+        let ranges = [
+            ("the number of scripts", usize::from(bound.scripts), 1, 4),
+            ("the number of kinds", usize::from(bound.kinds), 1, KINDS.len()),
+            ("the number of living runs", usize::from(bound.living), 1, usize::from(LIVING_MAX)),
+            ("the number of wakes", usize::from(bound.wakes), 1, usize::from(u8::MAX)),
+        ];
+        for (what, is, from, to) in ranges {
+            if !(from..=to).contains(&is) {
+                return Err(SpaceError::OutOfRange { what, from, to });
+            }
+        }
+        if bound.setups() > SETUPS_MAX {
+            return Err(SpaceError::TooManySetups(bound.setups()));
+        }
+        let start = |number| Trace::new(bound.setup(number), Vec::new());
+        let starts = (0..bound.setups()).map(start).collect::<Result<_, _>>();
+        // The kinds are what a script can be.
+        Ok(Self { rules, bound, starts: starts.unwrap_or_else(|error| unreachable!("{error}")) })
+    }
+
+    /// How far to go.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    /// By which rules.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+}
+
+/// The first trace, and a shortest, that shows a signature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// What it shows.
+    pub signature: Signature,
+    /// How many wakes it has.
+    pub wakes: usize,
+    /// The trace.
+    pub trace: Trace,
+}
+
+/// Where a signature was found: after a state, by a label. Of what a start broke at once, by none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) node: Node,
+    pub(crate) label: Option<Label>,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Traces of so many wakes are all done.
+    pub depth: usize,
+    /// States met.
+    pub states: usize,
+    /// Of the depth under way: gone on from, and all of it.
+    pub of_depth: (usize, usize),
+    /// Steps from a state to the next.
+    pub transitions: u64,
+    /// Ways that led to more living runs than the bound allows.
+    pub cut: u64,
+    /// Traces played on the real program, if there is one.
+    pub replays: u64,
+    /// Those in which it did not what the replica does: not gone on from.
+    pub different: u64,
+    /// Signatures found.
+    pub found: usize,
+    /// Bytes that the states take.
+    pub bytes: u64,
+}
+
+/// How a search stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// There is more to do.
+    UnderWay,
+    /// No new state is left: it holds for traces of any length.
+    Closed,
+    /// All traces to the bound are done.
+    Bounded,
+    /// The states would take more memory than they may.
+    MemoryFull,
+}
+
+/// A search.
+pub struct Explorer<'s> {
+    space: &'s Space,
+    merging: Merging,
+    graph: Graph,
+    pub(crate) found: BTreeMap<Signature, Place>,
+    transitions: u64,
+    cut: u64,
+    real: Option<Real>,
+    replays: u64,
+    different: u64,
+    differ_at: Vec<Trace>,
+    workers: Mutex<Vec<Worker<'s>>>,
+    pool: Option<rayon::ThreadPool>,
+    bytes_max: u64,
+}
+
+impl<'s> Explorer<'s> {
+    /// A search at its beginning, by `jobs` workers, whose states may take `bytes_max` of memory.
+    #[must_use]
+    pub fn new(space: &'s Space, jobs: usize, bytes_max: u64) -> Self {
+        Self::merging(space, jobs, bytes_max, Merging::Canonical)
+    }
+
+    /// The same, taking states for one as `merging` says.
+    #[must_use]
+    pub fn merging(space: &'s Space, jobs: usize, bytes_max: u64, merging: Merging) -> Self {
+        let pool =
+            (jobs > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(jobs).build().ok()).flatten();
+        let mut explorer = Self {
+            space,
+            merging,
+            graph: Graph::default(),
+            found: BTreeMap::new(),
+            transitions: 0,
+            cut: 0,
+            real: None,
+            replays: 0,
+            different: 0,
+            differ_at: Vec::new(),
+            workers: Mutex::new(Vec::new()),
+            pool,
+            bytes_max,
+        };
+        explorer.start();
+        explorer
+    }
+
+    fn start(&mut self) {
+        let mut worker = Worker::new(self.space, self.merging);
+        self.graph.levels.push(0);
+        for setup in 0..self.space.starts.len() {
+            let (hash, broken) = worker.start(setup);
+            // A start that breaks memory at once would be gone on from in no way; none does.
+            let node = self.graph.add_start(hash.unwrap_or(setup as u128), setup as u8);
+            for signature in broken {
+                self.found.entry(signature).or_insert(Place { node, label: None });
+            }
+        }
+        self.graph.levels.push(self.graph.len() as u32);
+    }
+
+    /// The depth whose states are gone on from.
+    fn depth(&self) -> usize {
+        self.graph.levels.len() - 2
+    }
+
+    /// The same beside real programs of one kind, one for each job: what is broken is what they break.
+    #[must_use]
+    pub fn beside(mut self, crew: Vec<Box<dyn Subject>>) -> Self {
+        self.real = Some(Real::new(crew));
+        self
+    }
+
+    /// Traces in which the real program does not what the replica does: the first few.
+    #[must_use]
+    pub fn differ_at(&self) -> &[Trace] {
+        &self.differ_at
+    }
+
+    /// How it stands. What is done of it does not change by asking.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.depth() >= usize::from(self.space.bound.wakes) {
+            // Where the last wakes lead was not looked at.
+            Standing::Bounded
+        } else if self.graph.done() == self.graph.len() {
+            Standing::Closed
+        } else {
+            Standing::UnderWay
+        }
+    }
+
+    /// Goes on from some of the states that are next.
+    ///
+    /// # Errors
+    /// When a real program cannot go on; a replica always can.
+    pub fn round(&mut self) -> Result<Standing, SubjectError> {
+        if self.standing() != Standing::UnderWay {
+            return Ok(self.standing());
+        }
+        let last = self.depth() + 1 == usize::from(self.space.bound.wakes);
+        let from = self.graph.done() as u32;
+        let level_ends = self.graph.levels[self.depth() + 1];
+        let nodes: Vec<u32> = (from..level_ends).take(ROUND).collect();
+        let ways_max = 8 * (1 + 3 * usize::from(self.space.bound.living));
+        let more = if last { nodes.len() } else { nodes.len() * ways_max };
+        if !self.graph.make_room(more, self.bytes_max) {
+            return Ok(Standing::MemoryFull);
+        }
+        for (node, (went, beside)) in nodes.iter().zip(self.go_on(&nodes, last)?) {
+            self.replays += beside.replays;
+            self.different += beside.different.len() as u64;
+            self.differ_at.extend(beside.different);
+            self.differ_at.truncate(DIFFER_MAX);
+            self.take(Node(*node), went);
+        }
+        if self.graph.done() as u32 == level_ends {
+            self.graph.levels.push(self.graph.len() as u32);
+        }
+        Ok(self.standing())
+    }
+
+    /// Goes on from these, side by side; what came of it in their order.
+    fn go_on(&self, nodes: &[u32], last: bool) -> Result<Vec<(WentOn, Beside)>, SubjectError> {
+        let one = |worker: &mut Worker<'s>, node: Node| {
+            let mut went = worker.go_on(&self.graph, node, last);
+            let Some(real) = &self.real else { return Ok((went, Beside::default())) };
+            let traces = worker.traces(&self.graph, node, went.ways.iter().map(|(label, _)| *label));
+            let beside = real.play(&traces, self.space.rules, &mut went)?;
+            Ok((went, beside))
+        };
+        let share = |nodes: &[u32]| {
+            let mut worker = self.worker();
+            let went: Result<Vec<_>, SubjectError> =
+                nodes.iter().map(|node| one(&mut worker, Node(*node))).collect();
+            self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            went
+        };
+        let shares: Vec<Result<Vec<_>, SubjectError>> = match &self.pool {
+            Some(pool) => pool.install(|| nodes.par_chunks(SHARE).map(share).collect()),
+            None => nodes.chunks(SHARE).map(share).collect(),
+        };
+        let shares: Vec<Vec<_>> = shares.into_iter().collect::<Result<_, _>>()?;
+        Ok(shares.into_iter().flatten().collect())
+    }
+
+    fn worker(&self) -> Worker<'s> {
+        let idle = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Worker::new(self.space, self.merging))
+    }
+
+    fn take(&mut self, node: Node, went: WentOn) {
+        for (label, signature) in went.broken {
+            self.found.entry(signature).or_insert(Place { node, label: Some(label) });
+        }
+        self.transitions += went.ways.len() as u64;
+        self.cut += went.ways.iter().filter(|(_, to)| *to == To::Cut).count() as u64;
+        let ways = u16::try_from(went.ways.len()).unwrap_or(u16::MAX);
+        let mut targets: Vec<u32> =
+            went.ways.into_iter().map(|(label, to)| to.met(&mut self.graph, node, label)).collect();
+        self.graph.went_on(ways, &mut targets);
+    }
+
+    /// Goes on until there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`round`](Self::round).
+    pub fn run(&mut self) -> Result<Standing, SubjectError> {
+        loop {
+            let standing = self.round()?;
+            if standing != Standing::UnderWay {
+                return Ok(standing);
+            }
+        }
+    }
+
+    /// The signatures that show at these places, which were found before.
+    fn find_again(&mut self, places: &[Place]) {
+        let mut worker = self.worker();
+        let mut places = places.to_vec();
+        // The first is kept, as it was.
+        places.sort_by_key(|place| (place.node, place.label));
+        for place in &places {
+            for signature in worker.broken_at(&self.graph, *place) {
+                self.found.entry(signature).or_insert(*place);
+            }
+        }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let depth = self.depth();
+        let (first, end) = (self.graph.levels[depth] as usize, self.graph.levels[depth + 1] as usize);
+        Progress {
+            depth,
+            states: self.graph.len(),
+            of_depth: (self.graph.done() - first, end - first),
+            transitions: self.transitions,
+            cut: self.cut,
+            replays: self.replays,
+            different: self.different,
+            found: self.found.len(),
+            bytes: self.graph.bytes(),
+        }
+    }
+
+    /// How many traces the search stands for: all of at most so many wakes as are done, or, if it is closed, as the
+    /// bound has. What lies behind a memory break or a crash, or is not gone on from, is not counted. `None`: more
+    /// than 2^128.
+    #[must_use]
+    pub fn traces(&self) -> Option<u128> {
+        let closed = self.standing() == Standing::Closed;
+        self.graph.traces(if closed { usize::from(self.space.bound.wakes) } else { self.depth() })
+    }
+
+    /// What was found, each signature with a shortest trace, the shortest first.
+    #[must_use]
+    pub fn found(&self) -> Vec<Found> {
+        let mut worker = self.worker();
+        let mut one = |(signature, place): (&Signature, &Place)| {
+            let trace = worker.trace(&self.graph, place.node, place.label);
+            Found { signature: *signature, wakes: trace.wakes().len(), trace }
+        };
+        let mut found: Vec<Found> = self.found.iter().map(&mut one).collect();
+        found.sort_by_key(|found| found.wakes);
+        found
+    }
+}

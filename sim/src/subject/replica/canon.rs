@@ -1,0 +1,195 @@
+//! A blocked replica in one form for all whose futures are alike: see [`treefall_model::canon`].
+//!
+//! While the loop is blocked EVENT and READY are empty, and all that is to come hangs on the deadline trees, CHILD_PID
+//! and what their entries say. Retired entries are given out again with all that is ever read of them written anew,
+//! and nothing is decided by where an entry lies: what is in UNUSE and in the heap is not told. That holds as long
+//! as each entry of CHILD stands in CHILD_PID, and nothing else does; where it does not (a law has broken that
+//! judging outlives), or the rules may bring it about that a retired entry is linked, the whole memory is told as it is.
+//!
+//! Trees are told by the order of their entries. Their shapes are told too where the rules have an operation take out
+//! what is not linked, which then follows links of a shape that was; in a sound tree the order alone decides.
+
+use treefall_model::canon::{Canon, Part};
+use treefall_model::id::ScriptRef;
+use treefall_model::index::{Block, List, Tree};
+use treefall_model::judge::Judge;
+use treefall_model::observe::Observer;
+
+use super::entry::{
+    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
+    node_in, pid_of, root_of, status_of,
+};
+use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
+use super::rbtree::{LEFT, RIGHT, is_red};
+use super::rule;
+use super::scheduler::Replica;
+
+/// Deeper than any tree that fits into memory.
+const DEPTH_MAX: u32 = 64;
+
+impl<O: Observer> Replica<'_, O> {
+    /// Writes down what decides the future of this replica, which is blocked, and of its judge, for whom no memory law
+    /// has broken.
+    pub fn canon(&self, canon: &mut Canon, judge: &Judge<'_>) {
+        let heap = &self.queues.heap;
+        self.world.start_canon(canon);
+        let sound = Sound::look(self);
+        // Where memory is told as it is, scripts have the order of the configuration: what an old generation's entries
+        // say of theirs is told in it too.
+        let met: &[Tree] = if sound.regular { &[Tree::Timer, Tree::Child] } else { &[] };
+        for tree in met {
+            each(heap, *tree, |entry| {
+                if let Some(argument) = argument_at(heap, entry)
+                    && canon.age(argument.generation) == 0
+                {
+                    canon.meet(argument.script);
+                }
+            });
+        }
+        canon.meet_rest();
+        self.world.canon(canon, !sound.regular);
+        canon.part(Part::Entries);
+        canon.flag(self.timer_entry.is_some());
+        canon.flag(self.signal_entry.is_some());
+        canon.flag(self.shutting_down);
+        canon.flag(self.shutdown_timer_runs);
+        canon.flag(sound.regular);
+        each(heap, Tree::Timer, |entry| tell(heap, canon, judge, entry, false));
+        canon.byte(0);
+        each(heap, Tree::Child, |entry| tell(heap, canon, judge, entry, false));
+        canon.byte(0);
+        each(heap, Tree::ChildPid, |entry| {
+            let place = sound.children.iter().position(|child| *child == entry);
+            canon.byte(place.and_then(|place| u8::try_from(place + 1).ok()).unwrap_or(u8::MAX));
+        });
+        canon.byte(0);
+        if !sound.regular {
+            self.whole_memory(canon, judge);
+        }
+        if rule::shapes_count(&self.rules) {
+            canon.part(Part::Shapes);
+            for tree in [Tree::Child, Tree::ChildPid] {
+                shape(heap, peek(heap, MASTER_AT + root_of(tree)), canon, 0);
+            }
+        }
+        judge.canon(canon);
+    }
+
+    /// Every word, block by block.
+    fn whole_memory(&self, canon: &mut Canon, judge: &Judge<'_>) {
+        let heap = &self.queues.heap;
+        canon.exactly();
+        (0..MASTER_WORDS as u64).for_each(|word| canon.word(peek(heap, MASTER_AT + 8 * word)));
+        for block in (0..heap.blocks()).map(Block) {
+            let at = Heap::address_of(block);
+            canon.flag(heap.is_live(block));
+            tell(heap, canon, judge, at, true);
+            // From the links on there is nothing that `tell` knows better.
+            (PLACE / 8..BLOCK_WORDS as u64).for_each(|word| canon.word(peek(heap, at + 8 * word)));
+        }
+        heap.each_freed(|block| canon.word(u64::from(block)));
+        canon.word(self.timer_entry.unwrap_or(0));
+        canon.word(self.signal_entry.unwrap_or(0));
+    }
+}
+
+/// What holds of a replica's trees.
+struct Sound {
+    /// The entries of CHILD, in their order.
+    children: Vec<Addr>,
+    /// Each of them is in CHILD_PID, and nothing else is; nothing waits; READ has the two base entries; and so it stays.
+    regular: bool,
+}
+
+impl Sound {
+    fn look<O>(replica: &Replica<'_, O>) -> Self {
+        let heap = &replica.queues.heap;
+        let mut children = Vec::with_capacity(8);
+        let mut regular = each(heap, Tree::Child, |entry| children.push(entry));
+        let mut by_pid = 0;
+        let mut stranger = false;
+        regular &= each(heap, Tree::ChildPid, |entry| {
+            by_pid += 1;
+            stranger |= !children.contains(&entry);
+        });
+        let mut base = 0;
+        regular &= each(heap, Tree::Read, |entry| {
+            base += usize::from([replica.timer_entry, replica.signal_entry].contains(&Some(entry)));
+            base += 4;
+        });
+        let empty = |list| peek(heap, MASTER_AT + head_of(list)) == MASTER_AT + head_of(list);
+        regular &=
+            peek(heap, MASTER_AT + root_of(Tree::Write)) == 0 && empty(List::Event) && empty(List::Ready);
+        // Two base entries, and both are known.
+        regular &= !stranger && by_pid == children.len() && base == 10 && replica.current.is_none();
+        regular &= !rule::retires_linked(&replica.rules);
+        Self { children, regular }
+    }
+}
+
+fn peek(heap: &Heap, address: Addr) -> u64 {
+    heap.all().get(Heap::word_of(address)).copied().unwrap_or(0)
+}
+
+fn argument_at(heap: &Heap, entry: Addr) -> Option<ScriptRef> {
+    argument_of(peek(heap, entry + ARGUMENT))
+}
+
+/// What an entry says; of one that is retired, too, with `all`.
+fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: bool) {
+    canon.byte(1);
+    canon.byte(peek(heap, entry + TYPE) as u8);
+    let function = peek(heap, entry + FUNCTION);
+    canon.byte(function as u8);
+    canon.due(deadline_of(peek(heap, entry + DUE)));
+    match argument_of(peek(heap, entry + ARGUMENT)) {
+        None => canon.byte(u8::MAX),
+        Some(argument) => {
+            let age = canon.age(argument.generation);
+            canon.byte(age);
+            // A killer does not read its argument: that it is stale is all that counts.
+            let killer = Function::from_word(function).is_some_and(Function::is_killer);
+            match (age, killer) {
+                (0, _) => canon.script(argument.script),
+                (_, true) => {}
+                (_, false) => canon.word(u64::from(argument.script.0)),
+            }
+        }
+    }
+    // Of what is no child's this is whatever the memory held.
+    let ty = Type::from_word(peek(heap, entry + TYPE));
+    if all || matches!(ty, Some(Type::Child | Type::ChildTimeout | Type::ChildTerminated)) {
+        let pid = peek(heap, entry + PID);
+        canon.pid(pid_of(pid));
+        canon.word(status_of(pid) as u64);
+    }
+    let block = heap.block_at(entry).map(|(block, _)| judge.broken_at(block));
+    block.unwrap_or_default().into_iter().for_each(|broken| canon.flag(broken));
+}
+
+/// Each entry of a tree, in order. Whether the tree came to its end.
+fn each(heap: &Heap, tree: Tree, mut visit: impl FnMut(Addr)) -> bool {
+    below(heap, node_in(tree), peek(heap, MASTER_AT + root_of(tree)), &mut visit, 0)
+}
+
+fn below(heap: &Heap, offset: u64, node: Addr, visit: &mut dyn FnMut(Addr), depth: u32) -> bool {
+    if node == 0 {
+        return true;
+    }
+    if depth == DEPTH_MAX {
+        return false;
+    }
+    let left = below(heap, offset, peek(heap, node + LEFT), visit, depth + 1);
+    visit(node.wrapping_sub(offset));
+    left && below(heap, offset, peek(heap, node + RIGHT), visit, depth + 1)
+}
+
+fn shape(heap: &Heap, node: Addr, canon: &mut Canon, depth: u32) {
+    if node == 0 || depth == DEPTH_MAX {
+        canon.byte(0);
+        return;
+    }
+    canon.byte(1 + u8::from(is_red(peek(heap, node))));
+    shape(heap, peek(heap, node + LEFT), canon, depth + 1);
+    shape(heap, peek(heap, node + RIGHT), canon, depth + 1);
+}

@@ -1,0 +1,236 @@
+//! Exhaustive search: that the canonical form is sound, that merging loses nothing, and what it finds.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use treefall::explore::checkpoint::{self, CheckpointError};
+use treefall::explore::{Bound, Explorer, Found, Merging, Space, Standing};
+use treefall::generator::generate;
+use treefall::model::canon::Part;
+use treefall::model::event::{Event, SubjectKind};
+use treefall::model::observe::{Options, Watch};
+use treefall::model::release::{Defect, Release, Rules};
+use treefall::model::trace::Trace;
+use treefall::model::verdict::{Outcome, Signature};
+use treefall::subject::replica::{Replica, Stands, run_replica};
+
+const MEMORY: u64 = 1 << 30;
+
+fn bound(scripts: u8, kinds: u8, wakes: u8) -> Bound {
+    Bound { scripts, kinds, wakes, living: 6 }
+}
+
+fn release(name: &str) -> Rules {
+    Rules::of(Release::parse(name).expect("a release of the table"))
+}
+
+fn space(rules: Rules, bound: Bound) -> Space {
+    Space::new(rules, bound).expect("a bound in range")
+}
+
+/// What a search finds, by how many wakes, and how many traces it stands for.
+fn finds(space: &Space, merging: Merging) -> (BTreeMap<Signature, usize>, Option<u128>) {
+    let mut explorer = Explorer::merging(space, 1, MEMORY, merging);
+    explorer.run().expect("a replica runs");
+    let found = explorer.found().into_iter().map(|found| (found.signature, found.wakes)).collect();
+    (found, explorer.traces())
+}
+
+/// Rules whose defects break memory and conduct in all ways, and none.
+fn samples() -> Vec<Rules> {
+    let releases = ["2.0.8", "2.0.11", "2.1.3", "2.2.5", "2.3.1", "2.3.2", "2.3.4"].map(release);
+    releases.into_iter().chain([Rules::mended()]).collect()
+}
+
+#[test]
+fn a_replica_given_its_wakes_one_by_one_does_what_it_does_with_the_whole_trace() {
+    for rules in ["2.0.8", "2.2.5", "2.3.2"].map(release).into_iter().chain([Rules::mended()]) {
+        for number in 0..10 {
+            let trace = generate(7, number);
+            let whole = run_replica(&trace, rules, Options::COMPARE);
+            let start = Trace::new(trace.setup().clone(), Vec::new()).expect("a setup");
+            let watch = Watch::new(start.setup(), SubjectKind::Replica, Options::COMPARE);
+            let mut replica = Replica::new(&start, rules, watch);
+            let mut stands = replica.begin(|_| true);
+            for wake in trace.wakes() {
+                if stands != Stands::Blocked {
+                    break;
+                }
+                // From a copy, as a search goes on.
+                replica = replica.clone();
+                stands = replica.wake(wake, |_| true);
+            }
+            let outcome = match stands {
+                Stands::Over(outcome) => outcome,
+                Stands::Blocked | Stands::Stopped => Outcome::Survived,
+            };
+            let seen = replica.observer().clone().finish(outcome);
+            let ended = |event: Event| matches!(event, Event::Ended(_));
+            let but_the_end = |records: &[_]| -> Vec<_> {
+                let records: Vec<treefall::model::event::Record> = records.to_vec();
+                records.into_iter().filter(|record| !ended(record.event)).collect()
+            };
+            assert_eq!(but_the_end(&seen.records), but_the_end(&whole.records), "trace {number}");
+            assert_eq!(seen.marks, whole.marks, "trace {number}");
+            assert_eq!(seen.verdict.outcome, whole.verdict.outcome, "trace {number}");
+        }
+    }
+}
+
+#[test]
+fn merging_loses_no_signature_and_makes_none_longer() {
+    for rules in samples() {
+        for bound in [bound(1, 2, 3), bound(2, 1, 3), bound(1, 4, 2)] {
+            let space = space(rules, bound);
+            let merged = finds(&space, Merging::Canonical);
+            assert_eq!(merged, finds(&space, Merging::Never), "{bound:?}, {:?}", rules.defects);
+            assert!(merged.1.is_some_and(|traces| traces > 1_000));
+        }
+    }
+}
+
+#[test]
+fn states_that_are_taken_for_one_look_ahead_to_the_same() {
+    for rules in ["2.0.8", "2.3.1", "2.3.4"].map(release).into_iter().chain([Rules::mended()]) {
+        for bound in [bound(1, 2, 3), bound(2, 2, 1), bound(3, 1, 1)] {
+            let space = space(rules, bound);
+            let mut explorer = Explorer::new(&space, 1, MEMORY);
+            explorer.run().expect("a replica runs");
+            match explorer.check() {
+                Ok(compared) => assert!(compared > 20, "{compared} compared"),
+                Err(unlike) => panic!("{:?}: {unlike:?}", rules.defects),
+            }
+        }
+    }
+}
+
+/// Whether leaving `part` out is noticed by looking ahead.
+fn noticed(part: Part) -> bool {
+    ["2.3.4", "2.0.11"].into_iter().map(release).any(|rules| {
+        let space = space(rules, bound(1, 6, 3));
+        let mut explorer = Explorer::merging(&space, 1, MEMORY, Merging::Without(part));
+        explorer.run().expect("a replica runs");
+        explorer.check().is_err()
+    })
+}
+
+#[test]
+fn a_state_told_without_one_of_its_parts_is_told_too_coarsely() {
+    // The others are told out of caution: to this bound these say the same.
+    for part in [Part::Children, Part::Scripts, Part::Entries, Part::Debts] {
+        assert!(noticed(part), "nobody misses {part:?}");
+    }
+}
+
+#[test]
+fn a_hash_that_is_too_coarse_loses_finds() {
+    let lost = |part: &Part| {
+        ["2.0.11", "2.3.2", "2.3.4"].into_iter().any(|name| {
+            let space = space(release(name), bound(1, 2, 4));
+            finds(&space, Merging::Without(*part)).0 != finds(&space, Merging::Canonical).0
+        })
+    };
+    let lost: Vec<Part> = Part::ALL.into_iter().filter(lost).collect();
+    assert!(lost.contains(&Part::Debts), "{lost:?}");
+}
+
+#[test]
+fn the_result_does_not_depend_on_the_number_of_jobs() {
+    let space = space(release("2.3.1"), bound(2, 2, 4));
+    let told = |jobs| {
+        let mut explorer = Explorer::new(&space, jobs, MEMORY);
+        let standing = explorer.run().expect("a replica runs");
+        (standing, explorer.found(), explorer.progress(), explorer.traces())
+    };
+    assert_eq!(told(1), told(3));
+}
+
+#[test]
+fn the_first_find_on_2_3_1_is_the_trace_of_one_wake() {
+    let space = space(release("2.3.1"), bound(1, 2, 6));
+    let mut explorer = Explorer::new(&space, 1, MEMORY);
+    explorer.run().expect("a replica runs");
+    let found = explorer.found();
+    let Found { signature, wakes, trace } = &found[0];
+    assert_eq!((signature.to_string().as_str(), *wakes), ("no-dangling-node/cleanup/unused", 1));
+    assert!(trace.wakes()[0].hup.is_some());
+    for Found { signature, trace, .. } in &found {
+        let verdict = run_replica(trace, release("2.3.1"), Options::VERDICT).verdict;
+        assert!(
+            verdict.breaks.iter().any(|broken| broken.signature == *signature),
+            "{signature} of {trace:?}"
+        );
+    }
+}
+
+#[test]
+fn the_mended_replica_breaks_nothing_however_long_the_trace() {
+    let one = space(Rules::mended(), bound(1, 6, 40));
+    let two = space(Rules::mended(), bound(2, 1, 40));
+    for space in [one, two] {
+        let mut explorer = Explorer::new(&space, 1, MEMORY);
+        assert_eq!((explorer.run().expect("a replica runs"), explorer.found().len()), (Standing::Closed, 0));
+        // Counted over all forty wakes, of which no eleven are alike.
+        assert!(explorer.traces().is_none_or(|traces| traces > 1 << 80));
+    }
+    // It would have been seen.
+    for defect in
+        [Defect::ReloadSkipsQueuedTimeout, Defect::ExitErasesTwice, Defect::ReloadFreesQueuedTimeout]
+    {
+        let space = space(Rules::mended().with(defect), bound(2, 2, 4));
+        assert!(!finds(&space, Merging::Canonical).0.is_empty(), "{}", defect.name());
+    }
+}
+
+#[test]
+fn a_search_whose_states_take_too_much_memory_stops_and_says_so() {
+    let space = space(release("2.3.4"), bound(2, 4, 20));
+    let mut explorer = Explorer::new(&space, 1, 2 << 20);
+    assert_eq!(explorer.run().expect("a replica runs"), Standing::MemoryFull);
+    let progress = explorer.progress();
+    assert!(progress.bytes <= 2 << 20 && progress.states > 1_000, "{progress:?}");
+    assert_eq!(explorer.round().expect("a replica runs"), Standing::MemoryFull, "it stays so");
+}
+
+/// All that a search comes to.
+fn told(explorer: &Explorer<'_>) -> (Standing, Vec<Found>, Option<u128>, usize, u64) {
+    let progress = explorer.progress();
+    (explorer.standing(), explorer.found(), explorer.traces(), progress.states, progress.transitions)
+}
+
+#[test]
+fn a_search_goes_on_from_its_checkpoint_to_the_same_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("explore.checkpoint");
+    let space_of = |wakes| space(release("2.3.4"), bound(1, 6, wakes));
+    let space = space_of(5);
+    let mut whole = Explorer::new(&space, 1, MEMORY);
+    whole.run().expect("a replica runs");
+    // Broken off after each round, as if it had been killed then.
+    let mut explorer = Explorer::new(&space, 1, MEMORY);
+    let mut rounds = 0;
+    while explorer.round().expect("a replica runs") == Standing::UnderWay {
+        rounds += 1;
+        checkpoint::write(&path, "replica:2.3.4", &explorer).expect("it is written");
+        let read = checkpoint::read(&path).expect("it is read");
+        assert_eq!((read.header.target.as_str(), read.header.bound()), ("replica:2.3.4", space.bound()));
+        explorer = read.go_on(&space, 2, MEMORY).expect("it is of this search");
+    }
+    assert!(rounds > 4, "{rounds} rounds");
+    assert_eq!(told(&explorer), told(&whole));
+    // Not of this search, and not whole.
+    let other = space_of(6);
+    let read = checkpoint::read(&path).expect("it is read");
+    assert!(matches!(read.go_on(&other, 1, MEMORY).map(|_| ()), Err(CheckpointError::Other)));
+    let good = fs::read(&path).expect("it is there");
+    for (place, text) in [(good.len() / 2, "a byte changed"), (20, "the header changed")] {
+        let mut bad = good.clone();
+        bad[place] ^= 1;
+        fs::write(&path, bad).expect("it is written");
+        assert!(checkpoint::read(&path).is_err(), "{text}");
+    }
+    for length in [0, 5, good.len() - 1] {
+        fs::write(&path, &good[..length]).expect("it is written");
+        assert!(checkpoint::read(&path).is_err(), "{length} bytes");
+    }
+}

@@ -1,0 +1,149 @@
+//! The world's part of a state in one form for all whose futures are alike: see [`treefall_model::canon`].
+//!
+//! Of the script layer, results are left out: they come out in log lines alone, which no law asks for. Where log lines
+//! take time they are told too.
+
+use treefall_model::canon::{Canon, Part};
+use treefall_model::id::{Run, ScriptId};
+use treefall_model::observe::Observer;
+use treefall_model::signal::ExitStatus;
+use treefall_model::time::Deadline;
+use treefall_model::trace::ScriptKind;
+
+use crate::kernel::Kernel;
+use crate::layer::{Layer, ScriptState};
+use crate::pids::Pids;
+use crate::world::World;
+
+/// So many wakes of its own the world never makes before one of a trace that has few children: that it may make more
+/// is not told. See [`World::own_wakes_left`].
+pub const OWN_WAKES_ENOUGH: usize = 32;
+
+impl<O: Observer> World<'_, O> {
+    /// Begins to write the state down, the loop being blocked: the instant, the generation, and who lives.
+    pub fn start_canon(&self, canon: &mut Canon) {
+        canon.start(self.kernel.now(), self.layer.generation());
+        self.kernel.children.each_unreaped(|child| canon.child(child.run, child.pid));
+    }
+
+    /// Writes the state down, all scripts having been met. `freed`: the scripts of the generation before may be
+    /// asked for.
+    pub fn canon(&self, canon: &mut Canon, freed: bool) {
+        self.kernel.canon(canon);
+        canon.part(Part::Scripts);
+        self.layer.canon(canon, !self.kernel.log_is_free(), freed);
+    }
+
+    /// Who lives now, in the order of their births, and the instant for which the timerfd is armed.
+    pub fn each_living(&self, mut tell: impl FnMut(Run)) {
+        self.kernel.children.each_unreaped(|child| {
+            if child.ended.is_none() {
+                tell(child.run);
+            }
+        });
+    }
+
+    /// What the timerfd is armed for.
+    #[must_use]
+    pub fn armed(&self) -> Deadline {
+        self.kernel.timer.map_or(Deadline::Never, Deadline::At)
+    }
+
+    /// How many wakes of its own the world may still make before the next of the trace.
+    #[must_use]
+    pub fn own_wakes_left(&self) -> usize {
+        self.kernel.own_left
+    }
+}
+
+impl Kernel<'_> {
+    fn log_is_free(&self) -> bool {
+        self.trace.setup().costs.log.is_zero()
+    }
+
+    fn canon(&self, canon: &mut Canon) {
+        canon.part(Part::Kernel);
+        canon.maybe_at(self.timer);
+        canon.word(self.pending as u64);
+        canon.word((self.pending >> 64) as u64);
+        canon.flag(self.reading);
+        canon.byte(self.hup_brings.0);
+        canon.byte(self.file.0);
+        canon.flag(self.own_at == self.now);
+        canon.byte(self.own_left.min(OWN_WAKES_ENOUGH) as u8);
+        // Which start fails is told by its number.
+        let mut failures = self.failures.clone();
+        canon.word(failures.len() as u64);
+        failures.by_ref().for_each(|failure| canon.word(u64::from(failure.0.wrapping_sub(self.starts))));
+        let ascends = self.pids.canon(canon);
+        canon.part(Part::Children);
+        canon.byte(u8::try_from(canon.children().len()).unwrap_or(u8::MAX));
+        self.children.each_unreaped(|child| {
+            if !ascends {
+                canon.word(child.pid.get() as u64);
+            }
+            canon.parent(child.run);
+            canon.byte(canon.class_of(child.run.of.script));
+            match child.ended {
+                None => canon.byte(0),
+                Some(status) => {
+                    canon.byte(1);
+                    canon.word(ExitStatus::raw(status) as u64);
+                }
+            }
+            canon.flag(child.death.is_some());
+            if let Some((at, signal)) = child.death {
+                canon.at(at);
+                canon.byte(signal.number());
+            }
+        });
+    }
+}
+
+impl Pids {
+    /// What the pids to come depend on. Whether each is higher than all before, so that a pid is told by its rank.
+    fn canon(&self, canon: &mut Canon) -> bool {
+        match self {
+            Self::Ascending { .. } => return true,
+            Self::Scattered { power } => canon.word(*power),
+            Self::Reused { next, free } => {
+                canon.word(*next as u64);
+                free.clone().into_sorted_vec().iter().for_each(|pid| canon.word(pid.0 as u64));
+                canon.word(0);
+            }
+        }
+        false
+    }
+}
+
+impl Layer<'_> {
+    fn canon(&self, canon: &mut Canon, results: bool, freed: bool) {
+        canon.word((self.actions.len() + usize::from(self.counting.is_some())) as u64);
+        canon.flag(self.has_instance);
+        for place in 0..canon.scripts().len() {
+            let number = canon.scripts()[place];
+            canon.byte(canon.class_of(ScriptId(number)));
+            if let Some(script) = self.current.get(usize::from(number)) {
+                script.canon(canon, results);
+            }
+        }
+        if freed {
+            self.freed.iter().for_each(|script| script.canon(canon, results));
+        }
+    }
+}
+
+impl ScriptState<'_> {
+    fn canon(&self, canon: &mut Canon, results: bool) {
+        canon.byte(self.state as u8);
+        canon.pid(self.last_pid.map_or(0, |pid| pid.get()));
+        if self.spec.kind == ScriptKind::Misc {
+            canon.at(self.last_start);
+        }
+        if results {
+            canon.byte(self.init as u8);
+            canon.word(u64::from(self.result));
+            canon.byte(self.last_code);
+        }
+    }
+}
