@@ -129,13 +129,17 @@ const ERRORS: [(&str, &str, &[&str]); 17] = [
 
 type Test = fn() -> Result<(), Failed>;
 
-const OTHERS: [(&str, Test); 6] = [
+const OTHERS: [(&str, Test); 7] = [
     ("a daemon that loops before its first fork is ended and named", loops_before_the_fork),
     ("a daemon that waits before its first fork is ended and named", waits_before_the_fork),
     ("a daemon that ends before its first fork is told with how", ends_before_the_fork),
     ("a daemon that is not taken over never runs", not_taken_over),
     ("nothing can be written outside of the namespaces", writes_elsewhere),
     ("a waiting daemon whose treefall is killed leaves nothing", killed_while_it_waits),
+    (
+        "a daemon that loops before its first fork and whose treefall is killed leaves nothing",
+        killed_while_it_loops,
+    ),
 ];
 
 /// The daemon ticks each second.
@@ -271,7 +275,24 @@ fn writes_elsewhere() -> Result<(), Failed> {
 
 /// A treefall that is killed outright while its daemon waits for ever leaves no process and no namespace.
 fn killed_while_it_waits() -> Result<(), Failed> {
-    let built = faulty("BLOCK_READ");
+    let call = |pid: u32| fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    // unshare, the first process, and the one that plays the trace: it waits.
+    killed_while("BLOCK_READ", 3, |pid| call(pid).starts_with("0 "))
+}
+
+/// The same while the first process runs its own code, in which nobody looks whether treefall is there.
+fn killed_while_it_loops() -> Result<(), Failed> {
+    // A tenth of a second of its own time: what comes before does not take so long.
+    let used = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let times = stat.rsplit_once(')').map_or("", |(_, after)| after).split_whitespace().nth(11);
+        times.and_then(|ticks| ticks.parse().ok()).unwrap_or(0_u32)
+    };
+    killed_while("HANG_BEFORE_FORK", 2, |pid| used(pid) >= 10)
+}
+
+fn killed_while(fault: &str, processes_then: usize, is_there: impl Fn(u32) -> bool) -> Result<(), Failed> {
+    let built = faulty(fault);
     let scenario = built.folder.path().join("seconds.toml");
     fs::write(
         &scenario,
@@ -280,13 +301,10 @@ fn killed_while_it_waits() -> Result<(), Failed> {
     let mut treefall = Command::new(env!("CARGO_BIN_EXE_treefall"));
     treefall.arg("replay").arg(&scenario).arg("--target").arg(format!("daemon:{}", built.path.display()));
     let mut treefall = treefall.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    // unshare, the first process, and the one that plays the trace: it waits.
-    let is_waiting = || {
-        let call = |pid: u32| fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-        Seen::of(&built).pids.len() >= 3
-            && processes().any(|pid| runs(pid, &built) && call(pid).starts_with("0 "))
-    };
-    let waits = wait_until(is_waiting);
+    let waits = wait_until(|| {
+        Seen::of(&built).pids.len() >= processes_then
+            && processes().any(|pid| runs(pid, &built) && is_there(pid))
+    });
     let seen = Seen::of(&built);
     treefall.kill()?;
     treefall.wait()?;
@@ -294,5 +312,5 @@ fn killed_while_it_waits() -> Result<(), Failed> {
     if waits && seen.namespaces.len() >= 4 && Path::new(&scenario).exists() {
         return Ok(());
     }
-    Err(format!("it was not seen to wait: {:?} {:?}", seen.pids, seen.namespaces).into())
+    Err(format!("it was not seen so far: {:?} {:?}", seen.pids, seen.namespaces).into())
 }

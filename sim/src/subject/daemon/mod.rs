@@ -61,8 +61,8 @@ pub enum DaemonError {
     Engine(#[from] EngineError),
     /// No namespaces can be made.
     #[error(
-        "no namespaces can be made for the daemon ({why}); it needs util-linux's `unshare`, and a kernel that lets \
-         users make namespaces: `sysctl kernel.unprivileged_userns_clone=1`, or with AppArmor `sysctl \
+        "no namespaces can be made for the daemon ({why}); it needs util-linux's `unshare` and `setpriv`, and a \
+         kernel that lets users make namespaces: `sysctl kernel.unprivileged_userns_clone=1`, or with AppArmor `sysctl \
          kernel.apparmor_restrict_unprivileged_userns=0`; `engine:PATH` needs none"
     )]
     Namespaces {
@@ -95,8 +95,8 @@ impl Daemon {
         program.engine_offsets().map_err(EngineError::from)?;
         let started = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS);
         let mut process = started.map_err(|error| match error {
-            EngineError::Spawn { source, .. } => {
-                DaemonError::Namespaces { why: format!("unshare: {source}") }
+            EngineError::Spawn { path, source } => {
+                DaemonError::Namespaces { why: format!("{}: {source}", path.display()) }
             }
             other => other.into(),
         })?;
@@ -190,7 +190,7 @@ impl Daemon {
 /// taken over.
 fn unshared(error: EngineError, program: &Program) -> DaemonError {
     match error {
-        EngineError::Gone { how, said } if said.contains("unshare:") => {
+        EngineError::Gone { how, said } if said.contains("unshare:") || said.contains("setpriv:") => {
             DaemonError::Namespaces { why: format!("{how}{said}") }
         }
         other => other.before_an_answer(program).into(),

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
 
 use treefall_world::wire::{Clocks, MESSAGE_MAX, Reply, Request, VARIABLE, Wire as _};
 
@@ -138,8 +139,32 @@ impl Apart {
     }
 }
 
+/// Ends a command, and with it the namespaces that it made, when the thread that started it ends: also when that is
+/// killed outright, and the program in there is of a kind that never looks whether anybody is left to speak to.
+const ENDS_WITH_ITS_STARTER: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+
+/// Starts the command from a thread that lives as long as this process.
+fn spawn(command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
+    type Wanted = (Command, bool, mpsc::Sender<std::io::Result<Child>>);
+    static STARTER: OnceLock<mpsc::Sender<Wanted>> = OnceLock::new();
+    let gone = |_| std::io::Error::other("the thread that starts programs is gone");
+    let starter = STARTER.get_or_init(|| {
+        let (send, wanted) = mpsc::channel::<Wanted>();
+        std::thread::spawn(move || {
+            for (command, fixed_addresses, answer) in wanted {
+                // Who asked may be gone.
+                let _ = answer.send(spawn_here(command, fixed_addresses));
+            }
+        });
+        send
+    });
+    let (answer, child) = mpsc::channel();
+    starter.send((command, fixed_addresses, answer)).map_err(|_| gone(mpsc::RecvError))?;
+    child.recv().map_err(gone)?
+}
+
 /// Starts the command, at addresses that are not randomised if so asked.
-fn spawn(command: &mut Command, fixed_addresses: bool) -> std::io::Result<Child> {
+fn spawn_here(mut command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
     if !fixed_addresses {
         return command.spawn();
     }
@@ -177,7 +202,9 @@ impl Process {
         let preload = "/proc/self/fd/1";
         let apart = conditions.apart.map_or_else(Vec::new, |apart| apart.words(!before.is_empty()));
         let wraps = usize::from(!before.is_empty() || !apart.is_empty()) + usize::from(!apart.is_empty());
-        let words = before.iter().map(OsString::from).chain(apart).chain(program.command_line(preload));
+        let ends: &[&str] = if wraps > 0 { &ENDS_WITH_ITS_STARTER } else { &[] };
+        let outer = ends.iter().chain(before).map(OsString::from);
+        let words = outer.chain(apart).chain(program.command_line(preload));
         let words: Vec<OsString> = words.chain(arguments.iter().map(OsString::from)).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
@@ -192,7 +219,7 @@ impl Process {
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
         let path = PathBuf::from(&words[0]);
-        let child = spawn(&mut command, conditions.fixed_addresses)
+        let child = spawn(command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
         Ok(Self { child, wraps, socket, complaints })
     }
