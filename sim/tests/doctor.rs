@@ -77,9 +77,22 @@ fn a_date_that_leaks_is_caught_and_named() {
 }
 
 #[test]
-fn an_uptime_that_leaks_is_caught_and_named_virtual_or_not() {
+fn an_uptime_that_leaks_is_caught_and_named() {
     is_caught("UPTIME", &[Condition::Uptime]);
-    is_caught("RAW_UPTIME", &[Condition::Uptime]);
+}
+
+/// The machine's own uptime, asked of the kernel past every library: no trace comes so far.
+#[test]
+fn the_real_uptime_is_not_let_through() {
+    let (_folder, path) = build("RAW_UPTIME");
+    let refused =
+        Doctor::new(&Target::Engine(Place { path, root: None }), 1, possible(SubjectKind::Engine).0)
+            .and_then(|mut doctor| doctor.examine(0, 1).map(drop))
+            .expect_err("the call is on no list");
+    assert!(
+        refused.to_string().contains("system call `clock_gettime`, which is not let through"),
+        "{refused}"
+    );
 }
 
 #[test]
