@@ -15,7 +15,7 @@ use super::findings::{Stopwatch, replay_command, whom};
 use super::hunt::release_of;
 use super::output::{Output, count};
 use super::{CliError, Status, Summary};
-use crate::explain::explain;
+use crate::explain::explain_soon;
 use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
 use crate::finding::{Finding, work_out};
@@ -302,7 +302,7 @@ impl Search<'_> {
         let target = self.target.to_string();
         let text = self.scenario(title, &finding.trace, &finding.verdict);
         let path = self.store.keep_minimal(&target, found.signature, &text)?;
-        let explanation = explain(&finding, subject.as_mut())?;
+        let explanation = explain_soon(&finding, subject.as_mut())?;
         let report = Report {
             finding: &finding,
             explanation: &explanation,

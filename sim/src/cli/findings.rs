@@ -12,7 +12,7 @@ use super::CliError;
 use super::crew;
 use super::output::Output;
 use crate::campaign::{Campaign, CampaignError};
-use crate::explain::explain;
+use crate::explain::explain_soon;
 use crate::finding::{Finding, work_out_all};
 use crate::generator;
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
@@ -205,8 +205,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let finds = keeper.finds;
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
-    let keep_one = |finding: &Finding| keep(finding, search.plan.seed, search.store, &target);
-    let reports = findings.iter().map(keep_one).collect::<Result<Vec<_>, _>>()?;
+    let seed = search.plan.seed;
+    let mut keep_one =
+        |finding: &Finding| keep_on(subjects[0].as_mut(), FoundBy::Hunt, finding, seed, search.store, &target);
+    let reports = findings.iter().map(&mut keep_one).collect::<Result<Vec<_>, _>>()?;
     if !findings.is_empty() {
         search.store.keep_index()?;
     }
@@ -256,10 +258,27 @@ pub(super) fn keep_by(
     store: &Store,
     among: &str,
 ) -> Result<String, CliError> {
+    let mut subject = build(&one_target(finding)?)?;
+    keep_on(subject.as_mut(), by, finding, seed, store, among)
+}
+
+fn one_target(finding: &Finding) -> Result<Target, CliError> {
     let targets = crew::targets(std::slice::from_ref(&finding.target))?;
-    let [target] = targets.as_slice() else {
-        return Err(CliError::Harness(format!("{} is not one target", finding.target)));
-    };
+    <[Target; 1]>::try_from(targets)
+        .map(|[target]| target)
+        .map_err(|_| CliError::Harness(format!("{} is not one target", finding.target)))
+}
+
+/// The same, with a subject that is there already.
+fn keep_on(
+    subject: &mut dyn Subject,
+    by: FoundBy,
+    finding: &Finding,
+    seed: u64,
+    store: &Store,
+    among: &str,
+) -> Result<String, CliError> {
+    let target = &one_target(finding)?;
     let origin = Origin { find: &finding.find, seed, target, by };
     let title = format!("{} on {}", finding.signature(), finding.target);
     let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
@@ -267,8 +286,7 @@ pub(super) fn keep_by(
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
     let unit = if by == FoundBy::Hunt { "trace" } else { "life" };
     let from = format!("{unit} {} of seed {seed}", finding.find.number);
-    let mut subject = build(target)?;
-    let explanation = explain(finding, subject.as_mut())?;
+    let explanation = explain_soon(finding, subject)?;
     let replay = replay_command(finding, &path);
     let report = Report {
         finding,

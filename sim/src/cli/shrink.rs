@@ -7,7 +7,7 @@ use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
 use super::replay::refuse_never_started;
 use super::{CliError, Status, Summary, crew, files};
-use crate::explain::explain;
+use crate::explain::explain_soon;
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
 use crate::report::{self, Report, write_whole};
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         verdict,
     };
     let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
-    let explanation = explain(&finding, subject.as_mut())?;
+    let explanation = explain_soon(&finding, subject.as_mut())?;
     let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };
     let text = scenario::write(&smaller);
     let path = args.output.as_deref().unwrap_or(&args.file);

@@ -85,7 +85,7 @@ impl fmt::Display for Shown {
 pub enum Asked {
     /// The target itself.
     Itself,
-    /// The replica of the target's release, as far as a daemon shows it: a daemon takes long to ask.
+    /// The replica of the target's release, of a daemon's as far as that shows it: a real program takes long to ask.
     ItsReplica,
 }
 
@@ -102,15 +102,14 @@ pub(super) struct Asker<'s> {
 }
 
 impl<'s> Asker<'s> {
-    /// Asks about `signature`; where the replica does not show it (`in_replica`), the subject itself.
+    /// Asks about `signature`.
     pub(super) fn new(
         subject: &'s mut dyn Subject,
         signature: Signature,
-        in_replica: bool,
+        asked: Asked,
         runs_max: u64,
     ) -> Self {
         let (kind, rules) = (subject.kind(), subject.rules());
-        let asked = if kind == SubjectKind::Daemon && in_replica { Asked::ItsReplica } else { Asked::Itself };
         Self { kind, rules, signature, subject, asked, runs: 0, runs_max }
     }
 

@@ -21,6 +21,7 @@ mod wakes;
 mod window;
 
 use serde::Serialize;
+use treefall_model::event::SubjectKind;
 use treefall_model::event::{Event, Record, Step};
 use treefall_model::release::Rules;
 
@@ -81,11 +82,30 @@ pub struct Explanation {
     pub broke_in: usize,
 }
 
-/// Explains a find. `subject` is what it was found on, or another of its kind and release.
+/// Explains a find. `subject` is what it was found on, or another of its kind and release; it is asked itself, but a
+/// daemon that its replica can stand for.
 ///
 /// # Errors
 /// When the subject cannot run.
 pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Daemon])
+}
+
+/// The same without a thousand runs of a real program, each of which may end badly and cost a fork: where the replica of
+/// its release shows the find, that is asked.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn explain_soon(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Engine, SubjectKind::Daemon])
+}
+
+/// The replica stands for these kinds, where it shows the find.
+fn explain_by(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    stands_for: &[SubjectKind],
+) -> Result<Explanation, SubjectError> {
     let (trace, signature) = (&finding.trace, finding.signature());
     let (kind, rules) = (subject.kind(), subject.rules());
     let ran = subject.run_one(trace, Options::COMPARE)?;
@@ -119,11 +139,13 @@ pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanati
     };
     let met_wakes = met(trace, &ran.records);
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
-    let mut asker = Asker::new(subject, signature, in_replica, RUNS_MAX);
+    let replica = in_replica && stands_for.contains(&kind);
+    let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
+    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
     let minimality = minimality::minimality(&mut asker, trace, &met_wakes, &names)?;
     let windows = window::windows(&mut asker, trace, &met_wakes, (kind, rules), &names)?;
-    let (asked, runs) = (asker.asked, asker.runs);
+    let runs = asker.runs;
     Ok(Explanation {
         because,
         difference,

@@ -24,7 +24,7 @@ pub(super) fn explained(text: &mut String, explanation: &Explanation) {
     releases(text, &explanation.releases);
     let whom = match explanation.asked {
         Asked::Itself => "",
-        Asked::ItsReplica => ", of the replica of its release as far as a daemon shows it",
+        Asked::ItsReplica => ", of the replica of its release",
     };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "orders, parts and windows took {} runs{whom}", explanation.runs);
