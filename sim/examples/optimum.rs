@@ -1,7 +1,7 @@
 //! Whether what hunts find is shrunk to the optimum: `cargo run --release --example optimum -- --seeds 100`.
 //!
 //! For each of the eight defects alone (`replica:mended+DEFECT`), or each `--target` named instead: hunts with seeds
-//! 0 to N-1; every find is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
+//! 0 to N-1, or each `--seed` named instead; every find is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
 //! of its signature that a search of all smaller ones knows (`treefall::optimum`). `first` are the traces that
 //! the hunts found first, each with the law that broke last in it, as `treefall shrink` takes it; `all` are all
 //! finds of the hunts. A find whose signature the search's alphabet does not have is counted apart. Prints those
@@ -17,10 +17,10 @@ use treefall::subject::target::{ReplicaName, Target, parse};
 
 fn main() -> ExitCode {
     let Some((seeds, targets)) = arguments(std::env::args().skip(1).collect()) else {
-        eprintln!("usage: optimum [--seeds N] [--target replica:NAME]..");
+        eprintln!("usage: optimum [--seeds N | --seed N]... [--target replica:NAME]..");
         return ExitCode::from(2);
     };
-    let sheets: Vec<(String, bool)> = targets.par_iter().map(|name| sheet(name, seeds)).collect();
+    let sheets: Vec<(String, bool)> = targets.par_iter().map(|name| sheet(name, &seeds)).collect();
     let mut good = true;
     for (text, fine) in sheets {
         println!("{text}");
@@ -29,11 +29,12 @@ fn main() -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn arguments(words: Vec<String>) -> Option<(u64, Vec<ReplicaName>)> {
-    let (mut seeds, mut targets) = (100, Vec::new());
+fn arguments(words: Vec<String>) -> Option<(Vec<u64>, Vec<ReplicaName>)> {
+    let (mut many, mut seeds, mut targets) = (100, Vec::new(), Vec::new());
     for pair in words.chunks(2) {
         match pair {
-            [flag, number] if flag == "--seeds" => seeds = number.parse().ok()?,
+            [flag, number] if flag == "--seeds" => many = number.parse().ok()?,
+            [flag, number] if flag == "--seed" => seeds.push(number.parse().ok()?),
             [flag, name] if flag == "--target" => {
                 for target in parse(name, &[]).ok()? {
                     let Target::Replica(name) = target else { return None };
@@ -47,12 +48,14 @@ fn arguments(words: Vec<String>) -> Option<(u64, Vec<ReplicaName>)> {
         let eight = Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight());
         targets = eight.map(|defect| ReplicaName { with: vec![defect], ..ReplicaName::mended() }).collect();
     }
+    if seeds.is_empty() {
+        seeds = (0..many).collect();
+    }
     Some((seeds, targets))
 }
 
 /// What one target came to, as text, and whether all its first finds are at the optimum.
-fn sheet(name: &ReplicaName, seeds: u64) -> (String, bool) {
-    let seeds: Vec<u64> = (0..seeds).collect();
+fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     let measured: Vec<Measured> =
         seeds.par_iter().flat_map(|seed| measure(name, *seed, BUILD_UP_MAX, &cpu)).collect();
     let wanted = measured.iter().map(|one| one.signature).collect();

@@ -15,7 +15,7 @@ use crate::subject::replica::{probe_replica, probe_replica_as};
 use crate::subject::{Options, Subject, SubjectError};
 
 /// Most runs of the replica in building up what is smaller than a shrunk find.
-pub const BUILD_UP_MAX: u64 = 60_000;
+pub const BUILD_UP_MAX: u64 = 300_000;
 
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;

@@ -102,7 +102,7 @@ const fn level(wakes: usize, scripts: usize, kinds: usize, exits: usize, signals
 }
 
 /// What is tried: so many wakes and scripts, each script of one of so many kinds, at most so many exits and signals.
-pub const LEVELS: [Level; 12] = [
+pub const LEVELS: [Level; 15] = [
     level(1, 1, KINDS, 1, 2),
     level(1, 2, 12, 2, 2),
     level(1, 3, 6, 3, 2),
@@ -113,8 +113,11 @@ pub const LEVELS: [Level; 12] = [
     level(2, 3, 4, 2, 2),
     level(2, 4, 3, 1, 2),
     level(3, 1, KINDS, 2, 3),
-    level(3, 2, 13, 0, 1),
+    level(3, 2, 13, 1, 1),
+    level(3, 3, 4, 1, 1),
     level(4, 1, KINDS, 1, 1),
+    level(4, 2, 4, 1, 1),
+    level(5, 1, 12, 1, 1),
 ];
 
 /// As [`LEVELS`], for a test that has little time.
@@ -419,11 +422,11 @@ mod tests {
     use super::*;
 
     const SMALL: [Level; 5] = [
-        level(1, 1, KINDS, 1, 2),
-        level(1, 2, 2, 2, 2),
-        level(2, 1, 3, 1, 2),
-        level(2, 2, 2, 0, 1),
-        level(3, 1, 2, 1, 0),
+        level(1, 1, 5, 1, 2),
+        level(1, 2, 2, 2, 1),
+        level(2, 1, 3, 1, 1),
+        level(2, 2, 1, 0, 1),
+        level(3, 1, 1, 1, 0),
     ];
 
     #[test]

@@ -32,13 +32,17 @@ pub struct Scouts {
     rules: Rules,
     signature: Signature,
     seen: BTreeMap<Trace, Seen>,
+    runs: u64,
 }
+
+/// Most traces that are remembered: what comes after so many is seldom come by again.
+const SEEN_MAX: usize = 40_000;
 
 impl Scouts {
     /// Who looks for `signature` on a replica that goes by `rules`.
     #[must_use]
     pub fn new(rules: Rules, signature: Signature) -> Self {
-        Self { rules, signature, seen: BTreeMap::new() }
+        Self { rules, signature, seen: BTreeMap::new(), runs: 0 }
     }
 
     /// What [`scout`] shows of `trace`, which is run the first time.
@@ -46,15 +50,18 @@ impl Scouts {
         if let Some(seen) = self.seen.get(trace) {
             return seen.clone();
         }
+        self.runs += 1;
         let seen = scout(trace, self.rules, self.signature);
-        self.seen.insert(trace.clone(), seen.clone());
+        if self.seen.len() < SEEN_MAX {
+            self.seen.insert(trace.clone(), seen.clone());
+        }
         seen
     }
 
     /// Runs so far.
     #[must_use]
     pub fn runs(&self) -> u64 {
-        self.seen.len() as u64
+        self.runs
     }
 }
 

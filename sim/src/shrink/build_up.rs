@@ -9,12 +9,14 @@
 
 use std::collections::BTreeMap;
 
-use treefall_model::id::{ConfigId, Run};
-use treefall_model::signal::ExitStatus;
+use treefall_model::id::Run;
 use treefall_model::time::Span;
-use treefall_model::trace::{Advance, Config, Habit, Name, OnTerm, PidPolicy, Script, Setup, Trace, Wake};
+use treefall_model::trace::{Costs, HeapPolicy, PidPolicy, ScriptKind, Setup, Trace, Wake};
 use treefall_model::verdict::{Signature, Verdict};
 
+use super::alphabet::{
+    Alphabet, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
+};
 use super::{Size, has};
 
 /// What a run showed, for who goes on from its end.
@@ -39,12 +41,8 @@ pub struct Built {
     pub runs: u64,
 }
 
-/// Most scripts of a trace that is built up.
-const SCRIPTS_MAX: usize = 4;
-/// Most wakes.
+/// Most wakes of a trace that is built up.
 const WAKES_MAX: usize = 6;
-/// Most children of whose exits all choices are tried.
-const LIVING_MAX: usize = 4;
 
 /// Runs for each wake and script that a trace has more than one wake of one script: what is far from small is worth
 /// more of them.
@@ -68,8 +66,10 @@ enum Of {
     Itself,
     /// Plain parts.
     Plain,
-    /// So many plain scripts, and no more than so many wakes.
-    Few { scripts: usize, wakes: usize },
+    /// A few plain scripts, and no more than a few wakes.
+    Few(Few),
+    /// The same, with as many events as the pass has at most and no fewer: those were tried before.
+    Exactly(Few),
 }
 
 #[derive(Clone, Copy)]
@@ -80,24 +80,80 @@ enum Share {
     Runs(u64),
 }
 
-/// The ways, in their order. The last two go to the bottom by themselves, for the few traces of several wakes and
-/// scripts from which no other way leads: the runs of what lies between would be spent first.
-const PASSES: [Pass; 6] = [
-    Pass { of: Of::Itself, events_max: FEW, share: Share::Percent(25) },
-    Pass { of: Of::Plain, events_max: FEW, share: Share::Percent(65) },
-    Pass { of: Of::Itself, events_max: usize::MAX, share: Share::Percent(100) },
-    Pass { of: Of::Plain, events_max: usize::MAX, share: Share::Percent(150) },
-    Pass { of: Of::Few { scripts: 1, wakes: 3 }, events_max: FAR_EVENTS, share: Share::Runs(FAR_RUNS) },
-    Pass { of: Of::Few { scripts: 2, wakes: 2 }, events_max: FEW, share: Share::Runs(FAR_RUNS) },
-];
-
 /// Few events: exits and signals.
 const FEW: usize = 2;
 /// Wakes and scripts of a trace for which one more pass is worth its runs.
 const LARGE: usize = 6;
-/// What the last passes try.
-const FAR_EVENTS: usize = 3;
-const FAR_RUNS: u64 = 20_000;
+/// Above so many wakes, or in several wakes above so many scripts, a trace is worth the far passes.
+const FAR: usize = 2;
+
+/// The first ways, in their order.
+const PASSES: [Pass; 4] = [
+    Pass { of: Of::Itself, events_max: FEW, share: Share::Percent(25) },
+    Pass { of: Of::Plain, events_max: FEW, share: Share::Percent(65) },
+    Pass { of: Of::Itself, events_max: usize::MAX, share: Share::Percent(100) },
+    Pass { of: Of::Plain, events_max: usize::MAX, share: Share::Percent(150) },
+];
+
+const ASCENDING: &[PidPolicy] = &[PidPolicy::Ascending];
+const REUSED: &[PidPolicy] = &[PidPolicy::Ascending, PidPolicy::Reused];
+const SCATTERED: &[PidPolicy] = &[PidPolicy::Ascending, PidPolicy::Scattered];
+
+/// What the far passes try, of so many events, those of each number with no more than so many runs: they go to the
+/// bottom by themselves, for the few traces from which no other way leads. The runs of what lies between would be
+/// spent first.
+const FAR_PASSES: [(Few, std::ops::RangeInclusive<usize>, u64); 6] = [
+    (Few { wakes: 1, scripts: 5, kinds: &OF_FIVE, any: true, pids: SCATTERED }, 1..=2, 10_000),
+    (Few { wakes: 2, scripts: 2, kinds: &OF_TWO, any: true, pids: REUSED }, 0..=2, 60_000),
+    (Few { wakes: 2, scripts: 3, kinds: &OF_THREE, any: true, pids: REUSED }, 0..=2, 60_000),
+    (Few { wakes: 2, scripts: 4, kinds: &OF_FOUR, any: false, pids: SCATTERED }, 0..=3, 60_000),
+    (Few { wakes: 3, scripts: 2, kinds: &OF_TWO, any: true, pids: REUSED }, 0..=1, 60_000),
+    (Few { wakes: 3, scripts: 3, kinds: &OF_THREE_LONG, any: true, pids: REUSED }, 0..=1, 60_000),
+];
+
+/// One script in three wakes.
+const ONE: Pass = Pass {
+    of: Of::Few(Few { wakes: 3, scripts: 1, kinds: &KINDS, any: true, pids: ASCENDING }),
+    events_max: 3,
+    share: Share::Runs(20_000),
+};
+
+/// The ways to build up what is smaller than `than`, in their order.
+fn passes(than: &Trace) -> Vec<Pass> {
+    let size = Size::of(than);
+    let mut passes: Vec<Pass> = PASSES.into_iter().filter(|pass| pass.is_for(size)).collect();
+    let (long, wide) = (size.wakes > FAR, size.wakes > 1 && size.scripts > FAR);
+    if long && size.scripts > 1 {
+        passes.push(ONE);
+    }
+    for (few, events, runs) in FAR_PASSES {
+        let smaller = (few.wakes, few.scripts) < (size.wakes, size.scripts);
+        // What has fewer than four scripts is taken to need fewer in several wakes.
+        if smaller && (long || wide) && (few.scripts < 4 || few.wakes == 1 || few.scripts <= size.scripts) {
+            let pass = |events| Pass { of: Of::Exactly(few), events_max: events, share: Share::Runs(runs) };
+            passes.extend(events.map(pass));
+        }
+    }
+    // As small, but with nothing odd.
+    if size.wakes == 1 && has_odd_policies(than.setup()) {
+        let any = size.scripts <= 2;
+        let kinds: &[_] = if any { &KINDS } else { &KINDS[..4] };
+        let few = Few { wakes: size.wakes, scripts: size.scripts, kinds, any, pids: ASCENDING };
+        let of = Of::Exactly(few);
+        passes.push(Pass { of, events_max: size.exits + size.signals, share: Share::Runs(10_000) });
+    }
+    passes
+}
+
+/// Whether anything of a setup is odd that plain scripts do not have.
+fn has_odd_policies(setup: &Setup) -> bool {
+    let odd = |kind: ScriptKind| kind != ScriptKind::default();
+    setup.pids != PidPolicy::default()
+        || setup.heap != HeapPolicy::default()
+        || setup.costs != Costs::default()
+        || !setup.fork_failures.is_empty()
+        || setup.configs.iter().flat_map(|config| &config.scripts).any(|script| odd(script.kind))
+}
 
 impl Pass {
     /// Whether it can lead anywhere from a trace of this size.
@@ -105,9 +161,8 @@ impl Pass {
         // One wake with more events than it has is not smaller but for its scripts; and what is small has been
         // tried well enough.
         let small = size.wakes == 1 && size.exits + size.signals <= FEW;
-        match (self.of, self.share) {
-            (Of::Few { .. }, _) => size.wakes > 2 && size.scripts > 1,
-            (_, Share::Percent(101..)) if size.wakes + size.scripts < LARGE => false,
+        match self.share {
+            Share::Percent(101..) if size.wakes + size.scripts < LARGE => false,
             _ => self.events_max == FEW || !small,
         }
     }
@@ -116,8 +171,20 @@ impl Pass {
         match self.of {
             Of::Itself => Alphabet::of(than),
             Of::Plain => Alphabet::plain(than),
-            Of::Few { scripts, .. } => Alphabet::few(than, scripts),
+            Of::Few(few) | Of::Exactly(few) => Alphabet::few(few, than),
         }
+    }
+
+    fn few(self) -> Option<Few> {
+        match self.of {
+            Of::Itself | Of::Plain => None,
+            Of::Few(few) | Of::Exactly(few) => Some(few),
+        }
+    }
+
+    /// Whether a trace of so many wakes has too few events.
+    fn misses(self, wakes: usize, events: usize) -> bool {
+        matches!(self.of, Of::Exactly(few) if few.wakes == wakes && events < self.events_max)
     }
 
     /// When to end, `runs` having been done, if the trace is worth so many.
@@ -131,7 +198,8 @@ impl Pass {
 
 /// The smallest trace with `signature` that is smaller than `than` and met in `runs_max` runs or as many as
 /// `than` is worth: first over what `than` itself is made of, then over plain scripts and all kinds of event; with
-/// few events in a trace, then with any number; last, where it is still large, over few plain scripts at length.
+/// few events in a trace, then with any number; last, where it is still large, over few plain scripts at length, or
+/// where it is of one wake and has odd policies, over plain ones as large.
 ///
 /// # Errors
 /// The first error of `run`.
@@ -144,7 +212,7 @@ pub fn build_up<E>(
     let size = Size::of(than);
     let worth = RUNS_EACH * (size.wakes + size.scripts).saturating_sub(1) as u64;
     let mut runs = 0;
-    for pass in PASSES.into_iter().filter(|pass| pass.is_for(size)) {
+    for pass in passes(than) {
         let (best, run, alphabet) = (None, &mut run, pass.alphabet(than));
         let runs_max = runs_max.min(pass.end(runs, worth));
         let mut build = Build { alphabet, size, signature, pass, runs, runs_max, level_max: runs, best, run };
@@ -155,209 +223,6 @@ pub fn build_up<E>(
         }
     }
     Ok(Built { trace: None, runs })
-}
-
-/// Of how many kinds two scripts are any two.
-const ANY_TWO: usize = 4;
-
-/// What traces are built of.
-struct Alphabet {
-    /// The scripts, the plainest first.
-    scripts: Vec<Script>,
-    /// Setups without scripts: policies, costs and failing starts.
-    policies: Vec<Setup>,
-    /// How far the clock moves besides to the next timer.
-    spans: Vec<Span>,
-    exits: bool,
-    hups: bool,
-    terms: bool,
-    /// Not of a trace's own.
-    plain: bool,
-    /// Of how many kinds two scripts are any two.
-    any_two: usize,
-}
-
-impl Alphabet {
-    /// What `trace` is made of, and the plainest script.
-    fn of(trace: &Trace) -> Self {
-        let (setup, wakes) = (trace.setup(), trace.wakes());
-        let mut scripts = vec![Script::new(Name::numbered(0))];
-        for script in setup.configs.iter().flat_map(|config| &config.scripts) {
-            let script = Script { name: Name::numbered(0), ..script.clone() };
-            if !scripts.contains(&script) {
-                scripts.push(script);
-            }
-        }
-        Self {
-            scripts,
-            policies: policies(setup),
-            spans: spans(wakes),
-            exits: wakes.iter().any(|wake| !wake.exits.is_empty()),
-            hups: wakes.iter().any(|wake| wake.hup.is_some()),
-            terms: wakes.iter().any(|wake| wake.term),
-            plain: false,
-            any_two: ANY_TWO,
-        }
-    }
-
-    /// Plain scripts and policies, and every kind of event that is not the end of the process.
-    fn plain(trace: &Trace) -> Self {
-        Self::plain_from(&[(0, 0, 0), (0, 0, 1), (1, 0, 0), (0, 1, 0)], trace)
-    }
-
-    /// The same for setups with so many scripts alone; two are any of the first.
-    fn few(trace: &Trace, scripts: usize) -> Self {
-        let kinds = [(0, 0, 0), (0, 0, 1), (1, 0, 0), (2, 0, 0), (1, 0, 1), (0, 1, 0)];
-        let mut few = Self::plain_from(&kinds, trace);
-        if scripts > 1 {
-            few.scripts.truncate(kinds.len());
-            few.any_two = kinds.len();
-        }
-        few
-    }
-
-    /// As [`plain`](Self::plain); of the scripts these come first, by habit, interval and timeout.
-    fn plain_from(first: &[(usize, usize, usize)], trace: &Trace) -> Self {
-        let seconds = [1, 2].map(Span::from_secs);
-        let habits = [OnTerm::Dies(Span::ZERO), OnTerm::Ignores, OnTerm::Dies(seconds[0])];
-        let mut scripts = Vec::new();
-        let rest = (0..12).map(|n| (n / 4, n % 2, n / 2 % 2));
-        for (on_term, interval, timeout) in first.iter().copied().chain(rest) {
-            let script = Script {
-                interval: seconds[interval],
-                timeout: seconds[timeout],
-                habit: Habit { on_term: habits[on_term], ..Habit::default() },
-                ..Script::new(Name::numbered(0))
-            };
-            if !scripts.contains(&script) {
-                scripts.push(script);
-            }
-        }
-        Self {
-            scripts,
-            policies: vec![Setup::default(), Setup { pids: PidPolicy::Scattered, ..Setup::default() }],
-            spans: spans(&[]),
-            exits: true,
-            hups: true,
-            terms: trace.wakes().iter().any(|wake| wake.term),
-            plain: true,
-            any_two: ANY_TWO,
-        }
-    }
-
-    /// Setups with so many scripts. Two are any of a few; of more all are alike, or all but one are the plainest.
-    fn setups(&self, scripts: usize) -> Vec<Setup> {
-        /// How many kinds there are to choose from.
-        const CHOICE: [usize; SCRIPTS_MAX] = [usize::MAX, 8, 4, 3];
-        let kinds = self.scripts.len().min(CHOICE[scripts - 1]);
-        let mut chosen: Vec<Vec<usize>> = (0..kinds).map(|kind| vec![kind; scripts]).collect();
-        for (place, kind) in (0..scripts).flat_map(|place| (1..kinds).map(move |kind| (place, kind))) {
-            let mut one_odd = vec![0; scripts];
-            one_odd[place] = kind;
-            chosen.push(one_odd);
-        }
-        if scripts == 2 {
-            let any = || 1..kinds.min(self.any_two);
-            chosen.extend(any().flat_map(|a| any().map(move |b| vec![a, b])).filter(|two| two[0] != two[1]));
-        }
-        let script = |(place, kind): (usize, &usize)| Script {
-            name: Name::numbered(place),
-            ..self.scripts[*kind].clone()
-        };
-        let mut setups = Vec::new();
-        for kinds in chosen {
-            let config = Config { scripts: kinds.iter().enumerate().map(script).collect() };
-            let shapes = self.policies.iter().filter(|policies| scripts > 2 || !self.only_shapes(policies));
-            setups.extend(shapes.map(|policies| Setup { configs: vec![config.clone()], ..policies.clone() }));
-        }
-        setups
-    }
-
-    /// Whether these policies are tried for the shapes of the pid tree alone, which two nodes have one of.
-    fn only_shapes(&self, policies: &Setup) -> bool {
-        self.plain && policies.pids != PidPolicy::default()
-    }
-
-    /// The wakes that can come at the end of `node`.
-    fn wakes(&self, node: &Node) -> Vec<Wake> {
-        let mut wakes = Vec::new();
-        let living = &node.living[..node.living.len().min(LIVING_MAX)];
-        let subsets = if self.exits { 1_u32 << living.len() } else { 1 };
-        for (advance, due) in self.advances(node) {
-            for ended in 0..subsets {
-                let ending = living.iter().enumerate().filter(|(bit, _)| ended >> bit & 1 == 1);
-                let quiet =
-                    ending.fold(Wake::new(advance), |wake, (_, run)| wake.exit(*run, ExitStatus::SUCCESS));
-                for (hup, term) in [(false, false), (true, false), (false, true), (true, true)] {
-                    if (hup && !self.hups) || (term && !self.terms) {
-                        continue;
-                    }
-                    let mut wake = quiet.clone();
-                    wake.hup = hup.then_some(ConfigId(0));
-                    wake.term = term;
-                    let brings = wake.external_events() > 0;
-                    // An order is one of two things, and a wake by nothing is none.
-                    if brings && due {
-                        wakes.push(wake.clone().signals_first());
-                    }
-                    if brings || due {
-                        wakes.push(wake);
-                    }
-                }
-            }
-        }
-        wakes
-    }
-
-    /// How far the clock can move, and whether something is due then.
-    fn advances(&self, node: &Node) -> Vec<(Advance, bool)> {
-        // At once after the start is as good as the first timer with the signals first.
-        let mut advances = Vec::new();
-        if !node.wakes.is_empty() {
-            advances.push((Advance::By(Span::ZERO), false));
-        }
-        match node.gap {
-            Some(gap) => {
-                advances.push((Advance::NextTimer, true));
-                let other = self.spans.iter().filter(|span| **span != gap);
-                advances.extend(other.map(|span| (Advance::By(*span), *span > gap)));
-            }
-            None => advances.extend(self.spans.iter().map(|span| (Advance::By(*span), false))),
-        }
-        advances
-    }
-}
-
-/// No policies, and those of the trace.
-fn policies(setup: &Setup) -> Vec<Setup> {
-    let own = Setup { configs: Vec::new(), ..setup.clone() };
-    let mut policies = vec![Setup::default()];
-    if own != policies[0] {
-        policies.push(own);
-    }
-    policies
-}
-
-/// Two seconds, so that a plain timer is due twice, and the spans of the trace.
-fn spans(wakes: &[Wake]) -> Vec<Span> {
-    let mut spans = vec![Span::from_secs(2)];
-    for wake in wakes {
-        if let Advance::By(span) = wake.advance
-            && !span.is_zero()
-            && !spans.contains(&span)
-        {
-            spans.push(span);
-        }
-    }
-    spans
-}
-
-/// A trace that was run, and what can come at its end.
-struct Node {
-    wakes: Vec<Wake>,
-    living: Vec<Run>,
-    /// From its end to the next timer.
-    gap: Option<Span>,
 }
 
 /// All traces of one setup that were gone on from.
@@ -377,8 +242,8 @@ struct Group {
 /// count. What is built of a trace's own parts has no more scripts than it, as long as there is any such; of plain
 /// parts one script comes before several where there is but one, and where any number of events makes several dear.
 fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
-    if let Of::Few { scripts, wakes } = pass.of {
-        return (1..=wakes).map(|wakes| (wakes, scripts)).collect();
+    if let Some(few) = pass.few() {
+        return (1..=few.wakes).map(|wakes| (wakes, few.scripts)).collect();
     }
     let all = (1..=WAKES_MAX).flat_map(|wakes| (1..=SCRIPTS_MAX).map(move |scripts| (wakes, scripts)));
     let mut levels: Vec<_> = all.filter(|level| *level <= (than.wakes, than.scripts)).collect();
@@ -413,9 +278,9 @@ impl<E> Build<'_, E> {
     fn levels(&mut self) -> Result<(), E> {
         let mut groups: Vec<Group> = Vec::new();
         for (wakes, scripts) in levels(self.pass, self.size) {
-            self.level_max = match self.pass.of {
-                Of::Few { .. } => self.runs_max,
-                _ => self.runs.midpoint(self.runs_max),
+            self.level_max = match self.pass.few() {
+                Some(_) => self.runs_max,
+                None => self.runs.midpoint(self.runs_max),
             };
             if wakes == 1 {
                 groups.push(self.group(scripts)?);
@@ -444,17 +309,22 @@ impl<E> Build<'_, E> {
     fn level(&mut self, group: &mut Group) -> Result<(), E> {
         group.depth += 1;
         // At the size of what is to be made smaller no more exits and signals help; of one wake, which edits make
-        // as plain as it gets, only fewer.
+        // as plain as it gets, only fewer, but where plainer ones with as many are looked for.
         let last = (group.depth, group.scripts) == (self.size.wakes, self.size.scripts);
-        let beyond = (self.size.exits, self.size.signals + usize::from(self.size.wakes > 1));
+        let as_many = self.size.wakes > 1 || matches!(self.pass.of, Of::Exactly(_));
+        let beyond = (self.size.exits, self.size.signals + usize::from(as_many));
         for tree in &mut group.trees {
             let mut known: BTreeMap<u128, Node> = BTreeMap::new();
             for end in std::mem::take(&mut tree.ends) {
-                for wake in self.alphabet.wakes(&end) {
+                let (exits, signals) = events(&end.wakes);
+                let left = self.pass.events_max - exits - signals;
+                for wake in self.alphabet.wakes(&end, left) {
                     let mut wakes = end.wakes.clone();
                     wakes.push(wake);
                     let (exits, signals) = events(&wakes);
-                    if exits + signals > self.pass.events_max || (last && (exits, signals) >= beyond) {
+                    let too_many = exits + signals > self.pass.events_max;
+                    let missed = self.pass.misses(group.depth, exits + signals);
+                    if too_many || missed || (last && (exits, signals) >= beyond) {
                         continue;
                     }
                     if let Some((digest, node)) = self.look(&tree.setup, wakes)? {

@@ -13,6 +13,7 @@
 //! trace at which no single edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the
 //! trace.
 
+mod alphabet;
 mod build_up;
 mod edit;
 mod edits;
