@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use treefall::cause::Cause;
 use treefall::explain::explain;
-use treefall::finding::{BUILD_UP_MAX, Finding, ShrunkOn, work_out};
+use treefall::finding::{Finding, ShrunkOn, work_out};
 use treefall::generator::generate;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
@@ -26,6 +26,8 @@ use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
 /// Seeds of each defect in `cargo test`.
 const SEEDS: u64 = 4;
+/// Most runs of building up here, which is enough for these seeds.
+const BUILD_UP: u64 = 5_000;
 
 #[test]
 fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
@@ -34,7 +36,7 @@ fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
         let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
         let optima = Optima::search(name.rules(), &LEVELS_QUICK, &BTreeSet::new());
         assert!(!optima.is_empty(), "{defect} shows nothing in {} traces", optima.runs());
-        let measured = (0..SEEDS).flat_map(|seed| measure(&name, seed, BUILD_UP_MAX, &|| 0));
+        let measured = (0..SEEDS).flat_map(|seed| measure(&name, seed, BUILD_UP, &|| 0));
         for Measured { seed, number, first, signature, trace, structure, sound, .. } in measured {
             assert!(sound, "{signature} of trace {number}, seed {seed}: not minimal or confirmed");
             let optimum = optima.of(signature).filter(|(optimum, _)| first && structure > *optimum);
@@ -186,7 +188,7 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a pretender runs");
     let find = finds.last().expect("something is found");
     assert!(find.verdict.memory_break().is_some());
-    work_out(crew[0].as_mut(), &build, find, BUILD_UP_MAX).expect("a pretender runs")
+    work_out(crew[0].as_mut(), &build, find, BUILD_UP).expect("a pretender runs")
 }
 
 #[test]
