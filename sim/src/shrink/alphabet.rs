@@ -50,7 +50,16 @@ pub(super) const KINDS: [Kind; 12] = [
     Kind(LATE, 1, 2),
     Kind(LATE, 2, 2),
 ];
-/// Plain scripts for two that may be any of them.
+/// Plain scripts for two, short and long timeouts of each habit.
+pub(super) const BOTH: [Kind; 6] = [
+    Kind(NOW, 1, 1),
+    Kind(NOW, 1, 2),
+    Kind(NEVER, 1, 1),
+    Kind(LATE, 1, 1),
+    Kind(NEVER, 1, 2),
+    Kind(NOW, 2, 1),
+];
+/// Plain scripts for two that are tried with each number of events.
 pub(super) const OF_TWO: [Kind; 7] = [
     Kind(NOW, 1, 1),
     Kind(NEVER, 1, 1),

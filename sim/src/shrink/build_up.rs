@@ -15,7 +15,7 @@ use treefall_model::trace::{Costs, HeapPolicy, PidPolicy, ScriptKind, Setup, Tra
 use treefall_model::verdict::{Signature, Verdict};
 
 use super::alphabet::{
-    Alphabet, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
+    Alphabet, BOTH, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
 };
 use super::{Size, has};
 
@@ -118,13 +118,20 @@ const ONE: Pass = Pass {
     share: Share::Runs(20_000),
 };
 
+/// Two scripts in two wakes, from which edits lead on to other times.
+const TWO: Pass = Pass {
+    of: Of::Few(Few { wakes: 2, scripts: 2, kinds: &BOTH, any: true, pids: ASCENDING }),
+    events_max: FEW,
+    share: Share::Runs(20_000),
+};
+
 /// The ways to build up what is smaller than `than`, in their order.
 fn passes(than: &Trace) -> Vec<Pass> {
     let size = Size::of(than);
     let mut passes: Vec<Pass> = PASSES.into_iter().filter(|pass| pass.is_for(size)).collect();
     let (long, wide) = (size.wakes > FAR, size.wakes > 1 && size.scripts > FAR);
     if long && size.scripts > 1 {
-        passes.push(ONE);
+        passes.extend([ONE, TWO]);
     }
     for (few, events, runs) in FAR_PASSES {
         let smaller = (few.wakes, few.scripts) < (size.wakes, size.scripts);
