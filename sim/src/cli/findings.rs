@@ -206,8 +206,9 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
     let seed = search.plan.seed;
-    let mut keep_one =
-        |finding: &Finding| keep_on(subjects[0].as_mut(), FoundBy::Hunt, finding, seed, search.store, &target);
+    let mut keep_one = |finding: &Finding| {
+        keep_on(subjects[0].as_mut(), FoundBy::Hunt, finding, seed, search.store, &target)
+    };
     let reports = findings.iter().map(&mut keep_one).collect::<Result<Vec<_>, _>>()?;
     if !findings.is_empty() {
         search.store.keep_index()?;
