@@ -4,11 +4,13 @@
 //! ignored, with the reason. Programs are those that `sim/tests/equality.rs` takes. The long run is `treefall conform
 //! --target daemon:PATH --for TIME`.
 
+mod real;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use treefall::generator::generate;
 use treefall::model::event::{End, Event, LogLine, Record, SubjectKind};
 use treefall::model::id::{ConfigId, StartNo};
@@ -17,7 +19,6 @@ use treefall::model::release::{Defect, Release, Rules};
 use treefall::model::time::Span;
 use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
-use treefall::roots::find_programs;
 use treefall::scenario;
 use treefall::subject::engine::Conditions;
 use treefall::subject::program::Program;
@@ -26,6 +27,8 @@ use treefall::subject::target::{Place, Target};
 use treefall::subject::{Subject, SubjectError, build, build_under};
 use treefall::world::calls::Fate;
 
+use real::Test;
+
 const SEED: u64 = 20_260_201;
 /// Traces of one comparison here.
 const TRACES: u64 = 120;
@@ -33,24 +36,8 @@ const TRACES: u64 = 120;
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let places = find_programs();
-    let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
-    let why_not = match places.first() {
-        None => Some("no keepalived is installed".to_owned()),
-        Some(place) => build(&Target::Daemon(place.clone())).err().map(|error| error.to_string()),
-    };
-    if let Some(why) = &why_not {
-        assert!(!required, "TREEFALL_REQUIRE_REAL is set and no daemon can be run: {why}");
-    }
-    let trials = match why_not {
-        Some(why) => ignored(&why),
-        None => places.iter().flat_map(trials).collect(),
-    };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    real::run(&TESTS)
 }
-
-type Test = fn(&Place, Release) -> Result<(), Failed>;
 
 const TESTS: [(&str, Test); 10] = [
     ("replica and daemon agree on random traces", agree),
@@ -65,24 +52,6 @@ const TESTS: [(&str, Test); 10] = [
     ("the calls of a run are told with what became of them", ledger),
 ];
 
-fn trials(place: &Place) -> Vec<Trial> {
-    let program = Program::open(&place.path, place.root.as_deref()).expect("the program can be looked at");
-    let release = program.release();
-    let trial = |(name, test): &(&str, Test)| {
-        let (place, test) = (place.clone(), *test);
-        Trial::test(format!("{release}: {name}"), move || test(&place, release))
-    };
-    TESTS.iter().map(trial).collect()
-}
-
-fn ignored(why: &str) -> Vec<Trial> {
-    let kind = format!("ignored: {why}");
-    TESTS
-        .iter()
-        .map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind(&kind))
-        .collect()
-}
-
 fn traces(subject: &dyn Subject, count: u64) -> Vec<Trace> {
     (0..count).map(|number| subject.fitted(generate(SEED, number))).collect()
 }
@@ -94,7 +63,7 @@ fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<Str
     let (mut census, mut first) = (Census::default(), None);
     for (number, (trace, mut ran)) in traces.iter().zip(daemon.run(&traces, KEPT)?).enumerate() {
         let copy = run_replica_as(SubjectKind::Daemon, trace, rules, KEPT);
-        let agreement = compare(&copy, &ran);
+        let agreement = compare(SubjectKind::Daemon, &copy, &ran);
         ran.counts.timeouts = copy.counts.timeouts;
         census.add(&agreement, &ran);
         if let Agreement::Differs(difference) = agreement {
@@ -144,7 +113,7 @@ fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
         let ran = daemon.run_one(&trace, KEPT)?;
         let agrees = |rules| {
             let copy = run_replica_as(SubjectKind::Daemon, &trace, rules, KEPT);
-            !matches!(compare(&copy, &ran), Agreement::Differs(_))
+            !matches!(compare(SubjectKind::Daemon, &copy, &ran), Agreement::Differs(_))
         };
         if !agrees(right) || agrees(wrong) {
             return Err(

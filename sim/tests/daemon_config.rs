@@ -3,10 +3,12 @@
 //! Needs a keepalived and a kernel that lets a user make namespaces; without either every test is listed as
 //! ignored, with the reason. Programs are those that `sim/tests/equality.rs` takes.
 
+mod real;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use treefall::model::event::SubjectKind;
 use treefall::model::observe::Options;
 use treefall::model::release::{Release, Rules};
@@ -14,13 +16,13 @@ use treefall::model::signal::ExitStatus;
 use treefall::model::time::Span;
 use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake, run};
 use treefall::oracle::{Agreement, Census, compare};
-use treefall::roots::find_programs;
 use treefall::scenario::{self, Scenario};
 use treefall::subject::daemon::Own;
-use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::target::{Place, Target};
 use treefall::subject::{Subject, build};
+
+use real::Test;
 
 const SEED: u64 = 20_260_301;
 /// Traces of one comparison.
@@ -90,24 +92,8 @@ virtual_server 192.0.2.18 80 {
 "#;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let places = find_programs();
-    let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
-    let why_not = match places.first() {
-        None => Some("no keepalived is installed".to_owned()),
-        Some(place) => build(&Target::Daemon(place.clone())).err().map(|error| error.to_string()),
-    };
-    if let Some(why) = &why_not {
-        assert!(!required, "TREEFALL_REQUIRE_REAL is set and no daemon can be run: {why}");
-    }
-    let trials = match why_not {
-        Some(why) => ignored(&why),
-        None => places.iter().flat_map(trials).collect(),
-    };
-    libtest_mimic::run(&arguments, trials).exit_code()
+    real::run(&TESTS)
 }
-
-type Test = fn(&Place, Release) -> Result<(), Failed>;
 
 const TESTS: [(&str, Test); 6] = [
     ("replica and daemon agree on random traces of a person's file", agree),
@@ -117,24 +103,6 @@ const TESTS: [(&str, Test); 6] = [
     ("replay takes a file and says what is left out of it", replay),
     ("hunt takes its scripts from a file", hunt),
 ];
-
-fn trials(place: &Place) -> Vec<Trial> {
-    let program = Program::open(&place.path, place.root.as_deref()).expect("the program can be looked at");
-    let release = program.release();
-    let trial = |(name, test): &(&str, Test)| {
-        let (place, test) = (place.clone(), *test);
-        Trial::test(format!("{release}: {name}"), move || test(&place, release))
-    };
-    TESTS.iter().map(trial).collect()
-}
-
-fn ignored(why: &str) -> Vec<Trial> {
-    let kind = format!("ignored: {why}");
-    TESTS
-        .iter()
-        .map(|(name, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind(&kind))
-        .collect()
-}
 
 /// The file on disk, and the folder that holds it.
 fn written(text: &str) -> Result<(tempfile::TempDir, PathBuf), Failed> {
@@ -160,7 +128,7 @@ fn census(daemon: &mut dyn Subject, rules: Rules) -> Result<(Census, Option<Stri
     let (mut census, mut first) = (Census::default(), None);
     for (number, (trace, mut ran)) in traces.iter().zip(daemon.run(&traces, KEPT)?).enumerate() {
         let copy = run_replica_as(SubjectKind::Daemon, trace, rules, KEPT);
-        let agreement = compare(&copy, &ran);
+        let agreement = compare(SubjectKind::Daemon, &copy, &ran);
         ran.counts.timeouts = copy.counts.timeouts;
         census.add(&agreement, &ran);
         if let Agreement::Differs(difference) = agreement {
@@ -215,7 +183,7 @@ fn values_are_read(place: &Place, release: Release) -> Result<(), Failed> {
         };
         let trace = drawn.find(shows).ok_or_else(|| format!("another {what} makes no difference"))?;
         let ran = daemon.run_one(&trace, KEPT)?;
-        let agrees = |copy| !matches!(compare(&copy, &ran), Agreement::Differs(_));
+        let agrees = |copy| !matches!(compare(SubjectKind::Daemon, &copy, &ran), Agreement::Differs(_));
         if !agrees(play(&trace)) || agrees(play(&changed(&trace))) {
             return Err(format!("the daemon does not side with the {what} of the file").into());
         }
@@ -237,7 +205,7 @@ fn fewer_scripts(place: &Place, release: Release) -> Result<(), Failed> {
     let trace = one_script(script("chk_dns"));
     let ran = daemon(place, FILE)?.run_one(&trace, KEPT)?;
     let copy = run_replica_as(SubjectKind::Daemon, &trace, Rules::of(release), KEPT);
-    if compare(&copy, &ran) != Agreement::Whole || ran.counts.starts == 0 {
+    if compare(SubjectKind::Daemon, &copy, &ran) != Agreement::Whole || ran.counts.starts == 0 {
         return Err(format!("{:?}", ran.records).into());
     }
     Ok(())

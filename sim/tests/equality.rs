@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use treefall::generator::generate;
+use treefall::model::event::SubjectKind;
 use treefall::model::observe::Options;
 use treefall::model::release::{Behaviour, Defect, Release, Rules};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
@@ -87,7 +88,7 @@ fn census(target: &Target, rules: Rules, traces: u64) -> Result<(Census, Option<
     let mut census = Census::default();
     let mut first = None;
     for (number, (trace, real)) in traces.iter().zip(real.run(&traces, Options::COMPARE)?).enumerate() {
-        let agreement = compare(&run_replica(trace, rules, Options::COMPARE), &real);
+        let agreement = compare(SubjectKind::Engine, &run_replica(trace, rules, Options::COMPARE), &real);
         census.add(&agreement, &real);
         if let Agreement::Differs(difference) = agreement {
             first.get_or_insert_with(|| format!("trace {number} of seed {SEED}: {difference}"));

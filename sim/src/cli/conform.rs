@@ -12,7 +12,7 @@ use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
 use super::{CliError, Status, Summary, crew};
-use crate::oracle::{Agreement, Census, compare, compare_with_daemon};
+use crate::oracle::{Agreement, Census, compare};
 use crate::subject::program::Program;
 use crate::subject::replica::run_replica_as;
 use crate::subject::target::{ReplicaName, Target};
@@ -170,10 +170,7 @@ impl Shared<'_> {
                 ran = real.run_one(trace, self.options(true))?;
                 copy = self.copy(trace, true);
             }
-            let agreement = match self.kind {
-                SubjectKind::Daemon => compare_with_daemon(&copy, &ran),
-                _ => compare(&copy, &ran),
-            };
+            let agreement = compare(self.kind, &copy, &ran);
             // A daemon does not show the timeouts that it handles; where both are equal, it has as many.
             ran.counts.timeouts = ran.counts.timeouts.max(copy.counts.timeouts);
             census.add(&agreement, &ran);

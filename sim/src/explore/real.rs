@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 
@@ -82,5 +83,5 @@ fn agree(subject: &mut dyn Subject, trace: &Trace, rules: Rules, real: &Ran) -> 
     }
     let replica = run_replica(trace, rules, Options::COMPARE);
     let real = subject.run_one(trace, Options::COMPARE)?;
-    Ok(!matches!(compare(&replica, &real), Agreement::Differs(_)))
+    Ok(!matches!(compare(SubjectKind::Engine, &replica, &real), Agreement::Differs(_)))
 }

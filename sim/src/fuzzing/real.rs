@@ -25,8 +25,8 @@ fn program() -> &'static Mutex<Box<dyn Subject>> {
         let wrong = |why: String| -> ! { panic!("{TARGET}={name}: {why}") };
         let targets =
             target::parse(&name, &find_installed()).unwrap_or_else(|error| wrong(error.to_string()));
-        let Some(target @ (Target::Engine(_) | Target::Daemon(_))) = targets.first() else {
-            wrong("no real program; name one as `engine:PATH`, or install keepalived".to_owned())
+        let Some(target @ Target::Engine(_)) = targets.first() else {
+            wrong("no real scheduler; name one as `engine:PATH`, or install keepalived".to_owned())
         };
         Mutex::new(build(target).unwrap_or_else(|error| wrong(error.to_string())))
     })
@@ -44,7 +44,7 @@ pub fn engine(bytes: &[u8], tell: Tell<'_>) {
     let rules = program.rules();
     let real = program.run_one(&trace, Options::COMPARE).unwrap_or_else(|error| panic!("{error}"));
     let replica = run_replica(&trace, rules, Options::COMPARE);
-    if let Agreement::Differs(difference) = compare(&replica, &real) {
+    if let Agreement::Differs(difference) = compare(program.kind(), &replica, &real) {
         panic!("{} and its replica differ: {difference}\n{}", program.name(), as_scenario(&trace));
     }
     let verdict = judged("the replica of the program", &trace, rules, tell);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use treefall_model::event::Record;
+use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
 use treefall_model::verdict::Verdict;
 
@@ -79,33 +79,13 @@ fn show(record: Option<&Record>) -> String {
     record.map_or_else(|| "nothing more".to_owned(), |record| format!("{} {:?}", record.at, record.event))
 }
 
-/// Compares two runs of one trace. `replica` knows where a freed entry was first used; both must have been run
-/// with their histories kept.
+/// Compares the run of a real program of this kind with the replica's of one trace. `replica` knows where a freed entry
+/// was first used; both must have been run with their histories kept.
+///
+/// A daemon's heap hands out blocks for more than entries (2.2.7's scripts are as large as an entry), so that which
+/// number a block has is its own affair: its breaks are told without it.
 #[must_use]
-pub fn compare(replica: &Ran, real: &Ran) -> Agreement {
-    compare_by(replica, real, |replica, real| replica == real)
-}
-
-/// The same for a whole daemon. Its heap hands out blocks for more than entries (2.2.7's scripts are as large as an
-/// entry), so that which number a block has is its own affair: breaks are told without it.
-#[must_use]
-pub fn compare_with_daemon(replica: &Ran, daemon: &Ran) -> Agreement {
-    let nameless = |verdict: &Verdict| {
-        let mut verdict = verdict.clone();
-        verdict.breaks.iter_mut().for_each(|broken| broken.detail = without_blocks(&broken.detail));
-        verdict
-    };
-    compare_by(replica, daemon, |replica, daemon| nameless(replica) == nameless(daemon))
-}
-
-/// The words of a break, no block in them by its number.
-fn without_blocks(detail: &str) -> String {
-    let mut parts = detail.split("block ");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + "block " + part.trim_start_matches(|c: char| c.is_ascii_digit()))
-}
-
-fn compare_by(replica: &Ran, real: &Ran, alike: impl Fn(&Verdict, &Verdict) -> bool) -> Agreement {
+pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
     let limit =
         replica.first_use.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
     if let Some(difference) = first_record(&replica.records, &real.records, limit) {
@@ -114,7 +94,7 @@ fn compare_by(replica: &Ran, real: &Ran, alike: impl Fn(&Verdict, &Verdict) -> b
     if let Some(difference) = first_mark(&replica.marks, &real.marks, limit) {
         return Agreement::Differs(difference);
     }
-    let same = alike(&replica.verdict, &real.verdict) && replica.digest == real.digest;
+    let same = alike(kind, &replica.verdict, &real.verdict) && replica.digest == real.digest;
     if same {
         return Agreement::Whole;
     }
@@ -123,6 +103,26 @@ fn compare_by(replica: &Ran, real: &Ran, alike: impl Fn(&Verdict, &Verdict) -> b
         return Agreement::UpToFirstUse;
     }
     Agreement::Differs(Difference::Outcome { first: told(replica), second: told(real) })
+}
+
+/// Whether two verdicts say the same.
+fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
+    if kind != SubjectKind::Daemon {
+        return replica == real;
+    }
+    let nameless = |verdict: &Verdict| {
+        let mut verdict = verdict.clone();
+        verdict.breaks.iter_mut().for_each(|broken| broken.detail = without_blocks(&broken.detail));
+        verdict
+    };
+    nameless(replica) == nameless(real)
+}
+
+/// The words of a break, no block in them by its number.
+fn without_blocks(detail: &str) -> String {
+    let mut parts = detail.split("block ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "block " + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 fn told(ran: &Ran) -> String {
@@ -225,14 +225,17 @@ mod tests {
     #[test]
     fn the_number_of_a_block_is_a_daemons_own_affair_and_no_other_subjects() {
         let (replica, real) = renumbered();
-        assert_eq!(compare_with_daemon(&replica, &real), Agreement::Whole);
-        assert!(matches!(compare(&replica, &real), Agreement::Differs(Difference::Outcome { .. })));
+        assert_eq!(compare(SubjectKind::Daemon, &replica, &real), Agreement::Whole);
+        assert!(matches!(
+            compare(SubjectKind::Engine, &replica, &real),
+            Agreement::Differs(Difference::Outcome { .. })
+        ));
     }
 
     #[test]
     fn what_else_a_break_says_counts_on_a_daemon_too() {
         let (replica, mut real) = renumbered();
         real.verdict.breaks.last_mut().expect("it breaks").detail.push('!');
-        assert!(matches!(compare_with_daemon(&replica, &real), Agreement::Differs(_)));
+        assert!(matches!(compare(SubjectKind::Daemon, &replica, &real), Agreement::Differs(_)));
     }
 }

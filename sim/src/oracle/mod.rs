@@ -7,4 +7,4 @@ mod determinism;
 mod equality;
 
 pub use determinism::{Nondeterminism, compare_runs};
-pub use equality::{Agreement, Census, Difference, compare, compare_with_daemon};
+pub use equality::{Agreement, Census, Difference, compare};
