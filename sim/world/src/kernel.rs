@@ -150,6 +150,10 @@ pub(crate) struct Kernel<'t> {
     moved_at: Instant,
     /// Most of them.
     steps_max: u32,
+    /// Starts before the wake of the trace that was used up last.
+    starts_before: u32,
+    /// Most of them from one wake to the next.
+    starts_max: u32,
     /// Most scripts that any configuration of the trace has.
     widest: usize,
 }
@@ -166,6 +170,11 @@ const STEPS_BASE: usize = 4_000;
 /// at a reload takes about fifty.
 const STEPS_EACH: usize = 256;
 
+/// Starts from one wake of the trace to the next: so many, and as many more for each script. Where handlers take
+/// longer than what they handle is due again the loop never blocks, and its children, each of which allows
+/// more steps, would grow in number by the power of the wakes.
+const STARTS_EACH: usize = 64;
+
 /// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
 /// was at the first.
 const OWN_WAKES_BASE: usize = 64;
@@ -173,6 +182,7 @@ const OWN_WAKES_BASE: usize = 64;
 impl<'t> Kernel<'t> {
     pub(crate) fn new(trace: &'t Trace) -> Self {
         let setup = trace.setup();
+        let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
         let mut kernel = Self {
             trace,
             outside: Told(None),
@@ -195,7 +205,9 @@ impl<'t> Kernel<'t> {
             steps: 0,
             moved_at: Instant::START,
             steps_max: 0,
-            widest: setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0),
+            starts_before: 0,
+            starts_max: u32::try_from(STARTS_EACH * (1 + widest)).unwrap_or(u32::MAX),
+            widest,
         };
         kernel.moved_on();
         kernel
@@ -248,12 +260,13 @@ impl<'t> Kernel<'t> {
         self.steps = self.steps.saturating_add(1);
     }
 
-    /// Whether the loop has taken more steps since it last moved on than any it could need.
+    /// Whether the loop has taken more steps since it last moved on, or started more children since the last
+    /// wake of the trace, than any it could need.
     pub(crate) fn over_limit(&self) -> bool {
-        self.steps > self.steps_max
+        self.steps > self.steps_max || self.starts.wrapping_sub(self.starts_before) > self.starts_max
     }
 
-    /// The blocking call used up a wake, or time passed: the bound of steps counts anew.
+    /// The blocking call used up a wake, or time passed: steps are counted anew.
     fn moved_on(&mut self) {
         self.steps = 0;
         self.moved_at = self.now;
@@ -332,6 +345,7 @@ impl<'t> Kernel<'t> {
             return (false, Order::SignalsFirst);
         }
         self.used += 1;
+        self.starts_before = self.starts;
         self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
         out.counts.wakes += 1;
         self.now = target;

@@ -390,6 +390,27 @@ fn a_loop_that_never_reads_its_signals_reaches_its_limit_too() {
     assert_eq!(world.now(), at(s(1)), "the wakes of the trace wait");
 }
 
+/// Each child allows the loop more steps: without a bound of their own their number would grow by the power of the
+/// wakes, and a trace of ninety take for ever.
+#[test]
+fn a_loop_that_blocks_late_but_starts_children_without_end_reaches_its_limit() {
+    let trace = trace(vec![script(0)], vec![after(s(1)); 2]);
+    let mut world = world(&trace);
+    for _ in 0..2 {
+        let before = world.living();
+        while world.living() < before + 128 {
+            world.spawn(of(0, 0)).expect("it starts");
+        }
+        assert!(!world.over_limit());
+        world.arm_timer(Some(Span::ZERO));
+        assert_eq!(world.block(), TIMER);
+    }
+    for _ in 0..129 {
+        world.spawn(of(0, 0)).expect("it starts");
+    }
+    assert!(world.over_limit());
+}
+
 #[test]
 fn the_end_is_told_once() {
     let trace = only(vec![]);
