@@ -18,7 +18,7 @@ use treefall::model::law::Law;
 use treefall::model::release::Rules;
 use treefall::model::signal::Signal;
 use treefall::model::time::Span;
-use treefall::model::trace::{Config, Name, Script, Setup, Trace, Wake};
+use treefall::model::trace::{Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
 use treefall::model::verdict::Outcome;
 use treefall::subject::backtrace::Home;
 use treefall::subject::engine::{Engine, EngineError};
@@ -246,6 +246,29 @@ fn a_hang_in_the_programs_own_code_is_a_verdict() {
     let ran = outcome(&faulty("HANG"));
     assert_eq!(ran.verdict.outcome, Outcome::Hung { function: Some("thread_add_child".to_owned()) });
     assert!(ran.verdict.breaks.iter().any(|broken| broken.signature.law == Law::Progress));
+}
+
+/// Two scripts start, on a program that breaks a memory law with the first, and takes long with the second. No block
+/// that was given back is handed out again, and nothing else happens, so that nothing else comes of it.
+fn after_a_break(fault: &str) -> Ran {
+    let scripts = vec![Script::new(Name::numbered(0)), Script::new(Name::numbered(1))];
+    let setup = Setup { configs: vec![Config { scripts }], heap: HeapPolicy::NeverAgain, ..Setup::default() };
+    let trace = Trace::new(setup, Vec::new()).unwrap();
+    let ran = run_on(&faulty(fault), &[trace.clone(), trace]).unwrap();
+    assert_eq!(ran[0], ran[1], "the second run differs");
+    assert!(ran[0].verdict.memory_break().is_some(), "{:?}", ran[0].verdict);
+    ran[0].clone()
+}
+
+#[test]
+fn a_hang_after_a_memory_break_is_the_same_verdict() {
+    let outcome = after_a_break("BREAK_AND_HANG").verdict.outcome;
+    assert_eq!(outcome, Outcome::Hung { function: Some("thread_add_child".to_owned()) });
+}
+
+#[test]
+fn work_in_memory_alone_after_a_memory_break_is_no_hang() {
+    assert_eq!(after_a_break("BREAK_AND_WORK").verdict.outcome, Outcome::Survived);
 }
 
 #[test]

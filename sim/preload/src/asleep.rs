@@ -38,9 +38,22 @@ struct Look {
 
 static LAST: Single<Look> = Single::new(Look { seen: None, micros: 0, times: 0 });
 
+/// From one tick to the next, when a hang is looked for often: each is a look at that.
+const OFTEN_MILLIS: u64 = 1;
+
+/// Ticks to one look, and since the last.
+static TICKS: Single<(u64, u64)> = Single::new((1, 0));
+
 /// The looks begin.
 pub fn start() {
+    TICKS.set((1, 0));
     sys::tick_wall(LOOK_MILLIS);
+}
+
+/// The ticks come often from now on.
+pub fn start_often() {
+    TICKS.set((LOOK_MILLIS / OFTEN_MILLIS, 0));
+    sys::tick_wall(OFTEN_MILLIS);
 }
 
 /// The system call that the interrupted code was asleep in: its number, if the kernel still tells it.
@@ -65,6 +78,15 @@ fn asleep_in(interrupted: &Interrupted) -> Option<Option<usize>> {
 pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8) {
     // SAFETY: the kernel's own record.
     let interrupted = unsafe { Interrupted::new(context) };
+    let (ticks, since) = TICKS.get();
+    if ticks > 1 {
+        guard::look_often(&interrupted);
+    }
+    if since + 1 < ticks {
+        TICKS.set((ticks, since + 1));
+        return;
+    }
+    TICKS.set((ticks, 0));
     let registers = interrupted.registers();
     let asleep = asleep_in(&interrupted);
     let is_ours = guard::watching() || program::in_library(registers.instruction) || !is_sheltered();

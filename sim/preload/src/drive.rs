@@ -39,6 +39,8 @@ pub struct Session {
     tells_changes: bool,
     /// The base entries are the ones that the master came with.
     fresh: bool,
+    /// A memory law is broken.
+    broken: bool,
     /// The calls are to be told.
     ledger: bool,
     /// The signal handler is reading on.
@@ -99,8 +101,17 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let tells_changes = shall_tell_changes(trace.setup());
     let world = World::new(trace, options.rules.rules(), watch);
     let ledger = options.ledger;
-    let session =
-        Session { world, master: 0, looks, tells_changes, fresh: true, ledger, reading: false, end: None };
+    let session = Session {
+        world,
+        master: 0,
+        looks,
+        tells_changes,
+        fresh: true,
+        broken: false,
+        ledger,
+        reading: false,
+        end: None,
+    };
     ledger::begin();
     SESSION.set(Box::into_raw(Box::new(session)));
     guard::blocked();
@@ -160,12 +171,19 @@ pub fn check_limit() {
 /// The indexes are looked at, if anybody wants to: `step` is done.
 #[inline]
 pub fn look(step: Step) {
-    with(|session| {
-        if session.looks && session.master != 0 {
-            let (at, view) = (session.world.now(), session.view());
-            session.world.observer().step(step, at, &view);
+    let broke = with(|session| {
+        if !session.looks || session.master == 0 {
+            return false;
         }
+        let (at, view) = (session.world.now(), session.view());
+        session.world.observer().step(step, at, &view);
+        let broke = !session.broken && session.world.observer().memory_broke();
+        session.broken |= broke;
+        broke
     });
+    if broke {
+        guard::hurry();
+    }
 }
 
 /// The loop blocks: what is ready, in order. Does not return when the run is over.

@@ -5,10 +5,8 @@
 //! kernel and no handler between two ticks of CPU time, never a span of the wall clock; or more calls and
 //! handlers, without the loop blocking once, than any trace asks for.
 //! After a crash or hang nothing of the program is run again in this process.
-//!
-//! Where in its loop a tick finds a program that hangs is chance. So it then goes on instruction by instruction,
-//! over many rounds of any short loop, and the place that counts is the outermost one seen: of the function
-//! whose loop it is.
+//! A hang may also be proved ([`follow`]), without waiting for so much time: that is tried each millisecond
+//! once a memory law is broken, for of what hangs nearly everything comes after that.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,7 +16,7 @@ use crate::shelter::{Left, escape, is_sheltered, restorer};
 use crate::single::{Mode, Single, mode};
 use crate::stopped::{self, Registers};
 use crate::sys;
-use crate::{asleep, filter, heap};
+use crate::{asleep, filter, follow, heap};
 
 /// CPU time from one tick to the next, in milliseconds. A scheduler's operation takes microseconds, and of hunts that
 /// meet many hangs most of the time goes by here.
@@ -37,29 +35,8 @@ const NO_SUCH_CALL: i32 = 31;
 /// ILL, ABRT, BUS, FPE, SEGV.
 const CRASHES: [i32; 5] = [4, ABORT, 7, 8, 11];
 
-/// Most instructions that a program that hangs is followed for: each costs what a system call does, and more.
-const STEPS: u32 = 4_096;
-/// So many times at the outermost place are rounds enough of its loop.
-const ROUNDS: u32 = 8;
-
 /// The signal of the last crash.
 static SIGNAL: Single<u8> = Single::new(0);
-
-/// How a program that hangs is followed.
-#[derive(Clone, Copy)]
-struct Followed {
-    /// Instructions to go; 0: it is not followed.
-    steps: u32,
-    /// The progress when that began.
-    progress: u64,
-    /// The outermost place seen.
-    outermost: Option<Registers>,
-    /// How often.
-    rounds: u32,
-}
-
-static FOLLOWED: Single<Followed> =
-    Single::new(Followed { steps: 0, progress: 0, outermost: None, rounds: 0 });
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
@@ -71,6 +48,12 @@ const CALLS_MAX: u64 = 1 << 20;
 static LAST_PROGRESS: AtomicU64 = AtomicU64::new(0);
 /// Ticks in a row that found the harness's own code at work on one and the same thing.
 static OWN_TICKS: AtomicU64 = AtomicU64::new(0);
+/// Ticks in a row that found the program's own code at work on one and the same thing.
+static IDLE_TICKS: AtomicU64 = AtomicU64::new(0);
+/// So many take the instructions of one attempt to prove a hang, at most.
+const TRIAL_TICKS: u64 = 3;
+/// After so many more it is a hang wherever it is found: one that is seldom in the program's own functions.
+const IDLE_TICKS_MAX: u64 = 8;
 /// So many are a fault of the harness: ten seconds and more.
 const OWN_TICKS_MAX: u64 = 1_000;
 
@@ -133,7 +116,7 @@ pub fn install() {
             sys::on_signal(signal, crashed, restorer());
         }
         sys::on_signal(PROFILE, ticked, restorer());
-        sys::on_signal(TRAP, trapped, restorer());
+        sys::on_signal(TRAP, follow::trapped, restorer());
         sys::on_signal(NO_SUCH_CALL, filter::refused, restorer());
         sys::on_signal(ALARM, asleep::looked, restorer());
     }
@@ -152,10 +135,30 @@ pub fn stop_clock() {
     sys::tick_wall(0);
 }
 
+/// A memory law is broken: a hang is looked for at once, and often.
+pub fn hurry() {
+    asleep::start_often();
+}
+
+/// The progress when the last look found the program's own code at work; the greatest number: it did not.
+static LOOKED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// One of the many looks. When two in a row find the program's own code at work on the same thing, it is followed.
+pub(crate) fn look_often(interrupted: &Interrupted) {
+    let is_ours = watching() || !is_sheltered() || program::in_library(interrupted.registers().instruction);
+    let now = if is_ours { u64::MAX } else { done() };
+    if LOOKED.swap(now, Ordering::Relaxed) == now && !is_ours {
+        follow::begin(interrupted, now, true);
+    }
+}
+
 /// What the program has done since the process began, counted.
 pub fn done() -> u64 {
     PROGRESS.load(Ordering::Relaxed)
 }
+
+/// The registers that a program counts with, and the place of its next instruction.
+pub const REGISTERS: usize = 17;
 
 /// The interrupted code, as the kernel saved it: the registers stand in a row, of which these are three.
 pub(crate) struct Interrupted(*mut usize);
@@ -177,6 +180,12 @@ impl Interrupted {
         const REGISTERS: usize = 40;
         // SAFETY: the kernel's own record, which is larger than this.
         Self(unsafe { context.add(REGISTERS) } as *mut usize)
+    }
+
+    /// All registers that a program counts with, and where it is.
+    pub(crate) fn all(&self) -> [usize; REGISTERS] {
+        // SAFETY: the kernel's own record, of 23 registers.
+        unsafe { self.0.cast::<[usize; REGISTERS]>().read() }
     }
 
     /// The first argument of a system call.
@@ -203,7 +212,7 @@ impl Interrupted {
     }
 
     /// From the handler's end on the code goes on step by step, or does not any more.
-    fn set_step_by_step(&self, on: bool) {
+    pub(crate) fn set_step_by_step(&self, on: bool) {
         // SAFETY: the kernel's own record, which it reads again when the handler ends.
         unsafe {
             let flags = self.0.add(Self::FLAGS);
@@ -212,7 +221,8 @@ impl Interrupted {
     }
 }
 
-unsafe extern "C" fn crashed(signal: i32, _: *const u8, context: *const u8) {
+/// The handler of crashes.
+pub(crate) unsafe extern "C" fn crashed(signal: i32, _: *const u8, context: *const u8) {
     // SAFETY: the kernel's own record.
     let registers = unsafe { Interrupted::new(context) }.registers();
     if watching() {
@@ -244,9 +254,10 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
     let before = LAST_PROGRESS.swap(now, Ordering::Relaxed);
     if now != before || !is_sheltered() {
         OWN_TICKS.store(0, Ordering::Relaxed);
+        IDLE_TICKS.store(0, Ordering::Relaxed);
         return;
     }
-    if FOLLOWED.get().steps > 0 {
+    if follow::is_followed() {
         return;
     }
     // SAFETY: the kernel's own record.
@@ -260,41 +271,14 @@ unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8) {
         }
         return;
     }
-    FOLLOWED.set(Followed { steps: STEPS, progress: now, outermost: None, rounds: 0 });
-    interrupted.set_step_by_step(true);
-}
-
-unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *const u8) {
-    let mut followed = FOLLOWED.get();
-    if followed.steps == 0 {
-        // SAFETY: handed on as it came: the program's own trap.
-        unsafe { crashed(signal, info, context) };
-        return;
-    }
-    // SAFETY: the kernel's own record.
-    let interrupted = unsafe { Interrupted::new(context) };
-    let registers = interrupted.registers();
-    followed.steps -= 1;
-    let place = |registers: Registers| (registers.stack, usize::MAX - registers.instruction);
-    let is_outer = followed.outermost.is_none_or(|outermost| place(registers) > place(outermost));
-    if is_outer && !watching() && program::text_offset(registers.instruction).is_some() {
-        followed.outermost = Some(registers);
-        followed.rounds = 0;
-    }
-    if followed.outermost.is_some_and(|outermost| place(registers) == place(outermost)) {
-        followed.rounds += 1;
-        if followed.rounds == ROUNDS {
-            followed.steps = 0;
-        }
-    }
-    let went_on = PROGRESS.load(Ordering::Relaxed) != followed.progress;
-    if went_on || (followed.steps == 0 && followed.outermost.is_none()) {
-        followed.steps = 0;
-        interrupted.set_step_by_step(false);
-    }
-    FOLLOWED.set(followed);
-    if let (0, false, Some(outermost)) = (followed.steps, went_on, followed.outermost) {
-        stopped::keep(outermost);
+    let idle = IDLE_TICKS.fetch_add(1, Ordering::Relaxed) + 1;
+    // To try to prove a hang takes CPU time itself, which is not the program's.
+    let enough = if follow::was_tried(now) { 1 + TRIAL_TICKS } else { 1 };
+    if idle > enough + IDLE_TICKS_MAX {
+        stopped::keep(interrupted.registers());
         escape(Left::Hung);
+    }
+    if idle >= enough {
+        follow::begin(&interrupted, now, false);
     }
 }

@@ -348,6 +348,12 @@ fn rest_holds(heap: &Heap, address: usize) -> bool {
     (heap.rest + HEADER..heap.rest_at).contains(&address)
 }
 
+/// What was handed out, given back or not: where it is, and how many bytes. First the entries, then the rest.
+pub fn used() -> [(usize, usize); 2] {
+    let heap = heap();
+    [(heap.slots, heap.made * STRIDE), (heap.rest, heap.rest_at - heap.rest)]
+}
+
 /// Whether `address` is in this heap, not in libc's.
 pub fn holds(address: usize) -> bool {
     slots_hold(heap(), address) || rest_holds(heap(), address)

@@ -25,6 +25,7 @@ pub mod daemon;
 pub mod drive;
 pub mod fatal;
 pub mod filter;
+pub mod follow;
 pub mod guard;
 pub mod heap;
 pub mod hooks;

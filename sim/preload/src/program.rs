@@ -190,7 +190,8 @@ pub unsafe fn set_late_wake_default() -> bool {
 /// The program's variables as they were after the calibration.
 static SNAPSHOT: Single<usize> = Single::new(0);
 
-fn variables() -> (usize, usize) {
+/// Where the program's variables are, and how many bytes.
+pub fn variables() -> (usize, usize) {
     let Symbols { data_start, data_end, .. } = PROGRAM.get().symbols;
     (at(data_start), (data_end - data_start) as usize)
 }

@@ -39,6 +39,18 @@ __attribute__((noinline)) static void wait_for_nothing(void)
     forever += pipe(ends) + (int)read(ends[0], &byte, 1);
 }
 
+static long work = 2500000;
+
+/* The first time an entry is given back that a tree still links. */
+static int is_first_break(struct master *m)
+{
+    static int times;
+    if (times++)
+        return 0;
+    free(ENTRY(m->timer.leftmost, in.node));
+    return 1;
+}
+
 DEEP_FUNCTION int without_end(int n)
 {
     volatile char room[4096];
@@ -110,7 +122,8 @@ INLINED void misbehave_in_a_run(struct master *m)
     case EAT_PAGES:
         while (forever) {
             kept = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            memset(kept, 1, 1 << 20);
+            for (volatile char *page = kept; page < (char *)kept + (1 << 20); page += 4096)
+                *page = 1;
         }
         break;
     case LEAK:
@@ -182,6 +195,17 @@ INLINED void misbehave_in_a_run(struct master *m)
         break;
     case TERMINATE_ITSELF:
         raise(SIGTERM);
+        break;
+    case BREAK_AND_HANG:
+        if (is_first_break(m))
+            break;
+        while (forever)
+            ;
+        break;
+    case BREAK_AND_WORK:
+        /* Some milliseconds in which no register changes, and memory does. */
+        if (!is_first_break(m))
+            __asm__ volatile("1: decq %0\n jne 1b" : "+m"(work));
         break;
     case EVENTS_FOR_EVER:
         add_event(m, EVENT, again_and_again, NULL, 0);
