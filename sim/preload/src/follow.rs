@@ -22,6 +22,11 @@ const STACK_BYTES: usize = 4_096;
 /// Of the memory that holds no entries so much at most is compared; where there is more nothing is proved.
 const REST_MAX: usize = 4 << 20;
 
+/// The place of `si_code` in the kernel's record of a signal, in words of four bytes.
+const CODE: usize = 2;
+/// `TRAP_TRACE`: one instruction is done.
+const ONE_STEP: i32 = 2;
+
 /// How a program is followed.
 #[derive(Clone, Copy)]
 struct Followed {
@@ -63,6 +68,11 @@ pub fn is_followed() -> bool {
     FOLLOWED.get().steps > 0
 }
 
+/// The run is left, by whatever way: nothing is followed any more. The program may still be told each instruction.
+pub fn leave() {
+    FOLLOWED.set(NOT);
+}
+
 /// Whether it was tried, without a result, to prove a hang since the program last did something.
 pub fn was_tried(progress: u64) -> bool {
     UNPROVED.get() == progress
@@ -80,13 +90,18 @@ pub(crate) fn begin(interrupted: &Interrupted, progress: u64, to_prove: bool) {
 /// The handler of SIGTRAP: an instruction is done, or the program has a trap of its own.
 pub(crate) unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *const u8) {
     let mut followed = FOLLOWED.get();
-    if followed.steps == 0 {
-        // SAFETY: handed on as it came: the program's own trap.
-        unsafe { guard::crashed(signal, info, context) };
-        return;
-    }
     // SAFETY: the kernel's own record.
     let interrupted = unsafe { Interrupted::new(context) };
+    if followed.steps == 0 {
+        // SAFETY: the kernel's own record of a signal.
+        if unsafe { info.cast::<i32>().add(CODE).read() } == ONE_STEP {
+            interrupted.set_step_by_step(false);
+        } else {
+            // SAFETY: handed on as it came: the program's own trap.
+            unsafe { guard::crashed(signal, info, context) };
+        }
+        return;
+    }
     let went_on = guard::done() != followed.progress;
     followed.steps -= 1;
     let found = followed.step(&interrupted);

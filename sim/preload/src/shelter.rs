@@ -7,7 +7,7 @@
 use core::arch::global_asm;
 
 use crate::single::Single;
-use crate::{sanitizer, sys};
+use crate::{follow, sanitizer, sys};
 
 /// How a sheltered call came back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,6 +161,8 @@ pub fn escape(how: Left) -> ! {
     if !is_sheltered() {
         sys::exit(crate::EXIT_UNSHELTERED);
     }
+    // Else a tick would go on to look away from what runs next here.
+    follow::leave();
     // SAFETY: the shelter's frame is still on the stack: it resets the pointer when it is left.
     unsafe { treefall_escape(SAVED.get(), how as usize) }
 }
