@@ -4,8 +4,9 @@
 //! 0 to N-1, or each `--seed` named instead; every find is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
 //! of its signature that a search of all smaller ones knows (`treefall::optimum`). `first` are the traces that
 //! the hunts found first, each with the law that broke last in it, as `treefall shrink` takes it; `all` are all
-//! finds of the hunts. A find whose signature the search's alphabet does not have is counted apart. Prints those
-//! above the optimum or not confirmed, and exits with 1 if any of the first is.
+//! finds of the hunts. A find whose signature nothing of the search's alphabet shows is at the optimum if all that is smaller
+//! was tried, and is told besides. Prints those above the optimum or not confirmed, and exits with 1 if any of the
+//! first is.
 
 use std::process::ExitCode;
 
@@ -76,8 +77,9 @@ fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     for one in &measured {
         let first = if one.first { " (first)" } else { "" };
         if one.first && optima.of(one.signature).is_none() {
+            let what = if is_covered(one, &optima) { "nothing smaller" } else { "not confirmed" };
             text += &format!(
-                "  not confirmed: {} of seed {} trace {}: {:?}\n    {:?}\n",
+                "  {what}: {} of seed {} trace {}: {:?}\n    {:?}\n",
                 one.signature, one.seed, one.number, one.structure, one.trace
             );
         }
@@ -93,10 +95,16 @@ fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     (text, good)
 }
 
+/// Whether its signature shows in nothing of the alphabet, and all that is smaller was tried.
+fn is_covered(one: &Measured, optima: &Optima) -> bool {
+    optima.of(one.signature).is_none() && optima.covers(one.structure)
+}
+
 fn summary(measured: &[&Measured], optima: &Optima) -> (String, bool) {
     let confirmed = measured.iter().filter_map(|one| Some((one, optima.of(one.signature)?.0)));
     let confirmed: Vec<_> = confirmed.collect();
-    let at = confirmed.iter().filter(|(one, optimum)| one.structure <= *optimum).count();
+    let alone = measured.iter().filter(|one| is_covered(one, optima)).count();
+    let at = alone + confirmed.iter().filter(|(one, optimum)| one.structure <= *optimum).count();
     let plainest = |one: &Measured, optimum| {
         one.structure < optimum
             || optima.policies_of(one.signature).is_none_or(|policies| one.policies <= policies)
@@ -113,10 +121,10 @@ fn summary(measured: &[&Measured], optima: &Optima) -> (String, bool) {
     let middle = |numbers: &[u64]| numbers.get(numbers.len() / 2).copied().unwrap_or(0);
     let millis = |micros: u64| micros as f64 / 1_000.0;
     let line = format!(
-        "{at} of {} at the optimum ({odd} with more policies than the plainest), {} not in the alphabet, {unsound} \
-         not minimal or confirmed; CPU {:.1} ms in the middle, {:.1} at most; {} runs in the middle",
-        confirmed.len(),
-        measured.len() - confirmed.len(),
+        "{at} of {} at the optimum ({odd} with more policies than the plainest, {alone} with a signature that nothing \
+         smaller shows), {} not confirmed, {unsound} not minimal or confirmed; CPU {:.1} ms in the middle, {:.1} at most; {} runs in the middle",
+        measured.len(),
+        measured.len() - confirmed.len() - alone,
         millis(middle(&micros)),
         millis(micros.last().copied().unwrap_or(0)),
         middle(&runs),

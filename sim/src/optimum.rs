@@ -11,7 +11,9 @@
 //! misc check. Wakes to the next timer, at once, or after two seconds (of one wake, after half a second too); any
 //! children alive end with success, of one script by a SIGTERM too; SIGHUP, SIGTERM, both; both orders. Pids ascend
 //! or are reused, from three scripts on they are also scattered. How many wakes, scripts of which kinds, exits and
-//! signals: [`LEVELS`]. More scripts than these, costs, failing starts and other heaps are not tried.
+//! signals: [`LEVELS`]. Freed blocks are handed out again, the last first; for what did not show so all is tried
+//! again with blocks that never are. More scripts than these, costs and failing starts are not tried. A signature that
+//! then has not shown shows in nothing smaller than a trace of it whose wakes and scripts [`Optima::covers`].
 //!
 //! What is not run, because a trace that is run shows the same and is no larger (a test compares with a search that
 //! runs it all):
@@ -175,6 +177,8 @@ pub struct Optima {
     rules: Rules,
     /// Whether what shows nothing new is left out.
     prunes: bool,
+    /// Wakes and scripts of the levels.
+    tried: BTreeSet<(usize, usize)>,
     smallest: BTreeMap<Signature, (Structure, u64, Trace)>,
     runs: u64,
 }
@@ -188,21 +192,47 @@ impl Optima {
     }
 
     fn search_all(rules: Rules, levels: &[Level], wanted: &BTreeSet<Signature>, prunes: bool) -> Self {
-        let mut optima = Self { rules, prunes, smallest: BTreeMap::new(), runs: 0 };
-        for level in levels {
-            let setups = level.setups();
-            for (exits, signals) in level.events() {
-                if !wanted.is_empty() && wanted.iter().all(|one| optima.smallest.contains_key(one)) {
-                    return optima;
-                }
-                for setup in &setups {
-                    let start = optima.end(setup, &[]);
-                    let left = (exits, signals);
-                    level.each(setup, left, &mut Vec::new(), &start, &mut optima);
-                }
+        let tried = levels.iter().map(|level| (level.wakes, level.scripts)).collect();
+        let mut optima = Self { rules, prunes, tried, smallest: BTreeMap::new(), runs: 0 };
+        for heap in [HeapPolicy::default(), HeapPolicy::NeverAgain] {
+            let known: BTreeSet<_> = optima.smallest.keys().copied().collect();
+            let missing: BTreeSet<_> = wanted.difference(&known).copied().collect();
+            if heap != HeapPolicy::default() && missing.is_empty() {
+                break;
+            }
+            let mut these = Self { smallest: BTreeMap::new(), ..optima.clone() };
+            these.search_heap(heap, levels, &missing);
+            optima.runs = these.runs;
+            // What the plain heap shows stands.
+            for (signature, smallest) in these.smallest {
+                optima.smallest.entry(signature).or_insert(smallest);
             }
         }
         optima
+    }
+
+    fn search_heap(&mut self, heap: HeapPolicy, levels: &[Level], wanted: &BTreeSet<Signature>) {
+        for level in levels {
+            let setups = level.setups(heap);
+            for (exits, signals) in level.events() {
+                if !wanted.is_empty() && wanted.iter().all(|one| self.smallest.contains_key(one)) {
+                    return;
+                }
+                for setup in &setups {
+                    let start = self.end(setup, &[]);
+                    let left = (exits, signals);
+                    level.each(setup, left, &mut Vec::new(), &start, self);
+                }
+            }
+        }
+    }
+
+    /// Whether of all traces smaller than one of this structure those were tried that the levels have: of fewer wakes
+    /// each number, and of as many wakes each smaller number of scripts.
+    #[must_use]
+    pub fn covers(&self, [wakes, scripts, ..]: Structure) -> bool {
+        (1..wakes).all(|fewer| self.tried.contains(&(fewer, 1)))
+            && (1..scripts).all(|fewer| self.tried.contains(&(wakes, fewer)))
     }
 
     fn run(&mut self, trace: &Trace) {
@@ -288,7 +318,7 @@ impl Level {
         (0..=self.exits).flat_map(move |exits| (0..=self.signals).map(move |signals| (exits, signals)))
     }
 
-    fn setups(self) -> Vec<Setup> {
+    fn setups(self, heap: HeapPolicy) -> Vec<Setup> {
         let policies: &[PidPolicy] = match self.scripts {
             ..=2 => &[PidPolicy::Ascending, PidPolicy::Reused],
             _ => &[PidPolicy::Ascending, PidPolicy::Scattered, PidPolicy::Reused],
@@ -299,7 +329,7 @@ impl Level {
         };
         let config =
             |number| Config { scripts: (0..self.scripts).map(|place| script(number, place)).collect() };
-        let setup = |number, pids| Setup { configs: vec![config(number)], pids, ..Setup::default() };
+        let setup = |number, pids| Setup { configs: vec![config(number)], pids, heap, ..Setup::default() };
         let numbers = 0..self.kinds.pow(self.scripts as u32);
         numbers.flat_map(|number| policies.iter().map(move |pids| setup(number, *pids))).collect()
     }
@@ -462,9 +492,8 @@ mod tests {
     #[test]
     fn structures_come_in_their_order_and_each_trace_once() {
         for level in LEVELS_QUICK {
-            let setup = &level.setups()[0];
-            let mut optima =
-                Optima { rules: Rules::mended(), prunes: true, smallest: BTreeMap::new(), runs: 0 };
+            let setup = &level.setups(HeapPolicy::default())[0];
+            let mut optima = Optima::search(Rules::mended(), &[], &BTreeSet::new());
             let start = optima.end(setup, &[]);
             let mut known = BTreeSet::new();
             for (exits, signals) in level.events() {
