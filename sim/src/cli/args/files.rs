@@ -1,0 +1,160 @@
+//! The arguments of the commands that take files: scenarios, finds, the fuzzer's corpus.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::values::parse_law;
+use crate::fuzzing::Kind;
+use crate::model::law::Law;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall replay scenarios/\n  \
+    treefall replay crash.toml --target engine:/usr/sbin/keepalived\n  \
+    treefall replay crash.toml --target daemon --config /etc/keepalived/keepalived.conf\n  \
+    git bisect run treefall replay crash.toml --target engine:./keepalived/keepalived --bisect")]
+pub(in crate::cli) struct Replay {
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// Play them on a daemon with this keepalived.conf, which must have the scripts that they tell of.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    /// For `git bisect run`: exit 1 if the failure shows that the file tells of (a memory break, if it tells of
+    /// one), 0 if not, 125 if it cannot be told.
+    #[arg(long)]
+    pub(in crate::cli) bisect: bool,
+    /// Print the whole history, step by step.
+    #[arg(long)]
+    pub(in crate::cli) history: bool,
+    /// Print the calls that a real program made: how often each, and what became of it.
+    #[arg(long)]
+    pub(in crate::cli) ledger: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall matrix scenarios/exit-erases-twice/\n  \
+    treefall matrix crash.toml --target engine:/usr/sbin/keepalived --json")]
+pub(in crate::cli) struct Matrix {
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Real programs, beside all replica releases [default: every keepalived found here and in the cache].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    treefall shrink found.toml --target replica:2.3.1 -o minimal.toml")]
+pub(in crate::cli) struct Shrink {
+    /// The scenario file.
+    #[arg(value_name = "FILE")]
+    pub(in crate::cli) file: PathBuf,
+    /// On what it fails.
+    #[arg(long, value_name = "TARGET")]
+    pub(in crate::cli) target: String,
+    /// Where the result goes [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall report crash.toml\n  \
+    treefall report crash.toml --target engine:/usr/sbin/keepalived --html crash.html\n  \
+    treefall report crash.toml --issue > issue.md\n  \
+    treefall report crash.toml --rust-test > tests/crash.rs\n  \
+    treefall report reports/                                         an index page of the finds there")]
+pub(in crate::cli) struct Report {
+    /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
+    #[arg(value_name = "FILE")]
+    pub(in crate::cli) file: PathBuf,
+    /// On what it fails [default: what it was found on, or the newest replica that the file says fails].
+    #[arg(long, value_name = "TARGET")]
+    pub(in crate::cli) target: Option<String>,
+    /// Which law [default: the last that breaks, which is the memory law if one does].
+    #[arg(long, value_name = "LAW", value_parser = parse_law)]
+    pub(in crate::cli) law: Option<Law>,
+    /// Print the report as text: what is done when no other form is asked for.
+    #[arg(long)]
+    pub(in crate::cli) text: bool,
+    /// Write the report as one page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) html: Option<PathBuf>,
+    /// Print the text of an issue for upstream.
+    #[arg(long, conflicts_with_all = ["text", "rust_test"])]
+    pub(in crate::cli) issue: bool,
+    /// Print a regression test in Rust.
+    #[arg(long, conflicts_with = "text")]
+    pub(in crate::cli) rust_test: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall fmt mine.toml\n  \
+    treefall fmt --check scenarios/")]
+pub(in crate::cli) struct Fmt {
+    /// Change nothing; exit 1 if a file is not in canonical form.
+    #[arg(long)]
+    pub(in crate::cli) check: bool,
+    /// Scenario files, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall corpus import scenarios/ --into fuzz/corpus\n  \
+    treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed\n  \
+    treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
+pub(in crate::cli) struct Corpus {
+    #[command(subcommand)]
+    pub(in crate::cli) command: CorpusCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(in crate::cli) enum CorpusCommand {
+    /// Write scenarios as seeds, a folder for each fuzz target.
+    Import {
+        /// Scenario files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The corpus.
+        #[arg(long, default_value = "fuzz/corpus", value_name = "DIR")]
+        into: PathBuf,
+    },
+    /// Write what the fuzzer's files break as scenarios: of each signature one, shrunk, with its cause. Exit 1 if there
+    /// is any.
+    Export {
+        /// The fuzzer's files, or folders of them.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The fuzz target whose files they are: conformance, mended, engine [default: as their folder is called].
+        #[arg(long, value_name = "NAME")]
+        of: Option<Kind>,
+        /// Run them on this [default: the replica that the bytes name].
+        #[arg(long, value_name = "TARGET")]
+        target: Option<String>,
+        /// Where the scenarios go.
+        #[arg(long, short, default_value = "reports/fuzz", value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Copy the fewest files that reach every state of the scheduler that all of them reach.
+    Minimise {
+        /// A folder of the fuzzer's files.
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+        /// The fuzz target whose files they are [default: as the folder is called].
+        #[arg(long, value_name = "NAME")]
+        of: Option<Kind>,
+        /// Where they are copied to.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
+}

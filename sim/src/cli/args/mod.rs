@@ -1,0 +1,89 @@
+//! The command line: what can be typed, and its help.
+//!
+//! Always: each command has a struct of its arguments here and a module of its own beside this folder.
+
+mod field;
+mod files;
+mod proofs;
+mod search;
+mod values;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(super) use field::{MachineName, Soak, UntilName};
+pub(super) use files::{Corpus, CorpusCommand, Fmt, Matrix, Replay, Report, Shrink};
+pub(super) use proofs::{Bench, Conform, Doctor, Roots, RootsCommand};
+pub(super) use search::{Explore, Hunt, Merge, Survey, Targets};
+
+/// Reproduces keepalived's red-black-tree crash class at will.
+///
+/// Without a command: the survey, a short hunt on every replica release with defects of its own and on every
+/// keepalived found on this machine.
+#[derive(Parser, Debug)]
+#[command(
+    name = "treefall",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 clean or as expected, 1 a failure or not as expected, 2 the command or an \
+                  input file is wrong, 3 treefall itself failed.\n\n\
+                  Examples:\n  \
+                  treefall                                            the survey\n  \
+                  treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
+                  treefall replay scenarios/                          run the scenario files"
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Clone)]
+pub(super) struct Common {
+    /// Print one JSON object a line on standard output; text for people goes to standard error.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print results alone: no progress, no advice.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// How many traces run at the same time; results do not depend on it [default: the number of cores].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// A short hunt on every replica release with defects of its own, and on every keepalived found here.
+    Survey(Survey),
+    /// Show what can be tested here: releases with their defects, real programs with what they allow.
+    Targets(Targets),
+    /// Search for traces that break a law; shrink, confirm, label and report them.
+    Hunt(Hunt),
+    /// All traces of an alphabet to a bound, breadth first: a certificate of what they break.
+    Explore(Explore),
+    /// Run scenario files and compare with what they expect.
+    Replay(Replay),
+    /// Run scenario files on every replica release and every real program: the first bad release, the first good.
+    Matrix(Matrix),
+    /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature.
+    Merge(Merge),
+    /// Find the smallest trace with the same signature.
+    Shrink(Shrink),
+    /// Explain a find: as text, as a page, as an issue for upstream, as a regression test.
+    Report(Report),
+    /// Bring scenario files into canonical form.
+    Fmt(Fmt),
+    /// Compare a replica with the real program of its release, trace by trace.
+    Conform(Conform),
+    /// Run each trace twice under changed conditions and compare.
+    Doctor(Doctor),
+    /// Bring scenarios into the fuzzer's corpus, its finds into scenarios, and prune it.
+    Corpus(Corpus),
+    /// How long a replica lives in the field: virtual days of scripts and reloads until it fails, many times over.
+    Soak(Soak),
+    /// Fetch Debian's keepalived of other suites into the cache, to be tested beside the one installed here.
+    Roots(Roots),
+    /// Measure events a second: the replica or a real program, with and without the checks.
+    Bench(Bench),
+}

@@ -1,0 +1,90 @@
+//! The arguments of the commands that prove and measure treefall itself, and fetch what it is proved with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::values::parse_duration;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall conform --target engine:/usr/sbin/keepalived --traces 10000\n  \
+    treefall conform --target daemon:/usr/sbin/keepalived --for 10m")]
+pub(in crate::cli) struct Conform {
+    /// Real programs [default: the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(in crate::cli) seed: u64,
+    /// How many traces.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) traces: u64,
+    /// For so long instead, as 10m.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration, conflicts_with = "traces")]
+    pub(in crate::cli) duration: Option<Duration>,
+    /// Real programs that work side by side [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(in crate::cli) jobs: Option<u16>,
+    /// Compare with the scripts of this keepalived.conf, on a daemon.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    /// The replica to compare with [default: the one of the program's own release].
+    #[arg(long, value_name = "TARGET")]
+    pub(in crate::cli) replica: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Doctor {
+    /// What to run [default: replica:2.2.7 and the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(in crate::cli) seed: u64,
+    /// How many traces.
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) traces: u64,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Bench {
+    /// What to measure [default: replica:mended and the keepalived found here].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// How many scripts.
+    #[arg(long = "scripts", value_name = "N", default_values_t = [4, 8], value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(in crate::cli) scripts: Vec<u16>,
+    /// Wakes of the measured trace.
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1_000..=2_000_000))]
+    pub(in crate::cli) wakes: u32,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall roots fetch bullseye bookworm trixie sid\n  \
+    TREEFALL_CACHE=/srv/treefall treefall roots list")]
+pub(in crate::cli) struct Roots {
+    #[command(subcommand)]
+    pub(in crate::cli) command: RootsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(in crate::cli) enum RootsCommand {
+    /// Unpack Debian's keepalived of these suites, with mmdebstrap. The cache is $TREEFALL_CACHE, else
+    /// $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.
+    Fetch {
+        /// Suites: bullseye, bookworm, trixie, sid.
+        #[arg(required = true, value_name = "SUITE")]
+        suites: Vec<String>,
+        /// From here, not from the mirror that mmdebstrap knows.
+        #[arg(long, value_name = "URL")]
+        mirror: Option<String>,
+        /// Also what is there already.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Show what is in the cache.
+    List,
+}

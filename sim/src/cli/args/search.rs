@@ -1,0 +1,127 @@
+//! The arguments of the commands that search, and of what they can search.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values::parse_duration;
+use crate::campaign::Shard;
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Survey {
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(in crate::cli) seed: u64,
+    /// Where finds are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(in crate::cli) out: PathBuf,
+}
+
+impl Survey {
+    /// What `treefall` alone does.
+    pub(in crate::cli) fn standard() -> Self {
+        Self { seed: 1, out: PathBuf::from("reports") }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Targets {
+    /// Look at these too.
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall hunt --target engine:/usr/sbin/keepalived\n  \
+    treefall hunt --target replica:2.3.1 --all --traces 5000\n  \
+    treefall hunt --target engine --baseline replica:mended --all --for 60s\n  \
+    treefall hunt --target engine --all --traces 1000000 --shard 3/8 --out part-3\n  \
+    treefall hunt --resume reports --for 8h\n  \
+    treefall hunt --target daemon --config /etc/keepalived/keepalived.conf")]
+pub(in crate::cli) struct Hunt {
+    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]],
+    /// daemon[:PATH[@ROOT][,config=FILE]]. Repeatable
+    /// [default: engine if a keepalived is installed, else replica:2.3.1; daemon with --config].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// The campaign's seed.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(in crate::cli) seed: u64,
+    /// How many traces at most, for each target [default: 1000; without a bound when --for is given].
+    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) traces: Option<u64>,
+    /// How long, for each target: `60s`, `10m`, `8h`.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
+    pub(in crate::cli) duration: Option<Duration>,
+    /// Go on after the first memory break.
+    #[arg(long)]
+    pub(in crate::cli) all: bool,
+    /// Search with the scripts of this keepalived.conf, on a daemon.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    /// Report only what this target does not break too.
+    #[arg(long, value_name = "TARGET")]
+    pub(in crate::cli) baseline: Option<String>,
+    /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
+    /// campaign. `treefall merge` brings the finds together.
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
+    pub(in crate::cli) shard: Shard,
+    /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
+    /// were told holds; --traces and --for may be given anew.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "shard", "out"])]
+    pub(in crate::cli) resume: Option<PathBuf>,
+    /// Where finds are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(in crate::cli) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    treefall merge part-1 part-2 part-3 --out reports")]
+pub(in crate::cli) struct Merge {
+    /// Folders that hunts wrote to.
+    #[arg(required = true, value_name = "DIR")]
+    pub(in crate::cli) from: Vec<PathBuf>,
+    /// Where the finds are brought together. What is there takes part.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(in crate::cli) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall explore --target replica:2.3.1\n  \
+    treefall explore --target replica:mended --scripts 2 --wakes 8\n  \
+    treefall explore --target engine:/usr/sbin/keepalived --wakes 4\n  \
+    treefall explore --target replica:2.3.4 --resume reports")]
+pub(in crate::cli) struct Explore {
+    /// What to search: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]]. Repeatable
+    /// [default: replica:mended].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    /// Scripts of the configuration.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(in crate::cli) scripts: u8,
+    /// Kinds of script to choose from.
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=6))]
+    pub(in crate::cli) kinds: u8,
+    /// Wakes of a trace [default: 12 with one script, 8 with two, 4 with more].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=250))]
+    pub(in crate::cli) wakes: Option<u8>,
+    /// Living runs beyond which a trace is not gone on from.
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(in crate::cli) living: u8,
+    /// What the states may take of memory; the search stops there.
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub(in crate::cli) memory: u64,
+    /// Stop after so long, for each target: `60s`, `10m`, `8h`.
+    #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
+    pub(in crate::cli) duration: Option<Duration>,
+    /// Go on from where a search stopped or was killed that had this folder as --out; its bound is taken over.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["scripts", "kinds", "wakes", "living", "out"])]
+    pub(in crate::cli) resume: Option<PathBuf>,
+    /// Where finds, checkpoint and certificate are written.
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub(in crate::cli) out: PathBuf,
+}

@@ -1,0 +1,224 @@
+//! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a find.
+
+mod objects;
+mod told;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use treefall_model::event::SubjectKind;
+use treefall_model::release::Rules;
+use treefall_model::verdict::Signature;
+
+use super::args::{self, UntilName};
+use super::findings::{FoundBy, Origin, Stopwatch, keep_by, scenario_of};
+use super::hunt::release_of;
+use super::output::Output;
+use super::targets::table;
+use super::{CliError, Status, Summary, crew};
+use crate::finding::{BUILD_UP_MAX, work_out};
+use crate::hunt::Find;
+use crate::report::Store;
+use crate::scenario;
+use crate::soak::numbers::figures;
+use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak};
+use crate::subject::target::Target;
+use crate::subject::{Options, build};
+use objects::{EstimateObject, TargetSummary, VariationObject};
+use told::{Told, time, times};
+use workload::workload;
+
+pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
+    let workload = workload(args)?;
+    let store = Store::new(&args.out);
+    store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    let names = if args.targets.is_empty() { vec!["replica:2.3.1".to_owned()] } else { args.targets.clone() };
+    let targets = crew::targets(&names)?;
+    let watched = Watched { args, jobs, watch: Stopwatch::start() };
+    let (mut summary, mut failed) = (Vec::new(), false);
+    for target in &targets {
+        if target.kind() != SubjectKind::Replica {
+            let remedy = "soak follows a replica, and replay shows its find on the program";
+            return Err(CliError::Usage(format!("{target} cannot be soaked: {remedy}")));
+        }
+        let rules = build(target)?.rules();
+        if args.sensitivity {
+            sensitivity(&watched, target, rules, &workload, output)?;
+            continue;
+        }
+        let lives = watched.follow(&workload, rules, &target.to_string(), output)?;
+        let figures = figures(&lives, args.life);
+        let kinds = kinds(&lives);
+        let scenarios = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
+        let told =
+            Told { args, target, lives: &lives, figures: &figures, kinds: &kinds, scenarios: &scenarios };
+        output.object(&told.object(&release_of(target)?, &workload));
+        output.line(told.text());
+        failed |= figures.failures > 0;
+        summary.push(TargetSummary {
+            target: target.to_string(),
+            seed: args.seed,
+            lives: figures.lives,
+            failures: figures.failures,
+            events: lives.iter().map(|life| life.events).sum(),
+            elapsed_ms: millis(watched.watch.elapsed()),
+        });
+        if crew::told_to_stop() {
+            output.error("stopped before the soak was whole; what is told is of the lives until then");
+            output.object(&Summary { summary });
+            return Ok(Status::Failure);
+        }
+    }
+    output.object(&Summary { summary });
+    Ok(if failed { Status::Failure } else { Status::Good })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A soak under the eyes of a person.
+struct Watched<'a> {
+    args: &'a args::Soak,
+    jobs: usize,
+    watch: Stopwatch,
+}
+
+impl Watched<'_> {
+    fn follow(
+        &self,
+        workload: &Workload,
+        rules: Rules,
+        what: &str,
+        output: &mut Output,
+    ) -> Result<Vec<Life>, CliError> {
+        let until = match self.args.until {
+            UntilName::Crash => Until::Crash,
+            UntilName::Memory => Until::Memory,
+            UntilName::Law => Until::Law,
+        };
+        let plan = Plan {
+            seed: self.args.seed,
+            watch: Watch { until, span: self.args.life },
+            failures: self.args.failures as usize,
+            most: self.args.most,
+        };
+        let mut go_on = |lives: &[Life]| {
+            output.progress(format_args!("{what}: {} lives", lives.len()));
+            let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
+            in_time && !crew::told_to_stop()
+        };
+        let lives = soak(workload, rules, plan, self.jobs, &mut go_on);
+        output.clear();
+        let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
+        if lives.is_empty() {
+            return Err(CliError::Usage("no life was followed in the time given: give it more".to_owned()));
+        }
+        Ok(lives)
+    }
+}
+
+/// A kind of failure: how many there were, and the number of the first life that it ended with a trace.
+struct Kind {
+    count: usize,
+    first: Option<usize>,
+}
+
+/// The failures by what tells them apart: the signature, or without one the outcome.
+fn kinds(lives: &[Life]) -> Kinds {
+    let mut kinds = BTreeMap::new();
+    for (number, life) in lives.iter().enumerate() {
+        let Some(failure) = &life.failure else { continue };
+        let what = if failure.trace.is_some() {
+            failure.outcome.to_string()
+        } else {
+            format!("{}, too long a life to keep", failure.outcome)
+        };
+        let kind = kinds.entry((failure.signature, what)).or_insert(Kind { count: 0, first: None });
+        kind.count += 1;
+        if kind.first.is_none() && failure.trace.is_some() {
+            kind.first = Some(number);
+        }
+    }
+    kinds
+}
+
+type Kinds = BTreeMap<(Option<Signature>, String), Kind>;
+
+/// Keeps the first failure of each signature as a find, shrunk and reported; where each scenario is.
+fn keep_kinds(
+    watched: &Watched<'_>,
+    target: &Target,
+    lives: &[Life],
+    kinds: &Kinds,
+    store: &Store,
+    output: &mut Output,
+) -> Result<BTreeMap<Signature, String>, CliError> {
+    let (seed, mut kept) = (watched.args.seed, BTreeMap::new());
+    for ((signature, _), kind) in kinds {
+        let (Some(signature), Some(number)) = (*signature, kind.first) else { continue };
+        if kept.contains_key(&signature) {
+            continue;
+        }
+        let Some(trace) = lives[number].failure.as_ref().and_then(|failure| failure.trace.as_deref()) else {
+            continue;
+        };
+        output.progress(format_args!("{target}: shrinking {signature}"));
+        let mut subject = build(target)?;
+        let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
+        let broken = verdict.breaks.iter().find(|broken| broken.signature == signature).cloned();
+        let Some(broken) = broken else {
+            return Err(CliError::Harness(format!("life {number} does not show {signature} again")));
+        };
+        let find = Find { number: number as u64, trace: trace.clone(), broken, verdict };
+        let name = target.to_string();
+        let title = format!("{signature} on {name}, at the end of a life");
+        let origin = Origin { find: &find, seed, target, by: FoundBy::Soak };
+        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
+        let path = store.keep_found(&name, signature, &scenario::write(&found))?;
+        let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
+        keep_by(FoundBy::Soak, &finding, seed, store, &name)?;
+        kept.insert(signature, path.display().to_string());
+    }
+    output.clear();
+    Ok(kept)
+}
+
+/// How the mean moves with each assumption, one at a time.
+fn sensitivity(
+    watched: &Watched<'_>,
+    target: &Target,
+    rules: Rules,
+    workload: &Workload,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let base = field::Variation { what: "as assumed".to_owned(), workload: workload.clone() };
+    let mut sheet = table(["assumption", "failures", "mean time to failure, by the hazard (95 %)"]);
+    for variation in std::iter::once(base).chain(field::variations(workload)) {
+        let what = format!("{target}, {}", variation.what);
+        let lives = watched.follow(&variation.workload, rules, &what, output)?;
+        let figures = figures(&lives, watched.args.life);
+        let mean = figures.mean_by_hazard;
+        let told = match figures.failures {
+            0 => format!("more than {}", time(mean.low)),
+            _ => times(mean),
+        };
+        sheet.add_row([variation.what.clone(), figures.failures.to_string(), told]);
+        output.object(&VariationObject {
+            target: target.to_string(),
+            assumption: variation.what,
+            lives: figures.lives,
+            failures: figures.failures,
+            mean_by_hazard_ms: EstimateObject::millis(mean),
+        });
+        if crew::told_to_stop() {
+            break;
+        }
+    }
+    if !output.is_json() {
+        output.heading(target);
+        output.line(sheet);
+    }
+    Ok(())
+}

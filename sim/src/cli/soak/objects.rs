@@ -1,0 +1,113 @@
+//! What is told of a soak, to machines. The fields are stable.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::soak::numbers::Estimate;
+use crate::soak::{Worker, Workload};
+
+/// A figure with its interval of 95 %; an infinite end is null.
+#[derive(Serialize)]
+pub(super) struct EstimateObject {
+    pub(super) value: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl EstimateObject {
+    pub(super) fn plain(Estimate { value, low, high }: Estimate) -> Self {
+        Self { value, low, high }
+    }
+
+    pub(super) fn millis(Estimate { value, low, high }: Estimate) -> Self {
+        Self { value: value * 1e3, low: low * 1e3, high: high * 1e3 }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct WithinObject {
+    pub(super) by_hazard: Option<EstimateObject>,
+    pub(super) seen: Option<EstimateObject>,
+}
+
+#[derive(Serialize)]
+pub(super) struct KindObject {
+    pub(super) signature: Option<String>,
+    pub(super) outcome: String,
+    pub(super) count: usize,
+    pub(super) share: f64,
+    pub(super) scenario: Option<String>,
+}
+
+/// The workload, in the words of the flags.
+#[derive(Serialize)]
+pub(super) struct WorkloadObject {
+    pub(super) scripts: Vec<String>,
+    pub(super) reload: Option<String>,
+    pub(super) jitter: Option<String>,
+    pub(super) latency: String,
+    pub(super) costs: BTreeMap<&'static str, String>,
+}
+
+impl WorkloadObject {
+    pub(super) fn new(workload: &Workload) -> Self {
+        let script = |Worker { script, runs, on_term }: &Worker| {
+            let (name, interval, timeout) = (&script.name, script.interval, script.timeout);
+            format!("name={name} interval={interval} timeout={timeout} runs={runs} on-term={on_term}")
+        };
+        let costs = workload.machine.costs.each().map(|cost| cost.to_string());
+        Self {
+            scripts: workload.workers.iter().map(script).collect(),
+            reload: workload.reload.as_ref().map(|reload| reload.period.to_string()),
+            jitter: workload.reload.as_ref().map(|reload| reload.jitter.to_string()),
+            latency: workload.machine.latency.to_string(),
+            costs: treefall_model::trace::Costs::NAMES.into_iter().zip(costs).collect(),
+        }
+    }
+}
+
+/// A target's figures, for machines. The fields are stable.
+#[derive(Serialize)]
+pub(super) struct SoakObject {
+    pub(super) target: String,
+    pub(super) release: String,
+    pub(super) until: String,
+    pub(super) workload: WorkloadObject,
+    pub(super) lives: usize,
+    pub(super) failures: usize,
+    pub(super) followed_ms: f64,
+    pub(super) reloads: u64,
+    pub(super) mean_ms: Option<EstimateObject>,
+    pub(super) median_ms: Option<EstimateObject>,
+    pub(super) hazard_per_reload: Option<EstimateObject>,
+    pub(super) mean_by_hazard_ms: EstimateObject,
+    pub(super) median_by_hazard_ms: EstimateObject,
+    pub(super) agree: Option<bool>,
+    pub(super) within_day: WithinObject,
+    pub(super) within_week: WithinObject,
+    pub(super) within_year: WithinObject,
+    pub(super) kinds: Vec<KindObject>,
+    pub(super) ages_ms: Vec<Option<f64>>,
+}
+
+/// A line of the table of assumptions, for machines. The fields are stable.
+#[derive(Serialize)]
+pub(super) struct VariationObject {
+    pub(super) target: String,
+    pub(super) assumption: String,
+    pub(super) lives: usize,
+    pub(super) failures: usize,
+    pub(super) mean_by_hazard_ms: EstimateObject,
+}
+
+/// One target's soak, for machines. The fields are stable.
+#[derive(Serialize)]
+pub(super) struct TargetSummary {
+    pub(super) target: String,
+    pub(super) seed: u64,
+    pub(super) lives: usize,
+    pub(super) failures: usize,
+    pub(super) events: u64,
+    pub(super) elapsed_ms: u64,
+}

@@ -1,0 +1,155 @@
+//! What is told of a soak, to people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use treefall_model::verdict::Signature;
+
+use super::Kinds;
+use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
+use crate::cli::args;
+use crate::cli::output::count;
+use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures};
+use crate::soak::{Life, Workload};
+use crate::subject::target::Target;
+
+/// What is told of one target.
+pub(super) struct Told<'a> {
+    pub(super) args: &'a args::Soak,
+    pub(super) target: &'a Target,
+    pub(super) lives: &'a [Life],
+    pub(super) figures: &'a Figures,
+    pub(super) kinds: &'a Kinds,
+    pub(super) scenarios: &'a BTreeMap<Signature, String>,
+}
+
+impl Told<'_> {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let (figures, mut text) = (self.figures, String::new());
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<22}{value}");
+        };
+        let failures = count(figures.failures as u64, "failure");
+        let lives =
+            format!("{}, {failures} in", count(figures.lives as u64, "life").replace("lifes", "lives"));
+        line("lives", format!("{lives} {} and {} reloads", time(figures.followed), figures.reloads));
+        if figures.failures == 0 {
+            line("mean time to failure", format!("more than {} (95 %)", time(figures.mean_by_hazard.low)));
+        } else {
+            let by_hazard = (figures.mean_by_hazard, figures.median_by_hazard);
+            for (name, by_lives, by_hazard) in
+                [("mean time to failure", figures.mean, by_hazard.0), ("median", figures.median, by_hazard.1)]
+            {
+                let lives = by_lives.map_or("-".to_owned(), times);
+                line(name, format!("{lives}; by the hazard {}", times(by_hazard)));
+            }
+        }
+        if let Some(Estimate { value, low, high }) = figures.hazard {
+            line("hazard of one reload", format!("{value:.3e} ({low:.3e} to {high:.3e})"));
+        }
+        line(
+            "lives and hazard",
+            match figures.agree {
+                Some(true) => "agree: the hazard is the same at every age".to_owned(),
+                Some(false) => "do not agree: the hazard changes with age".to_owned(),
+                None => format!("cannot be compared with fewer than {FAILURES_MIN} failures"),
+            },
+        );
+        for (within, name) in figures.within.iter().zip(["within a day", "within a week", "within a year"]) {
+            let seen = || within.seen.map(|seen| format!("{} of the lives", parts(seen)));
+            let told = within.by_hazard.map(parts).or_else(seen);
+            line(name, told.unwrap_or_else(|| "not followed so long".to_owned()));
+        }
+        for ((signature, outcome), kind) in self.kinds {
+            let name = format!("{} of {}", kind.count, figures.failures);
+            let signature = signature.map_or("no law broken".to_owned(), |signature| signature.to_string());
+            line(&name, format!("{signature}; {outcome}"));
+        }
+        for path in self.scenarios.values() {
+            line("kept, replayed", path.clone());
+        }
+        text.push_str(&self.curve());
+        format!("{}\n{}", self.target, text.trim_end())
+    }
+
+    /// By when which share had failed, as bars.
+    fn curve(&self) -> String {
+        let mut ages: Vec<f64> = self.lives.iter().filter(|life| life.failure.is_some()).map(age).collect();
+        ages.sort_by(f64::total_cmp);
+        if ages.len() < FAILURES_MIN {
+            return String::new();
+        }
+        let longest = ages[ages.len() - 1];
+        let bar = |tenths: usize| {
+            // The share of all lives, not of those that failed.
+            let place = (tenths * self.lives.len()).div_ceil(10).max(1) - 1;
+            let age = ages.get(place)?;
+            let width = ((age / longest) * 40.0).round() as usize;
+            Some(format!("  {:>3} % failed by {:<10} {}\n", 10 * tenths, time(*age), "#".repeat(width)))
+        };
+        (1..=10).filter_map(bar).collect()
+    }
+
+    /// For machines.
+    pub(super) fn object(&self, release: &str, workload: &Workload) -> SoakObject {
+        let figures = self.figures;
+        let within = |place: usize| WithinObject {
+            by_hazard: figures.within[place].by_hazard.map(EstimateObject::plain),
+            seen: figures.within[place].seen.map(EstimateObject::plain),
+        };
+        let kinds = self.kinds.iter().map(|((signature, outcome), kind)| KindObject {
+            signature: signature.map(|signature| signature.to_string()),
+            outcome: outcome.clone(),
+            count: kind.count,
+            share: kind.count as f64 / figures.failures as f64,
+            scenario: signature.and_then(|signature| self.scenarios.get(&signature).cloned()),
+        });
+        SoakObject {
+            target: self.target.to_string(),
+            release: release.to_owned(),
+            until: format!("{:?}", self.args.until).to_lowercase(),
+            workload: WorkloadObject::new(workload),
+            lives: figures.lives,
+            failures: figures.failures,
+            followed_ms: figures.followed * 1e3,
+            reloads: figures.reloads,
+            mean_ms: figures.mean.map(EstimateObject::millis),
+            median_ms: figures.median.map(EstimateObject::millis),
+            hazard_per_reload: figures.hazard.map(EstimateObject::plain),
+            mean_by_hazard_ms: EstimateObject::millis(figures.mean_by_hazard),
+            median_by_hazard_ms: EstimateObject::millis(figures.median_by_hazard),
+            agree: figures.agree,
+            within_day: within(0),
+            within_week: within(1),
+            within_year: within(2),
+            kinds: kinds.collect(),
+            ages_ms: self.lives.iter().map(|life| life.failure.is_some().then(|| age(life) * 1e3)).collect(),
+        }
+    }
+}
+
+fn age(life: &Life) -> f64 {
+    life.lasted.as_micros() as f64 / 1e6
+}
+
+/// Seconds as people say them.
+pub(super) fn time(seconds: f64) -> String {
+    let units = [(365.0 * 86_400.0, "years"), (86_400.0, "days"), (3_600.0, "h"), (60.0, "min")];
+    if seconds.is_infinite() {
+        return "for ever".to_owned();
+    }
+    let unit = units.into_iter().find(|(length, _)| seconds >= 2.0 * length);
+    let (length, name) = unit.unwrap_or((1.0, "s"));
+    format!("{:.*} {name}", usize::from(seconds / length < 100.0), seconds / length)
+}
+
+pub(super) fn times(Estimate { value, low, high }: Estimate) -> String {
+    format!("{} ({} to {})", time(value), time(low), time(high))
+}
+
+/// A probability and its interval, in percent.
+fn parts(Estimate { value, low, high }: Estimate) -> String {
+    let percent = |part: f64| format!("{:.2}", 100.0 * part);
+    format!("{} % ({} to {})", percent(value), percent(low), percent(high))
+}
