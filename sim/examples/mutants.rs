@@ -1,7 +1,7 @@
 //! The table of detection: each fault put into the mended replica, and how soon laws and equality find it.
 //!
 //! ```text
-//! cargo run -p treefall --example mutants -- [--seeds N] [--traces N] [NAME..]
+//! cargo run -p treefall --example mutants -- [--seeds N] [--traces N] [--sampling swarm|plain|pct:D] [NAME..]
 //! ```
 //!
 //! Medians over the seeds (ten). Exit status 1 when a fault is found by neither net, 2 when the arguments are
@@ -10,6 +10,7 @@
 use std::process::ExitCode;
 
 use comfy_table::Table;
+use treefall::generator::{Sampling, Source};
 use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::replica::MUTANTS_AVAILABLE;
 
@@ -19,16 +20,18 @@ const EQUIVALENT: [&str; 1] = ["EventsNotCleaned"];
 struct Asked {
     seeds: u64,
     traces: u64,
+    sampling: Sampling,
     names: Vec<String>,
 }
 
 fn asked() -> Option<Asked> {
-    let mut asked = Asked { seeds: 10, traces: 3_000, names: Vec::new() };
+    let mut asked = Asked { seeds: 10, traces: 3_000, sampling: Sampling::Swarm, names: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => asked.seeds = arguments.next()?.parse().ok().filter(|seeds| *seeds > 0)?,
             "--traces" => asked.traces = arguments.next()?.parse().ok()?,
+            "--sampling" => asked.sampling = arguments.next()?.parse().ok()?,
             name => {
                 let known = Fault::all().find(|fault| fault.name() == name)?;
                 asked.names.push(known.name().to_owned());
@@ -40,7 +43,7 @@ fn asked() -> Option<Asked> {
 
 fn main() -> ExitCode {
     let Some(asked) = asked() else {
-        eprintln!("usage: mutants [--seeds N] [--traces N] [NAME of a defect or mutant]..");
+        eprintln!("usage: mutants [--seeds N] [--traces N] [--sampling WAY] [NAME of a defect or mutant]..");
         return ExitCode::from(2);
     };
     if !MUTANTS_AVAILABLE {
@@ -80,7 +83,8 @@ fn median(fault: Fault, net: Net, asked: &Asked) -> (Option<u64>, f64) {
     let mut all: Vec<(u64, f64)> = (1..=asked.seeds)
         .map(|seed| {
             let start = std::time::Instant::now();
-            let traces = traces_until_found(fault, net, seed, asked.traces);
+            let source = Source { seed, sampling: asked.sampling };
+            let traces = traces_until_found(fault, net, source, asked.traces);
             (traces.unwrap_or(u64::MAX), start.elapsed().as_secs_f64() * 1e3)
         })
         .collect();

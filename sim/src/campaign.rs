@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::generator;
+use crate::generator::{self, Sampling, Source};
 use crate::hunt::Tally;
 use crate::report::write_whole;
 
@@ -112,6 +112,9 @@ pub struct Campaign {
     pub target: String,
     /// The seed.
     pub seed: u64,
+    /// How traces are drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
     /// The part of it.
     pub shard: Shard,
     /// Trace numbers below this were asked for; none: no bound.
@@ -182,6 +185,7 @@ impl Campaign {
             generator: generator::VERSION,
             target: target.to_owned(),
             seed,
+            sampling: Sampling::default(),
             shard,
             traces_max: None,
             all: false,
@@ -190,6 +194,12 @@ impl Campaign {
             finds: Vec::new(),
             ended: false,
         }
+    }
+
+    /// Where its traces come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source { seed: self.seed, sampling: self.sampling }
     }
 
     /// Writes it into the folder of its target, which is made when it is not there.

@@ -11,6 +11,7 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 use treefall_world::Counts;
 
 use crate::campaign::Shard;
+use crate::generator::Source;
 use crate::subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
@@ -22,8 +23,8 @@ const CHUNK_MAX: u64 = 256;
 /// What to search, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The campaign's seed.
-    pub seed: u64,
+    /// The campaign's seed, and how it draws.
+    pub source: Source,
     /// Trace numbers below this are tried; `None` for no bound.
     pub traces_max: Option<u64>,
     /// Go on after the first memory break.
@@ -35,10 +36,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The first traces of a campaign, all of them.
+    /// The first traces of the swarm of this seed, all of them.
     #[must_use]
     pub fn new(seed: u64, traces_max: Option<u64>, all: bool) -> Self {
-        Self { seed, traces_max, all, shard: Shard::WHOLE, so_far: Tally::default() }
+        Self { source: Source::swarm(seed), traces_max, all, shard: Shard::WHOLE, so_far: Tally::default() }
     }
 
     /// How many traces it is to go through in all; [`u64::MAX`] for no bound.
@@ -142,7 +143,7 @@ pub fn hunt(
     while next < end {
         let chunk = next..end.min(next.saturating_add(length));
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
-        let results = run_chunk(crew, plan.seed, &numbers)?;
+        let results = run_chunk(crew, plan.source, &numbers)?;
         for (number, (trace, ran)) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
             for broken in &ran.verdict.breaks {
@@ -170,12 +171,12 @@ pub fn hunt(
 /// Runs the traces of these numbers, split over the crew; results in the order of the numbers.
 fn run_chunk(
     crew: &mut [Box<dyn Subject>],
-    seed: u64,
+    source: Source,
     numbers: &[u64],
 ) -> Result<Vec<(Trace, Ran)>, SubjectError> {
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
-        let traces: Vec<Trace> = numbers.iter().map(|number| subject.drawn(seed, *number)).collect();
+        let traces: Vec<Trace> = numbers.iter().map(|number| subject.drawn(source, *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
         Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
     };

@@ -7,7 +7,7 @@
 
 use treefall_model::release::{Defect, Rules};
 
-use crate::generator::generate;
+use crate::generator::Source;
 use crate::subject::replica::{Mutant, run_mutant, run_replica};
 use crate::subject::{Options, Ran};
 
@@ -39,8 +39,8 @@ impl Fault {
         }
     }
 
-    fn run(self, number: u64, seed: u64, options: Options) -> Ran {
-        let (trace, rules) = (generate(seed, number), Rules::mended());
+    fn run(self, number: u64, source: Source, options: Options) -> Ran {
+        let (trace, rules) = (source.trace(number), Rules::mended());
         match self {
             Self::Defect(defect) => run_replica(&trace, rules.with(defect), options),
             Self::Mutant(mutant) => run_mutant(&trace, rules, mutant, options),
@@ -57,14 +57,14 @@ pub enum Net {
     Equality,
 }
 
-/// How many traces of the campaign of `seed` it takes until the net has the fault; `None`: more than `traces_max`.
+/// How many traces of the campaign it takes until the net has the fault; `None`: more than `traces_max`.
 #[must_use]
-pub fn traces_until_found(fault: Fault, net: Net, seed: u64, traces_max: u64) -> Option<u64> {
+pub fn traces_until_found(fault: Fault, net: Net, source: Source, traces_max: u64) -> Option<u64> {
     let found = |number: &u64| match net {
-        Net::Laws => !fault.run(*number, seed, Options::VERDICT).verdict.is_clean(),
+        Net::Laws => !fault.run(*number, source, Options::VERDICT).verdict.is_clean(),
         Net::Equality => {
-            let sound = run_replica(&generate(seed, *number), Rules::mended(), Options::HASHED);
-            sound.digest != fault.run(*number, seed, Options::HASHED).digest
+            let sound = run_replica(&source.trace(*number), Rules::mended(), Options::HASHED);
+            sound.digest != fault.run(*number, source, Options::HASHED).digest
         }
     };
     (0..traces_max).find(found).map(|number| number + 1)

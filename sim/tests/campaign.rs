@@ -55,6 +55,20 @@ fn a_hunt_that_is_gone_on_with_finds_what_one_hunt_finds() {
 }
 
 #[test]
+fn a_hunt_goes_on_as_it_draws() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (whole, _) = hunt(folder.path(), &["--traces", "60", "--sampling", "pct:4", "--out", "whole"]);
+    let (part, _) = hunt(folder.path(), &["--traces", "6", "--sampling", "pct:4", "--out", "parts"]);
+    assert!(part.len() < whole.len(), "the second part has nothing to find");
+    let resumed = treefall(folder.path(), &["hunt", "--resume", "parts", "--traces", "60"]);
+    assert_eq!(objects(&resumed).0, whole);
+    let signature = whole[0]["signature"].as_str().expect("a name").replace('/', "_");
+    let found = folder.path().join("whole/replica_2.3.1").join(signature).join("minimal.toml");
+    let text = std::fs::read_to_string(found).expect("a scenario");
+    assert!(text.contains("found-by = \"treefall hunt --sampling pct:4\""), "{text}");
+}
+
+#[test]
 fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, summary) = hunt(folder.path(), &["--traces", "600", "--out", "whole"]);

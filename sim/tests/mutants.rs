@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p treefall --example mutants` prints how soon. Mutants are in builds with debug assertions.
 
+use treefall::generator::Source;
 use treefall::generator::generate;
 use treefall::model::release::Rules;
 use treefall::mutants::{Fault, Net, traces_until_found};
@@ -58,7 +59,7 @@ fn half_of_the_mutants_are_blind() {
 fn the_laws_find_every_fault_but_those_that_keep_them() {
     for fault in not_equivalent().filter(|fault| !among(&WITHIN_THE_LAWS, *fault)) {
         for seed in SEEDS {
-            let found = traces_until_found(fault, Net::Laws, seed, TRACES_MAX);
+            let found = traces_until_found(fault, Net::Laws, Source::swarm(seed), TRACES_MAX);
             assert!(found.is_some(), "{} is not found from seed {seed}", fault.name());
         }
     }
@@ -69,7 +70,7 @@ fn the_laws_find_every_fault_but_those_that_keep_them() {
 fn the_comparison_finds_every_fault() {
     for fault in not_equivalent() {
         for seed in SEEDS {
-            let found = traces_until_found(fault, Net::Equality, seed, TRACES_MAX);
+            let found = traces_until_found(fault, Net::Equality, Source::swarm(seed), TRACES_MAX);
             assert!(found.is_some(), "{} is not found from seed {seed}", fault.name());
         }
     }
@@ -78,11 +79,11 @@ fn the_comparison_finds_every_fault() {
 #[test]
 fn what_is_said_to_keep_the_laws_or_to_change_nothing_does() {
     for (mutant, why) in WITHIN_THE_LAWS {
-        let found = traces_until_found(Fault::Mutant(mutant), Net::Laws, 1, UNSEEN_FOR);
+        let found = traces_until_found(Fault::Mutant(mutant), Net::Laws, Source::swarm(1), UNSEEN_FOR);
         assert_eq!(found, None, "{} breaks a law: {why}", mutant.name());
     }
     for (mutant, why) in EQUIVALENT {
-        let found = traces_until_found(Fault::Mutant(mutant), Net::Equality, 1, UNSEEN_FOR);
+        let found = traces_until_found(Fault::Mutant(mutant), Net::Equality, Source::swarm(1), UNSEEN_FOR);
         assert_eq!(found, None, "{} changes something: {why}", mutant.name());
     }
 }

@@ -12,6 +12,7 @@ use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
 use super::{CliError, Status, Summary, crew};
+use crate::generator::Source;
 use crate::oracle::{Agreement, Census, compare};
 use crate::subject::program::Program;
 use crate::subject::replica::run_replica_as;
@@ -160,7 +161,8 @@ impl Shared<'_> {
         numbers: std::ops::Range<u64>,
         real: &mut dyn Subject,
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
-        let traces: Vec<_> = numbers.clone().map(|number| real.drawn(self.args.seed, number)).collect();
+        let source = Source { seed: self.args.seed, sampling: self.args.sampling };
+        let traces: Vec<_> = numbers.clone().map(|number| real.drawn(source, number)).collect();
         let ran = real.run(&traces, self.options(false))?;
         let (mut census, mut differences) = (Census::default(), Vec::new());
         for ((number, trace), mut ran) in numbers.zip(&traces).zip(ran) {

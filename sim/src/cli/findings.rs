@@ -14,7 +14,7 @@ use super::output::Output;
 use crate::campaign::{Campaign, CampaignError};
 use crate::explain::explain_soon;
 use crate::finding::{Finding, work_out_all};
-use crate::generator;
+use crate::generator::{self, Sampling, Source};
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Report, Store};
 use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
@@ -68,7 +68,7 @@ impl Stopwatch {
 struct Keeper<'s> {
     target: String,
     named: &'s Target,
-    seed: u64,
+    source: Source,
     store: &'s Store,
     finds: Vec<Find>,
     limit: Option<Duration>,
@@ -97,7 +97,7 @@ impl Keeper<'_> {
 impl Lookout for Keeper<'_> {
     fn found(&mut self, find: Find) -> Result<(), SubjectError> {
         let title = format!("{} on {}, as found", find.signature(), self.target);
-        let origin = Origin { find: &find, seed: self.seed, target: self.named, by: FoundBy::Hunt };
+        let origin = Origin { find: &find, target: self.named, by: FoundBy::Hunt(self.source) };
         let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
         self.store.keep_found(&self.target, find.signature(), &scenario::write(&found))?;
         self.finds.push(find);
@@ -126,7 +126,6 @@ impl Lookout for Keeper<'_> {
 /// Where a find comes from.
 pub(super) struct Origin<'f> {
     pub(super) find: &'f Find,
-    pub(super) seed: u64,
     pub(super) target: &'f Target,
     pub(super) by: FoundBy,
 }
@@ -134,10 +133,35 @@ pub(super) struct Origin<'f> {
 /// What found it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FoundBy {
-    /// A trace of the generator.
-    Hunt,
-    /// A life of a soak, from which it was cut.
-    Soak,
+    /// A trace of the generator, from there.
+    Hunt(Source),
+    /// A life of a soak of this seed, from which it was cut.
+    Soak(u64),
+}
+
+impl FoundBy {
+    fn seed(self) -> u64 {
+        match self {
+            Self::Hunt(source) => source.seed,
+            Self::Soak(seed) => seed,
+        }
+    }
+
+    /// The find of this number, in words.
+    fn told(self, number: u64) -> String {
+        match self {
+            Self::Hunt(source) => format!("trace {number} of {source}"),
+            Self::Soak(seed) => format!("life {number} of seed {seed}"),
+        }
+    }
+
+    fn command(self) -> String {
+        match self {
+            Self::Hunt(Source { sampling: Sampling::Swarm, .. }) => "treefall hunt".to_owned(),
+            Self::Hunt(Source { sampling, .. }) => format!("treefall hunt --sampling {sampling}"),
+            Self::Soak(_) => "treefall soak".to_owned(),
+        }
+    }
 }
 
 /// A find as a scenario: what its release showed is what it is expected to show when it is replayed.
@@ -146,12 +170,12 @@ pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdic
     let row = whom(origin.target).map(|whom| (whom, Expectation::exactly(verdict)));
     // One row contradicts no other.
     scenario.expect = Expectations::new(row).unwrap_or_default();
-    let hunted = origin.by == FoundBy::Hunt;
+    let hunted = matches!(origin.by, FoundBy::Hunt(_));
     scenario.provenance = Provenance {
-        seed: Some(origin.seed),
+        seed: Some(origin.by.seed()),
         trace: Some(origin.find.number),
         generator: hunted.then_some(u64::from(generator::VERSION)),
-        found_by: Some(if hunted { "treefall hunt" } else { "treefall soak" }.to_owned()),
+        found_by: Some(origin.by.command()),
         found_on: Some(origin.target.to_string()),
     };
     scenario
@@ -187,7 +211,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let mut keeper = Keeper {
         target: target.clone(),
         named: search.target,
-        seed: search.plan.seed,
+        source: search.plan.source,
         store: search.store,
         kept: (Duration::ZERO, finds.len()),
         finds,
@@ -205,10 +229,8 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let finds = keeper.finds;
     output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
     let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
-    let seed = search.plan.seed;
-    let mut keep_one = |finding: &Finding| {
-        keep_on(subjects[0].as_mut(), FoundBy::Hunt, finding, seed, search.store, &target)
-    };
+    let by = FoundBy::Hunt(search.plan.source);
+    let mut keep_one = |finding: &Finding| keep_on(subjects[0].as_mut(), by, finding, search.store, &target);
     let reports = findings.iter().map(&mut keep_one).collect::<Result<Vec<_>, _>>()?;
     if !findings.is_empty() {
         search.store.keep_index()?;
@@ -228,7 +250,7 @@ fn found_before(
     // A trace that was several finds is named several times.
     numbers.dedup();
     for number in numbers {
-        let trace = subject.drawn(campaign.seed, number);
+        let trace = subject.drawn(campaign.source(), number);
         let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
         for broken in &verdict.breaks {
             if known.insert(broken.signature) {
@@ -247,20 +269,9 @@ pub(super) fn replay_command(finding: &Finding, scenario: &Path) -> String {
 
 /// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
 /// part of the report that is printed.
-pub(super) fn keep(finding: &Finding, seed: u64, store: &Store, among: &str) -> Result<String, CliError> {
-    keep_by(FoundBy::Hunt, finding, seed, store, among)
-}
-
-/// The same, found by this.
-pub(super) fn keep_by(
-    by: FoundBy,
-    finding: &Finding,
-    seed: u64,
-    store: &Store,
-    among: &str,
-) -> Result<String, CliError> {
+pub(super) fn keep(by: FoundBy, finding: &Finding, store: &Store, among: &str) -> Result<String, CliError> {
     let mut subject = build(&one_target(finding)?)?;
-    keep_on(subject.as_mut(), by, finding, seed, store, among)
+    keep_on(subject.as_mut(), by, finding, store, among)
 }
 
 fn one_target(finding: &Finding) -> Result<Target, CliError> {
@@ -275,18 +286,16 @@ fn keep_on(
     subject: &mut dyn Subject,
     by: FoundBy,
     finding: &Finding,
-    seed: u64,
     store: &Store,
     among: &str,
 ) -> Result<String, CliError> {
     let target = &one_target(finding)?;
-    let origin = Origin { find: &finding.find, seed, target, by };
+    let origin = Origin { find: &finding.find, target, by };
     let title = format!("{} on {}", finding.signature(), finding.target);
     let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
     let scenario = scenario::write(&minimal);
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
-    let unit = if by == FoundBy::Hunt { "trace" } else { "life" };
-    let from = format!("{unit} {} of seed {seed}", finding.find.number);
+    let from = by.told(finding.find.number);
     let explanation = explain_soon(finding, subject)?;
     let replay = replay_command(finding, &path);
     let report = Report {

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     for campaign in campaigns {
         let target = &named(&campaign.target)?;
         let plan = Plan {
-            seed: campaign.seed,
+            source: campaign.source(),
             traces_max: campaign.traces_max,
             all: campaign.all,
             shard: campaign.shard,
@@ -54,9 +54,9 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             campaign: Some(campaign),
         };
         let searched = search(search_plan, output)?;
-        show(target, plan.seed, &searched, &store, output)?;
+        show(target, plan.source.seed, &searched, &store, output)?;
         found += searched.findings.len();
-        summary.push(TargetSummary::new(target, plan.seed, &searched));
+        summary.push(TargetSummary::new(target, plan.source.seed, &searched));
         if crew::told_to_stop() {
             output.error(&format!(
                 "stopped before the search was whole; what was found is on disk, and `treefall hunt --resume {}` goes on",
@@ -84,6 +84,7 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
         (campaign.traces_max, campaign.all, campaign.baseline) =
             (traces_max, args.all, args.baseline.clone());
+        campaign.sampling = args.sampling;
         campaign
     };
     let targets = crew::configured(crew::targets(&asked(args))?, args.config.as_deref(), output)?;

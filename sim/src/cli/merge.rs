@@ -96,13 +96,13 @@ fn name_of(folder: &Path) -> String {
 
 /// The parts of campaigns of which other parts are here, that are not here or did not come to their end.
 fn missing(campaigns: &[Campaign]) -> Vec<String> {
-    let mut parts: BTreeMap<(&str, u64, u32), Vec<&Campaign>> = BTreeMap::new();
+    let mut parts: BTreeMap<(&str, String, u32), Vec<&Campaign>> = BTreeMap::new();
     for campaign in campaigns {
-        let key = (campaign.target.as_str(), campaign.seed, campaign.shard.of());
+        let key = (campaign.target.as_str(), campaign.source().to_string(), campaign.shard.of());
         parts.entry(key).or_default().push(campaign);
     }
     let mut told = Vec::new();
-    for ((target, seed, of), there) in parts {
+    for ((target, source, of), there) in parts {
         let state = |nth| there.iter().find(|campaign| campaign.shard.nth() == nth).map(|part| part.ended);
         for (what, wanted) in [("not here", None), ("not at their end", Some(false))] {
             let numbers: Vec<u32> = (1..=of).filter(|nth| state(*nth) == wanted).collect();
@@ -111,7 +111,7 @@ fn missing(campaigns: &[Campaign]) -> Vec<String> {
             }
             let some: Vec<String> = numbers.iter().take(TOLD_MAX).map(u32::to_string).collect();
             let more = if numbers.len() > TOLD_MAX { " and more" } else { "" };
-            told.push(format!("{target}, seed {seed}: of {of} parts {what}: {}{more}", some.join(", ")));
+            told.push(format!("{target}, {source}: of {of} parts {what}: {}{more}", some.join(", ")));
         }
     }
     told

@@ -12,11 +12,12 @@ use serde::Serialize;
 use treefall_model::release::{Defect, Release, Rules};
 
 use super::args;
-use super::findings::{FindingObject, Search, Searched, TargetSummary, keep, search};
+use super::findings::{FindingObject, FoundBy, Search, Searched, TargetSummary, keep, search};
 use super::output::Output;
 use super::targets::{span, table};
 use super::{CliError, Status, crew};
 use crate::finding::{Finding, work_out_as_it_is};
+use crate::generator::Source;
 use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
@@ -176,11 +177,12 @@ fn look_behind(
         return Ok(hidden);
     }
     let mut subject = build(&row.target)?;
+    let by = FoundBy::Hunt(Source::swarm(seed));
     for (defect, find) in defects.into_iter().zip(finds) {
         // Shrunk already, where the defect is alone: on the release itself it might turn into another's.
         let finding = work_out_as_it_is(subject.as_mut(), &|| build(&row.target), &find)?;
         // Another find of this signature has its folder already.
-        searched.reports.push(keep(&finding, seed, store, &format!("{}+{defect}", row.target))?);
+        searched.reports.push(keep(by, &finding, store, &format!("{}+{defect}", row.target))?);
         searched.findings.push(finding);
     }
     Ok(hidden)

@@ -15,6 +15,7 @@ pub use conditions::{Changed, Condition, possible};
 
 use treefall_model::trace::Trace;
 
+use crate::generator::Source;
 use crate::oracle::{Nondeterminism, compare_runs};
 use crate::subject::target::Target;
 use crate::subject::{Options, Ran, Subject, SubjectError, build_under};
@@ -81,7 +82,8 @@ impl<'t> Doctor<'t> {
     /// When the subject cannot run.
     pub fn examine(&mut self, from: u64, end: u64) -> Result<(u64, Vec<Found>), SubjectError> {
         let numbers: Vec<u64> = (from..end.min(from.saturating_add(CHUNK))).collect();
-        let traces: Vec<Trace> = numbers.iter().map(|number| self.first.drawn(self.seed, *number)).collect();
+        let traces: Vec<Trace> =
+            numbers.iter().map(|number| self.first.drawn(Source::swarm(self.seed), *number)).collect();
         let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED)?;
         let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED)?;
         let mut found = Vec::new();

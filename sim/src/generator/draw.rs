@@ -15,6 +15,16 @@ impl Draw {
         Self::of(seed, number, version, b"treefall campain")
     }
 
+    /// The same of a campaign that draws plain traces.
+    pub(super) fn of_plain(seed: u64, number: u64, version: u32) -> Self {
+        Self::of(seed, number, version, b"treefall plainly")
+    }
+
+    /// The same of a campaign that draws by priorities.
+    pub(super) fn of_pct(seed: u64, number: u64, version: u32) -> Self {
+        Self::of(seed, number, version, b"treefall ordered")
+    }
+
     /// The stream of that number in the soak of `seed`, of a soak's version.
     pub(crate) fn of_soak(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall soaking")

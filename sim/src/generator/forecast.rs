@@ -51,6 +51,11 @@ impl<'s> Forecast<'s> {
         self.setup.configs.len()
     }
 
+    /// The generation of the configuration that is probably in force.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     /// The runs that are probably alive when the loop next blocks.
     pub(super) fn living(&self) -> Vec<Run> {
         let current = self.cycles.iter().filter_map(|cycle| cycle.living.as_ref());

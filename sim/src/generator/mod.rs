@@ -1,16 +1,18 @@
 //! From a campaign seed and a trace number to a trace.
 //!
-//! What always holds: `generate(seed, number)` gives the same trace on every machine and in every order of
+//! What always holds: a [`Source`] and a number give the same trace on every machine and in every order of
 //! calls, as long as [`VERSION`] is the same. Randomness comes from ChaCha8, one stream a trace number, and is
 //! mapped to integers in `draw` by ourselves: no library's update can change a trace under us. Nothing
 //! random leaves this module; a trace is a plain value.
 //!
-//! Each trace draws its own weights first (swarm testing): which kinds of event it has at all and how often,
+//! Each trace draws its own weights first (swarm testing), unless its [`Sampling`] is another: which kinds of event it has at all and how often,
 //! how many scripts, how hot they are. A `forecast` of what is probably running keeps
 //! exits aimed at living children and signals at timers' instants; a wrong forecast costs a moot exit.
 
 pub(crate) mod draw;
 mod forecast;
+mod pct;
+mod sampling;
 mod swarm;
 
 use treefall_model::id::ConfigId;
@@ -22,31 +24,21 @@ use draw::Draw;
 use forecast::Forecast;
 use swarm::Swarm;
 
+pub use sampling::{Depth, NoSampling, Sampling, Source};
+
 /// The generator's version. It changes whenever a seed would give another trace.
 pub const VERSION: u32 = 1;
 
-/// The trace of this number in the campaign of this seed.
+/// The trace of this number in the campaign of this seed, drawn as a swarm.
 #[must_use]
 pub fn generate(seed: u64, number: u64) -> Trace {
-    generate_arranged(seed, number, |_| {})
+    Source::swarm(seed).trace(number)
 }
 
-/// The same with a setup that `arrange` changed after it was drawn, so that events are aimed at what is there.
-///
-/// # Panics
-/// When `arrange` leaves a setup that no trace may have.
-#[must_use]
-pub fn generate_arranged(seed: u64, number: u64, arrange: impl FnOnce(&mut Setup)) -> Trace {
-    let mut draw = Draw::new(seed, number, VERSION);
-    let swarm = Swarm::draw(&mut draw);
-    let mut setup = swarm.setup(&mut draw);
-    arrange(&mut setup);
-    let mut forecast = Forecast::new(&setup);
-    let wakes = (0..swarm.wakes).map(|_| next_wake(&mut draw, &swarm, &mut forecast)).collect();
-    match Trace::new(setup, wakes) {
-        Ok(trace) => trace,
-        Err(error) => unreachable!("trace {number} of seed {seed} is not valid: {error}"),
-    }
+/// Wakes of the swarm's weights.
+fn weighed(draw: &mut Draw, swarm: &Swarm, setup: &Setup) -> Vec<Wake> {
+    let mut forecast = Forecast::new(setup);
+    (0..swarm.wakes).map(|_| next_wake(draw, swarm, &mut forecast)).collect()
 }
 
 fn next_wake(draw: &mut Draw, swarm: &Swarm, forecast: &mut Forecast<'_>) -> Wake {

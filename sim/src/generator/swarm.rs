@@ -60,6 +60,23 @@ impl Swarm {
         }
     }
 
+    /// The middle of every weight; setups are drawn as always.
+    pub(super) fn plain(draw: &mut Draw) -> Self {
+        Self {
+            wakes: 20,
+            next_timer: 800,
+            exit: 200,
+            success: 600,
+            hup: 200,
+            term: 10,
+            signals_first: 450,
+            period: Span::from_secs(1),
+            stubborn: 400,
+            misc: 100,
+            ..Self::draw(draw)
+        }
+    }
+
     pub(super) fn setup(&self, draw: &mut Draw) -> Setup {
         let common = self.tied.then(|| draw_interval(draw));
         Setup {

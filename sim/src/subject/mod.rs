@@ -20,7 +20,7 @@ use treefall_world::Counts;
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::Called;
 
-use crate::generator;
+use crate::generator::Source;
 use backtrace::Frame;
 
 /// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
@@ -96,9 +96,9 @@ pub trait Subject: Send {
         trace
     }
 
-    /// The trace of this number in the campaign of this seed, as near as the subject can be given it.
-    fn drawn(&self, seed: u64, number: u64) -> Trace {
-        self.fitted(generator::generate(seed, number))
+    /// The trace of this number that a campaign draws, as near as the subject can be given it.
+    fn drawn(&self, source: Source, number: u64) -> Trace {
+        self.fitted(source.trace(number))
     }
 
     /// From now on the calls that it makes are told, or not. Only a real program makes any.

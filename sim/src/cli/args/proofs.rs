@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::values::parse_duration;
+use crate::generator::Sampling;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -18,6 +19,9 @@ pub(in crate::cli) struct Conform {
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
+    /// How traces are drawn: swarm, plain or pct:D, as for `treefall hunt`.
+    #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
+    pub(in crate::cli) sampling: Sampling,
     /// How many traces.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: u64,

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::values::parse_duration;
 use crate::campaign::Shard;
+use crate::generator::Sampling;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Survey {
@@ -64,13 +65,18 @@ pub(in crate::cli) struct Hunt {
     /// Report only what this target does not break too.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) baseline: Option<String>,
+    /// How traces are drawn: swarm (each has weights of its own), plain (one weight for all), or pct:D (by priorities
+    /// that change at D-1 random steps: a failure that needs D constraints on the order of n who act in k steps is met by
+    /// each trace with a chance of 1 in n*k^(D-1) or better).
+    #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
+    pub(in crate::cli) sampling: Sampling,
     /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
     /// campaign. `treefall merge` brings the finds together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "sampling", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Where finds are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]

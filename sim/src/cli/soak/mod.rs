@@ -12,7 +12,7 @@ use treefall_model::release::Rules;
 use treefall_model::verdict::Signature;
 
 use super::args::{self, UntilName};
-use super::findings::{FoundBy, Origin, Stopwatch, keep_by, scenario_of};
+use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of};
 use super::hunt::release_of;
 use super::output::Output;
 use super::targets::table;
@@ -174,11 +174,11 @@ fn keep_kinds(
         let find = Find { number: number as u64, trace: trace.clone(), broken, verdict };
         let name = target.to_string();
         let title = format!("{signature} on {name}, at the end of a life");
-        let origin = Origin { find: &find, seed, target, by: FoundBy::Soak };
+        let origin = Origin { find: &find, target, by: FoundBy::Soak(seed) };
         let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
         let path = store.keep_found(&name, signature, &scenario::write(&found))?;
         let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
-        keep_by(FoundBy::Soak, &finding, seed, store, &name)?;
+        keep(FoundBy::Soak(seed), &finding, store, &name)?;
         kept.insert(signature, path.display().to_string());
     }
     output.clear();

@@ -6,7 +6,7 @@ use treefall_model::trace::Trace;
 use treefall_world::wire::RulesAs;
 
 use super::{Daemon, DaemonError, Own, config};
-use crate::generator;
+use crate::generator::Source;
 use crate::subject::engine::Conditions;
 use crate::subject::program::Program;
 use crate::subject::{Options, Ran, Subject, SubjectError};
@@ -57,10 +57,10 @@ impl Subject for DaemonSubject {
         }
     }
 
-    fn drawn(&self, seed: u64, number: u64) -> Trace {
+    fn drawn(&self, source: Source, number: u64) -> Trace {
         match self.daemon.own() {
-            Some(own) => generator::generate_arranged(seed, number, |setup| own.arrange(setup)),
-            None => self.fitted(generator::generate(seed, number)),
+            Some(own) => source.trace_arranged(number, |setup| own.arrange(setup)),
+            None => self.fitted(source.trace(number)),
         }
     }
 

@@ -1,0 +1,215 @@
+//! Wakes drawn as PCT draws interleavings: by priorities of those who act, which change at a few random steps
+//! (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs,
+//! 2010).
+//!
+//! Who acts: the loop, the clock, each script's child, the children left over from earlier configurations, whoever
+//! sends SIGHUP, and whoever sends SIGTERM. At each step the one with the highest priority of those that can act does. The
+//! clock goes to the next timer, a child exits, a signal arrives; the loop wakes and is told of all that came since, in
+//! the order in which it came: that is one wake of the trace. At one step fewer than the depth the one that would
+//! act falls behind all others.
+//!
+//! What holds by that paper: of `n` who act and `k` steps at most, a failure that shows whenever `d` constraints on the order
+//! hold is met by each trace with a chance of at least `1 / (n * k^(d-1))`, if the setup can show it and times do not
+//! matter but by their order. What is not drawn: the loop late by more than one timer, wakes between two timers.
+
+use treefall_model::id::{ConfigId, Run};
+use treefall_model::signal::ExitStatus;
+use treefall_model::time::Span;
+use treefall_model::trace::{Advance, EXITS_MAX, Order, Setup, Wake};
+
+use super::draw::Draw;
+use super::forecast::Forecast;
+use super::next_status;
+use super::sampling::Depth;
+use super::swarm::Swarm;
+
+/// Steps for each wake of a trace, at most; the loop takes one of them.
+const STEPS_EACH: usize = 4;
+
+/// One who acts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Actor {
+    /// The event loop.
+    Loop,
+    /// Time.
+    Clock,
+    /// The child of the script in this place.
+    Child(u16),
+    /// The children of earlier configurations.
+    Old,
+    /// Who sends SIGHUP.
+    Hup,
+    /// Who sends SIGTERM.
+    Term,
+}
+
+/// What came since the loop woke.
+#[derive(Default)]
+struct Arrived {
+    timer: bool,
+    exits: Vec<(Run, ExitStatus)>,
+    hup: Option<ConfigId>,
+    term: bool,
+    /// What came first.
+    first: Option<Order>,
+}
+
+impl Arrived {
+    fn is_nothing(&self) -> bool {
+        self.first.is_none()
+    }
+
+    fn signals(&mut self) {
+        self.first.get_or_insert(Order::SignalsFirst);
+    }
+
+    fn has_ended(&self, run: Run) -> bool {
+        self.exits.iter().any(|(ended, _)| *ended == run)
+    }
+}
+
+/// Who acts, the highest priority last.
+fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup) -> Vec<Actor> {
+    let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
+    let mut actors = vec![Actor::Loop, Actor::Clock, Actor::Old, Actor::Hup];
+    actors.extend((0..widest).map(|place| Actor::Child(u16::try_from(place).unwrap_or(u16::MAX))));
+    if swarm.term > 0 {
+        actors.push(Actor::Term);
+    }
+    for place in (1..actors.len()).rev() {
+        let other = draw.index(place + 1);
+        actors.swap(place, other);
+    }
+    actors
+}
+
+/// The wakes of one trace.
+pub(super) fn wakes(draw: &mut Draw, swarm: &Swarm, setup: &Setup, depth: Depth) -> Vec<Wake> {
+    let mut forecast = Forecast::new(setup);
+    let mut actors = actors(draw, swarm, setup);
+    let steps = STEPS_EACH * swarm.wakes;
+    let changes: Vec<usize> = (1..depth.get()).map(|_| draw.index(steps)).collect();
+    let (mut wakes, mut arrived) = (Vec::new(), Arrived::default());
+    // A second SIGTERM begins nothing.
+    let mut term_left = true;
+    for step in 0..steps {
+        let can = |actor: &Actor| can_act(*actor, &arrived, &forecast, term_left);
+        let Some(mut place) = actors.iter().rposition(can) else { break };
+        if changes.contains(&step) {
+            // Behind all others; one that can act is there, itself at least.
+            let behind = actors.remove(place);
+            actors.insert(0, behind);
+            place = actors.iter().rposition(can).unwrap_or(0);
+        }
+        match actors[place] {
+            Actor::Loop => {
+                wakes.push(wake_of(core::mem::take(&mut arrived), &mut forecast));
+                if wakes.len() == swarm.wakes {
+                    break;
+                }
+            }
+            actor => act(actor, draw, swarm, &mut arrived, &forecast, &mut term_left),
+        }
+    }
+    wakes
+}
+
+/// The child that the actor is now, if it may exit.
+fn child(actor: Actor, arrived: &Arrived, forecast: &Forecast<'_>) -> Option<Run> {
+    if arrived.exits.len() == EXITS_MAX {
+        return None;
+    }
+    let mut runs = forecast.living().into_iter().filter(|run| !arrived.has_ended(*run));
+    runs.find(|run| match actor {
+        Actor::Child(place) => run.of.generation == forecast.generation() && run.of.script.0 == place,
+        Actor::Old => run.of.generation != forecast.generation(),
+        Actor::Loop | Actor::Clock | Actor::Hup | Actor::Term => false,
+    })
+}
+
+fn can_act(actor: Actor, arrived: &Arrived, forecast: &Forecast<'_>, term_left: bool) -> bool {
+    match actor {
+        Actor::Loop => !arrived.is_nothing(),
+        Actor::Clock => !arrived.timer,
+        Actor::Child(_) | Actor::Old => child(actor, arrived, forecast).is_some(),
+        Actor::Hup => arrived.hup.is_none(),
+        Actor::Term => term_left,
+    }
+}
+
+fn act(
+    actor: Actor,
+    draw: &mut Draw,
+    swarm: &Swarm,
+    arrived: &mut Arrived,
+    forecast: &Forecast<'_>,
+    term_left: &mut bool,
+) {
+    match actor {
+        Actor::Loop => {}
+        Actor::Clock => {
+            arrived.timer = true;
+            arrived.first.get_or_insert(Order::TimerFirst);
+        }
+        Actor::Child(_) | Actor::Old => {
+            if let Some(run) = child(actor, arrived, forecast) {
+                let status = next_status(draw, swarm);
+                arrived.exits.push((run, status));
+                arrived.signals();
+            }
+        }
+        Actor::Hup => {
+            arrived.hup = Some(ConfigId(draw.index(forecast.configs()) as u8));
+            arrived.signals();
+        }
+        Actor::Term => {
+            *term_left = false;
+            arrived.term = true;
+            arrived.signals();
+        }
+    }
+}
+
+/// The loop wakes.
+fn wake_of(arrived: Arrived, forecast: &mut Forecast<'_>) -> Wake {
+    let advance = if arrived.timer { Advance::NextTimer } else { Advance::By(Span::ZERO) };
+    let ended = arrived.exits.iter().fold(Wake::new(advance), |wake, (run, status)| wake.exit(*run, *status));
+    let (hup, term, order) = (arrived.hup, arrived.term, arrived.first.unwrap_or_default());
+    let wake = Wake { hup, term, order, ..ended };
+    let reached = forecast.reached(advance);
+    forecast.follow(&wake, reached);
+    wake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treefall_model::trace::Trace;
+
+    use crate::generator::{Sampling, Source};
+
+    /// Of traces without scripts and SIGTERM, in how many wakes a SIGHUP came, of how many.
+    fn reloads(depth: u8) -> Vec<(usize, usize)> {
+        let sampling = Sampling::Pct(Depth::new(depth).expect("a depth"));
+        let empty = |setup: &mut Setup| setup.configs.iter_mut().for_each(|config| config.scripts.clear());
+        let traces = (0..400).map(|number| Source { seed: 1, sampling }.trace_arranged(number, empty));
+        let quiet = traces.filter(|trace| !trace.wakes().iter().any(|wake| wake.term));
+        let with_hup = |trace: &Trace| trace.wakes().iter().filter(|wake| wake.hup.is_some()).count();
+        quiet.map(|trace| (with_hup(&trace), trace.wakes().len())).collect()
+    }
+
+    #[test]
+    fn without_a_change_priorities_stand_and_with_one_they_turn() {
+        let constant = |(reloads, wakes): &(usize, usize)| *reloads == 0 || reloads == wakes;
+        let (one, two) = (reloads(1), reloads(2));
+        assert!(one.iter().all(constant), "{one:?}");
+        assert!(one.iter().any(|(reloads, _)| *reloads > 0) && one.iter().any(|(reloads, _)| *reloads == 0));
+        assert!(two.iter().filter(|it| !constant(it)).count() > 40, "{two:?}");
+    }
+
+    #[test]
+    fn every_trace_has_a_wake() {
+        let sampling = Sampling::Pct(Depth::DEFAULT);
+        assert!((0..400).all(|number| !Source { seed: 1, sampling }.trace(number).wakes().is_empty()));
+    }
+}

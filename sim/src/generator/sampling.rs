@@ -1,0 +1,185 @@
+//! How a campaign draws its traces.
+//!
+//! Always: a source and a number give one trace; each way of sampling has random streams of its own, so that a number
+//! drawn two ways is two traces.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use treefall_model::trace::{Setup, Trace};
+
+use super::draw::Draw;
+use super::swarm::Swarm;
+use super::{VERSION, pct, weighed};
+
+/// How traces are drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Sampling {
+    /// Each trace has weights of its own: some kinds of event off, others frequent.
+    #[default]
+    Swarm,
+    /// All traces have the same weights, the middle ones.
+    Plain,
+    /// By priorities that change at a few random steps, as PCT does (Burckhardt and others, 2010).
+    Pct(Depth),
+}
+
+/// How many ordering constraints a failure needs that PCT aims at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Depth(u8);
+
+impl Depth {
+    /// Of a failure of two changes of order; what is looked for here is hardly deeper.
+    pub const DEFAULT: Self = Self(3);
+    /// More changes than any trace here has use for.
+    pub const MAX: u8 = 16;
+
+    /// So many constraints, from 1 to [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn new(depth: u8) -> Option<Self> {
+        if depth >= 1 && depth <= Self::MAX { Some(Self(depth)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// Why a text names no way to sample.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("write swarm, plain, pct, or pct:D with a depth D from 1 to {}", Depth::MAX)]
+pub struct NoSampling;
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Swarm => f.write_str("swarm"),
+            Self::Plain => f.write_str("plain"),
+            Self::Pct(depth) => write!(f, "pct:{}", depth.get()),
+        }
+    }
+}
+
+impl FromStr for Sampling {
+    type Err = NoSampling;
+
+    fn from_str(text: &str) -> Result<Self, NoSampling> {
+        match (text, text.strip_prefix("pct:")) {
+            ("swarm", _) => Ok(Self::Swarm),
+            ("plain", _) => Ok(Self::Plain),
+            ("pct", _) => Ok(Self::Pct(Depth::DEFAULT)),
+            (_, Some(depth)) => {
+                let depth = depth.parse().ok().and_then(Depth::new).ok_or(NoSampling)?;
+                Ok(Self::Pct(depth))
+            }
+            _ => Err(NoSampling),
+        }
+    }
+}
+
+impl From<Sampling> for String {
+    fn from(sampling: Sampling) -> Self {
+        sampling.to_string()
+    }
+}
+
+impl TryFrom<String> for Sampling {
+    type Error = NoSampling;
+
+    fn try_from(text: String) -> Result<Self, NoSampling> {
+        text.parse()
+    }
+}
+
+/// Where the traces of a campaign come from: its seed, and how they are drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// The campaign's seed.
+    pub seed: u64,
+    /// How traces are drawn.
+    pub sampling: Sampling,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.seed)?;
+        match self.sampling {
+            Sampling::Swarm => Ok(()),
+            other => write!(f, " by {other}"),
+        }
+    }
+}
+
+impl Source {
+    /// The swarm of this seed.
+    #[must_use]
+    pub const fn swarm(seed: u64) -> Self {
+        Self { seed, sampling: Sampling::Swarm }
+    }
+
+    /// The trace of this number.
+    #[must_use]
+    pub fn trace(self, number: u64) -> Trace {
+        self.trace_arranged(number, |_| {})
+    }
+
+    /// The same with a setup that `arrange` changed after it was drawn, so that events are aimed at what is there.
+    ///
+    /// # Panics
+    /// When `arrange` leaves a setup that no trace may have.
+    #[must_use]
+    pub fn trace_arranged(self, number: u64, arrange: impl FnOnce(&mut Setup)) -> Trace {
+        let mut draw = match self.sampling {
+            Sampling::Swarm => Draw::new(self.seed, number, VERSION),
+            Sampling::Plain => Draw::of_plain(self.seed, number, VERSION),
+            Sampling::Pct(_) => Draw::of_pct(self.seed, number, VERSION),
+        };
+        let swarm = match self.sampling {
+            Sampling::Plain => Swarm::plain(&mut draw),
+            Sampling::Swarm | Sampling::Pct(_) => Swarm::draw(&mut draw),
+        };
+        let mut setup = swarm.setup(&mut draw);
+        arrange(&mut setup);
+        let wakes = match self.sampling {
+            Sampling::Pct(depth) => pct::wakes(&mut draw, &swarm, &setup, depth),
+            Sampling::Swarm | Sampling::Plain => weighed(&mut draw, &swarm, &setup),
+        };
+        match Trace::new(setup, wakes) {
+            Ok(trace) => trace,
+            Err(error) => unreachable!("trace {number} of seed {} is not valid: {error}", self.seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_sample_is_read_as_it_is_told() {
+        let depth = |depth| Sampling::Pct(Depth::new(depth).expect("a depth"));
+        for sampling in [Sampling::Swarm, Sampling::Plain, depth(1), depth(3), depth(Depth::MAX)] {
+            assert_eq!(sampling.to_string().parse(), Ok(sampling));
+        }
+        assert_eq!("pct".parse(), Ok(depth(3)));
+        for wrong in ["", "pct:", "pct:0", "pct:17", "pct:-1", "swarms", "PCT"] {
+            assert_eq!(wrong.parse::<Sampling>(), Err(NoSampling), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_number_drawn_three_ways_is_three_traces_each_always_the_same() {
+        let of = |sampling: &str, number| {
+            Source { seed: 3, sampling: sampling.parse().expect("a sampling") }.trace(number)
+        };
+        for number in 0..50 {
+            let all = ["swarm", "plain", "pct:3"].map(|sampling| of(sampling, number));
+            assert_eq!(all, ["swarm", "plain", "pct:3"].map(|sampling| of(sampling, number)));
+            assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2], "{number}");
+        }
+    }
+}
