@@ -23,6 +23,8 @@ pub(super) const MINIMAL: &str = "minimal.toml";
 const REPORT: &str = "report.txt";
 /// The report as a page.
 const PAGE: &str = "report.html";
+/// The page of a soak.
+const SOAK: &str = "soak.html";
 /// The report for machines.
 const OBJECT: &str = "report.json";
 /// The page of all finds of a folder.
@@ -115,6 +117,14 @@ impl Store {
         text: &str,
     ) -> Result<PathBuf, SubjectError> {
         keep(&self.folder(target, signature).join(REPORT), text)
+    }
+
+    /// Keeps the page of a target's soak.
+    ///
+    /// # Errors
+    /// As [`keep_found`](Self::keep_found).
+    pub fn keep_soak(&self, target: &str, page: &str) -> Result<PathBuf, SubjectError> {
+        keep(&self.target_folder(target).join(SOAK), page)
     }
 
     /// Keeps the report as a page, and for machines.

@@ -129,8 +129,21 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-fn seconds(span: Span) -> f64 {
+/// A span in seconds.
+pub(crate) fn seconds(span: Span) -> f64 {
     float(span.as_micros()) / float(MICROS_PER_SECOND)
+}
+
+/// Seconds as people say them.
+#[must_use]
+pub fn in_words(seconds: f64) -> String {
+    let units = [(365.0 * 86_400.0, "years"), (86_400.0, "days"), (3_600.0, "h"), (60.0, "min")];
+    if seconds.is_infinite() {
+        return "for ever".to_owned();
+    }
+    let unit = units.into_iter().find(|(length, _)| seconds >= 2.0 * length);
+    let (length, name) = unit.unwrap_or((1.0, "s"));
+    format!("{:.*} {name}", usize::from(seconds / length < 100.0), seconds / length)
 }
 
 /// A count of things that come by chance, and between which means it can have come about.

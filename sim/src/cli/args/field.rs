@@ -11,11 +11,12 @@ use crate::soak::Spread;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Without --script and --reload: the field report of keepalived issue 2468 (one SIGHUP a second, one \
+    after_help = "Without --script, --config and --reload: the field report of keepalived issue 2468 (one SIGHUP a second, one \
     script whose runs hang and outlive a SIGTERM). A SPREAD is a span (`5ms`), a range (`5ms..15ms`), `never`, or \
     parts of these with their shares (`1%:never,5ms..15ms`).\n\nExamples:\n  \
     treefall soak --target replica:2.3.1 --target replica:2.3.4\n  \
     treefall soak --script 'count=8 interval=5s timeout=3s runs=0.1%:never,5ms..40ms' --reload 60s --until memory\n  \
+    treefall soak --config /etc/keepalived/keepalived.conf --runs '1%:never,20ms..80ms' --reload 1h\n  \
     treefall soak --sensitivity"
 )]
 pub(in crate::cli) struct Soak {
@@ -27,6 +28,15 @@ pub(in crate::cli) struct Soak {
     /// after a SIGTERM. Repeatable.
     #[arg(long = "script", value_name = "SCRIPT")]
     pub(in crate::cli) scripts: Vec<String>,
+    /// The scripts that this keepalived.conf tracks, with the times that it gives them.
+    #[arg(long, value_name = "FILE", conflicts_with = "scripts")]
+    pub(in crate::cli) config: Option<PathBuf>,
+    /// How long the runs of the scripts of --config take [default: 5ms..15ms].
+    #[arg(long, value_name = "SPREAD", requires = "config")]
+    pub(in crate::cli) runs: Option<Spread>,
+    /// And how long they live after a SIGTERM [default: 1ms..3ms].
+    #[arg(long, value_name = "SPREAD", requires = "config")]
+    pub(in crate::cli) on_term: Option<Spread>,
     /// From one SIGHUP to the next.
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     pub(in crate::cli) reload: Option<Span>,

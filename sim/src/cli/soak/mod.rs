@@ -20,13 +20,14 @@ use super::{CliError, Status, Summary, crew};
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
 use crate::report::Store;
+use crate::report::html::survival;
 use crate::scenario;
-use crate::soak::numbers::figures;
+use crate::soak::numbers::{figures, in_words as time};
 use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak};
 use crate::subject::target::Target;
 use crate::subject::{Options, build};
 use objects::{EstimateObject, TargetSummary, VariationObject};
-use told::{Told, time, times};
+use told::{Told, times};
 use workload::workload;
 
 pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
@@ -55,6 +56,9 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             Told { args, target, lives: &lives, figures: &figures, kinds: &kinds, scenarios: &scenarios };
         output.object(&told.object(&release_of(target)?, &workload));
         output.line(told.text());
+        let page = survival(&target.to_string(), &lives, &figures, &told.lines());
+        let path = store.keep_soak(&target.to_string(), &page)?;
+        output.note(format_args!("the curve: {}", path.display()));
         failed |= figures.failures > 0;
         summary.push(TargetSummary {
             target: target.to_string(),

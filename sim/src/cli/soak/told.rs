@@ -9,7 +9,7 @@ use super::Kinds;
 use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
 use crate::cli::args;
 use crate::cli::output::count;
-use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures};
+use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time};
 use crate::soak::{Life, Workload};
 use crate::subject::target::Target;
 
@@ -26,10 +26,18 @@ pub(super) struct Told<'a> {
 impl Told<'_> {
     /// For people.
     pub(super) fn text(&self) -> String {
-        let (figures, mut text) = (self.figures, String::new());
-        let mut line = |name: &str, value: String| {
+        let mut text = format!("{}\n", self.target);
+        for (name, value) in self.lines() {
             let _ = writeln!(text, "  {name:<22}{value}");
-        };
+        }
+        text.push_str(&self.curve());
+        text.trim_end().to_owned()
+    }
+
+    /// Each line a name and what it is.
+    pub(super) fn lines(&self) -> Vec<(String, String)> {
+        let (figures, mut lines) = (self.figures, Vec::new());
+        let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));
         let failures = count(figures.failures as u64, "failure");
         let lives =
             format!("{}, {failures} in", count(figures.lives as u64, "life").replace("lifes", "lives"));
@@ -69,8 +77,7 @@ impl Told<'_> {
         for path in self.scenarios.values() {
             line("kept, replayed", path.clone());
         }
-        text.push_str(&self.curve());
-        format!("{}\n{}", self.target, text.trim_end())
+        lines
     }
 
     /// By when which share had failed, as bars.
@@ -131,17 +138,6 @@ impl Told<'_> {
 
 fn age(life: &Life) -> f64 {
     life.lasted.as_micros() as f64 / 1e6
-}
-
-/// Seconds as people say them.
-pub(super) fn time(seconds: f64) -> String {
-    let units = [(365.0 * 86_400.0, "years"), (86_400.0, "days"), (3_600.0, "h"), (60.0, "min")];
-    if seconds.is_infinite() {
-        return "for ever".to_owned();
-    }
-    let unit = units.into_iter().find(|(length, _)| seconds >= 2.0 * length);
-    let (length, name) = unit.unwrap_or((1.0, "s"));
-    format!("{:.*} {name}", usize::from(seconds / length < 100.0), seconds / length)
 }
 
 pub(super) fn times(Estimate { value, low, high }: Estimate) -> String {

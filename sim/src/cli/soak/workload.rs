@@ -2,11 +2,14 @@
 //!
 //! Always: what is returned makes a trace that is valid on any replica.
 
+use std::path::Path;
+
 use treefall_model::time::Span;
 use treefall_model::trace::Name;
 
 use crate::cli::CliError;
 use crate::cli::args::{self, MachineName};
+use crate::keepalived_conf::{self, VrrpScript};
 use crate::scenario;
 use crate::soak::{Machine, Reload, Spread, Worker, Workload, field};
 
@@ -16,11 +19,16 @@ const SCRIPTS_MAX: usize = 256;
 /// The workload that the arguments tell.
 pub(super) fn workload(args: &args::Soak) -> Result<Workload, CliError> {
     let mut workload = field::report();
-    if !args.scripts.is_empty() || args.reload.is_some() {
-        let default = ["runs=5ms..15ms".to_owned()];
-        let scripts = if args.scripts.is_empty() { default.as_slice() } else { &args.scripts };
+    if let Some(path) = &args.config {
+        workload.workers = configured(path, args)?;
+        workload.reload = args.reload.map(|period| Reload { period, jitter: field::sender() });
+    } else if !args.scripts.is_empty() || args.reload.is_some() {
         workload.workers = Vec::new();
-        for text in scripts {
+        if args.scripts.is_empty() {
+            let second = Span::from_secs(1);
+            workload.workers.push(Worker::new(Name::numbered(0), second, second, short_runs()));
+        }
+        for text in &args.scripts {
             add_workers(text, &mut workload.workers)
                 .map_err(|why| CliError::Usage(format!("--script {text:?}: {why}")))?;
         }
@@ -49,6 +57,34 @@ pub(super) fn workload(args: &args::Soak) -> Result<Workload, CliError> {
     }
     workload.bare_trace().map_err(|error| CliError::Usage(error.to_string()))?;
     Ok(workload)
+}
+
+/// How long runs take of which nothing is told.
+fn short_runs() -> Spread {
+    Spread::between(Span::from_millis(5), Span::from_millis(15))
+}
+
+/// The scripts that a person's configuration tracks.
+fn configured(path: &Path, args: &args::Soak) -> Result<Vec<Worker>, CliError> {
+    let usage = |why: String| CliError::Usage(why);
+    let conf = keepalived_conf::load(path).map_err(|error| usage(error.to_string()))?;
+    let runs = args.runs.clone().unwrap_or_else(short_runs);
+    let on_term = args.on_term.clone().unwrap_or(Spread::dies_but_for(0));
+    let worker = |script: &VrrpScript| {
+        let name = Name::new(&script.name)
+            .map_err(|error| usage(format!("{}, line {}: {error}", path.display(), script.line)))?;
+        let worker = Worker::new(name, script.interval(), script.timeout(), runs.clone());
+        Ok(Worker { on_term: on_term.clone(), ..worker })
+    };
+    let workers = conf.tracked().map(worker).collect::<Result<Vec<_>, CliError>>()?;
+    match workers.len() {
+        0 => Err(usage(format!(
+            "{}: no instance and no sync group tracks a script, so nothing would run; add a track_script block",
+            path.display()
+        ))),
+        1..=SCRIPTS_MAX => Ok(workers),
+        many => Err(usage(format!("{}: {many} scripts; at most {SCRIPTS_MAX} are followed", path.display()))),
+    }
 }
 
 /// The scripts that one `--script` tells.

@@ -6,6 +6,7 @@
 
 mod index;
 mod lanes;
+mod survival;
 mod trees;
 
 use maud::{DOCTYPE, Markup, html};
@@ -19,6 +20,7 @@ use crate::explain::{
     TieTable, Windows, stage_title,
 };
 pub use index::index;
+pub use survival::survival;
 
 /// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
 pub const STEPS_MAX: usize = 160;
