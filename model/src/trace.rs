@@ -223,6 +223,14 @@ pub struct Setup {
     pub costs: Costs,
 }
 
+impl Setup {
+    /// Whether any script of any configuration is of this kind.
+    #[must_use]
+    pub fn has_kind(&self, kind: ScriptKind) -> bool {
+        self.configs.iter().flat_map(|config| &config.scripts).any(|script| script.kind == kind)
+    }
+}
+
 /// How far the clock moves until the blocking call returns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Advance {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{ScriptKind, Trace};
 
 use super::args::Conform;
 use super::findings::Stopwatch;
@@ -36,6 +36,7 @@ struct ConformObject {
     equal_to_the_end: u64,
     equal_up_to_first_use: u64,
     different: u64,
+    with_fifo_script: u64,
     with_reload_timeout_and_exit: u64,
     with_memory_break: u64,
     ended_badly: u64,
@@ -176,6 +177,7 @@ impl Shared<'_> {
             // A daemon does not show the timeouts that it handles; where both are equal, it has as many.
             ran.counts.timeouts = ran.counts.timeouts.max(copy.counts.timeouts);
             census.add(&agreement, &ran);
+            census.with_fifo += u64::from(trace.setup().has_kind(ScriptKind::Fifo));
             if let Agreement::Differs(difference) = agreement {
                 differences.push((number, difference.to_string()));
             }
@@ -229,13 +231,14 @@ fn conform(
     let elapsed = watch.elapsed();
     output.line(format_args!(
         "{target} and {replica}: {} traces, {} equal to the end, {} equal up to the first use of a freed entry, \
-         {} different\n  {} hold a reload, a timeout and an exit; {} break a memory law; {} end the real \
+         {} different\n  {} hold a reload, a timeout and an exit, {} a fifo script; {} break a memory law; {} end the real \
          program; {} records compared in {:.1} s",
         census.traces,
         census.whole,
         census.up_to_first_use,
         census.different,
         census.with_all_three,
+        census.with_fifo,
         census.with_memory_break,
         census.ended_badly,
         census.records,
@@ -249,6 +252,7 @@ fn conform(
         equal_to_the_end: census.whole,
         equal_up_to_first_use: census.up_to_first_use,
         different: census.different,
+        with_fifo_script: census.with_fifo,
         with_reload_timeout_and_exit: census.with_all_three,
         with_memory_break: census.with_memory_break,
         ended_badly: census.ended_badly,

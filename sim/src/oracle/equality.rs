@@ -158,6 +158,8 @@ pub struct Census {
     pub up_to_first_use: u64,
     /// Not equal.
     pub different: u64,
+    /// Traces whose setup has a fifo script.
+    pub with_fifo: u64,
     /// Traces in which a reload, a timeout and an exit all happened.
     pub with_all_three: u64,
     /// Traces that broke a memory law.
@@ -176,6 +178,7 @@ impl Census {
         self.whole += whole;
         self.up_to_first_use += up_to_first_use;
         self.different += different;
+        self.with_fifo += other.with_fifo;
         self.with_all_three += other.with_all_three;
         self.with_memory_break += other.with_memory_break;
         self.ended_badly += other.ended_badly;

@@ -93,6 +93,8 @@ pub(crate) enum Action {
     Log(LogLine),
     /// Something that only the world knows of.
     Event(Event),
+    /// The fifo scripts of the generation in force start, from this script on.
+    StartFifos(u16),
     /// The dispatcher goes on with this script of the generation in force.
     Dispatch(u16),
     /// A run is to start, its child watched by this handler.
@@ -200,14 +202,16 @@ impl<'t> Layer<'t> {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// The process starts: the base entries and the dispatcher's event are to be added.
+    /// The process starts: the base entries are to be added, and the first configuration is put in force.
     pub fn start(&mut self) {
         self.layer.then(Action::Op(Op::AddBase));
-        self.add_dispatcher();
+        self.put_in_force();
     }
 
-    /// The dispatcher of the generation to come is put on EVENT.
-    pub(crate) fn add_dispatcher(&mut self) {
+    /// The configuration that was read is put in force: its fifo scripts start, and the dispatcher, which sees to
+    /// all others, is put on EVENT.
+    pub(crate) fn put_in_force(&mut self) {
+        self.layer.then(Action::StartFifos(0));
         self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None }));
     }
 
@@ -296,6 +300,7 @@ impl<O: Observer> World<'_, O> {
             Action::Op(op) => return Some(op),
             Action::Log(line) => self.logged(line),
             Action::Event(event) => self.emit(event),
+            Action::StartFifos(place) => return self.start_fifos(place),
             Action::Dispatch(place) => return self.dispatch(place),
             Action::Start(script, handler) => return self.start_run(script, handler),
             Action::TellToEnd { script, handler, pid, signal, grace } => {
@@ -322,15 +327,24 @@ impl<O: Observer> World<'_, O> {
         None
     }
 
-    /// The dispatcher comes to a script: an event for its first tick; a fifo script starts right away.
+    /// The next of the fifo scripts starts, in the order of the configuration. One whose fork fails is left out.
+    fn start_fifos(&mut self, from: u16) -> Option<Op> {
+        let scripts = self.layer.current.get(usize::from(from)..)?;
+        let ahead = scripts.iter().position(|script| script.spec.kind == ScriptKind::Fifo)?;
+        let place = from + u16::try_from(ahead).ok()?;
+        self.layer.actions.push_front(Action::StartFifos(place + 1));
+        self.start_run(self.layer.in_force(place), Handler::FifoChild)
+    }
+
+    /// The dispatcher comes to a script: an event for its first tick. A fifo script started before.
     fn dispatch(&mut self, place: u16) -> Option<Op> {
         let kind = self.layer.current.get(usize::from(place))?.spec.kind;
         self.layer.actions.push_front(Action::Dispatch(place + 1));
-        let script = self.layer.in_force(place);
+        let argument = Some(self.layer.in_force(place));
         match kind {
-            ScriptKind::Track => Some(Op::AddEvent { handler: Handler::Tick, argument: Some(script) }),
-            ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument: Some(script) }),
-            ScriptKind::Fifo => self.start_run(script, Handler::FifoChild),
+            ScriptKind::Track => Some(Op::AddEvent { handler: Handler::Tick, argument }),
+            ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument }),
+            ScriptKind::Fifo => None,
         }
     }
 

@@ -41,6 +41,7 @@ mod world;
 
 pub use canon::OWN_WAKES_ENOUGH;
 pub use kernel::{Outside, Unnamed, Woken};
+pub use whole::FIFOS;
 pub use world::{Counts, World};
 
 use treefall_model::event::{EntryKind, Handler, Step};

@@ -3,7 +3,7 @@
 //! Always: a reload makes exactly one generation; results go by name from the scripts in force to those of
 //! the new configuration, run state never does.
 
-use treefall_model::event::{Event, Handler, LogLine};
+use treefall_model::event::{Event, LogLine};
 use treefall_model::id::ConfigId;
 use treefall_model::observe::Observer;
 use treefall_model::release::{FirstResult, NeverFinished};
@@ -27,10 +27,10 @@ impl<'t, O: Observer> World<'t, O> {
             Action::Op(Op::AddBase),
             Action::ReadConfig(config),
             Action::Op(Op::ReadClock),
-            Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None }),
-            Action::ReloadDone,
         ];
         steps.into_iter().for_each(|step| self.layer.then(step));
+        self.put_in_force();
+        self.layer.then(Action::ReloadDone);
     }
 
     /// The configuration is parsed into new objects, and the old ones' results are carried over, in the order

@@ -7,12 +7,18 @@
 //! [`next_op`](World::next_op) are not called on such a world.
 
 use treefall_model::event::Event;
-use treefall_model::id::{ConfigId, Run, ScriptId, ScriptRef};
+use treefall_model::id::{ConfigId, Run, ScriptRef};
 use treefall_model::observe::Observer;
+use treefall_model::trace::ScriptKind;
 
 use crate::kernel::Unnamed;
 use crate::layer::{Init, ScriptState};
 use crate::world::World;
+
+/// The fifos that a daemon's configuration can have, in the order in which it starts their scripts: so are the scripts
+/// called that a trace's fifo scripts are given to it as, the first of a configuration as the first here. A daemon
+/// is given no more of them.
+pub const FIFOS: [&str; 2] = ["notify_fifo", "vrrp_notify_fifo"];
 
 impl<O: Observer> World<'_, O> {
     /// The daemon begins a reload, and will read the configuration that is returned. From here on its scripts
@@ -53,11 +59,19 @@ impl<O: Observer> World<'_, O> {
         self.started(run, unnamed.pid);
     }
 
+    /// The script of the generation in force that the script of this one of the [`FIFOS`] is.
+    #[must_use]
+    pub fn script_of_fifo(&self, fifo: &str) -> Option<ScriptRef> {
+        let nth = FIFOS.iter().position(|name| *name == fifo)?;
+        let scripts = self.layer.current.iter().enumerate();
+        let (place, _) = scripts.filter(|(_, script)| script.spec.kind == ScriptKind::Fifo).nth(nth)?;
+        Some(self.layer.in_force(u16::try_from(place).ok()?))
+    }
+
     /// The script of the generation in force that bears this name.
     #[must_use]
     pub fn script_named(&self, name: &str) -> Option<ScriptRef> {
         let place = self.layer.current.iter().position(|script| script.spec.name.as_str() == name)?;
-        let generation = self.layer.generation();
-        Some(ScriptRef { generation, script: ScriptId(u16::try_from(place).ok()?) })
+        Some(self.layer.in_force(u16::try_from(place).ok()?))
     }
 }

@@ -396,12 +396,13 @@ pub struct Files {
     pub config: String,
     /// What it holds until the first trace.
     pub text: String,
-    /// The pid file of the process that is taken over; a crash leaves it behind.
-    pub pid_file: String,
+    /// What a crash leaves behind, to be taken away before the next trace: the pid file of the process that is taken
+    /// over, and its fifos.
+    pub leftovers: Vec<String>,
     /// Where its own folder below `/etc` is, if not there.
     pub root: String,
 }
-wire_struct!(Files { mount, config, text, pid_file, root });
+wire_struct!(Files { mount, config, text, leftovers, root });
 
 /// A trace for the daemon.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -44,6 +44,8 @@ struct Known {
     term: bool,
     /// The signal handler is still reading.
     reading: bool,
+    /// The first configuration is being put in force.
+    starting: bool,
     /// A reload began, and nothing that comes after one was seen yet.
     reload: bool,
     /// The base entries are still to be added after this reload's clean-up.
@@ -63,6 +65,7 @@ struct Known {
 const NOTHING: Known = Known {
     term: false,
     reading: false,
+    starting: false,
     reload: false,
     cleaning: false,
     ending: false,
@@ -84,7 +87,7 @@ fn change(what: impl FnOnce(&mut Known)) {
 fn stage(configs: Vec<String>) {
     let configs: &'static [String] = configs.leak();
     change(|known| {
-        *known = Known { configs, copy: known.copy, ..NOTHING };
+        *known = Known { configs, copy: known.copy, starting: true, ..NOTHING };
     });
     write_config(0);
 }
@@ -136,9 +139,16 @@ pub fn settle() {
     change(|known| known.skipped = false);
 }
 
-/// Something is seen that no reload does.
+/// Whether a configuration is being put in force: what is forked then is a fifo's script.
+fn puts_in_force() -> bool {
+    let known = KNOWN.get();
+    known.starting || known.reload
+}
+
+/// Something is seen that is never done while a configuration is put in force.
 fn settle_all() {
     settle();
+    change(|known| known.starting = false);
     if KNOWN.get().reload {
         change(|known| known.reload = false);
         drive::with(|session| session.world.reload_ends());

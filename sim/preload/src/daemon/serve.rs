@@ -28,12 +28,12 @@ struct Server {
     results: Option<Results>,
     /// The daemon's files; each text ends in zero.
     config: &'static str,
-    pid_file: &'static str,
+    leftovers: &'static [&'static str],
     root: &'static str,
 }
 
 static SERVER: Single<Server> =
-    Single::new(Server { socket: -1, results: None, config: "\0", pid_file: "\0", root: "\0" });
+    Single::new(Server { socket: -1, results: None, config: "\0", leftovers: &[], root: "\0" });
 
 /// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
 static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
@@ -118,7 +118,7 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
         socket,
         results: Some(results),
         config,
-        pid_file: text(&files.pid_file),
+        leftovers: Vec::leak(files.leftovers.iter().map(|path| text(path)).collect()),
         root: text(&files.root),
     });
     if !serve::send(socket, &reply) || !fits {
@@ -189,7 +189,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
     results.clear();
     let mut rest = traces;
     while let Some((staged, later)) = rest.split_first() {
-        sys::unlink(SERVER.get().pid_file);
+        SERVER.get().leftovers.iter().for_each(|path| sys::unlink(path));
         let before = results.count();
         let status = match serve::fork_child(socket) {
             Forked::Child => {

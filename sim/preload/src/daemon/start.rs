@@ -18,7 +18,7 @@ use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::index::Block;
 use treefall_world::Unnamed;
 
-use super::{KNOWN, change, look, serve, settle_all};
+use super::{KNOWN, change, look, puts_in_force, serve, settle, settle_all};
 use crate::fatal::{self, fatal};
 use crate::hooks::fail;
 use crate::layout::{field, layout};
@@ -82,8 +82,11 @@ pub fn fork() -> i32 {
 fn start_child() -> i32 {
     guard::progress();
     name_start();
-    let skipped = KNOWN.get().skipped;
     drive::check_limit();
+    if puts_in_force() {
+        return start_fifo();
+    }
+    let skipped = KNOWN.get().skipped;
     settle_all();
     // The tick has armed the next, and has been looked at if it said that it skips a run.
     if !skipped && !KNOWN.get().ending {
@@ -94,24 +97,49 @@ fn start_child() -> i32 {
     // SAFETY: our own shared mapping, which no other process writes to now.
     let learnt = sound && unsafe { (*shared()).name_at != 0 };
     let unnamed = drive::with(|session| session.world.fork_unnamed());
-    let asked = if unnamed.is_some() && learnt { Some(None) } else { ask() };
-    let Some(asked) = asked else { return 0 };
-    match (unnamed, asked) {
-        (Some(unnamed), asked) => {
+    let asked = if unnamed.is_some() && learnt {
+        None
+    } else {
+        let Some(script) = ask(|name| drive::with(|session| session.world.script_named(name))) else {
+            return 0;
+        };
+        Some(script)
+    };
+    match unnamed {
+        Some(unnamed) => {
             PENDING.set(Some(Pending { unnamed, asked }));
             unnamed.pid.get()
         }
-        (None, script) => {
-            let script = script.unwrap_or_default();
-            drive::with(|session| session.world.spawn(script));
-            change(|known| known.unstarted = Some(script));
-            fail(EAGAIN)
-        }
+        None => fail_start(asked.unwrap_or_default()),
     }
 }
 
-/// Asks a real process which script it is that starts. `None`: this is that process.
-fn ask() -> Option<Option<ScriptRef>> {
+/// A fifo's script starts: which, its command alone tells, for all have the same object for an argument.
+fn start_fifo() -> i32 {
+    settle();
+    let unnamed = drive::with(|session| session.world.fork_unnamed());
+    let Some(script) = ask(|name| drive::with(|session| session.world.script_of_fifo(name))) else {
+        return 0;
+    };
+    match unnamed {
+        Some(unnamed) => {
+            drive::with(|session| session.world.name_start(unnamed, script));
+            unnamed.pid.get()
+        }
+        None => fail_start(script),
+    }
+}
+
+/// The start of `script` fails, as the setup says.
+fn fail_start(script: ScriptRef) -> i32 {
+    drive::with(|session| session.world.spawn(script));
+    change(|known| known.unstarted = Some(script));
+    fail(EAGAIN)
+}
+
+/// Asks a real process which script it is that starts; `of` knows the script by its command's first argument. `None`:
+/// this is that process.
+fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
     // SAFETY: our own shared mapping.
     unsafe {
         (*shared()).length = 0;
@@ -143,11 +171,11 @@ fn ask() -> Option<Option<ScriptRef>> {
         ));
     }
     let name = command.split('\0').nth(1).unwrap_or_default();
-    let Some(script) = drive::with(|session| session.world.script_named(name)) else {
+    let Some(script) = of(name) else {
         let command = command.replace('\0', " ");
         fatal(format_args!("the daemon starts `{command}`, which is no script of the trace"))
     };
-    Some(Some(script))
+    Some(script)
 }
 
 /// The process that asks comes to no exec: how is written down, and it ends.

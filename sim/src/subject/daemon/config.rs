@@ -9,6 +9,9 @@
 use treefall_model::release::{Rules, ShortTimeouts};
 use treefall_model::time::Span;
 use treefall_model::trace::{Config, Script, ScriptKind, Trace};
+use treefall_world::FIFOS;
+
+use super::MOUNT;
 
 /// A file that is there and no link on every machine of use; keepalived refuses others.
 pub(super) const COMMAND: &str = "/usr/bin/true";
@@ -31,13 +34,14 @@ pub enum Unfit {
         "script {0} is a misc check, which keepalived's checker process runs; the vrrp process alone is played"
     )]
     Misc(String),
-    /// In the process that is taken over, but not seen in a place where the world has it: the real 2.2.7 starts it
-    /// while it puts a configuration in force, before any other, and two at most.
+    /// More fifos than the process that is taken over can have.
     #[error(
-        "script {0} is a notify fifo's, which the daemon starts while it puts a configuration in force; that start is \
-         not followed"
+        "script {0} is the third of its configuration that is a notify fifo's, and keepalived's vrrp process has two"
     )]
     Fifo(String),
+    /// A person's own configuration is given without its fifos.
+    #[error("script {0} is a notify fifo's, and of {1} the scripts alone are played that something tracks")]
+    OwnFifo(String, String),
     /// Times that the configuration cannot hold.
     #[error(
         "the {what} of script {name} is {span}, and this release's configuration takes multiples of {unit}"
@@ -97,10 +101,18 @@ pub enum Unfit {
     CallbackCost,
 }
 
-/// What keepalived reads before the first trace: an instance, and no script.
+/// What keepalived reads before the first trace: an instance, no script, and the first so many [`FIFOS`].
+///
+/// Its vrrp process takes the global part of its first configuration from there, and reads that part by itself only
+/// when it reloads.
 #[must_use]
-pub fn first() -> String {
-    text(&Config::default())
+pub fn first(fifos: usize) -> String {
+    format!("{}{}", global(fifos), instance("treefall", 0, core::iter::empty()))
+}
+
+/// How many fifo scripts a configuration has.
+pub(super) fn fifos(config: &Config) -> usize {
+    config.scripts.iter().filter(|script| script.kind == ScriptKind::Fifo).count()
 }
 
 /// The text of each of the trace's configurations, for a daemon that goes by `rules`.
@@ -117,8 +129,12 @@ pub(super) fn can_be_said(trace: &Trace, rules: Rules) -> Result<(), Unfit> {
     if !trace.setup().costs.callback.is_zero() || !trace.setup().costs.reload.is_zero() {
         return Err(Unfit::CallbackCost);
     }
-    for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
-        fits(script, rules)?;
+    for config in &trace.setup().configs {
+        let mut of_fifos = config.scripts.iter().filter(|script| script.kind == ScriptKind::Fifo);
+        if let Some(script) = of_fifos.nth(FIFOS.len()) {
+            return Err(Unfit::Fifo(script.name.to_string()));
+        }
+        config.scripts.iter().try_for_each(|script| fits(script, rules))?;
     }
     Ok(())
 }
@@ -128,7 +144,8 @@ fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
     match script.kind {
         ScriptKind::Track => {}
         ScriptKind::Misc => return Err(Unfit::Misc(name())),
-        ScriptKind::Fifo => return Err(Unfit::Fifo(name())),
+        // It has neither interval nor timeout.
+        ScriptKind::Fifo => return Ok(()),
     }
     let unit = unit(rules);
     for (what, span) in [("interval", script.interval), ("timeout", script.timeout)] {
@@ -162,23 +179,40 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
     setup.costs.reload = Span::ZERO;
     let unit = unit(rules).as_micros();
     let whole = |span: Span| Span::from_micros(span.as_micros().div_ceil(unit) * unit).min(LONGEST);
-    for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
-        script.kind = ScriptKind::Track;
-        script.interval = whole(script.interval);
-        script.timeout = whole(script.timeout);
+    for config in &mut setup.configs {
+        let mut fifos = 0;
+        for script in &mut config.scripts {
+            fifos += usize::from(script.kind == ScriptKind::Fifo);
+            if script.kind != ScriptKind::Fifo || fifos > FIFOS.len() {
+                script.kind = ScriptKind::Track;
+                script.interval = whole(script.interval);
+                script.timeout = whole(script.timeout);
+            }
+        }
     }
     // Kinds, spans and costs alone were changed, and no valid one was made invalid.
     Trace::new(setup, wakes).unwrap_or(trace)
 }
 
 fn text(config: &Config) -> String {
-    let scripts: String = config.scripts.iter().map(script).collect();
-    let tracked = config.scripts.iter().map(|script| script.name.to_string());
-    format!("{GLOBAL}{scripts}{}", instance("treefall", 0, tracked))
+    let tracks = || config.scripts.iter().filter(|script| script.kind == ScriptKind::Track);
+    let scripts: String = tracks().map(script).collect();
+    let tracked = tracks().map(|script| script.name.to_string());
+    format!("{}{scripts}{}", global(fifos(config)), instance("treefall", 0, tracked))
 }
 
-/// What stands before all else.
-pub(super) const GLOBAL: &str = "global_defs {\n    script_user root\n    dynamic_interfaces\n}\n";
+/// What stands before all else, with the first so many [`FIFOS`].
+pub(super) fn global(fifos: usize) -> String {
+    let lines =
+        |fifo: &&str| format!("    {fifo} {}\n    {fifo}_script \"{COMMAND} {fifo}\"\n", fifo_path(fifo));
+    let fifos: String = FIFOS.iter().take(fifos).map(lines).collect();
+    format!("global_defs {{\n    script_user root\n    dynamic_interfaces\n{fifos}}}\n")
+}
+
+/// Where a fifo is, for the daemon.
+pub(super) fn fifo_path(fifo: &str) -> String {
+    format!("{MOUNT}/{fifo}")
+}
 
 /// An instance that tracks scripts, on an interface with a number of its own that is not there. Each of `tracked` is
 /// a line.
@@ -221,6 +255,16 @@ mod tests {
         Trace::new(setup, Vec::new()).unwrap()
     }
 
+    /// A configuration of so many fifo scripts, with times that no file of an old release can say: they have none.
+    fn fifos_alone(count: usize) -> impl FnOnce(&mut Setup) {
+        let fifo = |place| Script {
+            kind: ScriptKind::Fifo,
+            timeout: Span::from_micros(7),
+            ..Script::new(Name::numbered(place))
+        };
+        move |setup| setup.configs[0].scripts = (0..count).map(fifo).collect()
+    }
+
     fn rules(release: &str) -> Rules {
         Rules::of(Release::parse(release).unwrap())
     }
@@ -230,14 +274,13 @@ mod tests {
         let half = |setup: &mut Setup| setup.configs[0].scripts[0].timeout = Span::from_micros(500_000);
         let long = |setup: &mut Setup| setup.configs[0].scripts[0].interval = Span::from_secs(5_000);
         let misc = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Misc;
-        let fifo = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Fifo;
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
         let old = rules("2.2.7");
         for (unfit, word) in [
             (trace(half), "multiples of 1s"),
             (trace(misc), "is a misc check"),
-            (trace(fifo), "is a notify fifo's"),
+            (trace(fifos_alone(3)), "s2 is the third of its configuration that is a notify fifo's"),
             (trace(long), "at most"),
             (trace(cost), "callback"),
         ] {
@@ -245,6 +288,20 @@ mod tests {
             assert!(refused.contains(word), "{refused}");
             assert!(texts(&nearest(unfit, old), old).is_ok());
         }
+    }
+
+    #[test]
+    fn fifo_scripts_stand_in_the_global_part_as_the_first_process_reads_it_and_nothing_tracks_them() {
+        for count in 0..=FIFOS.len() {
+            let alone = trace(fifos_alone(count));
+            assert_eq!(texts(&alone, rules("2.2.7")), Ok(vec![first(count)]));
+        }
+        let lines = "vrrp_notify_fifo /run/vrrp_notify_fifo\n    vrrp_notify_fifo_script \"/usr/bin/true \
+                     vrrp_notify_fifo\"\n";
+        assert!(first(2).contains(lines) && !first(1).contains(lines), "{}", first(2));
+        let nearest = nearest(trace(fifos_alone(4)), rules("2.2.7"));
+        let kinds = nearest.setup().configs[0].scripts.iter().map(|script| script.kind);
+        assert!(kinds.eq([ScriptKind::Fifo, ScriptKind::Fifo, ScriptKind::Track, ScriptKind::Track]));
     }
 
     #[test]

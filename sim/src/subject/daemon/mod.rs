@@ -21,6 +21,7 @@ pub use subject::DaemonSubject;
 use treefall_model::codec;
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
+use treefall_world::FIFOS;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
 use super::engine::process::Process;
@@ -80,10 +81,20 @@ pub enum DaemonError {
 /// A daemon that waits for traces.
 #[derive(Debug)]
 pub struct Daemon {
-    process: Process,
-    teller: Teller,
+    program: Program,
+    conditions: Conditions,
+    /// By how many fifos the first configuration has: each kind of trace needs a first process of its own, started
+    /// when the first such trace comes.
+    waiting: [Option<Waiting>; FIFOS.len() + 1],
     own: Option<Own>,
     ledger: bool,
+}
+
+/// A program that was started and waits at its first fork.
+#[derive(Debug)]
+struct Waiting {
+    process: Process,
+    teller: Teller,
 }
 
 impl Daemon {
@@ -92,36 +103,9 @@ impl Daemon {
     /// # Errors
     /// A [`DaemonError`] when it does not.
     pub fn start(program: &Program, conditions: &Conditions) -> Result<Self, DaemonError> {
-        program.engine_offsets().map_err(EngineError::from)?;
-        let started = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS);
-        let mut process = started.map_err(|error| match error {
-            EngineError::Spawn { path, source } => {
-                DaemonError::Namespaces { why: format!("{}: {source}", path.display()) }
-            }
-            other => other.into(),
-        })?;
-        let files = Files {
-            mount: MOUNT.to_owned(),
-            config: CONFIG.to_owned(),
-            text: config::first(),
-            pid_file: PID_FILE.to_owned(),
-            root: program.root().map_or_else(String::new, |root| root.display().to_string()),
-        };
-        let unshared = |error| unshared(error, program);
-        process
-            .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
-            .map_err(unshared)?;
-        let mut teller = Teller::new(program, SubjectKind::Daemon);
-        match process.answer().map_err(unshared)? {
-            Reply::Ready(_) => {}
-            Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),
-            Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
-        }
-        match process.answer_in_time()? {
-            Reply::Serving => Ok(Self { process, teller, own: None, ledger: false }),
-            Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
-            Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
-        }
+        let waiting = [Some(Waiting::start(program, conditions, 0)?), None, None];
+        let (program, conditions) = (program.clone(), conditions.clone());
+        Ok(Self { program, conditions, waiting, own: None, ledger: false })
     }
 
     /// From now on traces are played with a person's own configuration.
@@ -157,32 +141,92 @@ impl Daemon {
                 Some(own) => own.texts(trace, rules.rules())?,
                 None => config::texts(trace, rules.rules())?,
             };
-            Ok(Staged { trace: codec::encode(trace), configs })
+            let fifos = trace.setup().configs.first().map_or(0, config::fifos);
+            Ok((fifos, Staged { trace: codec::encode(trace), configs }))
         });
         let staged = staged.collect::<Result<Vec<_>, DaemonError>>()?;
-        let mut ran = Vec::with_capacity(traces.len());
-        for batch in staged.chunks(BATCH) {
-            let before = ran.len();
-            self.process.ask(&Request::Play { options: options.clone(), traces: batch.to_vec() })?;
-            // They come in as many parts as their size asks for.
-            while ran.len() - before < batch.len() {
-                match self.process.answer()? {
-                    Reply::Results(results) if !results.is_empty() => {
-                        ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
-                    }
-                    Reply::Refused(refusal) => {
-                        return Err(self.teller.refused(&self.process, refusal).into());
-                    }
-                    Reply::Ready(_) | Reply::Results(_) | Reply::Serving => {
-                        return Err(EngineError::Garbled.into());
-                    }
+        let mut ran: Vec<Option<Ran>> = traces.iter().map(|_| None).collect();
+        for (staged, ran) in staged.chunks(BATCH).zip(ran.chunks_mut(BATCH)) {
+            for fifos in 0..self.waiting.len() {
+                let (of_these, places): (Vec<_>, Vec<_>) =
+                    staged.iter().zip(&mut *ran).filter(|((needs, _), _)| *needs == fifos).unzip();
+                if !places.is_empty() {
+                    let batch = of_these.into_iter().map(|(_, staged)| staged.clone()).collect();
+                    let played = self.waiting(fifos)?.play(&options, batch)?;
+                    places.into_iter().zip(played).for_each(|(place, ran)| *place = Some(ran));
                 }
             }
-            if ran.len() - before != batch.len() {
-                return Err(EngineError::Garbled.into());
+        }
+        ran.into_iter().collect::<Option<_>>().ok_or_else(|| EngineError::Garbled.into())
+    }
+
+    /// The process whose first configuration has so many fifos.
+    fn waiting(&mut self, fifos: usize) -> Result<&mut Waiting, DaemonError> {
+        let place = &mut self.waiting[fifos];
+        match place {
+            Some(waiting) => Ok(waiting),
+            None => Ok(place.insert(Waiting::start(&self.program, &self.conditions, fifos)?)),
+        }
+    }
+}
+
+impl Waiting {
+    /// Starts the program with so many fifos, and has it come to its first fork.
+    fn start(program: &Program, conditions: &Conditions, fifos: usize) -> Result<Self, DaemonError> {
+        program.engine_offsets().map_err(EngineError::from)?;
+        let started = Process::start_with(program, conditions, &NAMESPACES, &ARGUMENTS);
+        let mut process = started.map_err(|error| match error {
+            EngineError::Spawn { path, source } => {
+                DaemonError::Namespaces { why: format!("{}: {source}", path.display()) }
+            }
+            other => other.into(),
+        })?;
+        let fifo_paths = FIFOS.iter().map(|fifo| config::fifo_path(fifo));
+        let leftovers = core::iter::once(PID_FILE.to_owned()).chain(fifo_paths).collect();
+        let files = Files {
+            mount: MOUNT.to_owned(),
+            config: CONFIG.to_owned(),
+            text: config::first(fifos),
+            leftovers,
+            root: program.root().map_or_else(String::new, |root| root.display().to_string()),
+        };
+        let unshared = |error| unshared(error, program);
+        process
+            .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
+            .map_err(unshared)?;
+        let mut teller = Teller::new(program, SubjectKind::Daemon);
+        match process.answer().map_err(unshared)? {
+            Reply::Ready(_) => {}
+            Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),
+            Reply::Results(_) | Reply::Serving => return Err(EngineError::Garbled.into()),
+        }
+        match process.answer_in_time()? {
+            Reply::Serving => Ok(Self { process, teller }),
+            Reply::Refused(refusal) => Err(teller.refused(&process, refusal).into()),
+            Reply::Results(_) | Reply::Ready(_) => Err(EngineError::Garbled.into()),
+        }
+    }
+
+    /// Plays a batch; its results are as many, in its order.
+    fn play(&mut self, options: &wire::Options, batch: Vec<Staged>) -> Result<Vec<Ran>, DaemonError> {
+        let count = batch.len();
+        let mut ran = Vec::with_capacity(count);
+        self.process.ask(&Request::Play { options: options.clone(), traces: batch })?;
+        // They come in as many parts as their size asks for.
+        while ran.len() < count {
+            match self.process.answer()? {
+                Reply::Results(results) if !results.is_empty() => {
+                    ran.extend(results.into_iter().map(|told| self.teller.read(&self.process, told)));
+                }
+                Reply::Refused(refusal) => {
+                    return Err(self.teller.refused(&self.process, refusal).into());
+                }
+                Reply::Ready(_) | Reply::Results(_) | Reply::Serving => {
+                    return Err(EngineError::Garbled.into());
+                }
             }
         }
-        Ok(ran)
+        if ran.len() == count { Ok(ran) } else { Err(EngineError::Garbled.into()) }
     }
 }
 

@@ -11,9 +11,9 @@
 use std::path::{Path, PathBuf};
 
 use treefall_model::release::Rules;
-use treefall_model::trace::{Config, Name, SCRIPTS_MAX, Script, Setup, Trace};
+use treefall_model::trace::{Config, Name, SCRIPTS_MAX, Script, ScriptKind, Setup, Trace};
 
-use super::config::{self, COMMAND, GLOBAL, Unfit, seconds};
+use super::config::{self, COMMAND, Unfit, seconds};
 use crate::keepalived_conf::{self, Conf, ConfFileError, Other, VrrpScript};
 
 /// Why a person's file cannot be used. Each says what to do.
@@ -125,6 +125,9 @@ impl Own {
     /// The text of each of the trace's configurations, for a daemon that goes by `rules`.
     pub(super) fn texts(&self, trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
         for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
+            if script.kind == ScriptKind::Fifo {
+                return Err(Unfit::OwnFifo(script.name.to_string(), self.path.display().to_string()));
+            }
             self.has(script)?;
         }
         config::can_be_said(trace, rules)?;
@@ -213,7 +216,7 @@ impl Own {
                 config::instance(&name, number, lines)
             })
             .collect();
-        format!("{GLOBAL}{scripts}{instances}")
+        format!("{}{scripts}{instances}", config::global(0))
     }
 }
 

@@ -29,7 +29,7 @@ fn the_process_starts_with_its_base_entries_and_the_dispatcher() {
 }
 
 #[test]
-fn the_dispatcher_queues_an_event_a_script_in_order_and_starts_fifo_scripts_itself() {
+fn fifo_scripts_start_when_a_configuration_is_put_in_force_and_the_dispatcher_sees_to_the_others() {
     let kinds = [ScriptKind::Track, ScriptKind::Fifo, ScriptKind::Misc, ScriptKind::Track];
     let scripts = kinds.into_iter().enumerate();
     let scripts = scripts.map(|(n, kind)| treefall_model::trace::Script { kind, ..script(n) }).collect();
@@ -42,14 +42,15 @@ fn the_dispatcher_queues_an_event_a_script_in_order_and_starts_fifo_scripts_itse
         pid: None,
         status: 0,
     };
-    let event = |handler, n| Op::AddEvent { handler, argument: Some(of(n, 0)) };
+    let event = |handler, argument| Op::AddEvent { handler, argument };
     let fifo =
         Op::AddChild { handler: Handler::FifoChild, argument: Some(of(1, 0)), pid: pid(1_001), after: None };
-    assert_eq!(
-        ops(&mut world, dispatcher),
-        [event(Handler::Tick, 0), fifo, event(Handler::MiscTick, 2), event(Handler::Tick, 3)]
-    );
-    assert_eq!(heard(&mut world), ["dispatcher", "started 1@0#1 1001"]);
+    world.start();
+    assert_eq!(rest(&mut world, 0), [Op::AddBase, fifo, event(Handler::Dispatcher, None)]);
+    assert_eq!(heard(&mut world), ["started 1@0#1 1001"]);
+    let ticks = [(Handler::Tick, 0), (Handler::MiscTick, 2), (Handler::Tick, 3)];
+    assert_eq!(ops(&mut world, dispatcher), ticks.map(|(handler, n)| event(handler, Some(of(n, 0)))));
+    assert_eq!(heard(&mut world), ["dispatcher"]);
     let exit = Dispatch {
         handler: Handler::FifoChild,
         kind: EntryKind::ChildTerminated,
