@@ -121,7 +121,7 @@ fn fifos_start_first(place: &Place, release: Release) -> Result<(), Failed> {
 
 /// Its end starts nothing. The reload tells the other to die, as it does any child in CHILD.
 fn fifo_that_ends(place: &Place, release: Release) -> Result<(), Failed> {
-    let ends = by(500).exit(run(0, 2, 1), ExitStatus::Code(3));
+    let ends = by(500).exit(run(2, 0, 1), ExitStatus::Code(3));
     let trace = Trace::new(three(|_| {}), vec![ends, by(500), by(500).hup(ConfigId(0)), by(10)])?;
     let ran = play(place, release, &trace)?;
     let told = told(&ran.records);
@@ -136,7 +136,7 @@ fn fifo_that_ends(place: &Place, release: Release) -> Result<(), Failed> {
         "1500 0 of 1 starts",
     ];
     let reaped =
-        |record: &Record| matches!(record.event, Event::Reaped { run: ended, .. } if ended == run(0, 2, 1));
+        |record: &Record| matches!(record.event, Event::Reaped { run: ended, .. } if ended == run(2, 0, 1));
     let signalled = |place: u16| {
         let is = |of: Run| of.of.script == ScriptId(place) && of.of.generation.0 == 0;
         ran.records.iter().any(|it| matches!(it.event, Event::Signalled { run: Some(of), .. } if is(of)))
