@@ -29,7 +29,8 @@ const LONGEST: Span = Span::from_secs(4_294);
 #[non_exhaustive]
 pub enum Unfit {
     /// Not in the process that is taken over. (That process ends at its start in a network namespace of a kernel
-    /// without IPVS: seen on the real 2.2.7.)
+    /// without IPVS: seen on the real 2.2.7, 2.3.3 and 2.3.4. The first of them lives and runs its checks where
+    /// IPVS's socket options are answered; the others ask over netlink alone.)
     #[error(
         "script {0} is a misc check, which keepalived's checker process runs; the vrrp process alone is played"
     )]
