@@ -12,7 +12,8 @@
 //!
 //! All events are told to the world's [`Observer`], in the order in which they happen, by the world alone.
 //!
-//! Beside it: [`calls`] (what becomes of each call of a real program), [`wire`] (how the library in one is spoken to).
+//! Beside it: [`calls`] (what becomes of each call of a real program), [`wire`] (how the library in one is spoken to),
+//! [`words`] (what a daemon's log lines say).
 //!
 //! Inside: [`kernel`] (what wakes the loop, and when), `children` and `pids` (processes), `slots` (finding them
 //! fast); `layer` (scripts and what a handler has still to do), `track`, `misc`, `reload`, `shutdown` (what each
@@ -37,6 +38,7 @@ mod slots;
 mod track;
 mod whole;
 pub mod wire;
+pub mod words;
 mod world;
 
 pub use canon::OWN_WAKES_ENOUGH;

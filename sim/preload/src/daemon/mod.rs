@@ -15,10 +15,9 @@
 
 pub mod serve;
 mod start;
-mod words;
 
 pub use start::{admits_exec, fork, leave, name_start};
-pub use words::late;
+pub use treefall_world::words::late;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,6 +26,7 @@ use treefall_model::event::{End, LogLine, Step};
 use treefall_model::id::ScriptRef;
 use treefall_model::signal::Signal;
 use treefall_world::Descriptor;
+use treefall_world::words::{self, Said};
 
 use crate::drive;
 use crate::fatal::fatal;
@@ -34,8 +34,6 @@ use crate::program;
 use crate::shelter::{Left, escape};
 use crate::single::Single;
 use crate::sys;
-
-use words::Said;
 
 /// What is known of the daemon that no call of its own tells at once.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! The daemon's log lines, in the words of the model.
+//! A daemon's log lines, in the words of the model: for who watches a daemon, and for who reads a log.
 //!
 //! Always: a line that means nothing to the model is [`Said::Other`]; no line is taken for another because of
 //! what a script is called, for names hold no blanks.
@@ -9,7 +9,8 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
 /// What a line says.
-pub(super) enum Said<'l> {
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'l> {
     /// A reload begins.
     Reloading,
     /// The dispatcher of a configuration begins: what made it is done.
@@ -21,16 +22,18 @@ pub(super) enum Said<'l> {
 }
 
 /// A line, its script by its name.
-pub(super) struct Line<'l> {
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'l> {
     /// The script; `None`: the line names none.
-    pub(super) script: Option<&'l str>,
+    pub script: Option<&'l str>,
     /// What it says of it.
-    pub(super) kind: Kind,
+    pub kind: Kind,
 }
 
-/// A [`LogLine`] without its script.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
+/// A [`LogLine`] without its script, whose kinds have the same names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "`LogLine` says what each is")]
+pub enum Kind {
     Skipped { timing_out: bool },
     NowReturning { code: u8 },
     Succeeded,
@@ -46,7 +49,8 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The line, of this script.
-    pub(super) fn of(self, script: ScriptRef) -> LogLine {
+    #[must_use]
+    pub fn of(self, script: ScriptRef) -> LogLine {
         match self {
             Self::Skipped { timing_out } => LogLine::Skipped { script, timing_out },
             Self::NowReturning { code } => LogLine::NowReturning { script, code },
@@ -63,8 +67,9 @@ impl Kind {
     }
 }
 
-/// Reads a line.
-pub(super) fn read(line: &str) -> Said<'_> {
+/// Reads a line, without what a log puts before the message.
+#[must_use]
+pub fn read(line: &str) -> Said<'_> {
     if line == "Reloading" {
         return Said::Reloading;
     }
@@ -158,6 +163,7 @@ fn of_none(line: &str) -> Option<Line<'_>> {
 }
 
 /// By how much the loop was late, if the line says so.
+#[must_use]
 pub fn late(line: &str) -> Option<Span> {
     match of_none(line)?.kind {
         Kind::Late { by } => Some(by),
