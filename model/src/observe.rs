@@ -82,6 +82,11 @@ impl<O: Observer> AsDaemon<O> {
     pub const fn inner(&self) -> &O {
         &self.to
     }
+
+    /// The observer, to be asked for what it has seen.
+    pub const fn inner_mut(&mut self) -> &mut O {
+        &mut self.to
+    }
 }
 
 impl<O: Observer> Observer for AsDaemon<O> {

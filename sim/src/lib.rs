@@ -24,6 +24,7 @@ pub mod fuzzing;
 pub mod generator;
 pub mod hidden;
 pub mod hunt;
+pub mod import;
 pub mod keepalived_conf;
 pub mod mutants;
 pub mod optimum;

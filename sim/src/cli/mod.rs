@@ -12,6 +12,7 @@ mod files;
 mod findings;
 mod fmt;
 mod hunt;
+mod import;
 mod matrix;
 mod merge;
 mod output;
@@ -154,6 +155,7 @@ pub fn run() -> Status {
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
+        Command::Import(import) => import::run(&import, &mut output),
         Command::Corpus(corpus) => corpus::run(&corpus, &mut output),
         Command::Merge(merge) => merge::run(&merge, &mut output),
         Command::Roots(roots) => roots::run(&roots, &mut output),

@@ -66,6 +66,8 @@ pub(super) enum Command {
     Replay(Replay),
     /// Run scenario files on every replica release and every real program: the first bad release, the first good.
     Matrix(Matrix),
+    /// Read a keepalived's log: which failures its story can produce, each as a scenario, and which not.
+    Import(super::import::Import),
     /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature.
     Merge(Merge),
     /// Find the smallest trace with the same signature.

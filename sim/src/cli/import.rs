@@ -1,0 +1,370 @@
+//! `treefall import`: from a keepalived's log to scenarios, and what its story can produce and what not.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use treefall_model::release::Defect;
+use treefall_model::time::Span;
+
+use super::findings::{Stopwatch, whom};
+use super::output::{Output, count};
+use super::{CliError, Status, Summary, crew};
+use crate::import::{ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, What, import, load};
+use crate::keepalived_conf;
+use crate::report::{cause_line, slug, write_bytes};
+use crate::scenario::{self, Expectation, Expectations, Scenario};
+use crate::subject::Options;
+use crate::subject::replica::run_replica;
+use crate::subject::target::{ReplicaName, Target};
+
+/// Most kinds of messages that are not understood that people are told.
+const KINDS_TOLD: usize = 8;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall import /var/log/syslog --config /etc/keepalived/keepalived.conf\n  \
+    journalctl -u keepalived --since today | treefall import - --config keepalived.conf\n  \
+    treefall import crash.log --target replica:2.2.8 -o crash.toml\n  \
+    treefall report crash.toml\n\n\
+    Exit status: 1 when the log's story can produce a failure, 0 when none was found, 2 when the log or a file is wrong.")]
+pub(super) struct Import {
+    /// The log; `-` is standard input.
+    #[arg(value_name = "LOG")]
+    log: PathBuf,
+    /// The configuration that the keepalived ran with [default: scripts are inferred from the log].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The release, as `replica:2.2.7` [default: what the log says].
+    #[arg(long, value_name = "TARGET")]
+    target: Option<String>,
+    /// How far before the end of the story, or the crash, the search looks: `60s`, `10m`.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_span)]
+    window: Span,
+    /// How many interleavings are tried at most.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    tries: u64,
+    /// How many runs may have hung, or ended, without a word of the log [default: as many as there are scripts if the
+    /// log tells of a crash, else 0].
+    #[arg(long, value_name = "N")]
+    untold: Option<u32>,
+    /// Where the first scenario goes, and no other [default: all under reports/import/].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// A signature that the log can have. The fields are stable.
+#[derive(Serialize)]
+struct FoundObject<'f> {
+    target: &'f str,
+    release: Option<String>,
+    law: &'static str,
+    signature: String,
+    outcome: String,
+    breaks_memory: bool,
+    defect: Option<&'static str>,
+    mended_by: Option<&'static str>,
+    /// Runs of which the log does not tell what is assumed of them.
+    untold: u32,
+    wakes: usize,
+    /// The lines of the log that the trace gives, the first and the last.
+    lines: Option<[usize; 2]>,
+    /// How often it was seen, in all interleavings.
+    seen: u64,
+    scenario: Option<String>,
+}
+
+/// A kind of message that is not understood.
+#[derive(Serialize)]
+struct UnknownObject<'u> {
+    not_understood: &'u str,
+    times: u64,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct ImportSummary<'s> {
+    log: String,
+    target: &'s str,
+    lines: u64,
+    told: u64,
+    nothing: u64,
+    foreign: u64,
+    unstamped: u64,
+    not_understood: u64,
+    processes: usize,
+    /// The line that tells of the death, if one does.
+    died: Option<usize>,
+    scripts: usize,
+    windows: usize,
+    tried: u64,
+    fitting: u64,
+    exhausted: bool,
+    /// All were tried that depart from the plainest so often at most; null: not even the plainest, or there are no others.
+    departures: Option<u32>,
+    consistent: usize,
+    not_seen: Vec<&'static str>,
+    elapsed_ms: u64,
+}
+
+pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError> {
+    let watch = Stopwatch::start();
+    let conf = args.config.as_deref().map(keepalived_conf::load).transpose();
+    let conf = conf.map_err(|error| CliError::Usage(error.to_string()))?;
+    let replica = args.target.as_deref().map(replica).transpose()?;
+    let bounds = Bounds { window: args.window, tries: args.tries, untold: args.untold };
+    let name = log_name(&args.log);
+    let wrong = |error: ImportError| CliError::Usage(placed(&args.log, &error));
+    let text = load(&args.log).map_err(wrong)?;
+    let imported = import(&name, &text, conf.as_ref(), replica, bounds).map_err(wrong)?;
+    let target = imported.replica.to_string();
+
+    tell_log(&name, &imported, args, output);
+    let written = write(args, &name, &imported)?;
+    tell_found(&imported, &written, output);
+    let objects = imported.found.iter().zip(written.iter().map(Some).chain(std::iter::repeat(None)));
+    for (found, path) in objects {
+        output.object(&object(found, &target, path));
+    }
+    for kind in &imported.story.census.kinds {
+        output.object(&UnknownObject { not_understood: &kind.shape, times: kind.times, line: kind.line });
+    }
+    output.object(&Summary { summary: summary(&name, &target, &imported, &watch) });
+    Ok(if imported.found.is_empty() { Status::Good } else { Status::Failure })
+}
+
+fn parse_span(text: &str) -> Result<Span, String> {
+    let span =
+        scenario::parse_duration(text).map_err(|wrong| format!("this time {wrong}; write one as `60s`"))?;
+    if span.is_zero() { Err("the time must be more than nothing, as `60s`".to_owned()) } else { Ok(span) }
+}
+
+/// What people call the log: no machine's path.
+fn log_name(path: &Path) -> String {
+    match path.file_name() {
+        Some(name) if path.as_os_str() != "-" => name.to_string_lossy().into_owned(),
+        _ => "standard input".to_owned(),
+    }
+}
+
+/// The error with the file, where it does not name it itself.
+fn placed(path: &Path, error: &ImportError) -> String {
+    match error {
+        ImportError::Unreadable { .. } | ImportError::TooLarge { .. } | ImportError::NotText { .. } => {
+            error.to_string()
+        }
+        _ => format!("{}: {error}", path.display()),
+    }
+}
+
+fn replica(name: &str) -> Result<ReplicaName, CliError> {
+    match crew::targets(&[name.to_owned()])?.as_slice() {
+        [Target::Replica(replica)] => Ok(replica.clone()),
+        [other] => Err(CliError::Usage(format!(
+            "{other} is real: import searches on a replica, as `--target replica:2.2.7`; play what it writes on a real \
+             program: `treefall replay FILE --target {other}`"
+        ))),
+        _ => Err(CliError::Usage("import takes one target; `replica:all` names several".to_owned())),
+    }
+}
+
+fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output) {
+    let Imported { story, scripts, replica, .. } = imported;
+    let Census { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first } = &story.census;
+    let said = story.version.as_ref().map_or_else(
+        || "a keepalived that does not say its release".to_owned(),
+        |(version, _)| format!("keepalived {version}"),
+    );
+    output.heading(format_args!("{name}: {said}, on {replica}"));
+    output.line(format_args!(
+        "  {}: {told} tell the story, {nothing} of keepalived say nothing of it, {foreign} are of others, {unstamped} \
+         without a time stamp, {unknown} not understood",
+        count(*lines, "line")
+    ));
+    if let Some(first) = unstamped_first {
+        output.note(format_args!("  without a time stamp that is known: line {first} is the first"));
+    }
+    for kind in kinds.iter().take(KINDS_TOLD) {
+        output.note(format_args!(
+            "  not understood: {} x `{}`, first in line {}",
+            kind.times, kind.shape, kind.line
+        ));
+    }
+    if kinds.len() > KINDS_TOLD {
+        output.note(format_args!("  and {} more kinds (`--json` has all)", kinds.len() - KINDS_TOLD));
+    }
+    if story.processes > 1 {
+        output.line(format_args!("  {} processes one after the other; of them this one:", story.processes));
+    }
+    let span = story.items.first().zip(story.items.last());
+    if let Some((first, last)) = span {
+        let end = match last.what {
+            What::Dies(Some(signal)) => format!("died of {signal}"),
+            What::Dies(None) => "died".to_owned(),
+            _ => "did not die".to_owned(),
+        };
+        output.line(format_args!("  lines {} to {}: the process {end}", first.line, last.line));
+    }
+    match &args.config {
+        Some(path) => output.line(format_args!(
+            "  {} of {}",
+            count(scripts.scripts.len() as u64, "script"),
+            path.display()
+        )),
+        None => {
+            for script in &scripts.assumed {
+                output.line(format_args!(
+                    "  script {}: interval {} ({}), timeout {} ({})",
+                    script.name, script.interval, script.interval_from, script.timeout, script.timeout_from
+                ));
+            }
+        }
+    }
+}
+
+fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
+    let searched = &imported.searched;
+    let bound = match searched.departures {
+        Some(u32::MAX) => "there are no others".to_owned(),
+        Some(most) => format!("all were tried that depart from the plainest {most} times at most"),
+        None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
+    };
+    output.line(format_args!(
+        "{}, the longest from line {} on: {} tried, {} of them give the log's lines; {bound}",
+        count(imported.windows as u64, "window"),
+        imported.window_line,
+        count(searched.tried, "interleaving"),
+        searched.fitting,
+    ));
+    let paths = written.iter().map(Some).chain(std::iter::repeat(None));
+    for (found, path) in imported.found.iter().zip(paths) {
+        output.line(format_args!("consistent: {}, {}", found.signature, cause_line(&found.cause)));
+        let lines =
+            lines_of(found).map_or_else(String::new, |[first, last]| format!(", lines {first} to {last}"));
+        let assumed = match found.way.untold {
+            0 => "nothing assumed that the log does not tell".to_owned(),
+            some => format!("{} assumed to hang or end untold", count(some, "run")),
+        };
+        output.line(format_args!(
+            "  {}{lines}; {assumed}; {}; seen {}",
+            count(found.way.trace.wakes().len() as u64, "wake"),
+            found.outcome,
+            count(found.way.seen, "time"),
+        ));
+        if let Some(path) = path {
+            output.line(format_args!("  scenario: {}", path.display()));
+        }
+    }
+    let died = imported.story.death().is_some();
+    match imported.found.first() {
+        None => output.line("consistent with none: no failure was found that the log's story can produce"),
+        Some(first) if died && !first.breaks_memory() => {
+            output.line("none of these breaks memory: what the process died of is not explained");
+        }
+        Some(_) => {}
+    }
+    tell_rest(imported, written, output);
+}
+
+fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
+    let names: Vec<&str> = imported.not_seen.iter().map(|defect| defect.name()).collect();
+    if !names.is_empty() {
+        let how = if imported.searched.exhausted { "ruled out" } else { "ruled out within this bound" };
+        output.line(format_args!("{how}: {}", names.join(", ")));
+    }
+    let elsewhere = Defect::ALL.iter().filter(|defect| !imported.replica.rules().has(**defect)).count();
+    output.line(format_args!(
+        "ruled out by the release: {}",
+        format_args!("{} that it does not have", count(elsewhere as u64, "known defect"))
+    ));
+    output.note("assumed:");
+    for assumption in ASSUMPTIONS {
+        output.note(format_args!("  {assumption}"));
+    }
+    if imported.untold > 0 {
+        output.note(format_args!(
+            "  at most {} hung, or ended, without a word of the log (`--untold N`)",
+            count(imported.untold, "run")
+        ));
+    }
+    if let (Some(path), false) = (written.first(), imported.found.is_empty()) {
+        output.note(format_args!(
+            "next: treefall report {path} --target {target}; treefall replay {path} --target daemon",
+            path = path.display(),
+            target = imported.replica
+        ));
+    }
+}
+
+fn lines_of(found: &Found) -> Option<[usize; 2]> {
+    let placed = &found.way.placed;
+    Some([placed.first()?.line, placed.last()?.line])
+}
+
+/// Writes the scenarios; where each is.
+fn write(args: &Import, name: &str, imported: &Imported) -> Result<Vec<PathBuf>, CliError> {
+    let target = Target::Replica(imported.replica.clone());
+    let one = |path: &Path, scenario: &Scenario| {
+        let mut scenario = scenario.clone();
+        let verdict = run_replica(&scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
+        let row = whom(&target).map(|whom| (whom, Expectation::exactly(&verdict)));
+        // One row contradicts no other.
+        scenario.expect = Expectations::new(row).unwrap_or_default();
+        write_bytes(path, scenario::write(&scenario).as_bytes()).map_err(|error| {
+            CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))
+        })?;
+        Ok::<_, CliError>(path.to_owned())
+    };
+    if let Some(path) = &args.output {
+        let first = imported.found.first().map(|found| &found.scenario).or(imported.plainest.as_ref());
+        return first.map(|scenario| one(path, scenario)).into_iter().collect();
+    }
+    let folder = Path::new("reports").join("import").join(slug(name));
+    let file = |found: &Found| folder.join(format!("{}.toml", slug(&found.signature.to_string())));
+    imported.found.iter().map(|found| one(&file(found), &found.scenario)).collect()
+}
+
+fn object<'f>(found: &Found, target: &'f str, path: Option<&PathBuf>) -> FoundObject<'f> {
+    let release = target.strip_prefix("replica:").map(str::to_owned);
+    let defect = found.cause.defects().first().copied();
+    FoundObject {
+        target,
+        release,
+        law: found.signature.law.name(),
+        signature: found.signature.to_string(),
+        outcome: found.outcome.to_string(),
+        breaks_memory: found.breaks_memory(),
+        defect: defect.map(Defect::name),
+        mended_by: defect.and_then(|defect| defect.row().mended_by),
+        untold: found.way.untold,
+        wakes: found.way.trace.wakes().len(),
+        lines: lines_of(found),
+        seen: found.way.seen,
+        scenario: path.map(|path| path.display().to_string()),
+    }
+}
+
+fn summary<'s>(name: &str, target: &'s str, imported: &Imported, watch: &Stopwatch) -> ImportSummary<'s> {
+    let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
+    ImportSummary {
+        log: name.to_owned(),
+        target,
+        lines,
+        told,
+        nothing,
+        foreign,
+        unstamped,
+        not_understood: unknown,
+        processes: imported.story.processes,
+        died: imported.story.death().map(|item| item.line),
+        scripts: imported.scripts.scripts.len(),
+        windows: imported.windows,
+        tried: imported.searched.tried,
+        fitting: imported.searched.fitting,
+        exhausted: imported.searched.exhausted,
+        departures: imported.searched.departures.filter(|most| *most < u32::MAX),
+        consistent: imported.found.len(),
+        not_seen: imported.not_seen.iter().map(|defect| defect.name()).collect(),
+        elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}

@@ -1,0 +1,301 @@
+//! From a log's text to what its story can produce: the whole of an import.
+//!
+//! A long log is searched in windows. Each begins at a start or reload, where all scripts start anew, and goes to the
+//! end of the story; the shortest come first, and none begins further before the end than [`Bounds::window`].
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use treefall_model::event::{FailedBy, LogLine, SubjectKind};
+use treefall_model::release::{Defect, Rules};
+use treefall_model::time::Span;
+use treefall_model::trace::{Script, Trace};
+use treefall_model::verdict::{Outcome, Signature, Weight};
+
+use super::scripts::{Scripts, scripts};
+use super::search::{Searched, Way, search, setups};
+use super::story::{Item, Story, What, tell};
+use super::walk::{Course, LATE, START_UP, is_crash, micros};
+use super::{Bounds, ImportError};
+use crate::cause::{Cause, cause};
+use crate::keepalived_conf::Conf;
+use crate::scenario::{Provenance, Scenario};
+use crate::subject::Options;
+use crate::subject::replica::run_replica_as;
+use crate::subject::target::ReplicaName;
+
+/// Most windows of one log.
+const WINDOWS_MAX: usize = 24;
+/// Fewest interleavings that each window and setup is given, if there are any left.
+const SHARE_MIN: u64 = 40;
+/// How long a killed child lives on of which the log says that it did.
+const LINGER: Span = Span::from_secs(3);
+/// A second, in microseconds.
+const SECOND: i64 = 1_000_000;
+
+/// What a log came to.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// What it tells.
+    pub story: Story,
+    /// Its scripts.
+    pub scripts: Scripts,
+    /// The replica that went along it.
+    pub replica: ReplicaName,
+    /// How many windows were searched.
+    pub windows: usize,
+    /// The first line of the longest.
+    pub window_line: usize,
+    /// How many runs might hang without a word of the log.
+    pub untold: u32,
+    /// How it went.
+    pub searched: Searched,
+    /// The signatures that the story can produce: what breaks memory first, then what assumes least and is smallest.
+    pub found: Vec<Found>,
+    /// The release's defects that are the cause of none of them.
+    pub not_seen: Vec<Defect>,
+    /// The story itself, by the plainest way along it.
+    pub plainest: Option<Scenario>,
+}
+
+/// A signature that the story can produce.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Which.
+    pub signature: Signature,
+    /// By ablation.
+    pub cause: Cause,
+    /// How the replica ends after it.
+    pub outcome: Outcome,
+    /// The smallest way to it.
+    pub way: Way,
+    /// The same as a scenario, which expects nothing yet.
+    pub scenario: Scenario,
+}
+
+impl Found {
+    /// Whether it breaks the program's memory, and so can be what killed it.
+    #[must_use]
+    pub fn breaks_memory(&self) -> bool {
+        self.signature.law.weight() == Weight::Memory
+    }
+}
+
+/// Imports the log `text`, which people call `name`. `replica` says on which release; else the log does.
+///
+/// # Errors
+/// When it cannot be understood, or nothing that was tried gives its lines.
+pub fn import(
+    name: &str,
+    text: &str,
+    conf: Option<&Conf>,
+    replica: Option<ReplicaName>,
+    bounds: Bounds,
+) -> Result<Imported, ImportError> {
+    let mut story = tell(text)?;
+    let replica = match (replica, &story.version) {
+        (Some(replica), _) => replica,
+        (None, Some((_, Some(release)))) => ReplicaName::of(*release),
+        (None, version) => {
+            let version = version.as_ref().map(|(version, _)| version.clone());
+            return Err(ImportError::NoRelease { version });
+        }
+    };
+    let scripts = scripts(&mut story, conf)?;
+    let crashed = story.death().is_some_and(|item| match item.what {
+        What::Dies(signal) => is_crash(signal),
+        _ => false,
+    });
+    let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
+    let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
+    let courses = courses(&story, &scripts.scripts, bounds.window, untold);
+    let searched = search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries);
+    if searched.fitting == 0 && searched.best.is_empty() {
+        return Err(does_not_fit(&story, &searched, conf.is_some()));
+    }
+    let window_line = courses.last().map_or(0, |(line, _)| *line);
+    let teller = Teller { name, story: &story, replica: &replica };
+    let found = teller.found(&searched);
+    let caused = |defect: &Defect| found.iter().any(|found| found.cause.defects().contains(defect));
+    let not_seen = replica.rules().defects.iter().filter(|defect| !caused(defect)).collect();
+    let plainest =
+        searched.plainest.as_ref().map(|way| teller.scenario(format!("The story that {name} tells"), way));
+    let windows = courses.len();
+    Ok(Imported {
+        windows,
+        window_line,
+        untold,
+        found,
+        not_seen,
+        plainest,
+        searched,
+        story,
+        scripts,
+        replica,
+    })
+}
+
+/// The windows, each with the line that it begins at, the shortest first.
+fn courses<'s>(
+    story: &'s Story,
+    scripts: &'s [Script],
+    window: Span,
+    untold: u32,
+) -> Vec<(usize, Course<'s>)> {
+    let items = story.items.as_slice();
+    let end = items.last().map_or(0, |item| item.when.end);
+    let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
+    let course = |place: usize, middle: bool, begins: Range<i64>| {
+        (items[place].line, Course { items: &items[place..], scripts, middle, begins, untold })
+    };
+    let mut courses = Vec::new();
+    for (place, item) in items.iter().enumerate().rev() {
+        if item.when.start < earliest || courses.len() >= WINDOWS_MAX {
+            break;
+        }
+        let (when, line) = (item.when.clone(), item.line);
+        let behind = |middle, late| {
+            let begins = when.start..when.end - 1 + late;
+            (line, Course { items: &items[place + 1..], scripts, middle, begins, untold })
+        };
+        match item.what {
+            What::Begins => courses.push(behind(false, START_UP)),
+            What::Reload => courses.push(behind(true, LATE)),
+            _ => {}
+        }
+    }
+    if courses.is_empty() {
+        // Nothing starts near the end: the scripts are taken to start together where the window begins.
+        let first = items.iter().position(|item| item.when.start >= earliest).unwrap_or(0);
+        let begins = earliest.max(items.first().map_or(0, |item| item.when.start - SECOND));
+        courses.push(course(first, true, begins..begins + SECOND));
+    }
+    courses
+}
+
+fn search_all(
+    story: &Story,
+    scripts: &[Script],
+    courses: &[(usize, Course<'_>)],
+    rules: Rules,
+    tries: u64,
+) -> Searched {
+    let logs = |wanted: fn(&LogLine) -> bool| {
+        story.items.iter().any(|item| matches!(&item.what, What::Logs(line) if wanted(line)))
+    };
+    let outlives = logs(|line| matches!(line, LogLine::FailedToTerminate { .. }));
+    let stubborn = outlives || logs(|line| matches!(line, LogLine::Skipped { timing_out: true, .. }));
+    let timed_out = logs(|line| matches!(line, LogLine::Failed { by: FailedBy::TimedOut, .. }));
+    let stubborn = if stubborn { Some(true) } else { timed_out.then_some(false) };
+    let starts = setups(scripts, stubborn, if outlives { LINGER } else { Span::ZERO });
+    let mut searched = Searched { exhausted: true, departures: Some(u32::MAX), ..Searched::default() };
+    let all: Vec<(&Course<'_>, &Trace)> =
+        courses.iter().flat_map(|(_, course)| starts.iter().map(move |start| (course, start))).collect();
+    for (place, (course, start)) in all.iter().enumerate() {
+        let left = tries.saturating_sub(searched.tried);
+        let share = (left / (all.len() - place) as u64).max(SHARE_MIN).min(left);
+        if share == 0 {
+            (searched.exhausted, searched.departures) = (false, None);
+            break;
+        }
+        search(start, rules, course, share, &mut searched);
+    }
+    searched
+}
+
+fn does_not_fit(story: &Story, searched: &Searched, configured: bool) -> ImportError {
+    let next = story.items.iter().find(|item| item.line > searched.furthest);
+    let item = next.or(story.items.last());
+    let remedy = if configured {
+        "name the configuration that was in force, the release with `--target`, or a shorter `--window`"
+    } else {
+        "the scripts' intervals and timeouts may be others than was inferred: name the configuration with `--config`"
+    };
+    ImportError::DoesNotFit {
+        tried: searched.tried,
+        line: item.map_or(0, |item| item.line),
+        text: item.map_or_else(String::new, |item| item.text.clone()),
+        remedy,
+    }
+}
+
+/// Tells ways as scenarios.
+struct Teller<'s> {
+    name: &'s str,
+    story: &'s Story,
+    replica: &'s ReplicaName,
+}
+
+impl Teller<'_> {
+    fn found(&self, searched: &Searched) -> Vec<Found> {
+        let rules = self.replica.rules();
+        let kind = SubjectKind::Daemon;
+        let one = |(signature, way): (&Signature, &Way)| {
+            let verdict = run_replica_as(kind, &way.trace, rules, Options::VERDICT).verdict;
+            Found {
+                signature: *signature,
+                cause: cause(kind, &way.trace, *signature, rules),
+                outcome: verdict.outcome,
+                way: way.clone(),
+                scenario: self.scenario(
+                    format!("{}, in the story that {} tells", signature.law.name(), self.name),
+                    way,
+                ),
+            }
+        };
+        let mut found: Vec<Found> = searched.best.iter().map(one).collect();
+        found.sort_by_key(|found| {
+            (!found.breaks_memory(), found.way.untold, found.way.trace.wakes().len(), found.signature)
+        });
+        found
+    }
+
+    fn scenario(&self, title: String, way: &Way) -> Scenario {
+        let mut scenario = Scenario::new(&title, way.trace.clone());
+        let lines = way.placed.first().zip(way.placed.last());
+        scenario.source = lines.map_or_else(
+            || format!("{}, of its end", self.name),
+            |(first, last)| format!("{}, lines {} to {}", self.name, first.line, last.line),
+        );
+        scenario.story = self.story(way);
+        scenario.provenance = Provenance {
+            found_by: Some("treefall import".to_owned()),
+            found_on: Some(self.replica.to_string()),
+            ..Provenance::default()
+        };
+        scenario
+    }
+
+    /// Each line of the log with the interval in which the trace can have it.
+    fn story(&self, way: &Way) -> String {
+        let mut text = String::from(
+            "The lines of the log that the trace gives, with where each lies and between what it may lie, in seconds:\n",
+        );
+        for placed in &way.placed {
+            let item = self.story.items.iter().find(|item| item.line == placed.line);
+            let Some(Item { when, text: said, .. }) = item else { continue };
+            let from = (when.start - way.began.1 - LATE).max(0);
+            let to = (when.end - 1 - way.began.0).max(micros(placed.at));
+            let seconds = |micros: i64| format!("{}.{:06}", micros / SECOND, micros % SECOND);
+            let _ = writeln!(
+                text,
+                "  wake {}, {} ({} to {}), line {}: {said}",
+                placed.wake,
+                placed.at,
+                seconds(from),
+                seconds(to),
+                placed.line,
+            );
+        }
+        match way.untold {
+            0 => text.push_str("Nothing is assumed that the log does not tell.\n"),
+            some => {
+                let _ = writeln!(
+                    text,
+                    "Of {some} of its runs the log does not tell that they hung, or ended, as they do here."
+                );
+            }
+        }
+        text
+    }
+}

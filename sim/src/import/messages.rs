@@ -1,0 +1,255 @@
+//! What a keepalived's message says of its scripts' story.
+//!
+//! The lines of the script layer are read by [`treefall_world::words`], as they are for a whole daemon under the
+//! harness. Beside them there are starts, ends and deaths of processes, and the wordings that other releases, and
+//! the reports that people write, have for the same.
+//!
+//! Always: a message that is known to say nothing of the story is told from one that is not known.
+
+use treefall_model::event::FailedBy;
+use treefall_model::release::Release;
+use treefall_model::signal::Signal;
+use treefall_world::words::{self, Kind};
+
+use super::lines::Writer;
+
+/// What a message says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Said<'l> {
+    /// A keepalived of this version writes. Its release, if the tables know it.
+    Version(&'l str, Option<Release>),
+    /// The vrrp process is started.
+    Begins,
+    /// The vrrp process reloads.
+    Reloads,
+    /// Something that the script layer says.
+    Script(Option<&'l str>, Kind),
+    /// The process is told to end.
+    Stops,
+    /// The process has ended as it was told to.
+    Stopped,
+    /// A process died of this signal.
+    Dies(Signal),
+    /// The vrrp process is gone, of whatever.
+    Gone,
+    /// Nothing of the story.
+    Nothing,
+    /// It is not known what.
+    Unknown,
+}
+
+/// How messages begin that say nothing of the story. What comes behind two blanks goes on with the line before.
+const NOTHING: [&str; 60] = [
+    "  ",
+    "(",
+    "***",
+    "=>",
+    "Adjusting ",
+    "Assigned address ",
+    "Backup ",
+    "CPU usage ",
+    "Command line: ",
+    "Configuration ",
+    "Delaying startup ",
+    "Deassigned address ",
+    "Disabling ",
+    "Environment ",
+    "Error sending ",
+    "Got SIGHUP",
+    "Gained ",
+    "IPVS: ",
+    "Initializing ",
+    "Interface ",
+    "Loading ",
+    "NOTICE: ",
+    "Netlink ",
+    "Netlink: ",
+    "No config files ",
+    "Opening file ",
+    "Opening script file ",
+    "Printing ",
+    "Process ",
+    "Processing ",
+    "Quorum ",
+    "Registering ",
+    "Registration ",
+    "Reload ",
+    "Reloading ...",
+    "Remote SMTP ",
+    "Removing ",
+    "Restart of ",
+    "Running on ",
+    "SECURITY VIOLATION",
+    "SMTP ",
+    "Script user ",
+    "Sending gratuitous ARP ",
+    "Startup complete",
+    "Starting BFD ",
+    "Starting Healthcheck ",
+    "Starting SNMP ",
+    "Startup script",
+    "Stopped - ",
+    "Sync group ",
+    "Unable to load ipset ",
+    "Unknown keyword ",
+    "Using LinkWatch ",
+    "Using autogen",
+    "VRRP_Group(",
+    "VRRP_Instance(",
+    "WARNING",
+    "Warning",
+    "read eventfd count ",
+    "Default user ",
+];
+
+/// Reads a message.
+#[must_use]
+pub fn read(writer: Writer, text: &str) -> Said<'_> {
+    match writer {
+        Writer::Foreign => Said::Nothing,
+        Writer::Outside => outside(text),
+        Writer::Sibling => Said::Nothing,
+        Writer::Untold | Writer::Parent | Writer::Vrrp => of_keepalived(text),
+    }
+}
+
+/// What the kernel tells of a segmentation fault, and systemd of a process that it started.
+fn outside(text: &str) -> Said<'_> {
+    let of_keepalived = text.contains("keepalived");
+    let death = of_keepalived && (text.contains("]: segfault at ") || text.contains("status=11/SEGV"));
+    let unsafe_death = of_keepalived && text.contains("general protection");
+    if death || unsafe_death { Said::Dies(Signal::SEGV) } else { Said::Nothing }
+}
+
+fn of_keepalived(text: &str) -> Said<'_> {
+    match words::read(text) {
+        words::Said::Reloading => return Said::Reloads,
+        words::Said::Started => return Said::Nothing,
+        words::Said::Line(line) => return Said::Script(line.script, line.kind),
+        words::Said::Other => {}
+    }
+    if let Some(said) = version(text).or_else(|| death(text)).or_else(|| otherwise(text)) {
+        return said;
+    }
+    match text {
+        "Stopping" | "Terminating on signal" | "Stopping - used" => Said::Stops,
+        "Stopped" => Said::Stopped,
+        "Configuration file reloaded" | "VRRP configuration reloaded" => Said::Reloads,
+        "" => Said::Nothing,
+        _ if text.starts_with("Starting VRRP child process") => Said::Begins,
+        _ if text.starts_with("Stopped Keepalived") || text.starts_with("Stopped - used") => Said::Stopped,
+        _ if NOTHING.iter().any(|beginning| text.starts_with(beginning)) => Said::Nothing,
+        _ => Said::Unknown,
+    }
+}
+
+/// `Starting Keepalived v2.2.7 (..)`, and in the report of a crash `  Source version 2.2.7`.
+fn version(text: &str) -> Option<Said<'_>> {
+    let behind = text.strip_prefix("Starting Keepalived v");
+    let behind = behind.or_else(|| text.trim_start().strip_prefix("Source version "))?;
+    let end = behind.find([' ', ',']).unwrap_or(behind.len());
+    let number = &behind[..end];
+    // A packager's or a repository's own mark stands behind the number.
+    let bare = number.split(['-', '+', '~']).next().unwrap_or(number);
+    Some(Said::Version(number, Release::parse(bare)))
+}
+
+/// `pid 5 exited due to segmentation fault (SIGSEGV).`, `.. exited due to signal 6 (Aborted)`.
+fn death(text: &str) -> Option<Said<'_>> {
+    if let Some((who, how)) = text.split_once(" exited due to ") {
+        let of_sibling = ["heck", "bfd", "BFD"].iter().any(|name| who.contains(name));
+        let signal = match how.strip_prefix("signal ") {
+            Some(number) => {
+                let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+                Signal::new(digits.parse().ok()?)?
+            }
+            None if how.starts_with("segmentation fault") => Signal::SEGV,
+            None => return None,
+        };
+        return Some(if of_sibling { Said::Nothing } else { Said::Dies(signal) });
+    }
+    let (who, how) = text.split_once(" child process(")?;
+    let died = how.contains(") died: ");
+    died.then_some(if who == "VRRP" { Said::Gone } else { Said::Nothing })
+}
+
+/// The same said with other words: `Script x timed out`, ``Script `x` timed_out``.
+fn otherwise(text: &str) -> Option<Said<'_>> {
+    let rest = text.strip_prefix("Script ")?;
+    let name = rest.strip_suffix(" timed_out").or_else(|| rest.strip_suffix(" timed out"))?;
+    let name = name.trim_matches(['`', '\'']);
+    let good = !name.is_empty() && !name.contains(' ');
+    good.then_some(Said::Script(Some(name), Kind::Failed { by: FailedBy::TimedOut }))
+}
+
+/// The message without what differs from one line to the next, to count those of one kind: digits are `N`.
+#[must_use]
+pub fn shape(text: &str) -> String {
+    /// Longest that is kept, in letters.
+    const LENGTH_MAX: usize = 100;
+    let mut shape = String::new();
+    let mut in_number = false;
+    for letter in text.chars().take(LENGTH_MAX) {
+        match letter {
+            digit if digit.is_ascii_digit() => {
+                if !in_number {
+                    shape.push('N');
+                }
+                in_number = true;
+            }
+            other => {
+                in_number = false;
+                shape.push(if other.is_control() { '?' } else { other });
+            }
+        }
+    }
+    shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Said<'_> {
+        read(Writer::Untold, text)
+    }
+
+    #[test]
+    fn the_version_is_read_from_the_first_line_and_from_the_report_of_a_crash() {
+        let release = Release::parse("2.2.7");
+        assert_eq!(said("Starting Keepalived v2.2.7 (01/16,2022)"), Said::Version("2.2.7", release));
+        assert_eq!(said("  Source version 2.2.7 "), Said::Version("2.2.7", release));
+        assert_eq!(said("Starting Keepalived v2.2.7-dirty (x)"), Said::Version("2.2.7-dirty", release));
+        assert_eq!(said("Starting Keepalived v1.3.5 (x)"), Said::Version("1.3.5", None));
+    }
+
+    #[test]
+    fn deaths_are_told_by_keepalived_the_kernel_and_systemd() {
+        assert_eq!(said("pid 5 exited due to segmentation fault (SIGSEGV)."), Said::Dies(Signal::SEGV));
+        assert_eq!(
+            said("Keepalived_vrrp exited due to signal 6 (Aborted)"),
+            Said::Dies(Signal::new(6).unwrap())
+        );
+        assert_eq!(said("VRRP child process(5) died: Respawning"), Said::Gone);
+        assert_eq!(said("Healthcheck child process(5) died: Respawning"), Said::Nothing);
+        let outside = |text| read(Writer::Outside, text);
+        assert_eq!(outside("keepalived[99]: segfault at 10 ip 0 sp 0 error 6"), Said::Dies(Signal::SEGV));
+        assert_eq!(outside("nginx[99]: segfault at 10 ip 0 sp 0 error 6"), Said::Nothing);
+    }
+
+    #[test]
+    fn a_timeout_is_understood_in_each_of_its_wordings() {
+        let timed_out = Said::Script(Some("chk"), Kind::Failed { by: FailedBy::TimedOut });
+        for text in ["VRRP_Script(chk) timed_out", "Script `chk` timed_out", "Script chk timed out"] {
+            assert_eq!(said(text), timed_out, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_told_from_what_is_not_known() {
+        assert_eq!(said("(one) Entering BACKUP STATE"), Said::Nothing);
+        assert_eq!(said("Reloading ..."), Said::Nothing);
+        assert_eq!(said("A hitherto unheard message 17"), Said::Unknown);
+        assert_eq!(shape("A hitherto unheard message 17 of 4"), "A hitherto unheard message N of N");
+    }
+}

@@ -1,0 +1,210 @@
+//! From a keepalived's log to scenarios: which signatures the story that it tells can produce, and which not.
+//!
+//! - `lines`: formats of time stamps and tags, each stamp an interval;
+//! - `messages`: what a message says;
+//! - `story`: what happened to one vrrp process, in order;
+//! - `scripts`: the scripts, from a configuration or from the log;
+//! - `walk`: a replica that goes along the story, wake by wake; `search`: all ways to go along it, to a bound;
+//! - `found`: what was found, as scenarios.
+//!
+//! Always: the same log and the same options give the same answer. A way that is told of gives, on the replica of
+//! the release, each line that the log has of the scripts up to the break, in the log's order and its intervals.
+//! What a log does not tell is assumed by the rules of [`ASSUMPTIONS`], and these are told.
+
+mod found;
+pub mod lines;
+pub mod messages;
+mod scripts;
+mod search;
+pub mod story;
+mod walk;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use treefall_model::time::Span;
+
+pub use found::{Found, Imported, import};
+pub use scripts::{Assumed, Scripts};
+pub use search::Searched;
+pub use story::{Census, Item, Story, Unknown, What, tell};
+
+/// Largest log that is read, in bytes: 64 MiB.
+pub const SIZE_MAX: u64 = 64 << 20;
+
+/// What is taken for granted where a log is silent.
+pub const ASSUMPTIONS: [&str; 7] = [
+    "a run that the log says nothing of did what the script's last one did: it hung, or it ended within a millisecond \
+     with the same result",
+    "of a window that begins at a reload, children of before it are gone, and what their results were is not compared",
+    "the machine was at most 50 ms late with anything, and 2 ms more for each second of a window",
+    "each reload brought the same scripts",
+    "the end of the process and a reload did not fall into one wake",
+    "forks and signals did not fail, whatever the log tells of it",
+    "handlers take no time, or 200 us for each child started: both are tried",
+];
+
+/// What a search is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How far before the end of the story a window may begin.
+    pub window: Span,
+    /// Most interleavings that are tried, in all windows.
+    pub tries: u64,
+    /// How many runs may have hung without a word of the log. `None`: 0, and one for each script where the log tells
+    /// of a death.
+    pub untold: Option<u32>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { window: Span::from_secs(60), tries: 20_000, untold: None }
+    }
+}
+
+/// Why a log cannot be imported. Each says where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}; name a file with the log lines of a keepalived, or `-` for standard input", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is larger than [`SIZE_MAX`].
+    #[error(
+        "{}: larger than {} MiB (refused before it was read whole); cut out what matters: `grep -i keepalived LOG | tail -n \
+         100000 > part.log`, or `journalctl -u keepalived --since ..`",
+        path.display(),
+        SIZE_MAX >> 20
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no text.
+    #[error("{}: this is no text: byte 0x00 at offset {offset} (line {line}); name a log in plain text{hint}", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The first of these, from 0.
+        offset: usize,
+        /// Its line, from 1.
+        line: usize,
+        /// What it may be, with what to do about it.
+        hint: &'static str,
+    },
+    /// There is nothing in it.
+    #[error(
+        "the log is empty: there is no story in it; `journalctl -u keepalived > keepalived.log` writes one with systemd"
+    )]
+    Empty,
+    /// Nothing in it is keepalived's.
+    #[error(
+        "none of its {lines} lines is keepalived's ({unstamped} of them without a time stamp that is known); lines look \
+         like `Nov 25 10:00:00 host Keepalived_vrrp[123]: ..`, `2026-11-25T10:00:00+01:00 host Keepalived_vrrp[123]: ..` or \
+         `Wed Nov 25 10:00:00 2026: ..`: leave time stamps and tags as they were written"
+    )]
+    NoKeepalived {
+        /// How many lines there are.
+        lines: u64,
+        /// How many have no time stamp.
+        unstamped: u64,
+    },
+    /// keepalived says nothing of scripts or reloads.
+    #[error(
+        "of its {keepalived} lines of keepalived none tells of a start, a reload, a script or a death; take the lines of the \
+         vrrp process too, from its start or a reload on"
+    )]
+    NoStory {
+        /// How many lines are keepalived's.
+        keepalived: u64,
+    },
+    /// More happened than is kept.
+    #[error(
+        "line {line}: more than {limit} things happened until here; cut out what came shortly before the crash"
+    )]
+    TooMuch {
+        /// Where.
+        line: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// No script is known.
+    #[error("the log names no script; name the configuration that it ran with: `--config keepalived.conf`")]
+    NoScripts,
+    /// A script cannot be followed.
+    #[error("{what}; {remedy}")]
+    Script {
+        /// What of which script.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The release is not known.
+    #[error(
+        "the log {}; name the release: `--target replica:2.2.7` (`treefall targets` lists them)",
+        version.as_ref().map_or_else(
+            || "does not say which release wrote it (it has no line `Starting Keepalived v..`)".to_owned(),
+            |version| format!("was written by keepalived {version}, which treefall does not know")
+        )
+    )]
+    NoRelease {
+        /// What it says.
+        version: Option<String>,
+    },
+    /// No interleaving gives the log's lines.
+    #[error(
+        "none of the {tried} interleavings that were tried gives the log's lines: none gets past line {line} (`{text}`); \
+         {remedy}"
+    )]
+    DoesNotFit {
+        /// How many were tried.
+        tried: u64,
+        /// The furthest line that none gets past, from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// The text of the log at `path`; `-` is standard input. What is no UTF-8 in it is replaced.
+///
+/// # Errors
+/// When it cannot be read, is too large or is no text.
+pub fn load(path: &Path) -> Result<String, ImportError> {
+    let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    let reader: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(path).map_err(unreadable)?;
+        // A pipe or a device tells no size beforehand.
+        if file.metadata().map_err(unreadable)?.len() > SIZE_MAX {
+            return Err(ImportError::TooLarge { path: path.to_owned() });
+        }
+        Box::new(file)
+    };
+    reader.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(ImportError::TooLarge { path: path.to_owned() });
+    }
+    if let Some(offset) = bytes.iter().position(|byte| *byte == 0) {
+        let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let hint = match bytes.as_slice() {
+            [0x1f, 0x8b, ..] => "; it is compressed: `zcat LOG | treefall import -`",
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => "; it is compressed: `zstdcat LOG | treefall import -`",
+            [0xfd, b'7', b'z', ..] => "; it is compressed: `xzcat LOG | treefall import -`",
+            [b'L', b'P', b'K', ..] => "; it is a journal: `journalctl --file LOG | treefall import -`",
+            _ => "",
+        };
+        return Err(ImportError::NotText { path: path.to_owned(), offset, line, hint });
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,174 @@
+//! The scripts of a story: from a configuration, or as far as its log tells them.
+//!
+//! Always: what was not told but inferred or assumed is in [`Scripts::assumed`].
+
+use std::collections::BTreeMap;
+
+use treefall_model::event::{FailedBy, LogLine};
+use treefall_model::time::{MICROS_PER_SECOND, Span};
+use treefall_model::trace::{Name, Script};
+
+use super::ImportError;
+use super::story::{Item, Story, What, renumbered};
+use crate::keepalived_conf::{Conf, VrrpScript};
+
+/// Most scripts that are followed.
+const SCRIPTS_MAX: usize = 256;
+
+/// What is known of the scripts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scripts {
+    /// They, in the order of the configuration, or in that in which the log names them.
+    pub scripts: Vec<Script>,
+    /// What was not told.
+    pub assumed: Vec<Assumed>,
+}
+
+/// Values of a script that nobody told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Assumed {
+    /// Its name.
+    pub name: String,
+    /// From one run to the next.
+    pub interval: Span,
+    /// Where that comes from.
+    pub interval_from: &'static str,
+    /// How long a run may take.
+    pub timeout: Span,
+    /// Where that comes from.
+    pub timeout_from: &'static str,
+}
+
+/// The scripts of the story, whose items are renumbered to their order.
+pub(super) fn scripts(story: &mut Story, conf: Option<&Conf>) -> Result<Scripts, ImportError> {
+    let scripts = match conf {
+        Some(conf) => configured(story, conf)?,
+        None => inferred(story)?,
+    };
+    match scripts.scripts.len() {
+        0 => Err(ImportError::NoScripts),
+        1..=SCRIPTS_MAX => Ok(scripts),
+        more => Err(ImportError::Script {
+            what: format!("there are {more} scripts, and at most {SCRIPTS_MAX} can be followed"),
+            remedy: "leave those out of the configuration, and their lines out of the log, that never time out",
+        }),
+    }
+}
+
+fn name(text: &str) -> Result<Name, ImportError> {
+    Name::new(text).map_err(|error| ImportError::Script {
+        what: error.to_string(),
+        remedy: "give the script another name, in log and configuration",
+    })
+}
+
+fn configured(story: &mut Story, conf: &Conf) -> Result<Scripts, ImportError> {
+    // Without an instance, the file is a part of one: all scripts are taken.
+    let tracked: Vec<&VrrpScript> = match conf.trackers.is_empty() {
+        true => conf.scripts.iter().collect(),
+        false => conf.tracked().collect(),
+    };
+    let mut order = BTreeMap::new();
+    for (known, place) in story.names.iter().zip(0..) {
+        let Some(of_conf) = tracked.iter().position(|script| script.name == *known) else {
+            return Err(ImportError::Script {
+                what: format!("the log names a script `{known}`, which nothing in the configuration tracks"),
+                remedy: "name the configuration that the keepalived of the log ran with",
+            });
+        };
+        order.insert(place, u16::try_from(of_conf).unwrap_or(u16::MAX));
+    }
+    let scripts = tracked.iter().map(|script| of_conf(script)).collect::<Result<Vec<_>, _>>()?;
+    story.names = tracked.iter().map(|script| script.name.clone()).collect();
+    story.items = renumbered(std::mem::take(&mut story.items), &order);
+    Ok(Scripts { scripts, assumed: Vec::new() })
+}
+
+fn of_conf(script: &VrrpScript) -> Result<Script, ImportError> {
+    let small = |what, number: u32| {
+        u8::try_from(number).map_err(|_| ImportError::Script {
+            what: format!("{what} of script `{}` is {number}, and a trace has at most 255", script.name),
+            remedy: "write a smaller number into a copy of the configuration",
+        })
+    };
+    Ok(Script {
+        interval: script.interval(),
+        timeout: script.timeout(),
+        rise: small("rise", script.rise())?,
+        fall: small("fall", script.fall())?,
+        ..Script::new(name(&script.name)?)
+    })
+}
+
+fn inferred(story: &Story) -> Result<Scripts, ImportError> {
+    let mut scripts = Scripts { scripts: Vec::new(), assumed: Vec::new() };
+    for (text, place) in story.names.iter().zip(0..) {
+        let told = Told::of(&story.items, place);
+        let (interval, interval_from) = told.interval();
+        let (timeout, timeout_from) = told.timeout(interval);
+        scripts.scripts.push(Script { interval, timeout, ..Script::new(name(text)?) });
+        scripts.assumed.push(Assumed { name: text.clone(), interval, interval_from, timeout, timeout_from });
+    }
+    Ok(scripts)
+}
+
+/// The shortest times, in microseconds, between what a log tells of one script.
+#[derive(Default)]
+struct Told {
+    /// From one skipped tick, or the start of all scripts, to the next skipped tick.
+    ticks: Option<i64>,
+    /// From the start of all scripts, or a skipped tick, to a timeout.
+    timeouts: Option<i64>,
+}
+
+impl Told {
+    fn of(items: &[Item], script: u16) -> Self {
+        let mut told = Self::default();
+        let mut since: Option<i64> = None;
+        for item in items {
+            let mine = item.script() == Some(script);
+            match item.what {
+                What::Begins | What::Reload => since = Some(item.when.start),
+                What::Logs(LogLine::Skipped { .. }) if mine => {
+                    shorter(&mut told.ticks, since, item.when.start);
+                    since = Some(item.when.start);
+                }
+                What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }) if mine => {
+                    shorter(&mut told.timeouts, since, item.when.start);
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+
+    fn interval(&self) -> (Span, &'static str) {
+        match self.ticks {
+            Some(micros) => (whole_seconds(micros), "inferred from ticks that were skipped"),
+            None => (Span::from_secs(1), "assumed, keepalived's default"),
+        }
+    }
+
+    fn timeout(&self, interval: Span) -> (Span, &'static str) {
+        match self.timeouts.map(whole_seconds) {
+            Some(timeout) if timeout <= interval => (timeout, "inferred from a timeout"),
+            _ => (interval, "assumed as long as the interval, keepalived's default"),
+        }
+    }
+}
+
+fn shorter(shortest: &mut Option<i64>, since: Option<i64>, now: i64) {
+    if let Some(since) = since {
+        let gap = now - since;
+        // Within one second, at the resolution of most logs, it is no interval at all.
+        if gap > 0 && shortest.is_none_or(|shortest| gap < shortest) {
+            *shortest = Some(gap);
+        }
+    }
+}
+
+/// The nearest number of whole seconds from 1 on.
+fn whole_seconds(micros: i64) -> Span {
+    let micros = u64::try_from(micros).unwrap_or(0);
+    Span::from_secs(((micros + MICROS_PER_SECOND / 2) / MICROS_PER_SECOND).max(1))
+}

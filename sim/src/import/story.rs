@@ -1,0 +1,380 @@
+//! What a log tells of one vrrp process: its release, its scripts, and what happened, each thing in an interval.
+//!
+//! A log may tell of several processes, one after the other. The last one that died is what people come for; where
+//! none did, it is the last one. Always: items are in the order of the log, and every line of it is in exactly one
+//! number of the [`Census`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use treefall_model::event::LogLine;
+use treefall_model::id::{Generation, ScriptId, ScriptRef};
+use treefall_model::release::Release;
+use treefall_model::signal::Signal;
+use treefall_world::words::Kind;
+
+use super::ImportError;
+use super::lines::{Reader, Writer};
+use super::messages::{Said, read, shape};
+
+/// Most kinds of messages that are not understood that are told apart.
+const SHAPES_MAX: usize = 500;
+/// Most things of one story.
+const ITEMS_MAX: usize = 1_000_000;
+/// Two tellings of one death are at most so far apart, in microseconds.
+const SAME_DEATH: i64 = 10_000_000;
+/// A further `Reloading` of this soon, in microseconds, is another process's, where lines do not tell whose they are.
+const SAME_RELOAD: i64 = 1_000_000;
+
+/// Something that the log tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// Its line, from 1.
+    pub line: usize,
+    /// When, in microseconds since a moment of the log's own; the end is not included.
+    pub when: Range<i64>,
+    /// What.
+    pub what: What,
+    /// As the log says it, cut where it is long.
+    pub text: String,
+}
+
+/// What an item tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The vrrp process begins.
+    Begins,
+    /// It reloads.
+    Reload,
+    /// It is told to end.
+    Stops,
+    /// It has ended.
+    Stopped,
+    /// It logs a line; of scripts by their place among [`Story::names`], of generation 0 always.
+    Logs(LogLine),
+    /// It died of a signal, if it is known of which.
+    Dies(Option<Signal>),
+}
+
+/// A message that is not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unknown {
+    /// How often there was one of its kind.
+    pub times: u64,
+    /// The line of the first, from 1.
+    pub line: usize,
+    /// What is the same in all, numbers as `N`.
+    pub shape: String,
+}
+
+/// What became of the lines of a log.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Census {
+    /// All of them.
+    pub lines: u64,
+    /// Those that tell of the story.
+    pub told: u64,
+    /// Of keepalived, and known to tell nothing of the story.
+    pub nothing: u64,
+    /// Of others, or of keepalived's other processes.
+    pub foreign: u64,
+    /// Without a time stamp that is known.
+    pub unstamped: u64,
+    /// The first of these, from 1.
+    pub unstamped_first: Option<usize>,
+    /// Of keepalived, and not understood.
+    pub unknown: u64,
+    /// These by kind, the most frequent first; more kinds than the bound are in the number alone.
+    pub kinds: Vec<Unknown>,
+}
+
+/// What a log tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Story {
+    /// The release, as its first line says it, and as the tables know it.
+    pub version: Option<(String, Option<Release>)>,
+    /// The names of the scripts that it names, in the order in which it does.
+    pub names: Vec<String>,
+    /// What happened to the process.
+    pub items: Vec<Item>,
+    /// How many processes the log tells of.
+    pub processes: usize,
+    /// What became of its lines.
+    pub census: Census,
+}
+
+impl Story {
+    /// The item that tells of the process's death, if it died.
+    #[must_use]
+    pub fn death(&self) -> Option<&Item> {
+        self.items.last().filter(|item| matches!(item.what, What::Dies(_)))
+    }
+}
+
+/// The story that `text` tells.
+///
+/// # Errors
+/// When there is nothing of keepalived in it.
+pub fn tell(text: &str) -> Result<Story, ImportError> {
+    let mut teller = Teller::default();
+    for (number, line) in (1..).zip(text.lines()) {
+        teller.line(number, line);
+        if teller.items.len() > ITEMS_MAX {
+            return Err(ImportError::TooMuch { line: number, limit: ITEMS_MAX });
+        }
+    }
+    teller.finish()
+}
+
+#[derive(Default)]
+struct Teller {
+    reader: Reader,
+    census: Census,
+    kinds: BTreeMap<String, (u64, usize)>,
+    version: Option<(String, Option<Release>)>,
+    names: Vec<String>,
+    items: Vec<Item>,
+    /// Lines say which process wrote them.
+    tagged: bool,
+    /// There is a checker process too.
+    checker: bool,
+    keepalived: u64,
+}
+
+impl Teller {
+    fn line(&mut self, number: usize, line: &str) {
+        self.census.lines += 1;
+        let Some(line) = self.reader.read(line) else {
+            self.census.unstamped += 1;
+            self.census.unstamped_first.get_or_insert(number);
+            return;
+        };
+        self.tagged |= line.writer == Writer::Vrrp;
+        self.keepalived += u64::from(!matches!(line.writer, Writer::Foreign | Writer::Outside));
+        self.checker |= line.text.starts_with("Starting Healthcheck child process");
+        let when = line.when.clone();
+        let item = |what| Item { line: number, when: when.clone(), what, text: cut(line.text) };
+        match read(line.writer, line.text) {
+            Said::Version(text, release) => {
+                self.version = Some((text.to_owned(), release));
+                self.census.told += 1;
+            }
+            Said::Begins => self.add(item(What::Begins)),
+            Said::Stops => self.add(item(What::Stops)),
+            Said::Stopped => self.add(item(What::Stopped)),
+            Said::Dies(signal) => self.add(item(What::Dies(Some(signal)))),
+            Said::Gone => self.add(item(What::Dies(None))),
+            Said::Reloads if self.is_another_reload(&line.when) => self.census.foreign += 1,
+            Said::Reloads => self.add(item(What::Reload)),
+            // Of the loop alone, and no thing that can be waited for.
+            Said::Script(_, Kind::Late { .. }) => self.census.told += 1,
+            Said::Script(name, kind) => {
+                let script = name.map_or(Some(0), |name| self.place(name));
+                let Some(script) = script else { return self.unknown(number, line.text) };
+                let of = ScriptRef { generation: Generation(0), script: ScriptId(script) };
+                self.add(item(What::Logs(kind.of(of))));
+            }
+            Said::Nothing if matches!(line.writer, Writer::Untold | Writer::Parent | Writer::Vrrp) => {
+                self.census.nothing += 1;
+            }
+            Said::Nothing => self.census.foreign += 1,
+            Said::Unknown => self.unknown(number, line.text),
+        }
+    }
+
+    fn add(&mut self, item: Item) {
+        self.items.push(item);
+        self.census.told += 1;
+    }
+
+    /// Where lines do not tell whose they are, checker and vrrp process each tell of the same reload.
+    fn is_another_reload(&self, when: &Range<i64>) -> bool {
+        let close = |item: &Item| item.what == What::Reload && when.start - item.when.start <= SAME_RELOAD;
+        !self.tagged && self.checker && self.items.last().is_some_and(close)
+    }
+
+    fn place(&mut self, name: &str) -> Option<u16> {
+        let place = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        u16::try_from(place).ok()
+    }
+
+    fn unknown(&mut self, number: usize, text: &str) {
+        self.census.unknown += 1;
+        let shape = shape(text);
+        if self.kinds.len() < SHAPES_MAX || self.kinds.contains_key(&shape) {
+            self.kinds.entry(shape).or_insert((0, number)).0 += 1;
+        }
+    }
+
+    fn finish(mut self) -> Result<Story, ImportError> {
+        if self.census.lines == 0 {
+            return Err(ImportError::Empty);
+        }
+        if self.keepalived == 0 {
+            let Census { lines, unstamped, .. } = self.census;
+            return Err(ImportError::NoKeepalived { lines, unstamped });
+        }
+        let kinds = std::mem::take(&mut self.kinds).into_iter();
+        let mut kinds: Vec<_> = kinds.map(|(shape, (times, line))| Unknown { times, line, shape }).collect();
+        kinds.sort_by_key(|kind| (u64::MAX - kind.times, kind.line));
+        self.census.kinds = kinds;
+        let (items, processes) = one_process(self.items);
+        if items.is_empty() {
+            return Err(ImportError::NoStory { keepalived: self.keepalived });
+        }
+        let used: BTreeSet<u16> = items.iter().filter_map(Item::script).collect();
+        let (names, items) = renamed(&self.names, &used, items);
+        Ok(Story { version: self.version, names, items, processes, census: self.census })
+    }
+}
+
+fn cut(text: &str) -> String {
+    /// Longest that is kept, in letters.
+    const LENGTH_MAX: usize = 160;
+    text.chars().take(LENGTH_MAX).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+impl Item {
+    /// The script that it tells of.
+    #[must_use]
+    pub fn script(&self) -> Option<u16> {
+        let What::Logs(line) = self.what else { return None };
+        script_of(&line).map(|script| script.script.0)
+    }
+}
+
+/// The script that a line names.
+pub(super) fn script_of(line: &LogLine) -> Option<ScriptRef> {
+    match *line {
+        LogLine::Skipped { script, .. }
+        | LogLine::NowReturning { script, .. }
+        | LogLine::Succeeded { script }
+        | LogLine::Failed { script, .. }
+        | LogLine::Carried { script, .. }
+        | LogLine::FailedToTerminate { script, .. }
+        | LogLine::Lost { script, .. }
+        | LogLine::KillFailed { script, .. } => Some(script),
+        // The line itself names none.
+        LogLine::ForkFailed { .. } | LogLine::Late { .. } | LogLine::Backstop { .. } => None,
+    }
+}
+
+/// The same line, of another script.
+fn with_script(line: LogLine, script: ScriptRef) -> LogLine {
+    match line {
+        LogLine::Skipped { timing_out, .. } => LogLine::Skipped { script, timing_out },
+        LogLine::NowReturning { code, .. } => LogLine::NowReturning { script, code },
+        LogLine::Succeeded { .. } => LogLine::Succeeded { script },
+        LogLine::Failed { by, .. } => LogLine::Failed { script, by },
+        LogLine::Carried { up, .. } => LogLine::Carried { script, up },
+        LogLine::FailedToTerminate { pid, .. } => LogLine::FailedToTerminate { script, pid },
+        LogLine::Lost { pid, .. } => LogLine::Lost { script, pid },
+        LogLine::KillFailed { pid, signal, .. } => LogLine::KillFailed { script, pid, signal },
+        LogLine::ForkFailed { .. } => LogLine::ForkFailed { script },
+        LogLine::Late { .. } | LogLine::Backstop { .. } => line,
+    }
+}
+
+/// The items with their scripts numbered as `order` has them.
+pub(super) fn renumbered(items: Vec<Item>, order: &BTreeMap<u16, u16>) -> Vec<Item> {
+    let one = |mut item: Item| {
+        if let (What::Logs(line), Some(script)) = (item.what, item.script()) {
+            let script = ScriptId(*order.get(&script)?);
+            item.what = What::Logs(with_script(line, ScriptRef { generation: Generation(0), script }));
+        }
+        Some(item)
+    };
+    items.into_iter().filter_map(one).collect()
+}
+
+fn renamed(names: &[String], used: &BTreeSet<u16>, items: Vec<Item>) -> (Vec<String>, Vec<Item>) {
+    let order: BTreeMap<u16, u16> = used.iter().copied().zip(0..).collect();
+    let kept = used.iter().filter_map(|place| names.get(usize::from(*place)).cloned()).collect();
+    (kept, renumbered(items, &order))
+}
+
+/// The items of the process that the log is read for, and how many processes it tells of.
+fn one_process(items: Vec<Item>) -> (Vec<Item>, usize) {
+    let mut processes: Vec<Vec<Item>> = Vec::new();
+    let mut over = true;
+    for item in items {
+        let again = |last: &Vec<Item>| {
+            last.last().is_some_and(|last| item.when.start - last.when.start <= SAME_DEATH)
+        };
+        match item.what {
+            // The death of a process is told by up to three.
+            What::Dies(_) if over && processes.last().is_some_and(again) => continue,
+            What::Stopped if over => continue,
+            What::Begins => over = true,
+            _ => {}
+        }
+        if over {
+            processes.push(Vec::new());
+        }
+        over = matches!(item.what, What::Dies(_) | What::Stopped);
+        if let Some(process) = processes.last_mut() {
+            process.push(item);
+        }
+    }
+    let died = |process: &Vec<Item>| matches!(process.last(), Some(Item { what: What::Dies(_), .. }));
+    let count = processes.len();
+    let place = processes.iter().rposition(died).or(count.checked_sub(1));
+    (place.map(|place| processes.swap_remove(place)).unwrap_or_default(), count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+Wed Nov 25 10:00:00 2026: Starting Keepalived v2.2.7 (01/16,2022)
+Wed Nov 25 10:00:00 2026: Starting VRRP child process, pid=5
+Wed Nov 25 10:00:01 2026: Track script b is already running, expect idle - skipping run
+Wed Nov 25 10:00:01 2026: Reloading
+Wed Nov 25 10:00:02 2026: pid 5 exited due to segmentation fault (SIGSEGV).
+Wed Nov 25 10:00:02 2026: VRRP child process(5) died: Respawning
+Wed Nov 25 10:00:02 2026: Starting VRRP child process, pid=9
+Wed Nov 25 10:00:03 2026: VRRP_Script(a) succeeded
+Wed Nov 25 10:00:03 2026: The flux capacitor is at 88 percent
+no time stamp
+";
+
+    #[test]
+    fn the_story_is_that_of_the_process_that_died_and_every_line_is_counted() {
+        let story = tell(LOG).unwrap();
+        assert_eq!((story.processes, story.names.as_slice()), (2, ["b".to_owned()].as_slice()));
+        let lines: Vec<usize> = story.items.iter().map(|item| item.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5]);
+        assert_eq!(story.death().map(|item| item.what), Some(What::Dies(Some(Signal::SEGV))));
+        let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = story.census;
+        assert_eq!((lines, told, nothing, foreign, unstamped, unknown), (10, 8, 0, 0, 1, 1));
+        assert_eq!(story.census.kinds[0].shape, "The flux capacitor is at N percent");
+    }
+
+    #[test]
+    fn of_a_log_without_a_death_the_last_process_is_taken() {
+        let calm: String = LOG
+            .lines()
+            .filter(|line| !line.contains("exited") && !line.contains("died"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let story = tell(&calm).unwrap();
+        assert_eq!((story.names.as_slice(), story.death()), (["a".to_owned()].as_slice(), None));
+    }
+
+    #[test]
+    fn a_reload_told_by_two_processes_is_one() {
+        let text = "\
+Wed Nov 25 10:00:00 2026: Starting Healthcheck child process, pid=4
+Wed Nov 25 10:00:00 2026: Starting VRRP child process, pid=5
+Wed Nov 25 10:00:01 2026: Reloading
+Wed Nov 25 10:00:01 2026: Reloading
+Wed Nov 25 10:00:05 2026: Reloading
+";
+        let reloads = tell(text).unwrap().items.into_iter().filter(|item| item.what == What::Reload).count();
+        assert_eq!(reloads, 2);
+    }
+}

@@ -1,0 +1,208 @@
+//! Logs that real keepalived 2.2.7 wrote, in real time, imported: what their stories can produce.
+//!
+//! `logs/crash-2.2.7.log`: three scripts that hang, their timeout as long as their interval, and a SIGHUP a second; the
+//! vrrp process died of SIGSEGV. `logs/clean-2.2.7.log`: two scripts that succeed at once, four reloads, a SIGTERM.
+//! `logs/mixed-2.2.7.log`: one that times out and dies of its SIGTERM, one that goes up and down; no crash. All are as
+//! written but for paths and the kernel's name.
+
+use std::path::Path;
+
+use treefall::import::{Bounds, ImportError, Imported, import, load};
+use treefall::keepalived_conf::{self, Conf};
+use treefall::model::law::Law;
+use treefall::model::release::{Defect, Release};
+use treefall::subject::Options;
+use treefall::subject::replica::run_replica;
+use treefall::subject::target::ReplicaName;
+
+fn log(name: &str) -> String {
+    load(&Path::new("tests/logs").join(name)).expect("a log")
+}
+
+fn conf(name: &str) -> Conf {
+    keepalived_conf::load(&Path::new("tests/logs").join(name)).expect("a configuration")
+}
+
+/// Few tries: a test is to be quick.
+const BOUNDS: Bounds =
+    Bounds { window: treefall::model::time::Span::from_secs(10), tries: 1_500, untold: None };
+
+fn imported(text: &str, conf: Option<&Conf>) -> Result<Imported, ImportError> {
+    import("x.log", text, conf, None, BOUNDS)
+}
+
+/// The defects behind what was found.
+fn causes(imported: &Imported) -> Vec<Defect> {
+    imported.found.iter().flat_map(|found| found.cause.defects().to_vec()).collect()
+}
+
+#[test]
+fn the_log_of_a_crash_gives_the_signature_of_2468_and_the_scenario_shows_it() {
+    let imported = imported(&log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf"))).unwrap();
+    let first = &imported.found[0];
+    assert_eq!(first.signature.law, Law::NoDanglingNode);
+    assert_eq!(first.cause.defects(), [Defect::ReloadFreesQueuedTimeout]);
+    assert_eq!(first.way.untold, 0, "nothing needs to be assumed");
+    assert!(first.way.trace.wakes().len() <= 6, "{:?}", first.way.trace.wakes());
+    let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
+    assert!(verdict.breaks.iter().any(|broken| broken.signature == first.signature));
+}
+
+#[test]
+fn the_same_log_without_its_configuration_gives_the_same_signature() {
+    let imported = imported(&log("crash-2.2.7.log"), None).unwrap();
+    assert!(causes(&imported).contains(&Defect::ReloadFreesQueuedTimeout));
+    let assumed: Vec<_> =
+        imported.scripts.assumed.iter().map(|it| (it.name.as_str(), it.interval.to_string())).collect();
+    assert_eq!(assumed.len(), 3);
+    assert!(assumed.iter().all(|(_, interval)| interval == "1s"), "{assumed:?}");
+}
+
+#[test]
+fn on_a_release_that_is_mended_the_log_of_the_crash_gives_no_memory_break() {
+    let replica = Some(ReplicaName::of(Release::parse("2.3.4").unwrap()));
+    // 2.3.4 starts no run that it says it skips: so does 2.2.7's log have lines that 2.3.4 can write all the same.
+    match import("x.log", &log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf")), replica, BOUNDS) {
+        Ok(imported) => assert!(imported.found.iter().all(|found| !found.breaks_memory())),
+        Err(error) => assert!(matches!(error, ImportError::DoesNotFit { .. }), "{error}"),
+    }
+}
+
+#[test]
+fn the_log_of_a_clean_run_is_consistent_with_none() {
+    let imported = imported(&log("clean-2.2.7.log"), Some(&conf("clean-2.2.7.conf"))).unwrap();
+    assert!(imported.found.is_empty(), "{:?}", imported.found);
+    assert!(imported.searched.fitting > 0);
+    assert!(imported.not_seen.contains(&Defect::ReloadFreesQueuedTimeout));
+    let plainest = imported.plainest.expect("the story itself");
+    assert!(
+        plainest.story.contains("VRRP_Script(chk_http) considered successful on reload")
+            || plainest.story.contains("Reloading")
+    );
+}
+
+#[test]
+fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
+    let bounds = Bounds { window: treefall::model::time::Span::from_secs(40), ..BOUNDS };
+    let conf = conf("mixed-2.2.7.conf");
+    let imported = import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds).unwrap();
+    let lines = imported.plainest.expect("a way").story.lines().count();
+    assert!(lines > 2);
+    assert!(imported.found.iter().all(|found| !found.breaks_memory()), "{:?}", causes(&imported));
+}
+
+/// The console's lines, written as the others write them.
+fn rewritten(text: &str, line: impl Fn(&str, &str, &str) -> String) -> String {
+    let one = |text: &str| {
+        let (stamp, said) = text.split_once(" 2026: ").unwrap_or((text, ""));
+        let process =
+            if said.starts_with("Starting") || said.starts_with("pid ") || said.starts_with("VRRP child") {
+                "Keepalived"
+            } else {
+                "Keepalived_vrrp"
+            };
+        line(stamp, process, said)
+    };
+    text.lines().map(|text| one(text) + "\n").collect()
+}
+
+#[test]
+fn every_format_of_the_same_log_tells_the_same() {
+    let text = log("crash-2.2.7.log");
+    let conf = conf("crash-2.2.7.conf");
+    let clock = |stamp: &str| stamp.rsplit(' ').next().unwrap_or_default().to_owned();
+    let formats = [
+        rewritten(&text, |stamp, process, said| format!("{} lb1 {process}[77]: {said}", &stamp[4..])),
+        rewritten(&text, |stamp, process, said| {
+            format!("2026-11-25T{}+0100 lb1 {process}[77]: {said}", clock(stamp))
+        }),
+        rewritten(&text, |stamp, process, said| {
+            format!("<30>1 2026-11-25T{}Z lb1 {process} 77 - - {said}", clock(stamp))
+        }),
+    ];
+    let expected = imported(&text, Some(&conf)).unwrap();
+    for format in formats {
+        let imported = imported(&format, Some(&conf)).unwrap();
+        let told = |it: &Imported| {
+            it.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&imported), told(&expected), "{}", format.lines().next().unwrap_or_default());
+    }
+}
+
+/// The shortest story of the report: a start, a reload, a crash, and not a word of a script that hangs.
+const SHORTEST: &str = "\
+Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (05/24,2024)
+Nov 25 10:00:00 lb1 Keepalived[4]: Starting VRRP child process, pid=5
+Nov 25 10:00:02 lb1 Keepalived_vrrp[5]: Reloading
+Nov 25 10:00:03 lb1 kernel: keepalived[5]: segfault at 8 ip 00005581 sp 00007ffd error 6 in keepalived[5581]
+";
+/// Its script.
+const CHK: &str = "vrrp_script chk_haproxy {\n script /usr/bin/chk\n interval 3\n timeout 2\n}\n";
+
+#[test]
+fn a_crash_is_explained_by_a_run_that_hung_untold_and_without_one_it_is_not() {
+    let conf = keepalived_conf::read(CHK).unwrap();
+    let imported = imported(SHORTEST, Some(&conf)).unwrap();
+    let first = &imported.found[0];
+    assert_eq!((first.signature.law, first.way.untold), (Law::NoDanglingNode, 1));
+    assert_eq!(first.way.trace.wakes().len(), 1);
+    let none = Bounds { untold: Some(0), ..BOUNDS };
+    assert!(import("x.log", SHORTEST, Some(&conf), None, none).unwrap().found.is_empty());
+}
+
+#[test]
+fn a_stamp_that_tells_the_microsecond_rules_out_what_a_second_leaves_open() {
+    let conf = keepalived_conf::read(CHK).unwrap();
+    let precise = |reload: &str| {
+        SHORTEST.replace("10:00:00 lb1", "10:00:00.000000 lb1").replace("10:00:02 lb1", reload)
+    };
+    // The timeout is at 2 s, and up to a second more for what a start takes.
+    let at_timeout = imported(&precise("10:00:02.100000 lb1"), Some(&conf)).unwrap();
+    assert_eq!(at_timeout.found[0].signature.law, Law::NoDanglingNode);
+    let before = imported(&precise("10:00:01.500000 lb1"), Some(&conf)).unwrap();
+    assert!(before.found.iter().all(|found| !found.breaks_memory()), "{:?}", before.found);
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_the_place_and_the_remedy() {
+    let error = |text: &str| imported(text, None).unwrap_err().to_string();
+    assert!(error("").contains("the log is empty"));
+    let error_of_others = error("Nov 25 10:00:00 lb1 nginx[1]: Reloading\nnonsense\n");
+    assert!(error_of_others.contains("none of its 2 lines is keepalived's"), "{error_of_others}");
+    assert!(error(SHORTEST).contains("--config keepalived.conf"));
+    let version = SHORTEST.replace("v2.3.1", "v1.3.5");
+    assert!(error(&version).contains("keepalived 1.3.5, which treefall does not know"));
+    assert!(
+        error("Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (x)\n")
+            .contains("none tells of")
+    );
+    let other = keepalived_conf::read(CHK).unwrap();
+    let error = imported(&log("crash-2.2.7.log"), Some(&other)).unwrap_err().to_string();
+    assert!(error.contains("names a script `stuck0`"), "{error}");
+    let slow =
+        keepalived_conf::read(&CHK.replace("chk_haproxy", "stuck0").replace("interval 3", "interval 30"))
+            .unwrap();
+    let one: String = log("crash-2.2.7.log")
+        .lines()
+        .filter(|line| !line.contains("stuck1") && !line.contains("stuck2"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let error = imported(&one, Some(&slow)).unwrap_err().to_string();
+    assert!(error.contains("none gets past line") && error.contains("stuck0 is already running"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_the_byte_and_what_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    std::fs::write(&path, [0x1f, 0x8b, 8, b'\n', 0, 1]).unwrap();
+    let error = load(&path).unwrap_err().to_string();
+    assert!(error.contains("offset 4 (line 2)") && error.contains("zcat LOG | treefall import -"), "{error}");
+    std::fs::write(&path, [0xff, 0xfe, b'x']).unwrap();
+    assert!(load(&path).is_ok(), "a letter of another alphabet is no reason to refuse a log");
+    assert!(load(folder.path()).unwrap_err().to_string().contains("cannot read"));
+    let large = std::fs::File::create(&path).unwrap();
+    large.set_len(100 << 20).unwrap();
+    assert!(load(&path).unwrap_err().to_string().contains("larger than 64 MiB"));
+}
