@@ -65,7 +65,7 @@ fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<Str
         let copy = run_replica_as(SubjectKind::Daemon, trace, rules, KEPT);
         let agreement = compare(SubjectKind::Daemon, &copy, &ran);
         ran.counts.timeouts = copy.counts.timeouts;
-        census.add(&agreement, &ran);
+        census.add(trace, &agreement, &ran);
         if let Agreement::Differs(difference) = agreement {
             first.get_or_insert_with(|| format!("trace {number} of seed {SEED}: {difference}"));
         }

@@ -89,7 +89,7 @@ fn census(target: &Target, rules: Rules, traces: u64) -> Result<(Census, Option<
     let mut first = None;
     for (number, (trace, real)) in traces.iter().zip(real.run(&traces, Options::COMPARE)?).enumerate() {
         let agreement = compare(SubjectKind::Engine, &run_replica(trace, rules, Options::COMPARE), &real);
-        census.add(&agreement, &real);
+        census.add(trace, &agreement, &real);
         if let Agreement::Differs(difference) = agreement {
             first.get_or_insert_with(|| format!("trace {number} of seed {SEED}: {difference}"));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
-use treefall_model::trace::{ScriptKind, Trace};
+use treefall_model::trace::Trace;
 
 use super::args::Conform;
 use super::findings::Stopwatch;
@@ -176,8 +176,7 @@ impl Shared<'_> {
             let agreement = compare(self.kind, &copy, &ran);
             // A daemon does not show the timeouts that it handles; where both are equal, it has as many.
             ran.counts.timeouts = ran.counts.timeouts.max(copy.counts.timeouts);
-            census.add(&agreement, &ran);
-            census.with_fifo += u64::from(trace.setup().has_kind(ScriptKind::Fifo));
+            census.add(trace, &agreement, &ran);
             if let Agreement::Differs(difference) = agreement {
                 differences.push((number, difference.to_string()));
             }

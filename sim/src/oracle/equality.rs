@@ -7,6 +7,7 @@ use std::fmt;
 
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
+use treefall_model::trace::{ScriptKind, Trace};
 use treefall_model::verdict::Verdict;
 
 use crate::subject::Ran;
@@ -185,14 +186,15 @@ impl Census {
         self.records += other.records;
     }
 
-    /// Counts one comparison.
-    pub fn add(&mut self, agreement: &Agreement, real: &Ran) {
+    /// Counts one comparison, of this trace.
+    pub fn add(&mut self, trace: &Trace, agreement: &Agreement, real: &Ran) {
         self.traces += 1;
         match agreement {
             Agreement::Whole => self.whole += 1,
             Agreement::UpToFirstUse => self.up_to_first_use += 1,
             Agreement::Differs(_) => self.different += 1,
         }
+        self.with_fifo += u64::from(trace.setup().has_kind(ScriptKind::Fifo));
         let counts = real.counts;
         self.with_all_three += u64::from(counts.reloads > 0 && counts.timeouts > 0 && counts.exits > 0);
         self.with_memory_break += u64::from(real.verdict.memory_break().is_some());
