@@ -46,6 +46,8 @@ struct Known {
     starting: bool,
     /// A reload began, and nothing that comes after one was seen yet.
     reload: bool,
+    /// So many fifo scripts were started for the configuration that is being put in force.
+    fifos: usize,
     /// The base entries are still to be added after this reload's clean-up.
     cleaning: bool,
     /// A shutdown began.
@@ -65,6 +67,7 @@ const NOTHING: Known = Known {
     reading: false,
     starting: false,
     reload: false,
+    fifos: 0,
     cleaning: false,
     ending: false,
     skipped: false,
@@ -122,7 +125,7 @@ fn look(step: Step) {
 }
 
 /// Something is seen that a shutdown's handler may do, or that comes after it.
-pub fn settle() {
+fn settle() {
     let known = KNOWN.get();
     if known.term && !known.reading {
         change(|known| {
@@ -198,10 +201,20 @@ pub fn registers(timer: bool, added: bool) {
     }
 }
 
+/// The daemon signals: for all that is known, in a handler that began just now.
+pub fn signals() {
+    drive::check_limit();
+    settle();
+}
+
 /// The daemon logs a line.
 pub fn line(text: &str) {
-    drive::check_limit();
-    match words::read(text) {
+    let said = words::read(text);
+    // That a start failed is said in the handler that tried it, which began before there were too many.
+    if !matches!(said, Said::Line(words::Line { kind: words::Kind::ForkFailed, .. })) {
+        drive::check_limit();
+    }
+    match said {
         Said::Reloading => reload(),
         Said::Started => settle_all(),
         Said::Line(said) => {
@@ -220,6 +233,7 @@ fn reload() {
     let config = drive::with(|session| session.world.reload_begins());
     change(|known| {
         known.reload = true;
+        known.fifos = 0;
         known.cleaning = true;
     });
     write_config(usize::from(config.0));

@@ -16,7 +16,7 @@ use core::ffi::{CStr, c_char};
 use treefall_model::event::{EntryKind, Step};
 use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::index::Block;
-use treefall_world::Unnamed;
+use treefall_world::{FIFOS, Unnamed};
 
 use super::{KNOWN, change, look, puts_in_force, serve, settle, settle_all};
 use crate::fatal::{self, fatal};
@@ -82,11 +82,11 @@ pub fn fork() -> i32 {
 fn start_child() -> i32 {
     guard::progress();
     name_start();
-    drive::check_limit();
     if puts_in_force() {
         return start_fifo();
     }
     let skipped = KNOWN.get().skipped;
+    drive::check_limit();
     settle_all();
     // The tick has armed the next, and has been looked at if it said that it skips a run.
     if !skipped && !KNOWN.get().ending {
@@ -114,8 +114,15 @@ fn start_child() -> i32 {
     }
 }
 
-/// A fifo's script starts: which, its command alone tells, for all have the same object for an argument.
+/// A fifo's script starts: which, its command alone tells, for its entry's argument is no object of its own.
 fn start_fifo() -> i32 {
+    let before = KNOWN.get().fifos;
+    if before == FIFOS.len() {
+        fatal(format_args!(
+            "the daemon starts more while it puts a configuration in force than it has fifos"
+        ));
+    }
+    change(|known| known.fifos = before + 1);
     settle();
     let unnamed = drive::with(|session| session.world.fork_unnamed());
     let Some(script) = ask(|name| drive::with(|session| session.world.script_of_fifo(name))) else {

@@ -396,7 +396,7 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
         return 0;
     }
     if mode() == Mode::Daemon {
-        daemon::settle();
+        daemon::signals();
     }
     let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
         (Some(pid), _) => Target::Process(pid),
