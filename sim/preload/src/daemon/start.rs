@@ -3,8 +3,8 @@
 //! The first time it is asked of a real process, which runs the daemon's own code from its fork to its exec, writes
 //! down what it was to execute, and ends. Once the child's entry is there, the script's name is looked for in
 //! the object that the entry's argument points at; where it was found it is read from then on, for a real
-//! process costs twenty times what a whole reload does. A start that is to fail never gets an entry: it is
-//! asked for each time.
+//! process costs twenty times what a whole reload does. A start that is to fail never gets an entry, and the entry of a
+//! fifo's script names no script: those are asked for each time.
 //!
 //! Always: nothing is ever executed; the child that the daemon has is the world's. A name that is read is that of
 //! a script of the configuration in force, or the run ends with an error: no start is ever guessed.
