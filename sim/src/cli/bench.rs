@@ -1,11 +1,13 @@
 //! `treefall bench`: events a second, side by side in one run; of a whole daemon, what a reload takes.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 
 use super::args::Bench;
 use super::findings::Stopwatch;
 use super::output::Output;
+use super::schema::Line;
 use super::targets::table;
 use super::{CliError, Status, Summary, crew};
 use crate::subject::target::Target;
@@ -16,7 +18,7 @@ use crate::workload::{reloading, steady};
 const RUNS: u32 = 5;
 
 /// One measurement, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BenchObject {
     target: String,
     scripts: u16,
@@ -31,7 +33,7 @@ struct BenchObject {
 const RELOADS: u32 = 500;
 
 /// What a reload of a daemon takes, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReloadObject {
     target: String,
     scripts: u16,
@@ -40,10 +42,17 @@ struct ReloadObject {
     trace_micros: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BenchSummary {
     measurements: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<BenchObject>("a measurement"),
+    Line::of::<ReloadObject>("what a reload takes"),
+    Line::of::<Summary<BenchSummary>>("summary"),
+];
 
 pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError> {
     let mut names = args.targets.clone();

@@ -2,6 +2,7 @@
 //!
 //! Always: a certificate states the whole bound and the whole alphabet, and says what of it was not done.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::trace::OnTerm;
 
@@ -10,7 +11,7 @@ use crate::explore::{Found, Kind, Space};
 use crate::finding::Finding;
 
 /// What a search stands for, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Certificate {
     pub(super) target: String,
     pub(super) release: String,

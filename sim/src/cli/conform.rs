@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
@@ -11,6 +12,7 @@ use treefall_model::trace::Trace;
 use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::generator::Source;
 use crate::oracle::{Agreement, Census, compare};
@@ -27,7 +29,7 @@ const TOLD_MAX: usize = 5;
 const TOLD_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// One comparison, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConformObject {
     target: String,
     replica: String,
@@ -44,11 +46,15 @@ struct ConformObject {
     elapsed_ms: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ConformSummary {
     traces: u64,
     different: u64,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<ConformObject>("a comparison"), Line::of::<Summary<ConformSummary>>("summary")];
 
 pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliError> {
     let names = match (&args.config, args.targets.is_empty()) {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::verdict::Signature;
 
 use super::args::{Corpus, CorpusCommand};
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::finding::{BUILD_UP_MAX, Finding, work_out};
 use crate::fuzzing::{Kind, fewest};
@@ -21,7 +23,7 @@ use crate::subject::{Options, build};
 const SIZE_MAX: u64 = 16 << 20;
 
 /// A file that was written, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FileObject {
     file: String,
     from: String,
@@ -29,11 +31,15 @@ struct FileObject {
     cause: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CorpusSummary {
     read: usize,
     written: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<FileObject>("a file written"), Line::of::<Summary<CorpusSummary>>("summary")];
 
 pub(super) fn run(args: &Corpus, output: &mut Output) -> Result<Status, CliError> {
     let (read, written, found) = match &args.command {

@@ -1,9 +1,11 @@
 //! `treefall doctor`: each trace twice, under changed conditions; the two runs must be equal.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Doctor as Args;
 use super::output::Output;
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::doctor::{Cause, Condition, Doctor, Found, possible};
 use crate::subject::program;
@@ -13,7 +15,7 @@ use crate::subject::target::Target;
 const TOLD_MAX: u64 = 5;
 
 /// One target, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DoctorObject {
     target: String,
     seed: u64,
@@ -25,14 +27,14 @@ struct DoctorObject {
 }
 
 /// A condition that could not be changed here.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NotChanged {
     condition: &'static str,
     why: String,
 }
 
 /// A difference, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DifferenceObject {
     target: String,
     seed: u64,
@@ -45,11 +47,18 @@ struct DifferenceObject {
     caused_by: Option<Vec<&'static str>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DoctorSummary {
     targets: u64,
     different: u64,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<DifferenceObject>("a difference"),
+    Line::of::<DoctorObject>("a target"),
+    Line::of::<Summary<DoctorSummary>>("summary"),
+];
 
 pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> {
     let mut names = args.targets.clone();

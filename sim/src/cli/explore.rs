@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::law::Law;
 use treefall_model::trace::Trace;
@@ -14,6 +15,7 @@ use super::crew;
 use super::findings::{Stopwatch, replay_command, whom};
 use super::hunt::release_of;
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::explain::explain_soon;
 use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
@@ -36,7 +38,7 @@ const CHECKPOINT: &str = "explore.checkpoint";
 const CERTIFICATE: &str = "certificate.txt";
 
 /// A signature that was found, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FoundObject {
     target: String,
     release: String,
@@ -56,7 +58,7 @@ struct FoundObject {
 }
 
 /// One target's search, for machines.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TargetSummary {
     target: String,
     complete: bool,
@@ -82,6 +84,13 @@ enum Ended {
     Whole(Standing),
     Stopped(&'static str),
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<FoundObject>("a signature"),
+    Line::of::<Certificate>("a certificate"),
+    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+];
 
 pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let names =

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
@@ -321,7 +322,7 @@ fn keep_on(
 }
 
 /// A finding for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FindingObject {
     target: String,
     release: String,
@@ -377,7 +378,7 @@ impl FindingObject {
 }
 
 /// One target's search, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
     pub(super) target: String,
     pub(super) seed: u64,

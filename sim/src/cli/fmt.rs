@@ -1,28 +1,34 @@
 //! `treefall fmt`: scenario files in canonical form.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Fmt;
 use super::files;
 use super::output::Output;
+use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::report::write_whole;
 use crate::scenario;
 
 /// One file, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FmtObject {
     file: String,
     canonical: bool,
     written: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FmtSummary {
     files: usize,
     not_canonical: usize,
     written: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<FmtObject>("a file"), Line::of::<Summary<FmtSummary>>("summary")];
 
 pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
     // All files are read before one is written: a file that is wrong leaves the others as they were.

@@ -7,6 +7,7 @@ use super::args::Hunt;
 use super::crew;
 use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::campaign::Campaign;
 use crate::cause::Cause;
@@ -19,6 +20,10 @@ use crate::subject::target::Target;
 
 /// Traces of a hunt that is told neither a number nor a time.
 const TRACES_DEFAULT: u64 = 1_000;
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<FindingObject>("a finding"), Line::of::<Summary<Vec<TargetSummary>>>("summary")];
 
 pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let out = args.resume.as_ref().unwrap_or(&args.out);

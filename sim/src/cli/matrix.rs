@@ -5,12 +5,14 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Release;
 
 use super::args::Matrix;
 use super::output::{Output, count};
 use super::replay::{Reals, refuse_never_started, shows};
+use super::schema::Line;
 use super::targets::table;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::Checked;
@@ -20,7 +22,7 @@ use crate::subject::target::{ReplicaName, Target};
 use crate::subject::{Options, program};
 
 /// One run, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RunObject {
     scenario: String,
     target: String,
@@ -33,7 +35,7 @@ struct RunObject {
 }
 
 /// One scenario, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ScenarioObject {
     scenario: String,
     first_bad: Option<String>,
@@ -45,7 +47,7 @@ struct ScenarioObject {
     not_as_expected: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MatrixSummary {
     scenarios: usize,
     runs: usize,
@@ -70,6 +72,13 @@ impl Cell {
         (&self.broken, &self.outcome, self.as_expected) == (&other.broken, &other.outcome, other.as_expected)
     }
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<RunObject>("a run"),
+    Line::of::<ScenarioObject>("a scenario"),
+    Line::of::<Summary<MatrixSummary>>("summary"),
+];
 
 pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError> {
     let paths = files::expand(&args.files)?;

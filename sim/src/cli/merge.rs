@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Merge;
 use super::output::{Output, count};
+use super::schema::Line;
 use super::targets::table;
 use super::{CliError, Status, Summary};
 use crate::campaign::{Campaign, CampaignError, folders};
 use crate::report::{Kept, take_over};
 
 /// A find that was brought over or was there, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MergedObject {
     target: String,
     signature: String,
@@ -22,7 +24,7 @@ struct MergedObject {
     also_in: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MergeSummary {
     folders: usize,
     findings: usize,
@@ -32,6 +34,10 @@ struct MergeSummary {
 
 /// So many parts are told by their number.
 const TOLD_MAX: usize = 20;
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<MergedObject>("a find"), Line::of::<Summary<MergeSummary>>("summary")];
 
 pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError> {
     let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();

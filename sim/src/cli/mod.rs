@@ -1,5 +1,6 @@
 //! The `treefall` command: arguments in, libraries called, results printed. Only this module prints.
 
+mod about;
 mod args;
 mod bench;
 mod certificate;
@@ -19,12 +20,14 @@ mod output;
 mod replay;
 mod report;
 mod roots;
+mod schema;
 mod shrink;
 mod soak;
 mod survey;
 mod targets;
 
 use clap::Parser as _;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use args::{Cli, Command};
@@ -50,6 +53,23 @@ pub enum Status {
     Harness = 3,
     /// It cannot be told, for `git bisect run`.
     CannotTell = 125,
+}
+
+impl Status {
+    /// Each status that a script may meet, with what it says: the one list that help, manual and README show.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Good, "clean, or as expected"),
+        (Self::Failure, "a failure, or not as expected, or stopped before the end"),
+        (Self::Usage, "the command or an input file is wrong"),
+        (Self::Harness, "treefall itself failed"),
+        (Self::CannotTell, "with `replay --bisect`: it cannot be told"),
+    ];
+
+    /// All of them as lines for a person.
+    fn in_words() -> String {
+        let line = |(status, says): (Self, &str)| format!("\n  {:>3}  {says}", status as u8);
+        format!("Exit status:{}", Self::ALL.map(line).concat())
+    }
 }
 
 /// Why a command ended without a result.
@@ -82,13 +102,13 @@ impl CliError {
 }
 
 /// The last object of every command.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Summary<T> {
     summary: T,
 }
 
 /// The summary of a command that ended without a result.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ErrorObject<'e> {
     error: &'e str,
     status: u8,
@@ -134,20 +154,15 @@ impl From<SubjectError> for CliError {
 pub fn run() -> Status {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let status = match error.use_stderr() {
-                // For `git bisect run` every other status would say that the commit is good or bad.
-                true if std::env::args_os().any(|argument| argument == "--bisect") => Status::CannotTell,
-                true => Status::Usage,
-                false => Status::Good,
-            };
-            // Nothing can be done when even the help cannot be printed.
-            let _ = error.print();
-            return status;
-        }
+        Err(error) => return not_understood(&error),
     };
     let mut output = Output::new(&cli.common);
     let jobs = crew::jobs(cli.common.jobs);
+    output.detail(format_args!(
+        "treefall {}, {} side by side",
+        env!("CARGO_PKG_VERSION"),
+        output::count(jobs as u64, "subject")
+    ));
     let done = match cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard())) {
         Command::Survey(survey) => survey::run(&survey, jobs, &mut output),
         Command::Targets(targets) => targets::run(&targets, &mut output),
@@ -166,8 +181,31 @@ pub fn run() -> Status {
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
         Command::Soak(soak) => soak::run(&soak, jobs, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),
+        Command::Schema(schema) => schema::run(&schema, &mut output),
+        Command::Completions(completions) => about::completions(&completions, &mut output),
+        Command::Man(man) => about::man(&man, &mut output),
     };
-    done.unwrap_or_else(|error| error.tell(&mut output))
+    let status = done.unwrap_or_else(|error| error.tell(&mut output));
+    output.detail(format_args!("exit status {}", status as u8));
+    status
+}
+
+/// Tells what is wrong with the arguments, or the help that was asked for.
+fn not_understood(error: &clap::Error) -> Status {
+    // Nothing can be done when even the help cannot be printed.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Status::Good;
+    }
+    let given = |wanted: &str| std::env::args_os().any(|argument| argument == wanted);
+    // For `git bisect run` every other status would say that the commit is good or bad.
+    let status = if given("--bisect") { Status::CannotTell } else { Status::Usage };
+    if given("--json") {
+        let text = error.render().to_string();
+        let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        Output::of_machines().object(&Summary { summary: ErrorObject { error: what, status: status as u8 } });
+    }
+    status
 }
 
 #[cfg(test)]

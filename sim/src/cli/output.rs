@@ -1,7 +1,7 @@
 //! Where text goes: people's text and JSON never mix on standard output.
 //!
 //! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
-//! shown only to a person: on a terminal, without `--quiet` and `--json`. A reader that closes the pipe ends
+//! shown only to a person: on a terminal, without `--quiet` and `--json`; with `--verbose` to a log too, as lines. A reader that closes the pipe ends
 //! the command quietly, as SIGPIPE would; any other failure to write is said and is a failure of the harness.
 
 use std::fmt::Display;
@@ -10,12 +10,17 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Common;
+use super::findings::Stopwatch;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
+
+/// From one line of progress to the next, where no terminal is.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What a shell tells of a command that SIGPIPE ended.
 const CLOSED_PIPE: i32 = 128 + 13;
@@ -24,12 +29,29 @@ const CLOSED_PIPE: i32 = 128 + 13;
 pub(super) struct Output {
     json: bool,
     quiet: bool,
+    verbose: bool,
     progress: Option<ProgressBar>,
+    /// Since the command began.
+    watch: Stopwatch,
+    /// When progress was last told as a line.
+    told: Option<Duration>,
 }
 
 impl Output {
     pub(super) fn new(common: &Common) -> Self {
-        Self { json: common.json, quiet: common.quiet, progress: None }
+        Self {
+            json: common.json,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            progress: None,
+            watch: Stopwatch::start(),
+            told: None,
+        }
+    }
+
+    /// For machines, when what a person wants was not understood.
+    pub(super) fn of_machines() -> Self {
+        Self::new(&Common { json: true, quiet: true, verbose: false, jobs: None })
     }
 
     /// Whether results go out as JSON.
@@ -49,7 +71,7 @@ impl Output {
     }
 
     /// A result for machines, with `--json` alone.
-    pub(super) fn object(&mut self, value: &impl Serialize) {
+    pub(super) fn object(&mut self, value: &(impl Serialize + JsonSchema)) {
         if !self.json {
             return;
         }
@@ -68,6 +90,14 @@ impl Output {
         }
     }
 
+    /// What goes on, with `--verbose` alone.
+    pub(super) fn detail(&mut self, text: impl Display) {
+        if self.verbose {
+            self.clear();
+            write_err(&format!("[{:.1} s] {text}", self.watch.elapsed().as_secs_f64()));
+        }
+    }
+
     /// An error.
     pub(super) fn error(&mut self, text: &str) {
         self.clear();
@@ -82,7 +112,11 @@ impl Output {
 
     /// Shows how far a long work is, if a person watches.
     pub(super) fn progress(&mut self, text: impl Display) {
-        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+        let watched = !self.json && std::io::stderr().is_terminal();
+        if self.verbose && !watched {
+            return self.progress_line(text);
+        }
+        if self.quiet || !watched {
             return;
         }
         let bar = self.progress.get_or_insert_with(|| {
@@ -94,6 +128,15 @@ impl Output {
             bar
         });
         bar.set_message(text.to_string());
+    }
+
+    /// The same as a line of a log, now and then.
+    fn progress_line(&mut self, text: impl Display) {
+        let now = self.watch.elapsed();
+        if self.told.is_none_or(|told| now >= told + TOLD_EVERY) {
+            self.told = Some(now);
+            self.detail(text);
+        }
     }
 
     /// The long work is done.

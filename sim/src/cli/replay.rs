@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::verdict::Weight;
 use treefall_world::calls::Fate;
 
 use super::args::Replay;
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
@@ -16,7 +18,7 @@ use crate::subject::target::{Place, Target};
 use crate::subject::{Call, Options, Subject, SubjectError, backtrace, build, program};
 
 /// One run, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RunObject {
     scenario: String,
     target: String,
@@ -32,7 +34,7 @@ struct RunObject {
 }
 
 /// Calls of one name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CallObject {
     call: &'static str,
     /// `virtual`, `let through` or `forbidden`.
@@ -40,7 +42,7 @@ struct CallObject {
     times: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReplaySummary {
     scenarios: usize,
     runs: usize,
@@ -51,6 +53,10 @@ struct ReplaySummary {
     /// Runs that show the failure that their file tells of.
     showing: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<RunObject>("a run"), Line::of::<Summary<ReplaySummary>>("summary")];
 
 pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     match replay(args, output) {

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Report;
 use super::findings::replay_command;
 use super::output::{Output, count};
 use super::replay::refuse_never_started;
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain;
 use crate::finding::{Finding, work_out_as_it_is};
@@ -19,18 +21,25 @@ use crate::scenario::Scenario;
 use crate::subject::target::Target;
 use crate::subject::{Options, Subject, build};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReportSummary {
     found: bool,
     /// Where the page was written, if anywhere.
     html: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct IndexSummary {
     reports: usize,
     html: String,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<ReportObject<'static>>("the find"),
+    Line::of::<Summary<ReportSummary>>("summary"),
+    Line::of::<Summary<IndexSummary>>("summary, of a folder"),
+];
 
 pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError> {
     if args.file.is_dir() {

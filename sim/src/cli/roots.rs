@@ -1,15 +1,17 @@
 //! `treefall roots`: Debian's keepalived of other suites, in the cache.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Roots, RootsCommand};
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::roots::{self, Fetched, KEEPALIVED, RootsError};
 use crate::subject::program::Program;
 
 /// One suite, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RootObject {
     suite: String,
     root: String,
@@ -19,12 +21,16 @@ struct RootObject {
     was_there: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RootsSummary {
     cache: Option<String>,
     roots: usize,
     fetched: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<RootObject>("a suite"), Line::of::<Summary<RootsSummary>>("summary")];
 
 pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError> {
     let (suites, fetched) = match &args.command {

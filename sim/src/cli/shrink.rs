@@ -1,11 +1,13 @@
 //! `treefall shrink`: the smallest trace with the same signature.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Shrink;
 use super::findings::{Stopwatch, replay_command};
 use super::output::Output;
 use super::replay::refuse_never_started;
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain_soon;
 use crate::finding::{BUILD_UP_MAX, work_out};
@@ -15,7 +17,7 @@ use crate::scenario;
 use crate::subject::{Options, build};
 
 /// What was shrunk, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ShrinkObject {
     target: String,
     file: String,
@@ -32,10 +34,14 @@ struct ShrinkObject {
     text: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ShrinkSummary {
     shrunk: bool,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<ShrinkObject>("what was shrunk"), Line::of::<Summary<ShrinkSummary>>("summary")];
 
 pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError> {
     let scenario = files::load(&args.file)?;

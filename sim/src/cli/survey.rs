@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::{Defect, Release, Rules};
 
 use super::args;
 use super::findings::{FindingObject, FoundBy, Search, Searched, TargetSummary, keep, search};
 use super::output::Output;
+use super::schema::Line;
 use super::targets::{span, table};
-use super::{CliError, Status, crew};
+use super::{CliError, Status, Summary, crew};
 use crate::finding::{Finding, work_out_as_it_is};
 use crate::generator::Source;
 use crate::hidden::{Hidden, find_hidden};
@@ -45,7 +47,7 @@ struct Row {
 }
 
 /// One row, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RowObject {
     target: String,
     releases: String,
@@ -61,10 +63,12 @@ struct RowObject {
     as_known: bool,
 }
 
-#[derive(Serialize)]
-struct Summary {
-    summary: Vec<TargetSummary>,
-}
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<FindingObject>("a finding"),
+    Line::of::<RowObject>("a row"),
+    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+];
 
 pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let store = Store::new(&args.out);
@@ -91,6 +95,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         summary.push(TargetSummary::new(&row.target, args.seed, &searched));
         if crew::told_to_stop() {
             output.error("stopped before the survey was whole; what was found is on disk");
+            output.object(&Summary { summary });
             return Ok(Status::Failure);
         }
     }

@@ -1,11 +1,13 @@
 //! `treefall targets`: what can be tested here, and why not where not.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::{Group, Release};
 
 use super::args::Targets;
 use super::output::Output;
+use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::roots::find_programs;
 use crate::subject::build;
@@ -21,7 +23,7 @@ const WIDE_COLUMNS: u16 = 96;
 const NARROW_COLUMNS: u16 = 60;
 
 /// One target, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TargetObject {
     target: String,
     release: Option<String>,
@@ -33,7 +35,7 @@ struct TargetObject {
 }
 
 /// What a real program imports: how many names of each fate, and those that end a run or are on no list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ImportsObject {
     virtuals: usize,
     let_through: usize,
@@ -41,12 +43,16 @@ struct ImportsObject {
     unknown: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TargetsSummary {
     replicas: usize,
     real: usize,
     real_allowed: usize,
 }
+
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 2] =
+    [Line::of::<TargetObject>("a target"), Line::of::<Summary<TargetsSummary>>("summary")];
 
 pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliError> {
     let mut table = table(["replica", "known defects", "compared with a real program"]);

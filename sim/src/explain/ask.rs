@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
@@ -15,7 +16,7 @@ use crate::subject::replica::{probe_replica_as, run_replica_as};
 use crate::subject::{Options, Subject, SubjectError};
 
 /// How a trace fares beside a find.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// It breaks the same law at the same step by the same kind of entry: the find's signature.
@@ -29,7 +30,7 @@ pub enum Fate {
 }
 
 /// What a trace did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Shown {
     /// Beside the find.
     pub fate: Fate,
@@ -80,7 +81,7 @@ impl fmt::Display for Shown {
 }
 
 /// Who is asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asked {
     /// The target itself.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::{EntryKind, Event, Handler, LogLine, Step};
 use treefall_model::id::Run;
@@ -25,7 +26,7 @@ const HEAD: usize = 8;
 const TIMER_HANDLER: &str = "thread_timerfd_handler";
 
 /// What a link of the chain tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The entry was linked.
@@ -67,7 +68,7 @@ impl Role {
 }
 
 /// One link of the chain.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Because {
     /// What it tells.
     pub role: Role,

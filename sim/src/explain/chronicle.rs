@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::{EntryKind, Handler, Record, Step, SubjectKind};
 use treefall_model::id::{Pid, ScriptRef};
@@ -78,7 +79,7 @@ pub struct Snapshot {
 }
 
 /// Where an entry stood after a step.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Places {
     /// In these trees: bit `tree as u8`.
     trees: u8,

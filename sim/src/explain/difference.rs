@@ -4,6 +4,7 @@
 //! known defect. Where the replica does not show the find at all, what the real program did stands beside what its
 //! replica did.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::Record;
 use treefall_model::index::Block;
@@ -19,7 +20,7 @@ const AROUND: usize = 3;
 const UNLIKE_MAX: usize = 4;
 
 /// One step on both sides.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Pair {
     /// The step, from 1.
     pub step: usize,
@@ -32,7 +33,7 @@ pub struct Pair {
 }
 
 /// The first difference.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Difference {
     /// Whose run the expected side is.
     pub expected: String,

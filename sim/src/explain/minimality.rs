@@ -1,5 +1,6 @@
 //! What happens to a find when a part of its trace is taken away, put off, or merged with its neighbour.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::time::Span;
 use treefall_model::trace::{Advance, Order, Trace};
@@ -14,7 +15,7 @@ use crate::subject::SubjectError;
 pub const TRIALS_MAX: usize = 160;
 
 /// One change of one part.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Trial {
     /// The part: `wake 1 ..`, `SIGHUP of wake 1`.
     pub part: String,
@@ -25,7 +26,7 @@ pub struct Trial {
 }
 
 /// Every remaining part, and what it is there for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Minimality {
     /// In the order of the trace: wakes with what they bring, then scripts.
     pub trials: Vec<Trial>,

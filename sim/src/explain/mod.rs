@@ -20,6 +20,7 @@ mod ties;
 mod wakes;
 mod window;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::event::{Event, Record, Step};
@@ -47,7 +48,7 @@ use ask::Asker;
 pub const RUNS_MAX: u64 = 20_000;
 
 /// Why, where, and how far.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {
     /// Why it broke.
     pub because: Vec<Because>,

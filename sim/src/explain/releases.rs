@@ -1,5 +1,6 @@
 //! Which releases have it: the trace on the replica of each.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::observe::Options;
@@ -11,7 +12,7 @@ use super::ask::Shown;
 use crate::subject::replica::run_replica_as;
 
 /// Releases that follow each other and do the same.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Span {
     /// The first.
     pub first: String,
@@ -36,7 +37,7 @@ fn name(first: &str, last: &str) -> String {
 }
 
 /// The trace on every release.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Releases {
     /// All releases, oldest first.
     pub spans: Vec<Span>,

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::{Event, Record};
 use treefall_model::id::{ConfigId, Run};
@@ -32,7 +33,7 @@ const ITEMS_MAX: usize = 4;
 const TRIED_MAX: usize = 2;
 
 /// One order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Row {
     /// In words: `the timer, SIGHUP in one wake, timer first`.
     pub order: String,
@@ -45,7 +46,7 @@ pub struct Row {
 }
 
 /// All orders of what happens at one instant.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct TieTable {
     /// The wake of the trace, from 1.
     pub wake: usize,

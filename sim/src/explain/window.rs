@@ -9,6 +9,7 @@
 //! failure has gaps inside it is asked at [`SAMPLES`] places. Always: both ends fail, and one microsecond beyond an
 //! end it does not fail, unless the end says otherwise ([`End`]).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::{Event, SubjectKind};
 use treefall_model::observe::Options;
@@ -32,7 +33,7 @@ pub const SAMPLES: u64 = 8;
 const TIMERS_MAX: usize = 24;
 
 /// The interval of one time.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Window {
     /// The time: `SIGHUP`, `wake 1`, `timeout of chk_haproxy`.
     pub time: String,
@@ -53,7 +54,7 @@ pub struct Window {
 }
 
 /// How an interval ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// One microsecond further it does not fail.
@@ -87,7 +88,7 @@ impl Window {
 }
 
 /// The windows of a trace.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Windows {
     /// In the order of the trace: what comes, when the loop comes back, the configuration.
     pub windows: Vec<Window>,

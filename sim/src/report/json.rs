@@ -1,5 +1,6 @@
 //! A report for machines: what the other forms tell, as one object. The fields are stable.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
@@ -9,7 +10,7 @@ use crate::explain::Explanation;
 use crate::subject::backtrace;
 
 /// What a list of reports tells of one.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
     /// The target.
     pub target: String,
@@ -30,7 +31,7 @@ pub struct Card {
 }
 
 /// The whole report.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ReportObject<'r> {
     #[serde(flatten)]
     card: Card,

@@ -121,6 +121,8 @@ pub(in crate::cli) struct Corpus {
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum CorpusCommand {
     /// Write scenarios as seeds, a folder for each fuzz target.
+    #[command(after_help = "Example:\n  \
+        treefall corpus import scenarios/ --into fuzz/corpus")]
     Import {
         /// Scenario files, or folders of them.
         #[arg(required = true, value_name = "FILE")]
@@ -131,6 +133,8 @@ pub(in crate::cli) enum CorpusCommand {
     },
     /// Write what the fuzzer's files break as scenarios: of each signature one, shrunk, with its cause. Exit 1 if there
     /// is any.
+    #[command(after_help = "Example:\n  \
+        treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed")]
     Export {
         /// The fuzzer's files, or folders of them.
         #[arg(required = true, value_name = "FILE")]
@@ -146,6 +150,8 @@ pub(in crate::cli) enum CorpusCommand {
         out: PathBuf,
     },
     /// Copy the fewest files that reach every state of the scheduler that all of them reach.
+    #[command(after_help = "Example:\n  \
+        treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
     Minimise {
         /// A folder of the fuzzer's files.
         #[arg(value_name = "DIR")]

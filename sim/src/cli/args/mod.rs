@@ -6,6 +6,7 @@ mod field;
 mod files;
 mod proofs;
 mod search;
+mod tools;
 mod values;
 
 use clap::{Args, Parser, Subcommand};
@@ -14,6 +15,15 @@ pub(super) use field::{MachineName, Soak, UntilName};
 pub(super) use files::{Corpus, CorpusCommand, Fmt, Matrix, Replay, Report, Shrink};
 pub(super) use proofs::{Bench, Conform, Doctor, Roots, RootsCommand};
 pub(super) use search::{Explore, Hunt, Merge, Survey, Targets};
+pub(super) use tools::{Completions, Man, Schema};
+
+use super::Status;
+
+/// What `treefall --help` shows at its end.
+pub(super) const EXAMPLES: &str = "Examples:\n  \
+    treefall                                            the survey\n  \
+    treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
+    treefall replay scenarios/                          run the scenario files";
 
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
@@ -24,12 +34,7 @@ pub(super) use search::{Explore, Hunt, Merge, Survey, Targets};
     name = "treefall",
     version,
     max_term_width = 100,
-    after_help = "Exit status: 0 clean or as expected, 1 a failure or not as expected, 2 the command or an \
-                  input file is wrong, 3 treefall itself failed.\n\n\
-                  Examples:\n  \
-                  treefall                                            the survey\n  \
-                  treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
-                  treefall replay scenarios/                          run the scenario files"
+    after_help = format!("{EXAMPLES}\n\n{}", Status::in_words())
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -47,6 +52,9 @@ pub(super) struct Common {
     /// Print results alone: no progress, no advice.
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
+    /// Tell more on standard error: what is worked on and for how long, also where no terminal is.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
     /// How many traces run at the same time; results do not depend on it [default: the number of cores].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
@@ -88,4 +96,10 @@ pub(super) enum Command {
     Roots(Roots),
     /// Measure events a second: the replica or a real program, with and without the checks.
     Bench(Bench),
+    /// Print the JSON Schema of the lines that --json prints, for one command or for all.
+    Schema(Schema),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print the manual page, of treefall or of one command, or write all of them.
+    Man(Man),
 }

@@ -40,6 +40,9 @@ pub(in crate::cli) struct Conform {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall doctor\n  \
+    treefall doctor --target engine:/usr/sbin/keepalived --traces 100000")]
 pub(in crate::cli) struct Doctor {
     /// What to run [default: replica:2.2.7 and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
@@ -53,6 +56,9 @@ pub(in crate::cli) struct Doctor {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall bench\n  \
+    treefall bench --target engine:/usr/sbin/keepalived --scripts 4 --wakes 50000")]
 pub(in crate::cli) struct Bench {
     /// What to measure [default: replica:mended and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
@@ -78,6 +84,8 @@ pub(in crate::cli) struct Roots {
 pub(in crate::cli) enum RootsCommand {
     /// Unpack Debian's keepalived of these suites, with mmdebstrap. The cache is $TREEFALL_CACHE, else
     /// $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.
+    #[command(after_help = "Example:\n  \
+        treefall roots fetch bullseye bookworm trixie sid")]
     Fetch {
         /// Suites: bullseye, bookworm, trixie, sid.
         #[arg(required = true, value_name = "SUITE")]
@@ -90,5 +98,7 @@ pub(in crate::cli) enum RootsCommand {
         again: bool,
     },
     /// Show what is in the cache.
+    #[command(after_help = "Example:\n  \
+        TREEFALL_CACHE=/srv/treefall treefall roots list")]
     List,
 }

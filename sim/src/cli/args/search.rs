@@ -10,6 +10,9 @@ use crate::campaign::Shard;
 use crate::generator::Sampling;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall survey\n  \
+    treefall survey --seed 7 --out /tmp/survey")]
 pub(in crate::cli) struct Survey {
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -27,6 +30,9 @@ impl Survey {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall targets\n  \
+    treefall targets --target engine:./keepalived/bin/keepalived")]
 pub(in crate::cli) struct Targets {
     /// Look at these too.
     #[arg(long = "target", value_name = "TARGET")]

@@ -15,6 +15,7 @@ use super::args::{self, UntilName};
 use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of};
 use super::hunt::release_of;
 use super::output::Output;
+use super::schema::Line;
 use super::targets::table;
 use super::{CliError, Status, Summary, crew};
 use crate::finding::{BUILD_UP_MAX, work_out};
@@ -26,9 +27,16 @@ use crate::soak::numbers::{figures, in_words as time};
 use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak};
 use crate::subject::target::Target;
 use crate::subject::{Options, build};
-use objects::{EstimateObject, TargetSummary, VariationObject};
+use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
 use told::{Told, times};
 use workload::workload;
+
+/// What is printed with `--json`.
+pub(in crate::cli) const LINES: [Line; 3] = [
+    Line::of::<SoakObject>("a target"),
+    Line::of::<VariationObject>("an assumption"),
+    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+];
 
 pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let workload = workload(args)?;

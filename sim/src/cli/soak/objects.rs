@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::soak::numbers::Estimate;
 use crate::soak::{Worker, Workload};
 
 /// A figure with its interval of 95 %; an infinite end is null.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EstimateObject {
+    #[schemars(with = "Option<f64>")]
     pub(super) value: f64,
+    #[schemars(with = "Option<f64>")]
     pub(super) low: f64,
+    #[schemars(with = "Option<f64>")]
     pub(super) high: f64,
 }
 
@@ -25,13 +29,13 @@ impl EstimateObject {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct WithinObject {
     pub(super) by_hazard: Option<EstimateObject>,
     pub(super) seen: Option<EstimateObject>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct KindObject {
     pub(super) signature: Option<String>,
     pub(super) outcome: String,
@@ -41,7 +45,7 @@ pub(super) struct KindObject {
 }
 
 /// The workload, in the words of the flags.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct WorkloadObject {
     pub(super) scripts: Vec<String>,
     pub(super) reload: Option<String>,
@@ -68,7 +72,7 @@ impl WorkloadObject {
 }
 
 /// A target's figures, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SoakObject {
     pub(super) target: String,
     pub(super) release: String,
@@ -92,7 +96,7 @@ pub(super) struct SoakObject {
 }
 
 /// A line of the table of assumptions, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct VariationObject {
     pub(super) target: String,
     pub(super) assumption: String,
@@ -102,7 +106,7 @@ pub(super) struct VariationObject {
 }
 
 /// One target's soak, for machines. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
     pub(super) target: String,
     pub(super) seed: u64,

@@ -1,0 +1,41 @@
+//! The arguments of the commands that tell shells, readers and programs about treefall itself.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall schema replay > replay.schema.json\n  \
+    treefall schema --json                                           a line for each command")]
+pub(in crate::cli) struct Schema {
+    /// The command whose lines are told [default: all].
+    #[arg(value_name = "COMMAND")]
+    pub(in crate::cli) command: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall completions bash > ~/.local/share/bash-completion/completions/treefall\n  \
+    treefall completions zsh > ~/.zfunc/_treefall\n  \
+    treefall completions fish > ~/.config/fish/completions/treefall.fish")]
+pub(in crate::cli) struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub(in crate::cli) shell: Shell,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall man | man -l -\n  \
+    treefall man hunt | man -l -\n  \
+    treefall man --out ~/.local/share/man/man1")]
+pub(in crate::cli) struct Man {
+    /// The command whose page is printed [default: treefall itself].
+    #[arg(value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<String>,
+    /// Write the pages of all commands to this folder.
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(in crate::cli) out: Option<PathBuf>,
+}
