@@ -8,7 +8,7 @@ use super::args::Bench;
 use super::findings::Stopwatch;
 use super::output::Output;
 use super::schema::Line;
-use super::targets::table;
+use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use crate::subject::target::Target;
 use crate::subject::{Options, Subject, build, program};
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
             names.push("engine".to_owned());
         }
     }
-    let mut sheet = table(["target", "scripts", "checked", "external events/s", "history events/s"]);
+    let mut sheet = Sheet::new(["target", "scripts", "checked", "external events/s", "history events/s"]);
     let mut measurements = 0;
     for target in crew::targets(&names)? {
         let mut subject = build(&target)?;

@@ -52,7 +52,9 @@ struct FoundObject {
     wakes_minimal: usize,
     confirmed: bool,
     digest: String,
+    /// The file with a shortest trace of the alphabet.
     found: String,
+    /// The file with the smallest trace.
     scenario: String,
     report: String,
 }

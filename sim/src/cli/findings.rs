@@ -73,6 +73,9 @@ struct Keeper<'s> {
     store: &'s Store,
     finds: Vec<Find>,
     limit: Option<Duration>,
+    /// Traces of the whole search, and those that an earlier part of it did.
+    traces_max: Option<u64>,
+    from: u64,
     watch: &'s Stopwatch,
     campaign: Option<Campaign>,
     /// The campaign was last kept then, with so many finds.
@@ -83,6 +86,21 @@ struct Keeper<'s> {
 }
 
 impl Keeper<'_> {
+    /// How far the search is, how fast, and for how long it will go on at most.
+    fn told(&self, tally: &Tally) -> String {
+        let elapsed = self.watch.elapsed();
+        let rate = (tally.traces - self.from) as f64 / elapsed.as_secs_f64().max(1e-3);
+        let by_traces = self.traces_max.map(|max| max.saturating_sub(tally.traces) as f64 / rate.max(1e-3));
+        let by_time = self.limit.map(|limit| limit.saturating_sub(elapsed).as_secs_f64());
+        let left = match (by_traces, by_time) {
+            (Some(traces), Some(time)) => Some(traces.min(time)),
+            (traces, time) => traces.or(time),
+        };
+        let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left at most"));
+        let (traces, events, finds) = (tally.traces, tally.events, self.finds.len());
+        format!("{}: {traces} traces, {events} events, {finds} finds, {rate:.0} traces/s{left}", self.target)
+    }
+
     /// Writes down how far the search is, if that is due.
     fn note(&mut self, tally: &Tally, due: bool) -> Result<(), CampaignError> {
         let elapsed = self.watch.elapsed();
@@ -106,13 +124,8 @@ impl Lookout for Keeper<'_> {
     }
 
     fn go_on(&mut self, tally: &Tally) -> bool {
-        self.output.progress(format_args!(
-            "{}: {} traces, {} events, {} finds",
-            self.target,
-            tally.traces,
-            tally.events,
-            self.finds.len()
-        ));
+        let told = self.told(tally);
+        self.output.progress(told);
         let in_time = self.limit.is_none_or(|limit| self.watch.elapsed() < limit);
         self.stopped = !in_time || crew::told_to_stop();
         if let Err(error) = self.note(tally, self.stopped) {
@@ -217,6 +230,8 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
         kept: (Duration::ZERO, finds.len()),
         finds,
         limit: search.limit,
+        traces_max: search.plan.traces_max.map(|max| search.plan.shard.length(max)),
+        from: search.plan.so_far.traces,
         watch: &watch,
         campaign: search.campaign,
         stopped: false,
@@ -324,26 +339,47 @@ fn keep_on(
 /// A finding for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FindingObject {
+    /// What was tested.
     target: String,
+    /// The release that it says it is.
     release: String,
+    /// The law that broke.
     law: &'static str,
+    /// `survived`, `crashed by SIGNAL in FUNCTION`, `hung in FUNCTION`.
     outcome: String,
+    /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
     backtrace: Vec<String>,
+    /// Law, step and kind of entry.
     signature: String,
+    /// The cause; null: not known.
     defect: Option<String>,
+    /// Every known defect whose mending, alone, makes the find vanish; the first is `defect`.
     defects: Vec<&'static str>,
+    /// The upstream commit that mended it, if any did.
     mended_by: Option<&'static str>,
+    /// The campaign's.
     seed: u64,
+    /// How many traces until it was found.
     traces: u64,
+    /// The whole search.
     elapsed_ms: u64,
+    /// Of the trace as it was found.
     wakes_found: usize,
+    /// Of the smallest trace.
     wakes_minimal: usize,
+    /// Nothing smaller is left.
     minimal: bool,
+    /// Runs that shrinking took.
     runs: u64,
+    /// Two fresh runs agreed.
     confirmed: bool,
+    /// Of the smallest trace's history.
     digest: String,
+    /// The file with the smallest trace.
     scenario: String,
+    /// The report as text.
     report: String,
+    /// The report as a page.
     html: String,
 }
 
@@ -383,8 +419,11 @@ pub(super) struct TargetSummary {
     pub(super) target: String,
     pub(super) seed: u64,
     pub(super) traces: u64,
+    /// External events: returns for the timer, exits reaped, signals.
     pub(super) events: u64,
+    /// Calls into the world.
     pub(super) steps: u64,
+    /// Traces that crashed or hung.
     pub(super) ended_badly: u64,
     pub(super) findings: usize,
     pub(super) elapsed_ms: u64,

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::args::Hunt;
 use super::crew;
-use super::findings::{FindingObject, Search, Searched, TargetSummary, search};
+use super::findings::{FindingObject, Search, Searched, TargetSummary, replay_command, search};
+use super::github::{self, Annotation};
 use super::output::{Output, count};
 use super::schema::Line;
 use super::{CliError, Status, Summary};
@@ -14,7 +15,7 @@ use crate::cause::Cause;
 use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
 use crate::hunt::{Plan, Tally};
-use crate::report::Store;
+use crate::report::{Store, cause_line};
 use crate::subject::program;
 use crate::subject::target::Target;
 
@@ -60,6 +61,9 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         };
         let searched = search(search_plan, output)?;
         show(target, plan.source.seed, &searched, &store, output)?;
+        if args.github {
+            annotate(target, &searched, &store, output);
+        }
         found += searched.findings.len();
         summary.push(TargetSummary::new(target, plan.source.seed, &searched));
         if crew::told_to_stop() {
@@ -206,6 +210,18 @@ fn show(
         output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(())
+}
+
+/// Each find for GitHub's workflows, at what its scenario expects of the release.
+fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Output) {
+    for (finding, text) in searched.findings.iter().zip(&searched.reports) {
+        let file = store.folder(&finding.target, finding.signature()).join("minimal.toml");
+        let title = format!("{} on {target}", finding.signature());
+        let claim = text.lines().next().unwrap_or_default();
+        let message = format!("{claim}\n{}\n{}", cause_line(&finding.cause), replay_command(finding, &file));
+        let line = github::line_of(&file, target);
+        output.line(Annotation { file: &file, line, title: &title, message: &message });
+    }
 }
 
 /// Several finds at a glance, after their reports.

@@ -13,7 +13,7 @@ use super::args::Matrix;
 use super::output::{Output, count};
 use super::replay::{Reals, refuse_never_started, shows};
 use super::schema::Line;
-use super::targets::table;
+use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::Checked;
 use crate::roots::find_programs;
@@ -220,8 +220,8 @@ fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
     }
 }
 
-fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> comfy_table::Table {
-    let mut sheet = table(["release", "", "breaks", "outcome", "as expected"]);
+fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> Sheet {
+    let mut sheet = Sheet::new(["release", "", "breaks", "outcome", "as expected"]);
     let mut add = |label: String, cell: &Cell| {
         let broken = if cell.broken.is_empty() { "nothing".to_owned() } else { cell.broken.join("\n") };
         let expected = match cell.as_expected {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::Merge;
 use super::output::{Output, count};
 use super::schema::Line;
-use super::targets::table;
+use super::sheet::Sheet;
 use super::{CliError, Status, Summary};
 use crate::campaign::{Campaign, CampaignError, folders};
 use crate::report::{Kept, take_over};
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
             Err(error) => return Err(error.into()),
         }
     }
-    let mut sheet = table(["target", "signature", "smallest", "from", "also in"]);
+    let mut sheet = Sheet::new(["target", "signature", "smallest", "from", "also in"]);
     for ((target, signature), mut kept) in finds {
         let also_in = kept.len() - 1;
         kept.sort_by_key(Kept::rank);

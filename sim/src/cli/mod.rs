@@ -12,8 +12,10 @@ mod explore;
 mod files;
 mod findings;
 mod fmt;
+mod github;
 mod hunt;
 mod import;
+mod junit;
 mod matrix;
 mod merge;
 mod output;
@@ -21,6 +23,7 @@ mod replay;
 mod report;
 mod roots;
 mod schema;
+mod sheet;
 mod shrink;
 mod soak;
 mod survey;
@@ -95,9 +98,14 @@ impl CliError {
             Self::Invalid(text) => output.diagnostic(text),
             _ => output.error(text),
         }
-        let error = anstream::adapter::strip_str(text).to_string();
-        output.object(&Summary { summary: ErrorObject { error: error.trim_end(), status: status as u8 } });
+        output.object(&Summary { summary: ErrorObject { error: &self.plain(), status: status as u8 } });
         status
+    }
+
+    /// Its text without colours.
+    fn plain(&self) -> String {
+        let (Self::Usage(text) | Self::Invalid(text) | Self::Harness(text)) = self;
+        anstream::adapter::strip_str(text).to_string().trim_end().to_owned()
     }
 }
 
@@ -158,11 +166,8 @@ pub fn run() -> Status {
     };
     let mut output = Output::new(&cli.common);
     let jobs = crew::jobs(cli.common.jobs);
-    output.detail(format_args!(
-        "treefall {}, {} side by side",
-        env!("CARGO_PKG_VERSION"),
-        output::count(jobs as u64, "subject")
-    ));
+    let at_most = output::count(jobs as u64, "subject");
+    output.detail(format_args!("treefall {}, at most {at_most} side by side", env!("CARGO_PKG_VERSION")));
     let done = match cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard())) {
         Command::Survey(survey) => survey::run(&survey, jobs, &mut output),
         Command::Targets(targets) => targets::run(&targets, &mut output),
@@ -220,5 +225,14 @@ mod tests {
             assert!(matches!(CliError::from(error), CliError::Usage(_)));
         }
         assert!(matches!(CliError::from(SubjectError::NoAnswer), CliError::Harness(_)));
+    }
+
+    #[test]
+    fn the_readme_tells_the_exit_statuses_that_the_help_tells() {
+        let readme = include_str!("../../../README.md");
+        for (status, says) in Status::ALL {
+            let row = format!("| {} | {says} |", status as u8);
+            assert!(readme.lines().any(|line| line == row), "no `{row}`");
+        }
     }
 }

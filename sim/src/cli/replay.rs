@@ -1,6 +1,6 @@
 //! `treefall replay`: scenario files on subjects, compared with what they expect.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +8,8 @@ use treefall_model::verdict::Weight;
 use treefall_world::calls::Fate;
 
 use super::args::Replay;
+use super::github::{self, Annotation};
+use super::junit::Junit;
 use super::output::{Output, count};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
@@ -42,7 +44,7 @@ struct CallObject {
     times: u32,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Default, Serialize, JsonSchema)]
 struct ReplaySummary {
     scenarios: usize,
     runs: usize,
@@ -58,6 +60,15 @@ struct ReplaySummary {
 pub(super) const LINES: [Line; 2] =
     [Line::of::<RunObject>("a run"), Line::of::<Summary<ReplaySummary>>("summary")];
 
+impl ReplaySummary {
+    fn add(&mut self, scenario: &Scenario, checked: &Checked) {
+        self.runs += 1;
+        self.as_expected += usize::from(checked.is_good());
+        self.nothing_expected += usize::from(checked.expected.is_none());
+        self.showing += usize::from(shows(scenario, checked));
+    }
+}
+
 pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     match replay(args, output) {
         Err(error) if args.bisect => {
@@ -70,64 +81,17 @@ pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError
 }
 
 fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
-    // Every file is read before one runs: what is wrong with the last is told at once.
-    let paths = files::expand(&args.files)?;
-    let scenarios = paths.iter().map(|path| files::load(path)).collect::<Result<Vec<_>, _>>()?;
-    paths.iter().zip(&scenarios).try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
-    let names = match (&args.config, args.targets.is_empty()) {
-        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
-        _ => args.targets.clone(),
-    };
-    let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
-    let mut real = Reals { ledger: args.ledger, ..Reals::default() };
-    let scenarios_total = scenarios.len();
-    let mut summary = ReplaySummary {
-        scenarios: scenarios_total,
-        runs: 0,
-        as_expected: 0,
-        nothing_expected: 0,
-        cannot_be_played: 0,
-        showing: 0,
-    };
-    for (path, scenario) in paths.iter().zip(&scenarios) {
-        let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
-        if targets.is_empty() {
-            return Err(CliError::Usage(format!(
-                "{} expects nothing of any release; name what it is to run on: `--target replica:2.3.1`",
-                path.display()
-            )));
-        }
-        for target in &targets {
-            let checked = match real.check(scenario, target, want(args)) {
-                // A bisection is told that it cannot be told.
-                Err(error) if error.unfit().is_some() && !args.bisect => {
-                    output.line(format_args!("none {} on {target}: {error}", path.display()));
-                    summary.cannot_be_played += 1;
-                    continue;
-                }
-                checked => checked?,
-            };
-            summary.runs += 1;
-            summary.as_expected += usize::from(checked.is_good());
-            summary.nothing_expected += usize::from(checked.expected.is_none());
-            summary.showing += usize::from(shows(scenario, &checked));
-            show(path, scenario, &checked, args, output);
-        }
+    let mut junit = Junit::new();
+    let played = play_all(args, &mut junit, output);
+    if let Err(error) = &played {
+        junit.failed(&error.plain());
     }
-    let expected = match summary.nothing_expected {
-        0 => String::new(),
-        some => format!(" ({some} of which the file says nothing: clean is good)"),
-    };
-    let unfit = match summary.cannot_be_played {
-        0 => String::new(),
-        some => format!("; {} could not be played", count(some as u64, "trace")),
-    };
-    output.note(format_args!(
-        "{}, {}, {} as expected{expected}{unfit}",
-        count(summary.scenarios as u64, "scenario"),
-        count(summary.runs as u64, "run"),
-        summary.as_expected,
-    ));
+    if let Some(path) = &args.junit {
+        // What ended the replay is worth more than that it cannot be written down.
+        junit.write(path).or_else(|error| if played.is_ok() { Err(error) } else { Ok(()) })?;
+    }
+    let summary = played?;
+    output.note(in_words(&summary));
     let good = if args.bisect {
         summary.showing == 0
     } else {
@@ -136,6 +100,80 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     };
     output.object(&Summary { summary });
     Ok(if good { Status::Good } else { Status::Failure })
+}
+
+fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<ReplaySummary, CliError> {
+    let scenarios = load_all(args, output)?;
+    let names = match (&args.config, args.targets.is_empty()) {
+        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
+        _ => args.targets.clone(),
+    };
+    let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
+    let mut real = Reals { ledger: args.ledger, ..Reals::default() };
+    let mut summary = ReplaySummary { scenarios: scenarios.len(), ..ReplaySummary::default() };
+    for (path, scenario) in &scenarios {
+        let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
+        if targets.is_empty() {
+            return Err(CliError::Usage(format!(
+                "{} expects nothing of any release; name what it is to run on: `--target replica:2.3.1`",
+                path.display()
+            )));
+        }
+        for target in &targets {
+            output.progress(format_args!("{} on {target}", path.display()));
+            let checked = match real.check(scenario, target, want(args)) {
+                // A bisection is told that it cannot be told.
+                Err(error) if error.unfit().is_some() && !args.bisect => {
+                    output.line(format_args!("none {} on {target}: {error}", path.display()));
+                    junit.not_played(path, &target.to_string(), &error.to_string());
+                    summary.cannot_be_played += 1;
+                    continue;
+                }
+                checked => checked?,
+            };
+            summary.add(scenario, &checked);
+            let told = show(path, scenario, &checked, args, output);
+            junit.ran(path, &checked, &told);
+            if args.github && !checked.is_good() {
+                let title = format!("not as expected on {target}");
+                let line = github::line_of(path, target);
+                output.line(Annotation { file: path, line, title: &title, message: &told });
+            }
+        }
+    }
+    Ok(summary)
+}
+
+/// Every file is read before one runs: what is wrong with the last is told at once.
+fn load_all(args: &Replay, output: &mut Output) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
+    let paths = files::expand(&args.files)?;
+    let load = |path: PathBuf| {
+        let loaded = files::load(&path);
+        if args.github && loaded.is_err() {
+            github::tell_problems(&path, output);
+        }
+        loaded.map(|scenario| (path, scenario))
+    };
+    let scenarios = paths.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    scenarios.iter().try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
+    Ok(scenarios)
+}
+
+fn in_words(summary: &ReplaySummary) -> String {
+    let expected = match summary.nothing_expected {
+        0 => String::new(),
+        some => format!(" ({some} of which the file says nothing: clean is good)"),
+    };
+    let unfit = match summary.cannot_be_played {
+        0 => String::new(),
+        some => format!("; {} could not be played", count(some as u64, "trace")),
+    };
+    format!(
+        "{}, {}, {} as expected{expected}{unfit}",
+        count(summary.scenarios as u64, "scenario"),
+        count(summary.runs as u64, "run"),
+        summary.as_expected,
+    )
 }
 
 /// Whether the failure shows that the file tells of: any that it expects of some release, or, if a memory break
@@ -174,7 +212,7 @@ fn want(args: &Replay) -> Options {
 
 /// Every replica that the scenario speaks of, and every keepalived found here whose release it speaks of.
 fn default_targets(scenario: &Scenario) -> Vec<Target> {
-    let speaks_of = |path: &std::path::PathBuf| {
+    let speaks_of = |path: &PathBuf| {
         let program = program::Program::open(path, None).ok()?;
         scenario
             .expect
@@ -215,15 +253,17 @@ impl Reals {
     }
 }
 
-fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, output: &mut Output) {
+/// Tells one run; what is told in short, for who is told in another form.
+fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, output: &mut Output) -> String {
     let verdict = &checked.ran.verdict;
     let broken: Vec<String> = verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
+    let what = if broken.is_empty() { "clean".to_owned() } else { broken.join(", ") };
     output.object(&RunObject {
         scenario: path.display().to_string(),
         target: checked.target.clone(),
         as_expected: checked.is_good(),
         expected: checked.expected.as_ref().map(ToString::to_string),
-        broken: broken.clone(),
+        broken,
         outcome: verdict.outcome.to_string(),
         backtrace: backtrace::texts(&checked.ran.backtrace),
         digest: format!("{:032x}", checked.ran.digest),
@@ -234,41 +274,44 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
                 .collect()
         }),
     });
+    let details = details(scenario, checked, args);
+    let told = format!("{what}; {}{details}", verdict.outcome);
     if output.is_json() {
-        return;
+        return told;
     }
-    let what = if broken.is_empty() { "clean".to_owned() } else { broken.join(", ") };
     let mark = match (args.bisect, checked.is_good()) {
-        (true, _) => {
-            if shows(scenario, checked) {
-                "bad "
-            } else {
-                "good"
-            }
-        }
+        (true, _) if shows(scenario, checked) => "bad ",
+        (true, _) => "good",
         (false, true) => "ok  ",
         (false, false) => "FAIL",
     };
-    output.line(format_args!("{mark} {} on {}: {what}; {}", path.display(), checked.target, verdict.outcome));
-    if let (false, Some(expected)) = (checked.is_good(), &checked.expected) {
-        output.line(format_args!("     expected: {expected}"));
-    }
-    if !checked.is_good() || args.history {
-        let names = Names::new(&scenario.trace).with_pids(&checked.ran.records);
-        for broken in &verdict.breaks {
-            let (law, at) = (broken.signature.law.name(), broken.at);
-            output.line(format_args!("     {law} at {at}: {}", names.plain(&broken.detail)));
-        }
-    }
-    for (place, frame) in checked.ran.backtrace.iter().enumerate() {
-        output.line(format_args!("     {} {frame}", if place == 0 { "backtrace:" } else { "          " }));
-    }
+    output.line(format_args!("{mark} {} on {}: {told}", path.display(), checked.target));
     if args.ledger {
         show_ledger(&checked.ran.ledger, output);
     }
     if args.history {
         output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));
     }
+    told
+}
+
+/// What was expected, where each law broke, and the backtrace, each as a line of its own after the first.
+fn details(scenario: &Scenario, checked: &Checked, args: &Replay) -> String {
+    let mut text = String::new();
+    if let (false, Some(expected)) = (checked.is_good(), &checked.expected) {
+        text.push_str(&format!("\n     expected: {expected}"));
+    }
+    if !checked.is_good() || args.history {
+        let names = Names::new(&scenario.trace).with_pids(&checked.ran.records);
+        for broken in &checked.ran.verdict.breaks {
+            let (law, at) = (broken.signature.law.name(), broken.at);
+            text.push_str(&format!("\n     {law} at {at}: {}", names.plain(&broken.detail)));
+        }
+    }
+    for (place, frame) in checked.ran.backtrace.iter().enumerate() {
+        text.push_str(&format!("\n     {} {frame}", if place == 0 { "backtrace:" } else { "          " }));
+    }
+    text
 }
 
 /// The calls by what became of them, then as the list has them.

@@ -16,7 +16,8 @@ use super::args;
 use super::findings::{FindingObject, FoundBy, Search, Searched, TargetSummary, keep, search};
 use super::output::Output;
 use super::schema::Line;
-use super::targets::{span, table};
+use super::sheet::Sheet;
+use super::targets::span;
 use super::{CliError, Status, Summary, crew};
 use crate::finding::{Finding, work_out_as_it_is};
 use crate::generator::Source;
@@ -72,7 +73,8 @@ pub(super) const LINES: [Line; 3] = [
 
 pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let store = Store::new(&args.out);
-    let mut sheet = table(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
+    let mut sheet =
+        Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let mut good = true;
     for row in rows() {
@@ -200,7 +202,7 @@ fn show(
     searched: &Searched,
     hidden: &BTreeMap<Defect, Hidden>,
     store: &Store,
-    sheet: &mut comfy_table::Table,
+    sheet: &mut Sheet,
     output: &mut Output,
 ) -> bool {
     let mut by_defect: BTreeMap<Defect, Vec<&Finding>> = BTreeMap::new();

@@ -1,6 +1,5 @@
 //! `treefall targets`: what can be tested here, and why not where not.
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::{Group, Release};
@@ -8,19 +7,12 @@ use treefall_model::release::{Group, Release};
 use super::args::Targets;
 use super::output::Output;
 use super::schema::Line;
+use super::sheet::Sheet;
 use super::{CliError, Status, Summary};
 use crate::roots::find_programs;
 use crate::subject::build;
 use crate::subject::program::{Imports, Program, find_installed};
 use crate::subject::target::{self, Place, Target};
-
-/// The longest name of a defect or a law, with the space around it.
-const NAME_WIDTH: u16 = 27;
-/// A terminal with so many columns holds the names of defects and of laws uncut.
-const WIDE_COLUMNS: u16 = 96;
-
-/// A terminal with fewer columns holds no table.
-const NARROW_COLUMNS: u16 = 60;
 
 /// One target, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -30,6 +22,7 @@ struct TargetObject {
     defects: Vec<&'static str>,
     banner: Option<String>,
     allowed: bool,
+    /// Why it cannot be driven; null: it can.
     why_not: Option<String>,
     imports: Option<ImportsObject>,
 }
@@ -37,7 +30,9 @@ struct TargetObject {
 /// What a real program imports: how many names of each fate, and those that end a run or are on no list.
 #[derive(Serialize, JsonSchema)]
 struct ImportsObject {
+    /// How many.
     virtuals: usize,
+    /// How many.
     let_through: usize,
     forbidden: Vec<String>,
     unknown: Vec<String>,
@@ -55,7 +50,7 @@ pub(super) const LINES: [Line; 2] =
     [Line::of::<TargetObject>("a target"), Line::of::<Summary<TargetsSummary>>("summary")];
 
 pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliError> {
-    let mut table = table(["replica", "known defects", "compared with a real program"]);
+    let mut table = Sheet::new(["replica", "known defects", "compared with a real program"]);
     let mut summary = TargetsSummary { replicas: 0, real: 0, real_allowed: 0 };
     for group in Release::with_defects_of_their_own() {
         let checked: Vec<String> = group
@@ -176,26 +171,4 @@ pub(super) fn span(group: Group) -> String {
     } else {
         format!("{} to {}", group.first, group.last)
     }
-}
-
-/// An empty table with these columns, as wide as the terminal.
-pub(super) fn table<const N: usize>(columns: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    // Where even the names of defects would be cut, lines that the terminal wraps are better.
-    let narrow = table.width().is_some_and(|columns| columns < NARROW_COLUMNS);
-    table.set_content_arrangement(if narrow {
-        ContentArrangement::Disabled
-    } else {
-        ContentArrangement::Dynamic
-    });
-    table.set_header(columns);
-    // In a narrow terminal the names of defects are the last thing to be cut, then those of laws.
-    let wide = table.width().is_none_or(|columns| columns >= WIDE_COLUMNS);
-    for (column, header) in table.column_iter_mut().zip(columns) {
-        if matches!(header, "defect" | "known defects") || (wide && header == "breaks") {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(NAME_WIDTH)));
-        }
-    }
-    table
 }

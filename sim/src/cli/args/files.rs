@@ -13,6 +13,7 @@ use crate::model::law::Law;
     treefall replay scenarios/\n  \
     treefall replay crash.toml --target engine:/usr/sbin/keepalived\n  \
     treefall replay crash.toml --target daemon --config /etc/keepalived/keepalived.conf\n  \
+    treefall replay scenarios/ --junit replay.xml --github\n  \
     git bisect run treefall replay crash.toml --target engine:./keepalived/keepalived --bisect")]
 pub(in crate::cli) struct Replay {
     /// Scenario files, or folders of them.
@@ -28,6 +29,13 @@ pub(in crate::cli) struct Replay {
     /// one), 0 if not, 125 if it cannot be told.
     #[arg(long)]
     pub(in crate::cli) bisect: bool,
+    /// Write the runs as JUnit XML, too: a suite for each scenario, a case for each target.
+    #[arg(long, value_name = "FILE", conflicts_with = "bisect")]
+    pub(in crate::cli) junit: Option<PathBuf>,
+    /// Print an annotation for GitHub's workflows, too, for each run that is not as expected and each thing that is
+    /// wrong with a file.
+    #[arg(long, conflicts_with = "bisect")]
+    pub(in crate::cli) github: bool,
     /// Print the whole history, step by step.
     #[arg(long)]
     pub(in crate::cli) history: bool,

@@ -103,3 +103,56 @@ pub(super) enum Command {
     /// Print the manual page, of treefall or of one command, or write all of them.
     Man(Man),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// A command and all below it, with what is typed to get there.
+    fn all(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let words = format!("{words} {}", command.get_name()).trim().to_owned();
+        let below = command.get_subcommands().flat_map(|it| all(it, &words));
+        std::iter::once((words.clone(), command.clone())).chain(below).collect()
+    }
+
+    /// The command of an example's line: what stands before it, behind it and where its output goes taken off.
+    fn typed(line: &str) -> Vec<String> {
+        let before = if line.starts_with("treefall") { 0 } else { line.find(" treefall ").unwrap_or(0) };
+        let line = line[before..].trim_start();
+        let line = line.split("  ").next().unwrap_or_default();
+        let line = line.split(['>', '|']).next().unwrap_or_default();
+        let (mut words, mut quoted) = (Vec::new(), false);
+        for part in line.split('\'') {
+            match quoted {
+                true => words.push(part.to_owned()),
+                false => words.extend(part.split_whitespace().map(str::to_owned)),
+            }
+            quoted = !quoted;
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_is_understood() {
+        for (words, command) in all(&Cli::command(), "") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = help.split("\n\nExit status").next().unwrap_or_default();
+            let lines: Vec<&str> =
+                examples.lines().filter(|line| line.starts_with("  ") && line.contains("treefall")).collect();
+            assert!(!lines.is_empty(), "{words} has no example");
+            for line in lines {
+                let typed = typed(line.trim());
+                assert!(typed.join(" ").starts_with(&words), "{words}: {line}");
+                if let Err(error) = Cli::try_parse_from(&typed) {
+                    panic!("{words}: {line}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Cli::command().debug_assert();
+    }
+}

@@ -68,6 +68,9 @@ pub(in crate::cli) struct Hunt {
     /// Search with the scripts of this keepalived.conf, on a daemon.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
+    /// Print an annotation for GitHub's workflows, too, for each find.
+    #[arg(long)]
+    pub(in crate::cli) github: bool,
     /// Report only what this target does not break too.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) baseline: Option<String>,

@@ -16,7 +16,7 @@ use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of};
 use super::hunt::release_of;
 use super::output::Output;
 use super::schema::Line;
-use super::targets::table;
+use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
@@ -206,7 +206,7 @@ fn sensitivity(
     output: &mut Output,
 ) -> Result<(), CliError> {
     let base = field::Variation { what: "as assumed".to_owned(), workload: workload.clone() };
-    let mut sheet = table(["assumption", "failures", "mean time to failure, by the hazard (95 %)"]);
+    let mut sheet = Sheet::new(["assumption", "failures", "mean time to failure, by the hazard (95 %)"]);
     for variation in std::iter::once(base).chain(field::variations(workload)) {
         let what = format!("{target}, {}", variation.what);
         let lives = watched.follow(&variation.workload, rules, &what, output)?;

@@ -87,11 +87,13 @@ pub(super) struct SoakObject {
     pub(super) hazard_per_reload: Option<EstimateObject>,
     pub(super) mean_by_hazard_ms: EstimateObject,
     pub(super) median_by_hazard_ms: EstimateObject,
+    /// Whether lives and hazard give the same; null: there are too few failures.
     pub(super) agree: Option<bool>,
     pub(super) within_day: WithinObject,
     pub(super) within_week: WithinObject,
     pub(super) within_year: WithinObject,
     pub(super) kinds: Vec<KindObject>,
+    /// When each life failed; null: it did not.
     pub(super) ages_ms: Vec<Option<f64>>,
 }
 

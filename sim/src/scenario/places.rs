@@ -1,0 +1,35 @@
+//! Where in a scenario's text something stands that a message is about.
+
+use treefall_model::release::Release;
+
+use super::Whom;
+use super::read::{parse, plain_lines};
+
+/// The line, from 1, that says what is expected of a release, or of the replica without defects for `None`; the first
+/// line if none says so.
+#[must_use]
+pub fn line_of_expectation(text: &str, release: Option<Release>) -> usize {
+    let text = &*plain_lines(text);
+    let place = parse(text).ok().and_then(|document| {
+        let rows = document.get("expect")?.get_ref().as_table()?;
+        let speaks_of = |key: &str| {
+            Whom::parse(key).is_ok_and(|whom| release.map_or(whom == Whom::Mended, |it| whom.includes(it)))
+        };
+        rows.iter().find(|(key, _)| speaks_of(key.get_ref().as_ref())).map(|(key, _)| key.span().start)
+    });
+    text[..place.unwrap_or(0)].matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_that_of_the_row_that_speaks_of_the_release() {
+        let text =
+            "format = 1\r\ntitle = \"x\"\n[expect]\n\"2.2.5..=2.3.1\" = \"clean\"\nmended = \"clean\"\n";
+        let line = |release: &str| line_of_expectation(text, Release::parse(release));
+        assert_eq!([line("2.2.7"), line("2.3.2"), line_of_expectation(text, None)], [4, 1, 5]);
+        assert_eq!(line_of_expectation("no = scenario", None), 1);
+    }
+}
