@@ -50,7 +50,7 @@ impl Whom {
     /// # Errors
     /// What is wrong with it, as a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "mended" {
+        if text == MENDED {
             return Ok(Self::Mended);
         }
         let Some((first, last)) = text.split_once("..") else {
@@ -93,7 +93,7 @@ fn release(text: &str) -> Result<Release, String> {
 impl fmt::Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mended => f.write_str("mended"),
+            Self::Mended => f.write_str(MENDED),
             Self::Releases { first: Some(first), last: Some(last) } if first == last => first.fmt(f),
             Self::Releases { first, last } => {
                 first.iter().try_for_each(|first| first.fmt(f))?;
@@ -264,6 +264,8 @@ impl fmt::Display for Expectation {
     }
 }
 
+/// How an expectation calls the replica without defects.
+pub(super) const MENDED: &str = "mended";
 /// The expectation that nothing is broken.
 pub(super) const CLEAN: &str = "clean";
 

@@ -36,7 +36,13 @@ impl<'t> Fields<'t> {
             let title = format!("{} has no key {:?}", kind.name(), key.get_ref());
             let label = format!("expected one of {}", kind.keys().join(", "));
             let problem = Problem::new(key.span(), title, label);
-            notes.push(problem.nearest(key.get_ref(), kind.keys().iter().copied()));
+            let problem = problem.nearest(key.get_ref(), kind.keys().iter().copied());
+            notes.push(match Kind::with_key(key.get_ref()) {
+                Some(other) if problem.help.is_none() => {
+                    problem.help(format!("`{}` is a key of {}", key.get_ref(), other.name()))
+                }
+                _ => problem,
+            });
         }
         Self { kind, table, span: (span.start, span.end) }
     }

@@ -14,7 +14,7 @@ use treefall_model::trace::{
 };
 
 use super::diagnostic::{Problem, Problems, floor};
-use super::expect::{CLEAN, Expectation, Expectations, Failure, Whom};
+use super::expect::{CLEAN, Expectation, Expectations, Failure, MENDED, Whom};
 use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
 use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
@@ -422,7 +422,7 @@ fn read_expect(top: &Fields<'_>, notes: &mut Notes) -> Option<Expectations> {
             Ok(whom) => whom,
             Err(why) => {
                 let label = "expected a range such as \"2.2.5..=2.3.1\", \"2.3.2..\", \"2.2.7\" or mended";
-                let mut problem = Problem::new(span, why, label);
+                let mut problem = Problem::new(span, why, label).nearest(key, [MENDED]);
                 if value.get_ref().is_table() {
                     problem = problem.help("put quotes around the range: without, its dots make tables");
                 }

@@ -61,6 +61,12 @@ impl Kind {
         }
     }
 
+    /// The kind of table that has this key, of those that nothing but a slip puts in another's place.
+    pub(super) fn with_key(key: &str) -> Option<Self> {
+        let kinds = [Self::Setup, Self::Costs, Self::Script, Self::Wake, Self::Exit, Self::Provenance];
+        kinds.into_iter().find(|kind| kind.keys().contains(&key))
+    }
+
     /// How a message calls it.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -329,6 +329,8 @@ fn every_slip_is_told_with_its_place_what_was_expected_and_a_remedy() {
         ("\"clean\"", "[]", &["an empty list expects nothing"]),
         ("2.3.2..", "2.3.9", &["\"2.3.9\" is no release of keepalived that treefall knows"]),
         ("\"2.3.2..\"", "2.3.2", &["put quotes around the range"]),
+        ("\"2.3.2..\"", "medned", &["small.toml:13:1", "did you mean `mended`?"]),
+        ("format = 1", "format = 1\npids = \"ascending\"", &["`pids` is a key of `[setup]`"]),
         (
             "[expect]",
             "[expect]\n\"2.2.5..=2.3.2\" = \"clean\"",
