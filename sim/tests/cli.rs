@@ -1,6 +1,6 @@
 //! The command as a person or a script meets it: what it prints, its exit statuses, what it leaves on disk.
 //!
-//! The README and `cmd/*.trycmd` are run as they stand. What needs a real keepalived is listed as ignored, with
+//! The README, the guides and `cmd/*.trycmd` are run as they stand. What needs a real keepalived is listed as ignored, with
 //! the reason, where none is installed.
 
 use std::fs;
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     std::env::set_current_dir(top).expect("the repository is there");
     let test = |name: &str, body: fn() -> Outcome| Trial::test(name, body);
     let mut trials = vec![
-        test("the READMEs and cmd/*.trycmd say what happens", documents),
+        test("the READMEs, the guides and cmd/*.trycmd say what happens", documents),
         test("a scenario file that is wrong is refused with place and remedy", wrong_scenarios),
         test("a program that is no keepalived is refused with the reason", wrong_programs),
         test("nothing is written when a command is refused", nothing_half_written),
@@ -117,7 +117,7 @@ fn documents() -> Outcome {
     let cases = trycmd::TestCases::new();
     cases.register_bin("treefall", Path::new(TREEFALL));
     cases.register_bin("cargo", trycmd::schema::Bin::Ignore);
-    cases.case("README.md").case("scenarios/README.md").case("sim/tests/cmd/*.trycmd");
+    cases.case("README.md").case("scenarios/README.md").case("sim/guide/*.md").case("sim/tests/cmd/*.trycmd");
     cases.run();
     Ok(())
 }
