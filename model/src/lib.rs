@@ -8,6 +8,34 @@
 //!
 //! Everything here is a value or a pure function of values: no input or output, no clock, no release in the
 //! judging. The crate is `no_std`, because the judge also runs inside the real program's process.
+//!
+//! # Examples
+//!
+//! A trace is a plain value: here a script whose run hangs, and a reload in the very wake that its timeout comes in. It
+//! goes to bytes and back unchanged.
+//!
+//! ```
+//! use treefall_model::codec::{decode, encode};
+//! use treefall_model::id::ConfigId;
+//! use treefall_model::time::Span;
+//! use treefall_model::trace::{Config, Name, Script, Setup, Trace, Wake};
+//!
+//! let hangs = Script { timeout: Span::from_secs(2), interval: Span::from_secs(3), ..Script::new(Name::new("chk")?) };
+//! let setup = Setup { configs: vec![Config { scripts: vec![hangs] }], ..Setup::default() };
+//! let trace = Trace::new(setup, vec![Wake::next_timer().hup(ConfigId(0))])?;
+//! assert_eq!(decode(&encode(&trace)), trace);
+//! # Ok::<(), treefall_model::trace::TraceError>(())
+//! ```
+//!
+//! Releases are a table: each knows its defects, and each defect what mended it.
+//!
+//! ```
+//! use treefall_model::release::{Defect, Release};
+//!
+//! let release = Release::parse("2.3.1").expect("the tables know it");
+//! assert!(release.defects().iter().any(|defect| defect == Defect::ReloadFreesQueuedTimeout));
+//! assert_eq!(Defect::ReloadFreesQueuedTimeout.row().mended_by, Some("7e04261d"));
+//! ```
 
 #![no_std]
 #![forbid(unsafe_code)]

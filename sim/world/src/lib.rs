@@ -19,6 +19,42 @@
 //! fast); `layer` (scripts and what a handler has still to do), `track`, `misc`, `reload`, `shutdown` (what each
 //! handler does); [`whole`](World::reload_begins) (a daemon that brings its own script layer). Rules, not releases,
 //! decide what differs: each defect and behaviour is asked for at one place.
+//!
+//! # Examples
+//!
+//! The kernel alone, as a program meets it: a timer of two seconds and a SIGHUP that arrives in the same wake. The trace
+//! says that the signals are reported first; no time passes but the trace's.
+//!
+//! ```
+//! use treefall_model::id::ConfigId;
+//! use treefall_model::observe::Blind;
+//! use treefall_model::release::Rules;
+//! use treefall_model::signal::Signal;
+//! use treefall_model::time::{Instant, Span};
+//! use treefall_model::trace::{Config, Setup, Trace, Wake};
+//! use treefall_world::{Descriptor, Woken, World};
+//!
+//! let setup = Setup { configs: vec![Config::default()], ..Setup::default() };
+//! let trace = Trace::new(setup, vec![Wake::next_timer().hup(ConfigId(0)).signals_first()])?;
+//! let mut world = World::new(&trace, Rules::mended(), Blind);
+//! world.arm_timer(Some(Span::from_secs(2)));
+//!
+//! let woken = world.block();
+//! assert_eq!(woken, Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer) });
+//! assert_eq!(world.now(), Instant::START + Span::from_secs(2));
+//! assert_eq!(world.read_signal(), Some(Signal::HUP));
+//! assert!(world.read_timer());
+//! # Ok::<(), treefall_model::trace::TraceError>(())
+//! ```
+//!
+//! What becomes of a real program's calls is a list; what is on no list ends a run with its name.
+//!
+//! ```
+//! use treefall_world::calls::{Fate, find};
+//!
+//! assert_eq!(find("timerfd_settime").map(|row| row.daemon), Some(Fate::Virtual));
+//! assert!(find("io_uring_setup").is_none());
+//! ```
 
 #![no_std]
 #![forbid(unsafe_code)]
