@@ -43,7 +43,8 @@ fn the_log_of_a_crash_gives_the_signature_of_2468_and_the_scenario_shows_it() {
     assert_eq!(first.signature.law, Law::NoDanglingNode);
     assert_eq!(first.cause.defects(), [Defect::ReloadFreesQueuedTimeout]);
     assert_eq!(first.way.untold, 0, "nothing needs to be assumed");
-    assert!(first.way.trace.wakes().len() <= 6, "{:?}", first.way.trace.wakes());
+    assert!(!first.outcome.survived(), "the log tells of a death");
+    assert!(first.way.trace.wakes().len() <= 12, "{:?}", first.way.trace.wakes());
     let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
     assert!(verdict.breaks.iter().any(|broken| broken.signature == first.signature));
 }
@@ -75,10 +76,7 @@ fn the_log_of_a_clean_run_is_consistent_with_none() {
     assert!(imported.searched.fitting > 0);
     assert!(imported.not_seen.contains(&Defect::ReloadFreesQueuedTimeout));
     let plainest = imported.plainest.expect("the story itself");
-    assert!(
-        plainest.story.contains("VRRP_Script(chk_http) considered successful on reload")
-            || plainest.story.contains("Reloading")
-    );
+    assert!(plainest.story.contains("Reloading"), "{}", plainest.story);
 }
 
 #[test]
@@ -86,7 +84,7 @@ fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
     let bounds = Bounds { window: treefall::model::time::Span::from_secs(40), ..BOUNDS };
     let conf = conf("mixed-2.2.7.conf");
     let imported = import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds).unwrap();
-    let lines = imported.plainest.expect("a way").story.lines().count();
+    let lines = imported.plainest.as_ref().expect("a way").story.lines().count();
     assert!(lines > 2);
     assert!(imported.found.iter().all(|found| !found.breaks_memory()), "{:?}", causes(&imported));
 }

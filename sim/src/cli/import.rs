@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
 use super::findings::{Stopwatch, whom};
 use super::output::{Output, count};
+use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::import::{ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, What, import, load};
 use crate::keepalived_conf;
@@ -53,8 +55,15 @@ pub(super) struct Import {
     output: Option<PathBuf>,
 }
 
+/// What is printed with `--json`.
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<FoundObject<'static>>("a signature"),
+    Line::of::<UnknownObject<'static>>("a kind of message that is not understood"),
+    Line::of::<Summary<ImportSummary<'static>>>("summary"),
+];
+
 /// A signature that the log can have. The fields are stable.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FoundObject<'f> {
     target: &'f str,
     release: Option<String>,
@@ -75,14 +84,14 @@ struct FoundObject<'f> {
 }
 
 /// A kind of message that is not understood.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnknownObject<'u> {
     not_understood: &'u str,
     times: u64,
     line: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ImportSummary<'s> {
     log: String,
     target: &'s str,
@@ -97,6 +106,7 @@ struct ImportSummary<'s> {
     died: Option<usize>,
     scripts: usize,
     windows: usize,
+    windows_fitting: usize,
     tried: u64,
     fitting: u64,
     exhausted: bool,
@@ -226,16 +236,24 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     let searched = &imported.searched;
     let bound = match searched.departures {
         Some(u32::MAX) => "there are no others".to_owned(),
-        Some(most) => format!("all were tried that depart from the plainest {most} times at most"),
+        Some(most) => {
+            format!("all were tried that depart from the plainest {} at most", count(most, "time"))
+        }
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
     };
     output.line(format_args!(
-        "{}, the longest from line {} on: {} tried, {} of them give the log's lines; {bound}",
+        "{}, the longest from line {} on, {} with a way that gives the log's lines: {} tried, {} of them give these; {bound}",
         count(imported.windows as u64, "window"),
         imported.window_line,
+        imported.windows_fitting,
         count(searched.tried, "interleaving"),
         searched.fitting,
     ));
+    if imported.windows_fitting < imported.windows {
+        output.line(
+            "  where there is no such way nothing is ruled out: scripts, release or configuration may be others (`--config`)",
+        );
+    }
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
         output.line(format_args!("consistent: {}, {}", found.signature, cause_line(&found.cause)));
@@ -269,7 +287,12 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
 fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     let names: Vec<&str> = imported.not_seen.iter().map(|defect| defect.name()).collect();
     if !names.is_empty() {
-        let how = if imported.searched.exhausted { "ruled out" } else { "ruled out within this bound" };
+        let hidden = imported.found.iter().any(Found::breaks_memory);
+        let how = match imported.searched.exhausted {
+            _ if hidden => "not seen, for nothing is judged behind a memory break, or ruled out",
+            true => "ruled out",
+            false => "ruled out within this bound",
+        };
         output.line(format_args!("{how}: {}", names.join(", ")));
     }
     let elsewhere = Defect::ALL.iter().filter(|defect| !imported.replica.rules().has(**defect)).count();
@@ -359,6 +382,7 @@ fn summary<'s>(name: &str, target: &'s str, imported: &Imported, watch: &Stopwat
         died: imported.story.death().map(|item| item.line),
         scripts: imported.scripts.scripts.len(),
         windows: imported.windows,
+        windows_fitting: imported.windows_fitting,
         tried: imported.searched.tried,
         fitting: imported.searched.fitting,
         exhausted: imported.searched.exhausted,

@@ -13,7 +13,7 @@ use super::args::{self, Cli};
 use super::output::Output;
 use super::{
     CliError, ErrorObject, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt, hunt,
-    matrix, merge, replay, report, roots, shrink, soak, survey, targets,
+    import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
 
 /// A kind of line.
@@ -31,13 +31,14 @@ impl Line {
 }
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
-const COMMANDS: [(&str, &[Line]); 19] = [
+const COMMANDS: [(&str, &[Line]); 20] = [
     ("survey", &survey::LINES),
     ("targets", &targets::LINES),
     ("hunt", &hunt::LINES),
     ("explore", &explore::LINES),
     ("replay", &replay::LINES),
     ("matrix", &matrix::LINES),
+    ("import", &import::LINES),
     ("merge", &merge::LINES),
     ("shrink", &shrink::LINES),
     ("report", &report::LINES),

@@ -9,7 +9,7 @@ use std::ops::Range;
 use treefall_model::event::{FailedBy, LogLine, SubjectKind};
 use treefall_model::release::{Defect, Rules};
 use treefall_model::time::Span;
-use treefall_model::trace::{Script, Trace};
+use treefall_model::trace::{Script, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
 use super::scripts::{Scripts, scripts};
@@ -26,10 +26,14 @@ use crate::subject::target::ReplicaName;
 
 /// Most windows of one log.
 const WINDOWS_MAX: usize = 24;
+/// Most things that happen in a window.
+const ITEMS_MAX: usize = 4_000;
 /// Fewest interleavings that each window and setup is given, if there are any left.
 const SHARE_MIN: u64 = 40;
 /// How long a killed child lives on of which the log says that it did.
 const LINGER: Span = Span::from_secs(3);
+/// Most wakes by which a way is gone on with behind a memory break, until the process dies of it.
+const FURTHER_MAX: usize = 12;
 /// A second, in microseconds.
 const SECOND: i64 = 1_000_000;
 
@@ -44,6 +48,8 @@ pub struct Imported {
     pub replica: ReplicaName,
     /// How many windows were searched.
     pub windows: usize,
+    /// In how many of them there is a way that gives the log's lines.
+    pub windows_fitting: usize,
     /// The first line of the longest.
     pub window_line: usize,
     /// How many runs might hang without a word of the log.
@@ -109,10 +115,20 @@ pub fn import(
     let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
     let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
     let courses = courses(&story, &scripts.scripts, bounds.window, untold);
-    let searched = search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries);
-    if searched.fitting == 0 && searched.best.is_empty() {
+    let (searched, fitting) = search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries);
+    // A window without a word of the scripts fits whatever they are.
+    let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
+    let of_telling: Vec<bool> = courses
+        .iter()
+        .zip(&fitting)
+        .filter(|((_, course), _)| tells(course))
+        .map(|(_, fits)| *fits)
+        .collect();
+    let none = |fitting: &[bool]| fitting.iter().all(|fits| !fits);
+    if none(&fitting) || (!of_telling.is_empty() && none(&of_telling)) {
         return Err(does_not_fit(&story, &searched, conf.is_some()));
     }
+    let windows_fitting = fitting.iter().filter(|fits| **fits).count();
     let window_line = courses.last().map_or(0, |(line, _)| *line);
     let teller = Teller { name, story: &story, replica: &replica };
     let found = teller.found(&searched);
@@ -123,6 +139,7 @@ pub fn import(
     let windows = courses.len();
     Ok(Imported {
         windows,
+        windows_fitting,
         window_line,
         untold,
         found,
@@ -150,7 +167,7 @@ fn courses<'s>(
     };
     let mut courses = Vec::new();
     for (place, item) in items.iter().enumerate().rev() {
-        if item.when.start < earliest || courses.len() >= WINDOWS_MAX {
+        if item.when.start < earliest || items.len() - place > ITEMS_MAX || courses.len() >= WINDOWS_MAX {
             break;
         }
         let (when, line) = (item.when.clone(), item.line);
@@ -167,7 +184,8 @@ fn courses<'s>(
     if courses.is_empty() {
         // Nothing starts near the end: the scripts are taken to start together where the window begins.
         let first = items.iter().position(|item| item.when.start >= earliest).unwrap_or(0);
-        let begins = earliest.max(items.first().map_or(0, |item| item.when.start - SECOND));
+        let first = first.max(items.len().saturating_sub(ITEMS_MAX));
+        let begins = earliest.max(items.get(first).map_or(0, |item| item.when.start - SECOND));
         courses.push(course(first, true, begins..begins + SECOND));
     }
     courses
@@ -179,7 +197,7 @@ fn search_all(
     courses: &[(usize, Course<'_>)],
     rules: Rules,
     tries: u64,
-) -> Searched {
+) -> (Searched, Vec<bool>) {
     let logs = |wanted: fn(&LogLine) -> bool| {
         story.items.iter().any(|item| matches!(&item.what, What::Logs(line) if wanted(line)))
     };
@@ -189,6 +207,7 @@ fn search_all(
     let stubborn = if stubborn { Some(true) } else { timed_out.then_some(false) };
     let starts = setups(scripts, stubborn, if outlives { LINGER } else { Span::ZERO });
     let mut searched = Searched { exhausted: true, departures: Some(u32::MAX), ..Searched::default() };
+    let mut fitting = vec![false; courses.len()];
     let all: Vec<(&Course<'_>, &Trace)> =
         courses.iter().flat_map(|(_, course)| starts.iter().map(move |start| (course, start))).collect();
     for (place, (course, start)) in all.iter().enumerate() {
@@ -198,13 +217,13 @@ fn search_all(
             (searched.exhausted, searched.departures) = (false, None);
             break;
         }
-        search(start, rules, course, share, &mut searched);
+        fitting[place / starts.len()] |= search(start, rules, course, share, &mut searched);
     }
-    searched
+    (searched, fitting)
 }
 
 fn does_not_fit(story: &Story, searched: &Searched, configured: bool) -> ImportError {
-    let next = story.items.iter().find(|item| item.line > searched.furthest);
+    let next = story.items.iter().find(|item| item.line > searched.furthest && item.script().is_some());
     let item = next.or(story.items.last());
     let remedy = if configured {
         "name the configuration that was in force, the release with `--target`, or a shorter `--window`"
@@ -231,16 +250,16 @@ impl Teller<'_> {
         let rules = self.replica.rules();
         let kind = SubjectKind::Daemon;
         let one = |(signature, way): (&Signature, &Way)| {
-            let verdict = run_replica_as(kind, &way.trace, rules, Options::VERDICT).verdict;
+            let (way, outcome) = self.to_its_end(way, *signature);
             Found {
                 signature: *signature,
                 cause: cause(kind, &way.trace, *signature, rules),
-                outcome: verdict.outcome,
-                way: way.clone(),
+                outcome,
                 scenario: self.scenario(
                     format!("{}, in the story that {} tells", signature.law.name(), self.name),
-                    way,
+                    &way,
                 ),
+                way,
             }
         };
         let mut found: Vec<Found> = searched.best.iter().map(one).collect();
@@ -248,6 +267,29 @@ impl Teller<'_> {
             (!found.breaks_memory(), found.way.untold, found.way.trace.wakes().len(), found.signature)
         });
         found
+    }
+
+    /// The way, gone on with until the process dies of what broke, where the log tells that it died; and how it ends.
+    fn to_its_end(&self, way: &Way, signature: Signature) -> (Way, Outcome) {
+        let outcome = |trace: &Trace| {
+            let rules = self.replica.rules();
+            run_replica_as(SubjectKind::Daemon, trace, rules, Options::VERDICT).verdict.outcome
+        };
+        let memory = signature.law.weight() == Weight::Memory;
+        let first = outcome(&way.trace);
+        if !memory || !first.survived() || self.story.death().is_none() {
+            return (way.clone(), first);
+        }
+        let (setup, mut wakes) = way.trace.clone().into_parts();
+        for _ in 0..FURTHER_MAX {
+            wakes.push(Wake::next_timer());
+            let Ok(trace) = Trace::new(setup.clone(), wakes.clone()) else { break };
+            let outcome = outcome(&trace);
+            if !outcome.survived() {
+                return (Way { trace, ..way.clone() }, outcome);
+            }
+        }
+        (way.clone(), first)
     }
 
     fn scenario(&self, title: String, way: &Way) -> Scenario {

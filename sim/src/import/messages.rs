@@ -132,7 +132,7 @@ fn of_keepalived(text: &str) -> Said<'_> {
         return said;
     }
     match text {
-        "Stopping" | "Terminating on signal" | "Stopping - used" => Said::Stops,
+        "Stopping" | "Terminating on signal" => Said::Stops,
         "Stopped" => Said::Stopped,
         "Configuration file reloaded" | "VRRP configuration reloaded" => Said::Reloads,
         "" => Said::Nothing,

@@ -34,13 +34,14 @@ pub use story::{Census, Item, Story, Unknown, What, tell};
 pub const SIZE_MAX: u64 = 64 << 20;
 
 /// What is taken for granted where a log is silent.
-pub const ASSUMPTIONS: [&str; 7] = [
+pub const ASSUMPTIONS: [&str; 8] = [
     "a run that the log says nothing of did what the script's last one did: it hung, or it ended within a millisecond \
      with the same result",
     "of a window that begins at a reload, children of before it are gone, and what their results were is not compared",
     "the machine was at most 50 ms late with anything, and 2 ms more for each second of a window",
     "each reload brought the same scripts",
     "the end of the process and a reload did not fall into one wake",
+    "what a whole daemon does not show, the law no-stale-argument, is not looked for",
     "forks and signals did not fail, whatever the log tells of it",
     "handlers take no time, or 200 us for each child started: both are tried",
 ];

@@ -46,7 +46,7 @@ pub struct Searched {
     pub furthest: usize,
     /// A smallest way for each signature, in the order of the signatures.
     pub best: BTreeMap<Signature, Way>,
-    /// The plainest way that gives the log's lines.
+    /// The plainest way that gives the log's lines, in the longest window that has one.
     pub plainest: Option<Way>,
 }
 
@@ -57,6 +57,8 @@ pub struct Way {
     pub trace: Trace,
     /// How much is assumed in it that the log does not tell.
     pub untold: u32,
+    /// The process does not die of it, as far as the trace goes, though it breaks its memory and the log tells that it died.
+    pub survives: bool,
     /// What it costs.
     pub cost: u32,
     /// Where the items of the log lie in it.
@@ -69,8 +71,8 @@ pub struct Way {
 
 impl Way {
     /// The smaller the better.
-    fn size(&self) -> (u32, usize, u32) {
-        (self.untold, self.trace.wakes().len(), self.cost)
+    fn size(&self) -> (u32, bool, usize, u32) {
+        (self.untold, self.survives, self.trace.wakes().len(), self.cost)
     }
 }
 
@@ -104,9 +106,16 @@ pub(super) fn setups(scripts: &[Script], stubborn: Option<bool>, kill_linger: Sp
     both.filter_map(one).collect()
 }
 
-/// Searches one window, with one setup, in so many tries at most; takes what is found into `searched`.
-pub(super) fn search(start: &Trace, rules: Rules, course: &Course<'_>, tries: u64, searched: &mut Searched) {
-    let mut search = Search { start, rules, left: tries, deeper: false, cut: false, searched };
+/// Searches one window, with one setup, in so many tries at most; takes what is found into `searched`. Whether any way
+/// gives the log's lines.
+pub(super) fn search(
+    start: &Trace,
+    rules: Rules,
+    course: &Course<'_>,
+    tries: u64,
+    searched: &mut Searched,
+) -> bool {
+    let mut search = Search { start, rules, left: tries, deeper: false, cut: false, fits: false, searched };
     let (first, led) = Walk::begin(start, rules, course);
     let mut whole = None;
     for cost_max in 0..=COST_MAX {
@@ -122,8 +131,10 @@ pub(super) fn search(start: &Trace, rules: Rules, course: &Course<'_>, tries: u6
             break;
         }
     }
+    let fits = search.fits;
     searched.exhausted &= whole == Some(u32::MAX);
     searched.departures = searched.departures.min(whole);
+    fits
 }
 
 struct Search<'w> {
@@ -134,6 +145,8 @@ struct Search<'w> {
     deeper: bool,
     /// A way was cut off at a bound.
     cut: bool,
+    /// A way was met that gives the log's lines.
+    fits: bool,
     searched: &'w mut Searched,
 }
 
@@ -185,11 +198,15 @@ impl Search<'_> {
     fn over(&mut self, walk: &Walk<'_>, led: Led, cost: u32) {
         self.left -= 1;
         self.searched.tried += 1;
-        let fits = led == Led::End || (led == Led::On && walk.is_done());
+        let (done, broke) =
+            (walk.is_done() && led != Led::Astray, led == Led::End && !walk.broken.is_empty());
+        let fits = done || broke;
         self.searched.fitting += u64::from(fits);
-        if fits && self.searched.plainest.is_none() {
-            self.searched.plainest = self.way(walk, cost);
+        if done && !self.fits {
+            // Of the longest window in the end.
+            self.searched.plainest = self.way(walk, cost).or(self.searched.plainest.take());
         }
+        self.fits |= fits;
     }
 
     /// Keeps what broke in the last step.
@@ -197,12 +214,17 @@ impl Search<'_> {
         if walk.broken.is_empty() {
             return;
         }
-        let Some(way) = self.way(walk, cost) else { return };
-        for signature in &walk.broken {
-            if signature.law.weight() == Weight::Memory && walk.goes_on() && !self.survives(&way.trace) {
+        let Some(mut way) = self.way(walk, cost) else { return };
+        let memory = |signature: &Signature| signature.law.weight() == Weight::Memory;
+        if walk.broken.iter().any(memory) {
+            way.survives = self.survives(&way.trace);
+            if walk.goes_on() && !way.survives {
                 // The log goes on where this would have been the end.
-                continue;
+                return;
             }
+            way.survives &= walk.course.death().is_some();
+        }
+        for signature in &walk.broken {
             let best = self.searched.best.entry(*signature).or_insert_with(|| way.clone());
             let seen = best.seen + 1;
             if way.size() < best.size() {
@@ -222,6 +244,7 @@ impl Search<'_> {
         Some(Way {
             trace,
             untold: walk.untold,
+            survives: false,
             cost,
             placed: walk.placed.clone(),
             began: walk.began,

@@ -237,11 +237,9 @@ impl<'t> Walk<'t> {
             }
             Event::TerminationBegun => return self.place(self.next, What::Stops, record.at),
             Event::Logged(line) => return self.logged(&line, record.at),
-            Event::Ended(_) => {
-                if self.course.items.get(self.next).is_some_and(|item| item.what == What::Stopped) {
-                    self.done[self.next] = true;
-                    self.advance();
-                }
+            Event::Ended(_) if self.open(self.next).is_some_and(|item| item.what == What::Stopped) => {
+                self.done[self.next] = true;
+                self.advance();
             }
             _ => {}
         }
