@@ -264,6 +264,9 @@ pub enum End {
     LoopReturned,
     /// A bound of the harness was reached: the loop does not come to its blocking call (law `progress`).
     NoProgress,
+    /// A bound of the harness was reached, and time went by meanwhile: what handlers cost, or deaths between two wakes, leave
+    /// the loop more to do than is followed. It is late, not stuck; the trace ends there, and no law says a word.
+    Overrun,
 }
 
 /// Something observed.

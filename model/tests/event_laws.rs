@@ -419,6 +419,7 @@ fn a_loop_that_does_not_come_back_makes_no_progress() {
         common::signatures_of(watch, outcome)
     };
     assert_eq!(ends(End::TraceExhausted, Outcome::Survived), NONE);
+    assert!(ends(End::Overrun, Outcome::Survived).is_empty(), "a loop that is late is not stuck");
     assert_eq!(ends(End::NoProgress, Outcome::Hung { function: None }), ["progress/ended/none"]);
     let crashed = Outcome::Crashed { signal: Signal::SEGV, function: None };
     assert_eq!(ends(End::TraceExhausted, crashed), ["tree-shape/ended/none"], "no look could see why");

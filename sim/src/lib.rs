@@ -59,12 +59,13 @@
 //! A hunt without its command: traces are drawn and run until one breaks a law.
 //!
 //! ```
+//! use treefall::generator::Source;
 //! use treefall::subject::{Options, build, target};
 //!
 //! let target = target::parse("replica:2.2.7", &[])?.remove(0);
 //! let mut subject = build(&target)?;
 //! let broken = (0..50).find(|number| {
-//!     let trace = subject.drawn(1, *number);
+//!     let trace = subject.drawn(Source::swarm(1), *number);
 //!     subject.run_one(&trace, Options::VERDICT).is_ok_and(|ran| !ran.verdict.is_clean())
 //! });
 //! assert!(broken.is_some());

@@ -10,9 +10,11 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use treefall::generator::generate;
-use treefall::model::event::SubjectKind;
+use treefall::model::event::{End, Event, SubjectKind};
 use treefall::model::observe::Options;
 use treefall::model::release::{Behaviour, Defect, Release, Rules};
+use treefall::model::time::Span;
+use treefall::model::trace::{Config, Costs, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::roots::find_programs;
 use treefall::subject::engine::Conditions;
@@ -61,7 +63,12 @@ fn places() -> Vec<Place> {
 }
 
 fn ignored() -> Vec<Trial> {
-    let names = ["replica and program agree", "a wrong replica is caught", "a program agrees with itself"];
+    let names = [
+        "replica and program agree",
+        "a wrong replica is caught",
+        "a program agrees with itself",
+        "a loop with too much to do ends alike",
+    ];
     let ignore = |name: &&str| {
         Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind("ignored: no keepalived is installed")
     };
@@ -73,11 +80,14 @@ fn trials(place: &Place) -> Vec<Trial> {
         Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
     let release = program.release();
     let target = Target::Engine(place.clone());
-    let (one, two, three) = (target.clone(), target.clone(), target);
+    let (one, two, three, four) = (target.clone(), target.clone(), target.clone(), target);
     vec![
         Trial::test(format!("{release}: replica and program agree"), move || agree(&one, release)),
         Trial::test(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
         Trial::test(format!("{release}: a program agrees with itself"), move || with_itself(&three)),
+        Trial::test(format!("{release}: a loop with too much to do ends alike"), move || {
+            overrun(&four, release)
+        }),
     ]
 }
 
@@ -162,6 +172,27 @@ fn wrong_is_caught(target: &Target, release: Release) -> Result<(), Failed> {
     } else {
         Err(format!("only {caught} wrong replicas were there to be caught").into())
     }
+}
+
+/// Callbacks of six scripts take longer than their interval is: the loop never comes to rest again. That is no hang,
+/// and both say so at the same record.
+fn overrun(target: &Target, release: Release) -> Result<(), Failed> {
+    let script = |place| Script {
+        interval: Span::from_millis(100),
+        timeout: Span::from_secs(1),
+        ..Script::new(Name::numbered(place))
+    };
+    let costs = Costs { callback: Span::from_millis(20), ..Costs::default() };
+    let configs = vec![Config { scripts: (0..6).map(script).collect() }];
+    let trace = Trace::new(Setup { configs, costs, ..Setup::default() }, vec![Wake::next_timer(); 100])?;
+    let real = build(target)?.run_one(&trace, Options::COMPARE)?;
+    let replica = run_replica(&trace, Rules::of(release), Options::COMPARE);
+    if let Agreement::Differs(difference) = compare(SubjectKind::Engine, &replica, &real) {
+        return Err(difference.to_string().into());
+    }
+    let last = real.records.last().map(|record| record.event);
+    let late = last == Some(Event::Ended(End::Overrun)) && real.verdict.outcome.survived();
+    if late { Ok(()) } else { Err(format!("it ends by {last:?}, {}", real.verdict.outcome).into()) }
 }
 
 fn same_replica(number: u64, one: Rules, other: Rules) -> bool {

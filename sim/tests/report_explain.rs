@@ -20,8 +20,12 @@ use treefall::subject::{Options, Ran, Subject, SubjectError, build};
 fn scenarios() -> Vec<(String, Trace)> {
     let mut files = Vec::new();
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    for family in std::fs::read_dir(top).expect("the scenarios") {
-        for file in std::fs::read_dir(family.expect("a family").path()).expect("a folder") {
+    for family in std::fs::read_dir(top).expect("the scenarios").map(|entry| entry.expect("an entry").path())
+    {
+        if !family.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(family).expect("a folder") {
             files.push(file.expect("a file").path());
         }
     }

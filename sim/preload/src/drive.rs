@@ -162,8 +162,8 @@ pub fn finish(end: End) {
 /// Ends the run when the loop does not come to its blocking call.
 #[inline]
 pub fn check_limit() {
-    if with(|session| session.world.over_limit()) {
-        finish(End::NoProgress);
+    if let Some(end) = with(|session| session.world.limit()) {
+        finish(end);
         escape(Left::Ended);
     }
 }

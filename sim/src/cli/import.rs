@@ -27,8 +27,7 @@ const KINDS_TOLD: usize = 8;
 #[command(after_help = "Examples:\n  \
     treefall import /var/log/syslog --config /etc/keepalived/keepalived.conf\n  \
     journalctl -u keepalived --since today | treefall import - --config keepalived.conf\n  \
-    treefall import crash.log --target replica:2.2.8 -o crash.toml\n  \
-    treefall report crash.toml\n\n\
+    treefall import crash.log --target replica:2.2.8 -o crash.toml\n\n\
     Exit status: 1 when the log's story can produce a failure, 0 when none was found, 2 when the log or a file is wrong.")]
 pub(super) struct Import {
     /// The log; `-` is standard input.

@@ -155,6 +155,9 @@ impl<'t> Names<'t> {
             Event::TerminationBegun => "the shutdown begins".to_owned(),
             Event::Ended(End::TraceExhausted) => "the trace ends".to_owned(),
             Event::Ended(End::LoopReturned) => "the program leaves its loop".to_owned(),
+            Event::Ended(End::Overrun) => {
+                "the loop has more to do than is followed: the trace ends".to_owned()
+            }
             Event::Ended(End::NoProgress) => "the loop does not come back to its blocking call".to_owned(),
         })
     }

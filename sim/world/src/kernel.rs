@@ -150,6 +150,8 @@ pub(crate) struct Kernel<'t> {
     moved_at: Instant,
     /// Most of them.
     steps_max: u32,
+    /// When the wake of the trace that was used up last came.
+    woken_at: Instant,
     /// Starts before the wake of the trace that was used up last.
     starts_before: u32,
     /// Most of them from one wake to the next.
@@ -205,6 +207,7 @@ impl<'t> Kernel<'t> {
             steps: 0,
             moved_at: Instant::START,
             steps_max: 0,
+            woken_at: Instant::START,
             starts_before: 0,
             starts_max: u32::try_from(STARTS_EACH * (1 + widest)).unwrap_or(u32::MAX),
             widest,
@@ -260,10 +263,15 @@ impl<'t> Kernel<'t> {
         self.steps = self.steps.saturating_add(1);
     }
 
-    /// Whether the loop has taken more steps since it last moved on, or started more children since the last
-    /// wake of the trace, than any it could need.
-    pub(crate) fn over_limit(&self) -> bool {
-        self.steps > self.steps_max || self.starts.wrapping_sub(self.starts_before) > self.starts_max
+    /// How the run ends if the loop has taken more steps since it last moved on, or started more children since the
+    /// last wake of the trace, than any it could need: where the clock stands it is stuck, else it is late.
+    pub(crate) fn limit(&self) -> Option<End> {
+        let end = |since: Instant| if self.now == since { End::NoProgress } else { End::Overrun };
+        if self.steps > self.steps_max {
+            Some(end(self.moved_at))
+        } else {
+            (self.starts.wrapping_sub(self.starts_before) > self.starts_max).then(|| end(self.woken_at))
+        }
     }
 
     /// The blocking call used up a wake, or time passed: steps are counted anew.
@@ -349,6 +357,7 @@ impl<'t> Kernel<'t> {
         self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
         out.counts.wakes += 1;
         self.now = target;
+        self.woken_at = target;
         self.let_die(out);
         self.happen(wake, out);
         (true, wake.order)

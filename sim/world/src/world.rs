@@ -168,11 +168,12 @@ impl<'t, O: Observer> World<'t, O> {
         self.kernel.spend_log();
     }
 
-    /// Whether the loop took so many steps since it last moved on that it will not come back to its blocking
-    /// call. Asking is a step itself, so that a driver may ask at each turn of a loop that calls nothing else.
-    pub fn over_limit(&mut self) -> bool {
+    /// How the run ends if the loop took more steps since it last moved on, or started more children since the last
+    /// wake of the trace, than are followed. Asking is a step itself, so that a driver may ask at each turn of a loop that
+    /// calls nothing else.
+    pub fn limit(&mut self) -> Option<End> {
         self.step();
-        self.kernel.over_limit()
+        self.kernel.limit()
     }
 
     /// The run is over. Only the first call counts.

@@ -140,7 +140,7 @@ mod tests {
     use crate::soak::numbers::figures;
 
     fn life(seconds: u64, fails: bool) -> Life {
-        let failure = fails.then(|| Failure { signature: None, outcome: Outcome::Survived, trace: None });
+        let failure = fails.then_some(Failure { signature: None, outcome: Outcome::Survived, trace: None });
         Life { failure, lasted: Span::from_secs(seconds), reloads: seconds, events: 0 }
     }
 

@@ -213,8 +213,8 @@ impl<'t, O: Observer> Replica<'t, O> {
             if !go_on(self.world.observer()) {
                 return Ok(None);
             }
-            if self.world().over_limit() {
-                return Ok(Some(End::NoProgress));
+            if let Some(end) = self.world().limit() {
+                return Ok(Some(end));
             }
             if let Some(entry) = self.take_next()? {
                 if self.serve(entry)? {

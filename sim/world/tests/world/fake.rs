@@ -132,7 +132,7 @@ impl<'t> Fake<'t> {
 
     fn run(&mut self) -> End {
         while !self.is_over() {
-            assert!(!self.world.over_limit(), "the loop does not block");
+            assert_eq!(self.world.limit(), None, "the loop does not block");
             if let Some(entry) = self.events.pop_front().or_else(|| self.ready.pop_front()) {
                 self.serve(entry);
             } else if let Woken::End(end) = self.block() {

@@ -370,11 +370,11 @@ fn a_loop_that_never_blocks_reaches_its_limit_and_one_that_blocks_does_not() {
         for _ in 0..4_000 {
             world.clock();
         }
-        assert!(!world.over_limit());
+        assert_eq!(world.limit(), None);
         world.block();
         signals(&mut world);
     }
-    while !world.over_limit() {
+    while world.limit().is_none() {
         world.clock();
     }
     assert_eq!(world.block(), OVER);
@@ -384,7 +384,7 @@ fn a_loop_that_never_blocks_reaches_its_limit_and_one_that_blocks_does_not() {
 fn a_loop_that_never_reads_its_signals_reaches_its_limit_too() {
     let trace = only(vec![after(s(1)).term(), after(s(1))]);
     let mut world = world(&trace);
-    while !world.over_limit() {
+    while world.limit().is_none() {
         assert_eq!(world.block(), SIGNALS);
     }
     assert_eq!(world.now(), at(s(1)), "the wakes of the trace wait");
@@ -401,14 +401,26 @@ fn a_loop_that_blocks_late_but_starts_children_without_end_reaches_its_limit() {
         while world.living() < before + 128 {
             world.spawn(of(0, 0)).expect("it starts");
         }
-        assert!(!world.over_limit());
+        assert_eq!(world.limit(), None);
         world.arm_timer(Some(Span::ZERO));
         assert_eq!(world.block(), TIMER);
     }
     for _ in 0..129 {
         world.spawn(of(0, 0)).expect("it starts");
     }
-    assert!(world.over_limit());
+    assert_eq!(world.limit(), Some(End::NoProgress));
+}
+
+#[test]
+fn a_loop_for_whose_starts_time_goes_by_is_late_and_not_stuck() {
+    let mut parts = trace(vec![script(0)], vec![after(s(1))]).into_parts();
+    parts.0.costs.start = Span::from_micros(1);
+    let trace = Trace::new(parts.0, parts.1).expect("a valid trace");
+    let mut world = world(&trace);
+    while world.limit().is_none() {
+        world.spawn(of(0, 0)).expect("it starts");
+    }
+    assert_eq!((world.limit(), world.living()), (Some(End::Overrun), 129));
 }
 
 #[test]
