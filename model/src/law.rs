@@ -32,7 +32,9 @@ pub enum Law {
     SignalsOnlyItsChildren,
     /// SIGTERM ends the process.
     TerminationHonoured,
-    /// The loop blocks again within a bounded number of steps.
+    /// The loop blocks again within a bounded number of steps. Exempt: one for which time goes by meanwhile, as where
+    /// handlers take longer than what they handle is due again; the run then ends
+    /// ([`End::Overrun`](crate::event::End::Overrun)), and no law says a word.
     Progress,
 }
 
