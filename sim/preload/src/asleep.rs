@@ -14,8 +14,8 @@ use crate::single::Single;
 use crate::stopped;
 use crate::sys;
 
-/// From one look to the next.
-const LOOK_MILLIS: u64 = 400;
+/// From one look to the next, in microseconds.
+const LOOK_EVERY: u64 = 400_000;
 /// So many looks in a row that find the same.
 const LOOKS: u32 = 5;
 /// What the looks themselves take at most.
@@ -38,8 +38,9 @@ struct Look {
 
 static LAST: Single<Look> = Single::new(Look { seen: None, micros: 0, times: 0 });
 
-/// From one tick to the next, when a hang is looked for often: each is a look at that.
-const OFTEN_MILLIS: u64 = 1;
+/// From one tick to the next, in microseconds, when a hang is looked for often: each is a look at that. Of conform on a
+/// release whose trees break, the wait for the second look is a good part of all time.
+const OFTEN_EVERY: u64 = 250;
 
 /// Ticks to one look, and since the last.
 static TICKS: Single<(u64, u64)> = Single::new((1, 0));
@@ -47,13 +48,13 @@ static TICKS: Single<(u64, u64)> = Single::new((1, 0));
 /// The looks begin.
 pub fn start() {
     TICKS.set((1, 0));
-    sys::tick_wall(LOOK_MILLIS);
+    sys::tick_wall(LOOK_EVERY);
 }
 
 /// The ticks come often from now on.
 pub fn start_often() {
-    TICKS.set((LOOK_MILLIS / OFTEN_MILLIS, 0));
-    sys::tick_wall(OFTEN_MILLIS);
+    TICKS.set((LOOK_EVERY / OFTEN_EVERY, 0));
+    sys::tick_wall(OFTEN_EVERY);
 }
 
 /// The system call that the interrupted code was asleep in: its number, if the kernel still tells it.

@@ -5,7 +5,7 @@
 //! kernel and no handler between two ticks of CPU time, never a span of the wall clock; or more calls and
 //! handlers, without the loop blocking once, than any trace asks for.
 //! After a crash or hang nothing of the program is run again in this process.
-//! A hang may also be proved ([`follow`]), without waiting for so much time: that is tried each millisecond
+//! A hang may also be proved ([`follow`]), without waiting for so much time: that is tried often
 //! once a memory law is broken, for of what hangs nearly everything comes after that.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

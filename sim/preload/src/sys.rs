@@ -214,17 +214,17 @@ pub fn poll(fds: [i32; 2], millis: usize) -> [bool; 2] {
 /// SIGPROF each `millis` of CPU time; 0: none.
 pub fn tick_cpu(millis: u64) {
     const PROF: usize = 2;
-    tick(PROF, millis);
+    tick(PROF, millis * 1_000);
 }
 
-/// SIGALRM each `millis` of time on the wall; 0: none.
-pub fn tick_wall(millis: u64) {
+/// SIGALRM each `micros` of time on the wall; 0: none.
+pub fn tick_wall(micros: u64) {
     const REAL: usize = 0;
-    tick(REAL, millis);
+    tick(REAL, micros);
 }
 
-fn tick(timer: usize, millis: u64) {
-    let (seconds, micros) = (millis / 1_000, millis % 1_000 * 1_000);
+fn tick(timer: usize, micros: u64) {
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let every = [seconds, micros, seconds, micros];
     // SAFETY: the kernel reads four numbers.
     unsafe { call(SETITIMER, [timer, every.as_ptr() as usize, 0, 0, 0, 0]) };
