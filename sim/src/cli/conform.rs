@@ -170,10 +170,14 @@ impl Shared<'_> {
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
         let source = Source { seed: self.args.seed, sampling: self.args.sampling };
         let traces: Vec<_> = numbers.clone().map(|number| real.drawn(source, number)).collect();
-        let ran = real.run(&traces, self.options(false))?;
+        // The program is a process of its own: while it runs, so does its replica.
+        let (ran, copies) = std::thread::scope(|scope| {
+            let ran = scope.spawn(|| real.run(&traces, self.options(false)));
+            let copies: Vec<Ran> = traces.iter().map(|trace| self.copy(trace, false)).collect();
+            (ran.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), copies)
+        });
         let (mut census, mut differences) = (Census::default(), Vec::new());
-        for ((number, trace), mut ran) in numbers.zip(&traces).zip(ran) {
-            let mut copy = self.copy(trace, false);
+        for ((number, trace), (mut ran, mut copy)) in numbers.zip(&traces).zip(ran?.into_iter().zip(copies)) {
             if ran.digest != copy.digest || ran.verdict != copy.verdict {
                 // Only what is not equal at first sight is run again with its history.
                 ran = real.run_one(trace, self.options(true))?;
