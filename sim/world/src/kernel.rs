@@ -175,7 +175,7 @@ const STEPS_EACH: usize = 256;
 /// Starts from one wake of the trace to the next: so many, and as many more for each script. Where handlers take
 /// longer than what they handle is due again the loop never blocks, and its children, each of which allows
 /// more steps, would grow in number by the power of the wakes.
-const STARTS_EACH: usize = 64;
+const STARTS_EACH: usize = 16;
 
 /// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
 /// was at the first.

@@ -398,14 +398,14 @@ fn a_loop_that_blocks_late_but_starts_children_without_end_reaches_its_limit() {
     let mut world = world(&trace);
     for _ in 0..2 {
         let before = world.living();
-        while world.living() < before + 128 {
+        while world.living() < before + 32 {
             world.spawn(of(0, 0)).expect("it starts");
         }
         assert_eq!(world.limit(), None);
         world.arm_timer(Some(Span::ZERO));
         assert_eq!(world.block(), TIMER);
     }
-    for _ in 0..129 {
+    for _ in 0..33 {
         world.spawn(of(0, 0)).expect("it starts");
     }
     assert_eq!(world.limit(), Some(End::NoProgress));
@@ -420,7 +420,7 @@ fn a_loop_for_whose_starts_time_goes_by_is_late_and_not_stuck() {
     while world.limit().is_none() {
         world.spawn(of(0, 0)).expect("it starts");
     }
-    assert_eq!((world.limit(), world.living()), (Some(End::Overrun), 129));
+    assert_eq!((world.limit(), world.living()), (Some(End::Overrun), 33));
 }
 
 #[test]
