@@ -21,6 +21,10 @@ flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares"
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS=$flags cargo build --release --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --target "$host" || exit 3
 
+# The compiler may leave out what only the fuzzer reads: then it would be told of no state, in silence.
+readelf -SW "target/fuzz/$host/release/conformance" | grep libfuzzer_extra_counters >/dev/null ||
+  { echo "conformance: its scheduler states are not told to the fuzzer" >&2; exit 3; }
+
 status=0
 for target in "${targets[@]}"; do
   if [ "$target" = engine ] && [ -z "${TREEFALL_FUZZ_TARGET:-}" ] && ! command -v keepalived >/dev/null \

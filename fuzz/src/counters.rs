@@ -9,6 +9,7 @@ use treefall::fuzzing::STATES;
 /// `TREEFALL_FUZZ_STATES=0`, each state has a byte.
 // SAFETY: the section is libFuzzer's: it reads and clears bytes there, which any bytes may be. Nothing else lies in it,
 // and this side uses atomic operations alone.
+#[used] // Nothing of ours reads it: without this the compiler leaves it out, and the fuzzer is told nothing.
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static REACHED: [AtomicU8; STATES] = [const { AtomicU8::new(0) }; STATES];
 
