@@ -5,8 +5,8 @@
 //! Who acts: the loop, the clock, each script's child, the children left over from earlier configurations, whoever
 //! sends SIGHUP, and whoever sends SIGTERM. At each step the one with the highest priority of those that can act does. The
 //! clock goes to the next timer, a child exits, a signal arrives; the loop wakes and is told of all that came since, in
-//! the order in which it came: that is one wake of the trace. At one step fewer than the depth the one that would
-//! act falls behind all others.
+//! the order in which it came: that is one wake of the trace. At as many random steps as the depth is
+//! more than one, the one that would act falls behind all that never fell, at a random place among those that did.
 //!
 //! What holds by that paper: of `n` who act and `k` steps at most, a failure that shows whenever `d` constraints on the order
 //! hold is met by each trace with a chance of at least `1 / (n * k^(d-1))`, if the setup can show it and times do not
@@ -68,8 +68,11 @@ impl Arrived {
     }
 }
 
-/// Who acts, the highest priority last.
-fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup) -> Vec<Actor> {
+/// One who acts, and its priority: none has that of another.
+type Ranked = (usize, Actor);
+
+/// Who acts, at random priorities from `lowest` on.
+fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup, lowest: usize) -> Vec<Ranked> {
     let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
     let mut actors = vec![Actor::Loop, Actor::Clock, Actor::Old, Actor::Hup];
     actors.extend((0..widest).map(|place| Actor::Child(u16::try_from(place).unwrap_or(u16::MAX))));
@@ -80,28 +83,29 @@ fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup) -> Vec<Actor> {
         let other = draw.index(place + 1);
         actors.swap(place, other);
     }
-    actors
+    actors.into_iter().enumerate().map(|(rank, actor)| (lowest + rank, actor)).collect()
 }
 
 /// The wakes of one trace.
 pub(super) fn wakes(draw: &mut Draw, swarm: &Swarm, setup: &Setup, depth: Depth) -> Vec<Wake> {
     let mut forecast = Forecast::new(setup);
-    let mut actors = actors(draw, swarm, setup);
+    let lowered = usize::from(depth.get() - 1);
+    let mut actors = actors(draw, swarm, setup, lowered);
     let steps = STEPS_EACH * swarm.wakes;
-    let changes: Vec<usize> = (1..depth.get()).map(|_| draw.index(steps)).collect();
+    // At the step drawn in place `p` whoever would act gets priority `p`: which of two that fell behind is before the
+    // other does not depend on which fell first.
+    let changes: Vec<usize> = (0..lowered).map(|_| draw.index(steps)).collect();
     let (mut wakes, mut arrived) = (Vec::new(), Arrived::default());
     // A second SIGTERM begins nothing.
     let mut term_left = true;
     for step in 0..steps {
-        let can = |actor: &Actor| can_act(*actor, &arrived, &forecast, term_left);
-        let Some(mut place) = actors.iter().rposition(can) else { break };
-        if changes.contains(&step) {
-            // Behind all others; one that can act is there, itself at least.
-            let behind = actors.remove(place);
-            actors.insert(0, behind);
-            place = actors.iter().rposition(can).unwrap_or(0);
+        for (priority, _) in changes.iter().enumerate().filter(|(_, at)| **at == step) {
+            if let Some(first) = first(&mut actors, &arrived, &forecast, term_left) {
+                first.0 = priority;
+            }
         }
-        match actors[place] {
+        let Some((_, actor)) = first(&mut actors, &arrived, &forecast, term_left) else { break };
+        match *actor {
             Actor::Loop => {
                 wakes.push(wake_of(core::mem::take(&mut arrived), &mut forecast));
                 if wakes.len() == swarm.wakes {
@@ -112,6 +116,17 @@ pub(super) fn wakes(draw: &mut Draw, swarm: &Swarm, setup: &Setup, depth: Depth)
         }
     }
     wakes
+}
+
+/// Of those that can act the one with the highest priority.
+fn first<'a>(
+    actors: &'a mut [Ranked],
+    arrived: &Arrived,
+    forecast: &Forecast<'_>,
+    term_left: bool,
+) -> Option<&'a mut Ranked> {
+    let can = actors.iter_mut().filter(|(_, actor)| can_act(*actor, arrived, forecast, term_left));
+    can.max_by_key(|(priority, _)| *priority)
 }
 
 /// The child that the actor is now, if it may exit.
