@@ -8,6 +8,7 @@ use serde::Serialize;
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
+use super::args::parse_span;
 use super::findings::{Stopwatch, whom};
 use super::output::{Output, count};
 use super::schema::Line;
@@ -113,6 +114,8 @@ struct ImportSummary<'s> {
     departures: Option<u32>,
     consistent: usize,
     not_seen: Vec<&'static str>,
+    /// Defects of the release that this search cannot show, and so does not rule out.
+    not_looked_for: Vec<&'static str>,
     elapsed_ms: u64,
 }
 
@@ -140,12 +143,6 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     }
     output.object(&Summary { summary: summary(&name, &target, &imported, &watch) });
     Ok(if imported.found.is_empty() { Status::Good } else { Status::Failure })
-}
-
-fn parse_span(text: &str) -> Result<Span, String> {
-    let span =
-        scenario::parse_duration(text).map_err(|wrong| format!("this time {wrong}; write one as `60s`"))?;
-    if span.is_zero() { Err("the time must be more than nothing, as `60s`".to_owned()) } else { Ok(span) }
 }
 
 /// What people call the log: no machine's path.
@@ -284,20 +281,22 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
 }
 
 fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
-    let names: Vec<&str> = imported.not_seen.iter().map(|defect| defect.name()).collect();
-    if !names.is_empty() {
+    if !imported.not_seen.is_empty() {
         let hidden = imported.found.iter().any(Found::breaks_memory);
         let how = match imported.searched.exhausted {
             _ if hidden => "not seen, for nothing is judged behind a memory break, or ruled out",
             true => "ruled out",
             false => "ruled out within this bound",
         };
-        output.line(format_args!("{how}: {}", names.join(", ")));
+        output.line(format_args!("{how}: {}", names(&imported.not_seen).join(", ")));
+    }
+    if !imported.not_looked_for.is_empty() {
+        output.line(format_args!("not looked for: {}", names(&imported.not_looked_for).join(", ")));
     }
     let elsewhere = Defect::ALL.iter().filter(|defect| !imported.replica.rules().has(**defect)).count();
     output.line(format_args!(
-        "ruled out by the release: {}",
-        format_args!("{} that it does not have", count(elsewhere as u64, "known defect"))
+        "ruled out by the release: {} that it does not have",
+        count(elsewhere as u64, "known defect")
     ));
     output.note("assumed:");
     for assumption in ASSUMPTIONS {
@@ -316,6 +315,10 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
             target = imported.replica
         ));
     }
+}
+
+fn names(defects: &[Defect]) -> Vec<&'static str> {
+    defects.iter().map(|defect| defect.name()).collect()
 }
 
 fn lines_of(found: &Found) -> Option<[usize; 2]> {
@@ -387,7 +390,8 @@ fn summary<'s>(name: &str, target: &'s str, imported: &Imported, watch: &Stopwat
         exhausted: imported.searched.exhausted,
         departures: imported.searched.departures.filter(|most| *most < u32::MAX),
         consistent: imported.found.len(),
-        not_seen: imported.not_seen.iter().map(|defect| defect.name()).collect(),
+        not_seen: names(&imported.not_seen),
+        not_looked_for: names(&imported.not_looked_for),
         elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }

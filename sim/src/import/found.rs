@@ -16,7 +16,7 @@ use super::scripts::{Scripts, scripts};
 use super::search::{Searched, Way, search, setups};
 use super::story::{Item, Story, What, tell};
 use super::walk::{Course, LATE, START_UP, is_crash, micros};
-use super::{Bounds, ImportError};
+use super::{Bounds, ImportError, NOT_LOOKED_FOR};
 use crate::cause::{Cause, cause};
 use crate::keepalived_conf::Conf;
 use crate::scenario::{Provenance, Scenario};
@@ -58,8 +58,10 @@ pub struct Imported {
     pub searched: Searched,
     /// The signatures that the story can produce: what breaks memory first, then what assumes least and is smallest.
     pub found: Vec<Found>,
-    /// The release's defects that are the cause of none of them.
+    /// The release's defects that are the cause of none of them, though they were looked for.
     pub not_seen: Vec<Defect>,
+    /// The release's defects that were not looked for ([`NOT_LOOKED_FOR`]).
+    pub not_looked_for: Vec<Defect>,
     /// The story itself, by the plainest way along it.
     pub plainest: Option<Scenario>,
 }
@@ -133,7 +135,12 @@ pub fn import(
     let teller = Teller { name, story: &story, replica: &replica };
     let found = teller.found(&searched);
     let caused = |defect: &Defect| found.iter().any(|found| found.cause.defects().contains(defect));
-    let not_seen = replica.rules().defects.iter().filter(|defect| !caused(defect)).collect();
+    let (not_looked_for, not_seen) = replica
+        .rules()
+        .defects
+        .iter()
+        .filter(|defect| !caused(defect))
+        .partition(|defect| NOT_LOOKED_FOR.contains(defect));
     let plainest =
         searched.plainest.as_ref().map(|way| teller.scenario(format!("The story that {name} tells"), way));
     let windows = courses.len();
@@ -144,6 +151,7 @@ pub fn import(
         untold,
         found,
         not_seen,
+        not_looked_for,
         plainest,
         searched,
         story,

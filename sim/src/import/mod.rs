@@ -23,6 +23,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
 pub use found::{Found, Imported, import};
@@ -41,10 +42,14 @@ pub const ASSUMPTIONS: [&str; 8] = [
     "the machine was at most 50 ms late with anything, and 2 ms more for each second of a window",
     "each reload brought the same scripts",
     "the end of the process and a reload did not fall into one wake",
-    "what a whole daemon does not show, the law no-stale-argument, is not looked for",
+    "what a whole daemon does not show, the law no-stale-argument, is not looked for; nor are misc checks",
     "forks and signals did not fail, whatever the log tells of it",
     "handlers take no time, or 200 us for each child started: both are tried",
 ];
+
+/// Defects that no search here can show, by what is assumed: they are neither seen nor ruled out.
+pub const NOT_LOOKED_FOR: [Defect; 3] =
+    [Defect::StaleArgumentAfterReload, Defect::ReloadEatsTermination, Defect::MiscKillTestInverted];
 
 /// What a search is told.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,8 @@ mod search;
 mod tools;
 mod values;
 
+pub(super) use values::parse_span;
+
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use field::{MachineName, Soak, UntilName};

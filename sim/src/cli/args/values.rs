@@ -16,7 +16,7 @@ pub(super) fn parse_law(text: &str) -> Result<Law, String> {
 }
 
 /// A virtual span of more than nothing: as scenarios have it, or in whole days.
-pub(super) fn parse_span(text: &str) -> Result<Span, String> {
+pub(in crate::cli) fn parse_span(text: &str) -> Result<Span, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
     let span = match days {
         Some(days) => Ok(Span::from_secs(days.saturating_mul(86_400))),
