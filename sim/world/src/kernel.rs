@@ -45,8 +45,10 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, Costs, Habit, OnTerm, Order, Trace, Wake};
 
+mod bounds;
 mod starts;
 
+use bounds::Bounds;
 pub use starts::Unnamed;
 
 use crate::Descriptor;
@@ -144,38 +146,14 @@ pub(crate) struct Kernel<'t> {
     pub(crate) own_left: usize,
     /// When it made the last for signals that were pending already.
     pub(crate) own_at: Instant,
-    /// Calls since the loop last moved on.
-    steps: u32,
-    /// Where the clock stood then.
-    moved_at: Instant,
-    /// Most of them.
-    steps_max: u32,
-    /// When the wake of the trace that was used up last came.
-    woken_at: Instant,
-    /// Starts before the wake of the trace that was used up last.
-    starts_before: u32,
-    /// Most of them from one wake to the next.
-    starts_max: u32,
-    /// Most scripts that any configuration of the trace has.
-    widest: usize,
+    /// How much of what the loop does is followed.
+    bounds: Bounds,
 }
 
 /// The bit of a pending signal.
 const fn bit(signal: Signal) -> u128 {
     1 << signal.number()
 }
-
-/// Steps that a loop may take between two blocking calls, whatever there is to do. A reload of nothing takes
-/// about twenty.
-const STEPS_BASE: usize = 4_000;
-/// And so many more for each script and each child: to start one, time it out, reap it and tell it to die
-/// at a reload takes about fifty.
-const STEPS_EACH: usize = 256;
-
-/// Starts from one wake of the trace to the next: so many, and as many more for each script. Where handlers take
-/// longer than what they handle is due again the loop never blocks, and its children, each of which allows
-/// more steps, would grow in number by the power of the wakes.
-const STARTS_EACH: usize = 16;
 
 /// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
 /// was at the first.
@@ -185,7 +163,7 @@ impl<'t> Kernel<'t> {
     pub(crate) fn new(trace: &'t Trace) -> Self {
         let setup = trace.setup();
         let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
-        let mut kernel = Self {
+        Self {
             trace,
             outside: Told(None),
             given: Wake::next_timer(),
@@ -204,16 +182,8 @@ impl<'t> Kernel<'t> {
             used: 0,
             own_left: OWN_WAKES_BASE,
             own_at: Instant::START,
-            steps: 0,
-            moved_at: Instant::START,
-            steps_max: 0,
-            woken_at: Instant::START,
-            starts_before: 0,
-            starts_max: u32::try_from(STARTS_EACH * (1 + widest)).unwrap_or(u32::MAX),
-            widest,
-        };
-        kernel.moved_on();
-        kernel
+            bounds: Bounds::new(widest),
+        }
     }
 
     /// From here on `outside` goes on where the trace ends.
@@ -260,26 +230,12 @@ impl<'t> Kernel<'t> {
 
     /// The program does something that the kernel sees.
     pub(crate) fn step(&mut self) {
-        self.steps = self.steps.saturating_add(1);
+        self.bounds.step();
     }
 
-    /// How the run ends if the loop has taken more steps since it last moved on, or started more children since the
-    /// last wake of the trace, than any it could need: where the clock stands it is stuck, else it is late.
+    /// How the run ends, if the loop did more than any that comes back could need.
     pub(crate) fn limit(&self) -> Option<End> {
-        let end = |since: Instant| if self.now == since { End::NoProgress } else { End::Overrun };
-        if self.steps > self.steps_max {
-            Some(end(self.moved_at))
-        } else {
-            (self.starts.wrapping_sub(self.starts_before) > self.starts_max).then(|| end(self.woken_at))
-        }
-    }
-
-    /// The blocking call used up a wake, or time passed: steps are counted anew.
-    fn moved_on(&mut self) {
-        self.steps = 0;
-        self.moved_at = self.now;
-        let most = STEPS_BASE + STEPS_EACH * (2 * self.widest + self.children.unreaped());
-        self.steps_max = u32::try_from(most).unwrap_or(u32::MAX);
+        self.bounds.limit(self.now, self.starts)
     }
 
     /// Arms the timerfd, from now.
@@ -306,8 +262,8 @@ impl<'t> Kernel<'t> {
         let used = self.used;
         let woken = self.wait(wakes, out);
         // Handlers that cost time move the clock too: a loop that is late and blocks is slow, not stuck.
-        if used != self.used || self.moved_at != self.now {
-            self.moved_on();
+        if used != self.used || self.bounds.moved_at() != self.now {
+            self.bounds.moved_on(self.now, self.children.unreaped());
         }
         woken
     }
@@ -353,11 +309,10 @@ impl<'t> Kernel<'t> {
             return (false, Order::SignalsFirst);
         }
         self.used += 1;
-        self.starts_before = self.starts;
         self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
         out.counts.wakes += 1;
         self.now = target;
-        self.woken_at = target;
+        self.bounds.woke(target, self.starts);
         self.let_die(out);
         self.happen(wake, out);
         (true, wake.order)
