@@ -13,26 +13,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 
+#[path = "cli/good.rs"]
+mod good;
 #[path = "cli/real.rs"]
 mod real;
 
+use good::GOOD;
+
 const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
-/// A scenario that is right, to be made wrong in one place.
-const GOOD: &str = r#"format = 1
-title = "x"
-
-[[script]]
-name = "chk"
-interval = "3s"
-timeout = "2s"
-
-[[wake]]
-after = "next-timer"
-signals = ["HUP"]
-
-[expect]
-"2.3.1" = "no-dangling-node"
-"#;
 /// What every finding tells a script.
 const FINDING_FIELDS: [&str; 17] = [
     "target",

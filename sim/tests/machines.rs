@@ -6,29 +6,21 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[path = "cli/good.rs"]
+mod good;
 #[path = "machines/schema_check.rs"]
 mod schema_check;
 
+use good::GOOD;
 use schema_check::check;
 
 /// A trace that fails on 2.3.1, as its file says.
 const FAILS: &str = "scenarios/queued-timeout-and-reload/timer-first.toml";
+
 /// What is expected wrongly, on its line 14.
-const WRONG: &str = r#"format = 1
-title = "x"
-
-[[script]]
-name = "chk"
-interval = "3s"
-timeout = "2s"
-
-[[wake]]
-after = "next-timer"
-signals = ["HUP"]
-
-[expect]
-"2.3.1" = "clean"
-"#;
+fn wrong() -> String {
+    GOOD.replace("no-dangling-node", "clean")
+}
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -129,7 +121,7 @@ fn a_field_that_no_schema_tells_is_seen() {
 fn a_replay_becomes_junit_xml_and_annotations() {
     let folder = tempfile::tempdir().expect("a folder");
     let (wrong, xml) = (folder.path().join("wrong.toml"), folder.path().join("replay.xml"));
-    fs::write(&wrong, WRONG).expect("written");
+    fs::write(&wrong, self::wrong()).expect("written");
     let (wrong, file) = (wrong.display().to_string(), xml.display().to_string());
     let replay = ["replay", FAILS, &wrong, "--target", "replica:2.3.1", "--junit", &file, "--github"];
     let output = treefall(&replay);
@@ -154,7 +146,7 @@ fn a_replay_becomes_junit_xml_and_annotations() {
 fn a_replay_that_ends_before_its_end_says_so_in_its_xml_and_annotations() {
     let folder = tempfile::tempdir().expect("a folder");
     let (wrong, xml) = (folder.path().join("wrong.toml"), folder.path().join("replay.xml"));
-    fs::write(&wrong, WRONG.replace("timeout", "timeuot")).expect("written");
+    fs::write(&wrong, self::wrong().replace("timeout", "timeuot")).expect("written");
     let (wrong, file) = (wrong.display().to_string(), xml.display().to_string());
     let output = treefall(&["replay", &wrong, "--junit", &file, "--github"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -1,8 +1,9 @@
 //! Where text goes: people's text and JSON never mix on standard output.
 //!
 //! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
-//! shown only to a person: on a terminal, without `--quiet` and `--json`; with `--verbose` to a log too, as lines. A reader that closes the pipe ends
-//! the command quietly, as SIGPIPE would; any other failure to write is said and is a failure of the harness.
+//! shown only to a person: on a terminal, without `--quiet` and `--json`; with `--verbose` to a log too, as lines. A
+//! reader that closes the pipe ends the command quietly, as SIGPIPE would; any other failure to write is said and is a
+//! failure of the harness.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};

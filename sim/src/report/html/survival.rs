@@ -52,7 +52,8 @@ pub fn survival(title: &str, lives: &[Life], figures: &Figures, lines: &[(String
 
 fn claim(figures: &Figures) -> String {
     let lives = figures.lives;
-    match (figures.failures, figures.mean_by_hazard) {
+    // The lives say it by themselves where all failed; the hazard assumes that age does not matter.
+    match (figures.failures, figures.mean.unwrap_or(figures.mean_by_hazard)) {
         (0, mean) => {
             format!("None of {lives} lives failed: more than {} in the mean (95 %)", in_words(mean.low))
         }
@@ -105,7 +106,7 @@ fn curve(failed: &[f64], lives: usize, longest: f64, figures: &Figures) -> Marku
     let mut band = frame.by_rate(figures.rate.low);
     band.extend(frame.by_rate(figures.rate.high).into_iter().rev());
     let told = format!(
-        "{} of {lives} lives failed; half of all the time until {} after the start",
+        "{} of {lives} lives failed; by a hazard that is the same at every age, half of them within {}",
         failed.len(),
         in_words(figures.median_by_hazard.value)
     );
