@@ -71,6 +71,7 @@ impl Kernel<'_> {
         canon.byte(self.file.0);
         canon.flag(self.own_at == self.now);
         canon.byte(self.own_left.min(OWN_WAKES_ENOUGH) as u8);
+        // The bounds on the loop are not told: what an explored trace does between two wakes stays far below them.
         // Which start fails is told by its number.
         let mut failures = self.failures.clone();
         canon.word(failures.len() as u64);
