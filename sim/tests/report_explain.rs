@@ -54,7 +54,15 @@ fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Break) -> bool) -> Find 
 
 fn text(finding: &Finding, origin: &str, explanation: &Explanation) -> String {
     let replay = "treefall replay minimal.toml";
-    report::finding(&Report { finding, explanation, origin, replay, scenario: "", as_it_is: true })
+    report::finding(&Report {
+        finding,
+        explanation,
+        origin,
+        replay,
+        scenario: "",
+        as_it_is: true,
+        story: None,
+    })
 }
 
 /// The last break of the scenario on the replica, explained as the file has it.

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("a page opens, and its steps work by keys, buttons and slider", steps),
+        trial("the page of every scenario opens, says what its text says, and is stepped through", scenarios),
         trial("pages fit their screens, light and dark, and are left as pictures", pictures),
         Trial::test("a page needs no network and escapes what it is given", self_contained),
         Trial::test("a hunt leaves pages and an index of them", folder_of_finds),
@@ -83,7 +84,11 @@ fn harness(page: &str, widths: &[u32], script: &str) -> String {
     let frame = |width: &u32| {
         format!(r#"<iframe src="{page}" style="border:0;width:{width}px;height:2600px"></iframe>"#)
     };
-    let frames: String = widths.iter().map(frame).collect();
+    harness_of(&widths.iter().map(frame).collect::<String>(), script)
+}
+
+/// The same with these frames.
+fn harness_of(frames: &str, script: &str) -> String {
     format!(
         r#"<!doctype html><meta charset="utf-8"><style>body{{margin:0;display:flex;background:gray}}</style>{frames}<pre id="result" hidden></pre>
 <script>
@@ -155,6 +160,71 @@ fn steps(browser: &Path) -> Outcome {
     at("chain", 7)?;
     ensure(told["focus"] == true, || told.to_string())?;
     ensure(number("changed") > Some(0), || told.to_string())
+}
+
+/// All scenarios' pages in one browser, each as wide as a phone and as a desktop.
+fn scenarios(browser: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut claims = Vec::new();
+    for theme in sorted(&top().join("scenarios"))?.into_iter().filter(|theme| theme.is_dir()) {
+        for file in sorted(&theme)? {
+            let page = folder.path().join(format!("{}.html", claims.len()));
+            let mut command = Command::new(TREEFALL);
+            let output = command.args(["report", "--text", "--html"]).arg(&page).arg(&file).output()?;
+            ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            claims.push((file, text.lines().next().unwrap_or_default().to_owned()));
+        }
+    }
+    ensure(claims.len() > 20, || format!("{} scenarios", claims.len()))?;
+    let script = r##"
+  told.pages = frames.map((page) => {
+    const key = (key) => page.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+    const where = () => page.getElementById("where").textContent.split(" ").map(Number);
+    const title = page.querySelector("h1").textContent;
+    key("Home"); const [, first] = where();
+    key("ArrowRight"); const [, second] = where();
+    key("End"); const [, last, , total] = where();
+    const now = page.querySelectorAll("ol.steps > li.now").length;
+    const drawn = page.querySelectorAll("#after .node, #after [data-index]").length;
+    const wider = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+    const undone = /undefined|NaN/.test(page.body.innerText);
+    return { title, first, second, last, total, now, drawn, wider, undone };
+  });
+"##;
+    for width in WIDTHS {
+        let frame = |number: usize| {
+            format!(r#"<iframe src="{number}.html" style="border:0;width:{width}px;height:2600px"></iframe>"#)
+        };
+        let frames: String = (0..claims.len()).map(frame).collect();
+        fs::write(folder.path().join("harness.html"), harness_of(&frames, script))?;
+        let told = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
+        let pages = told["pages"].as_array().ok_or("no pages")?;
+        ensure(pages.len() == claims.len(), || format!("{} pages", pages.len()))?;
+        for ((file, claim), page) in claims.iter().zip(pages) {
+            let holds = page["title"] == claim.as_str()
+                && (page["first"].as_u64(), page["second"].as_u64()) == (Some(1), Some(2))
+                && page["last"] == page["total"]
+                && page["now"] == 1
+                && page["drawn"].as_u64() > Some(0)
+                && page["wider"] == 0
+                && page["undone"] == false;
+            ensure(holds, || {
+                format!("{} at {width} px: {page}, and the text says: {claim}", file.display())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, in order.
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let entries: Result<Vec<_>, _> =
+        fs::read_dir(folder)?.map(|entry| Ok::<_, Failed>(entry?.path())).collect();
+    let mut paths = entries?;
+    paths.retain(|path| path.is_dir() || path.extension().is_some_and(|it| it == "toml"));
+    paths.sort();
+    Ok(paths)
 }
 
 fn pictures(browser: &Path) -> Outcome {

@@ -214,6 +214,7 @@ fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which
         replay: "treefall replay",
         scenario: "",
         as_it_is: false,
+        story: None,
     });
     assert!(text.contains("on the real program: the replica does not show it"), "{text}");
 }

@@ -318,9 +318,10 @@ impl Search<'_> {
             finding: &finding,
             explanation: &explanation,
             origin: "an exhaustive search",
-            replay: &replay_command(&finding, &path),
+            replay: &replay_command(&finding.target, &path),
             scenario: &text,
             as_it_is: false,
+            story: None,
         };
         self.store.keep_report(&target, found.signature, &report::finding(&report))?;
         self.store.keep_page(&target, found.signature, &report)?;

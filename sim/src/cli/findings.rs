@@ -279,8 +279,8 @@ fn found_before(
 }
 
 /// The command that replays a finding.
-pub(super) fn replay_command(finding: &Finding, scenario: &Path) -> String {
-    format!("treefall replay {} --target {} --history", scenario.display(), finding.target)
+pub(super) fn replay_command(target: &str, scenario: &Path) -> String {
+    format!("treefall replay {} --target {target} --history", scenario.display())
 }
 
 /// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
@@ -313,7 +313,7 @@ fn keep_on(
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
     let from = by.told(finding.find.number);
     let explanation = explain_soon(finding, subject)?;
-    let replay = replay_command(finding, &path);
+    let replay = replay_command(&finding.target, &path);
     let report = Report {
         finding,
         explanation: &explanation,
@@ -321,6 +321,7 @@ fn keep_on(
         replay: &replay,
         scenario: &scenario,
         as_it_is: false,
+        story: None,
     };
     store.keep_report(among, finding.signature(), &report::finding(&report))?;
     store.keep_page(among, finding.signature(), &report)?;
@@ -359,6 +360,8 @@ pub(super) struct FindingObject {
     mended_by: Option<&'static str>,
     /// The campaign's.
     seed: u64,
+    /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
+    sampling: String,
     /// How many traces until it was found.
     traces: u64,
     /// The whole search.
@@ -384,7 +387,13 @@ pub(super) struct FindingObject {
 }
 
 impl FindingObject {
-    pub(super) fn new(finding: &Finding, release: &str, seed: u64, elapsed: Duration, store: &Store) -> Self {
+    pub(super) fn new(
+        finding: &Finding,
+        release: &str,
+        source: Source,
+        elapsed: Duration,
+        store: &Store,
+    ) -> Self {
         let defects = finding.cause.defects();
         let folder = store.folder(&finding.target, finding.signature());
         Self {
@@ -397,7 +406,8 @@ impl FindingObject {
             defect: defects.first().map(|defect| defect.name().to_owned()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
-            seed,
+            seed: source.seed,
+            sampling: source.sampling.to_string(),
             traces: finding.find.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             wakes_found: finding.find.trace.wakes().len(),
@@ -418,6 +428,8 @@ impl FindingObject {
 pub(super) struct TargetSummary {
     pub(super) target: String,
     pub(super) seed: u64,
+    /// How traces are drawn: `swarm`, `plain` or `pct:D`.
+    pub(super) sampling: String,
     pub(super) traces: u64,
     /// External events: returns for the timer, exits reaped, signals.
     pub(super) events: u64,
@@ -430,10 +442,11 @@ pub(super) struct TargetSummary {
 }
 
 impl TargetSummary {
-    pub(super) fn new(target: &Target, seed: u64, searched: &Searched) -> Self {
+    pub(super) fn new(target: &Target, source: Source, searched: &Searched) -> Self {
         Self {
             target: target.to_string(),
-            seed,
+            seed: source.seed,
+            sampling: source.sampling.to_string(),
             traces: searched.tally.traces,
             events: searched.tally.events,
             steps: searched.tally.steps,

@@ -14,6 +14,7 @@ use crate::campaign::Campaign;
 use crate::cause::Cause;
 use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
+use crate::generator::Source;
 use crate::hunt::{Plan, Tally};
 use crate::report::{Store, cause_line};
 use crate::subject::program;
@@ -60,12 +61,12 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             campaign: Some(campaign),
         };
         let searched = search(search_plan, output)?;
-        show(target, plan.source.seed, &searched, &store, output)?;
+        show(target, plan.source, &searched, &store, output)?;
         if args.github {
             annotate(target, &searched, &store, output);
         }
         found += searched.findings.len();
-        summary.push(TargetSummary::new(target, plan.source.seed, &searched));
+        summary.push(TargetSummary::new(target, plan.source, &searched));
         if crew::told_to_stop() {
             output.error(&format!(
                 "stopped before the search was whole; what was found is on disk, and `treefall hunt --resume {}` goes on",
@@ -169,13 +170,13 @@ fn baseline_signatures(
 
 fn show(
     target: &Target,
-    seed: u64,
+    source: Source,
     searched: &Searched,
     store: &Store,
     output: &mut Output,
 ) -> Result<(), CliError> {
     for (finding, text) in searched.findings.iter().zip(&searched.reports) {
-        output.object(&FindingObject::new(finding, &release_of(target)?, seed, searched.elapsed, store));
+        output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
         if !output.is_json() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(text);
@@ -218,7 +219,8 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
         let file = store.folder(&finding.target, finding.signature()).join("minimal.toml");
         let title = format!("{} on {target}", finding.signature());
         let claim = text.lines().next().unwrap_or_default();
-        let message = format!("{claim}\n{}\n{}", cause_line(&finding.cause), replay_command(finding, &file));
+        let message =
+            format!("{claim}\n{}\n{}", cause_line(&finding.cause), replay_command(&finding.target, &file));
         let line = github::line_of(&file, target);
         output.line(Annotation { file: &file, line, title: &title, message: &message });
     }

@@ -11,12 +11,12 @@ use super::output::{Output, count};
 use super::replay::refuse_never_started;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
-use crate::explain::explain;
+use crate::explain::{course, explain};
 use crate::finding::{Finding, work_out_as_it_is};
 use crate::hunt::Find;
 use crate::model::law::Law;
-use crate::report::json::ReportObject;
-use crate::report::{self, html, store, write_whole};
+use crate::report::json::{CleanObject, ReportObject};
+use crate::report::{self, Told, html, store, write_whole};
 use crate::scenario::Scenario;
 use crate::subject::target::Target;
 use crate::subject::{Options, Subject, build};
@@ -35,8 +35,9 @@ struct IndexSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
+pub(super) const LINES: [Line; 4] = [
     Line::of::<ReportObject<'static>>("the find"),
+    Line::of::<CleanObject<'static>>("a run that breaks no law"),
     Line::of::<Summary<ReportSummary>>("summary"),
     Line::of::<Summary<IndexSummary>>("summary, of a folder"),
 ];
@@ -50,17 +51,11 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let target = target(args, &scenario)?;
     let mut subject = build(&target)?;
     let Some(finding) = finding(args, &scenario, &target, subject.as_mut())? else {
-        output.error(&format!(
-            "{} breaks no {} on {target}: there is nothing to report",
-            args.file.display(),
-            wanted(args)
-        ));
-        output.object(&Summary { summary: ReportSummary { found: false, html: None } });
-        return Ok(Status::Failure);
+        return nothing_broken(args, &scenario, &target, subject.as_mut(), output);
     };
     let explanation = explain(&finding, subject.as_mut())?;
     let origin = origin(args, &scenario);
-    let replay = replay_command(&finding, &args.file);
+    let replay = replay_command(&finding.target, &args.file);
     let text = crate::scenario::write(&scenario);
     let report = report::Report {
         finding: &finding,
@@ -69,24 +64,72 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
         replay: &replay,
         scenario: &text,
         as_it_is: true,
+        story: Told::of(&scenario),
     };
     let forms = [
         (args.issue, report::issue as fn(&report::Report<'_>) -> String),
         (args.rust_test, report::rust_test),
-        (args.text || !(args.issue || args.rust_test || args.html.is_some()), report::finding),
+        (prints_text(args), report::finding),
     ];
     if !output.is_json() {
         for (_, form) in forms.iter().filter(|(asked, _)| *asked) {
             output.line(form(&report).trim_end());
         }
     }
-    if let Some(path) = &args.html {
-        write(path, &html::page(&report))?;
-        output.note(format_args!("the page is in {}", path.display()));
-    }
+    let html = page(args, output, || html::page(&report))?;
     output.object(&ReportObject::of(&report));
-    let html = args.html.as_ref().map(|path| path.display().to_string());
     output.object(&Summary { summary: ReportSummary { found: true, html } });
+    Ok(Status::Good)
+}
+
+/// Text is printed where it is asked for, and where no other form is.
+fn prints_text(args: &Report) -> bool {
+    args.text || !(args.issue || args.rust_test || args.html.is_some())
+}
+
+/// Writes the page where one is asked for; where it is.
+fn page(args: &Report, output: &mut Output, made: impl Fn() -> String) -> Result<Option<String>, CliError> {
+    let Some(path) = &args.html else { return Ok(None) };
+    write(path, &made())?;
+    output.note(format_args!("the page is in {}", path.display()));
+    Ok(Some(path.display().to_string()))
+}
+
+/// The report of a run that breaks no law; there is none of a law that is asked for and holds, for upstream or as a
+/// test.
+fn nothing_broken(
+    args: &Report,
+    scenario: &Scenario,
+    target: &Target,
+    subject: &mut dyn Subject,
+    output: &mut Output,
+) -> Result<Status, CliError> {
+    let course = course(&scenario.trace, subject)?;
+    if args.issue || args.rust_test || !course.verdict.is_clean() {
+        output.error(&format!(
+            "{} breaks no {} on {target}: there is nothing to report",
+            args.file.display(),
+            wanted(args)
+        ));
+        output.object(&Summary { summary: ReportSummary { found: false, html: None } });
+        return Ok(Status::Failure);
+    }
+    let (name, text) = (target.to_string(), crate::scenario::write(scenario));
+    let report = report::CleanReport {
+        target: &name,
+        trace: &scenario.trace,
+        course: &course,
+        story: Told::of(scenario),
+        origin: &origin(args, scenario),
+        replay: &replay_command(&name, &args.file),
+        scenario: &text,
+    };
+    if prints_text(args) && !output.is_json() {
+        output.line(report::clean(&report).trim_end());
+    }
+    let html = page(args, output, || html::clean_page(&report))?;
+    output.object(&CleanObject::of(&report));
+    output.object(&Summary { summary: ReportSummary { found: false, html } });
     Ok(Status::Good)
 }
 
@@ -101,7 +144,7 @@ fn wanted(args: &Report) -> String {
 }
 
 /// The target that is named; or that the find was found on; or the replica of the newest release that the file says
-/// fails.
+/// fails; or of the newest that there is.
 fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
     let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone());
     let name = named.or_else(|| {
@@ -121,12 +164,8 @@ fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
         let newest = bad.iter().find(memory).or(bad.first());
         newest.map(|release| format!("replica:{release}"))
     });
-    let Some(name) = name else {
-        return Err(CliError::Usage(format!(
-            "{} expects no failure of any release; name what it fails on: `--target replica:2.3.1`",
-            args.file.display()
-        )));
-    };
+    // Of what fails nowhere, the newest release tells.
+    let name = name.unwrap_or_else(|| format!("replica:{}", crate::model::release::Release::NEWEST));
     match crew::targets(std::slice::from_ref(&name))?.as_slice() {
         [target] => Ok(target.clone()),
         _ => Err(CliError::Usage("report takes one target; `replica:all` names several".to_owned())),

@@ -12,7 +12,7 @@ use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain_soon;
 use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::hunt::Find;
-use crate::report::{self, Report, write_whole};
+use crate::report::{self, Report, Told, write_whole};
 use crate::scenario;
 use crate::subject::{Options, build};
 
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let text = scenario::write(&smaller);
     let path = args.output.as_deref().unwrap_or(&args.file);
     let file = args.file.display().to_string();
-    let replay = replay_command(&finding, path);
+    let replay = replay_command(&finding.target, path);
     let report = report::finding(&Report {
         finding: &finding,
         explanation: &explanation,
@@ -80,6 +80,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         replay: &replay,
         scenario: &text,
         as_it_is: false,
+        story: Told::of(&smaller),
     });
     if let Some(path) = &args.output {
         write_whole(path, &text).map_err(|error| {

@@ -93,8 +93,8 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         };
         let mut searched = search(one, output)?;
         let hidden = look_behind(&row, args.seed, &mut searched, &store)?;
-        good &= show(&row, args.seed, &searched, &hidden, &store, &mut sheet, output);
-        summary.push(TargetSummary::new(&row.target, args.seed, &searched));
+        good &= show(&row, plan.source, &searched, &hidden, &store, &mut sheet, output);
+        summary.push(TargetSummary::new(&row.target, plan.source, &searched));
         if crew::told_to_stop() {
             output.error("stopped before the survey was whole; what was found is on disk");
             output.object(&Summary { summary });
@@ -198,7 +198,7 @@ fn look_behind(
 /// Adds the row to the sheet; whether it is as known.
 fn show(
     row: &Row,
-    seed: u64,
+    source: Source,
     searched: &Searched,
     hidden: &BTreeMap<Defect, Hidden>,
     store: &Store,
@@ -208,7 +208,13 @@ fn show(
     let mut by_defect: BTreeMap<Defect, Vec<&Finding>> = BTreeMap::new();
     let mut not_known = Vec::new();
     for finding in &searched.findings {
-        output.object(&FindingObject::new(finding, &row.release.to_string(), seed, searched.elapsed, store));
+        output.object(&FindingObject::new(
+            finding,
+            &row.release.to_string(),
+            source,
+            searched.elapsed,
+            store,
+        ));
         match finding.cause.defects() {
             [] => not_known.push(finding),
             defects => defects.iter().for_each(|defect| by_defect.entry(*defect).or_default().push(finding)),

@@ -21,7 +21,8 @@ use crate::subject::{Options, Subject, SubjectError};
 pub enum Fate {
     /// It breaks the same law at the same step by the same kind of entry: the find's signature.
     Same,
-    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law.
+    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law; where there is no find,
+    /// any law.
     Kin,
     /// It breaks other laws alone.
     Other,
@@ -53,6 +54,15 @@ impl Shown {
             () if verdict.is_clean() => Fate::Clean,
             () => Fate::Other,
         };
+        Self::as_told(fate, verdict)
+    }
+
+    /// What `verdict` shows to who looks for any failure.
+    pub(super) fn of_any(verdict: &Verdict) -> Self {
+        Self::as_told(if verdict.is_clean() { Fate::Clean } else { Fate::Kin }, verdict)
+    }
+
+    fn as_told(fate: Fate, verdict: &Verdict) -> Self {
         Self {
             fate,
             broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),

@@ -3,7 +3,7 @@
 //! Everything in it was computed by running: why it broke (`because`), where the run first goes another way than
 //! it should (`difference`), what each part of the trace is there for (`minimality`), how wide its times may be
 //! (`window`), what other orders of the same instant do (`ties`), and which releases have it (`releases`). The
-//! cause by ablation is the [`Finding`]'s own.
+//! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`Course`].
 //!
 //! Always: the same find gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
 //! program the trees are those of the replica of its release, which agree with the program's own up to the first use
@@ -12,6 +12,7 @@
 mod ask;
 mod because;
 mod chronicle;
+mod course;
 mod difference;
 mod label;
 mod minimality;
@@ -29,6 +30,7 @@ use treefall_model::release::Rules;
 pub use ask::{Asked, Fate, Shown};
 pub use because::{Because, Guilt, Role};
 pub use chronicle::{Chronicle, ListShot, NODES_MAX, Places, STAGES_MAX, Seat, Snapshot, Stage, TreeShot};
+pub use course::{Course, course};
 pub use difference::{Difference, Pair};
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};

@@ -6,7 +6,7 @@ use treefall_model::event::SubjectKind;
 use treefall_model::observe::Options;
 use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Signature;
+use treefall_model::verdict::{Signature, Verdict};
 
 use super::ask::Shown;
 use crate::subject::replica::run_replica_as;
@@ -58,11 +58,20 @@ impl Releases {
     }
 }
 
-/// Runs the trace on the replica of each release, as far as a subject of this kind shows it.
+/// Which releases have a find, by the replica of each, as far as a subject of this kind shows it.
 pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature) -> Releases {
+    on_each(kind, trace, |verdict| Shown::of(verdict, signature))
+}
+
+/// Which releases break a law at all.
+pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
+    on_each(kind, trace, Shown::of_any)
+}
+
+fn on_each(kind: SubjectKind, trace: &Trace, shows: impl Fn(&Verdict) -> Shown) -> Releases {
     let shown = |release: &Release| {
         let verdict = run_replica_as(kind, trace, Rules::of(*release), Options::VERDICT).verdict;
-        (*release, Shown::of(&verdict, signature))
+        (*release, shows(&verdict))
     };
     let all: Vec<(Release, Shown)> = Release::ALL.iter().map(shown).collect();
     let spans = all.chunk_by(|a, b| a.1 == b.1).map(|span| Span {

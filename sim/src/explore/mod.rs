@@ -45,6 +45,8 @@ use worker::{To, WentOn, Worker};
 const ROUND: usize = 256;
 /// Of these, so many by one worker at a time.
 const SHARE: usize = 8;
+/// The same beside a real program, which begins a process for each batch of traces.
+const SHARE_BESIDE: usize = 16;
 /// Traces that are kept of those in which a real program differs.
 const DIFFER_MAX: usize = 5;
 
@@ -296,23 +298,27 @@ impl<'s> Explorer<'s> {
 
     /// Goes on from these, side by side; what came of it in their order.
     fn go_on(&self, nodes: &[u32], last: bool) -> Result<Vec<(WentOn, Beside)>, SubjectError> {
-        let one = |worker: &mut Worker<'s>, node: Node| {
-            let mut went = worker.go_on(&self.graph, node, last);
-            let Some(real) = &self.real else { return Ok((went, Beside::default())) };
-            let traces = worker.traces(&self.graph, node, went.ways.iter().map(|(label, _)| *label));
-            let beside = real.play(&traces, self.space.rules, &mut went)?;
-            Ok((went, beside))
-        };
         let share = |nodes: &[u32]| {
             let mut worker = self.worker();
-            let went: Result<Vec<_>, SubjectError> =
-                nodes.iter().map(|node| one(&mut worker, Node(*node))).collect();
+            let (mut went, mut traces) = (Vec::with_capacity(nodes.len()), Vec::new());
+            for node in nodes.iter().map(|node| Node(*node)) {
+                let ways = worker.go_on(&self.graph, node, last);
+                if self.real.is_some() {
+                    worker.traces(&self.graph, node, ways.ways.iter().map(|(label, _)| *label), &mut traces);
+                }
+                went.push(ways);
+            }
             self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-            went
+            let beside = match &self.real {
+                Some(real) => real.play(&traces, &mut went, self.space.rules)?,
+                None => went.iter().map(|_| Beside::default()).collect(),
+            };
+            Ok(went.into_iter().zip(beside).collect())
         };
+        let each = if self.real.is_some() { SHARE_BESIDE } else { SHARE };
         let shares: Vec<Result<Vec<_>, SubjectError>> = match &self.pool {
-            Some(pool) => pool.install(|| nodes.par_chunks(SHARE).map(share).collect()),
-            None => nodes.chunks(SHARE).map(share).collect(),
+            Some(pool) => pool.install(|| nodes.par_chunks(each).map(share).collect()),
+            None => nodes.chunks(each).map(share).collect(),
         };
         let shares: Vec<Vec<_>> = shares.into_iter().collect::<Result<_, _>>()?;
         Ok(shares.into_iter().flatten().collect())

@@ -36,42 +36,48 @@ impl Real {
         Self { idle: Mutex::new(crew) }
     }
 
-    /// Plays the traces of all ways on from a state, which `went` has from the replica.
+    /// Plays the traces of all ways on from some states, state by state, of which `states` has what the replica did.
     pub(super) fn play(
         &self,
         traces: &[Trace],
+        states: &mut [WentOn],
         rules: Rules,
-        went: &mut WentOn,
-    ) -> Result<Beside, SubjectError> {
+    ) -> Result<Vec<Beside>, SubjectError> {
         let taken = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         // There is one for each worker.
         let mut subject = taken.ok_or(SubjectError::NoAnswer)?;
-        let played = play(subject.as_mut(), traces, rules, went);
+        let played = play(subject.as_mut(), traces, states, rules);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(subject);
         played
     }
 }
 
+/// All of them together, for a program begins a process for each batch.
 fn play(
     subject: &mut dyn Subject,
     traces: &[Trace],
+    states: &mut [WentOn],
     rules: Rules,
-    went: &mut WentOn,
-) -> Result<Beside, SubjectError> {
-    let mut beside = Beside { replays: traces.len() as u64, different: Vec::new() };
-    went.broken.clear();
-    for (batch, from) in traces.chunks(BATCH).zip((0..).step_by(BATCH)) {
-        let ran = subject.run(batch, Options::HASHED)?;
-        for ((place, trace), real) in (from..).zip(batch).zip(&ran) {
-            let (label, to) = &mut went.ways[place];
+) -> Result<Vec<Beside>, SubjectError> {
+    let mut ran = Vec::with_capacity(traces.len());
+    for batch in traces.chunks(BATCH) {
+        ran.extend(subject.run(batch, Options::HASHED)?);
+    }
+    let mut played = traces.iter().zip(&ran);
+    let mut all = Vec::with_capacity(states.len());
+    for went in states {
+        let mut beside = Beside { replays: went.ways.len() as u64, different: Vec::new() };
+        went.broken.clear();
+        for ((label, to), (trace, real)) in went.ways.iter_mut().zip(played.by_ref()) {
             went.broken.extend(real.verdict.breaks.iter().map(|broken| (*label, broken.signature)));
             if !agree(subject, trace, rules, real)? {
                 *to = To::Different;
                 beside.different.push(trace.clone());
             }
         }
+        all.push(beside);
     }
-    Ok(beside)
+    Ok(all)
 }
 
 /// Whether the program did with a trace what the replica does. Histories are compared by their digests, and in full

@@ -228,32 +228,36 @@ impl<'s> Worker<'s> {
     pub(super) fn trace(&mut self, graph: &Graph, node: Node, label: Option<Label>) -> Trace {
         let setup = graph.path(node, &mut self.wanted);
         let labels: Vec<Label> = self.wanted.iter().copied().chain(label).collect();
-        self.wakes(setup, &labels).0
+        self.walked(setup, &labels)
     }
 
-    /// The traces that lead on from a state, one by each label.
+    /// Adds the traces that lead on from a state, one by each label.
     pub(super) fn traces(
         &mut self,
         graph: &Graph,
         node: Node,
         labels: impl Iterator<Item = Label>,
-    ) -> Vec<Trace> {
-        let setup = graph.path(node, &mut self.wanted);
-        let path = std::mem::take(&mut self.wanted);
-        let (before, walker) = self.wakes(setup, &path);
-        self.wanted = path;
-        let (setup, wakes) = before.into_parts();
-        walker.choices(&mut self.choices);
-        let one = |label| {
-            let wakes = wakes.iter().cloned().chain(self.choices.wake(label)).collect();
+        to: &mut Vec<Trace>,
+    ) {
+        self.walk_to(graph, node);
+        let choices = &mut self.choices;
+        let mut wakes = Vec::with_capacity(self.path.len() + 1);
+        for (walker, label) in self.walkers.iter().zip(&self.path) {
+            walker.choices(choices);
+            wakes.extend(choices.wake(*label));
+        }
+        let Some(walker) = self.walkers.last() else { return };
+        walker.choices(choices);
+        let setup = self.space.starts[self.setup].setup();
+        to.extend(labels.map(|label| {
+            let wakes = wakes.iter().cloned().chain(choices.wake(label)).collect();
             let trace = Trace::new(setup.clone(), wakes);
             trace.unwrap_or_else(|error| unreachable!("a trace of the alphabet is valid: {error}"))
-        };
-        labels.map(one).collect()
+        }));
     }
 
-    /// The trace that these labels mean, and where it leads.
-    fn wakes(&mut self, setup: usize, labels: &[Label]) -> (Trace, Walker<'s>) {
+    /// The trace that these labels mean.
+    fn walked(&mut self, setup: usize, labels: &[Label]) -> Trace {
         let start = &self.space.starts[setup];
         let (mut walker, _) = Walker::begin(start, self.space.rules);
         let mut wakes: Vec<Wake> = Vec::with_capacity(labels.len());
@@ -266,7 +270,7 @@ impl<'s> Worker<'s> {
         }
         let trace = Trace::new(start.setup().clone(), wakes);
         // Runs that lived are runs that a trace can name.
-        (trace.unwrap_or_else(|error| unreachable!("a trace of the alphabet is valid: {error}")), walker)
+        trace.unwrap_or_else(|error| unreachable!("a trace of the alphabet is valid: {error}"))
     }
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Report;
 use super::text::{cause_line, claim, found, releases_line, under_gdb};
 use super::words::Names;
-use crate::explain::Explanation;
+use super::{CleanReport, Told};
+use crate::explain::{Explanation, Releases};
 use crate::subject::backtrace;
 
 /// What a list of reports tells of one.
@@ -50,8 +51,57 @@ pub struct ReportObject<'r> {
     digest: String,
     replay: &'r str,
     under_gdb: Option<String>,
+    /// What a person wrote of it; null where treefall found the trace.
+    story: Option<ToldObject<'r>>,
     #[serde(flatten)]
     explanation: &'r Explanation,
+}
+
+/// What a person wrote of a trace.
+#[derive(Serialize, JsonSchema)]
+struct ToldObject<'s> {
+    title: &'s str,
+    source: &'s str,
+    story: &'s str,
+}
+
+impl<'s> ToldObject<'s> {
+    fn of(story: Told<'s>) -> Self {
+        Self { title: story.title, source: story.source, story: story.text }
+    }
+}
+
+/// The report of a run that breaks no law.
+#[derive(Serialize, JsonSchema)]
+pub struct CleanObject<'r> {
+    /// The target.
+    target: &'r str,
+    /// The report in one sentence.
+    claim: String,
+    /// How the run ended.
+    outcome: String,
+    digest: String,
+    replay: &'r str,
+    /// What a person wrote of it; null where treefall found the trace.
+    story: Option<ToldObject<'r>>,
+    /// Which releases break a law in it.
+    releases: &'r Releases,
+}
+
+impl<'r> CleanObject<'r> {
+    /// Of a report.
+    #[must_use]
+    pub fn of(report: &CleanReport<'r>) -> Self {
+        Self {
+            target: report.target,
+            claim: report.claim(),
+            outcome: report.course.verdict.outcome.to_string(),
+            digest: format!("{:032x}", report.course.digest),
+            replay: report.replay,
+            story: report.story.map(ToldObject::of),
+            releases: &report.course.releases,
+        }
+    }
 }
 
 impl Card {
@@ -98,6 +148,7 @@ impl<'r> ReportObject<'r> {
             digest: format!("{:032x}", finding.digest),
             replay: report.replay,
             under_gdb: under_gdb(finding, report.replay),
+            story: report.story.map(ToldObject::of),
             explanation: report.explanation,
         }
     }

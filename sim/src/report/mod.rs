@@ -2,8 +2,9 @@
 //!
 //! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same find
 //! gives the same text everywhere. A [`Report`] is what every form is made of: [`text`](finding), [`html`],
-//! [`json`], [`issue`] and [`rust_test`].
+//! [`json`], [`issue`] and [`rust_test`]; of a run that breaks no law, a [`CleanReport`].
 
+mod clean;
 pub mod html;
 mod issue;
 pub mod json;
@@ -16,6 +17,7 @@ mod text;
 mod timeline;
 mod words;
 
+pub use clean::{CleanReport, clean};
 pub use issue::issue;
 pub use kept::{Kept, take_over};
 pub use recipe::{NoRecipe, recipe};
@@ -30,6 +32,7 @@ pub(crate) use words::parse_run;
 
 use crate::explain::Explanation;
 use crate::finding::Finding;
+use crate::scenario::Scenario;
 
 /// All that a report is made of.
 #[derive(Clone, Copy, Debug)]
@@ -46,4 +49,34 @@ pub struct Report<'f> {
     pub scenario: &'f str,
     /// It was explained as it was found: nobody shrank it.
     pub as_it_is: bool,
+    /// What a person wrote of it.
+    pub story: Option<Told<'f>>,
+}
+
+/// What a person wrote of a trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told<'s> {
+    /// In one line.
+    pub title: &'s str,
+    /// The report that it was written from; empty when there is none.
+    pub source: &'s str,
+    /// For a reader who wants to understand; empty when nobody told.
+    pub text: &'s str,
+}
+
+impl<'s> Told<'s> {
+    /// What the scenario says; `None`: this program wrote it, and says it better in the report.
+    #[must_use]
+    pub fn of(scenario: &'s Scenario) -> Option<Self> {
+        let own = scenario.provenance.found_on.is_some();
+        (!own).then_some(Self { title: &scenario.title, source: &scenario.source, text: &scenario.story })
+    }
+
+    /// Title, source and story, line by line. What would steer a terminal is shown, not obeyed: a stranger wrote it.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let source = (!self.source.is_empty()).then(|| format!("({})", self.source));
+        let text = self.text.trim().lines().map(str::to_owned);
+        let plain = |line: String| line.replace(char::is_control, "\u{fffd}");
+        std::iter::once(self.title.to_owned()).chain(source).chain(text).map(plain)
+    }
 }

@@ -21,7 +21,8 @@ pub(super) fn explained(text: &mut String, explanation: &Explanation) {
     }
     minimality(text, &explanation.minimality);
     windows(text, &explanation.windows);
-    releases(text, &explanation.releases);
+    releases(text, "which releases have it", &explanation.releases);
+    text.push('\n');
     let whom = match explanation.asked {
         Asked::Itself => "",
         Asked::ItsReplica => ", of the replica of its release",
@@ -135,13 +136,13 @@ fn windows(text: &mut String, windows: &Windows) {
     text.push('\n');
 }
 
-fn releases(text: &mut String, releases: &Releases) {
-    text.push_str("which releases have it, by their replicas:\n");
+/// Which releases do what, under a heading.
+pub(super) fn releases(text: &mut String, heading: &str, releases: &Releases) {
+    let _ = writeln!(text, "{heading}, by their replicas:");
     let mut sheet = table();
     sheet.set_content_arrangement(ContentArrangement::Dynamic);
     for span in &releases.spans {
         sheet.add_row([span.name(), span.shown.to_string()]);
     }
     put(text, &sheet);
-    text.push('\n');
 }

@@ -6,12 +6,12 @@ use treefall_model::release::{Defect, Release};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 
-use super::Report;
 use super::sections;
 use super::timeline::{Length, timeline};
 use super::words::Names;
+use super::{Report, Told};
 use crate::cause::Cause;
-use crate::explain::Explanation;
+use crate::explain::{Explanation, Releases};
 use crate::finding::{Finding, ShrunkOn};
 
 /// The find in one sentence: how the program fares, and the defect's own headline where the cause is known.
@@ -94,6 +94,9 @@ pub fn summary(report: &Report<'_>) -> String {
     let mut field = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<11}{value}");
     };
+    for (place, line) in report.story.iter().flat_map(Told::lines).enumerate() {
+        field(if place == 0 { "scenario" } else { "" }, &line);
+    }
     field("law", &format!("{}: {}", law.name(), law.sentence()));
     field("signature", &broken.signature.to_string());
     field("cause", &cause_line(&finding.cause));
@@ -127,14 +130,17 @@ pub fn summary(report: &Report<'_>) -> String {
 
 /// Which releases have it, in one line.
 pub(crate) fn releases_line(explanation: &Explanation) -> String {
-    let releases = &explanation.releases;
-    match (&releases.first_bad, &releases.first_good) {
-        (None, _) => "no replica of a release shows it".to_owned(),
-        (Some(first), Some(good)) => {
-            format!("{} (first bad {first}, first good after the last bad {good})", releases.bad())
-        }
-        (Some(first), None) => format!("{} (first bad {first}, none good after the last)", releases.bad()),
-    }
+    releases_in_words(&explanation.releases).unwrap_or_else(|| "no replica of a release shows it".to_owned())
+}
+
+/// Those that fail, the first of them, and the first after the last; `None`: there are none.
+pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
+    let first = releases.first_bad.as_ref()?;
+    let good = match &releases.first_good {
+        Some(good) => format!("first good after the last bad {good}"),
+        None => "none good after the last".to_owned(),
+    };
+    Some(format!("{} (first bad {first}, {good})", releases.bad()))
 }
 
 /// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,

@@ -83,7 +83,7 @@ pub(in crate::cli) struct Report {
     /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
-    /// On what it fails [default: what it was found on, or the newest replica that the file says fails].
+    /// On what [default: what it was found on, or the newest replica that the file says fails, or the newest].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: Option<String>,
     /// Which law [default: the last that breaks, which is the memory law if one does].

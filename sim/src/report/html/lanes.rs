@@ -13,12 +13,14 @@ use treefall_model::trace::Trace;
 use super::trees::cut;
 use crate::report::Names;
 
-/// Most records that are drawn: the last ones before the break, and what follows it.
+/// Most records that are drawn: the last ones before the break, and what follows it; without one, the first.
 const RECORDS_MAX: usize = 260;
 /// Records drawn after the break, when not all can be.
 const AFTER: usize = 60;
 
-const LANE: usize = 30;
+/// A row of a lane: the bar, and below it its name, where no mark hides it.
+const LANE: usize = 42;
+const BAR: usize = 22;
 const HEAD: usize = 118;
 /// Where the lanes begin, below times, words and the loop's own lane.
 const TOP: usize = 66;
@@ -55,8 +57,13 @@ struct Bar {
     ended: bool,
 }
 
-/// The timeline of a history. `broke_at` is how many records there were when the law broke.
-pub(super) fn timeline(trace: &Trace, history: &[Record], broke_at: usize, names: &Names<'_>) -> Markup {
+/// The timeline of a history. `broke_at` is how many records there were when the law broke, if one did.
+pub(super) fn timeline(
+    trace: &Trace,
+    history: &[Record],
+    broke_at: Option<usize>,
+    names: &Names<'_>,
+) -> Markup {
     let (from, to) = span(history.len(), broke_at);
     let Layout { drawn, instants, break_x, end, step } = laid_out(history, from, to, broke_at);
     let bars = bars(&drawn, end, step);
@@ -86,22 +93,22 @@ pub(super) fn timeline(trace: &Trace, history: &[Record], broke_at: usize, names
         }
         @if to < history.len() { p class="quiet" { (history.len() - to) " later records are not drawn." } }
         p class="legend" {
-            span { "▼ the loop wakes" } span { "H T read SIGHUP, SIGTERM" } span { "◆ timeout handled" }
+            span { "▼ the loop wakes" } span { "H T c read SIGHUP, SIGTERM, SIGCHLD" } span { "◆ timeout handled" }
             span { "t k sent SIGTERM, SIGKILL" } span { "✕ ends" } span { "○ reaped" }
             span { "shaded: a reload" } span { "not to scale" }
         }
     }
 }
 
-fn span(length: usize, broke_at: usize) -> (usize, usize) {
+fn span(length: usize, broke_at: Option<usize>) -> (usize, usize) {
     if length <= RECORDS_MAX {
         return (0, length);
     }
-    let to = length.min(broke_at + AFTER);
+    let to = broke_at.map_or(RECORDS_MAX, |broke_at| length.min(broke_at.saturating_add(AFTER)));
     (to.saturating_sub(RECORDS_MAX), to)
 }
 
-fn laid_out(history: &[Record], from: usize, to: usize, broke_at: usize) -> Layout {
+fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>) -> Layout {
     let told = &history[from..to];
     let slots = told.iter().filter(|record| is_drawn(&record.event)).count()
         + 2 * told.chunk_by(|a, b| a.at == b.at).count()
@@ -121,7 +128,7 @@ fn laid_out(history: &[Record], from: usize, to: usize, broke_at: usize) -> Layo
             drawn.push(Drawn { x, record: *record });
             x += step;
         }
-        if from + place + 1 == broke_at {
+        if Some(from + place + 1) == broke_at {
             break_x = Some(x);
             x += step;
         }
@@ -235,11 +242,11 @@ fn draw_bar(bar: &Bar, top: usize, step: usize, names: &Names<'_>) -> Markup {
     let width = bar.to.saturating_sub(bar.from).max(step);
     let name = names.run(bar.run);
     html! {
-        rect class="run" x=(bar.from) y=(y) width=(width) height=(LANE - 8) rx="5" {
+        rect class="run" x=(bar.from) y=(y) width=(width) height=(BAR) rx="5" {
             title { (name) @if !bar.ended { ", lives on" } }
         }
         @if !bar.ended { text x=(bar.from + width + 2) y=(y + 15) class="soft" { "→" } }
-        @if width > 20 + LETTER * cut(&name).chars().count() { text x=(bar.from + 14) y=(y + 15) class="run-ink" { (cut(&name)) } }
+        @if width > LETTER * cut(&name).chars().count() { text x=(bar.from + 1) y=(y + BAR + 12) class="soft" { (cut(&name)) } }
     }
 }
 

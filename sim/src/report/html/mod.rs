@@ -4,6 +4,7 @@
 //! page; its size is bounded ([`STEPS_MAX`], [`ENTRIES_MAX`], [`HISTORY_MAX`]). Without its script a page shows the step at which the
 //! law broke, and everything else but the other steps.
 
+mod clean;
 mod index;
 mod lanes;
 mod survival;
@@ -14,11 +15,12 @@ use treefall_model::event::Record;
 
 use super::json::Card;
 use super::text::{cause_line, claim, confirmed, found, releases_line, under_gdb};
-use super::{Names, Report};
+use super::{Names, Report, Told};
 use crate::explain::{
-    Asked, Because, Chronicle, Difference, Explanation, Fate, Labels, Minimality, Releases, Role, Shown,
-    TieTable, Windows, stage_title,
+    Asked, Because, Chronicle, Difference, Explanation, Fate, Guilt, Labels, Minimality, Releases, Role,
+    Shown, TieTable, Windows, stage_title,
 };
+pub use clean::clean_page;
 pub use index::index;
 pub use survival::survival;
 
@@ -36,10 +38,10 @@ pub const HISTORY_MAX: usize = 400;
 pub fn page(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
     let names = Names::new(&finding.trace).with_pids(&explanation.history);
-    let told = explanation.chronicle.as_ref();
+    let run = Stepped::of(explanation);
     let title = format!("{} on {}", finding.signature(), finding.target);
     let claim = claim(finding, &names);
-    let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
+    let broke_at = usize::try_from(finding.broken().records).ok();
     let body = html! {
         header {
             p class="quiet" { "treefall: a find on " (finding.target) }
@@ -50,12 +52,12 @@ pub fn page(report: &Report<'_>) -> String {
         }
         main {
             section id="facts" { h2 { "What broke" } (facts(report, &names)) }
-            @if !explanation.because.is_empty() { section id="why" { h2 { "Because" } (because(&explanation.because, told.is_some())) } }
+            @if !explanation.because.is_empty() { section id="why" { h2 { "Because" } (because(&explanation.because, run.is_some())) } }
             section id="timeline" {
                 h2 { "What happened" }
                 (lanes::timeline(&finding.trace, &explanation.history, broke_at, &names))
             }
-            @if let Some(chronicle) = told { (steps(chronicle, explanation, &names)) }
+            @if let Some(run) = run { (steps(run, &names)) }
             @if let Some(difference) = &explanation.difference { (side_by_side(difference)) }
             @if !explanation.ties.is_empty() {
                 section id="orders" { h2 { "Every order of the same instant" } @for tie in &explanation.ties { (ties(tie)) } }
@@ -113,6 +115,7 @@ fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
     let law = finding.signature().law;
     html! {
         dl class="facts" {
+            (story(report.story))
             dt { "law" } dd { code { (law.name()) } ": " (law.sentence()) }
             dt { "seen" } dd { "at " (finding.broken().at) " s: " (names.plain(&finding.broken().detail)) }
             dt { "cause" } dd {
@@ -173,15 +176,37 @@ fn kept(chronicle: &Chronicle, broke_in: usize) -> std::ops::Range<usize> {
     start..end
 }
 
-fn steps(chronicle: &Chronicle, explanation: &Explanation, names: &Names<'_>) -> Markup {
+/// A run to be stepped through.
+#[derive(Clone, Copy)]
+struct Stepped<'s> {
+    chronicle: &'s Chronicle,
+    guilt: &'s Guilt,
+    /// The stage in which the law broke, if one did.
+    broke_in: Option<usize>,
+    /// The trees and lists are those of a replica that stands for the target.
+    borrowed: bool,
+}
+
+impl<'s> Stepped<'s> {
+    /// The run of a find; `None`: no replica shows it, and so no trees are told.
+    fn of(explanation: &'s Explanation) -> Option<Self> {
+        let chronicle = explanation.chronicle.as_ref()?;
+        let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
+        Some(Self { chronicle, guilt: &explanation.guilt, broke_in: Some(explanation.broke_in), borrowed })
+    }
+}
+
+fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
+    let Stepped { chronicle, guilt, broke_in, borrowed } = run;
+    let opens_at = broke_in.unwrap_or(0);
     let labels = Labels::new(names, &chronicle.records);
-    let kept = kept(chronicle, explanation.broke_in);
+    let kept = kept(chronicle, opens_at);
     let shot = |stage: usize| chronicle.stages[stage].snapshot;
     let before = |stage: usize| stage.checked_sub(1).map(shot);
     let first = before(kept.start).unwrap_or_else(|| shot(kept.start));
     let last = kept.end.checked_sub(1).map_or(first, shot);
-    let breaks = explanation.broke_in.saturating_sub(kept.start);
-    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], &explanation.guilt, &labels);
+    let opens = opens_at.saturating_sub(kept.start);
+    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], guilt, &labels);
     let words = |stage: usize| chronicle.events(stage).iter().filter_map(|record| names.tell(&record.event));
     let total = chronicle.stages.len() + chronicle.left_out;
     html! {
@@ -193,22 +218,25 @@ fn steps(chronicle: &Chronicle, explanation: &Explanation, names: &Names<'_>) ->
             div class="stepper" {
                 button data-move="first" aria-label="first step" { "«" }
                 button data-move="back" aria-label="one step back" { "‹" }
-                input id="step" type="range" min="0" max=(kept.len().saturating_sub(1)) value=(breaks)
-                    data-breaks=(breaks) data-total=(total) aria-label="step";
+                input id="step" type="range" min="0" max=(kept.len().saturating_sub(1)) value=(opens)
+                    data-opens=(opens) data-total=(total) aria-label="step";
                 button data-move="on" aria-label="one step on" { "›" }
                 button data-move="last" aria-label="last step" { "»" }
-                output id="where" for="step" { "step " (explanation.broke_in + 1) " of " (total) }
-                button data-move="breaks" { "where it breaks" }
+                output id="where" for="step" { "step " (opens_at + 1) " of " (total) }
+                @if broke_in.is_some() { button data-move="breaks" { "where it breaks" } }
             }
-            p class="quiet" { kbd { "←" } " " kbd { "→" } " step, " kbd { "Home" } " " kbd { "End" } " first and last, " kbd { "b" } " where it breaks" }
+            p class="quiet" {
+                kbd { "←" } " " kbd { "→" } " step, " kbd { "Home" } " " kbd { "End" } " first and last"
+                @if broke_in.is_some() { ", " kbd { "b" } " where it breaks" }
+            }
             ol class="steps" {
                 @for stage in kept.clone() {
-                    li class=(li_class(stage, explanation.broke_in)) data-step=(stage + 1)
+                    li class=(li_class(stage, opens_at, broke_in)) data-step=(stage + 1)
                         data-before=(before(stage).map_or_else(String::new, |shot| shot.to_string())) data-after=(shot(stage)) {
                         b { (chronicle.stages[stage].at) " s: " (stage_title(chronicle, stage, names)) }
                         @let words: Vec<String> = words(stage).collect();
                         @if words.len() > 1 { ul { @for line in words { li { (line) } } } }
-                        @if stage == explanation.broke_in { p class="bad" { "The law breaks here." } }
+                        @if Some(stage) == broke_in { p class="bad" { "The law breaks here." } }
                         @if chronicle.stages[stage].step.is_none() && !chronicle.verdict.outcome.survived() {
                             p class="bad" { "The program " (super::ending(&chronicle.verdict.outcome)) "." }
                         }
@@ -217,23 +245,36 @@ fn steps(chronicle: &Chronicle, explanation: &Explanation, names: &Names<'_>) ->
             }
             div class="panes" {
                 div class="pane" { h3 { "before" } div id="before" {
-                    @if let Some(shot) = before(explanation.broke_in) { (draw(shot)) }
+                    @if let Some(shot) = before(opens_at) { (draw(shot)) }
                 } }
                 div class="pane" { h3 { "after" } div id="after" {
-                    @if explanation.broke_in < chronicle.stages.len() { (draw(shot(explanation.broke_in))) }
+                    @if opens_at < chronicle.stages.len() { (draw(shot(opens_at))) }
                 } }
             }
             (trees::legend())
             @for shot in first..=last { template class="shot" data-shot=(shot) { (draw(shot)) } }
-            @if explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history {
+            @if borrowed {
                 p class="quiet" { "The trees are those of the replica of its release, which agree with the program's own up to the first use of a freed entry." }
             }
         }
     }
 }
 
-fn li_class(stage: usize, broke_in: usize) -> &'static str {
-    if stage == broke_in { "now breaks" } else { "" }
+fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static str {
+    match (stage == opens_at, Some(stage) == broke_in) {
+        (true, true) => "now breaks",
+        (true, false) => "now",
+        (false, _) => "",
+    }
+}
+
+/// What a person wrote of it.
+fn story(story: Option<Told<'_>>) -> Markup {
+    html! {
+        @if let Some(story) = story {
+            dt { "scenario" } dd { @for line in story.lines() { div { (line) } } }
+        }
+    }
 }
 
 fn lines(lines: &[String]) -> Markup {

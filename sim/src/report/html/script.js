@@ -1,4 +1,4 @@
-// Steps through a run: slider, buttons, keys. Without it the page shows the step at which the law broke.
+// Steps through a run: slider, buttons, keys. Without it the page shows the step that it opens at: where the law broke.
 (() => {
   "use strict";
   const slider = document.getElementById("step");
@@ -7,7 +7,7 @@
   const shots = new Map([...document.querySelectorAll("template.shot")].map((it) => [it.dataset.shot, it]));
   const panes = { before: document.getElementById("before"), after: document.getElementById("after") };
   const where = document.getElementById("where");
-  const breaks = Number(slider.dataset.breaks);
+  const opens = Number(slider.dataset.opens);
 
   const fill = (pane, shot, other) => {
     const template = shots.get(shot);
@@ -36,7 +36,7 @@
 
   slider.addEventListener("input", () => show(now()));
   const moves = {
-    first: () => 0, back: () => now() - 1, on: () => now() + 1, last: () => items.length - 1, breaks: () => breaks,
+    first: () => 0, back: () => now() - 1, on: () => now() + 1, last: () => items.length - 1, breaks: () => opens,
   };
   for (const button of document.querySelectorAll("button[data-move]")) {
     button.addEventListener("click", () => show(moves[button.dataset.move]()));
@@ -60,5 +60,5 @@
     event.preventDefault();
     show(moves[move]());
   });
-  show(breaks);
+  show(opens);
 })();

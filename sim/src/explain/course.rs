@@ -1,0 +1,45 @@
+//! A run that breaks no law, told: what happened, how trees and lists stood, and on which releases the same trace fails.
+
+use treefall_model::event::{Record, SubjectKind};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Verdict;
+
+use super::chronicle::Chronicle;
+use super::releases::{Releases, breaking};
+use crate::subject::{Options, Subject, SubjectError};
+
+/// What a subject did with a trace.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// What the model says of it.
+    pub verdict: Verdict,
+    /// The digest of its history and of its indexes after every step.
+    pub digest: u128,
+    /// The subject's own history.
+    pub history: Vec<Record>,
+    /// The run of the replica of its release, told whole; `None`: that does something else.
+    pub chronicle: Option<Chronicle>,
+    /// Whether the trees of the chronicle are the subject's own: it is that replica.
+    pub own: bool,
+    /// Which releases break a law in it.
+    pub releases: Releases,
+}
+
+/// Runs `trace` once more and tells what it does.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn course(trace: &Trace, subject: &mut dyn Subject) -> Result<Course, SubjectError> {
+    let kind = subject.kind();
+    let ran = subject.run_one(trace, Options::COMPARE)?;
+    let told = Chronicle::of(kind, trace, subject.rules());
+    let chronicle = (told.verdict == ran.verdict && told.records == ran.records).then_some(told);
+    Ok(Course {
+        verdict: ran.verdict,
+        digest: ran.digest,
+        history: ran.records,
+        chronicle,
+        own: kind == SubjectKind::Replica,
+        releases: breaking(kind, trace),
+    })
+}
