@@ -36,7 +36,7 @@ const TRACES: u64 = 120;
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 fn main() -> ExitCode {
-    real::run(&TESTS)
+    real::run(&TESTS, Target::Daemon)
 }
 
 const TESTS: [(&str, Test); 10] = [

@@ -93,7 +93,7 @@ virtual_server 192.0.2.18 80 {
 "#;
 
 fn main() -> ExitCode {
-    real::run(&TESTS)
+    real::run(&TESTS, Target::Daemon)
 }
 
 const TESTS: [(&str, Test); 6] = [

@@ -33,7 +33,7 @@ const SEED: u64 = 20_261_125;
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 fn main() -> ExitCode {
-    real::run(&TESTS)
+    real::run(&TESTS, Target::Daemon)
 }
 
 const TESTS: [(&str, Test); 7] = [

@@ -1,4 +1,4 @@
-//! What the tests of the whole daemon share: where they run, and where they are ignored, with the reason.
+//! What tests of real programs share: where they run, and where they are ignored, with the reason.
 //!
 //! Always: no test is passed over in silence, and with `TREEFALL_REQUIRE_REAL` none is.
 
@@ -14,17 +14,17 @@ use treefall::subject::target::{Place, Target};
 /// A test on one program, which says that it is of this release.
 pub(crate) type Test = fn(&Place, Release) -> Result<(), Failed>;
 
-/// Runs the tests on every program that there is.
-pub(crate) fn run(tests: &[(&str, Test)]) -> ExitCode {
+/// Runs the tests on every program that there is and that can be run as such a subject.
+pub(crate) fn run(tests: &[(&str, Test)], subject: fn(Place) -> Target) -> ExitCode {
     let arguments = Arguments::from_args();
     let places = find_programs();
     let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
     let why_not = match places.first() {
         None => Some("no keepalived is installed".to_owned()),
-        Some(place) => build(&Target::Daemon(place.clone())).err().map(|error| error.to_string()),
+        Some(place) => build(&subject(place.clone())).err().map(|error| error.to_string()),
     };
     if let Some(why) = &why_not {
-        assert!(!required, "TREEFALL_REQUIRE_REAL is set and no daemon can be run: {why}");
+        assert!(!required, "TREEFALL_REQUIRE_REAL is set and no program can be run: {why}");
     }
     let trials = match why_not {
         Some(why) => ignored(tests, &why),
