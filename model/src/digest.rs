@@ -312,7 +312,7 @@ const _: () = {
     assert!(EntryKind::Read as u8 == 0 && EntryKind::Other as u8 == 9);
     assert!(crate::event::Handler::TimerFd as u8 == 0 && crate::event::Handler::Killer as u8 == 11);
     assert!(crate::event::End::TraceExhausted as u8 == 0 && crate::event::End::NoProgress as u8 == 2);
-    assert!(crate::event::End::Overrun as u8 == 3);
+    assert!(crate::event::End::Overrun as u8 == 3 && crate::event::End::EndOfTime as u8 == 4);
 };
 
 /// No red-black tree with fewer than 2^32 nodes is higher: what is deeper is only noted.

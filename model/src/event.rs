@@ -267,6 +267,9 @@ pub enum End {
     /// A bound of the harness was reached, and time went by meanwhile: what handlers cost, or deaths between two wakes, leave
     /// the loop more to do than is followed. It is late, not stuck; the trace ends there, and no law says a word.
     Overrun,
+    /// The clock is so near to the last instant there is that a deadline might be cut. The trace ends there, and no law
+    /// says a word.
+    EndOfTime,
 }
 
 /// Something observed.

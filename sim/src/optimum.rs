@@ -275,9 +275,10 @@ impl Optima {
             Deadline::At(due) => Some(due.saturating_since(at)),
             Deadline::Never => None,
         });
-        let ended = ran.records.iter().any(|record| {
-            matches!(record.event, Event::Ended(End::LoopReturned | End::NoProgress | End::Overrun))
-        });
+        let ended = ran
+            .records
+            .iter()
+            .any(|record| matches!(record.event, Event::Ended(end) if end != End::TraceExhausted));
         let goes_on = ran.verdict.memory_break().is_none() && ran.verdict.outcome.survived() && !ended;
         Tail { living: Some(living), gap, goes_on }
     }

@@ -68,6 +68,7 @@ fn ignored() -> Vec<Trial> {
         "a wrong replica is caught",
         "a program agrees with itself",
         "a loop with too much to do ends alike",
+        "virtual time is used up for both alike",
     ];
     let ignore = |name: &&str| {
         Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind("ignored: no keepalived is installed")
@@ -80,13 +81,17 @@ fn trials(place: &Place) -> Vec<Trial> {
         Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
     let release = program.release();
     let target = Target::Engine(place.clone());
-    let (one, two, three, four) = (target.clone(), target.clone(), target.clone(), target);
+    let (one, two, three, four, five) =
+        (target.clone(), target.clone(), target.clone(), target.clone(), target);
     vec![
         Trial::test(format!("{release}: replica and program agree"), move || agree(&one, release)),
         Trial::test(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
         Trial::test(format!("{release}: a program agrees with itself"), move || with_itself(&three)),
         Trial::test(format!("{release}: a loop with too much to do ends alike"), move || {
             overrun(&four, release)
+        }),
+        Trial::test(format!("{release}: virtual time is used up for both alike"), move || {
+            end_of_time(&five, release)
         }),
     ]
 }
@@ -196,6 +201,26 @@ fn overrun(target: &Target, release: Release) -> Result<(), Failed> {
     let last = real.records.last().map(|record| record.event);
     let as_it_should = last == Some(end) && real.verdict.outcome.survived();
     if as_it_should { Ok(()) } else { Err(format!("it ends by {last:?}, {}", real.verdict.outcome).into()) }
+}
+
+/// Wake after wake by a script whose interval is the longest there is: before a deadline would be cut, both end.
+fn end_of_time(target: &Target, release: Release) -> Result<(), Failed> {
+    let script = Script { interval: Span::MAX, timeout: Span::MAX, ..Script::new(Name::numbered(0)) };
+    let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
+    let trace = Trace::new(setup, vec![Wake::next_timer(); 120])?;
+    let real = build(target)?.run_one(&trace, Options::COMPARE)?;
+    let replica = run_replica(&trace, Rules::of(release), Options::COMPARE);
+    if let Agreement::Differs(difference) = compare(SubjectKind::Engine, &replica, &real) {
+        return Err(difference.to_string().into());
+    }
+    let mended = run_replica(&trace, Rules::mended(), Options::COMPARE);
+    for (whose, ran) in [("program", &real), ("mended replica", &mended)] {
+        let last = ran.records.last().map(|record| record.event);
+        if last != Some(Event::Ended(End::EndOfTime)) {
+            return Err(format!("the {whose} ends by {last:?}").into());
+        }
+    }
+    if mended.verdict.is_clean() { Ok(()) } else { Err(format!("{:?}", mended.verdict).into()) }
 }
 
 fn same_replica(number: u64, one: Rules, other: Rules) -> bool {

@@ -240,7 +240,7 @@ impl<'s> Judge<'s> {
     fn ended(&mut self, at: Instant, end: End) {
         self.handler_ends(at);
         match end {
-            End::TraceExhausted | End::Overrun => {}
+            End::TraceExhausted | End::Overrun | End::EndOfTime => {}
             End::LoopReturned => self.shutdown.returned(&self.turn, &mut self.ledger, &self.children.roster),
             End::NoProgress => self.no_progress(|| "the loop does not come back to its blocking call".into()),
         }

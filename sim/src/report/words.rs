@@ -158,6 +158,7 @@ impl<'t> Names<'t> {
             Event::Ended(End::Overrun) => {
                 "the loop has more to do than is followed: the trace ends".to_owned()
             }
+            Event::Ended(End::EndOfTime) => "virtual time is used up: the trace ends".to_owned(),
             Event::Ended(End::NoProgress) => "the loop does not come back to its blocking call".to_owned(),
         })
     }

@@ -155,6 +155,10 @@ const fn bit(signal: Signal) -> u128 {
     1 << signal.number()
 }
 
+/// From here on the loop blocks no more: a wake comes a [`Span::MAX`] later at most, and what its handlers then add is
+/// due another one later, which is an instant still.
+const LAST: Instant = Instant::from_micros(Instant::MAX.as_micros() - 3 * Span::MAX.as_micros());
+
 /// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
 /// was at the first.
 const OWN_WAKES_BASE: usize = 64;
@@ -269,6 +273,9 @@ impl<'t> Kernel<'t> {
     }
 
     fn wait<O: Observer>(&mut self, wakes: &[Wake], out: &mut Recorder<O>) -> Woken {
+        if self.now > LAST {
+            return Woken::End(End::EndOfTime);
+        }
         let before = self.used;
         // While the clock stands still the bound of steps watches over the loop.
         let stands = self.own_at == self.now;

@@ -186,7 +186,7 @@ wire_enum!(Deadline { 0 = Never, 1 = At(instant) });
 wire_enum!(Target { 0 = Group(pid), 1 = Process(pid), 2 = OwnGroup, 3 = Everyone });
 wire_enum!(Answer { 0 = Delivered, 1 = NoSuchProcess, 2 = NotPermitted });
 wire_enum!(FailedBy { 0 = Code(code), 1 = Signal(signal), 2 = TimedOut });
-wire_enum!(End { 0 = TraceExhausted, 1 = LoopReturned, 2 = NoProgress, 3 = Overrun });
+wire_enum!(End { 0 = TraceExhausted, 1 = LoopReturned, 2 = NoProgress, 3 = Overrun, 4 = EndOfTime });
 wire_enum!(LogLine {
     0 = Skipped { script, timing_out },
     1 = NowReturning { script, code },

@@ -490,3 +490,21 @@ fn an_outside_hears_of_the_children_and_goes_on_where_the_trace_ends() {
     let replayed = Trace::new(setup, wakes).expect("a valid trace");
     assert_eq!(told, blocks(&mut world(&replayed)));
 }
+
+#[test]
+fn where_a_deadline_might_be_cut_the_trace_ends() {
+    let wakes = Instant::MAX.as_micros() / Span::MAX.as_micros();
+    let trace = trace(vec![script(0)], vec![Wake::next_timer(); usize::try_from(wakes).expect("some")]);
+    let mut world = world(&trace);
+    let mut woken = 0;
+    loop {
+        world.arm_timer(Some(Span::MAX));
+        match world.block() {
+            TIMER => woken += 1,
+            end => break assert_eq!(end, Woken::End(End::EndOfTime)),
+        }
+        // What is added now is due a whole span later.
+        assert_eq!((world.now() + Span::MAX).saturating_since(world.now()), Span::MAX);
+    }
+    assert_eq!(woken, wakes - 2);
+}
