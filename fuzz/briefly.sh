@@ -14,10 +14,9 @@ case $seconds in
 esac
 targets=(conformance mended rbtree scenario_text engine)
 
-# What cargo-fuzz builds with, of which nothing needs the nightly where no sanitizer is asked for.
+# What cargo-fuzz builds with (`-s none --no-trace-compares`), of which nothing needs the nightly where no sanitizer is asked for.
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
-flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares"
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS=$flags cargo build --release --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --target "$host" || exit 3
 
@@ -37,7 +36,7 @@ for target in "${targets[@]}"; do
   seeds=()
   if [ -n "$corpus" ] && [ -d "$corpus/$target" ]; then seeds=("$corpus/$target"); fi
   log=$folder.log
-  if "target/fuzz/$host/release/$target" "$folder" "${seeds[@]}" -seed=1 -timeout=25 -max_len=4096 \
+  if "target/fuzz/$host/release/$target" "$folder" "${seeds[@]}" -seed=1 -timeout=25 -max_len=1024 \
     -max_total_time="$seconds" -artifact_prefix="$folder/" -print_final_stats=1 >"$log" 2>&1; then
     echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, nothing found"
   elif grep -q 'number_of_executed_units' "$log"; then

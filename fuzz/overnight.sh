@@ -4,8 +4,9 @@
 #   fuzz/overnight.sh [TIME] [TARGET..]        # 8h on conformance, mended, rbtree, scenario_text, engine
 #
 # Targets share the time. Each goes on past what it finds; a run that was killed goes on from the corpus that it had.
-# In the morning: one scenario a signature, shrunk and with its cause, in reports/fuzz; a corpus pruned to the fewest
-# inputs that reach every state. Exit status 1 if anything was found, 2 if the command is wrong, 3 if a target did not run.
+# In the morning: one report a signature in reports/fuzz, with the trace as found and the smallest one; a corpus pruned to
+# the fewest inputs that reach every state. Exit status 1 if anything new was found, 2 if the command is wrong, 3 if a target
+# did not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,8 +25,42 @@ each=$((seconds / ${#targets[@]}))
 [ "$each" -gt 0 ] || { echo "no second for each of ${#targets[@]} targets" >&2; exit 2; }
 
 treefall() { cargo run --release --locked --quiet -- "$@"; }
+# Traces are changed on their own level, and states say where to go: what comparisons tell costs most of the time.
+build=(-s none --no-trace-compares)
 treefall corpus import scenarios/ --into fuzz/corpus
-cargo +nightly fuzz build -s none
+cargo +nightly fuzz build "${build[@]}"
+
+# The fewest inputs take the place of all. A kill leaves one of the two, or both.
+prune() { # target
+  local corpus=fuzz/corpus/$1 pruned=fuzz/corpus/$1.pruned
+  rm -rf "$pruned.part" "$pruned"
+  treefall corpus minimise "$corpus" --into "$pruned.part" --of "$1"
+  mv "$pruned.part" "$pruned"
+  rm -rf "$corpus"
+  mv "$pruned" "$corpus"
+}
+
+# New finds are told, and put away, so that the next night tells what is new then.
+tell() { # target
+  local artifacts=fuzz/artifacts/$1 told=fuzz/artifacts/told/$1 found=0
+  [ -n "$(ls -A "$artifacts")" ] || return 0
+  case $1 in
+    conformance | mended | engine)
+      treefall corpus export "$artifacts" --out reports/fuzz \
+        ${TREEFALL_FUZZ_TARGET:+--target "$TREEFALL_FUZZ_TARGET"} || found=$?
+      ;;
+    *)
+      found=1
+      for file in "$artifacts"/*; do
+        echo "$1: found something; cargo +nightly fuzz fmt $1 $told/${file##*/} shows it" >&2
+      done
+      ;;
+  esac
+  [ "$found" -le 1 ] || { status=3; return 0; }
+  [ "$found" = 0 ] || [ "$status" -gt 0 ] || status=1
+  mkdir -p "$told"
+  mv "$artifacts"/* "$told/"
+}
 
 status=0
 for target in "${targets[@]}"; do
@@ -34,33 +69,19 @@ for target in "${targets[@]}"; do
     echo "engine: left out, no keepalived is here (apt-get install keepalived, or TREEFALL_FUZZ_TARGET=engine:PATH)" >&2
     continue
   fi
+  # A night that was killed while it pruned.
+  [ -d "fuzz/corpus/$target" ] || [ ! -d "fuzz/corpus/$target.pruned" ] ||
+    mv "fuzz/corpus/$target.pruned" "fuzz/corpus/$target"
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
   # In fork mode libFuzzer goes on past crashes; a crash is kept in artifacts, and told at the end.
-  if ! cargo +nightly fuzz run -s none "$target" "fuzz/corpus/$target" -- \
-    -fork="${JOBS:-1}" -ignore_crashes=1 -ignore_timeouts=1 -timeout=25 -max_len=4096 -max_total_time="$each"; then
+  if ! cargo +nightly fuzz run "${build[@]}" "$target" "fuzz/corpus/$target" -- \
+    -fork="${JOBS:-1}" -ignore_crashes=1 -ignore_timeouts=1 -timeout=25 -max_len=1024 -max_total_time="$each"; then
     echo "$target: the fuzzer did not run to its end" >&2
     status=3
   fi
+  tell "$target"
   case $target in
-    conformance | mended | engine)
-      if [ -n "$(ls -A "fuzz/artifacts/$target")" ]; then
-        found=0
-        treefall corpus export "fuzz/artifacts/$target" --out reports/fuzz \
-          ${TREEFALL_FUZZ_TARGET:+--target "$TREEFALL_FUZZ_TARGET"} || found=$?
-        [ "$found" -le 1 ] && [ "$status" -lt 3 ] && status=1 || true
-      fi
-      pruned="fuzz/corpus/$target.pruned"
-      rm -rf "$pruned"
-      treefall corpus minimise "fuzz/corpus/$target" --into "$pruned"
-      rm -rf "fuzz/corpus/$target"
-      mv "$pruned" "fuzz/corpus/$target"
-      ;;
-    *)
-      if [ -n "$(ls -A "fuzz/artifacts/$target")" ]; then
-        echo "$target: see fuzz/artifacts/$target; cargo +nightly fuzz fmt $target FILE shows one" >&2
-        [ "$status" -lt 3 ] && status=1
-      fi
-      ;;
+    conformance | mended | engine) prune "$target" ;;
   esac
 done
 exit "$status"

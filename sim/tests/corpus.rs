@@ -39,10 +39,17 @@ fn a_scenario_goes_into_the_corpus_and_comes_back_shrunk_with_its_cause() {
     let exported = treefall(folder.path(), &["corpus", "export", &seed, "--out", "o"]);
     assert_eq!(exported.status.code(), Some(1), "{}", said(&exported));
     assert!(said(&exported).contains("ReloadFreesQueuedTimeout"), "{}", said(&exported));
-    let written = names(&folder.path().join("o"));
-    let file = written.iter().find(|name| name.contains("no-dangling-node")).expect("the memory break");
-    let replayed = treefall(folder.path(), &["replay", &format!("o/{file}"), "--target", "replica:2.3.1"]);
+    let kept = "o/replica_2.3.1/no-dangling-node_cleanup_unused";
+    let files = ["found.toml", "minimal.toml", "report.html", "report.json", "report.txt"];
+    assert_eq!(names(&folder.path().join(kept)), files);
+    assert!(folder.path().join("o/index.html").is_file());
+    let replayed =
+        treefall(folder.path(), &["replay", &format!("{kept}/minimal.toml"), "--target", "replica:2.3.1"]);
     assert_eq!(replayed.status.code(), Some(0), "{}", said(&replayed));
+    // Another night finds it again: that is no news.
+    let again = treefall(folder.path(), &["corpus", "export", &seed, "--out", "o"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert!(said(&again).contains("known: it was kept before"), "{}", said(&again));
     // The same trace breaks nothing without defects.
     let clean = treefall(folder.path(), &["corpus", "export", "c/mended", "--out", "o"]);
     assert_eq!(clean.status.code(), Some(0), "{}", said(&clean));

@@ -124,6 +124,7 @@ pub fn install() {
 
 /// Starts the watch over CPU time, and over calls that do not come back; a forked process begins without.
 pub fn start_clock() {
+    WATCHED.store(true, Ordering::Relaxed);
     let is_daemon = matches!(mode(), Mode::Daemon | Mode::Script);
     sys::tick_cpu(if is_daemon { DAEMON_TICK_MILLIS } else { TICK_MILLIS });
     asleep::start();
@@ -131,13 +132,19 @@ pub fn start_clock() {
 
 /// Stops it.
 pub fn stop_clock() {
+    WATCHED.store(false, Ordering::Relaxed);
     sys::tick_cpu(0);
     sys::tick_wall(0);
 }
 
+/// Hangs are looked for: nobody is there with a debugger.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
 /// A memory law is broken: a hang is looked for at once, and often.
 pub fn hurry() {
-    asleep::start_often();
+    if WATCHED.load(Ordering::Relaxed) {
+        asleep::start_often();
+    }
 }
 
 /// The progress when the last look found the program's own code at work; the greatest number: it did not.

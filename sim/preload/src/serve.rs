@@ -171,9 +171,13 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
     let mut done = 0;
     while done < traces.len() {
         results.set_head([0, 0]);
-        let status = match fork_child(socket) {
+        let status = match fork_child(socket, !options.stands) {
             Forked::Child => {
-                guard::start_clock();
+                if options.stands {
+                    sys::raise(STOP);
+                } else {
+                    guard::start_clock();
+                }
                 sys::exit(run_all(results, options, &traces[done..]))
             }
             Forked::Over(status) => status,
@@ -229,14 +233,16 @@ pub enum Forked {
     Gone,
 }
 
+/// SIGSTOP.
+const STOP: i32 = 19;
 /// From one look at the child's CPU time to the next.
 const LOOK_MILLIS: usize = 10_000;
 /// So many looks in a row that find no CPU time used: what ends such a child by itself
 /// ([`asleep`](crate::asleep)) has failed.
 const LOOKS: u32 = 6;
 
-/// Forks a child and, in the parent, waits for its end.
-pub fn fork_child(socket: i32) -> Forked {
+/// Forks a child and, in the parent, waits for its end; watched: one that waits for ever is put an end to.
+pub fn fork_child(socket: i32, watched: bool) -> Forked {
     let parent = sys::pid();
     let (ended, alive) = match sys::pipe() {
         Ok(ends) => ends,
@@ -272,7 +278,7 @@ pub fn fork_child(socket: i32) -> Forked {
             break seen;
         }
         let now = sys::cpu_micros(child).unwrap_or(used);
-        idle = if now == used { idle + 1 } else { 0 };
+        idle = if watched && now == used { idle + 1 } else { 0 };
         used = now;
         if idle == LOOKS {
             sys::kill(child);

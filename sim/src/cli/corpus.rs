@@ -1,6 +1,6 @@
 //! `treefall corpus`: scenarios as the fuzzer's seeds, the fuzzer's finds as scenarios, and the fewest seeds that do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -8,16 +8,18 @@ use serde::Serialize;
 use treefall_model::verdict::Signature;
 
 use super::args::{Corpus, CorpusCommand};
+use super::findings::{FoundBy, Origin, keep, scenario_of};
 use super::output::{Output, count};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
-use crate::finding::{BUILD_UP_MAX, Finding, work_out};
+use crate::finding::{BUILD_UP_MAX, work_out};
 use crate::fuzzing::{Kind, fewest};
 use crate::hunt::Find;
-use crate::report::{cause_line, slug, write_bytes, write_whole};
-use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
-use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, build};
+use crate::report::store::MINIMAL;
+use crate::report::{Store, cause_line, slug, write_bytes};
+use crate::scenario;
+use crate::subject::target::Target;
+use crate::subject::{Options, Subject, build};
 
 /// Larger than any input that the fuzzer makes.
 const SIZE_MAX: u64 = 16 << 20;
@@ -29,6 +31,8 @@ struct FileObject {
     from: String,
     signature: Option<String>,
     cause: Option<String>,
+    /// It was not there before.
+    new: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -138,7 +142,9 @@ fn export(
     output: &mut Output,
 ) -> Done {
     let inputs = inputs(paths)?;
-    let mut smallest: BTreeMap<(String, Signature), (PathBuf, Finding)> = BTreeMap::new();
+    let store = Store::new(out);
+    let mut met: BTreeSet<(String, Signature)> = BTreeSet::new();
+    let mut new = 0;
     for (path, bytes) in &inputs {
         let (name, trace) = kind_of(path, of)?.read(bytes);
         let target = match target {
@@ -150,63 +156,56 @@ fn export(
         let trace = subject.fitted(trace);
         let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
         for broken in verdict.breaks.clone() {
-            let key = (target.to_string(), broken.signature);
             // A signature is worked out once: the first file in order of name speaks for it.
-            if smallest.contains_key(&key) {
+            if !met.insert((target.to_string(), broken.signature)) {
                 continue;
             }
             let find = Find { number: 0, trace: trace.clone(), broken, verdict: verdict.clone() };
-            let finding = work_out(subject.as_mut(), &|| build(&target), &find, BUILD_UP_MAX)?;
-            smallest.insert(key, (path.clone(), finding));
+            new += usize::from(export_one(path, &find, &target, subject.as_mut(), &store, output)?);
         }
     }
-    for ((target, signature), (from, finding)) in &smallest {
-        let text = scenario::write(&as_scenario(target, *signature, finding)?);
-        let file = out.join(format!("{}-{}.toml", slug(target), slug(&signature.to_string())));
-        std::fs::create_dir_all(out).map_err(write_failed(out))?;
-        write_whole(&file, &text).map_err(write_failed(&file))?;
-        let cause = cause_line(&finding.cause);
-        output.line(format_args!(
-            "{}: {signature} on {target}, of {}; {cause}",
-            file.display(),
-            from.display()
-        ));
-        let defect = finding.cause.defects().first().map(|defect| defect.name().to_owned());
-        output.object(&FileObject {
-            file: file.display().to_string(),
-            from: from.display().to_string(),
-            signature: Some(signature.to_string()),
-            cause: defect,
-        });
-    }
-    if smallest.is_empty() {
+    if met.is_empty() {
         output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
+    } else {
+        store.keep_index()?;
     }
-    Ok((inputs.len(), smallest.len(), !smallest.is_empty()))
+    Ok((inputs.len(), new, new > 0))
 }
 
-fn as_scenario(target: &str, signature: Signature, finding: &Finding) -> Result<Scenario, CliError> {
-    let mut scenario = Scenario::new(&format!("{signature} on {target}"), finding.trace.clone());
-    let whom = match crew::targets(&[target.to_owned()])?.first() {
-        Some(Target::Replica(ReplicaName { base: Base::Mended, with, .. })) if with.is_empty() => {
-            Some(Whom::Mended)
-        }
-        Some(Target::Replica(ReplicaName { base: Base::Release(release), with, without }))
-            if with.is_empty() && without.is_empty() =>
-        {
-            Some(Whom::Releases { first: Some(*release), last: Some(*release) })
-        }
-        _ => None,
+/// Works one find out and keeps it as a hunt would. Whether it is new: one that an earlier export kept stays as it is.
+fn export_one(
+    from: &Path,
+    find: &Find,
+    target: &Target,
+    subject: &mut dyn Subject,
+    store: &Store,
+    output: &mut Output,
+) -> Result<bool, CliError> {
+    let (name, signature) = (target.to_string(), find.broken.signature);
+    let file = store.folder(&name, signature).join(MINIMAL);
+    let new = !file.is_file();
+    let mut cause = None;
+    let told = if new {
+        let origin = Origin { find, target, by: FoundBy::Fuzzer };
+        let title = format!("{signature} on {name}, as found");
+        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
+        store.keep_found(&name, signature, &scenario::write(&found))?;
+        let finding = work_out(subject, &|| build(target), find, BUILD_UP_MAX)?;
+        keep(FoundBy::Fuzzer, &finding, store, &name)?;
+        cause = finding.cause.defects().first().map(|defect| defect.name().to_owned());
+        cause_line(&finding.cause)
+    } else {
+        "known: it was kept before".to_owned()
     };
-    let row = whom.map(|whom| (whom, Expectation::exactly(&finding.verdict)));
-    // One row contradicts no other.
-    scenario.expect = Expectations::new(row).unwrap_or_default();
-    scenario.provenance = Provenance {
-        found_by: Some("cargo fuzz".to_owned()),
-        found_on: Some(target.to_owned()),
-        ..Provenance::default()
-    };
-    Ok(scenario)
+    output.line(format_args!("{}: {signature} on {name}, of {}; {told}", file.display(), from.display()));
+    output.object(&FileObject {
+        file: file.display().to_string(),
+        from: from.display().to_string(),
+        signature: Some(signature.to_string()),
+        cause,
+        new,
+    });
+    Ok(new)
 }
 
 fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> Done {
@@ -227,6 +226,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
             from: path.display().to_string(),
             signature: None,
             cause: None,
+            new: true,
         });
     }
     output.line(format_args!(

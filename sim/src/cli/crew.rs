@@ -78,6 +78,12 @@ pub(super) fn crew(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>
     (0..jobs.max(1)).map(|_| build(target)).collect()
 }
 
+/// From now on Ctrl-C is meant for another program that was started on this terminal.
+pub(super) fn leave_ctrl_c() {
+    // Where there is no handler, it ends this process as well.
+    let _ = ctrlc::set_handler(|| {});
+}
+
 /// Whether a person pressed Ctrl-C, or the process was told to end. The first time the work ends cleanly with
 /// what was found; the second time the process ends at once.
 pub(super) fn told_to_stop() -> bool {

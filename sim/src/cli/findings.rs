@@ -151,13 +151,16 @@ pub(super) enum FoundBy {
     Hunt(Source),
     /// A life of a soak of this seed, from which it was cut.
     Soak(u64),
+    /// A file of the fuzzer's.
+    Fuzzer,
 }
 
 impl FoundBy {
-    fn seed(self) -> u64 {
+    fn seed(self) -> Option<u64> {
         match self {
-            Self::Hunt(source) => source.seed,
-            Self::Soak(seed) => seed,
+            Self::Hunt(source) => Some(source.seed),
+            Self::Soak(seed) => Some(seed),
+            Self::Fuzzer => None,
         }
     }
 
@@ -166,6 +169,7 @@ impl FoundBy {
         match self {
             Self::Hunt(source) => format!("trace {number} of {source}"),
             Self::Soak(seed) => format!("life {number} of seed {seed}"),
+            Self::Fuzzer => "a file of the fuzzer's".to_owned(),
         }
     }
 
@@ -174,6 +178,7 @@ impl FoundBy {
             Self::Hunt(Source { sampling: Sampling::Swarm, .. }) => "treefall hunt".to_owned(),
             Self::Hunt(Source { sampling, .. }) => format!("treefall hunt --sampling {sampling}"),
             Self::Soak(_) => "treefall soak".to_owned(),
+            Self::Fuzzer => "cargo fuzz".to_owned(),
         }
     }
 }
@@ -186,8 +191,8 @@ pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdic
     scenario.expect = Expectations::new(row).unwrap_or_default();
     let hunted = matches!(origin.by, FoundBy::Hunt(_));
     scenario.provenance = Provenance {
-        seed: Some(origin.by.seed()),
-        trace: Some(origin.find.number),
+        seed: origin.by.seed(),
+        trace: origin.by.seed().map(|_| origin.find.number),
         generator: hunted.then_some(u64::from(generator::VERSION)),
         found_by: Some(origin.by.command()),
         found_on: Some(origin.target.to_string()),

@@ -1,5 +1,6 @@
 //! `treefall replay`: scenario files on subjects, compared with what they expect.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -16,8 +17,9 @@ use super::{CliError, Status, Summary, crew, files};
 use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
 use crate::scenario::{self, Failure, Scenario};
+use crate::subject::engine::Conditions;
 use crate::subject::target::{Place, Target};
-use crate::subject::{Call, Options, Subject, SubjectError, backtrace, build, program};
+use crate::subject::{Call, Options, Subject, SubjectError, backtrace, build, build_under, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -109,7 +111,18 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
         _ => args.targets.clone(),
     };
     let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
-    let mut real = Reals { ledger: args.ledger, ..Reals::default() };
+    if args.gdb {
+        if scenarios.len() != 1 || !matches!(asked.as_slice(), [Target::Engine(_)]) {
+            return Err(CliError::Usage(
+                "`--gdb` takes one file and one `--target engine:PATH`: gdb takes hold of one process"
+                    .to_owned(),
+            ));
+        }
+        if std::io::stdin().is_terminal() {
+            crew::leave_ctrl_c();
+        }
+    }
+    let mut real = Reals { ledger: args.ledger, gdb: args.gdb, ..Reals::default() };
     let mut summary = ReplaySummary { scenarios: scenarios.len(), ..ReplaySummary::default() };
     for (path, scenario) in &scenarios {
         let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
@@ -229,6 +242,8 @@ pub(super) struct Reals {
     running: Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>,
     /// Their calls are told.
     ledger: bool,
+    /// gdb takes hold of them.
+    gdb: bool,
 }
 
 impl Reals {
@@ -243,7 +258,8 @@ impl Reals {
         };
         if !self.running.iter().any(|(known, ..)| known == target) {
             let release = program::Program::open(&place.path, place.root.as_deref())?.release();
-            let mut subject = build(target)?;
+            let conditions = Conditions { debugger: self.gdb, ..Conditions::default() };
+            let mut subject = build_under(target, &conditions)?;
             subject.keep_ledger(self.ledger);
             self.running.push((target.clone(), subject, release));
         }

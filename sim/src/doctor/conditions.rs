@@ -130,5 +130,6 @@ pub(super) fn of_process(changed: &Changed, possible: &Changed) -> Conditions {
         fixed_addresses: changed.contains(&Condition::Addresses),
         clocks,
         apart: possible.contains(&Condition::PidBase).then_some(Apart { last_pid, uptime }),
+        debugger: false,
     }
 }

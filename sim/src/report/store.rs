@@ -18,7 +18,7 @@ use crate::subject::SubjectError;
 /// The trace as it was found.
 pub(super) const FOUND: &str = "found.toml";
 /// The smallest trace.
-pub(super) const MINIMAL: &str = "minimal.toml";
+pub(crate) const MINIMAL: &str = "minimal.toml";
 /// The report.
 const REPORT: &str = "report.txt";
 /// The report as a page.

@@ -147,13 +147,7 @@ pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
 /// and for a daemon, whose namespaces gdb does not look into.
 pub(crate) fn under_gdb(finding: &Finding, replay: &str) -> Option<String> {
     let real = finding.target.starts_with("engine:");
-    // Parent and child must both run on, or the child waits for what its parent would tell it.
-    real.then(|| {
-        format!(
-            "gdb -q -ex 'set follow-fork-mode child' -ex 'set detach-on-fork off' -ex 'set schedule-multiple on' \
-             -ex run -ex bt --args {replay}"
-        )
-    })
+    real.then(|| format!("{} --gdb", replay.trim_end_matches(" --history")))
 }
 
 pub(crate) fn found(report: &Report<'_>) -> String {

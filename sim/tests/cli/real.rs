@@ -20,6 +20,13 @@ pub(super) fn trials() -> Vec<Trial> {
         ("a copy that is cut off, nameless or without its symbols is refused", mutilated),
         ("a copy that was stripped of debug symbols is driven", stripped),
     ];
+    let mut gdb = real.clone().map_or_else(
+        || ignored(GDB, "no keepalived is installed"),
+        |path| Trial::test(GDB, move || under_gdb(&path)),
+    );
+    if Command::new("gdb").arg("--version").output().is_err() {
+        gdb = ignored(GDB, "no gdb is installed");
+    }
     let trials = tests.into_iter().map(|(name, body)| {
         let name = format!("real program: {name}");
         match &real {
@@ -32,7 +39,30 @@ pub(super) fn trials() -> Vec<Trial> {
                 .with_kind("ignored: no keepalived is installed"),
         }
     });
-    trials.collect()
+    trials.chain([gdb]).collect()
+}
+
+const GDB: &str = "real program: gdb opens where it crashes";
+
+fn ignored(name: &str, why: &str) -> Trial {
+    Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {why}"))
+}
+
+/// The trace of 2468, without a terminal: gdb says its backtrace and ends, and the run comes to its verdict.
+fn under_gdb(path: &Path) -> Outcome {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/queued-timeout-and-reload/timer-first.toml");
+    let (file, target) = (file.display().to_string(), format!("engine:{}", path.display()));
+    let replay = ["replay", &file, "--target", &target];
+    let (alone, under) = (treefall(&replay)?, treefall(&[&replay[..], &["--gdb"]].concat())?);
+    let said = String::from_utf8_lossy(&under.stdout).into_owned();
+    ensure(status(&under) == status(&alone), || format!("{said}{}", stderr(&under)))?;
+    let crashes = String::from_utf8_lossy(&alone.stdout).contains("SIGSEGV in rb_insert_color");
+    let seen = ["Program received signal SIGSEGV", "rb_insert_color", "thread_add_child", "process_threads"];
+    ensure(!crashes || seen.iter().all(|it| said.contains(it)), || said.clone())?;
+    // One process is taken hold of, and of a replica there is none.
+    let of_a_replica = ["replay", &file, "--target", "replica:2.3.1", "--gdb"];
+    refused("gdb on a replica", &of_a_replica, 2, &["engine:PATH"])
 }
 
 fn hunt(path: &Path) -> Outcome {

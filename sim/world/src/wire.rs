@@ -423,8 +423,10 @@ pub struct Options {
     pub watch: observe::Options,
     /// Whether the calls that the program makes are told.
     pub ledger: bool,
+    /// Whether it stands still before its first trace, for a debugger, and is not watched for hangs.
+    pub stands: bool,
 }
-wire_struct!(Options { rules, watch, ledger });
+wire_struct!(Options { rules, watch, ledger, stands });
 type WatchOptions = observe::Options;
 wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep });
 

@@ -191,7 +191,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
     while let Some((staged, later)) = rest.split_first() {
         SERVER.get().leftovers.iter().for_each(|path| sys::unlink(path));
         let before = results.count();
-        let status = match serve::fork_child(socket) {
+        let status = match serve::fork_child(socket, true) {
             Forked::Child => {
                 begin(staged, options);
                 return None;

@@ -12,6 +12,7 @@ use crate::model::law::Law;
 #[command(after_help = "Examples:\n  \
     treefall replay scenarios/\n  \
     treefall replay crash.toml --target engine:/usr/sbin/keepalived\n  \
+    treefall replay crash.toml --target engine:/usr/sbin/keepalived --gdb\n  \
     treefall replay crash.toml --target daemon --config /etc/keepalived/keepalived.conf\n  \
     treefall replay scenarios/ --junit replay.xml --github\n  \
     git bisect run treefall replay crash.toml --target engine:./keepalived/keepalived --bisect")]
@@ -42,6 +43,9 @@ pub(in crate::cli) struct Replay {
     /// Print the calls that a real program made: how often each, and what became of it.
     #[arg(long)]
     pub(in crate::cli) ledger: bool,
+    /// Run one file on one `engine:PATH` under gdb, which opens where the program crashes.
+    #[arg(long, conflicts_with_all = ["bisect", "junit", "github", "config"])]
+    pub(in crate::cli) gdb: bool,
 }
 
 #[derive(Args, Debug)]
@@ -119,7 +123,7 @@ pub(in crate::cli) struct Fmt {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     treefall corpus import scenarios/ --into fuzz/corpus\n  \
-    treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed\n  \
+    treefall corpus export fuzz/artifacts/conformance/ --out reports/fuzz\n  \
     treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
 pub(in crate::cli) struct Corpus {
     #[command(subcommand)]
@@ -139,8 +143,8 @@ pub(in crate::cli) enum CorpusCommand {
         #[arg(long, default_value = "fuzz/corpus", value_name = "DIR")]
         into: PathBuf,
     },
-    /// Write what the fuzzer's files break as scenarios: of each signature one, shrunk, with its cause. Exit 1 if there
-    /// is any.
+    /// Work out what the fuzzer's files break, as a hunt does: of each signature the trace, the smallest one and a report.
+    /// Exit 1 if there is one that was not in DIR before.
     #[command(after_help = "Example:\n  \
         treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed")]
     Export {
@@ -153,7 +157,7 @@ pub(in crate::cli) enum CorpusCommand {
         /// Run them on this [default: the replica that the bytes name].
         #[arg(long, value_name = "TARGET")]
         target: Option<String>,
-        /// Where the scenarios go.
+        /// Where the finds go.
         #[arg(long, short, default_value = "reports/fuzz", value_name = "DIR")]
         out: PathBuf,
     },

@@ -135,7 +135,7 @@ impl Daemon {
         rules: &RulesAs,
         watch: Options,
     ) -> Result<Vec<Ran>, DaemonError> {
-        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger };
+        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger, stands: false };
         let staged = traces.iter().map(|trace| {
             let configs = match &self.own {
                 Some(own) => own.texts(trace, rules.rules())?,

@@ -7,6 +7,7 @@
 //! Always: an [`EngineError`] says that the harness could not run, a [`Verdict`](treefall_model::verdict::Verdict)
 //! what the program did; neither is ever told as the other. Results come in the order of the traces.
 
+mod debugger;
 pub(super) mod process;
 mod subject;
 pub(super) mod told;
@@ -34,6 +35,7 @@ pub struct Engine {
     facts: Facts,
     teller: Teller,
     ledger: bool,
+    debugger: bool,
 }
 
 /// Why the engine cannot run a program, or cannot go on.
@@ -104,6 +106,12 @@ pub enum EngineError {
         /// The function of the program's that it was in.
         place: Option<String>,
     },
+    /// There is no run under gdb.
+    #[error("{why}; without `--gdb` the program runs by itself")]
+    Debugger {
+        /// Why.
+        why: String,
+    },
     /// More than a message may hold.
     #[error("a batch of {bytes} bytes is too large for the engine; run fewer traces at a time")]
     TooLarge {
@@ -146,7 +154,9 @@ impl Engine {
         let answered = asked.and_then(|()| process.answer()).map_err(|error| error.before_an_answer(program));
         let mut teller = Teller::new(program, SubjectKind::Engine);
         match answered? {
-            Reply::Ready(facts) => Ok(Self { process, facts, teller, ledger: false }),
+            Reply::Ready(facts) => {
+                Ok(Self { process, facts, teller, ledger: false, debugger: conditions.debugger })
+            }
             Reply::Refused(refusal) => Err(teller.refused(&process, refusal)),
             Reply::Results(_) | Reply::Serving => Err(EngineError::Garbled),
         }
@@ -180,8 +190,15 @@ impl Engine {
         watch: Options,
     ) -> Result<Vec<Ran>, EngineError> {
         let encoded = traces.iter().map(codec::encode).collect();
-        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger };
+        let options =
+            wire::Options { rules: rules.clone(), watch, ledger: self.ledger, stands: self.debugger };
         self.process.ask(&Request::Batch { options, traces: encoded })?;
+        if self.debugger {
+            let program = self.process.id().ok_or_else(|| EngineError::Debugger {
+                why: "the program's process cannot be found".to_owned(),
+            })?;
+            debugger::attach(program)?;
+        }
         let mut ran = Vec::with_capacity(traces.len());
         while ran.len() < traces.len() {
             match self.process.answer()? {

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -60,8 +60,14 @@ impl Usage {
     }
 }
 
+/// Whether a process was stopped and stands still.
+pub(super) fn stands(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, after)| after.trim_start().starts_with('T'))
+}
+
 /// A process whose parent is `parent`.
-fn child_of(parent: u32) -> Option<u32> {
+pub(super) fn child_of(parent: u32) -> Option<u32> {
     let pids = std::fs::read_dir("/proc").ok()?.flatten();
     let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.find(|pid: &u32| {
@@ -80,6 +86,8 @@ pub(in crate::subject) struct Process {
     socket: UnixStream,
     /// Its standard error, a file in memory.
     complaints: std::fs::File,
+    /// The library, where others open it by this process's descriptor.
+    _library: Option<std::fs::File>,
 }
 
 /// Ways in which a process can be started differently, none of which may show in a history.
@@ -93,6 +101,8 @@ pub struct Conditions {
     pub clocks: Clocks,
     /// It is started in namespaces for pids and the machine's own clocks.
     pub apart: Option<Apart>,
+    /// gdb takes hold of each process before it runs its traces.
+    pub debugger: bool,
 }
 
 /// What a process finds in namespaces that are its own.
@@ -199,12 +209,18 @@ impl Process {
         let complaints = memory_file("treefall-complaints", &[]).map_err(failed("a file in memory"))?;
         let their_complaints = complaints.try_clone().map_err(failed("a file in memory"))?;
         // The three standard descriptors are inherited: socket, library, complaints.
-        let preload = "/proc/self/fd/1";
+        // gdb opens the library by its name too, and would find its own standard output there.
+        let kept = conditions.debugger.then(|| library.try_clone()).transpose();
+        let kept = kept.map_err(failed("a file in memory"))?;
+        let preload = kept.as_ref().map_or_else(
+            || "/proc/self/fd/1".to_owned(),
+            |kept| format!("/proc/{}/fd/{}", std::process::id(), kept.as_raw_fd()),
+        );
         let apart = conditions.apart.map_or_else(Vec::new, |apart| apart.words(!before.is_empty()));
         let wraps = usize::from(!before.is_empty() || !apart.is_empty()) + usize::from(!apart.is_empty());
         let ends: &[&str] = if wraps > 0 { &ENDS_WITH_ITS_STARTER } else { &[] };
         let outer = ends.iter().chain(before).map(OsString::from);
-        let words = outer.chain(apart).chain(program.command_line(preload));
+        let words = outer.chain(apart).chain(program.command_line(&preload));
         let words: Vec<OsString> = words.chain(arguments.iter().map(OsString::from)).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
@@ -214,14 +230,14 @@ impl Process {
         // The library comes before a sanitizer's, and catches crashes itself.
         command.env("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0:handle_segv=0:symbolize=0");
         if program.needs_environment() {
-            command.env("LD_PRELOAD", preload);
+            command.env("LD_PRELOAD", &preload);
         }
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
         let path = PathBuf::from(&words[0]);
         let child = spawn(command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
-        Ok(Self { child, wraps, socket, complaints })
+        Ok(Self { child, wraps, socket, complaints, _library: kept })
     }
 
     /// The number of the process that runs the program: where another command starts it, that one's child. `None`:
