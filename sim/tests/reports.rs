@@ -77,6 +77,22 @@ fn the_report_of_every_scenario() {
 }
 
 #[test]
+fn what_a_scenario_is_about_is_what_it_expects_there() {
+    for (name, text) in
+        files(&top().join("scenarios")).into_iter().filter(|(name, _)| name.ends_with(".toml"))
+    {
+        let scenario = scenario::read(&name, &text).expect("a scenario");
+        let Some(about) = scenario.about else { continue };
+        let expected =
+            scenario.expect.of(about.release).unwrap_or_else(|| panic!("{name}: of {}", about.release));
+        let fails = |law| expected.failures().iter().any(|failure| failure.law() == law);
+        assert!(about.law.is_none_or(fails), "{name}");
+        // Of several laws it says which.
+        assert!(about.law.is_some() || expected.failures().len() <= 1, "{name}");
+    }
+}
+
+#[test]
 fn the_diagnostics_of_wrong_files() {
     let good =
         fs::read_to_string(top().join("scenarios/queued-timeout-and-reload/timer-first.toml")).expect("text");
@@ -88,6 +104,9 @@ fn the_diagnostics_of_wrong_files() {
         ("release", "2.3.2..", "2.3.22.."),
         ("format", "format = 1", "format = 2"),
         ("signal", "[\"HUP\"]", "[\"HUPP\"]"),
+        ("about a release", "story = ", "about = \"2.3.44\"\nstory = "),
+        ("about a law", "story = ", "about = { release = \"2.3.4\", law = \"no-child-forgoten\" }\nstory = "),
+        ("about nothing", "story = ", "about = { law = \"no-child-forgotten\", relaese = 2 }\nstory = "),
     ];
     let told = edits.map(|(_, from, to)| {
         assert!(good.contains(from), "{from}");

@@ -15,6 +15,7 @@ use crate::explain::{course, explain};
 use crate::finding::{Finding, work_out_as_it_is};
 use crate::hunt::Find;
 use crate::model::law::Law;
+use crate::model::verdict::{Break, Verdict};
 use crate::report::json::{CleanObject, ReportObject};
 use crate::report::{self, Told, html, store, write_whole};
 use crate::scenario::Scenario;
@@ -143,10 +144,11 @@ fn wanted(args: &Report) -> String {
     args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()))
 }
 
-/// The target that is named; or that the find was found on; or the replica of the newest release that the file says
+/// The target that is named; or the replica of the release that the file is about; or what the find was found on; or the replica of the newest release that the file says
 /// fails; or of the newest that there is.
 fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
-    let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone());
+    let told = || scenario.about.map(|about| format!("replica:{}", about.release));
+    let named = args.target.clone().or_else(told).or_else(|| scenario.provenance.found_on.clone());
     let name = named.or_else(|| {
         let releases = crate::model::release::Release::ALL.iter().rev();
         let bad = releases.filter(|release| {
@@ -180,14 +182,20 @@ fn finding(
     subject: &mut dyn Subject,
 ) -> Result<Option<Finding>, CliError> {
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
-    // A memory break is the last there is, and what most people came for.
-    let asked = |law: Law| args.law.is_none_or(|asked| asked == law);
-    let Some(broken) = verdict.breaks.iter().rfind(|broken| asked(broken.signature.law)).cloned() else {
-        return Ok(None);
-    };
+    let Some(broken) = chosen(&verdict, args.law, scenario).cloned() else { return Ok(None) };
     let number = scenario.provenance.trace.unwrap_or(0);
     let find = Find { number, trace: scenario.trace.clone(), broken, verdict };
     Ok(Some(work_out_as_it_is(subject, &|| build(target), &find)?))
+}
+
+/// The break to tell of: of the law that is asked for, if it breaks; or of that which the file is about; or else the
+/// last. A memory break is the last there is, and what most people came for.
+pub(super) fn chosen<'v>(verdict: &'v Verdict, asked: Option<Law>, scenario: &Scenario) -> Option<&'v Break> {
+    let of = |law: Law| verdict.breaks.iter().rfind(|broken| broken.signature.law == law);
+    match asked {
+        Some(law) => of(law),
+        None => scenario.about.and_then(|about| about.law).and_then(of).or(verdict.breaks.last()),
+    }
 }
 
 fn origin(args: &Report, scenario: &Scenario) -> String {

@@ -82,7 +82,11 @@ impl Whom {
     }
 }
 
-fn release(text: &str) -> Result<Release, String> {
+/// The release with this name.
+///
+/// # Errors
+/// That there is none, as a sentence.
+pub(super) fn release(text: &str) -> Result<Release, String> {
     let unknown = || {
         let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
         format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})")

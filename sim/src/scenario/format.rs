@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use toml_parser::lexer::TokenKind;
 use treefall_model::signal::Signal;
 
+use super::about::{about_value, read_about};
 use super::diagnostic::Problems;
 use super::expect::{Failure, Whom, rank};
 use super::page::{Entry, Line, Note, Page, Section, Value, quoted};
@@ -28,6 +29,13 @@ pub fn format(name: &str, text: &str) -> Result<String, Problems> {
     let mut page = Page::default();
     let mut top = Section::new("");
     top.entries = entries(Kind::Top, &document, text);
+    // As text or as a table: it has one notation.
+    let about =
+        read_about(&fields::Fields::new(Kind::Top, &document, 0..0, &mut Vec::new()), &mut Vec::new());
+    let entry = top.entries.iter_mut().find(|entry| entry.key == "about");
+    if let Some((entry, about)) = entry.zip(about) {
+        entry.value = Value::One(about_value(about));
+    }
     page.sections.push(top);
     for key in Kind::Top.keys() {
         sections(&mut page, Kind::Top, key, &document, text);

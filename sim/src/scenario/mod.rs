@@ -5,6 +5,7 @@
 //! comments and all, with [`format()`]. `read(write(s)) == s`, and `format` changes nothing that `write` or
 //! `format` wrote.
 
+mod about;
 mod diagnostic;
 mod duration;
 mod expect;
@@ -23,6 +24,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+pub use about::About;
 pub use diagnostic::{Problem, Problems};
 pub(crate) use duration::parse as parse_duration;
 pub use expect::{Comparison, Expectation, Expectations, Failure, UnknownPart, Whom};
@@ -45,6 +47,8 @@ pub struct Scenario {
     pub title: String,
     /// The report that it was written from; empty when there is none.
     pub source: String,
+    /// Which release and which law it tells of; `None`: a report picks them by what is expected.
+    pub about: Option<About>,
     /// What happens, for a reader who wants to understand; empty when nobody told.
     pub story: String,
     /// What the outside world does.
@@ -62,6 +66,7 @@ impl Scenario {
         Self {
             title: title.to_owned(),
             source: String::new(),
+            about: None,
             story: String::new(),
             trace,
             expect: Expectations::default(),

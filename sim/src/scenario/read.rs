@@ -13,6 +13,7 @@ use treefall_model::trace::{
     Setup, Trace, Wake,
 };
 
+use super::about::read_about;
 use super::diagnostic::{Problem, Problems, floor};
 use super::expect::{CLEAN, Expectation, Expectations, Failure, MENDED, Whom};
 use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
@@ -137,6 +138,7 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
         top.missing("title", "\"A reload frees an entry that is still linked\"", notes);
     }
     let source = line("source", notes).unwrap_or_default();
+    let about = read_about(top, notes);
     let story = line("story", notes).unwrap_or_default();
     let expect = read_expect(top, notes);
     let provenance = read_provenance(top, notes);
@@ -149,7 +151,8 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
             notes.push(Problem::new(top.header(), error.to_string(), "in this scenario"));
         }
     });
-    Some(Scenario { title: title?, source, story, trace: trace.ok()?, expect: expect?, provenance })
+    let (title, trace, expect) = (title?, trace.ok()?, expect?);
+    Some(Scenario { title, source, about, story, trace, expect, provenance })
 }
 
 fn read_setup(top: &Fields<'_>, notes: &mut Notes) -> Option<Setup> {

@@ -5,6 +5,8 @@
 pub(super) enum Kind {
     /// The top of the file.
     Top,
+    /// `about`, where it is a table.
+    About,
     /// `[setup]`.
     Setup,
     /// `[costs]`.
@@ -31,6 +33,7 @@ impl Kind {
                 "format",
                 "title",
                 "source",
+                "about",
                 "story",
                 "setup",
                 "costs",
@@ -40,6 +43,7 @@ impl Kind {
                 "expect",
                 "provenance",
             ],
+            Self::About => &["release", "law"],
             Self::Setup => &["pids", "heap", "fork-failures"],
             Self::Costs => &treefall_model::trace::Costs::NAMES,
             Self::Config => &["script"],
@@ -63,7 +67,8 @@ impl Kind {
 
     /// The kind of table that has this key, of those that nothing but a slip puts in another's place.
     pub(super) fn with_key(key: &str) -> Option<Self> {
-        let kinds = [Self::Setup, Self::Costs, Self::Script, Self::Wake, Self::Exit, Self::Provenance];
+        let kinds =
+            [Self::About, Self::Setup, Self::Costs, Self::Script, Self::Wake, Self::Exit, Self::Provenance];
         kinds.into_iter().find(|kind| kind.keys().contains(&key))
     }
 
@@ -71,6 +76,7 @@ impl Kind {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Top => "a scenario",
+            Self::About => "`about`",
             Self::Setup => "`[setup]`",
             Self::Costs => "`[costs]`",
             Self::Config => "a configuration",

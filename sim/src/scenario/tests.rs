@@ -17,6 +17,7 @@ const FULL: &str = r#"# A file that uses everything.
 format = 1  # the first
 title = "All keys"
 source = "nobody"
+about = { release = "2.3.4", law = "no-child-forgotten" }  # and later
 # above the story
 story = """
 It has a # that is no comment.
@@ -113,16 +114,23 @@ fn expectations() -> impl Strategy<Value = Expectations> {
     })
 }
 
+fn about() -> impl Strategy<Value = Option<About>> {
+    let law = prop::option::of(prop::sample::select(Law::ALL.to_vec()));
+    let release = prop::sample::select(Release::ALL.to_vec());
+    prop::option::of((release, law).prop_map(|(release, law)| About { release, law }))
+}
+
 fn scenario() -> impl Strategy<Value = Scenario> {
     let text = || prop_oneof![Just(String::new()), "[ -~é\n\t\\\\\"]{0,40}", any::<String>()];
     let texts = (text(), text(), text());
     let number = || prop::option::of(prop_oneof![any::<u32>().prop_map(u64::from), any::<u64>()]);
     let provenance = (number(), number(), number(), prop::option::of(text()), prop::option::of(text()));
-    (arbitrary::trace(), texts, expectations(), provenance).prop_map(|(trace, texts, expect, provenance)| {
+    let parts = (arbitrary::trace(), texts, about(), expectations(), provenance);
+    parts.prop_map(|(trace, texts, about, expect, provenance)| {
         let (title, source, story) = texts;
         let (seed, number, generator, found_by, found_on) = provenance;
         let provenance = Provenance { seed, trace: number, generator, found_by, found_on };
-        Scenario { title, source, story, trace, expect, provenance }
+        Scenario { title, source, about, story, trace, expect, provenance }
     })
 }
 
@@ -205,6 +213,17 @@ proptest! {
         prop_assert_eq!(read("f", &formatted).ok(), read("c", &text).ok());
         prop_assert_eq!(format("f", &formatted).ok(), Some(formatted));
     }
+}
+
+#[test]
+fn what_a_file_is_about_has_one_notation() {
+    let about =
+        |line: &str| FULL.replacen("about = { release = \"2.3.4\", law = \"no-child-forgotten\" }", line, 1);
+    let file = about("about = { release = \"2.3.4\" }");
+    let read = read("short.toml", &file).expect("a release is enough");
+    assert_eq!(read.about, Release::parse("2.3.4").map(|release| About { release, law: None }));
+    let formatted = format("short.toml", &file).expect("it is a scenario");
+    assert_eq!(formatted, about("about = \"2.3.4\""));
 }
 
 #[test]

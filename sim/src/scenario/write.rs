@@ -6,6 +6,7 @@ use treefall_model::trace::{
     Advance, Costs, Exit, Habit, HeapPolicy, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Wake,
 };
 
+use super::about::about_value;
 use super::expect::{CLEAN, Expectation};
 use super::page::{Page, Section, Value, quoted};
 use super::runs::{Generations, signal_name};
@@ -20,6 +21,11 @@ pub fn write(scenario: &Scenario) -> String {
         .with("format", Value::One(FORMAT.to_string()))
         .with("title", Value::text(&scenario.title))
         .with_if(!scenario.source.is_empty(), "source", Value::text(&scenario.source))
+        .with_if(
+            scenario.about.is_some(),
+            "about",
+            Value::One(scenario.about.map_or_else(String::new, about_value)),
+        )
         .with_if(!scenario.story.is_empty(), "story", Value::text(&scenario.story));
     let mut page = Page { sections: vec![top], foot: Vec::new() };
     write_setup(&mut page, trace.setup());

@@ -87,10 +87,11 @@ pub(in crate::cli) struct Report {
     /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
-    /// On what [default: what it was found on, or the newest replica that the file says fails, or the newest].
+    /// On what [default: the replica of the release that the file is `about`; or what it was found on; or the replica of
+    /// the newest release that the file says breaks memory, or else another law; or the newest].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: Option<String>,
-    /// Which law [default: the last that breaks, which is the memory law if one does].
+    /// Which law [default: that which the file is `about`; or the last that breaks: the memory law if one does].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
     pub(in crate::cli) law: Option<Law>,
     /// Print the report as text: what is done when no other form is asked for.
