@@ -291,6 +291,39 @@ fn the_chain_of_a_forgotten_child_follows_its_own_entry_until_no_tree_or_list_ha
     assert!(left, "{links:?}");
 }
 
+/// Role, time and words of each link.
+fn links(name: &str, on: &str) -> Vec<(Role, String, String)> {
+    let (_, explanation) = explained(name, on);
+    explanation.because.into_iter().map(|link| (link.role, link.at, link.text)).collect()
+}
+
+#[test]
+fn the_chain_of_reloads_too_close_tells_each_deadline_that_is_put_off_and_never_goes_back_in_time() {
+    let links = links("children-after-reload/reloads-closer-than-a-second", "replica:2.4.3");
+    let due: Vec<&str> =
+        links.iter().filter(|(role, ..)| *role == Role::Due).map(|(.., text)| text.as_str()).collect();
+    assert!(due[1].contains("put off, from 1.600000 to 2.200000"), "{due:?}");
+    assert!(links.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{links:?}");
+    assert_eq!(links.last().map(|(role, ..)| *role), Some(Role::Broke));
+}
+
+#[test]
+fn the_chain_of_a_shutdown_tells_that_child_is_empty_and_the_entry_unserved() {
+    let links = links("shutdown/stubborn-child", "replica:2.4.3");
+    let told =
+        links.iter().any(|(.., text)| text.contains("CHILD is empty") && text.contains("never served"));
+    assert!(told, "{links:?}");
+}
+
+#[test]
+fn the_chain_of_issue_2548_tells_the_timeout_that_is_queued_and_the_two_erases_apart() {
+    let links = links("exit-erases-twice/timer-first", "replica:2.3.2");
+    let place = |words: &str| links.iter().position(|(.., text)| text.contains(words)).expect(words);
+    let queued = place("chk_d#1's entry is due: it leaves CHILD for READY");
+    let (once, twice) = (place("its timeout still on READY"), place("A SECOND TIME"));
+    assert!(queued < once && once < twice, "{links:?}");
+}
+
 #[test]
 fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() {
     let mut explained = 0;
@@ -308,6 +341,9 @@ fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() 
                     let what = format!("{name} on {on}: {}", broken.signature);
                     assert!(explanation.because.iter().any(|link| link.role == Role::Broke), "{what}");
                     assert!(explanation.because.len() > 1, "{what}: nothing leads to it");
+                    let seconds: Vec<f64> =
+                        explanation.because.iter().filter_map(|link| link.at.parse().ok()).collect();
+                    assert!(seconds.is_sorted(), "{what}: {:?}", explanation.because);
                     assert!(explanation.difference.is_some(), "{what}: no difference");
                     assert!(explanation.releases.first_bad.is_some(), "{what}");
                     text(&finding, &name, &explanation)

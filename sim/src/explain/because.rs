@@ -11,19 +11,19 @@ use treefall_model::event::{EntryKind, Event, Handler, LogLine, Step};
 use treefall_model::id::Run;
 use treefall_model::index::{Block, List, Tree};
 use treefall_model::signal::Signal;
-use treefall_model::verdict::Break;
+use treefall_model::time::Deadline;
+use treefall_model::verdict::{Break, Weight};
 
 use super::chronicle::{Chronicle, Places, Seat, Snapshot};
+use super::guilt::Guilt;
 use super::label::Labels;
-use crate::report::{Names, ending, parse_run};
+use super::moves;
+use crate::report::{Names, ending};
 use crate::subject::replica::Fault;
 
 /// Most links of a chain: its beginning and its end are kept.
 const LINKS_MAX: usize = 26;
 const HEAD: usize = 8;
-
-/// The program's function that moves what is due.
-const TIMER_HANDLER: &str = "thread_timerfd_handler";
 
 /// What a link of the chain tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -33,6 +33,8 @@ pub enum Role {
     Linked,
     /// It went elsewhere.
     Moved,
+    /// It stayed, with another deadline.
+    Due,
     /// Its block was given back.
     Freed,
     /// Its block was handed out again.
@@ -56,6 +58,7 @@ impl Role {
         match self {
             Self::Linked => "linked",
             Self::Moved => "moved",
+            Self::Due => "due",
             Self::Freed => "freed",
             Self::Reused => "reused",
             Self::Used => "used",
@@ -82,84 +85,6 @@ pub struct Because {
     pub text: String,
 }
 
-/// Who is to blame, as far as the model's words and the trees tell.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Guilt {
-    /// The entries' blocks, the one to blame first.
-    pub blocks: Vec<Block>,
-    /// The runs.
-    pub runs: Vec<Run>,
-}
-
-impl Guilt {
-    /// Of a break in a stage of a run.
-    #[must_use]
-    pub fn of(broken: &Break, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
-        let mut guilt = Self::default();
-        let words: Vec<&str> =
-            broken.detail.split([' ', ',', '(', ')', ';', ':']).filter(|word| !word.is_empty()).collect();
-        let number_after = |name: &str| {
-            let place = words.iter().position(|word| *word == name)?;
-            words.get(place + 1)?.parse::<i32>().ok()
-        };
-        guilt.blocks.extend(number_after("block").and_then(|number| u32::try_from(number).ok()).map(Block));
-        guilt.runs.extend(words.iter().filter_map(|word| parse_run(word)));
-        let pid = number_after("pid").and_then(treefall_model::id::Pid::new);
-        if let Some(run) = pid.and_then(|pid| labels.run(pid)) {
-            guilt.runs.push(run);
-        }
-        guilt.runs.dedup();
-        if guilt.blocks.is_empty() {
-            let pids: Vec<_> = guilt.runs.iter().filter_map(|run| labels.pid(*run)).collect();
-            let of_run = |seat: &Seat| {
-                let child = matches!(
-                    seat.kind,
-                    EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated
-                );
-                child && seat.pid.is_some_and(|pid| pids.contains(&pid))
-            };
-            // A termination that is lost is an entry too.
-            let ends = |seat: &Seat| {
-                let asked = broken.signature.law == treefall_model::law::Law::TerminationHonoured;
-                asked && pids.is_empty() && seat.handler == Some(Handler::TerminateStart)
-            };
-            let upto = (0..=stage).rev().filter_map(|stage| chronicle.snapshot(stage));
-            let found = upto
-                .into_iter()
-                .find_map(|snapshot| snapshot.seats().find(|seat| of_run(seat) || ends(seat)));
-            guilt.blocks.extend(found.map(|seat| seat.block));
-        }
-        if broken.signature.law == treefall_model::law::Law::TreeShape {
-            guilt.blame_who_left(stage, chronicle, labels);
-        }
-        guilt
-    }
-}
-
-impl Guilt {
-    /// A tree that no longer holds together was broken by taking something out of it: what left CHILD_PID in that
-    /// step is to blame, before the node that shows it.
-    fn blame_who_left(&mut self, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) {
-        let snapshots =
-            (stage.checked_sub(1).and_then(|before| chronicle.snapshot(before)), chronicle.snapshot(stage));
-        let (Some(before), Some(after)) = snapshots else { return };
-        let stood = |seat: &Seat| before.places(seat.block).in_tree(Tree::ChildPid);
-        let stands = |seat: &Seat| after.places(seat.block).in_tree(Tree::ChildPid);
-        let left: Vec<Seat> = before.seats().filter(|seat| stood(seat) && !stands(seat)).collect();
-        // Each stands in two trees.
-        let Some(first) = left.first().filter(|first| left.iter().all(|seat| seat.block == first.block))
-        else {
-            return;
-        };
-        self.blocks.retain(|block| *block != first.block);
-        self.blocks.insert(0, first.block);
-        if let Some(run) = first.pid.and_then(|pid| labels.run(pid)) {
-            self.runs.retain(|known| *known != run);
-            self.runs.insert(0, run);
-        }
-    }
-}
-
 /// The chain of a break.
 pub(super) fn because(
     broken: &Break,
@@ -169,7 +94,7 @@ pub(super) fn because(
     names: &Names<'_>,
     labels: &Labels<'_, '_>,
 ) -> Vec<Because> {
-    let mut chain = Vec::new();
+    let mut links = Vec::new();
     let mut lives: Vec<Life> = guilt
         .blocks
         .iter()
@@ -180,29 +105,41 @@ pub(super) fn because(
             over: false,
         })
         .collect();
-    for (place, stage) in chronicle.stages.iter().enumerate() {
+    for place in 0..chronicle.stages.len() {
         if place <= broke_in {
-            events(place, guilt, chronicle, names, &mut chain);
+            events(place, guilt, chronicle, names, &mut links);
         }
         for life in &mut lives {
-            let Some((told, by)) = life.go_on(place, place > broke_in, chronicle, labels) else { continue };
-            let (role, text) = told;
-            let told = link(role, stage.at.to_string(), place, by, text);
-            // What the timer handler moved it moved before the signals were read.
-            let first = chain.iter().position(|link: &Because| link.step == place + 1);
-            match first.filter(|_| by == Some(TIMER_HANDLER) && !signals_first(chronicle, place)) {
-                Some(first) => chain.insert(first, told),
-                None => chain.push(told),
-            }
+            life.go_on(place, place > broke_in, chronicle, labels, &mut links);
         }
         if place == broke_in {
             let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
-            chain.push(link(Role::Broke, broken.at.to_string(), place, None, text));
+            let after = usize::try_from(broken.records).unwrap_or(usize::MAX).saturating_sub(1);
+            let order = (after, place, Rank::Break);
+            links.push((order, link(Role::Broke, broken.at.to_string(), place, None, text)));
         }
     }
+    links.sort_by_key(|(order, _)| *order);
+    // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
+    if broken.signature.law.weight() == Weight::Conduct {
+        let last = links.iter().position(|(_, link)| link.role == Role::Broke);
+        links.truncate(last.map_or(links.len(), |last| last + 1));
+    }
+    let mut chain = links.into_iter().map(|(_, link)| link).collect();
     uses(guilt, chronicle, &mut chain);
     ends(chronicle, &mut chain);
     shortened(chain)
+}
+
+/// Where a link stands: after which record, in which stage, and after what else there.
+type Order = (usize, usize, Rank);
+
+/// What was recorded comes before what was seen to have moved by it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Record,
+    Move,
+    Break,
 }
 
 fn link(role: Role, at: String, stage: usize, function: Option<&str>, text: String) -> Because {
@@ -220,8 +157,39 @@ struct Life {
 }
 
 impl Life {
-    /// What changed for it in a stage, and in which function.
+    /// Adds what changed for it in a stage, and in which function.
     fn go_on(
+        &mut self,
+        place: usize,
+        broken: bool,
+        chronicle: &Chronicle,
+        labels: &Labels<'_, '_>,
+        links: &mut Vec<(Order, Because)>,
+    ) {
+        let stage = &chronicle.stages[place];
+        let before = self.before;
+        let told = self.look(place, broken, chronicle, labels);
+        if self.over {
+            return;
+        }
+        let owner = before.and_then(|before| before.seat).map(|seat| owner(&seat, labels));
+        let moves = owner.filter(|_| place > self.born).map_or_else(Vec::new, |owner| {
+            moves::within(chronicle, place, self.block, &format!("{owner}'s"))
+        });
+        if moves.is_empty()
+            && let Some(((role, text), by)) = told
+        {
+            let order = (stage.to.saturating_sub(1), place, Rank::Move);
+            links.push((order, link(role, stage.at.to_string(), place, by, text)));
+        }
+        for it in moves {
+            let at = chronicle.records[it.record].at.to_string();
+            links.push(((it.record, place, Rank::Move), link(it.role, at, place, it.function, it.text)));
+        }
+    }
+
+    /// What changed for it between two looks, and in which function.
+    fn look(
         &mut self,
         place: usize,
         broken: bool,
@@ -316,8 +284,13 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
     let owner = owner(&seat, labels);
     let entry = format!("the entry of {owner} (block {})", seat.block.0);
     let Some(before) = before.filter(|before| before.seat.is_some()) else {
+        let due = seat.kind == EntryKind::Child && now.live();
+        let due = match seat.due {
+            Deadline::At(at) if due => format!(", due at {at}"),
+            _ => String::new(),
+        };
         return (!names.is_empty() && now.live())
-            .then(|| (Role::Linked, format!("{entry} is put into {}", joined(&names))));
+            .then(|| (Role::Linked, format!("{entry} is put into {}{due}", joined(&names))));
     };
     let its = format!("{owner}'s");
     let was = before.names();
@@ -343,7 +316,7 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
         ));
     }
     if comes.is_empty() && left.is_empty() {
-        return None;
+        return put_off(before.seat?, seat, &its).filter(|_| now.places.in_tree(Tree::Child));
     }
     let kind = match now.kind() {
         Some(EntryKind::ChildTimeout) => " as a timeout to be handled",
@@ -356,6 +329,25 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
         _ => format!("{its} entry is put into {}{kind}{still}", joined(&comes)),
     };
     Some((Role::Moved, text))
+}
+
+/// Another deadline in the same place.
+fn put_off(before: Seat, now: Seat, its: &str) -> Option<(Role, String)> {
+    if before.due == now.due {
+        return None;
+    }
+    let (how, then) = if now.due > before.due {
+        ("put off", "; it is not killed before then")
+    } else {
+        ("brought forward", "; then it is to be killed")
+    };
+    let then = if now.handler == Some(Handler::Killer) { then } else { "" };
+    let words = |due| match due {
+        Deadline::At(at) => at.to_string(),
+        Deadline::Never => "never".to_owned(),
+    };
+    let (from, to) = (words(before.due), words(now.due));
+    Some((Role::Due, format!("{its} deadline is {how}, from {from} to {to}{then}")))
 }
 
 /// Whose entry it is: of a child's that was retired or freed still that child's.
@@ -376,7 +368,7 @@ fn joined(names: &[&str]) -> String {
 /// In which function of the program a change was made, where the step or what became of the entry tells.
 fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'static str> {
     match (step?, before.and_then(|before| before.kind()), now.kind()) {
-        (_, Some(EntryKind::Child), Some(EntryKind::ChildTimeout)) => Some(TIMER_HANDLER),
+        (_, Some(EntryKind::Child), Some(EntryKind::ChildTimeout)) => Some("thread_timerfd_handler"),
         (_, Some(EntryKind::Child | EntryKind::ChildTimeout), Some(EntryKind::ChildTerminated)) => {
             Some("process_child_termination")
         }
@@ -391,9 +383,16 @@ fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'sta
 }
 
 /// What happened to the guilty, or around them, in a stage.
-fn events(place: usize, guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>, chain: &mut Vec<Because>) {
+fn events(
+    place: usize,
+    guilt: &Guilt,
+    chronicle: &Chronicle,
+    names: &Names<'_>,
+    links: &mut Vec<(Order, Because)>,
+) {
+    let from = chronicle.stages[place].from;
     let of = |run: Run| guilt.runs.contains(&run);
-    for record in chronicle.events(place) {
+    for (number, record) in chronicle.events(place).iter().enumerate() {
         let script = |script| guilt.runs.iter().any(|run| run.of == script);
         let told = match record.event {
             // A second run of a guilty run's script, and what the log says of it.
@@ -409,18 +408,10 @@ fn events(place: usize, guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>,
             _ => false,
         };
         if told && let Some(text) = names.tell(&record.event) {
-            chain.push(link(Role::Happened, record.at.to_string(), place, None, text));
+            let order = (from + number, place, Rank::Record);
+            links.push((order, link(Role::Happened, record.at.to_string(), place, None, text)));
         }
     }
-}
-
-/// Whether the signal handler began before the timer handler in a stage.
-fn signals_first(chronicle: &Chronicle, place: usize) -> bool {
-    let handlers = chronicle.events(place).iter().filter_map(|record| match record.event {
-        Event::Dispatched { handler: handler @ (Handler::TimerFd | Handler::SignalFd), .. } => Some(handler),
-        _ => None,
-    });
-    handlers.into_iter().next() == Some(Handler::SignalFd)
 }
 
 /// Links that had outlived their entry and were followed: of the guilty entry, or else the first of any.

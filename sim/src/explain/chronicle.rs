@@ -17,7 +17,7 @@ use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Verdict};
 
-use crate::subject::replica::{Fault, Note, Replica};
+use crate::subject::replica::{Fault, Mark, Note, Replica};
 
 /// Most steps of one run that are kept: the first ones.
 pub const STAGES_MAX: usize = 4_000;
@@ -94,10 +94,16 @@ impl Places {
         self.trees & 1 << tree as u8 != 0
     }
 
+    /// Whether it stood on `list`.
+    #[must_use]
+    pub const fn on_list(self, list: List) -> bool {
+        self.lists & 1 << list as u8 != 0
+    }
+
     /// The names of the trees and lists, trees first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let trees = Tree::ALL.into_iter().filter(move |tree| self.in_tree(*tree)).map(Tree::name);
-        let lists = List::ALL.into_iter().filter(move |list| self.lists & 1 << *list as u8 != 0);
+        let lists = List::ALL.into_iter().filter(move |list| self.on_list(*list));
         trees.chain(lists.map(List::name))
     }
 }
@@ -115,6 +121,12 @@ impl Snapshot {
     pub fn seats(&self) -> impl Iterator<Item = Seat> {
         let trees = self.trees.iter().flat_map(|tree| tree.nodes.iter().map(|(seat, _)| *seat));
         trees.chain(self.lists.iter().flat_map(|list| list.entries.iter().copied()))
+    }
+
+    /// Every entry of a tree that a walk from its root meets.
+    pub fn seats_in(&self, tree: Tree) -> impl Iterator<Item = Seat> {
+        let shots = self.trees.iter().filter(move |shot| shot.tree == tree);
+        shots.flat_map(|shot| shot.nodes.iter().map(|(seat, _)| *seat))
     }
 
     /// Where the entry in `block` stood.
@@ -221,8 +233,12 @@ pub struct Chronicle {
     pub verdict: Verdict,
     /// The blocks that were used through a link that had outlived them.
     pub notes: Vec<Note>,
+    /// The entries that were taken out of the pid tree when it did not link them, and when.
+    pub second_erases: Vec<(Block, Mark)>,
     /// What the simulated program died of.
     pub fault: Option<Fault>,
+    /// What the replica went by.
+    pub rules: Rules,
 }
 
 impl Chronicle {
@@ -264,6 +280,8 @@ impl Chronicle {
             break_stages: teller.break_stages,
             verdict,
             notes: run.notes,
+            second_erases: run.second_erases,
+            rules,
             fault: run.fault,
         }
     }

@@ -102,6 +102,9 @@ pub struct Note {
     pub used_at: Mark,
 }
 
+/// Most second erases that are kept: the first ones.
+const SECOND_ERASES_MAX: usize = 16;
+
 /// What is true of a block, whatever its bytes say.
 #[derive(Clone, Copy, Debug)]
 struct Truth {
@@ -155,6 +158,7 @@ pub(super) struct Heap {
     /// Where the program is.
     here: Mark,
     notes: Vec<Note>,
+    second_erases: Vec<(Block, Mark)>,
 }
 
 impl Heap {
@@ -176,6 +180,7 @@ impl Heap {
             visits_left: 0,
             here: Mark::START,
             notes: Vec::new(),
+            second_erases: Vec::new(),
         };
         heap.enter(Instant::START, Mark::START.function);
         heap
@@ -428,6 +433,19 @@ impl Heap {
             truth.linked = here;
         }
         self.watch_if(odd);
+        if odd && !linked {
+            self.erased_again(entry);
+        }
+    }
+
+    /// What the pid tree does not link was taken out of it once more.
+    #[cold]
+    fn erased_again(&mut self, entry: Addr) {
+        if let Some((block, _)) = self.block_at(entry)
+            && self.second_erases.len() < SECOND_ERASES_MAX
+        {
+            self.second_erases.push((block, self.here));
+        }
     }
 
     /// The pid tree's root was reset: nothing is linked in it.
@@ -455,9 +473,9 @@ impl Heap {
         &self.notes
     }
 
-    /// What was noted, at the end.
-    pub(super) fn into_notes(self) -> Vec<Note> {
-        self.notes
+    /// What was noted, and what was taken out of the pid tree that it did not link, at the end.
+    pub(super) fn into_notes(self) -> (Vec<Note>, Vec<(Block, Mark)>) {
+        (self.notes, self.second_erases)
     }
 }
 

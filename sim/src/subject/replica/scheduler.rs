@@ -5,7 +5,7 @@
 
 use treefall_model::event::{End, Handler, LogLine, Step};
 use treefall_model::id::{Pid, ScriptRef};
-use treefall_model::index::{List, Tree};
+use treefall_model::index::{Block, List, Tree};
 use treefall_model::observe::{Observer, shall_tell_changes};
 use treefall_model::release::Rules;
 use treefall_model::signal::Signal;
@@ -18,7 +18,7 @@ use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
     deadline_of, due_word, pid_of, pid_word, status_of,
 };
-use super::heap::{Fault, MASTER_AT, Note};
+use super::heap::{Fault, MASTER_AT, Mark, Note};
 use super::mutant::Mutant;
 use super::queues::Queues;
 use super::rule::{self, PidEntryLeaves};
@@ -60,6 +60,8 @@ pub struct Finished<O> {
     pub outcome: Outcome,
     /// The blocks that were used through a link that had outlived them, each once.
     pub notes: Vec<Note>,
+    /// The entries that were taken out of the pid tree when it did not link them, and when; the first few.
+    pub second_erases: Vec<(Block, Mark)>,
     /// How many records the history held at the first such use: up to there, and no further, a real program
     /// must agree.
     pub first_use: Option<u64>,
@@ -190,10 +192,12 @@ impl<'t, O: Observer> Replica<'t, O> {
         };
         // A last use is counted before the world is taken apart.
         let counts = self.world().counts();
+        let (notes, second_erases) = self.queues.heap.into_notes();
         Finished {
             observer: self.world.into_observer(),
             outcome,
-            notes: self.queues.heap.into_notes(),
+            notes,
+            second_erases,
             first_use: self.first_use,
             fault,
             counts,

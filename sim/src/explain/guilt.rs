@@ -1,0 +1,100 @@
+//! Who is to blame for a break: the entries and runs that the model's words and the trees point to.
+
+use treefall_model::event::{EntryKind, Event, Handler};
+use treefall_model::id::Run;
+use treefall_model::index::{Block, Tree};
+use treefall_model::law::Law;
+use treefall_model::verdict::Break;
+
+use super::chronicle::{Chronicle, Seat};
+use super::label::Labels;
+use crate::report::parse_run;
+
+/// Who is to blame, as far as the model's words and the trees tell.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Guilt {
+    /// The entries' blocks, the one to blame first.
+    pub blocks: Vec<Block>,
+    /// The runs.
+    pub runs: Vec<Run>,
+}
+
+impl Guilt {
+    /// Of a break in a stage of a run.
+    #[must_use]
+    pub fn of(broken: &Break, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
+        let mut guilt = Self::default();
+        let words: Vec<&str> =
+            broken.detail.split([' ', ',', '(', ')', ';', ':']).filter(|word| !word.is_empty()).collect();
+        let number_after = |name: &str| {
+            let place = words.iter().position(|word| *word == name)?;
+            words.get(place + 1)?.parse::<i32>().ok()
+        };
+        guilt.blocks.extend(number_after("block").and_then(|number| u32::try_from(number).ok()).map(Block));
+        guilt.runs.extend(words.iter().filter_map(|word| parse_run(word)));
+        let pid = number_after("pid").and_then(treefall_model::id::Pid::new);
+        if let Some(run) = pid.and_then(|pid| labels.run(pid)) {
+            guilt.runs.push(run);
+        }
+        guilt.runs.dedup();
+        if guilt.blocks.is_empty() {
+            let pids: Vec<_> = guilt.runs.iter().filter_map(|run| labels.pid(*run)).collect();
+            let of_run = |seat: &Seat| {
+                let child = matches!(
+                    seat.kind,
+                    EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated
+                );
+                child && seat.pid.is_some_and(|pid| pids.contains(&pid))
+            };
+            // A termination that is lost is an entry too.
+            let ends = |seat: &Seat| {
+                let asked = broken.signature.law == Law::TerminationHonoured;
+                asked && pids.is_empty() && seat.handler == Some(Handler::TerminateStart)
+            };
+            let stage = guilt.before_its_exit(broken, chronicle).unwrap_or(stage);
+            let upto = (0..=stage).rev().filter_map(|stage| chronicle.snapshot(stage));
+            let found = upto
+                .into_iter()
+                .find_map(|snapshot| snapshot.seats().find(|seat| of_run(seat) || ends(seat)));
+            guilt.blocks.extend(found.map(|seat| seat.block));
+        }
+        if broken.signature.law == Law::TreeShape {
+            guilt.blame_who_left(stage, chronicle, labels);
+        }
+        guilt
+    }
+}
+
+impl Guilt {
+    /// Of an exit that was lost, the stage before the one in which it was reaped: what tracks its run later is another
+    /// entry.
+    fn before_its_exit(&self, broken: &Break, chronicle: &Chronicle) -> Option<usize> {
+        let ours = |event: &Event| matches!(event, Event::Reaped { run, .. } if self.runs.contains(run));
+        let reaped = |stage: usize| chronicle.events(stage).iter().any(|record| ours(&record.event));
+        let lost = broken.signature.law == Law::ExitNotLost;
+        let stage = (0..chronicle.stages.len()).find(|stage| lost && reaped(*stage))?;
+        stage.checked_sub(1)
+    }
+
+    /// A tree that no longer holds together was broken by taking something out of it: what left CHILD_PID in that
+    /// step is to blame, before the node that shows it.
+    fn blame_who_left(&mut self, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) {
+        let snapshots =
+            (stage.checked_sub(1).and_then(|before| chronicle.snapshot(before)), chronicle.snapshot(stage));
+        let (Some(before), Some(after)) = snapshots else { return };
+        let stood = |seat: &Seat| before.places(seat.block).in_tree(Tree::ChildPid);
+        let stands = |seat: &Seat| after.places(seat.block).in_tree(Tree::ChildPid);
+        let left: Vec<Seat> = before.seats().filter(|seat| stood(seat) && !stands(seat)).collect();
+        // Each stands in two trees.
+        let Some(first) = left.first().filter(|first| left.iter().all(|seat| seat.block == first.block))
+        else {
+            return;
+        };
+        self.blocks.retain(|block| *block != first.block);
+        self.blocks.insert(0, first.block);
+        if let Some(run) = first.pid.and_then(|pid| labels.run(pid)) {
+            self.runs.retain(|known| *known != run);
+            self.runs.insert(0, run);
+        }
+    }
+}
