@@ -325,6 +325,19 @@ fn the_chain_of_issue_2548_tells_the_timeout_that_is_queued_and_the_two_erases_a
 }
 
 #[test]
+fn releases_that_fail_alike_by_another_cause_are_told_apart() {
+    let (_, explanation) = explained("children-after-reload/reloads-closer-than-a-second", "replica:2.4.3");
+    let releases = &explanation.releases;
+    assert_eq!(releases.bad(), "2.2.5 to 2.4.3");
+    assert_eq!(releases.first_bad.as_deref(), Some("2.2.5"));
+    assert_eq!(releases.bad_otherwise(), "2.0.8 to 2.2.4 (ReloadForgetsChildren)");
+    let (_, explanation) = explained("children-after-reload/reloads-closer-than-a-second", "replica:2.2.4");
+    let releases = &explanation.releases;
+    assert_eq!((releases.bad().as_str(), releases.first_good.as_deref()), ("2.0.8 to 2.2.4", Some("2.2.5")));
+    assert!(releases.good_fails_otherwise());
+}
+
+#[test]
 fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() {
     let mut explained = 0;
     for (name, trace) in scenarios() {

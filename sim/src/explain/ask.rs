@@ -45,16 +45,20 @@ impl Shown {
     /// What `verdict` shows to who looks for `signature`.
     #[must_use]
     pub fn of(verdict: &Verdict, signature: Signature) -> Self {
-        let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
-        let kin = |other: Signature| other.law == signature.law || memory(other) && memory(signature);
         let any = |is: &dyn Fn(Signature) -> bool| verdict.breaks.iter().any(|it| is(it.signature));
         let fate = match () {
             () if any(&|other| other == signature) => Fate::Same,
-            () if any(&kin) => Fate::Kin,
+            () if any(&|other| Self::kin(other, signature)) => Fate::Kin,
             () if verdict.is_clean() => Fate::Clean,
             () => Fate::Other,
         };
         Self::as_told(fate, verdict)
+    }
+
+    /// Whether a break is of the find's kin: of the same law, or both of memory.
+    pub(super) fn kin(other: Signature, signature: Signature) -> bool {
+        let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
+        other.law == signature.law || memory(other) && memory(signature)
     }
 
     /// What `verdict` shows to who looks for any failure.
@@ -77,16 +81,28 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// Without how the run ended.
+    pub(super) fn headline(&self) -> String {
+        let broken = self.broken.join(", ");
+        match self.fate {
+            Fate::Same => "FAILS".to_owned(),
+            Fate::Kin => format!("FAILS ({broken})"),
+            Fate::Other => format!("clean of it (breaks {broken})"),
+            Fate::Clean => "clean".to_owned(),
+        }
+    }
+
+    /// How the run ended, after a semicolon, where it did not survive.
+    pub(super) fn ending(&self) -> String {
+        let survived = self.outcome == "survived" || self.fate == Fate::Clean;
+        if survived { String::new() } else { format!("; {}", self.outcome) }
+    }
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let broken = self.broken.join(", ");
-        let ending = if self.outcome == "survived" { String::new() } else { format!("; {}", self.outcome) };
-        match self.fate {
-            Fate::Same => write!(f, "FAILS{ending}"),
-            Fate::Kin => write!(f, "FAILS ({broken}){ending}"),
-            Fate::Other => write!(f, "clean of it (breaks {broken}){ending}"),
-            Fate::Clean => f.write_str("clean"),
-        }
+        write!(f, "{}{}", self.headline(), self.ending())
     }
 }
 

@@ -37,7 +37,7 @@ pub use difference::{Difference, Pair};
 pub use guilt::Guilt;
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
-pub use releases::{Releases, Span};
+pub use releases::{ReleaseRow, Releases, Span};
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
@@ -158,7 +158,7 @@ fn explain_by(
         minimality,
         windows,
         ties,
-        releases: releases::releases(kind, trace, signature),
+        releases: releases::releases(kind, trace, signature, &finding.cause),
         asked,
         runs,
         history: ran.records,

@@ -1,4 +1,7 @@
-//! Which releases have it: the trace on the replica of each.
+//! Which releases have it: the trace on the replica of each, and by which defect it fails there.
+//!
+//! Always: the cause of each failing row was found by ablation on that release's own replica; first bad and first good
+//! speak of the find's own cause, for older releases may fail alike by another.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,9 +12,10 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 
 use super::ask::Shown;
+use crate::cause::{Cause, cause};
 use crate::subject::replica::run_replica_as;
 
-/// Releases that follow each other and do the same.
+/// Releases that follow each other and do the same, by the same cause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Span {
     /// The first.
@@ -20,16 +24,39 @@ pub struct Span {
     pub last: String,
     /// What the trace does there.
     pub shown: Shown,
+    /// The defects of which each alone, mended, makes it vanish there; empty where it does not fail, or none does.
+    pub causes: Vec<String>,
+    /// It fails by the find's own cause; of a trace that is no find, it fails.
+    pub own: bool,
     /// Those of which the replica was compared with a real program.
     pub checked_against_real: Vec<String>,
 }
 
 impl Span {
-    /// `2.2.5 to 2.3.1`.
+    /// What the trace does there, and why: `FAILS, by ReloadRestartsGrace; hung`.
     #[must_use]
-    pub fn name(&self) -> String {
-        name(&self.first, &self.last)
+    pub fn in_words(&self) -> String {
+        if !self.shown.fails() {
+            return self.shown.to_string();
+        }
+        let causes = self.causes.join(" or ");
+        let causes = if causes.is_empty() { "what is not known" } else { &causes };
+        let by = if self.own { "by" } else { "by another cause:" };
+        format!("{}, {by} {causes}{}", self.shown.headline(), self.shown.ending())
     }
+}
+
+/// Releases that follow each other and of which the same words are said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReleaseRow<'r> {
+    /// `2.2.5 to 2.3.1`.
+    pub name: String,
+    /// What is said of them.
+    pub words: String,
+    /// What the trace does on the first of them.
+    pub shown: &'r Shown,
+    /// Those of which the replica was compared with a real program.
+    pub checked_against_real: Vec<&'r str>,
 }
 
 fn name(first: &str, last: &str) -> String {
@@ -41,53 +68,141 @@ fn name(first: &str, last: &str) -> String {
 pub struct Releases {
     /// All releases, oldest first.
     pub spans: Vec<Span>,
-    /// The oldest that fails.
+    /// The oldest that fails by this cause.
     pub first_bad: Option<String>,
-    /// The first after the last that fails; `None`: the newest still does, or none does.
+    /// The first after the last that fails by this cause; `None`: the newest still does, or none does.
     pub first_good: Option<String>,
 }
 
 impl Releases {
-    /// `2.2.5 to 2.3.1`: the releases that fail, in words; empty when none does.
+    /// All releases, oldest first, as a table tells them: what differs in nothing that is said is one row.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ReleaseRow<'_>> {
+        let alike = self.spans.chunk_by(|a, b| a.in_words() == b.in_words());
+        alike
+            .map(|spans| {
+                let checked = spans.iter().flat_map(|span| span.checked_against_real.iter());
+                ReleaseRow {
+                    name: name(&spans[0].first, &spans[spans.len() - 1].last),
+                    words: spans[0].in_words(),
+                    shown: &spans[0].shown,
+                    checked_against_real: checked.map(String::as_str).collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// `2.2.5 to 2.3.1`: the releases that fail by this cause, in words; empty when none does.
     #[must_use]
     pub fn bad(&self) -> String {
-        let alike = self.spans.chunk_by(|a, b| a.shown.fails() == b.shown.fails());
-        let bad = alike.filter(|spans| spans[0].shown.fails());
-        let name = |spans: &[Span]| name(&spans[0].first, &spans[spans.len() - 1].last);
-        bad.map(name).collect::<Vec<_>>().join(", ")
+        names(&self.spans, |span| span.own)
+    }
+
+    /// Those that fail alike by another cause, with it: `2.0.8 to 2.2.4 (ReloadForgetsChildren)`; empty when none does.
+    #[must_use]
+    pub fn bad_otherwise(&self) -> String {
+        let other = |span: &Span| span.shown.fails() && !span.own;
+        let alike = self.spans.chunk_by(|a, b| other(a) == other(b) && a.causes == b.causes);
+        let told = alike.filter(|spans| other(&spans[0])).map(|spans| {
+            let why = if spans[0].causes.is_empty() {
+                "not known".to_owned()
+            } else {
+                spans[0].causes.join(" or ")
+            };
+            format!("{} ({why})", name(&spans[0].first, &spans[spans.len() - 1].last))
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the first release without this cause fails all the same, by another.
+    #[must_use]
+    pub fn good_fails_otherwise(&self) -> bool {
+        let good = self.first_good.as_ref();
+        good.is_some_and(|good| self.spans.iter().any(|span| span.first == *good && span.shown.fails()))
     }
 }
 
-/// Which releases have a find, by the replica of each, as far as a subject of this kind shows it.
-pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature) -> Releases {
-    on_each(kind, trace, |verdict| Shown::of(verdict, signature))
+fn names(spans: &[Span], is: impl Fn(&Span) -> bool) -> String {
+    let alike = spans.chunk_by(|a, b| is(a) == is(b)).filter(|spans| is(&spans[0]));
+    let name = |spans: &[Span]| name(&spans[0].first, &spans[spans.len() - 1].last);
+    alike.map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// What the replica of one release does.
+#[derive(Clone, PartialEq, Eq)]
+struct There {
+    shown: Shown,
+    cause: Option<Cause>,
+    own: bool,
+}
+
+/// Which releases have a find, by the replica of each, as far as a subject of this kind shows it. `own` is the find's
+/// cause.
+pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
+    on_each(kind, trace, |verdict, rules| {
+        let shown = Shown::of(verdict, signature);
+        let signatures = || verdict.breaks.iter().map(|broken| broken.signature);
+        // Its own signature, or else the one of its kin that broke first.
+        let kin = || signatures().find(|other| Shown::kin(*other, signature));
+        let which = signatures().find(|other| *other == signature).or_else(kin);
+        let cause = which.map(|which| cause(kind, trace, which, rules));
+        let alike = |there: &Cause| match own.defects().first() {
+            Some(first) => there.defects().contains(first),
+            // What no replica shows, or no mend ends, is one thing as far as anyone knows.
+            None => there.defects().is_empty(),
+        };
+        let own = shown.fails() && cause.as_ref().is_some_and(alike);
+        There { shown, cause, own }
+    })
 }
 
 /// Which releases break a law at all.
 pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
-    on_each(kind, trace, Shown::of_any)
+    on_each(kind, trace, |verdict, rules| {
+        let shown = Shown::of_any(verdict);
+        let mut defects = Vec::new();
+        for broken in &verdict.breaks {
+            // The first alone of each: what is named is what a reader can look up.
+            let found = cause(kind, trace, broken.signature, rules).defects().first().copied();
+            defects.extend(found.filter(|found| !defects.contains(found)));
+        }
+        let own = shown.fails();
+        There { shown, cause: Some(Cause::Known(defects)), own }
+    })
 }
 
-fn on_each(kind: SubjectKind, trace: &Trace, shows: impl Fn(&Verdict) -> Shown) -> Releases {
-    let shown = |release: &Release| {
-        let verdict = run_replica_as(kind, trace, Rules::of(*release), Options::VERDICT).verdict;
-        (*release, shows(&verdict))
+fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> There) -> Releases {
+    let mut all: Vec<(Release, Rules, There)> = Vec::new();
+    for release in Release::ALL {
+        let rules = Rules::of(*release);
+        // What goes by the same rules does the same.
+        let there = all.iter().find(|(_, known, _)| *known == rules).map(|(.., there)| there.clone());
+        let there = there
+            .unwrap_or_else(|| does(&run_replica_as(kind, trace, rules, Options::VERDICT).verdict, rules));
+        all.push((*release, rules, there));
+    }
+    let causes = |there: &There| -> Vec<String> {
+        let causes = there.cause.as_ref().filter(|_| there.shown.fails());
+        causes.map_or(&[][..], Cause::defects).iter().map(|defect| defect.name().to_owned()).collect()
     };
-    let all: Vec<(Release, Shown)> = Release::ALL.iter().map(shown).collect();
-    let spans = all.chunk_by(|a, b| a.1 == b.1).map(|span| Span {
+    let spans =
+        all.chunk_by(|(.., a), (.., b)| a.shown == b.shown && a.own == b.own && causes(a) == causes(b));
+    let spans = spans.map(|span| Span {
         first: span[0].0.to_string(),
         last: span[span.len() - 1].0.to_string(),
-        shown: span[0].1.clone(),
+        shown: span[0].2.shown.clone(),
+        causes: causes(&span[0].2),
+        own: span[0].2.own,
         checked_against_real: span
             .iter()
-            .filter(|(release, _)| release.checked_against_real())
-            .map(|(release, _)| release.to_string())
+            .filter(|(release, ..)| release.checked_against_real())
+            .map(|(release, ..)| release.to_string())
             .collect(),
     });
-    let last_bad = all.iter().rposition(|(_, shown)| shown.fails());
+    let last_bad = all.iter().rposition(|(.., there)| there.own);
     Releases {
         spans: spans.collect(),
-        first_bad: all.iter().find(|(_, shown)| shown.fails()).map(|(release, _)| release.to_string()),
-        first_good: last_bad.and_then(|last| all.get(last + 1)).map(|(release, _)| release.to_string()),
+        first_bad: all.iter().find(|(.., there)| there.own).map(|(release, ..)| release.to_string()),
+        first_good: last_bad.and_then(|last| all.get(last + 1)).map(|(release, ..)| release.to_string()),
     }
 }

@@ -107,7 +107,7 @@ fn title(report: &Report<'_>) -> String {
 }
 
 fn how_known(report: &Report<'_>) -> String {
-    let checked = report.explanation.releases.spans.iter().filter(|span| span.shown.fails());
+    let checked = report.explanation.releases.spans.iter().filter(|span| span.own);
     let checked: Vec<&str> =
         checked.flat_map(|span| span.checked_against_real.iter().map(String::as_str)).collect();
     let real = !report.finding.target.starts_with("replica:");

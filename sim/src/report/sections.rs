@@ -141,8 +141,8 @@ pub(super) fn releases(text: &mut String, heading: &str, releases: &Releases) {
     let _ = writeln!(text, "{heading}, by their replicas:");
     let mut sheet = table();
     sheet.set_content_arrangement(ContentArrangement::Dynamic);
-    for span in &releases.spans {
-        sheet.add_row([span.name(), span.shown.to_string()]);
+    for row in releases.rows() {
+        sheet.add_row([row.name, row.words]);
     }
     put(text, &sheet);
 }

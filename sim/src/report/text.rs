@@ -133,14 +133,19 @@ pub(crate) fn releases_line(explanation: &Explanation) -> String {
     releases_in_words(&explanation.releases).unwrap_or_else(|| "no replica of a release shows it".to_owned())
 }
 
-/// Those that fail, the first of them, and the first after the last; `None`: there are none.
+/// Those that fail by this cause, the first of them, and the first after the last; and those that fail by another.
+/// `None`: none fails by this one.
 pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
     let first = releases.first_bad.as_ref()?;
     let good = match &releases.first_good {
+        Some(good) if releases.good_fails_otherwise() => format!("first without this cause {good}"),
         Some(good) => format!("first good after the last bad {good}"),
         None => "none good after the last".to_owned(),
     };
-    Some(format!("{} (first bad {first}, {good})", releases.bad()))
+    let otherwise = releases.bad_otherwise();
+    let otherwise =
+        if otherwise.is_empty() { otherwise } else { format!("; by another cause also {otherwise}") };
+    Some(format!("{} (first bad {first}, {good}){otherwise}", releases.bad()))
 }
 
 /// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,

@@ -302,15 +302,18 @@ fn side_by_side(difference: &Difference) -> Markup {
     }
 }
 
-fn shown(shown: Option<&Shown>) -> Markup {
-    let class = match shown.map(|shown| shown.fate) {
+fn fate(shown: Option<&Shown>) -> &'static str {
+    match shown.map(|shown| shown.fate) {
         Some(Fate::Same | Fate::Kin) => "bad",
         Some(Fate::Clean) => "good",
         Some(Fate::Other) => "warn",
         None => "quiet",
-    };
+    }
+}
+
+fn shown(shown: Option<&Shown>) -> Markup {
     html! {
-        span class=(class) {
+        span class=(fate(shown)) {
             @match shown { Some(shown) => (shown), None => "not asked: it cannot be given this" }
         }
     }
@@ -375,12 +378,12 @@ fn releases(releases: &Releases) -> Markup {
         table class="stack" {
             thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
             tbody {
-                @for span in &releases.spans {
+                @for row in releases.rows() {
                     tr {
-                        td { (span.name()) }
-                        td { (shown(Some(&span.shown))) }
+                        td { (row.name) }
+                        td { span class=(fate(Some(row.shown))) { (row.words) } }
                         td data-label="compared with a real program" {
-                            @if span.checked_against_real.is_empty() { "never" } @else { (span.checked_against_real.join(", ")) }
+                            @if row.checked_against_real.is_empty() { "never" } @else { (row.checked_against_real.join(", ")) }
                         }
                     }
                 }
