@@ -39,6 +39,14 @@ fn what_a_shell_cannot_bring_about_is_refused_by_name() {
     let told =
         report("misc-check/killed-after-a-thousand-seconds.toml", &["--target", "replica:2.0.19", "--issue"]);
     assert!(told.contains("No shell recipe: a script that is no track script"), "{told}");
+    // And told in words of its own kind, each thing with its time.
+    assert!(told.contains("A checker process with these misc checks"), "{told}");
+    assert!(told.contains("\n1. At 1.0 s the timeout of the first run of check_web expires."), "{told}");
+    assert!(told.contains("\n2. At 3.0 s nothing has come"), "{told}");
+    assert!(
+        told.contains("\n3. At 4.0 s the first run of check_dns ends by itself, with status 0."),
+        "{told}"
+    );
 }
 
 /// The newest library of treefall that this test was built with, and others that may be.

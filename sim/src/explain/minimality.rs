@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::time::Span;
+use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, Order, Trace};
 
 use super::ask::{Asker, Shown};
@@ -40,13 +40,18 @@ pub struct Minimality {
 pub(super) fn minimality(
     asker: &mut Asker<'_>,
     trace: &Trace,
-    met: &[Option<Met>],
+    (met, times): (&[Option<Met>], &[Option<Instant>]),
     names: &Names<'_>,
 ) -> Result<Minimality, SubjectError> {
     let before = asker.runs;
     let mut changes = Vec::new();
     for place in 0..trace.wakes().len() {
-        of_wake(trace, place, met.get(place).copied().flatten(), names, &mut changes);
+        let part = |met: Option<&Met>| {
+            let at = times.get(place).copied().flatten();
+            wakes::in_words(place, &trace.wakes()[place], met, at, names)
+        };
+        let met = met.get(place).copied().flatten();
+        of_wake(trace, place, met, (&part(met.as_ref()), names), &mut changes);
     }
     of_scripts(trace, &mut changes);
     let left_out = changes.len().saturating_sub(TRIALS_MAX);
@@ -66,25 +71,30 @@ pub(super) fn minimality(
 
 type Change = (String, String, Option<Trace>);
 
-fn of_wake(trace: &Trace, place: usize, met: Option<Met>, names: &Names<'_>, changes: &mut Vec<Change>) {
+fn of_wake(
+    trace: &Trace,
+    place: usize,
+    met: Option<Met>,
+    (part, names): (&str, &Names<'_>),
+    changes: &mut Vec<Change>,
+) {
     let wake = &trace.wakes()[place];
-    let part = wakes::in_words(place, wake, met.as_ref(), names);
     let mut add = |part: &str, change: &str, edit: Edit| {
         changes.push((part.to_owned(), change.to_owned(), edit.apply(trace)));
     };
-    add(&part, "removed", Edit::DropWakes { start: place, end: place + 1 });
+    add(part, "removed", Edit::DropWakes { start: place, end: place + 1 });
     if let Some(span) = met.and_then(|met| wakes::since(met.woke_at, met.blocked_at)) {
         let later = |by: Span| Edit::AdvanceOf { wake: place, advance: Advance::By(span + by) };
-        add(&part, "delayed by 1 us", later(Span::from_micros(1)));
-        add(&part, "delayed by 1 s", later(Span::from_secs(1)));
+        add(part, "delayed by 1 us", later(Span::from_micros(1)));
+        add(part, "delayed by 1 s", later(Span::from_secs(1)));
     }
-    add(&part, "merged with the next wake", Edit::MergeWakes { wake: place });
+    add(part, "merged with the next wake", Edit::MergeWakes { wake: place });
     if met.is_some_and(|met| met.timer) && wake.external_events() > 0 {
         let (order, change) = match wake.order {
             Order::TimerFirst => (Order::SignalsFirst, "signals first instead"),
             Order::SignalsFirst => (Order::TimerFirst, "timer first instead"),
         };
-        add(&part, change, Edit::OrderOf { wake: place, order });
+        add(part, change, Edit::OrderOf { wake: place, order });
     }
     // Where it brings one thing only, without that it is nothing but time.
     let of = |what: &str| format!("{what} of wake {}", place + 1);

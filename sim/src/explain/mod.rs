@@ -39,7 +39,7 @@ pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
 pub use releases::{ReleaseRow, Releases, Span};
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
-pub use wakes::{Met, and, brings, in_words, met, order_words};
+pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
 
 use crate::cause::Cause;
@@ -149,7 +149,8 @@ fn explain_by(
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
     let mut asker = Asker::new(subject, signature, asked, RUNS_MAX);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
-    let minimality = minimality::minimality(&mut asker, trace, &met_wakes, &names)?;
+    let minimality =
+        minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;
     let windows = window::windows(&mut asker, trace, &met_wakes, (kind, rules), &names)?;
     let runs = asker.runs;
     Ok(Explanation {

@@ -2,7 +2,7 @@
 
 use treefall_model::event::{Event, Record};
 use treefall_model::time::{Instant, Span};
-use treefall_model::trace::{Order, Trace, Wake};
+use treefall_model::trace::{Advance, Order, Trace, Wake};
 
 use crate::report::Names;
 
@@ -68,9 +68,46 @@ pub const fn order_words(order: Order) -> &'static str {
     }
 }
 
+/// When each wake of a trace was over, also one that did not make the blocking call return; `None` for one to the next
+/// timer of which the run does not tell when that is.
+#[must_use]
+pub fn times(trace: &Trace, history: &[Record]) -> Vec<Option<Instant>> {
+    let mut times = Vec::new();
+    let mut now = Some(Instant::START);
+    let silent = |times: &mut Vec<Option<Instant>>, now: &mut Option<Instant>, upto: usize| {
+        let wakes = trace.wakes();
+        for wake in wakes.iter().take(upto).skip(times.len()) {
+            *now = match wake.advance {
+                Advance::By(span) => now.map(|now| now + span),
+                Advance::NextTimer => None,
+            };
+            times.push(*now);
+        }
+    };
+    for record in history {
+        match record.event {
+            Event::Blocked { .. } => now = Some(record.at),
+            Event::Woke { wakes, .. } if wakes as usize > times.len() => {
+                silent(&mut times, &mut now, wakes as usize - 1);
+                now = Some(record.at);
+                times.push(now);
+            }
+            _ => {}
+        }
+    }
+    silent(&mut times, &mut now, trace.wakes().len());
+    times
+}
+
 /// A wake in one line: `wake 1, at 2.000000 (the timer and SIGHUP, timer first)`.
 #[must_use]
-pub fn in_words(place: usize, wake: &Wake, met: Option<&Met>, names: &Names<'_>) -> String {
+pub fn in_words(
+    place: usize,
+    wake: &Wake,
+    met: Option<&Met>,
+    at: Option<Instant>,
+    names: &Names<'_>,
+) -> String {
     let timer = met.is_some_and(|met| met.timer);
     let brings = brings(wake, timer, names);
     let what = if brings.is_empty() { "nothing but time".to_owned() } else { and(&brings) };
@@ -79,8 +116,8 @@ pub fn in_words(place: usize, wake: &Wake, met: Option<&Met>, names: &Names<'_>)
     } else {
         String::new()
     };
-    match met {
-        Some(met) => format!("wake {}, at {} ({what}{order})", place + 1, met.woke_at),
+    match at {
+        Some(at) => format!("wake {}, at {at} ({what}{order})", place + 1),
         None => format!("wake {} ({what})", place + 1),
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use treefall_model::release::Defect;
-use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Weight};
 
 use super::recipe::recipe;
+use super::reproduction::in_plain_words;
 use super::text::{claim, confirmed, releases_line, under_gdb};
 use super::{Names, Report};
 use crate::cause::Cause;
-use crate::explain::{Role, in_words, met};
+use crate::explain::{Role, met};
 
 /// The issue in Markdown.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn issue(report: &Report<'_>) -> String {
     put("## Smallest reproduction\n");
     put(&in_plain_words(&finding.trace, report));
     let met = met(&finding.trace, &explanation.history);
-    match recipe(&finding.trace, &met, look_for(report)) {
+    match recipe(&finding.trace, &met, &explanation.history, look_for(report)) {
         Ok(recipe) => {
             put(
                 "\nOn a real keepalived (SIGSTOP and SIGCONT bring what must meet into one return of `epoll_wait`; \
@@ -120,34 +120,6 @@ fn how_known(report: &Report<'_>) -> String {
     }
 }
 
-fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
-    let names = Names::new(trace);
-    let mut text = String::from("A vrrp process with these track scripts, tracked by one instance:\n\n");
-    for (number, config) in trace.setup().configs.iter().enumerate() {
-        if trace.setup().configs.len() > 1 {
-            let _ = writeln!(text, "configuration {number}:");
-        }
-        for script in &config.scripts {
-            let habit = match script.habit.on_term {
-                treefall_model::trace::OnTerm::Ignores => ", ignores SIGTERM",
-                treefall_model::trace::OnTerm::Dies(_) => "",
-            };
-            let _ = writeln!(
-                text,
-                "- `{}`: interval {}, timeout {}, hangs until something below ends it{habit}",
-                script.name, script.interval, script.timeout
-            );
-        }
-    }
-    text.push_str("\nThen, in seconds from the start of the scripts:\n\n");
-    let met = met(trace, &report.explanation.history);
-    for (place, wake) in trace.wakes().iter().enumerate() {
-        let met = met.get(place).copied().flatten();
-        let _ = writeln!(text, "{}. {}", place + 1, in_words(place, wake, met.as_ref(), &names));
-    }
-    text
-}
-
 fn look_for(report: &Report<'_>) -> &'static str {
     let finding = report.finding;
     match (&finding.verdict.outcome, finding.signature().law.weight()) {
@@ -170,10 +142,11 @@ fn cause(cause: &Cause) -> String {
                     (Some(release), None) => format!("Brought in {release}"),
                     (None, _) => "Older than 2.0.8".to_owned(),
                 };
-                format!("{} ({}) {brought}; {}.", row.headline, row.name, super::text::mended(*defect))
+                let headline = row.headline.trim_end_matches('.');
+                format!("{headline} ({}). {brought}; {}.", row.name, super::text::mended(*defect))
             });
             let lines: Vec<String> = lines.collect();
-            format!("By ablation (the trace vanishes when this alone is mended): {}", lines.join(" Also: "))
+            format!("By ablation (the failure vanishes when this alone is mended): {}", lines.join(" Also: "))
         }
         other => format!("{}.", super::text::cause_line(other)),
     }

@@ -10,6 +10,7 @@ mod issue;
 pub mod json;
 mod kept;
 mod recipe;
+mod reproduction;
 mod rust_test;
 mod sections;
 pub mod store;

@@ -6,12 +6,13 @@
 
 use std::fmt::Write as _;
 
+use treefall_model::event::Record;
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{Costs, HeapPolicy, OnTerm, Order, Script, ScriptKind, Trace, Wake};
 
 use super::Names;
-use crate::explain::{Met, in_words};
+use crate::explain::{Met, in_words, times};
 
 /// Most wakes of a trace that a person would play in real time.
 const WAKES_MAX: usize = 12;
@@ -41,11 +42,16 @@ pub enum NoRecipe {
     NotMet(usize),
 }
 
-/// The script. `met` is how the run met the trace's wakes; `look_for` what shows that it worked.
+/// The script. `met` is how the run with this history met the trace's wakes; `look_for` what shows that it worked.
 ///
 /// # Errors
 /// Why there is none.
-pub fn recipe(trace: &Trace, met: &[Option<Met>], look_for: &str) -> Result<String, NoRecipe> {
+pub fn recipe(
+    trace: &Trace,
+    met: &[Option<Met>],
+    history: &[Record],
+    look_for: &str,
+) -> Result<String, NoRecipe> {
     check(trace)?;
     let names = Names::new(trace);
     let mut text = String::from(HEAD);
@@ -65,10 +71,11 @@ pub fn recipe(trace: &Trace, met: &[Option<Met>], look_for: &str) -> Result<Stri
         );
     }
     text.push_str(START);
+    let times = times(trace, history);
     let mut free_from = 0;
     for (place, wake) in trace.wakes().iter().enumerate() {
         let met = met.get(place).copied().flatten();
-        let _ = writeln!(text, "\n# {}", in_words(place, wake, met.as_ref(), &names));
+        let _ = writeln!(text, "\n# {}", in_words(place, wake, met.as_ref(), times[place], &names));
         let Some(met) = met else {
             if wake.external_events() > 0 {
                 return Err(NoRecipe::NotMet(place + 1));
