@@ -73,6 +73,23 @@ impl<'s> Told<'s> {
         (!own).then_some(Self { title: &scenario.title, source: &scenario.source, text: &scenario.story })
     }
 
+    /// The same, where a page breaks the lines: a paragraph each, and what is moved in by itself.
+    fn paragraphs(&self) -> Vec<String> {
+        let heads = 1 + usize::from(!self.source.is_empty());
+        let mut paragraphs: Vec<String> = Vec::new();
+        let mut goes_on = false;
+        for (place, line) in self.lines().enumerate() {
+            let own = place < heads || line.starts_with([' ', '\t', '-', '*']);
+            match paragraphs.last_mut().filter(|_| goes_on && !own && !line.trim().is_empty()) {
+                Some(last) => *last = format!("{last} {}", line.trim()),
+                None => paragraphs.push(line.trim().to_owned()),
+            }
+            goes_on = !own && !line.trim().is_empty();
+        }
+        paragraphs.retain(|paragraph| !paragraph.is_empty());
+        paragraphs
+    }
+
     /// Title, source and story, line by line. What would steer a terminal is shown, not obeyed: a stranger wrote it.
     fn lines(&self) -> impl Iterator<Item = String> {
         let source = (!self.source.is_empty()).then(|| format!("({})", self.source));

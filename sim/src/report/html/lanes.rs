@@ -10,7 +10,7 @@ use treefall_model::event::{EntryKind, Event, Handler, Record};
 use treefall_model::id::{Run, ScriptId};
 use treefall_model::trace::Trace;
 
-use super::trees::cut;
+use super::trees::{cut, fits};
 use crate::report::Names;
 
 /// Most records that are drawn: the last ones before the break, and what follows it; without one, the first.
@@ -25,7 +25,7 @@ const HEAD: usize = 118;
 /// Where the lanes begin, below times, words and the loop's own lane.
 const TOP: usize = 66;
 /// From one thing to the next: as wide as a page lets it be, but not less than it takes to read.
-const STEP: std::ops::RangeInclusive<usize> = 17..=44;
+const STEP: std::ops::RangeInclusive<usize> = 17..=110;
 const PAGE: usize = 900;
 /// About as wide as a letter is.
 const LETTER: usize = 7;
@@ -74,7 +74,7 @@ pub(super) fn timeline(
     html! {
         @if from > 0 { p class="quiet" { (from) " earlier records are not drawn." } }
         div class="scroll" tabindex="0" role="region" aria-label="timeline" {
-            svg width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) role="img"
+            svg class="wide" style=(fits(width)) viewBox=(format!("0 0 {width} {height}")) role="img"
                 aria-label="what happened, from left to right" {
                 (grid(&instants, height))
                 (reloads(&drawn, end, height, step))
@@ -111,8 +111,8 @@ fn span(length: usize, broke_at: Option<usize>) -> (usize, usize) {
 fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>) -> Layout {
     let told = &history[from..to];
     let slots = told.iter().filter(|record| is_drawn(&record.event)).count()
-        + 2 * told.chunk_by(|a, b| a.at == b.at).count()
-        + 2;
+        + told.chunk_by(|a, b| a.at == b.at).count()
+        + usize::from(broke_at.is_some());
     let step = (PAGE / slots).clamp(*STEP.start(), *STEP.end());
     let (mut x, mut last) = (HEAD + 8, None);
     let (mut drawn, mut instants, mut break_x) = (Vec::new(), Vec::new(), None);

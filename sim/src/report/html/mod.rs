@@ -272,7 +272,7 @@ fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static 
 fn story(story: Option<Told<'_>>) -> Markup {
     html! {
         @if let Some(story) = story {
-            dt { "scenario" } dd { @for line in story.lines() { div { (line) } } }
+            dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }
         }
     }
 }

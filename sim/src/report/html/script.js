@@ -1,6 +1,14 @@
 // Steps through a run: slider, buttons, keys. Without it the page shows the step that it opens at: where the law broke.
 (() => {
   "use strict";
+  // What is wider than its place says so.
+  const hint = () => {
+    for (const it of document.querySelectorAll(".scroll")) {
+      it.classList.toggle("more", it.scrollWidth > it.clientWidth + 1);
+    }
+  };
+  window.addEventListener("resize", hint);
+  hint();
   const slider = document.getElementById("step");
   if (!slider) return;
   const items = [...document.querySelectorAll("ol.steps > li")];
@@ -31,6 +39,7 @@
     slider.value = String(at);
     slider.setAttribute("aria-valuetext", `step ${step}`);
     where.textContent = `step ${step} of ${slider.dataset.total}`;
+    hint();
   };
   const now = () => Number(slider.value);
 

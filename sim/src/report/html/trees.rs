@@ -2,7 +2,7 @@
 //!
 //! Always: each node is drawn once, at the place to which the links from the root lead first, whatever else links it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
@@ -10,12 +10,23 @@ use treefall_model::index::{Block, Link, List, Tree};
 
 use crate::explain::{Guilt, Labels, ListShot, Seat, Snapshot, TreeShot};
 
-/// The size of a node, and what is between two.
-const NODE: (usize, usize) = (104, 40);
+/// How high a node is, and what is between two.
+const NODE_HEIGHT: usize = 40;
 const GAP: (usize, usize) = (12, 26);
+/// A node is as wide as its text needs: so much a letter, and so much besides.
+const LETTER: usize = 7;
+const PADDING: usize = 16;
+const NODE_WIDTH_MIN: usize = 76;
+/// How long the stub of a link that leads astray is, with room for what it says.
+const STUB: usize = 14;
+const STUB_ROOM: usize = 28;
 
 /// Longest text in a node.
+const NODE_TEXT_MAX: usize = 28;
+/// Longest name of a lane.
 const TEXT_MAX: usize = 15;
+/// A picture is made smaller than it is drawn, but not below so many hundredths: it must be readable.
+const SMALLEST: usize = 75;
 
 /// Trees that are drawn as trees; the others are told as lists, for their shape seldom matters.
 const DRAWN: [Tree; 2] = [Tree::Child, Tree::ChildPid];
@@ -77,70 +88,153 @@ fn chips(name: &str, seats: &[Seat], astray: bool, guilt: &Guilt, labels: &Label
     }
 }
 
-/// Where a node is drawn: its column and its depth.
-type Places = BTreeMap<Block, (usize, usize)>;
+/// A link of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    Left,
+    Right,
+    Parent,
+}
 
-fn place(tree: &TreeShot, links: &BTreeMap<Block, (Link, Link)>) -> Places {
-    // In order, without recursion: a broken tree may be as deep as it has nodes.
-    let (mut places, mut met) = (Places::new(), BTreeSet::new());
-    let mut open: Vec<(Link, usize, bool)> = vec![(tree.root, 0, false)];
-    while let Some((link, depth, opened)) = open.pop() {
-        let Link::To(block) = link else { continue };
-        let Some((left, right)) = links.get(&block) else { continue };
-        if opened {
-            let column = places.len();
-            places.insert(block, (column, depth));
-        } else if met.insert(block) {
-            open.push((*right, depth + 1, false));
-            open.push((link, depth, true));
-            open.push((*left, depth + 1, false));
+/// A tree as it is drawn.
+struct Shape {
+    /// Where each node is drawn: its column and its depth.
+    places: BTreeMap<Block, (usize, usize)>,
+    /// Below which node each is drawn; the root below none.
+    parents: BTreeMap<Block, Option<(Block, Side)>>,
+}
+
+impl Shape {
+    fn of(tree: &TreeShot) -> Self {
+        let links: BTreeMap<Block, (Link, Link)> =
+            tree.nodes.iter().map(|(seat, node)| (seat.block, (node.left, node.right))).collect();
+        // In order, without recursion: a broken tree may be as deep as it has nodes.
+        let (mut places, mut parents) = (BTreeMap::new(), BTreeMap::new());
+        let mut open: Vec<(Link, usize, Option<(Block, Side)>, bool)> = vec![(tree.root, 0, None, false)];
+        while let Some((link, depth, from, opened)) = open.pop() {
+            let Link::To(block) = link else { continue };
+            let Some((left, right)) = links.get(&block) else { continue };
+            if opened {
+                let column = places.len();
+                places.insert(block, (column, depth));
+            } else if !parents.contains_key(&block) {
+                parents.insert(block, from);
+                open.push((*right, depth + 1, Some((block, Side::Right)), false));
+                open.push((link, depth, from, true));
+                open.push((*left, depth + 1, Some((block, Side::Left)), false));
+            }
         }
+        Self { places, parents }
     }
-    places
+
+    /// The links that lead elsewhere than they are drawn.
+    fn astray(&self, tree: &TreeShot) -> Vec<(Block, Side, Link)> {
+        let mut astray = Vec::new();
+        for (seat, node) in &tree.nodes {
+            let block = seat.block;
+            for (side, link) in [(Side::Left, node.left), (Side::Right, node.right)] {
+                let drawn = match link {
+                    Link::End => true,
+                    Link::To(child) => self.parents.get(&child) == Some(&Some((block, side))),
+                    Link::Wild => false,
+                };
+                if !drawn {
+                    astray.push((block, side, link));
+                }
+            }
+            let above = self.parents.get(&block).copied().flatten();
+            let right = above.map_or(Link::End, |(parent, _)| Link::To(parent));
+            if node.parent != right {
+                astray.push((block, Side::Parent, node.parent));
+            }
+        }
+        astray
+    }
 }
 
 fn picture(tree: &TreeShot, guilt: &Guilt, labels: &Labels<'_, '_>) -> Markup {
-    let links: BTreeMap<Block, (Link, Link)> =
-        tree.nodes.iter().map(|(seat, node)| (seat.block, (node.left, node.right))).collect();
-    let places = place(tree, &links);
+    let shape = Shape::of(tree);
+    let astray = shape.astray(tree);
+    let texts = tree.nodes.iter().map(|(seat, _)| texts(seat, tree.tree, labels));
+    let longest = texts.flat_map(|(name, key)| [name, key]).map(|text| text.chars().count()).max();
+    let node = (longest.unwrap_or(0) * LETTER + PADDING).max(NODE_WIDTH_MIN);
+    let room = if astray.is_empty() { 0 } else { STUB_ROOM };
     let middle = |(column, depth): (usize, usize)| {
-        (column * (NODE.0 + GAP.0) + NODE.0 / 2 + 4, depth * (NODE.1 + GAP.1) + NODE.1 / 2 + 4)
+        let (row, down) = (NODE_HEIGHT + GAP.1 + room, NODE_HEIGHT / 2 + 4 + room);
+        (column * (node + GAP.0) + node / 2 + 4, depth * row + down)
     };
-    let depth = places.values().map(|(_, depth)| depth + 1).max().unwrap_or(1);
-    let width = places.len().max(1) * (NODE.0 + GAP.0) - GAP.0 + 8;
-    let height = depth * (NODE.1 + GAP.1) - GAP.1 + 8;
+    let depth = shape.places.values().map(|(_, depth)| depth + 1).max().unwrap_or(1);
+    let width = shape.places.len().max(1) * (node + GAP.0) - GAP.0 + 8;
+    let height = depth * (NODE_HEIGHT + GAP.1 + room) - GAP.1 + 8 + room;
     let mut edges = String::new();
-    for (block, (left, right)) in &links {
-        for child in [left, right] {
-            let Link::To(child) = child else { continue };
-            if let (Some(from), Some(to)) = (places.get(block), places.get(child)) {
-                let ((x1, y1), (x2, y2)) = (middle(*from), middle(*to));
-                // Writing to a String cannot fail.
-                let _ = write!(edges, "M{x1} {y1}L{x2} {y2}");
-            }
+    for (child, parent) in &shape.parents {
+        let parent = parent.and_then(|(parent, _)| shape.places.get(&parent));
+        if let (Some(from), Some(to)) = (parent, shape.places.get(child)) {
+            let ((x1, y1), (x2, y2)) = (middle(*from), middle(*to));
+            // Writing to a String cannot fail.
+            let _ = write!(edges, "M{x1} {y1}L{x2} {y2}");
         }
     }
     html! {
-        svg width=(width) height=(height) viewBox=(format!("0 0 {width} {height}")) role="img"
+        svg class="wide" style=(fits(width)) viewBox=(format!("0 0 {width} {height}")) role="img"
             aria-label=(labels.tree(tree)) {
             path class="edge" d=(edges) {}
-            @for (seat, node) in &tree.nodes {
-                @if let Some(at) = places.get(&seat.block) {
-                    (drawn(seat, node.red, middle(*at), tree.tree, guilt, labels))
+            @for (seat, shown) in &tree.nodes {
+                @if let Some(at) = shape.places.get(&seat.block) {
+                    (drawn(seat, shown.red, (middle(*at), node), tree.tree, guilt, labels))
+                }
+            }
+            @for (block, side, link) in &astray {
+                @if let Some(at) = shape.places.get(block) {
+                    (stub((middle(*at), node), *side, &leads(*link, tree, labels)))
                 }
             }
         }
     }
 }
 
-fn drawn(
-    seat: &Seat,
-    red: bool,
-    (x, y): (usize, usize),
-    tree: Tree,
-    guilt: &Guilt,
-    labels: &Labels<'_, '_>,
-) -> Markup {
+/// The width of a picture: the page's, but neither larger than it was drawn nor too small to be read.
+pub(super) fn fits(width: usize) -> String {
+    format!("max-width:{width}px;min-width:{}px", width * SMALLEST / 100)
+}
+
+/// Where a link leads, in words.
+fn leads(link: Link, tree: &TreeShot, labels: &Labels<'_, '_>) -> String {
+    match link {
+        Link::End => "nothing".to_owned(),
+        Link::Wild => "no entry".to_owned(),
+        Link::To(block) => {
+            let seat = tree.nodes.iter().find(|(seat, _)| seat.block == block);
+            let name = seat.map(|(seat, _)| texts(seat, tree.tree, labels).0);
+            name.unwrap_or_else(|| format!("block {}", block.0))
+        }
+    }
+}
+
+/// A link that leads astray: a red stub, and where it leads.
+fn stub(((x, y), node): ((usize, usize), usize), side: Side, leads: &str) -> Markup {
+    let half = NODE_HEIGHT / 2;
+    let (from, to, text, words) = match side {
+        Side::Parent => (y - half, y - half - STUB, y - half - STUB - 3, format!("parent: {leads}")),
+        Side::Left => (y + half, y + half + STUB, y + half + STUB + 11, format!("left: {leads}")),
+        Side::Right => (y + half, y + half + STUB, y + half + STUB + 11, format!("right: {leads}")),
+    };
+    let x = match side {
+        Side::Parent => x,
+        Side::Left => x - node / 4,
+        Side::Right => x + node / 4,
+    };
+    html! {
+        g class="stray" {
+            title { "a link that leads astray: " (words) }
+            path d=(format!("M{x} {from}L{x} {to}M{} {to}L{} {to}", x - 5, x + 5)) {}
+            text x=(x) y=(text) text-anchor="middle" { (cut_to(&words, NODE_TEXT_MAX)) }
+        }
+    }
+}
+
+/// The two lines in a node: whose it is, and its key.
+fn texts(seat: &Seat, tree: Tree, labels: &Labels<'_, '_>) -> (String, String) {
     let name = if tree == Tree::ChildPid {
         let run = seat.pid.and_then(|pid| labels.run_name(pid));
         run.unwrap_or_else(|| labels.whose(seat))
@@ -154,14 +248,26 @@ fn drawn(
         (Tree::ChildPid, true, None) => format!("now {}", labels.whose(seat)),
         _ => due(seat),
     };
+    (cut_to(&name, NODE_TEXT_MAX), cut_to(&key, NODE_TEXT_MAX))
+}
+
+fn drawn(
+    seat: &Seat,
+    red: bool,
+    ((x, y), node): ((usize, usize), usize),
+    tree: Tree,
+    guilt: &Guilt,
+    labels: &Labels<'_, '_>,
+) -> Markup {
+    let (name, key) = texts(seat, tree, labels);
     let shade = |yes: bool, class: &'static str| if yes { class } else { "" };
     html! {
         g class={ "node" (shade(red, " red")) (shade(!seat.live, " freed"))
             (shade(guilt.blocks.contains(&seat.block), " guilty")) } {
             title { (labels.by_pid(seat)) ", block " (seat.block.0) }
-            rect x=(x - NODE.0 / 2) y=(y - NODE.1 / 2) width=(NODE.0) height=(NODE.1) rx="7" {}
-            text x=(x) y=(y - 3) text-anchor="middle" { (cut(&name)) }
-            text x=(x) y=(y + 13) text-anchor="middle" { (cut(&key)) }
+            rect x=(x - node / 2) y=(y - NODE_HEIGHT / 2) width=(node) height=(NODE_HEIGHT) rx="7" {}
+            text x=(x) y=(y - 3) text-anchor="middle" { (name) }
+            text x=(x) y=(y + 13) text-anchor="middle" { (key) }
         }
     }
 }
@@ -175,10 +281,14 @@ fn due(seat: &Seat) -> String {
 
 /// At most [`TEXT_MAX`] letters.
 pub(super) fn cut(text: &str) -> String {
-    if text.chars().count() <= TEXT_MAX {
+    cut_to(text, TEXT_MAX)
+}
+
+fn cut_to(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
         return text.to_owned();
     }
-    text.chars().take(TEXT_MAX - 1).chain(['…']).collect()
+    text.chars().take(longest - 1).chain(['…']).collect()
 }
 
 /// What the colours mean.
@@ -189,6 +299,7 @@ pub(super) fn legend() -> Markup {
             span { span class="swatch red" {} " red node" }
             span { span class="swatch freed" {} " given back to the heap, and linked all the same" }
             span { span class="swatch guilty" {} " the guilty entry" }
+            span { span class="swatch stray" {} " a link that leads astray, and where" }
         }
     }
 }
