@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::law::Law;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Verdict;
+use treefall_model::verdict::{Signature, Verdict};
 
 use super::args::Explore;
 use super::certificate::{ALPHABET, Certificate, kind, text};
 use super::crew;
-use super::findings::{Stopwatch, replay_command, whom};
+use super::findings::{Stopwatch, about, replay_command, whom};
 use super::hunt::release_of;
 use super::output::{Output, count};
 use super::schema::Line;
@@ -271,8 +271,9 @@ impl Search<'_> {
         )
     }
 
-    fn scenario(&self, title: String, trace: &Trace, ran: &Verdict) -> String {
+    fn scenario(&self, title: String, signature: Signature, trace: &Trace, ran: &Verdict) -> String {
         let mut scenario = Scenario::new(&title, trace.clone());
+        scenario.about = about(self.target, signature, ran);
         let row = whom(self.target).map(|whom| (whom, Expectation::exactly(ran)));
         // One row contradicts no other.
         scenario.expect = Expectations::new(row).unwrap_or_default();
@@ -291,7 +292,7 @@ impl Search<'_> {
         for Found { signature, trace, .. } in explorer.found() {
             let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
             let title = format!("{signature} on {target}, by a shortest trace of an alphabet");
-            self.store.keep_found(&target, signature, &self.scenario(title, &trace, &verdict))?;
+            self.store.keep_found(&target, signature, &self.scenario(title, signature, &trace, &verdict))?;
         }
         Ok(())
     }
@@ -311,7 +312,7 @@ impl Search<'_> {
         let finding = work_out(subject.as_mut(), &|| build(self.target), &find, 0)?;
         let title = format!("{} on {}", found.signature, self.target);
         let target = self.target.to_string();
-        let text = self.scenario(title, &finding.trace, &finding.verdict);
+        let text = self.scenario(title, finding.signature(), &finding.trace, &finding.verdict);
         let path = self.store.keep_minimal(&target, found.signature, &text)?;
         let explanation = explain_soon(&finding, subject.as_mut())?;
         let report = Report {

@@ -18,7 +18,7 @@ use crate::finding::{Finding, work_out_all};
 use crate::generator::{self, Sampling, Source};
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
 use crate::report::{self, Report, Store};
-use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario, Whom};
+use crate::scenario::{self, About, Expectation, Expectations, Provenance, Scenario, Whom};
 use crate::subject::target::{Base, ReplicaName, Target};
 use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
 
@@ -117,7 +117,7 @@ impl Lookout for Keeper<'_> {
     fn found(&mut self, find: Find) -> Result<(), SubjectError> {
         let title = format!("{} on {}, as found", find.signature(), self.target);
         let origin = Origin { find: &find, target: self.named, by: FoundBy::Hunt(self.source) };
-        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
+        let found = scenario_of(&title, &origin, find.signature(), find.trace.clone(), &find.verdict);
         self.store.keep_found(&self.target, find.signature(), &scenario::write(&found))?;
         self.finds.push(find);
         Ok(())
@@ -184,8 +184,15 @@ impl FoundBy {
 }
 
 /// A find as a scenario: what its release showed is what it is expected to show when it is replayed.
-pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdict: &Verdict) -> Scenario {
+pub(super) fn scenario_of(
+    title: &str,
+    origin: &Origin<'_>,
+    signature: Signature,
+    trace: Trace,
+    verdict: &Verdict,
+) -> Scenario {
     let mut scenario = Scenario::new(title, trace);
+    scenario.about = about(origin.target, signature, verdict);
     let row = whom(origin.target).map(|whom| (whom, Expectation::exactly(verdict)));
     // One row contradicts no other.
     scenario.expect = Expectations::new(row).unwrap_or_default();
@@ -198,6 +205,16 @@ pub(super) fn scenario_of(title: &str, origin: &Origin<'_>, trace: Trace, verdic
         found_on: Some(origin.target.to_string()),
     };
     scenario
+}
+
+/// What a scenario of this signature is about, where that is not told by what broke last anyhow.
+pub(super) fn about(target: &Target, signature: Signature, verdict: &Verdict) -> Option<About> {
+    let last = verdict.breaks.last().map(|broken| broken.signature.law);
+    let Whom::Releases { first: Some(release), .. } = whom(target).filter(|_| last != Some(signature.law))?
+    else {
+        return None;
+    };
+    Some(About { release, law: Some(signature.law) })
 }
 
 /// The release that an expectation about a target speaks of; a replica with changed defects is of none.
@@ -313,7 +330,7 @@ fn keep_on(
     let target = &one_target(finding)?;
     let origin = Origin { find: &finding.find, target, by };
     let title = format!("{} on {}", finding.signature(), finding.target);
-    let minimal = scenario_of(&title, &origin, finding.trace.clone(), &finding.verdict);
+    let minimal = scenario_of(&title, &origin, finding.signature(), finding.trace.clone(), &finding.verdict);
     let scenario = scenario::write(&minimal);
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
     let from = by.told(finding.find.number);
@@ -336,7 +353,7 @@ fn keep_on(
         }
         let title = format!("{signature} on {}, met while shrinking {}", finding.target, finding.signature());
         let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
-        let slipped = scenario_of(&title, &origin, trace.clone(), &verdict);
+        let slipped = scenario_of(&title, &origin, *signature, trace.clone(), &verdict);
         store.keep_found(among, *signature, &scenario::write(&slipped))?;
     }
     Ok(report::summary(&report))

@@ -144,11 +144,11 @@ fn wanted(args: &Report) -> String {
     args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()))
 }
 
-/// The target that is named; or the replica of the release that the file is about; or what the find was found on; or the replica of the newest release that the file says
+/// The target that is named; or what the find was found on; or the replica of the release that the file is about; or the replica of the newest release that the file says
 /// fails; or of the newest that there is.
 fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
     let told = || scenario.about.map(|about| format!("replica:{}", about.release));
-    let named = args.target.clone().or_else(told).or_else(|| scenario.provenance.found_on.clone());
+    let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone()).or_else(told);
     let name = named.or_else(|| {
         let releases = crate::model::release::Release::ALL.iter().rev();
         let bad = releases.filter(|release| {

@@ -4,16 +4,22 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Shrink;
-use super::findings::{Stopwatch, replay_command};
+use super::findings::{Stopwatch, about, replay_command, whom};
 use super::output::Output;
 use super::replay::refuse_never_started;
+use super::report::chosen;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain_soon;
-use crate::finding::{BUILD_UP_MAX, work_out};
+use crate::finding::{BUILD_UP_MAX, Finding, work_out};
 use crate::hunt::Find;
+use crate::model::release::{Release, Rules};
+use crate::model::trace::Trace;
+use crate::model::verdict::Verdict;
 use crate::report::{self, Report, Told, write_whole};
-use crate::scenario;
+use crate::scenario::{self, Expectation, Expectations, Scenario, Whom};
+use crate::subject::replica::run_replica;
+use crate::subject::target::Target;
 use crate::subject::{Options, build};
 
 /// What was shrunk, for machines. The fields are stable.
@@ -52,10 +58,12 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     refuse_never_started(&args.file, &scenario)?;
     let mut subject = build(target)?;
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
-    // A memory break is the last there is, and what most people came for.
-    let Some(broken) = verdict.breaks.last().cloned() else {
-        output
-            .error(&format!("{} breaks no law on {target}: there is nothing to shrink", args.file.display()));
+    let Some(broken) = chosen(&verdict, args.law, &scenario).cloned() else {
+        let law = args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()));
+        output.error(&format!(
+            "{} breaks no {law} on {target}: there is nothing to shrink",
+            args.file.display()
+        ));
         output.object(&Summary { summary: ShrinkSummary { shrunk: false } });
         return Ok(Status::Failure);
     };
@@ -68,7 +76,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     };
     let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
     let explanation = explain_soon(&finding, subject.as_mut())?;
-    let smaller = scenario::Scenario { trace: finding.trace.clone(), ..scenario };
+    let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
     let path = args.output.as_deref().unwrap_or(&args.file);
     let file = args.file.display().to_string();
@@ -106,4 +114,39 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     });
     output.object(&Summary { summary: ShrinkSummary { shrunk: true } });
     Ok(Status::Good)
+}
+
+/// The scenario with its smaller trace. A story tells of the larger one, and so do expectations: what no longer fits is
+/// left out, and where it was shrunk from is said.
+fn smaller(args: &Shrink, scenario: Scenario, target: &Target, finding: &Finding) -> Scenario {
+    if finding.trace == scenario.trace {
+        return scenario;
+    }
+    let from = format!("shrunk from {}", args.file.display());
+    let source = if scenario.source.is_empty() { from } else { format!("{}; {from}", scenario.source) };
+    let named = whom(target);
+    let holds = |(whom, expected): &&(Whom, Expectation)| {
+        let keeps = |rules| expected.compare(&probe(&finding.trace, rules)).is_as_expected();
+        let releases = Release::ALL.iter().filter(|release| whom.includes(**release));
+        let mended = *whom != Whom::Mended || keeps(Rules::mended());
+        mended && releases.map(|release| Rules::of(*release)).all(keeps)
+    };
+    let mut rows: Vec<_> = scenario.expect.rows().iter().filter(holds).cloned().collect();
+    // What it was shrunk on is told in any case.
+    let new = named.filter(|named| !rows.iter().any(|(whom, _)| whom.overlaps(*named)));
+    rows.extend(new.map(|named| (named, Expectation::exactly(&finding.verdict))));
+    Scenario {
+        title: scenario.title,
+        source,
+        about: about(target, finding.signature(), &finding.verdict),
+        story: String::new(),
+        trace: finding.trace.clone(),
+        // Rows of one file contradict each other as little as before, and the new one none.
+        expect: Expectations::new(rows).unwrap_or_default(),
+        provenance: scenario.provenance,
+    }
+}
+
+fn probe(trace: &Trace, rules: Rules) -> Verdict {
+    run_replica(trace, rules, Options::VERDICT).verdict
 }

@@ -63,7 +63,8 @@ pub(in crate::cli) struct Matrix {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  \
-    treefall shrink found.toml --target replica:2.3.1 -o minimal.toml")]
+    treefall shrink found.toml --target replica:2.3.1 -o minimal.toml\n  \
+    treefall shrink found.toml --target replica:2.4.3 --law no-child-forgotten")]
 pub(in crate::cli) struct Shrink {
     /// The scenario file.
     #[arg(value_name = "FILE")]
@@ -71,6 +72,10 @@ pub(in crate::cli) struct Shrink {
     /// On what it fails.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: String,
+    /// Which law is to break on [default: that which the file is `about`, if it breaks there; or the last that breaks: the
+    /// memory law if one does].
+    #[arg(long, value_name = "LAW", value_parser = parse_law)]
+    pub(in crate::cli) law: Option<Law>,
     /// Where the result goes [default: standard output].
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
@@ -87,8 +92,8 @@ pub(in crate::cli) struct Report {
     /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
-    /// On what [default: the replica of the release that the file is `about`; or what it was found on; or the replica of
-    /// the newest release that the file says breaks memory, or else another law; or the newest].
+    /// On what [default: what it was found on; or the replica of the release that the file is `about`; or that of the
+    /// newest release that the file says breaks memory, or else another law; or the newest].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: Option<String>,
     /// Which law [default: that which the file is `about`; or the last that breaks: the memory law if one does].

@@ -187,7 +187,7 @@ fn keep_kinds(
         let name = target.to_string();
         let title = format!("{signature} on {name}, at the end of a life");
         let origin = Origin { find: &find, target, by: FoundBy::Soak(seed) };
-        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
+        let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
         let path = store.keep_found(&name, signature, &scenario::write(&found))?;
         let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
         keep(FoundBy::Soak(seed), &finding, store, &name)?;
