@@ -222,6 +222,17 @@ fn the_window_of_issue_2468_is_one_instant_for_the_signal_and_open_for_a_late_lo
 }
 
 #[test]
+fn of_several_wakes_that_bring_a_signal_each_window_names_its_own() {
+    let (_, explanation) = explained("children-after-reload/reloads-closer-than-a-second", "replica:2.4.3");
+    let times: Vec<&str> = explanation.windows.windows.iter().map(|window| window.time.as_str()).collect();
+    assert!(times.contains(&"SIGHUP of wake 1 by itself"), "{times:?}");
+    assert!(times.contains(&"SIGHUP of wake 2 by itself"), "{times:?}");
+    let mut once = times.clone();
+    once.dedup();
+    assert_eq!(once, times);
+}
+
+#[test]
 fn both_ends_of_every_window_fail_and_beyond_a_closed_end_nothing_does() {
     // Of a time that is a script's own the trace can be built here too.
     for (name, on) in
@@ -258,10 +269,13 @@ fn every_part_of_a_minimal_trace_is_needed_and_a_needless_one_is_told() {
     let removed = explanation.minimality.trials.iter().filter(|trial| trial.change == "removed");
     let fates: Vec<_> = removed.map(|trial| trial.shown.as_ref().expect("asked").fails()).collect();
     assert!(fates.len() >= 3 && fates.iter().all(|fails| !fails), "{fates:?}");
+    assert_eq!(explanation.minimality.needless(), None);
     // Of two scripts that time out only one is needed.
     let (_, explanation) = explained("children-after-reload/nobody-signals-it", "replica:2.4.3");
     let patient = explanation.minimality.trials.iter().find(|trial| trial.part == "script chk_patient");
     assert!(patient.expect("it is tried").shown.as_ref().expect("asked").fails());
+    let told = explanation.minimality.needless().expect("it is not minimal");
+    assert!(told.starts_with("not minimal: ") && told.contains("script chk_patient"), "{told}");
 }
 
 #[test]

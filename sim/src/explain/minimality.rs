@@ -5,7 +5,7 @@ use serde::Serialize;
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, Order, Trace};
 
-use super::ask::{Asker, Shown};
+use super::ask::{Asker, Fate, Shown};
 use super::wakes::{self, Met};
 use crate::report::Names;
 use crate::shrink::Edit;
@@ -35,6 +35,36 @@ pub struct Minimality {
     /// Trials that were left out because there are more than [`TRIALS_MAX`].
     pub left_out: usize,
 }
+
+/// Most needless parts that are named.
+const NEEDLESS_MAX: usize = 5;
+
+impl Minimality {
+    /// That the trace is not minimal, and what can be left out of it, in one sentence; `None` where all is needed.
+    #[must_use]
+    pub fn needless(&self) -> Option<String> {
+        let fails = |trial: &&Trial| trial.shown.as_ref().is_some_and(|shown| shown.fate == Fate::Same);
+        let removed = self.trials.iter().filter(|trial| trial.change == REMOVED).filter(fails);
+        let mut parts: Vec<&str> = Vec::new();
+        for trial in removed {
+            // A wake by its number alone; with it goes what it brings.
+            let part = trial.part.split([',', '(']).next().unwrap_or_default().trim_end();
+            let goes_with = |wake: &&str| part.ends_with(&format!(" {wake}"));
+            if !parts.iter().any(goes_with) {
+                parts.push(if part.starts_with("wake ") { part } else { &trial.part });
+            }
+        }
+        let more = parts.len().saturating_sub(NEEDLESS_MAX);
+        let mut named: Vec<String> = parts.iter().take(NEEDLESS_MAX).map(|part| (*part).to_owned()).collect();
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        let each = if parts.len() > 1 { " each" } else { "" };
+        (!parts.is_empty()).then(|| format!("not minimal: {} can{each} be left out", wakes::and(&named)))
+    }
+}
+
+const REMOVED: &str = "removed";
 
 /// Tries each part of `trace`.
 pub(super) fn minimality(
@@ -82,7 +112,7 @@ fn of_wake(
     let mut add = |part: &str, change: &str, edit: Edit| {
         changes.push((part.to_owned(), change.to_owned(), edit.apply(trace)));
     };
-    add(part, "removed", Edit::DropWakes { start: place, end: place + 1 });
+    add(part, REMOVED, Edit::DropWakes { start: place, end: place + 1 });
     if let Some(span) = met.and_then(|met| wakes::since(met.woke_at, met.blocked_at)) {
         let later = |by: Span| Edit::AdvanceOf { wake: place, advance: Advance::By(span + by) };
         add(part, "delayed by 1 us", later(Span::from_micros(1)));
@@ -99,14 +129,14 @@ fn of_wake(
     // Where it brings one thing only, without that it is nothing but time.
     let of = |what: &str| format!("{what} of wake {}", place + 1);
     if wake.hup.is_some() {
-        add(&of("SIGHUP"), "removed", Edit::DropHup { wake: place });
+        add(&of("SIGHUP"), REMOVED, Edit::DropHup { wake: place });
     }
     if wake.term {
-        add(&of("SIGTERM"), "removed", Edit::DropTerm { wake: place });
+        add(&of("SIGTERM"), REMOVED, Edit::DropTerm { wake: place });
     }
     for (exit, ended) in wake.exits.iter().enumerate() {
         let part = format!("the exit of {} in wake {}", names.run(ended.run), place + 1);
-        add(&part, "removed", Edit::DropExit { wake: place, exit });
+        add(&part, REMOVED, Edit::DropExit { wake: place, exit });
     }
 }
 
@@ -116,12 +146,12 @@ fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
     for script in 0..widest {
         let name = configs.iter().find_map(|config| config.scripts.get(script)).map(|it| it.name.as_str());
         let part = format!("script {}", name.unwrap_or("?"));
-        changes.push((part, "removed".to_owned(), Edit::DropScript { script }.apply(trace)));
+        changes.push((part, REMOVED.to_owned(), Edit::DropScript { script }.apply(trace)));
     }
     if configs.len() > 1 {
         for config in 0..configs.len() {
             let part = format!("configuration {config}");
-            changes.push((part, "removed".to_owned(), Edit::DropConfig { config }.apply(trace)));
+            changes.push((part, REMOVED.to_owned(), Edit::DropConfig { config }.apply(trace)));
         }
     }
 }

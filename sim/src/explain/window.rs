@@ -98,6 +98,19 @@ pub struct Windows {
     pub left_out: usize,
 }
 
+impl Windows {
+    /// What `at the furthest` means, where it is said; empty where it is not.
+    #[must_use]
+    pub fn note(&self) -> &'static str {
+        let last = |window: &Window| window.below == End::Last || window.above == End::Last;
+        if self.windows.iter().any(last) {
+            "at the furthest: it fails that far, and further no trace can have it: the next wake, the start or a limit is in the way"
+        } else {
+            ""
+        }
+    }
+}
+
 /// What is moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Time {
@@ -356,7 +369,13 @@ impl Frame<'_> {
             Time::Thing { wake, thing } => {
                 let brings = wakes::brings(&self.trace.wakes()[wake], false, names);
                 let name = brings.get(thing).cloned().unwrap_or_default();
-                (format!("{name} by itself"), order(wake).to_owned())
+                // An exit is of one run; of signals there may be several.
+                let again = |(place, other): (usize, &Wake)| {
+                    place != wake && wakes::brings(other, false, names).contains(&name)
+                };
+                let several = self.trace.wakes().iter().enumerate().any(again);
+                let of = if several { format!(" of wake {}", wake + 1) } else { String::new() };
+                (format!("{name}{of} by itself"), order(wake).to_owned())
             }
             Time::Wake { wake } => {
                 (format!("the return of the loop in wake {}", wake + 1), order(wake).to_owned())

@@ -81,6 +81,9 @@ pub fn issue(report: &Report<'_>) -> String {
     for window in &explanation.windows.windows {
         put(&format!("- {}: fails {}", window.time, window.in_words()));
     }
+    if !explanation.windows.note().is_empty() {
+        put(&format!("\n({})", explanation.windows.note()));
+    }
     put("\n## Cause\n");
     put(&cause(&finding.cause));
     put("\n## Suggestion\n");

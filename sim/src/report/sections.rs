@@ -107,6 +107,9 @@ fn minimality(text: &mut String, minimality: &Minimality) {
     let mut sheet = table();
     sheet.set_content_arrangement(ContentArrangement::Dynamic);
     let mut last = "";
+    if let Some(needless) = minimality.needless() {
+        let _ = writeln!(text, "  {needless}");
+    }
     for trial in &minimality.trials {
         let part = if trial.part == last { "" } else { trial.part.as_str() };
         sheet.add_row([part.to_owned(), trial.change.clone(), shown(trial.shown.as_ref())]);
@@ -130,6 +133,9 @@ fn windows(text: &mut String, windows: &Windows) {
         sheet.add_row([window.time.clone(), window.in_words()]);
     }
     put(text, &sheet);
+    if !windows.note().is_empty() {
+        let _ = writeln!(text, "  ({})", windows.note());
+    }
     if windows.left_out > 0 {
         let _ = writeln!(text, "  .. and {} more times that were not moved", windows.left_out);
     }

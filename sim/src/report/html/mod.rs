@@ -340,6 +340,7 @@ fn ties(tie: &TieTable) -> Markup {
 
 fn minimality(minimality: &Minimality) -> Markup {
     html! {
+        @if let Some(needless) = minimality.needless() { p class="warn" { (needless) "." } }
         table class="stack" {
             thead { tr { th { "part" } th { "when it is" } th { "what comes of it" } } }
             tbody {
@@ -366,6 +367,7 @@ fn windows(windows: &Windows) -> Markup {
                 }
             }
         }
+        @if !windows.note().is_empty() { p class="quiet" { (windows.note()) "." } }
         p class="quiet" {
             (windows.runs) " runs."
             @if windows.left_out > 0 { " " (windows.left_out) " more times were not moved." }
