@@ -3,6 +3,7 @@
 //! Always: each node is drawn once, at the place to which the links from the root lead first, whatever else links it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
@@ -96,12 +97,15 @@ enum Side {
     Parent,
 }
 
+/// Below which node, on which side; the root below none.
+type Above = Option<(Block, Side)>;
+
 /// A tree as it is drawn.
 struct Shape {
     /// Where each node is drawn: its column and its depth.
     places: BTreeMap<Block, (usize, usize)>,
-    /// Below which node each is drawn; the root below none.
-    parents: BTreeMap<Block, Option<(Block, Side)>>,
+    /// Below which node each is drawn.
+    parents: BTreeMap<Block, Above>,
 }
 
 impl Shape {
@@ -110,15 +114,15 @@ impl Shape {
             tree.nodes.iter().map(|(seat, node)| (seat.block, (node.left, node.right))).collect();
         // In order, without recursion: a broken tree may be as deep as it has nodes.
         let (mut places, mut parents) = (BTreeMap::new(), BTreeMap::new());
-        let mut open: Vec<(Link, usize, Option<(Block, Side)>, bool)> = vec![(tree.root, 0, None, false)];
+        let mut open: Vec<(Link, usize, Above, bool)> = vec![(tree.root, 0, None, false)];
         while let Some((link, depth, from, opened)) = open.pop() {
             let Link::To(block) = link else { continue };
             let Some((left, right)) = links.get(&block) else { continue };
             if opened {
                 let column = places.len();
                 places.insert(block, (column, depth));
-            } else if !parents.contains_key(&block) {
-                parents.insert(block, from);
+            } else if let Entry::Vacant(parent) = parents.entry(block) {
+                parent.insert(from);
                 open.push((*right, depth + 1, Some((block, Side::Right)), false));
                 open.push((link, depth, from, true));
                 open.push((*left, depth + 1, Some((block, Side::Left)), false));
