@@ -139,7 +139,7 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap>
         replace_below(heap, root, parent_in(word), node, left)?;
         0
     } else {
-        erase_with_both(heap, root, node, left, right)?
+        erase_with_both(heap, root, node, right)?
     };
     let settles = lacking != 0 && !heap.has(Mutant::EraseNotRebalanced);
     if settles { settle_erased(heap, root, lacking) } else { Ok(()) }
@@ -147,7 +147,7 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap>
 
 /// Erases a node with both children: its successor takes its place and colour. The node below which a black
 /// one is lacking then, or 0.
-fn erase_with_both(heap: &mut Heap, root: Addr, node: Addr, left: Addr, right: Addr) -> Result<Addr, Trap> {
+fn erase_with_both(heap: &mut Heap, root: Addr, node: Addr, right: Addr) -> Result<Addr, Trap> {
     let mut successor = right;
     let mut above = right;
     let mut below = heap.get(right + LEFT)?;
@@ -167,6 +167,8 @@ fn erase_with_both(heap: &mut Heap, root: Addr, node: Addr, left: Addr, right: A
         let word = heap.get(right)?;
         heap.set(right, successor | word & COLOUR)?;
     }
+    // Read anew: in a broken tree the node may have been on the way to its own successor.
+    let left = heap.get(node + LEFT)?;
     heap.set(successor + LEFT, left)?;
     let word = heap.get(left)?;
     heap.set(left, successor | word & COLOUR)?;
