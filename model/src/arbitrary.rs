@@ -57,8 +57,12 @@ fn habit() -> impl Strategy<Value = Habit> {
 }
 
 fn script() -> impl Strategy<Value = Script> {
-    let kind =
-        prop_oneof![3 => Just(ScriptKind::Track), 1 => Just(ScriptKind::Misc), 1 => Just(ScriptKind::Fifo)];
+    let kind = prop_oneof![
+        3 => Just(ScriptKind::Track),
+        1 => Just(ScriptKind::Misc),
+        1 => Just(ScriptKind::Fifo),
+        1 => Just(ScriptKind::Cancelling),
+    ];
     let count = || prop_oneof![Just(1), 1..=u8::MAX];
     let least = |span: Span| span.max(Span::from_micros(1));
     let times = (span(), proptest::option::of(span()))

@@ -247,6 +247,7 @@ const fn tag(event: &Event) -> u8 {
         Event::ReloadDone { .. } => 13,
         Event::TerminationBegun => 14,
         Event::Ended(_) => 15,
+        Event::Cancelled { .. } => 16,
     }
 }
 
@@ -299,6 +300,10 @@ fn cell(record: &Record) -> [u64; WORDS] {
         Event::ReloadDone { generation } => cell.number(generation.0.into(), 4),
         Event::TerminationBegun => {}
         Event::Ended(end) => cell.byte(end as u8),
+        Event::Cancelled { run, entry } => {
+            cell.run(run);
+            cell.byte(entry as u8);
+        }
     }
     cell.words
 }

@@ -367,6 +367,13 @@ pub enum Event {
     },
     /// A shutdown begins: the handler runs.
     TerminationBegun,
+    /// The entry that tracked a run was cancelled: from now on nothing tracks it.
+    Cancelled {
+        /// The run.
+        run: Run,
+        /// What the entry said of itself until then.
+        entry: EntryKind,
+    },
     /// The run is over.
     Ended(End),
 }
@@ -482,6 +489,7 @@ impl Event {
             Self::Logged(_) => Step::Logged,
             Self::ReloadBegun { .. } | Self::ReloadDone { .. } => Step::Reload,
             Self::TerminationBegun => Step::Termination,
+            Self::Cancelled { .. } => Step::Cancel,
             Self::Ended(_) => Step::Ended,
         }
     }

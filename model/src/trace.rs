@@ -44,6 +44,17 @@ pub enum ScriptKind {
     Misc,
     /// A notify fifo's script: started once a generation, its entry has no deadline.
     Fifo,
+    /// A track script that does not wait: a tick that finds its last run not ended cancels that run's entry, kills
+    /// the child and starts the next. keepalived has none; it is here to have entries cancelled.
+    Cancelling,
+}
+
+impl ScriptKind {
+    /// Whether it is started at each tick and its results are counted.
+    #[must_use]
+    pub const fn is_track(self) -> bool {
+        matches!(self, Self::Track | Self::Cancelling)
+    }
 }
 
 /// What a child of this script does when it is told to die.

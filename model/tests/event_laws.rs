@@ -243,6 +243,41 @@ fn the_daemon_s_exits_are_not_missed_since_it_does_not_show_its_dispatches() {
 }
 
 #[test]
+fn a_run_whose_entry_is_cancelled_is_over_once_it_is_killed_and_its_exit_is_not_missed() {
+    let setup = stubborn();
+    let killed_by = ExitStatus::Signal(Signal::KILL);
+    let cancelled = |entry| {
+        let mut teller = begun(&setup);
+        teller.wakes(1_000, false).tell(Event::Cancelled { run: FIRST, entry });
+        teller
+    };
+    let mut killed = cancelled(EntryKind::Child);
+    killed.signals(FIRST, Signal::KILL).forks(run(0, 0, 2)).blocks_until(2_000);
+    killed.exits(FIRST, killed_by).wakes(1_001, false).reaps(FIRST, killed_by).blocks_until(2_000);
+    assert_eq!(killed.broken(), NONE);
+    let mut spared = cancelled(EntryKind::Child);
+    spared.blocks_until(2_000).wakes(2_000, true).blocks();
+    assert_eq!(spared.broken(), ["no-child-forgotten/blocked/child"]);
+    let mut beside = cancelled(EntryKind::Child);
+    beside.forks(run(0, 0, 2));
+    assert_eq!(beside.broken(), ["one-run-at-a-time/started/child"]);
+}
+
+#[test]
+fn an_exit_whose_entry_is_cancelled_on_ready_is_not_missed() {
+    let setup = stubborn();
+    let reaped = || {
+        let mut teller = begun(&setup);
+        teller.exits(FIRST, ExitStatus::SUCCESS).wakes(1_000, false).reaps(FIRST, ExitStatus::SUCCESS);
+        teller
+    };
+    let mut cancelled = reaped();
+    cancelled.tell(Event::Cancelled { run: FIRST, entry: EntryKind::ChildTerminated }).blocks();
+    assert_eq!(cancelled.broken(), NONE);
+    assert_eq!(reaped().blocks().broken(), ["exit-not-lost/blocked/child-terminated"]);
+}
+
+#[test]
 fn a_script_runs_once_at_a_time_in_a_configuration() {
     let setup = stubborn();
     let mut overlap = begun(&setup);

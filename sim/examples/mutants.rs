@@ -83,7 +83,7 @@ fn median(fault: Fault, net: Net, asked: &Asked) -> (Option<u64>, f64) {
     let mut all: Vec<(u64, f64)> = (1..=asked.seeds)
         .map(|seed| {
             let start = std::time::Instant::now();
-            let source = Source { seed, sampling: asked.sampling };
+            let source = Source { sampling: asked.sampling, ..Source::swarm(seed) };
             let traces = traces_until_found(fault, net, source, asked.traces);
             (traces.unwrap_or(u64::MAX), start.elapsed().as_secs_f64() * 1e3)
         })

@@ -115,6 +115,9 @@ pub struct Campaign {
     /// How traces are drawn.
     #[serde(default)]
     pub sampling: Sampling,
+    /// Whether some of their scripts cancel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
     /// The part of it.
     pub shard: Shard,
     /// Trace numbers below this were asked for; none: no bound.
@@ -186,6 +189,7 @@ impl Campaign {
             target: target.to_owned(),
             seed,
             sampling: Sampling::default(),
+            cancelling: false,
             shard,
             traces_max: None,
             all: false,
@@ -199,7 +203,7 @@ impl Campaign {
     /// Where its traces come from.
     #[must_use]
     pub fn source(&self) -> Source {
-        Source { seed: self.seed, sampling: self.sampling }
+        Source { seed: self.seed, sampling: self.sampling, cancelling: self.cancelling }
     }
 
     /// Writes it into the folder of its target, which is made when it is not there.

@@ -10,7 +10,7 @@ use treefall_model::time::Instant;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
-use crate::generator;
+use crate::generator::Source;
 use crate::hunt::Find;
 use crate::shrink::{self, Limits};
 use crate::subject::Options;
@@ -42,19 +42,21 @@ pub enum Hidden {
     NotSeen,
 }
 
-/// Where `defect` hides in a release of these `rules`, in the traces of the campaign of `seed`.
+/// Where `defect` hides in a release of these `rules`, in the traces of the campaign of `seed`, and of the same with
+/// cancelling scripts.
 #[must_use]
 pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
     let others = || rules.defects.iter().filter(move |other| *other != defect);
     let alone = without(rules, others());
-    let met = search(defect, alone, rules, seed, ALONE_TRACES);
+    let source = Source::swarm(seed);
+    let met = search(defect, alone, rules, source, ALONE_TRACES);
     if let Some(hidden) = met.told(defect, rules) {
         return hidden;
     }
     // Those of the release first: what it needs may be there.
     let strangers = Defect::ALL.into_iter().filter(|other| !rules.defects.has(*other));
     for other in others().chain(strangers) {
-        let met = search(defect, alone.with(other), rules, seed, BESIDE_TRACES);
+        let met = search(defect, alone.with(other), rules, source, BESIDE_TRACES);
         if !rules.defects.has(other) && met.first.is_some() {
             return Hidden::LatentWithout(other);
         }
@@ -62,7 +64,9 @@ pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
             return hidden;
         }
     }
-    Hidden::NotSeen
+    // keepalived's scripts cancel nothing, and so does a campaign that is not asked to.
+    let met = search(defect, alone, rules, source.cancelling(), ALONE_TRACES);
+    met.told(defect, rules).unwrap_or(Hidden::NotSeen)
 }
 
 fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
@@ -87,11 +91,11 @@ impl Met {
 
 /// Looks for traces of which `defect` is a cause under `rules`, and on the way down from each to a small one for
 /// one of which it is a cause on `release` too.
-fn search(defect: Defect, rules: Rules, release: Rules, seed: u64, traces: u64) -> Met {
+fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> Met {
     let mut met = Met::default();
     let (mut tried, mut refused) = (0, Vec::new());
     for number in 0..traces {
-        let trace = generator::generate(seed, number);
+        let trace = source.trace(number);
         let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
         for broken in verdict.breaks {
             let signature = broken.signature;
@@ -171,6 +175,7 @@ fn masks(find: &Find, defect: Defect, rules: Rules) -> Vec<Defect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use treefall_model::event::Step;
     use treefall_model::release::Release;
 
     fn of(release: &str) -> Rules {
@@ -189,6 +194,15 @@ mod tests {
         let hidden = find_hidden(Defect::ReloadForgetsChildren, of("2.2.4"), 1);
         let Hidden::Shown(find) = hidden else { panic!("{hidden:?}") };
         assert!(is_cause(Defect::ReloadForgetsChildren, &find.trace, find.signature(), of("2.2.4")));
+    }
+
+    #[test]
+    fn what_only_a_cancelled_entry_shows_is_shown_and_where_timeouts_leave_the_tree_at_once_it_is_masked() {
+        let shown = find_hidden(Defect::CancelLeavesPidEntry, of("2.2.8"), 1);
+        assert!(matches!(&shown, Hidden::Shown(find) if find.signature().step == Step::Cancel), "{shown:?}");
+        let masked = find_hidden(Defect::CancelLeavesPidEntry, of("2.0.12"), 1);
+        let Hidden::MaskedBy(masks) = masked else { panic!("{masked:?}") };
+        assert_eq!(masks, [Defect::TimeoutDropsPidEntryEarly]);
     }
 
     #[test]

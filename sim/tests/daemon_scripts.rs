@@ -231,6 +231,7 @@ fn others_are_refused(place: &Place, _: Release) -> Result<(), Failed> {
     let mut daemon = build(&Target::Daemon(place.clone()))?;
     let refused = [
         (vec![ScriptKind::Misc], "script s0 is a misc check, which keepalived's checker process runs"),
+        (vec![ScriptKind::Cancelling], "script s0 cancels the entry of its last run"),
         (vec![ScriptKind::Fifo; 3], "script s2 is the third of its configuration that is a notify fifo's"),
     ];
     for (kinds, why) in refused {

@@ -5,12 +5,13 @@
 //! programs, in roots of their own, are taken from `TREEFALL_ROOTS`, a list of roots with `:` between, and from
 //! the cache of `treefall roots fetch`. The long run is `treefall conform`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use treefall::generator::generate;
-use treefall::model::event::{End, Event, SubjectKind};
+use treefall::generator::{Source, generate};
+use treefall::model::event::{End, EntryKind, Event, Record, SubjectKind};
 use treefall::model::observe::Options;
 use treefall::model::release::{Behaviour, Defect, Release, Rules};
 use treefall::model::time::Span;
@@ -69,6 +70,7 @@ fn ignored() -> Vec<Trial> {
         "a program agrees with itself",
         "a loop with too much to do ends alike",
         "virtual time is used up for both alike",
+        "cancelled entries agree",
     ];
     let ignore = |name: &&str| {
         Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind("ignored: no keepalived is installed")
@@ -82,7 +84,7 @@ fn trials(place: &Place) -> Vec<Trial> {
     let release = program.release();
     let target = Target::Engine(place.clone());
     let (one, two, three, four, five) =
-        (target.clone(), target.clone(), target.clone(), target.clone(), target);
+        (target.clone(), target.clone(), target.clone(), target.clone(), target.clone());
     vec![
         Trial::test(format!("{release}: replica and program agree"), move || agree(&one, release)),
         Trial::test(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
@@ -93,16 +95,29 @@ fn trials(place: &Place) -> Vec<Trial> {
         Trial::test(format!("{release}: virtual time is used up for both alike"), move || {
             end_of_time(&five, release)
         }),
+        Trial::test(format!("{release}: cancelled entries agree"), move || cancelled(&target, release)),
     ]
 }
 
 /// Compares the first `traces` traces of the campaign; the census, and the first difference in words.
 fn census(target: &Target, rules: Rules, traces: u64) -> Result<(Census, Option<String>), Failed> {
+    census_of(Source::swarm(SEED), target, rules, traces, |_| {})
+}
+
+/// The same of traces from anywhere, and tells what the real program did.
+fn census_of(
+    source: Source,
+    target: &Target,
+    rules: Rules,
+    traces: u64,
+    mut tell: impl FnMut(&Ran),
+) -> Result<(Census, Option<String>), Failed> {
     let mut real = build(target)?;
-    let traces: Vec<_> = (0..traces).map(|number| generate(SEED, number)).collect();
+    let traces: Vec<_> = (0..traces).map(|number| source.trace(number)).collect();
     let mut census = Census::default();
     let mut first = None;
     for (number, (trace, real)) in traces.iter().zip(real.run(&traces, Options::COMPARE)?).enumerate() {
+        tell(&real);
         let agreement = compare(SubjectKind::Engine, &run_replica(trace, rules, Options::COMPARE), &real);
         census.add(trace, &agreement, &real);
         if let Agreement::Differs(difference) = agreement {
@@ -221,6 +236,40 @@ fn end_of_time(target: &Target, release: Release) -> Result<(), Failed> {
         }
     }
     if mended.verdict.is_clean() { Ok(()) } else { Err(format!("{:?}", mended.verdict).into()) }
+}
+
+/// Entries are cancelled wherever a run's can stand, and whatever comes of it comes on both; a replica that takes the
+/// entry out of the pid tree otherwise is caught.
+fn cancelled(target: &Target, release: Release) -> Result<(), Failed> {
+    let source = Source::swarm(SEED).cancelling();
+    let mut by_kind: BTreeMap<EntryKind, u64> = BTreeMap::new();
+    let rules = Rules::of(release);
+    let (census, first) = census_of(source, target, rules, TRACES, |ran| {
+        let kind = |record: &Record| match record.event {
+            Event::Cancelled { entry, .. } => Some(entry),
+            _ => None,
+        };
+        ran.records.iter().filter_map(kind).for_each(|kind| *by_kind.entry(kind).or_default() += 1);
+    })?;
+    println!("{release}: {census:?}; cancelled {by_kind:?}");
+    if let Some(first) = first {
+        return Err(format!("{} of {TRACES} traces differ; {first}", census.different).into());
+    }
+    for kind in [EntryKind::Child, EntryKind::ChildTimeout, EntryKind::ChildTerminated] {
+        let times = by_kind.get(&kind).copied().unwrap_or(0);
+        if times < 20 {
+            return Err(format!("an entry of kind {} was cancelled {times} times", kind.name()).into());
+        }
+    }
+    let defect = Defect::CancelLeavesPidEntry;
+    let wrong = if rules.has(defect) { rules.without(defect) } else { rules.with(defect) };
+    let (census, _) = census_of(source, target, wrong, WRONG_TRACES, |_| {})?;
+    if census.different == 0 {
+        return Err(
+            format!("a replica with {defect} flipped agrees on all of {} traces", census.traces).into()
+        );
+    }
+    Ok(())
 }
 
 fn same_replica(number: u64, one: Rules, other: Rules) -> bool {

@@ -37,8 +37,11 @@ use crate::trace::{
     WAKES_MAX, Wake,
 };
 
-/// The first byte of what [`encode`] writes. [`decode`] reads bytes of any other version as of this one.
-pub const VERSION: u8 = 2;
+/// The first byte of what [`encode`] writes. [`decode`] reads bytes of version 2 as they were written, in which no script
+/// cancels, and those of any other version as of this one.
+pub const VERSION: u8 = 3;
+/// The last version that had no script that cancels.
+const NONE_CANCELS: u8 = 2;
 
 /// The trace as bytes; the same bytes for the same trace.
 #[must_use]
@@ -58,8 +61,14 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Trace {
     let mut input = Reader::new(bytes);
-    input.byte();
-    let setup = read_setup(&mut input);
+    let version = input.byte();
+    let mut setup = read_setup(&mut input);
+    if version == NONE_CANCELS {
+        let scripts = setup.configs.iter_mut().flat_map(|config| &mut config.scripts);
+        scripts
+            .filter(|script| script.kind == ScriptKind::Cancelling)
+            .for_each(|script| script.kind = ScriptKind::Track);
+    }
     let mut runs = Runs::of(&setup);
     // A wake takes a byte at least. Room that is not used is never touched.
     let mut wakes = Vec::with_capacity(input.left().min(WAKES_MAX));
@@ -205,6 +214,7 @@ fn write_script(out: &mut Writer, script: &Script, place: usize) {
         ScriptKind::Track => 0,
         ScriptKind::Misc => 1,
         ScriptKind::Fifo => 2,
+        ScriptKind::Cancelling => 3,
     };
     let own_timeout = script.timeout != script.interval;
     let counts = (script.rise, script.fall) != (1, 1);
@@ -247,6 +257,7 @@ fn read_script(input: &mut Reader<'_>, place: usize) -> (Script, bool) {
     script.kind = match tag & 3 {
         1 => ScriptKind::Misc,
         2 => ScriptKind::Fifo,
+        3 => ScriptKind::Cancelling,
         _ => ScriptKind::Track,
     };
     script.interval = input.span_or_second();

@@ -62,6 +62,14 @@ fn the_trace_of_the_field_report_takes_seven_bytes() {
 }
 
 #[test]
+fn bytes_from_before_scripts_cancelled_are_read_as_they_were_written() {
+    let kind = |version| decode(&[version, 0, 1, 3, 4, 0]).setup().configs[0].scripts[0].kind;
+    assert_eq!([1, 2, 3].map(kind), [ScriptKind::Cancelling, ScriptKind::Track, ScriptKind::Cancelling]);
+    let bytes = |script: u8| encode(&decode(&[2, 0, 1, script, 4, 0]));
+    assert_eq!(bytes(3), bytes(0), "in version 2 both were a track script");
+}
+
+#[test]
 fn a_count_beyond_the_input_allocates_nothing() {
     let mut bytes = alloc::vec![VERSION, FAILURES];
     bytes.extend([0xff; 9]);

@@ -20,7 +20,8 @@
 //! An exit is lost, too, that is not reaped by a program that read SIGCHLD for it.
 //!
 //! Each child breaks one of the two laws once; then it is written off. Exempt: fifo scripts have no timeout;
-//! a shutdown is judged by its own law; a zombie is not a living child.
+//! a shutdown is judged by its own law; a zombie is not a living child; a run whose entry was cancelled and that was
+//! sent SIGKILL is over, though it may take its time to die.
 
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::format;
@@ -106,7 +107,7 @@ impl Children {
             canon.flag(slot.is_some());
             let Some(slot) = slot else { continue };
             let child = self.roster.child(slot);
-            canon.byte(child.kind as u8);
+            canon.byte(child.kind as u8 | u8::from(child.cancelled) << 7);
             let told = [child.obeys, child.exited, child.told.is_some(), child.kills > 0];
             let known = [child.written_off, child.config == turn.config()];
             told.into_iter().chain(known).for_each(|flag| canon.flag(flag));
@@ -165,7 +166,7 @@ impl Children {
 
     pub(super) fn started(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, run: Run, pid: Pid) {
         let script = turn.script(run.of);
-        let alive = |slot: &u32| !self.roster.child(*slot).exited;
+        let alive = |slot: &u32| !self.roster.child(*slot).is_over();
         if let Some(other) = self.roster.of_script(run.of.script).find(alive).filter(|_| script.is_some()) {
             let other = self.roster.child(other).run;
             ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), || {
@@ -207,8 +208,8 @@ impl Children {
     pub(super) fn reaped(&mut self, turn: &Loop<'_>, run: Run) -> Option<Child> {
         let child = self.roster.remove(run)?;
         self.zombies -= usize::from(child.exited);
-        let expected =
-            run.of.generation == turn.generation && !turn.reloaded && !turn.ending && !child.written_off;
+        let judged = !child.written_off && !child.cancelled;
+        let expected = run.of.generation == turn.generation && !turn.reloaded && !turn.ending && judged;
         if self.dispatches && expected {
             self.reaped.push_back((run, child.pid));
         }
@@ -224,6 +225,15 @@ impl Children {
             Some(0) => drop(self.reaped.pop_front()),
             Some(place) => drop(self.reaped.remove(place)),
             None => {}
+        }
+    }
+
+    /// The entry of a run was cancelled: its exit reaches no handler, by design. What the run is owed it is still
+    /// owed, until SIGKILL is sent.
+    pub(super) fn cancelled(&mut self, run: Run) {
+        self.reaped.retain(|(reaped, _)| *reaped != run);
+        if let Some(slot) = self.roster.find(run) {
+            self.roster.child_mut(slot).cancelled = true;
         }
     }
 

@@ -277,6 +277,7 @@ impl Observer for Judge<'_> {
                 self.children.exits_dropped();
             }
             Event::ReloadDone { generation } => self.reload_done(generation),
+            Event::Cancelled { run, .. } => self.children.cancelled(run),
             Event::TerminationBegun => {
                 self.turn.ending = true;
                 self.shutdown.begun();

@@ -69,6 +69,8 @@ pub(super) struct Child {
     pub(super) ticket: u64,
     /// A law about it was broken: it is judged no more.
     pub(super) written_off: bool,
+    /// Its entry was cancelled: its exit is not missed, and once it is killed the next run may start.
+    pub(super) cancelled: bool,
     older: u32,
 }
 
@@ -89,6 +91,7 @@ impl Child {
             owed: None,
             ticket: 0,
             written_off: false,
+            cancelled: false,
             older: NONE,
         }
     }
@@ -96,6 +99,11 @@ impl Child {
     /// Alive, and judged.
     pub(super) const fn counts(&self) -> bool {
         !self.exited && !self.written_off
+    }
+
+    /// Ended; or given up by the program, and sure to end.
+    pub(super) const fn is_over(&self) -> bool {
+        self.exited || self.cancelled && self.kills > 0
     }
 
     /// Sent a signal of any kind.

@@ -36,6 +36,8 @@ pub enum Defect {
     GroupOfNobody,
     /// A misc check takes a kill that succeeded for one that failed.
     MiscKillTestInverted,
+    /// Cancelling a queued timeout leaves its entry linked in the pid tree.
+    CancelLeavesPidEntry,
 }
 
 /// Where a defect lives, and so which subject can prove it.
@@ -78,7 +80,7 @@ const fn row(defect: Defect, name: &'static str, life: Life, layer: Layer, headl
     Row { defect, name, from, brought_by, mended_in, mended_by, layer, headline }
 }
 
-const TABLE: [Row; 14] = [
+const TABLE: [Row; 15] = [
     row(
         Defect::TimeoutLeavesPidEntry,
         "TimeoutLeavesPidEntry",
@@ -176,6 +178,13 @@ const TABLE: [Row; 14] = [
         (None, None, Some(at(0, 20)), Some("2738ee60")),
         Script,
         "A misc check takes a signal that was sent for one that was not, and waits 1000 s until SIGKILL.",
+    ),
+    row(
+        Defect::CancelLeavesPidEntry,
+        "CancelLeavesPidEntry",
+        (Some(at(0, 8)), None, Some(at(3, 2)), Some("7e04261d")),
+        Scheduler,
+        "Cancelling the entry of a child whose timeout is queued leaves it linked in the pid tree.",
     ),
 ];
 
@@ -338,18 +347,19 @@ mod tests {
     #[test]
     fn releases_have_the_defects_that_the_domain_page_tells() {
         use Defect::*;
-        let old = [LostChildRetriedForEver, ReloadForgetsChildren, MiscKillTestInverted];
+        let cancel = CancelLeavesPidEntry;
+        let old = [LostChildRetriedForEver, ReloadForgetsChildren, MiscKillTestInverted, cancel];
         assert_eq!(of(0, 8), lasting_and(&[&old[..], &[TimeoutLeavesPidEntry]].concat()));
         assert_eq!(of(0, 10), of(0, 8));
         assert_eq!(of(0, 11), lasting_and(&[&old[..], &[TimeoutDropsPidEntryEarly]].concat()));
-        let named = [TimeoutDropsPidEntryEarly, ReloadForgetsChildren, MiscKillTestInverted];
+        let named = [TimeoutDropsPidEntryEarly, ReloadForgetsChildren, MiscKillTestInverted, cancel];
         assert_eq!(of(0, 19), lasting_and(&named));
-        assert_eq!(of(0, 20), lasting_and(&[ReloadForgetsChildren]));
+        assert_eq!(of(0, 20), lasting_and(&[ReloadForgetsChildren, cancel]));
         assert_eq!(of(1, 2), of(0, 20));
-        assert_eq!(of(2, 4), lasting_and(&[SkippedRunStillStarts, ReloadForgetsChildren]));
+        assert_eq!(of(2, 4), lasting_and(&[SkippedRunStillStarts, ReloadForgetsChildren, cancel]));
         let report =
             [SkippedRunStillStarts, ReloadFreesQueuedTimeout, StaleArgumentAfterReload, ReloadRestartsGrace];
-        assert_eq!(of(2, 5), lasting_and(&report));
+        assert_eq!(of(2, 5), lasting_and(&[&report[..], &[cancel]].concat()));
         assert_eq!(of(3, 1), of(2, 5));
         assert_eq!(of(3, 2), lasting_and(&[SkippedRunStillStarts, ExitErasesTwice, ReloadRestartsGrace]));
         assert_eq!(of(3, 3), lasting_and(&[ReloadRestartsGrace]));

@@ -17,7 +17,7 @@ use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 use treefall_world::wire::{Called, Options};
-use treefall_world::{Counts, Descriptor, Dispatch, Ending, Op, Woken, World};
+use treefall_world::{Counts, Descriptor, Dispatch, Ending, Handle, Op, Woken, World};
 
 use crate::calibrate::NEVER;
 use crate::fatal::fatal;
@@ -293,13 +293,15 @@ fn perform(op: Op) {
             }
             Op::AddChild { handler, argument, pid, after } => {
                 let after = after.map_or(NEVER, micros);
-                program::thread_add_child(
-                    master,
-                    callbacks::function(handler),
-                    tagged(argument),
-                    pid.get(),
-                    after,
-                );
+                let function = callbacks::function(handler);
+                let entry = program::thread_add_child(master, function, tagged(argument), pid.get(), after);
+                with(|session| session.world.watched_by(argument, Handle(entry as u64)));
+            }
+            Op::Cancel { entry } => {
+                let entry = entry.0 as usize;
+                let kind = kind_of(entry);
+                program::thread_cancel(entry);
+                with(|session| session.world.cancelled(kind));
             }
             Op::AddEvent { handler, argument } => {
                 program::thread_add_event(master, callbacks::function(handler), tagged(argument), 0);
@@ -339,6 +341,11 @@ fn perform(op: Op) {
             }
         }
     }
+}
+
+/// What an entry says of itself.
+fn kind_of(entry: usize) -> EntryKind {
+    dispatch_of(Handler::TrackChild, entry).kind
 }
 
 /// How many entries stand in CHILD; in a broken tree, how many are found before there would be too many.

@@ -40,6 +40,8 @@ struct ConformObject {
     different: u64,
     with_fifo_script: u64,
     with_reload_timeout_and_exit: u64,
+    /// In which an entry was cancelled: none without `--cancelling`.
+    with_cancelled_entry: u64,
     with_memory_break: u64,
     ended_badly: u64,
     records: u64,
@@ -168,7 +170,8 @@ impl Shared<'_> {
         numbers: std::ops::Range<u64>,
         real: &mut dyn Subject,
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
-        let source = Source { seed: self.args.seed, sampling: self.args.sampling };
+        let Conform { seed, sampling, cancelling, .. } = *self.args;
+        let source = Source { seed, sampling, cancelling };
         let traces: Vec<_> = numbers.clone().map(|number| real.drawn(source, number)).collect();
         // The program is a process of its own: while it runs, so does its replica.
         let (ran, copies) = std::thread::scope(|scope| {
@@ -253,6 +256,9 @@ fn conform(
         census.records,
         elapsed.as_secs_f64(),
     ));
+    if args.cancelling {
+        output.line(format_args!("  {} cancel an entry", census.with_cancel));
+    }
     output.object(&ConformObject {
         target: target.to_string(),
         replica: replica.to_string(),
@@ -263,6 +269,7 @@ fn conform(
         different: census.different,
         with_fifo_script: census.with_fifo,
         with_reload_timeout_and_exit: census.with_all_three,
+        with_cancelled_entry: census.with_cancel,
         with_memory_break: census.with_memory_break,
         ended_badly: census.ended_badly,
         records: census.records,

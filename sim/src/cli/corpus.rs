@@ -188,7 +188,7 @@ fn export_one(
     let told = if new {
         let origin = Origin { find, target, by: FoundBy::Fuzzer };
         let title = format!("{signature} on {name}, as found");
-        let found = scenario_of(&title, &origin, find.trace.clone(), &find.verdict);
+        let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
         store.keep_found(&name, signature, &scenario::write(&found))?;
         let finding = work_out(subject, &|| build(target), find, BUILD_UP_MAX)?;
         keep(FoundBy::Fuzzer, &finding, store, &name)?;

@@ -175,8 +175,13 @@ impl FoundBy {
 
     fn command(self) -> String {
         match self {
-            Self::Hunt(Source { sampling: Sampling::Swarm, .. }) => "treefall hunt".to_owned(),
-            Self::Hunt(Source { sampling, .. }) => format!("treefall hunt --sampling {sampling}"),
+            Self::Hunt(Source { sampling, cancelling, .. }) => {
+                let by = match sampling {
+                    Sampling::Swarm => String::new(),
+                    other => format!(" --sampling {other}"),
+                };
+                format!("treefall hunt{by}{}", if cancelling { " --cancelling" } else { "" })
+            }
             Self::Soak(_) => "treefall soak".to_owned(),
             Self::Fuzzer => "cargo fuzz".to_owned(),
         }
@@ -384,6 +389,8 @@ pub(super) struct FindingObject {
     seed: u64,
     /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
     sampling: String,
+    /// Whether some of their scripts cancel.
+    cancelling: bool,
     /// How many traces until it was found.
     traces: u64,
     /// The whole search.
@@ -430,6 +437,7 @@ impl FindingObject {
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
             seed: source.seed,
             sampling: source.sampling.to_string(),
+            cancelling: source.cancelling,
             traces: finding.find.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             wakes_found: finding.find.trace.wakes().len(),
@@ -452,6 +460,8 @@ pub(super) struct TargetSummary {
     pub(super) seed: u64,
     /// How traces are drawn: `swarm`, `plain` or `pct:D`.
     pub(super) sampling: String,
+    /// Whether some of their scripts cancel.
+    pub(super) cancelling: bool,
     pub(super) traces: u64,
     /// External events: returns for the timer, exits reaped, signals.
     pub(super) events: u64,
@@ -469,6 +479,7 @@ impl TargetSummary {
             target: target.to_string(),
             seed: source.seed,
             sampling: source.sampling.to_string(),
+            cancelling: source.cancelling,
             traces: searched.tally.traces,
             events: searched.tally.events,
             steps: searched.tally.steps,

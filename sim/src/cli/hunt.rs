@@ -94,7 +94,7 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
         (campaign.traces_max, campaign.all, campaign.baseline) =
             (traces_max, args.all, args.baseline.clone());
-        campaign.sampling = args.sampling;
+        (campaign.sampling, campaign.cancelling) = (args.sampling, args.cancelling);
         campaign
     };
     let targets = crew::configured(crew::targets(&asked(args))?, args.config.as_deref(), output)?;

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::{Defect, Release, Rules};
+use treefall_model::trace::ScriptKind;
 
 use super::args;
 use super::findings::{FindingObject, FoundBy, Search, Searched, TargetSummary, keep, search};
@@ -184,8 +185,10 @@ fn look_behind(
         return Ok(hidden);
     }
     let mut subject = build(&row.target)?;
-    let by = FoundBy::Hunt(Source::swarm(seed));
+    let source = Source::swarm(seed);
     for (defect, find) in defects.into_iter().zip(finds) {
+        let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
+        let by = FoundBy::Hunt(if cancels { source.cancelling() } else { source });
         // Shrunk already, where the defect is alone: on the release itself it might turn into another's.
         let finding = work_out_as_it_is(subject.as_mut(), &|| build(&row.target), &find)?;
         // Another find of this signature has its folder already.

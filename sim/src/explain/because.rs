@@ -378,6 +378,7 @@ fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'sta
         (Step::TerminateChildren, ..) => Some("script_killall"),
         (Step::Cleanup, ..) => Some("thread_cleanup_master"),
         (Step::AddBase, ..) => Some("thread_add_base_threads"),
+        (Step::Cancel, ..) => Some("thread_cancel"),
         _ => None,
     }
 }

@@ -25,6 +25,11 @@ impl Draw {
         Self::of(seed, number, version, b"treefall ordered")
     }
 
+    /// The stream that says which scripts of a trace cancel.
+    pub(super) fn of_cancelling(seed: u64, number: u64, version: u32) -> Self {
+        Self::of(seed, number, version, b"treefall cancels")
+    }
+
     /// The stream of that number in the soak of `seed`, of a soak's version.
     pub(crate) fn of_soak(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall soaking")

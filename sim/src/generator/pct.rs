@@ -207,7 +207,8 @@ mod tests {
     fn reloads(depth: u8) -> Vec<(usize, usize)> {
         let sampling = Sampling::Pct(Depth::new(depth).expect("a depth"));
         let empty = |setup: &mut Setup| setup.configs.iter_mut().for_each(|config| config.scripts.clear());
-        let traces = (0..400).map(|number| Source { seed: 1, sampling }.trace_arranged(number, empty));
+        let traces =
+            (0..400).map(|number| Source { sampling, ..Source::swarm(1) }.trace_arranged(number, empty));
         let quiet = traces.filter(|trace| !trace.wakes().iter().any(|wake| wake.term));
         let with_hup = |trace: &Trace| trace.wakes().iter().filter(|wake| wake.hup.is_some()).count();
         quiet.map(|trace| (with_hup(&trace), trace.wakes().len())).collect()
@@ -225,6 +226,8 @@ mod tests {
     #[test]
     fn every_trace_has_a_wake() {
         let sampling = Sampling::Pct(Depth::DEFAULT);
-        assert!((0..400).all(|number| !Source { seed: 1, sampling }.trace(number).wakes().is_empty()));
+        assert!(
+            (0..400).all(|number| !Source { sampling, ..Source::swarm(1) }.trace(number).wakes().is_empty())
+        );
     }
 }

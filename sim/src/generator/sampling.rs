@@ -7,9 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use treefall_model::trace::{Setup, Trace};
+use treefall_model::trace::{ScriptKind, Setup, Trace};
 
-use super::draw::Draw;
+use super::draw::{CERTAIN, Draw};
 use super::swarm::Swarm;
 use super::{VERSION, pct, weighed};
 
@@ -102,15 +102,17 @@ pub struct Source {
     pub seed: u64,
     /// How traces are drawn.
     pub sampling: Sampling,
+    /// Some of the track scripts cancel the entries of their runs: all else of the setup is as without.
+    pub cancelling: bool,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed {}", self.seed)?;
-        match self.sampling {
-            Sampling::Swarm => Ok(()),
-            other => write!(f, " by {other}"),
+        if self.sampling != Sampling::Swarm {
+            write!(f, " by {}", self.sampling)?;
         }
+        if self.cancelling { f.write_str(" with cancelling scripts") } else { Ok(()) }
     }
 }
 
@@ -118,7 +120,26 @@ impl Source {
     /// The swarm of this seed.
     #[must_use]
     pub const fn swarm(seed: u64) -> Self {
-        Self { seed, sampling: Sampling::Swarm }
+        Self { seed, sampling: Sampling::Swarm, cancelling: false }
+    }
+
+    /// The same, in whose traces scripts cancel.
+    #[must_use]
+    pub const fn cancelling(self) -> Self {
+        Self { cancelling: true, ..self }
+    }
+
+    /// Has some of the track scripts cancel, and some of these time out at the instant of their tick, so that
+    /// the timeout is queued when the tick cancels it. Drawn by itself: no other draw is moved.
+    fn let_cancel(self, number: u64, setup: &mut Setup) {
+        let mut draw = Draw::of_cancelling(self.seed, number, VERSION);
+        for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
+            let (cancels, at_tick) = (draw.chance(CERTAIN / 2), draw.chance(CERTAIN / 2));
+            if cancels && script.kind == ScriptKind::Track {
+                script.kind = ScriptKind::Cancelling;
+                script.timeout = if at_tick { script.interval } else { script.timeout };
+            }
+        }
     }
 
     /// The trace of this number.
@@ -143,6 +164,9 @@ impl Source {
             Sampling::Swarm | Sampling::Pct(_) => Swarm::draw(&mut draw),
         };
         let mut setup = swarm.setup(&mut draw);
+        if self.cancelling {
+            self.let_cancel(number, &mut setup);
+        }
         arrange(&mut setup);
         let wakes = match self.sampling {
             Sampling::Pct(depth) => pct::wakes(&mut draw, &swarm, &setup, depth),
@@ -171,10 +195,33 @@ mod tests {
         }
     }
 
+    /// How traces are drawn is asked for by seed: what is not asked for must move nothing.
+    #[test]
+    fn scripts_that_cancel_are_those_of_the_same_setup_and_come_only_when_asked_for() {
+        let mut cancelling = 0;
+        for number in 0..100 {
+            let (plain, asked) =
+                (Source::swarm(5).trace(number), Source::swarm(5).cancelling().trace(number));
+            assert!(!plain.setup().has_kind(ScriptKind::Cancelling));
+            let (mut one, mut other) = (plain.setup().clone(), asked.setup().clone());
+            for setup in [&mut one, &mut other] {
+                for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
+                    cancelling += usize::from(script.kind == ScriptKind::Cancelling);
+                    if script.kind.is_track() {
+                        (script.kind, script.timeout) = (ScriptKind::Track, script.interval);
+                    }
+                }
+            }
+            assert_eq!(one, other, "{number}");
+        }
+        assert!(cancelling > 100, "{cancelling}");
+    }
+
     #[test]
     fn one_number_drawn_three_ways_is_three_traces_each_always_the_same() {
         let of = |sampling: &str, number| {
-            Source { seed: 3, sampling: sampling.parse().expect("a sampling") }.trace(number)
+            let sampling = sampling.parse().expect("a sampling");
+            Source { sampling, ..Source::swarm(3) }.trace(number)
         };
         for number in 0..50 {
             let all = ["swarm", "plain", "pct:3"].map(|sampling| of(sampling, number));

@@ -48,8 +48,12 @@ pub const ASSUMPTIONS: [&str; 8] = [
 ];
 
 /// Defects that no search here can show, by what is assumed: they are neither seen nor ruled out.
-pub const NOT_LOOKED_FOR: [Defect; 3] =
-    [Defect::StaleArgumentAfterReload, Defect::ReloadEatsTermination, Defect::MiscKillTestInverted];
+pub const NOT_LOOKED_FOR: [Defect; 4] = [
+    Defect::StaleArgumentAfterReload,
+    Defect::ReloadEatsTermination,
+    Defect::MiscKillTestInverted,
+    Defect::CancelLeavesPidEntry,
+];
 
 /// What a search is told.
 #[derive(Clone, Copy, Debug)]

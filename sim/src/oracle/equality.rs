@@ -163,6 +163,8 @@ pub struct Census {
     pub with_fifo: u64,
     /// Traces in which a reload, a timeout and an exit all happened.
     pub with_all_three: u64,
+    /// Traces in which an entry was cancelled.
+    pub with_cancel: u64,
     /// Traces that broke a memory law.
     pub with_memory_break: u64,
     /// Traces that the real program did not survive.
@@ -181,6 +183,7 @@ impl Census {
         self.different += different;
         self.with_fifo += other.with_fifo;
         self.with_all_three += other.with_all_three;
+        self.with_cancel += other.with_cancel;
         self.with_memory_break += other.with_memory_break;
         self.ended_badly += other.ended_badly;
         self.records += other.records;
@@ -197,6 +200,7 @@ impl Census {
         self.with_fifo += u64::from(trace.setup().has_kind(ScriptKind::Fifo));
         let counts = real.counts;
         self.with_all_three += u64::from(counts.reloads > 0 && counts.timeouts > 0 && counts.exits > 0);
+        self.with_cancel += u64::from(counts.cancels > 0);
         self.with_memory_break += u64::from(real.verdict.memory_break().is_some());
         self.ended_badly += u64::from(!real.verdict.outcome.survived());
         self.records += counts.records;

@@ -78,6 +78,11 @@ fn script_words(script: &Script) -> String {
         ScriptKind::Track => {
             format!("interval {}, timeout {}", script.interval, script.timeout)
         }
+        ScriptKind::Cancelling => format!(
+            "interval {}, timeout {}; a tick that finds its run not ended cancels the run's entry, which keepalived itself \
+             never does",
+            script.interval, script.timeout
+        ),
         ScriptKind::Misc => {
             format!("a misc check, delay_loop {}, misc_timeout {}", script.interval, script.timeout)
         }

@@ -153,6 +153,14 @@ impl<'t> Names<'t> {
                 format!("the reload is done: generation {} is in force", generation.0)
             }
             Event::TerminationBegun => "the shutdown begins".to_owned(),
+            Event::Cancelled { run, entry } => {
+                let where_ = match entry {
+                    EntryKind::ChildTimeout => ", its timeout queued",
+                    EntryKind::ChildTerminated => ", its exit queued",
+                    _ => "",
+                };
+                format!("the entry of {} is cancelled{where_}", self.run(run))
+            }
             Event::Ended(End::TraceExhausted) => "the trace ends".to_owned(),
             Event::Ended(End::LoopReturned) => "the program leaves its loop".to_owned(),
             Event::Ended(End::Overrun) => {

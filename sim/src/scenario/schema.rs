@@ -107,8 +107,12 @@ impl Kind {
 pub(super) mod words {
     use treefall_model::trace::{HeapPolicy, Order, PidPolicy, ScriptKind};
 
-    pub(in crate::scenario) const KINDS: &[(&str, ScriptKind)] =
-        &[("track", ScriptKind::Track), ("misc", ScriptKind::Misc), ("fifo", ScriptKind::Fifo)];
+    pub(in crate::scenario) const KINDS: &[(&str, ScriptKind)] = &[
+        ("track", ScriptKind::Track),
+        ("misc", ScriptKind::Misc),
+        ("fifo", ScriptKind::Fifo),
+        ("cancelling", ScriptKind::Cancelling),
+    ];
 
     pub(in crate::scenario) const PIDS: &[(&str, PidPolicy)] = &[
         ("ascending", PidPolicy::Ascending),

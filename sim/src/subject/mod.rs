@@ -38,7 +38,7 @@ pub struct Ran {
     pub records: Vec<Record>,
     /// Its steps, where that was wanted.
     pub marks: Vec<Mark>,
-    /// How many records there were when a freed entry was first used; only a replica can tell.
+    /// How many records there were when a freed entry, or what no replica has, was first used; only a replica can tell.
     pub first_use: Option<u64>,
     /// Who called whom when a real program crashed or hung, innermost first. No part of any comparison.
     pub backtrace: Vec<Frame>,

@@ -1,5 +1,7 @@
 //! The world's part of a state in one form for all whose futures are alike: see [`treefall_model::canon`].
 //!
+//! An explored setup has no script that cancels, so that nobody's entry is remembered.
+//!
 //! Of the script layer, results are left out: they come out in log lines alone, which no law asks for. Where log lines
 //! take time they are told too.
 

@@ -21,7 +21,7 @@ use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Config, Script, ScriptKind, Trace};
 
 use crate::world::World;
-use crate::{Dispatch, Op};
+use crate::{Dispatch, Handle, Op};
 
 /// Where a script's run stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +66,8 @@ pub(crate) struct ScriptState<'t> {
     pub(crate) last_pid: Option<Pid>,
     /// When the last start was tried.
     pub(crate) last_start: Instant,
+    /// The entry that watches its run, if it is one that cancels.
+    pub(crate) entry: Option<Handle>,
 }
 
 impl<'t> ScriptState<'t> {
@@ -80,6 +82,7 @@ impl<'t> ScriptState<'t> {
             started: 0,
             last_pid: None,
             last_start: Instant::START,
+            entry: None,
         }
     }
 }
@@ -112,6 +115,8 @@ pub(crate) enum Action {
         /// How long it has then.
         grace: Span,
     },
+    /// The entry of the script's run is cancelled.
+    Cancel(ScriptRef),
     /// Its group is sent SIGKILL, whatever comes of it.
     KillGroup(Pid),
     /// A misc check's next start is armed.
@@ -147,6 +152,8 @@ pub(crate) struct Layer<'t> {
     pub(crate) actions: VecDeque<Action>,
     /// Who waits for the number of children.
     pub(crate) counting: Option<Counted>,
+    /// Whose run's entry is being cancelled.
+    pub(crate) cancelling: Option<ScriptRef>,
     /// The configurations have an instance, which tracks their scripts.
     pub(crate) has_instance: bool,
 }
@@ -162,6 +169,7 @@ impl<'t> Layer<'t> {
             freed: Vec::new(),
             actions: VecDeque::new(),
             counting: None,
+            cancelling: None,
             has_instance: false,
         }
     }
@@ -310,6 +318,7 @@ impl<O: Observer> World<'_, O> {
                     _ => self.track_told(script, pid, signal, grace, answer),
                 };
             }
+            Action::Cancel(script) => return self.cancel_run(script),
             Action::KillGroup(pid) => {
                 self.send(Target::Group(pid), Signal::KILL);
             }
@@ -342,7 +351,9 @@ impl<O: Observer> World<'_, O> {
         self.layer.actions.push_front(Action::Dispatch(place + 1));
         let argument = Some(self.layer.in_force(place));
         match kind {
-            ScriptKind::Track => Some(Op::AddEvent { handler: Handler::Tick, argument }),
+            ScriptKind::Track | ScriptKind::Cancelling => {
+                Some(Op::AddEvent { handler: Handler::Tick, argument })
+            }
             ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument }),
             ScriptKind::Fifo => None,
         }

@@ -16,7 +16,7 @@
 //! [`words`] (what a daemon's log lines say).
 //!
 //! Inside: [`kernel`] (what wakes the loop, and when), `children` and `pids` (processes), `slots` (finding them
-//! fast); `layer` (scripts and what a handler has still to do), `track`, `misc`, `reload`, `shutdown` (what each
+//! fast); `layer` (scripts and what a handler has still to do), `track`, `cancel`, `misc`, `reload`, `shutdown` (what each
 //! handler does); [`whole`](World::reload_begins) (a daemon that brings its own script layer). Rules, not releases,
 //! decide what differs: each defect and behaviour is asked for at one place.
 //!
@@ -62,6 +62,7 @@
 extern crate alloc;
 
 pub mod calls;
+mod cancel;
 mod canon;
 mod children;
 pub mod kernel;
@@ -117,7 +118,7 @@ pub enum Op {
         /// From now.
         after: Span,
     },
-    /// `thread_add_child`.
+    /// `thread_add_child`. Answered through [`World::watched_by`].
     AddChild {
         /// To be called on timeout and exit.
         handler: Handler,
@@ -155,6 +156,11 @@ pub enum Op {
     },
     /// `thread_add_base_threads`: the timerfd's and the signalfd's entries, in this order.
     AddBase,
+    /// `thread_cancel`. Answered through [`World::cancelled`].
+    Cancel {
+        /// What was told of it through [`World::watched_by`].
+        entry: Handle,
+    },
     /// The program's cached clock is refreshed.
     ReadClock,
     /// The time that instances are given to shut down begins, or is over: while it runs the loop does not return
@@ -177,10 +183,16 @@ impl Op {
             Self::TerminateChildren { .. } => Some(Step::TerminateChildren),
             Self::Cleanup { .. } => Some(Step::Cleanup),
             Self::AddBase => Some(Step::AddBase),
+            Self::Cancel { .. } => Some(Step::Cancel),
             Self::ReadClock | Self::CountChildren | Self::ShutdownTimerRuns(_) => None,
         }
     }
 }
+
+/// An entry, as the scheduler that made it knows it: what `thread_add_child` returned. It means nothing to anybody else
+/// and reaches no history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handle(pub u64);
 
 /// A handler of the script layer begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use treefall_model::id::ConfigId;
 use treefall_model::observe::Observer;
 use treefall_model::release::{FirstResult, NeverFinished};
 use treefall_model::signal::Signal;
-use treefall_model::trace::{Script, ScriptKind};
+use treefall_model::trace::Script;
 
 use crate::layer::{Action, Init, ScriptState};
 use crate::track::best;
@@ -56,7 +56,7 @@ impl<'t, O: Observer> World<'t, O> {
     fn carry(&mut self, old: &ScriptState<'t>, place: u16) {
         let script = self.layer.in_force(place);
         let Some(new) = self.layer.script(script) else { return };
-        if old.spec.kind != ScriptKind::Track || new.spec.kind != ScriptKind::Track {
+        if !old.spec.kind.is_track() || !new.spec.kind.is_track() {
             return;
         }
         if old.init != Init::Done && self.rules.behaviour.never_finished == NeverFinished::StaysInitial {

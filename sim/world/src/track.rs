@@ -9,6 +9,7 @@ use treefall_model::observe::Observer;
 use treefall_model::release::Defect;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
+use treefall_model::trace::ScriptKind;
 
 use crate::layer::{Action, Init, ScriptState, State};
 use crate::world::World;
@@ -66,17 +67,20 @@ impl ScriptState<'_> {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// The interval is over: arm the next tick, then start a run, unless the last is not done.
+    /// The interval is over: arm the next tick, then start a run, unless the last is not done and is waited for.
     pub(crate) fn tick(&mut self, script: ScriptRef) {
         let skipped_run_starts = self.rules.has(Defect::SkippedRunStillStarts);
         let Some(state) = self.layer.script(script) else { return };
-        let (after, at) = (state.spec.interval, state.state);
+        let (after, at, cancels) =
+            (state.spec.interval, state.state, state.spec.kind == ScriptKind::Cancelling);
         self.layer.then(Action::Op(Op::AddTimer { handler: Handler::Tick, argument: Some(script), after }));
-        if at != State::Idle {
+        if at != State::Idle && cancels {
+            self.layer.then(Action::Cancel(script));
+        } else if at != State::Idle {
             let timing_out = at != State::Running;
             self.layer.then(Action::Log(LogLine::Skipped { script, timing_out }));
         }
-        if at == State::Idle || skipped_run_starts {
+        if at == State::Idle || cancels || skipped_run_starts {
             self.layer.then(Action::Start(script, Handler::TrackChild));
         }
     }

@@ -216,6 +216,7 @@ wire_enum!(Event {
     12 = ReloadDone { generation },
     13 = TerminationBegun,
     14 = Ended(end),
+    15 = Cancelled { run, entry },
 });
 wire_struct!(Record { at, event });
 wire_enum!(Step {
@@ -236,6 +237,7 @@ wire_struct!(Counts {
     failed_starts,
     reloads,
     timeouts,
+    cancels,
     steps,
 });
 

@@ -34,6 +34,8 @@ pub struct Counts {
     pub reloads: u64,
     /// Child timeouts dispatched.
     pub timeouts: u64,
+    /// Entries cancelled.
+    pub cancels: u64,
     /// Calls into the world.
     pub steps: u64,
 }

@@ -22,6 +22,9 @@ pub(in crate::cli) struct Conform {
     /// How traces are drawn: swarm, plain or pct:D, as for `treefall hunt`.
     #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
     pub(in crate::cli) sampling: Sampling,
+    /// Half of the track scripts cancel the entry of a run that has not ended, as for `treefall hunt`.
+    #[arg(long)]
+    pub(in crate::cli) cancelling: bool,
     /// How many traces.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: u64,

@@ -79,13 +79,17 @@ pub(in crate::cli) struct Hunt {
     /// each trace with a chance of 1 in n*k^(D-1) or better).
     #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
     pub(in crate::cli) sampling: Sampling,
+    /// Half of the track scripts cancel the entry of a run that has not ended when the next is due, and kill it: not for
+    /// a daemon, no script of which does so.
+    #[arg(long)]
+    pub(in crate::cli) cancelling: bool,
     /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
     /// campaign. `treefall merge` brings the finds together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "sampling", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "sampling", "cancelling", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Where finds are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]

@@ -147,6 +147,7 @@ fn is_drawn(event: &Event) -> bool {
         | Event::Reaped { .. }
         | Event::ReloadBegun { .. }
         | Event::ReloadDone { .. }
+        | Event::Cancelled { .. }
         | Event::TerminationBegun => true,
         Event::Dispatched { handler, .. } => {
             matches!(handler, Handler::TrackChild | Handler::MiscChild | Handler::FifoChild)
@@ -275,6 +276,7 @@ fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
             (of_run(run), sign, format!("{signal} is sent to it"))
         }
         Event::Exited { run, status } => (of_run(run), "✕", format!("it ends ({status})")),
+        Event::Cancelled { run, .. } => (of_run(run), "/", "its entry is cancelled".to_owned()),
         Event::Reaped { run, .. } => (of_run(run), "○", "it is reaped".to_owned()),
         Event::StartFailed { script, .. } => (top(script.script) + 19, "!", "fork fails".to_owned()),
         _ => return html! {},

@@ -35,6 +35,9 @@ pub enum Unfit {
         "script {0} is a misc check, which keepalived's checker process runs; the vrrp process alone is played"
     )]
     Misc(String),
+    /// No script of keepalived's cancels the entry of its run.
+    #[error("script {0} cancels the entry of its last run, which no script of keepalived's does")]
+    Cancelling(String),
     /// More fifos than the process that is taken over can have.
     #[error(
         "script {0} is the third of its configuration that is a notify fifo's, and keepalived's vrrp process has two"
@@ -145,6 +148,7 @@ fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
     match script.kind {
         ScriptKind::Track => {}
         ScriptKind::Misc => return Err(Unfit::Misc(name())),
+        ScriptKind::Cancelling => return Err(Unfit::Cancelling(name())),
         // It has neither interval nor timeout.
         ScriptKind::Fifo => return Ok(()),
     }
@@ -275,12 +279,14 @@ mod tests {
         let half = |setup: &mut Setup| setup.configs[0].scripts[0].timeout = Span::from_micros(500_000);
         let long = |setup: &mut Setup| setup.configs[0].scripts[0].interval = Span::from_secs(5_000);
         let misc = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Misc;
+        let cancelling = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Cancelling;
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
         let old = rules("2.2.7");
         for (unfit, word) in [
             (trace(half), "multiples of 1s"),
             (trace(misc), "is a misc check"),
+            (trace(cancelling), "cancels the entry of its last run, which no script of keepalived's does"),
             (trace(fifos_alone(3)), "s2 is the third of its configuration that is a notify fifo's"),
             (trace(long), "at most"),
             (trace(cost), "callback"),

@@ -36,6 +36,10 @@ pub(super) const PLACE: u64 = 72;
 /// The node of the pid tree.
 pub(super) const PID_NODE: u64 = 96;
 
+/// The numbers of the two descriptors, as the engine has them.
+pub(super) const TIMER_FD: i32 = 1_000_001;
+pub(super) const SIGNAL_FD: i32 = 1_000_002;
+
 /// A deadline that no clock reaches.
 pub(super) const NEVER: u64 = u64::MAX;
 
@@ -65,6 +69,11 @@ pub(super) const fn head_of(list: List) -> u64 {
         List::Ready => 80,
         List::Unuse => 96,
     }
+}
+
+/// Whether a place in the master is part of a tree or list.
+pub(super) const fn is_index(place: u64) -> bool {
+    place < head_of(List::Unuse) + 16 || place / 8 == root_of(Tree::ChildPid) / 8
 }
 
 /// What an entry says that it is. A zeroed entry says that it waits for a descriptor.
@@ -123,6 +132,21 @@ impl Type {
             Self::ShutdownTimer => Self::ReadyShutdownTimer,
             _ => Self::ReadyTimer,
         }
+    }
+
+    /// What an entry of this type has where a child's has its pid, once it is handed out.
+    pub(super) const fn value_at_pid(self) -> Option<i32> {
+        match self {
+            Self::Timer | Self::ShutdownTimer | Self::Event | Self::TerminateStart | Self::Terminate => {
+                Some(0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the pid of an entry of this type is one.
+    pub(super) const fn has_pid(self) -> bool {
+        matches!(self, Self::Child | Self::ChildTimeout | Self::ChildTerminated | Self::Unused)
     }
 
     /// Whether an entry of this type still runs when a shutdown has begun, whatever it calls.

@@ -15,7 +15,7 @@ use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
 
 use super::changes::Changes;
-use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE};
+use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index};
 use super::mutant::Mutant;
 
 /// Where the master lies. No small number, no pid and no script is such an address.
@@ -159,6 +159,8 @@ pub(super) struct Heap {
     here: Mark,
     notes: Vec<Note>,
     second_erases: Vec<(Block, Mark)>,
+    /// Something was accessed that is not simulated.
+    left_known: bool,
 }
 
 impl Heap {
@@ -181,6 +183,7 @@ impl Heap {
             here: Mark::START,
             notes: Vec::new(),
             second_erases: Vec::new(),
+            left_known: false,
         };
         heap.enter(Instant::START, Mark::START.function);
         heap
@@ -454,10 +457,15 @@ impl Heap {
     }
 
     /// An access while some link may lead astray: to a freed block, or to the pid node of one that was
-    /// freed while it was linked and has been handed out since.
+    /// freed while it was linked and has been handed out since. Or to what the program alone has: what its master holds
+    /// beside trees and lists, and what lies across two words (a link is read there that bears a colour).
     #[cold]
     fn used(&mut self, address: Addr) {
-        let Some((block, inside)) = self.block_at(address) else { return };
+        self.left_known |= !address.is_multiple_of(8);
+        let Some((block, inside)) = self.block_at(address) else {
+            self.left_known |= !is_index(address.wrapping_sub(MASTER_AT));
+            return;
+        };
         let here = self.here;
         let truth = &mut self.truths[block.0 as usize];
         let astray = !truth.live || truth.stale && inside >= PID_NODE;
@@ -471,6 +479,12 @@ impl Heap {
     /// What was noted.
     pub(super) fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// Whether anything was accessed that a real program may have otherwise: from here on it need not agree.
+    #[inline]
+    pub(super) fn may_differ(&self) -> bool {
+        self.left_known || !self.notes.is_empty()
     }
 
     /// What was noted, and what was taken out of the pid tree that it did not link, at the end.

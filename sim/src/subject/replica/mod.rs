@@ -13,6 +13,7 @@
 //! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
 
 mod beside;
+mod cancel;
 mod canon;
 mod changes;
 mod entry;

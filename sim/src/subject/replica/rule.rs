@@ -63,6 +63,18 @@ pub(super) fn cleanup_erases_queued_timeouts(rules: &Rules) -> bool {
     !rules.has(Defect::ReloadFreesQueuedTimeout) && timed_out_leaves(rules) != PidEntryLeaves::AtExpiry
 }
 
+/// Whether the cancelling of a queued timeout takes its entry out of the pid tree.
+pub(super) fn cancel_erases_queued_timeout(rules: &Rules) -> bool {
+    // One that left when its deadline passed is not there to be erased.
+    !rules.has(Defect::CancelLeavesPidEntry) && timed_out_leaves(rules) != PidEntryLeaves::AtExpiry
+}
+
+/// Whether a pid that another kind of entry overwrites can count: where an entry that the pid tree links is used again.
+pub(super) fn overwritten_pids_count(rules: &Rules) -> bool {
+    // Seen on the real 2.1.5 and 2.2.7. Where a timeout leaves its entry no program was there to be asked.
+    rules.has(Defect::CancelLeavesPidEntry) && !rules.has(Defect::TimeoutLeavesPidEntry)
+}
+
 /// Whether an entry that is given to a killer keeps its argument.
 pub(super) fn killer_keeps_argument(rules: &Rules) -> bool {
     // Before the reload rescheduled at all, the shutdown did not touch it either (seen on the real 2.1.5). With
@@ -80,7 +92,8 @@ pub(super) fn ends_queued_timeouts_too(rules: &Rules, ending: Ending) -> bool {
     })
 }
 
-/// Whether an entry may be retired that is still linked in a tree: when it is given out again counts then.
+/// Whether an entry may be retired that is still linked in a tree: when it is given out again counts then. Asked where
+/// nothing is cancelled.
 pub(super) fn retires_linked(rules: &Rules) -> bool {
     rules.has(Defect::TimeoutLeavesPidEntry)
 }

@@ -12,11 +12,11 @@ use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
-use treefall_world::{Descriptor, Dispatch, Op, Outside, Scheduler, Woken, World, carry_out};
+use treefall_world::{Descriptor, Dispatch, Handle, Op, Outside, Scheduler, Woken, World, carry_out};
 
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
-    deadline_of, due_word, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
+    argument_word, deadline_of, due_word, pid_of, pid_word, status_of,
 };
 use super::heap::{Fault, MASTER_AT, Mark, Note};
 use super::mutant::Mutant;
@@ -62,8 +62,8 @@ pub struct Finished<O> {
     pub notes: Vec<Note>,
     /// The entries that were taken out of the pid tree when it did not link them, and when; the first few.
     pub second_erases: Vec<(Block, Mark)>,
-    /// How many records the history held at the first such use: up to there, and no further, a real program
-    /// must agree.
+    /// How many records the history held at the first such use, or at the first access to what is not simulated: up to
+    /// there, and no further, a real program must agree.
     pub first_use: Option<u64>,
     /// What the simulated program died of, if it did.
     pub fault: Option<Fault>,
@@ -77,7 +77,7 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
 
     #[inline]
     fn world(&mut self) -> &mut World<'t, O> {
-        if self.first_use.is_none() && !self.queues.heap.notes().is_empty() {
+        if self.first_use.is_none() && self.queues.heap.may_differ() {
             self.first_use = Some(self.world.counts().records);
         }
         &mut self.world
@@ -103,6 +103,7 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
             Op::TerminateChildren { signal, ending } => self.terminate_children(signal, ending),
             Op::Cleanup { keep_children } => self.cleanup(keep_children),
             Op::AddBase => self.add_base(),
+            Op::Cancel { entry } => self.cancel(entry),
             Op::ReadClock => {
                 self.read_clock();
                 Ok(())
@@ -418,6 +419,11 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.set_type(entry, ty)?;
         self.queues.write(entry, MASTER, MASTER_AT)?;
         self.queues.write(entry, FUNCTION, function.word())?;
+        if rule::overwritten_pids_count(&self.rules)
+            && let Some(value) = ty.value_at_pid()
+        {
+            self.queues.write(entry, PID, pid_word(value, 0))?;
+        }
         // A zeroed one never had another.
         let keeps = self.has(Mutant::ArgumentNotWrittenOnReuse) && self.queues.field(entry, ARGUMENT)? != 0;
         if !keeps {
@@ -471,7 +477,9 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
         self.queues.write(entry, DUE, due_word(due))?;
         self.queues.insert_due(Tree::Child, entry)?;
-        self.queues.insert_pid(entry)
+        self.queues.insert_pid(entry)?;
+        self.world().watched_by(argument, Handle(entry));
+        Ok(())
     }
 
     fn add_event(
@@ -503,11 +511,14 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     /// An entry that waits for a descriptor, without a deadline.
     pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
-        let handler = match descriptor {
-            Descriptor::Timer => Handler::TimerFd,
-            Descriptor::Signals => Handler::SignalFd,
+        let (handler, number) = match descriptor {
+            Descriptor::Timer => (Handler::TimerFd, TIMER_FD),
+            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
         };
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        if rule::overwritten_pids_count(&self.rules) {
+            self.queues.write(entry, PID, pid_word(number, 0))?;
+        }
         self.queues.write(entry, DUE, due_word(Deadline::Never))?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {

@@ -96,7 +96,11 @@ fn the_wake_of_2468_with_signals_first_is_sound_everywhere_and_with_timer_first_
         let mut wakes = vec![hup().signals_first()];
         wakes.extend([const { Wake::next_timer() }; 4]);
         let finished = play(setup(1, MEEK), wakes, rules);
-        assert_eq!((finished.fault, finished.first_use), (None, None), "{release}");
+        assert_eq!(
+            (finished.fault, &finished.notes[..]),
+            (None, &[][..]),
+            "{release}: no freed entry is used"
+        );
         let dies = rules.has(Defect::ReloadFreesQueuedTimeout);
         let finished = play(setup(1, MEEK), vec![hup(), Wake::next_timer()], rules);
         assert_eq!(finished.fault.is_some(), dies, "{release}");

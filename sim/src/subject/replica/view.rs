@@ -8,8 +8,8 @@ use treefall_model::index::{
 
 use super::changes::Changes;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
-    node_in, pid_of, root_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
+    deadline_of, head_of, node_in, pid_of, root_of,
 };
 use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
 use super::rbtree::{LEFT, RIGHT, is_red, parent_in};
@@ -147,7 +147,7 @@ impl IndexView for View<'_> {
         Entry {
             kind: Type::from_word(word(TYPE)).map_or(EntryKind::Other, Type::kind),
             deadline: deadline_of(word(DUE)),
-            pid: Pid::new(pid_of(word(PID))),
+            pid: pid_said(word(TYPE), word(PID)),
             handler: Function::from_word(word(FUNCTION)).map(Function::handler),
             argument: argument_of(word(ARGUMENT)),
         }
@@ -191,7 +191,7 @@ impl IndexView for View<'_> {
     fn key(&self, tree: Tree, block: Block) -> u64 {
         let words = self.block(block);
         if tree == Tree::ChildPid {
-            let pid = Pid::new(pid_of(words[(PID / 8) as usize]));
+            let pid = pid_said(words[(TYPE / 8) as usize], words[(PID / 8) as usize]);
             return pid.map_or(0, |pid| pid.get().unsigned_abs().into());
         }
         // In microseconds, and what is never is greatest.
@@ -236,4 +236,12 @@ impl IndexView for View<'_> {
     fn changed_ends(&self) -> Ends {
         self.heap.changed().map_or(Ends::ALL, Changes::ends)
     }
+}
+
+/// The pid of an entry of this type. The field is shared: what waits for a descriptor may have its number there.
+#[inline(always)]
+fn pid_said(ty: u64, word: u64) -> Option<Pid> {
+    let value = pid_of(word);
+    let is_descriptor = matches!(value, TIMER_FD | SIGNAL_FD);
+    Pid::new(value).filter(|_| !is_descriptor || Type::from_word(ty).is_some_and(Type::has_pid))
 }

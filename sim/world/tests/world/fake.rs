@@ -9,7 +9,7 @@ use treefall_model::release::Rules;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::Trace;
-use treefall_world::{Descriptor, Dispatch, Ending, Op, Scheduler, Woken, World, carry_out};
+use treefall_world::{Descriptor, Dispatch, Ending, Handle, Op, Scheduler, Woken, World, carry_out};
 
 use crate::tools::{Notes, tell};
 
@@ -59,7 +59,9 @@ impl<'t> Scheduler<'t> for Fake<'t> {
             Op::AddChild { handler, argument, pid, after: span } => {
                 let due = span.and_then(|span| after(self, span));
                 self.children.push(entry(handler, EntryKind::Child, argument, Some(pid), due));
+                self.world.watched_by(argument, Handle(pid.get() as u64));
             }
+            Op::Cancel { entry } => self.cancel(entry),
             Op::AddEvent { handler, argument } => {
                 self.events.push_back(entry(handler, EntryKind::Event, argument, None, None));
             }
@@ -231,6 +233,21 @@ impl<'t> Fake<'t> {
             mark(&mut entry.dispatch);
             self.ready.push_back(entry);
         }
+    }
+
+    /// The latest entry of that pid: one whose exit waits on READY leaves its pid to others.
+    fn cancel(&mut self, handle: Handle) {
+        let is = |entry: &Entry| {
+            entry.dispatch.pid.map(|pid| pid.get() as u64) == Some(handle.0)
+                && entry.dispatch.handler == Handler::TrackChild
+        };
+        let tracked = self.children.iter().rposition(is).map(|place| self.children.remove(place));
+        let queued = || {
+            let place = self.ready.iter().rposition(is);
+            place.and_then(|place| self.ready.remove(place))
+        };
+        let entry = tracked.or_else(queued).expect("a script that is not idle has an entry");
+        self.world.cancelled(entry.dispatch.kind);
     }
 
     fn terminate_children(&mut self, signal: Signal, ending: Ending) {

@@ -8,7 +8,7 @@ use treefall_model::time::Span;
 use treefall_model::trace::{
     Advance, Config, Costs, Habit, OnTerm, PidPolicy, Script, ScriptKind, Setup, Trace, Wake, run,
 };
-use treefall_world::{Dispatch, Op, World};
+use treefall_world::{Dispatch, Handle, Op, World};
 
 use crate::tools::*;
 
@@ -41,7 +41,8 @@ impl Noise {
 
     fn script(&mut self, place: usize) -> Script {
         let on_term = if self.below(2) == 0 { OnTerm::Ignores } else { OnTerm::Dies(self.span()) };
-        let kind = self.pick(&[ScriptKind::Track, ScriptKind::Track, ScriptKind::Misc, ScriptKind::Fifo]);
+        let kind =
+            self.pick(&[ScriptKind::Track, ScriptKind::Cancelling, ScriptKind::Misc, ScriptKind::Fifo]);
         let habit = Habit { on_term, kill_linger: self.span() };
         let (rise, fall) = (self.pick(&[1, 2, 255]), self.pick(&[1, 3, 255]));
         Script { kind, rise, fall, habit, ..script(place) }
@@ -112,8 +113,15 @@ impl Noise {
             }
             _ => {
                 while let Some(op) = world.next_op() {
-                    if op == Op::CountChildren && self.below(2) == 0 {
-                        world.children_counted(self.below(3));
+                    match op {
+                        Op::CountChildren if self.below(2) == 0 => world.children_counted(self.below(3)),
+                        Op::AddChild { argument, pid, .. } if self.below(4) > 0 => {
+                            world.watched_by(argument, Handle(pid.get() as u64));
+                        }
+                        Op::Cancel { .. } if self.below(4) > 0 => {
+                            world.cancelled(self.pick(&EntryKind::ALL));
+                        }
+                        _ => {}
                     }
                 }
             }

@@ -171,6 +171,7 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::ReloadBegun { config, generation } => format!("reload begun {} {}", config.0, generation.0),
         Event::ReloadDone { generation } => format!("reload done {}", generation.0),
         Event::TerminationBegun => "termination begun".into(),
+        Event::Cancelled { run, entry } => format!("cancelled {run} {}", entry.name()),
         Event::Ended(end) => format!("ended {end:?}"),
     }
 }
