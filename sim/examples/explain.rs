@@ -23,7 +23,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let mut files = Vec::new();
     for family in std::fs::read_dir(folder)? {
-        for file in std::fs::read_dir(family?.path())? {
+        let family = family?.path();
+        // A README is none.
+        if !family.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(family)? {
             files.push(file?.path());
         }
     }
