@@ -77,6 +77,26 @@ impl Finding {
     }
 }
 
+/// What working out came to.
+#[derive(Clone, Debug)]
+pub enum Worked {
+    /// It was worked out.
+    Out(Box<Finding>),
+    /// The word to stop came first.
+    Stopped(Stopped),
+}
+
+/// How far a find was worked out when the word to stop came.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// The smallest trace until then, which has the find's signature. It need not be minimal.
+    pub trace: Trace,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Runs that this took.
+    pub runs: u64,
+}
+
 /// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, asks for its cause.
 /// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica.
 ///
@@ -84,45 +104,51 @@ impl Finding {
 /// When a subject cannot run.
 pub fn work_out(
     subject: &mut dyn Subject,
-    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
+    fresh: &Fresh<'_>,
     find: &Find,
     build_up_max: u64,
 ) -> Result<Finding, SubjectError> {
-    let (mut shrunk, shrunk_on) = shrink_on(subject, find)?;
-    // What is built up is judged as a replica shows it, and a daemon shows less.
-    if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && subject.kind() != SubjectKind::Daemon {
-        go_below(subject, find, &mut shrunk, build_up_max)?;
-    }
-    confirm(subject, fresh, find, shrunk, shrunk_on)
+    let mut work = Work::new(subject, find, &|_| true);
+    work.out(fresh, build_up_max)
 }
 
-/// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
-fn go_below(
+/// The same, until `go_on`, which is told before each run how many there were, says no.
+///
+/// # Errors
+/// As [`work_out`].
+pub fn work_out_while(
     subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
     find: &Find,
-    shrunk: &mut Shrunk,
     build_up_max: u64,
-) -> Result<(), SubjectError> {
-    let (signature, rules) = (find.signature(), subject.rules());
-    let mut scouts = Scouts::new(rules, signature);
-    let mut left = build_up_max;
-    while left > 0 {
-        let before = scouts.runs();
-        let scouted = |trace: &Trace| Ok::<_, SubjectError>(scouts.look(trace));
-        let built = build_up(&shrunk.trace, signature, left, scouted)?;
-        left -= built.runs;
-        shrunk.runs += scouts.runs() - before;
-        let Some(trace) = built.trace else { break };
-        // What the replica shows, the subject must show too.
-        let verdict = ask(subject, &trace, signature)?;
-        shrunk.runs += 1;
-        if !has(&verdict, signature) {
-            break;
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Worked, SubjectError> {
+    let mut work = Work::new(subject, find, go_on);
+    match work.out(fresh, build_up_max) {
+        Err(SubjectError::Stopped) => {
+            let (trace, verdict) = work.best;
+            Ok(Worked::Stopped(Stopped { trace, verdict, runs: work.runs }))
         }
-        let (further, _) = shrink_on(subject, &Find { trace, verdict, ..find.clone() })?;
-        shrunk.take(further);
+        done => done.map(|finding| Worked::Out(Box::new(finding))),
     }
-    Ok(())
+}
+
+/// Makes subjects of the kind that is worked on.
+type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + 'f;
+
+/// The finding of a find that was worked out so far and no further: confirmed, but not proved minimal.
+///
+/// # Errors
+/// As [`work_out`].
+pub fn as_far_as_it_came(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    find: &Find,
+    stopped: Stopped,
+) -> Result<Finding, SubjectError> {
+    let Stopped { trace, verdict, runs } = stopped;
+    let shrunk = Shrunk { trace, verdict, runs, accepted: 0, minimal: false, slipped: Vec::new() };
+    Work::new(subject, find, &|_| true).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
 }
 
 /// The same for a find that is as small as it is to be.
@@ -131,81 +157,161 @@ fn go_below(
 /// As [`work_out`].
 pub fn work_out_as_it_is(
     subject: &mut dyn Subject,
-    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
+    fresh: &Fresh<'_>,
     find: &Find,
 ) -> Result<Finding, SubjectError> {
     let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
     let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
-    confirm(subject, fresh, find, shrunk, ShrunkOn::Itself)
+    let mut work = Work::new(subject, find, &|_| true);
+    let checked = work.check(&shrunk.trace, ShrunkOn::Itself)?;
+    work.confirm(fresh, shrunk, ShrunkOn::Itself, checked)
 }
 
-fn confirm(
-    subject: &mut dyn Subject,
-    fresh: &dyn Fn() -> Result<Box<dyn Subject>, SubjectError>,
-    find: &Find,
-    shrunk: Shrunk,
-    shrunk_on: ShrunkOn,
-) -> Result<Finding, SubjectError> {
-    let signature = find.signature();
-    let (minimal, checks) = shrink::is_minimal(&shrunk.trace, signature, |trace| match shrunk_on {
-        // A daemon takes long to ask: what its replica does not show either is not asked of it.
-        ShrunkOn::ReplicaConfirmed if subject.kind() == SubjectKind::Daemon => {
-            ask_both(subject, trace, signature)
+/// A find that is worked on: each run is counted, and none begins after the word to stop.
+struct Work<'w> {
+    subject: &'w mut dyn Subject,
+    find: &'w Find,
+    go_on: &'w dyn Fn(u64) -> bool,
+    /// Runs so far, and those of the replica that were remembered.
+    runs: u64,
+    /// The smallest trace so far, with its verdict.
+    best: (Trace, Verdict),
+}
+
+impl<'w> Work<'w> {
+    fn new(subject: &'w mut dyn Subject, find: &'w Find, go_on: &'w dyn Fn(u64) -> bool) -> Self {
+        Self { subject, find, go_on, runs: 0, best: (find.trace.clone(), find.verdict.clone()) }
+    }
+
+    /// Counts a run that is about to begin.
+    fn next(&mut self) -> Result<(), SubjectError> {
+        if !(self.go_on)(self.runs) {
+            return Err(SubjectError::Stopped);
         }
-        _ => ask(subject, trace, signature),
-    })?;
-    let once = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
-    let twice = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
-    Ok(Finding {
-        target: subject.name(),
-        find: find.clone(),
-        minimal,
-        runs: shrunk.runs + checks,
-        shrunk_on,
-        cause: cause(subject.kind(), &shrunk.trace, signature, subject.rules()),
-        confirmed: once == twice && has(&once.verdict, signature),
-        digest: once.digest,
-        backtrace: once.backtrace,
-        verdict: once.verdict,
-        trace: shrunk.trace,
-        slipped: shrunk.slipped,
-    })
-}
+        self.runs += 1;
+        Ok(())
+    }
 
-/// What the subject does with a trace, as far as it matters to who looks for `signature`.
-fn ask(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result<Verdict, SubjectError> {
-    match subject.kind() {
-        SubjectKind::Replica => Ok(probe_replica(trace, subject.rules(), signature)),
-        SubjectKind::Daemon if subject.fitted(trace.clone()) != *trace => {
-            // It cannot be given this one, which so shows nothing.
-            Ok(Verdict { breaks: Vec::new(), outcome: Outcome::Survived })
+    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SubjectError> {
+        let find = self.find;
+        let (mut shrunk, shrunk_on) = self.shrink(find.trace.clone(), find.verdict.clone())?;
+        // What is built up is judged as a replica shows it, and a daemon shows less.
+        if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon {
+            self.go_below(&mut shrunk, build_up_max)?;
         }
-        _ => subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
+        let checked = self.check(&shrunk.trace, shrunk_on)?;
+        self.confirm(fresh, shrunk, shrunk_on, checked)
     }
-}
 
-/// What a real program does with a trace, asked only where its replica shows the signature.
-fn ask_both(subject: &mut dyn Subject, trace: &Trace, signature: Signature) -> Result<Verdict, SubjectError> {
-    let expected = probe_replica_as(subject.kind(), trace, subject.rules(), signature);
-    if has(&expected, signature) { ask(subject, trace, signature) } else { Ok(expected) }
-}
+    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+        let (signature, rules, kind) = (self.find.signature(), self.subject.rules(), self.subject.kind());
+        let shrunk_on = match kind {
+            SubjectKind::Replica => ShrunkOn::Itself,
+            _ if has(&probe_replica_as(kind, &trace, rules, signature), signature) => {
+                ShrunkOn::ReplicaConfirmed
+            }
+            _ => ShrunkOn::RealBecauseReplicaDiffers,
+        };
+        let limits = match shrunk_on {
+            ShrunkOn::RealBecauseReplicaDiffers => Limits { runs_max: REAL_RUNS_MAX, pairs: false },
+            _ => Limits::default(),
+        };
+        let judge = |trace: &Trace| {
+            let verdict = match shrunk_on {
+                // The replica says what is not worth a try; what it takes, the real program must show too.
+                ShrunkOn::ReplicaConfirmed => self.ask_both(trace)?,
+                _ => self.ask(trace)?,
+            };
+            // What the shrinker offers is smaller than all that it took before.
+            if has(&verdict, signature) {
+                self.best = (trace.clone(), verdict.clone());
+            }
+            Ok::<_, SubjectError>(verdict)
+        };
+        Ok((shrink::shrink(trace, verdict, signature, limits, judge)?, shrunk_on))
+    }
 
-fn shrink_on(subject: &mut dyn Subject, find: &Find) -> Result<(Shrunk, ShrunkOn), SubjectError> {
-    let (signature, rules) = (find.signature(), subject.rules());
-    let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
-    if subject.kind() == SubjectKind::Replica {
-        let judge = |trace: &Trace| ask(subject, trace, signature);
-        return Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::Itself));
+    /// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
+    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SubjectError> {
+        let (signature, rules) = (self.find.signature(), self.subject.rules());
+        let mut scouts = Scouts::new(rules, signature);
+        let mut left = build_up_max;
+        while left > 0 {
+            let before = scouts.runs();
+            let scouted = |trace: &Trace| self.next().map(|()| scouts.look(trace));
+            let built = build_up(&shrunk.trace, signature, left, scouted)?;
+            left -= built.runs;
+            shrunk.runs += scouts.runs() - before;
+            let Some(trace) = built.trace else { break };
+            // What the replica shows, the subject must show too.
+            let verdict = self.ask(&trace)?;
+            shrunk.runs += 1;
+            if !has(&verdict, signature) {
+                break;
+            }
+            self.best = (trace.clone(), verdict.clone());
+            let (further, _) = self.shrink(trace, verdict)?;
+            shrunk.take(further);
+        }
+        Ok(())
     }
-    if !has(&probe_replica_as(subject.kind(), &trace, rules, signature), signature) {
-        let limits = Limits { runs_max: REAL_RUNS_MAX, pairs: false };
-        let judge = |trace: &Trace| ask(subject, trace, signature);
-        let shrunk = shrink::shrink(trace, verdict, signature, limits, judge)?;
-        return Ok((shrunk, ShrunkOn::RealBecauseReplicaDiffers));
+
+    /// Whether no single edit of a trace is smaller and keeps the signature, and how many runs the answer took.
+    fn check(&mut self, trace: &Trace, shrunk_on: ShrunkOn) -> Result<(bool, u64), SubjectError> {
+        let (signature, kind) = (self.find.signature(), self.subject.kind());
+        shrink::is_minimal(trace, signature, |trace| match shrunk_on {
+            // A daemon takes long to ask: what its replica does not show either is not asked of it.
+            ShrunkOn::ReplicaConfirmed if kind == SubjectKind::Daemon => self.ask_both(trace),
+            _ => self.ask(trace),
+        })
     }
-    // The replica says what is not worth a try; what it takes, the real program must show too.
-    let judge = |trace: &Trace| ask_both(subject, trace, signature);
-    Ok((shrink::shrink(trace, verdict, signature, Limits::default(), judge)?, ShrunkOn::ReplicaConfirmed))
+
+    fn confirm(
+        &mut self,
+        fresh: &Fresh<'_>,
+        shrunk: Shrunk,
+        shrunk_on: ShrunkOn,
+        (minimal, checks): (bool, u64),
+    ) -> Result<Finding, SubjectError> {
+        let (find, signature) = (self.find, self.find.signature());
+        let once = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
+        let twice = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
+        Ok(Finding {
+            target: self.subject.name(),
+            find: find.clone(),
+            minimal,
+            runs: shrunk.runs + checks,
+            shrunk_on,
+            cause: cause(self.subject.kind(), &shrunk.trace, signature, self.subject.rules()),
+            confirmed: once == twice && has(&once.verdict, signature),
+            digest: once.digest,
+            backtrace: once.backtrace,
+            verdict: once.verdict,
+            trace: shrunk.trace,
+            slipped: shrunk.slipped,
+        })
+    }
+
+    /// What the subject does with a trace, as far as it matters to who looks for the signature.
+    fn ask(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
+        self.next()?;
+        match self.subject.kind() {
+            SubjectKind::Replica => Ok(probe_replica(trace, self.subject.rules(), self.find.signature())),
+            SubjectKind::Daemon if self.subject.fitted(trace.clone()) != *trace => {
+                // It cannot be given this one, which so shows nothing.
+                Ok(Verdict { breaks: Vec::new(), outcome: Outcome::Survived })
+            }
+            _ => self.subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
+        }
+    }
+
+    /// What a real program does with a trace, asked only where its replica shows the signature.
+    fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
+        self.next()?;
+        let signature = self.find.signature();
+        let expected = probe_replica_as(self.subject.kind(), trace, self.subject.rules(), signature);
+        if has(&expected, signature) { self.ask(trace) } else { Ok(expected) }
+    }
 }
 
 /// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds.
@@ -218,15 +324,39 @@ pub fn work_out_all(
     finds: &[Find],
     build_up_max: u64,
 ) -> Result<Vec<Finding>, SubjectError> {
+    let worked =
+        work_out_all_while(crew, fresh, finds, build_up_max, &|_, _| true, &|_, finding| Ok(finding))?;
+    Ok(worked.into_iter().flatten().collect())
+}
+
+/// The same until `go_on`, which is told before each run on which find it is and how many there were on it, says no:
+/// of a find that is not worked out by then nothing comes. Whoever of the crew worked one out goes `then` on with it.
+///
+/// # Errors
+/// As [`work_out_all`], and those of `then`; that it was [stopped](SubjectError::Stopped) is none.
+pub fn work_out_all_while<T: Send>(
+    crew: &mut [Box<dyn Subject>],
+    fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
+    finds: &[Find],
+    build_up_max: u64,
+    go_on: &(dyn Fn(usize, u64) -> bool + Sync),
+    then: &(dyn Fn(&mut dyn Subject, Finding) -> Result<T, SubjectError> + Sync),
+) -> Result<Vec<Option<T>>, SubjectError> {
     let next = AtomicUsize::new(0);
+    let one = |subject: &mut dyn Subject, place, find| {
+        let go_on = |runs| go_on(place, runs);
+        let done = Work::new(subject, find, &go_on).out(&|| fresh(), build_up_max);
+        match done.and_then(|finding| then(subject, finding)) {
+            Err(SubjectError::Stopped) => Ok(None),
+            done => done.map(Some),
+        }
+    };
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
         let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
-        places
-            .map(|(place, find)| (place, work_out(subject.as_mut(), &|| fresh(), find, build_up_max)))
-            .collect()
+        places.map(|(place, find)| (place, one(subject.as_mut(), place, find))).collect()
     };
-    let mut done: Vec<(usize, Result<Finding, SubjectError>)> = std::thread::scope(|scope| {
+    let mut done: Vec<(usize, Result<Option<T>, SubjectError>)> = std::thread::scope(|scope| {
         let crew = crew.iter_mut().take(finds.len().max(1));
         let workers: Vec<_> = crew.map(|subject| scope.spawn(|| work(subject))).collect();
         let joined = workers.into_iter().map(|worker| worker.join());
@@ -237,7 +367,7 @@ pub fn work_out_all(
             .collect()
     });
     done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, finding)| finding).collect()
+    done.into_iter().map(|(_, worked)| worked).collect()
 }
 
 fn has(verdict: &Verdict, signature: Signature) -> bool {

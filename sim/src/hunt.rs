@@ -136,8 +136,23 @@ pub fn hunt(
     known: &mut BTreeSet<Signature>,
     lookout: &mut dyn Lookout,
 ) -> Result<Tally, SubjectError> {
-    let mut tally = plan.so_far;
     let baseline = known.clone();
+    hunt_on(crew, plan, &baseline, known, lookout)
+}
+
+/// The same of a search that is gone on with: what an earlier part of it found is known, but a trace that ends by it
+/// ends this search as it would have ended the whole.
+///
+/// # Errors
+/// As [`hunt`].
+pub fn hunt_on(
+    crew: &mut [Box<dyn Subject>],
+    plan: Plan,
+    baseline: &BTreeSet<Signature>,
+    known: &mut BTreeSet<Signature>,
+    lookout: &mut dyn Lookout,
+) -> Result<Tally, SubjectError> {
+    let mut tally = plan.so_far;
     let end = plan.length();
     let (mut next, mut length) = (tally.traces, CHUNK_FIRST);
     while next < end {

@@ -55,6 +55,19 @@ fn a_hunt_that_is_gone_on_with_finds_what_one_hunt_finds() {
 }
 
 #[test]
+fn a_hunt_that_came_to_its_break_is_only_worked_out_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = ["hunt", "--target", TARGET, "--seed", "3", "--out", "parts"];
+    let (whole, summary) = objects(&treefall(folder.path(), &base));
+    let (resumed, resumed_summary) = objects(&treefall(folder.path(), &["hunt", "--resume", "parts"]));
+    assert!(!whole.is_empty());
+    assert_eq!(resumed, whole);
+    for field in ["traces", "events", "findings"] {
+        assert_eq!(resumed_summary[0][field], summary[0][field], "{field}");
+    }
+}
+
+#[test]
 fn a_hunt_goes_on_as_it_draws() {
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, _) = hunt(folder.path(), &["--traces", "60", "--sampling", "pct:4", "--out", "whole"]);
@@ -125,4 +138,20 @@ fn a_folder_without_a_hunt_cannot_be_gone_on_with() {
     assert_eq!(both.status.code(), Some(2));
     let shard = treefall(folder.path(), &["hunt", "--shard", "9/8"]);
     assert!(String::from_utf8_lossy(&shard.stderr).contains("which part of how many"));
+}
+
+#[test]
+fn a_folder_in_which_there_is_nothing_is_not_merged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("empty")).expect("a folder");
+    let refused = treefall(folder.path(), &["merge", "empty", "--out", "all"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("empty: there is no find and no hunt was begun here"), "{told}");
+    assert!(!folder.path().join("all").exists());
+    // A hunt that found nothing is something.
+    let target = "replica:mended";
+    treefall(folder.path(), &["hunt", "--target", target, "--traces", "3", "--out", "clean"]);
+    let merged = treefall(folder.path(), &["merge", "clean", "--out", "all"]);
+    assert_eq!(merged.status.code(), Some(0), "{}", String::from_utf8_lossy(&merged.stderr));
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use treefall::import::{Bounds, ImportError, Imported, import, load};
+use treefall::import::{Bounds, ImportError, Imported, import, import_while, load};
 use treefall::keepalived_conf::{self, Conf};
 use treefall::model::law::Law;
 use treefall::model::release::{Defect, Release};
@@ -92,6 +92,22 @@ fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
     let lines = imported.plainest.as_ref().expect("a way").story.lines().count();
     assert!(lines > 2);
     assert!(imported.found.iter().all(|found| !found.breaks_memory()), "{:?}", causes(&imported));
+}
+
+#[test]
+fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
+    let conf = conf("crash-2.2.7.conf");
+    let whole = imported(&log("crash-2.2.7.log"), Some(&conf)).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let go_on = |_| asked.replace(asked.get() + 1) < 2_000;
+    let part = import_while("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, &go_on).unwrap();
+    assert!(part.searched.tried < whole.searched.tried && !part.searched.exhausted);
+    assert_eq!(part.searched.departures, None, "nothing is ruled out that was not tried");
+    let replays = |found: &treefall::import::Found| {
+        let verdict = run_replica(&found.scenario.trace, part.replica.rules(), Options::VERDICT).verdict;
+        verdict.breaks.iter().any(|broken| broken.signature == found.signature)
+    };
+    assert!(part.found.iter().all(replays));
 }
 
 /// The console's lines, written as the others write them.

@@ -4,11 +4,12 @@
 //! Here a few seeds and a small alphabet; `cargo run --release --example optimum -- --seeds 100` takes a hundred and a
 //! large one.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use treefall::cause::Cause;
 use treefall::explain::explain;
-use treefall::finding::{Finding, ShrunkOn, work_out};
+use treefall::finding::{Finding, ShrunkOn, Worked, as_far_as_it_came, work_out, work_out_while};
 use treefall::generator::generate;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
@@ -189,6 +190,40 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     let find = finds.last().expect("something is found");
     assert!(find.verdict.memory_break().is_some());
     work_out(crew[0].as_mut(), &build, find, BUILD_UP).expect("a pretender runs")
+}
+
+#[test]
+fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
+    let subject = || -> Result<Box<dyn Subject>, SubjectError> {
+        Ok(Box::new(Pretender { rules: rules("2.3.1"), wakes_min: 0 }))
+    };
+    let mut crew = vec![subject().expect("a pretender")];
+    let mut finds = Vec::<Find>::new();
+    hunt(&mut crew, Plan::new(1, Some(200), false), &mut BTreeSet::new(), &mut finds).expect("it runs");
+    let find = finds.last().expect("something is found");
+    let last = Cell::new(0);
+    let until = |runs_max| {
+        let go_on = |runs| {
+            last.set(runs);
+            runs < runs_max
+        };
+        let mut it = subject().expect("a pretender");
+        work_out_while(it.as_mut(), &subject, find, BUILD_UP, &go_on).expect("it runs")
+    };
+    let Worked::Out(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
+    let other = work_out(crew[0].as_mut(), &subject, find, BUILD_UP).expect("it runs");
+    assert_eq!((&whole.trace, whole.runs, whole.digest), (&other.trace, other.runs, other.digest));
+    let (mut size, all) = (Size::of(&find.trace), last.get());
+    for runs_max in [0, all / 4, all / 2, all] {
+        let Worked::Stopped(stopped) = until(runs_max) else { panic!("{runs_max} runs were enough") };
+        assert_eq!(stopped.runs, runs_max);
+        assert!(Size::of(&stopped.trace) <= size, "after {runs_max} runs");
+        size = Size::of(&stopped.trace);
+        let mut it = subject().expect("a pretender");
+        let finding = as_far_as_it_came(it.as_mut(), &subject, find, stopped).expect("it runs");
+        assert!(finding.confirmed && !finding.minimal, "it shows the find, and is not proved minimal");
+    }
+    assert!(size < Size::of(&find.trace) && Size::of(&whole.trace) <= size);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use treefall::model::time::Span;
 use treefall::model::trace::Name;
 use treefall::soak::numbers::{Figures, figures};
 use treefall::soak::{
-    Life, Machine, Plan, Reload, Spread, Until, Watch, Worker, Workload, field, live, soak,
+    Life, Machine, Plan, Reload, Spread, Until, Watch, Worker, Workload, field, live, soak, soak_while,
 };
 use treefall::subject::Options;
 use treefall::subject::replica::{run_replica, run_replica_as};
@@ -52,6 +52,28 @@ fn lives(workload: &Workload, rules: Rules, plan: Plan, jobs: usize) -> Vec<Life
 fn figures_of(workload: &Workload, release: &str, failures: usize) -> Figures {
     let life = Span::from_secs(10 * 86_400);
     figures(&lives(workload, of(release), plan(Until::Crash, failures, life), 2), life)
+}
+
+#[test]
+fn a_soak_that_is_told_to_stop_ends_within_a_life_and_keeps_the_whole_chunks_before() {
+    let hour = Span::from_secs(3_600);
+    // Twelve lives: a chunk of eight, and one of four.
+    let plan = Plan { most: Span::from_secs(12 * 3_600), ..plan(Until::Crash, 20, hour) };
+    let whole = lives(&busy(), of("2.3.4"), plan, 2);
+    let until = |number_max: u64| {
+        let within = move |number, _| number < number_max;
+        soak_while(&busy(), of("2.3.4"), plan, 2, &mut |_| true, &within).expect("a workload")
+    };
+    let ages = |lives: &[Life]| lives.iter().map(|life| life.lasted).collect::<Vec<_>>();
+    assert_eq!(ages(&whole), [hour; 12]);
+    // In the second chunk.
+    assert_eq!(ages(&until(8)), [hour; 8]);
+    // In the first: each counts for as long as it was followed.
+    let cut = until(0);
+    assert_eq!(cut.len(), 8);
+    assert!(cut.iter().all(|life| life.lasted < hour && life.lasted > Span::ZERO && life.failure.is_none()));
+    let figures = figures(&cut, DAY);
+    assert!(figures.followed > 0.0 && figures.within.iter().all(|within| within.seen.is_none()));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use treefall_model::event::SubjectKind;
 use super::args::Bench;
 use super::findings::Stopwatch;
 use super::output::Output;
+use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
@@ -65,11 +66,16 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
         }
     }
     let mut sheet = Sheet::new(["target", "scripts", "checked", "external events/s", "history events/s"]);
-    let mut measurements = 0;
-    for target in crew::targets(&names)? {
-        let mut subject = build(&target)?;
+    let (pace, mut measurements) = (Pace::begin(None), 0);
+    let targets = crew::targets(&names)?;
+    for (place, target) in targets.iter().enumerate() {
+        if crew::told_to_stop() {
+            break;
+        }
+        output.part(format_args!("target {}", pace.part(place + 1, targets.len(), target)));
+        let mut subject = build(target)?;
         if matches!(target, Target::Daemon(_) | Target::Configured(..)) {
-            measurements += reloads(subject.as_mut(), &target, args, output)?;
+            measurements += reloads(subject.as_mut(), target, args, output)?;
             continue;
         }
         for scripts in &args.scripts {
@@ -80,10 +86,13 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                 ("events", Options::EVENTS),
                 ("every index, every step", Options::VERDICT),
             ] {
+                if crew::told_to_stop() {
+                    break;
+                }
                 let mut best = std::time::Duration::MAX;
                 let mut counts = treefall_world::Counts::default();
                 for _ in 0..RUNS {
-                    output.progress(format_args!("{target}, {scripts} scripts, checked: {checked}"));
+                    output.progress(format_args!("{scripts} scripts, checked: {checked}"));
                     let watch = Stopwatch::start();
                     let ran = subject.run_one(&trace, want)?;
                     best = best.min(watch.elapsed());
@@ -115,6 +124,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
             }
         }
     }
+    output.part("");
     output.clear();
     output.object(&Summary { summary: BenchSummary { measurements: measurements + sheet.row_count() } });
     if sheet.row_count() > 0 {
@@ -122,6 +132,10 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
         output.line(
             "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
         );
+    }
+    if crew::told_to_stop() {
+        output.error("stopped before all was measured");
+        return Ok(Status::Failure);
     }
     Ok(Status::Good)
 }
@@ -133,12 +147,17 @@ fn reloads(
     args: &Bench,
     output: &mut Output,
 ) -> Result<usize, CliError> {
+    let mut measured = 0;
     for scripts in &args.scripts {
+        if crew::told_to_stop() {
+            break;
+        }
+        measured += 1;
         let mut best = [std::time::Duration::MAX; 2];
         for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
             let trace = reloading(*scripts, reloads).map_err(|error| CliError::Usage(error.to_string()))?;
             for _ in 0..RUNS {
-                output.progress(format_args!("{target}, {scripts} scripts, {reloads} reloads"));
+                output.progress(format_args!("{scripts} scripts, {reloads} reloads"));
                 let watch = Stopwatch::start();
                 let ran = subject.run_one(&trace, Options::VERDICT)?;
                 if ran.counts.reloads != u64::from(reloads) {
@@ -167,7 +186,7 @@ fn reloads(
             trace_micros: micros(none),
         });
     }
-    Ok(args.scripts.len())
+    Ok(measured)
 }
 
 fn millions(rate: u64) -> String {

@@ -24,7 +24,8 @@ pub(super) struct Certificate {
     pub(super) laws: Vec<&'static str>,
     /// All traces to the bound are stood for.
     pub(super) complete: bool,
-    /// No new state is left: it holds for traces of any length.
+    /// No new state is left: it holds for traces of any length; where `cut` is not 0, for those with at most `living`
+    /// living runs.
     pub(super) closed: bool,
     /// Why it is not complete.
     pub(super) stopped: Option<&'static str>,
@@ -34,11 +35,14 @@ pub(super) struct Certificate {
     pub(super) traces: Option<String>,
     pub(super) states: usize,
     pub(super) transitions: u64,
+    /// Ways that led to more than `living` living runs, and were not gone on from.
     pub(super) cut: u64,
     pub(super) replays: u64,
     pub(super) different: u64,
     pub(super) memory_bytes: u64,
     pub(super) signatures: usize,
+    /// Of these, what the word to stop left as it was found.
+    pub(super) kept_as_found: usize,
     pub(super) transitions_per_second: u64,
     pub(super) elapsed_ms: u64,
     pub(super) certificate: Option<String>,
@@ -65,16 +69,26 @@ pub(super) fn kind((interval, timeout, on_term): &Kind) -> String {
 }
 
 /// The certificate for people.
-pub(super) fn text(certificate: &Certificate, space: &Space, findings: &[(Found, Finding)]) -> String {
+pub(super) fn text(
+    certificate: &Certificate,
+    space: &Space,
+    findings: &[(Found, Option<Finding>)],
+) -> String {
     let bound = space.bound();
     let (scripts, wakes) = (count(bound.scripts, "script"), count(bound.wakes, "wake"));
     let traces = certificate.traces.as_deref().unwrap_or("more than 2^128");
+    // What was cut is not stood for.
+    let living = match certificate.cut {
+        0 => String::new(),
+        _ => format!(" with at most {}", count(bound.living, "living run")),
+    };
+    let with = if living.is_empty() { String::new() } else { format!(",{living}") };
     let mut lines = vec![match (certificate.complete, findings.len() as u64) {
         (true, 0) => {
-            format!("{}: no failure in any trace of {scripts} and at most {wakes}", certificate.target)
+            format!("{}: no failure in any trace of {scripts} and at most {wakes}{with}", certificate.target)
         }
         (true, found) => format!(
-            "{}: {} in the traces of {scripts} and at most {wakes}, and no other",
+            "{}: {} in the traces of {scripts} and at most {wakes}{with}, and no other",
             certificate.target,
             count(found, "signature")
         ),
@@ -87,15 +101,21 @@ pub(super) fn text(certificate: &Certificate, space: &Space, findings: &[(Found,
     }];
     if certificate.closed {
         lines.push(format!(
-            "  closed      no trace of {} leads to a new state: this holds for traces of any length",
+            "  closed      no trace of {} leads to a new state: this holds for traces of any length{living}",
             count(certificate.wakes_done as u64, "wake")
         ));
     }
     let width = findings.iter().map(|(found, _)| found.signature.to_string().len()).max().unwrap_or(0);
     for (found, finding) in findings {
-        let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+        let told = match finding {
+            Some(finding) => {
+                let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+                format!("{cause}, {}", finding.verdict.outcome)
+            }
+            None => "kept as found".to_owned(),
+        };
         let (signature, wakes) = (found.signature.to_string(), count(found.wakes as u64, "wake"));
-        lines.push(format!("  {signature:<width$}  {wakes:>8}  {cause}, {}", finding.verdict.outcome));
+        lines.push(format!("  {signature:<width$}  {wakes:>8}  {told}"));
     }
     let done = certificate.wakes_done.max(if certificate.closed { usize::from(bound.wakes) } else { 0 });
     lines.push(format!("  traces      {traces} of at most {}, each stood for", count(done as u64, "wake")));
@@ -145,14 +165,64 @@ fn odds(states: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use treefall_model::release::Rules;
+
     use super::*;
-    use crate::explore::{KINDS, STEP};
+    use crate::explore::{Bound, KINDS, STEP};
 
     #[test]
     fn the_odds_are_those_of_pairs() {
         // A million states: 2^20, and half a square of it of pairs.
         assert_eq!(odds(1_000_000), 89);
         assert_eq!(odds(1), 127);
+    }
+
+    fn certificate(cut: u64) -> Certificate {
+        Certificate {
+            target: "replica:mended".to_owned(),
+            release: "mended".to_owned(),
+            scripts: 1,
+            kinds: Vec::new(),
+            setups: 1,
+            wakes: 12,
+            living: 2,
+            alphabet: ALPHABET,
+            laws: Vec::new(),
+            complete: true,
+            closed: true,
+            stopped: None,
+            wakes_done: 9,
+            traces: None,
+            states: 1,
+            transitions: 1,
+            cut,
+            replays: 0,
+            different: 0,
+            memory_bytes: 0,
+            signatures: 0,
+            kept_as_found: 0,
+            transitions_per_second: 0,
+            elapsed_ms: 0,
+            certificate: None,
+            checkpoint: None,
+        }
+    }
+
+    #[test]
+    fn where_ways_were_cut_a_certificate_holds_for_so_many_living_runs_and_says_so() {
+        let bound = Bound { scripts: 1, kinds: 1, wakes: 12, living: 2 };
+        let space = Space::new(Rules::mended(), bound).expect("a space");
+        let head = |cut| {
+            let text = text(&certificate(cut), &space, &[]);
+            text.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (plain, with) = (head(0), head(3));
+        assert!(
+            plain[0].ends_with("at most 12 wakes") && plain[1].ends_with("traces of any length"),
+            "{plain:?}"
+        );
+        assert_eq!(with[0], plain[0].clone() + ", with at most 2 living runs");
+        assert_eq!(with[1], plain[1].clone() + " with at most 2 living runs");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use treefall_model::trace::Trace;
 use super::args::Conform;
 use super::findings::Stopwatch;
 use super::output::Output;
+use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::generator::Source;
@@ -214,6 +215,7 @@ fn conform(
         next: AtomicU64::new(0),
         found: Mutex::new(Found::default()),
     };
+    let (pace, of) = (Pace::begin(args.duration), args.duration.is_none().then_some(args.traces));
     std::thread::scope(|scope| {
         let shared = &shared;
         let workers: Vec<_> =
@@ -222,7 +224,8 @@ fn conform(
             std::thread::park_timeout(TOLD_EVERY);
             if let Ok(found) = shared.found.lock() {
                 let Census { traces, different, .. } = found.census;
-                output.progress(format_args!("{target}: {traces} traces, {different} different"));
+                let told = pace.told(traces, of, "trace");
+                output.progress(format_args!("{target}: {told}; {different} different"));
             }
         }
     });

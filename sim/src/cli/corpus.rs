@@ -10,9 +10,10 @@ use treefall_model::verdict::Signature;
 use super::args::{Corpus, CorpusCommand};
 use super::findings::{FoundBy, Origin, keep, scenario_of};
 use super::output::{Output, count};
+use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
-use crate::finding::{BUILD_UP_MAX, work_out};
+use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::fuzzing::{Kind, fewest};
 use crate::hunt::Find;
 use crate::report::store::MINIMAL;
@@ -145,13 +146,18 @@ fn export(
     let store = Store::new(out);
     let mut met: BTreeSet<(String, Signature)> = BTreeSet::new();
     let mut new = 0;
-    for (path, bytes) in &inputs {
+    let pace = Pace::begin(None);
+    for (place, (path, bytes)) in inputs.iter().enumerate() {
+        if crew::told_to_stop() {
+            break;
+        }
         let (name, trace) = kind_of(path, of)?.read(bytes);
         let target = match target {
             Some(named) => crew::targets(&[named.to_owned()])?.swap_remove(0),
             None => Target::Replica(name),
         };
-        output.progress(format_args!("{}", path.display()));
+        output.part(pace.part(place + 1, inputs.len(), path.display()));
+        output.progress("running");
         let mut subject = build(&target)?;
         let trace = subject.fitted(trace);
         let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
@@ -163,6 +169,12 @@ fn export(
             let find = Find { number: 0, trace: trace.clone(), broken, verdict: verdict.clone() };
             new += usize::from(export_one(path, &find, &target, subject.as_mut(), &store, output)?);
         }
+    }
+    output.part("");
+    if crew::told_to_stop() {
+        output.error("stopped before all inputs were worked out");
+        store.keep_index()?;
+        return Ok((inputs.len(), new, true));
     }
     if met.is_empty() {
         output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
@@ -190,7 +202,13 @@ fn export_one(
         let title = format!("{signature} on {name}, as found");
         let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
         store.keep_found(&name, signature, &scenario::write(&found))?;
-        let finding = work_out(subject, &|| build(target), find, BUILD_UP_MAX)?;
+        let worked = {
+            let teller = Teller::new(output);
+            let go_on = |runs| teller.go_on(|| format!("shrinking {signature}"), runs);
+            work_out_while(subject, &|| build(target), find, BUILD_UP_MAX, &go_on)?
+        };
+        // What is not worked out when the word to stop comes is an input of the fuzzer's still.
+        let Worked::Out(finding) = worked else { return Ok(true) };
         keep(FoundBy::Fuzzer, &finding, store, &name)?;
         cause = finding.cause.defects().first().map(|defect| defect.name().to_owned());
         cause_line(&finding.cause)

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::args::Doctor as Args;
 use super::output::Output;
+use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::doctor::{Cause, Condition, Doctor, Found, possible};
@@ -97,7 +98,7 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     let (changed, not_changed) = possible(target.kind());
     let conditions = names(&changed);
     let mut doctor = Doctor::new(target, args.seed, changed)?;
-    let (mut traces, mut different) = (0, 0);
+    let (mut traces, mut different, pace) = (0, 0, Pace::begin(None));
     while traces < args.traces && !crew::told_to_stop() {
         let (examined, found) = doctor.examine(traces, args.traces)?;
         traces += examined;
@@ -107,7 +108,8 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
                 tell(target, args.seed, &found, output);
             }
         }
-        output.progress(format_args!("{target}: {traces} of {} traces, {different} different", args.traces));
+        let told = pace.told(traces, Some(args.traces), "trace");
+        output.progress(format_args!("{target}: {told}; {different} different"));
     }
     output.clear();
     output.line(format_args!(

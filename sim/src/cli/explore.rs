@@ -15,17 +15,18 @@ use super::crew;
 use super::findings::{Stopwatch, about, replay_command, whom};
 use super::hunt::release_of;
 use super::output::{Output, count};
+use super::pace::Teller;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
-use crate::explain::explain_soon;
+use crate::explain::explain_soon_while;
 use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
-use crate::finding::{Finding, work_out};
+use crate::finding::{Finding, Worked, work_out_while};
 use crate::hunt::Find;
 use crate::report::{self, Report, Store, write_whole};
 use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario};
 use crate::subject::target::Target;
-use crate::subject::{Options, build};
+use crate::subject::{Options, SubjectError, build};
 
 /// How often the progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
@@ -297,8 +298,9 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Works out a find: shrunk in what is no number of wakes too, confirmed, with its cause and its report.
-    fn work_out(&self, found: &Found) -> Result<Finding, CliError> {
+    /// Works out a find: shrunk in what is no number of wakes too, confirmed, with its cause and its report. `None`: the
+    /// word to stop came first, and it stays as it was found.
+    fn work_out(&self, found: &Found, output: &mut Output) -> Result<Option<Finding>, CliError> {
         let mut subject = build(self.target)?;
         let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
         let broken = verdict.breaks.iter().find(|broken| broken.signature == found.signature);
@@ -309,12 +311,18 @@ impl Search<'_> {
             )));
         };
         let find = Find { number: 0, trace: found.trace.clone(), broken, verdict };
-        let finding = work_out(subject.as_mut(), &|| build(self.target), &find, 0)?;
+        let teller = Teller::new(output);
+        let go_on = |runs| teller.go_on(|| format!("{}: working out {}", self.target, found.signature), runs);
+        let worked = work_out_while(subject.as_mut(), &|| build(self.target), &find, 0, &go_on)?;
+        let Worked::Out(finding) = worked else { return Ok(None) };
+        let explanation = match explain_soon_while(&finding, subject.as_mut(), &go_on) {
+            Err(SubjectError::Stopped) => return Ok(None),
+            explained => explained?,
+        };
         let title = format!("{} on {}", found.signature, self.target);
         let target = self.target.to_string();
         let text = self.scenario(title, finding.signature(), &finding.trace, &finding.verdict);
         let path = self.store.keep_minimal(&target, found.signature, &text)?;
-        let explanation = explain_soon(&finding, subject.as_mut())?;
         let report = Report {
             finding: &finding,
             explanation: &explanation,
@@ -326,7 +334,7 @@ impl Search<'_> {
         };
         self.store.keep_report(&target, found.signature, &report::finding(&report))?;
         self.store.keep_page(&target, found.signature, &report)?;
-        Ok(finding)
+        Ok(Some(*finding))
     }
 
     fn conclude(
@@ -337,20 +345,17 @@ impl Search<'_> {
         (watch, rate): (&Stopwatch, u64),
         output: &mut Output,
     ) -> Result<Certificate, CliError> {
-        let progress = explorer.progress();
         let release = release_of(self.target)?;
-        output.progress(format_args!(
-            "{}: working out {}",
-            self.target,
-            count(progress.found as u64, "find")
-        ));
         let mut findings = Vec::new();
         for found in explorer.found() {
-            let finding = self.work_out(&found)?;
-            output.object(&self.object(&found, &finding, &release));
+            let finding = self.work_out(&found, output)?;
+            if let Some(finding) = &finding {
+                output.object(&self.object(&found, finding, &release));
+            }
             findings.push((found, finding));
         }
         let mut certificate = self.certificate(explorer, space, ended, release);
+        certificate.kept_as_found = findings.iter().filter(|(_, finding)| finding.is_none()).count();
         (certificate.transitions_per_second, certificate.elapsed_ms) =
             (rate, u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX));
         let text = text(&certificate, space, &findings);
@@ -389,6 +394,7 @@ impl Search<'_> {
                 folder.display()
             ));
         }
+        output.note(format_args!("kept in {}", self.folder.display()));
         Ok(certificate)
     }
 
@@ -453,6 +459,7 @@ impl Search<'_> {
             different: progress.different,
             memory_bytes: progress.bytes,
             signatures: progress.found,
+            kept_as_found: 0,
             transitions_per_second: 0,
             elapsed_ms: 0,
             certificate: None,

@@ -4,23 +4,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 
 use super::CliError;
 use super::crew;
-use super::output::Output;
+use super::output::{Output, count};
+use super::pace::Teller;
 use crate::campaign::{Campaign, CampaignError};
-use crate::explain::explain_soon;
-use crate::finding::{Finding, work_out_all};
+use crate::explain::{Explanation, explain_soon, explain_soon_while};
+use crate::finding::{Finding, work_out_all_while};
 use crate::generator::{self, Sampling, Source};
-use crate::hunt::{Find, Lookout, Plan, Tally, hunt};
+use crate::hunt::{Find, Lookout, Plan, Tally, hunt_on};
 use crate::report::{self, Report, Store};
 use crate::scenario::{self, About, Expectation, Expectations, Provenance, Scenario, Whom};
 use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, Subject, SubjectError, backtrace, build, program};
+use crate::subject::{Options, Subject, SubjectError, build, program};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -36,6 +35,8 @@ pub(super) struct Search<'s> {
     pub(super) build_up_max: u64,
     /// Kept on disk as the search goes on, so that it can be gone on with; with what an earlier one found.
     pub(super) campaign: Option<Campaign>,
+    /// Whether the word to stop came.
+    pub(super) told_to_stop: &'s (dyn Fn() -> bool + Sync),
 }
 
 /// How often a search that finds nothing new writes down how far it is.
@@ -46,6 +47,8 @@ pub(super) struct Searched {
     pub(super) findings: Vec<Finding>,
     /// The text of each finding's report, as far as it is printed.
     pub(super) reports: Vec<String>,
+    /// Finds that were not worked out when the word to stop came; each is kept as it was found.
+    pub(super) as_found: Vec<Signature>,
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
     pub(super) elapsed: Duration,
@@ -77,6 +80,7 @@ struct Keeper<'s> {
     traces_max: Option<u64>,
     from: u64,
     watch: &'s Stopwatch,
+    told_to_stop: &'s (dyn Fn() -> bool + Sync),
     campaign: Option<Campaign>,
     /// The campaign was last kept then, with so many finds.
     kept: (Duration, usize),
@@ -98,7 +102,7 @@ impl Keeper<'_> {
         };
         let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left at most"));
         let (traces, events, finds) = (tally.traces, tally.events, self.finds.len());
-        format!("{}: {traces} traces, {events} events, {finds} finds, {rate:.0} traces/s{left}", self.target)
+        format!("{}: {traces} traces, {rate:.0}/s{left}; {finds} finds, {events} events", self.target)
     }
 
     /// Writes down how far the search is, if that is due.
@@ -127,7 +131,7 @@ impl Lookout for Keeper<'_> {
         let told = self.told(tally);
         self.output.progress(told);
         let in_time = self.limit.is_none_or(|limit| self.watch.elapsed() < limit);
-        self.stopped = !in_time || crew::told_to_stop();
+        self.stopped = !in_time || (self.told_to_stop)();
         if let Err(error) = self.note(tally, self.stopped) {
             // What is found is kept by itself: the search goes on, but could not be gone on with.
             self.output.note(format_args!("how far the search is cannot be kept: {error}"));
@@ -236,7 +240,8 @@ pub(super) fn whom(target: &Target) -> Option<Whom> {
     }
 }
 
-/// Searches one target, and works out and keeps what is found.
+/// Searches one target, and works out and keeps what is found. At the word to stop what is not worked out yet stays as
+/// it was found.
 pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched, CliError> {
     search.store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let watch = Stopwatch::start();
@@ -244,7 +249,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let _ = crew::told_to_stop();
     let target = search.target.to_string();
     let mut subjects = crew::crew(search.target, search.jobs)?;
-    let mut known = search.known;
+    let (baseline, mut known) = (search.known.clone(), search.known);
     let finds = match &search.campaign {
         Some(campaign) => found_before(subjects[0].as_mut(), campaign, &mut known)?,
         None => Vec::new(),
@@ -260,26 +265,81 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
         traces_max: search.plan.traces_max.map(|max| search.plan.shard.length(max)),
         from: search.plan.so_far.traces,
         watch: &watch,
+        told_to_stop: search.told_to_stop,
         campaign: search.campaign,
         stopped: false,
         output,
     };
-    let tally = hunt(&mut subjects, search.plan, &mut known, &mut keeper)?;
+    let tally = hunt_on(&mut subjects, search.plan, &baseline, &mut known, &mut keeper)?;
     if let Some(campaign) = &mut keeper.campaign {
         campaign.ended = !keeper.stopped;
     }
     keeper.note(&tally, true)?;
     let finds = keeper.finds;
-    output.progress(format_args!("{target}: shrinking {} finds", finds.len()));
-    let findings = work_out_all(&mut subjects, &|| build(search.target), &finds, search.build_up_max)?;
-    let by = FoundBy::Hunt(search.plan.source);
-    let mut keep_one = |finding: &Finding| keep_on(subjects[0].as_mut(), by, finding, search.store, &target);
-    let reports = findings.iter().map(&mut keep_one).collect::<Result<Vec<_>, _>>()?;
-    if !findings.is_empty() {
+    let works = Works { target: search.target, finds: &finds, told_to_stop: search.told_to_stop };
+    let worked = works.out(&mut subjects, search.build_up_max, output)?;
+    let (by, whole) = (FoundBy::Hunt(search.plan.source), worked.iter().all(Option::is_some));
+    let mut searched = Searched {
+        findings: Vec::new(),
+        reports: Vec::new(),
+        as_found: Vec::new(),
+        tally,
+        elapsed: watch.elapsed(),
+    };
+    for (find, worked) in finds.iter().zip(worked) {
+        let Some((finding, explanation)) = worked else {
+            searched.as_found.push(find.signature());
+            continue;
+        };
+        let report = keep_on(by, &finding, &explanation, search.store, &target)?;
+        // Which of several finds a signature slipped from is told by the first: only who has all can say.
+        if whole {
+            keep_slipped(subjects[0].as_mut(), by, &finding, search.store, &target)?;
+        }
+        searched.findings.push(finding);
+        searched.reports.push(report);
+    }
+    if !searched.findings.is_empty() {
         search.store.keep_index()?;
     }
     output.clear();
-    Ok(Searched { findings, reports, tally, elapsed: watch.elapsed() })
+    searched.elapsed = watch.elapsed();
+    Ok(searched)
+}
+
+/// Finds that are worked out.
+struct Works<'w> {
+    target: &'w Target,
+    finds: &'w [Find],
+    told_to_stop: &'w (dyn Fn() -> bool + Sync),
+}
+
+impl Works<'_> {
+    /// Each with its explanation; none, where the word to stop came first.
+    fn out(
+        &self,
+        subjects: &mut [Box<dyn Subject>],
+        build_up_max: u64,
+        output: &mut Output,
+    ) -> Result<Vec<Option<(Finding, Explanation)>>, SubjectError> {
+        let (target, many, teller) = (self.target, self.finds.len(), Teller::new(output));
+        let go_on = |doing: &str, place: usize, signature: Signature, runs: u64| {
+            teller.tell(|| {
+                let runs = count(runs, "run");
+                format!("{target}: {doing} {} of {many}: {signature}, {runs}", place + 1)
+            });
+            !(self.told_to_stop)()
+        };
+        let explain = |subject: &mut dyn Subject, finding: Finding| {
+            let signature = finding.signature();
+            let place = self.finds.iter().position(|find| find.signature() == signature).unwrap_or(0);
+            let go_on = |runs| go_on("explaining", place, signature, runs);
+            let explanation = explain_soon_while(&finding, subject, &go_on)?;
+            Ok((finding, explanation))
+        };
+        let go_on = |place: usize, runs| go_on("working out", place, self.finds[place].signature(), runs);
+        work_out_all_while(subjects, &|| build(target), self.finds, build_up_max, &go_on, &explain)
+    }
 }
 
 /// The finds of an earlier part of a campaign, made again from their numbers.
@@ -314,7 +374,10 @@ pub(super) fn replay_command(target: &str, scenario: &Path) -> String {
 /// part of the report that is printed.
 pub(super) fn keep(by: FoundBy, finding: &Finding, store: &Store, among: &str) -> Result<String, CliError> {
     let mut subject = build(&one_target(finding)?)?;
-    keep_on(subject.as_mut(), by, finding, store, among)
+    let explanation = explain_soon(finding, subject.as_mut())?;
+    let report = keep_on(by, finding, &explanation, store, among)?;
+    keep_slipped(subject.as_mut(), by, finding, store, among)?;
+    Ok(report)
 }
 
 fn one_target(finding: &Finding) -> Result<Target, CliError> {
@@ -324,11 +387,11 @@ fn one_target(finding: &Finding) -> Result<Target, CliError> {
         .map_err(|_| CliError::Harness(format!("{} is not one target", finding.target)))
 }
 
-/// The same, with a subject that is there already.
+/// The same of what is explained already, without what slipped.
 fn keep_on(
-    subject: &mut dyn Subject,
     by: FoundBy,
     finding: &Finding,
+    explanation: &Explanation,
     store: &Store,
     among: &str,
 ) -> Result<String, CliError> {
@@ -339,11 +402,10 @@ fn keep_on(
     let scenario = scenario::write(&minimal);
     let path = store.keep_minimal(among, finding.signature(), &scenario)?;
     let from = by.told(finding.find.number);
-    let explanation = explain_soon(finding, subject)?;
     let replay = replay_command(&finding.target, &path);
     let report = Report {
         finding,
-        explanation: &explanation,
+        explanation,
         origin: &from,
         replay: &replay,
         scenario: &scenario,
@@ -352,6 +414,19 @@ fn keep_on(
     };
     store.keep_report(among, finding.signature(), &report::finding(&report))?;
     store.keep_page(among, finding.signature(), &report)?;
+    Ok(report::summary(&report))
+}
+
+/// Keeps as found what slipped while shrinking, where there is no such find yet.
+fn keep_slipped(
+    subject: &mut dyn Subject,
+    by: FoundBy,
+    finding: &Finding,
+    store: &Store,
+    among: &str,
+) -> Result<(), CliError> {
+    let target = &one_target(finding)?;
+    let origin = Origin { find: &finding.find, target, by };
     for (signature, trace) in &finding.slipped {
         if store.folder(among, *signature).exists() {
             continue;
@@ -361,131 +436,81 @@ fn keep_on(
         let slipped = scenario_of(&title, &origin, *signature, trace.clone(), &verdict);
         store.keep_found(among, *signature, &scenario::write(&slipped))?;
     }
-    Ok(report::summary(&report))
+    Ok(())
 }
 
-/// A finding for machines. The fields are stable.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct FindingObject {
-    /// What was tested.
-    target: String,
-    /// The release that it says it is.
-    release: String,
-    /// The law that broke.
-    law: &'static str,
-    /// `survived`, `crashed by SIGNAL in FUNCTION`, `hung in FUNCTION`.
-    outcome: String,
-    /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
-    backtrace: Vec<String>,
-    /// Law, step and kind of entry.
-    signature: String,
-    /// The cause; null: not known.
-    defect: Option<String>,
-    /// Every known defect whose mending, alone, makes the find vanish; the first is `defect`.
-    defects: Vec<&'static str>,
-    /// The upstream commit that mended it, if any did.
-    mended_by: Option<&'static str>,
-    /// The campaign's.
-    seed: u64,
-    /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
-    sampling: String,
-    /// Whether some of their scripts cancel.
-    cancelling: bool,
-    /// How many traces until it was found.
-    traces: u64,
-    /// The whole search.
-    elapsed_ms: u64,
-    /// Of the trace as it was found.
-    wakes_found: usize,
-    /// Of the smallest trace.
-    wakes_minimal: usize,
-    /// Nothing smaller is left.
-    minimal: bool,
-    /// Runs that shrinking took.
-    runs: u64,
-    /// Two fresh runs agreed.
-    confirmed: bool,
-    /// Of the smallest trace's history.
-    digest: String,
-    /// The file with the smallest trace.
-    scenario: String,
-    /// The report as text.
-    report: String,
-    /// The report as a page.
-    html: String,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-impl FindingObject {
-    pub(super) fn new(
-        finding: &Finding,
-        release: &str,
-        source: Source,
-        elapsed: Duration,
-        store: &Store,
-    ) -> Self {
-        let defects = finding.cause.defects();
-        let folder = store.folder(&finding.target, finding.signature());
-        Self {
-            target: finding.target.clone(),
-            release: release.to_owned(),
-            law: finding.signature().law.name(),
-            outcome: finding.verdict.outcome.to_string(),
-            backtrace: backtrace::texts(&finding.backtrace),
-            signature: finding.signature().to_string(),
-            defect: defects.first().map(|defect| defect.name().to_owned()),
-            defects: defects.iter().map(|defect| defect.name()).collect(),
-            mended_by: defects.first().and_then(|defect| defect.row().mended_by),
-            seed: source.seed,
-            sampling: source.sampling.to_string(),
-            cancelling: source.cancelling,
-            traces: finding.find.number + 1,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            wakes_found: finding.find.trace.wakes().len(),
-            wakes_minimal: finding.trace.wakes().len(),
-            minimal: finding.minimal,
-            runs: finding.runs,
-            confirmed: finding.confirmed,
-            digest: format!("{:032x}", finding.digest),
-            scenario: folder.join("minimal.toml").display().to_string(),
-            report: folder.join("report.txt").display().to_string(),
-            html: folder.join("report.html").display().to_string(),
-        }
+    use super::*;
+    use crate::campaign::Shard;
+    use crate::cli::output::Output;
+
+    /// A hunt in `folder`, gone on with if it was begun, until the word to stop comes when it was asked for so often.
+    fn searched(folder: &Path, asked_max: u64) -> Searched {
+        let target = &crew::targets(&["replica:2.3.1".to_owned()]).expect("a target")[0];
+        let campaign = match Campaign::load_all(folder) {
+            Ok(mut campaigns) => campaigns.remove(0),
+            Err(_) => Campaign::new("replica:2.3.1", 3, Shard::WHOLE),
+        };
+        let plan = Plan { so_far: campaign.tally, ..Plan::new(3, Some(40), true) };
+        let asked = AtomicU64::new(0);
+        let told_to_stop = || asked.fetch_add(1, Ordering::Relaxed) >= asked_max;
+        let one = Search {
+            target,
+            plan,
+            limit: None,
+            known: BTreeSet::new(),
+            store: &Store::new(folder),
+            jobs: 2,
+            build_up_max: 500,
+            campaign: Some(campaign),
+            told_to_stop: &told_to_stop,
+        };
+        search(one, &mut Output::of_machines()).expect("a replica runs")
     }
-}
 
-/// One target's search, for machines. The fields are stable.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct TargetSummary {
-    pub(super) target: String,
-    pub(super) seed: u64,
-    /// How traces are drawn: `swarm`, `plain` or `pct:D`.
-    pub(super) sampling: String,
-    /// Whether some of their scripts cancel.
-    pub(super) cancelling: bool,
-    pub(super) traces: u64,
-    /// External events: returns for the timer, exits reaped, signals.
-    pub(super) events: u64,
-    /// Calls into the world.
-    pub(super) steps: u64,
-    /// Traces that crashed or hung.
-    pub(super) ended_badly: u64,
-    pub(super) findings: usize,
-    pub(super) elapsed_ms: u64,
-}
+    /// Every file below, with what is in it.
+    fn files(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
+        let mut files = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = Path::new(path.file_name().expect("a name")).to_owned();
+            if path.is_dir() {
+                files.extend(self::files(&path).into_iter().map(|(below, text)| (name.join(below), text)));
+            } else {
+                files.insert(name, std::fs::read_to_string(&path).expect("a text"));
+            }
+        }
+        files
+    }
 
-impl TargetSummary {
-    pub(super) fn new(target: &Target, source: Source, searched: &Searched) -> Self {
-        Self {
-            target: target.to_string(),
-            seed: source.seed,
-            sampling: source.sampling.to_string(),
-            cancelling: source.cancelling,
-            traces: searched.tally.traces,
-            events: searched.tally.events,
-            steps: searched.tally.steps,
-            ended_badly: searched.tally.ended_badly,
-            findings: searched.findings.len(),
-            elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),
+    /// Each of them, where its folder's own name is taken out.
+    fn plain(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
+        let name = folder.display().to_string();
+        files(folder).into_iter().map(|(path, text)| (path, text.replace(&name, "FOLDER"))).collect()
+    }
+
+    #[test]
+    fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_not_leaves() {
+        let whole = tempfile::tempdir().expect("a folder");
+        let all = searched(whole.path(), u64::MAX);
+        assert!(all.as_found.is_empty() && all.findings.len() > 2);
+        for asked_max in [0, 3, 20, 1_000, 3_000] {
+            let parts = tempfile::tempdir().expect("a folder");
+            let part = searched(parts.path(), asked_max);
+            assert!(part.findings.len() < all.findings.len(), "{asked_max}: it was stopped");
+            // What is not worked out is there as it was found, and nothing else of it.
+            for signature in &part.as_found {
+                let store = Store::new(parts.path());
+                let there = |file| store.folder("replica:2.3.1", *signature).join(file).exists();
+                assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{signature}");
+            }
+            let rest = searched(parts.path(), u64::MAX);
+            assert_eq!(rest.reports.len(), all.reports.len());
+            assert_eq!(plain(parts.path()), plain(whole.path()), "{asked_max}");
         }
     }
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::args::Hunt;
 use super::crew;
-use super::findings::{FindingObject, Search, Searched, TargetSummary, replay_command, search};
+use super::findings::{Search, Searched, replay_command, search};
 use super::github::{self, Annotation};
+use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
+use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::campaign::Campaign;
@@ -32,11 +34,11 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let store = Store::new(out);
     let campaigns = match &args.resume {
         Some(folder) => resumed(folder, args, output)?,
-        None => begun(args, output)?,
+        None => begun(args, output)?.into_iter().map(|campaign| (campaign, false)).collect(),
     };
     let mut summary = Vec::new();
     let mut found = 0;
-    for campaign in campaigns {
+    for (campaign, is_over) in campaigns {
         let target = &named(&campaign.target)?;
         let plan = Plan {
             source: campaign.source(),
@@ -49,7 +51,14 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             Some(baseline) => baseline_signatures(baseline, plan, jobs, output)?,
             None => BTreeSet::new(),
         };
+        if crew::told_to_stop() {
+            output.error(&format!("stopped before {target} was searched"));
+            output.object(&Summary { summary });
+            return Ok(Status::Failure);
+        }
         let has_baseline = campaign.baseline.is_some();
+        // A search that came to the break at which it was to end only has its finds worked out.
+        let plan = Plan { traces_max: if is_over { Some(0) } else { plan.traces_max }, ..plan };
         let search_plan = Search {
             target,
             plan,
@@ -59,6 +68,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             jobs,
             build_up_max: BUILD_UP_MAX,
             campaign: Some(campaign),
+            told_to_stop: &crew::told_to_stop,
         };
         let searched = search(search_plan, output)?;
         show(target, plan.source, &searched, &store, output)?;
@@ -68,10 +78,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         found += searched.findings.len();
         summary.push(TargetSummary::new(target, plan.source, &searched));
         if crew::told_to_stop() {
-            output.error(&format!(
-                "stopped before the search was whole; what was found is on disk, and `treefall hunt --resume {}` goes on",
-                out.display()
-            ));
+            output.error(&stopped(&searched, out));
             output.object(&Summary { summary });
             return Ok(Status::Failure);
         }
@@ -85,6 +92,20 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     }
     output.object(&Summary { summary });
     Ok(if found == 0 { Status::Good } else { Status::Failure })
+}
+
+/// What is told of a hunt that was told to stop.
+fn stopped(searched: &Searched, out: &Path) -> String {
+    let resume = format!("`treefall hunt --resume {}`", out.display());
+    match searched.as_found.len() as u64 {
+        0 => format!("stopped before the search was whole; what was found is on disk, and {resume} goes on"),
+        1 => format!(
+            "stopped before the search was whole; 1 find is kept as found; {resume} works it out and goes on"
+        ),
+        more => format!(
+            "stopped before the search was whole; {more} finds are kept as found; {resume} works them out and goes on"
+        ),
+    }
 }
 
 /// The campaigns that the arguments ask for.
@@ -101,22 +122,23 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
     Ok(targets.into_iter().map(campaign).collect())
 }
 
-/// The campaigns that were begun in this folder and have something left to do.
-fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
-    let mut campaigns = Campaign::load_all(folder)?;
-    for campaign in &mut campaigns {
+/// The campaigns that were begun in this folder; each with whether it came to the break at which it was to end.
+fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campaign, bool)>, CliError> {
+    let length = |campaign: &Campaign| campaign.traces_max.map_or(u64::MAX, |max| campaign.shard.length(max));
+    let mut campaigns = Vec::new();
+    for mut campaign in Campaign::load_all(folder)? {
+        let is_over = campaign.ended && !campaign.all && campaign.tally.traces < length(&campaign);
         if args.traces.is_some() || args.duration.is_some() {
             campaign.traces_max = args.traces;
         }
-        let length = campaign.traces_max.map_or(u64::MAX, |max| campaign.shard.length(max));
-        if campaign.ended && (!campaign.all && !campaign.finds.is_empty() || campaign.tally.traces >= length)
-        {
+        if is_over || campaign.ended && campaign.tally.traces >= length(&campaign) {
             output.note(format_args!(
                 "{}: this hunt came to its end after {}; its finds are worked out again. `--traces N` or `--for TIME` takes one with --all further",
                 campaign.target,
                 count(campaign.tally.traces, "trace")
             ));
         }
+        campaigns.push((campaign, is_over));
     }
     Ok(campaigns)
 }
@@ -149,12 +171,14 @@ fn baseline_signatures(
     jobs: usize,
     output: &mut Output,
 ) -> Result<BTreeSet<treefall_model::verdict::Signature>, CliError> {
-    struct Count;
-    impl crate::hunt::Lookout for Count {
+    struct Count<'c>(&'c str, Pace, Option<u64>, &'c mut Output);
+    impl crate::hunt::Lookout for Count<'_> {
         fn found(&mut self, _: crate::hunt::Find) -> Result<(), crate::subject::SubjectError> {
             Ok(())
         }
-        fn go_on(&mut self, _: &Tally) -> bool {
+        fn go_on(&mut self, tally: &Tally) -> bool {
+            let Self(target, pace, of, output) = self;
+            output.progress(format_args!("baseline {target}: {}", pace.told(tally.traces, *of, "trace")));
             !crew::told_to_stop()
         }
     }
@@ -162,8 +186,9 @@ fn baseline_signatures(
     let traces_max = Some(plan.traces_max.unwrap_or(TRACES_DEFAULT));
     let plan = Plan { all: true, traces_max, so_far: Tally::default(), ..plan };
     for target in crew::targets(&[name.to_owned()])? {
-        output.progress(format_args!("baseline {target}"));
-        crate::hunt::hunt(&mut crew::crew(&target, jobs)?, plan, &mut known, &mut Count)?;
+        let (name, of) = (target.to_string(), Some(plan.length()));
+        let mut count = Count(&name, Pace::begin(None), of, output);
+        crate::hunt::hunt(&mut crew::crew(&target, jobs)?, plan, &mut known, &mut count)?;
     }
     Ok(known)
 }
@@ -194,6 +219,10 @@ fn show(
     if searched.findings.len() > 1 && !output.is_json() {
         output.line(overview(&searched.findings));
     }
+    for signature in &searched.as_found {
+        let found = store.found(&target.to_string(), *signature);
+        output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
+    }
     let tally = &searched.tally;
     output.line(format_args!(
         "{target}: {}, {} external events, {} steps, {}; {} in {:.2} s",
@@ -204,13 +233,21 @@ fn show(
             0 => "no crash or hang".to_owned(),
             some => format!("{some} crashed or hung"),
         },
-        count(searched.findings.len() as u64, "find"),
+        finds_in_words(searched),
         searched.elapsed.as_secs_f64()
     ));
-    if !searched.findings.is_empty() {
+    if !searched.findings.is_empty() || !searched.as_found.is_empty() {
         output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(())
+}
+
+fn finds_in_words(searched: &Searched) -> String {
+    let all = count((searched.findings.len() + searched.as_found.len()) as u64, "find");
+    match searched.as_found.len() {
+        0 => all,
+        some => format!("{all}, {some} not worked out,"),
+    }
 }
 
 /// Each find for GitHub's workflows, at what its scenario expects of the release.

@@ -11,9 +11,10 @@ use treefall_model::time::Span;
 use super::args::parse_span;
 use super::findings::{Stopwatch, whom};
 use super::output::{Output, count};
+use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
-use crate::import::{ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, What, import, load};
+use crate::import::{ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, What, import_while, load};
 use crate::keepalived_conf;
 use crate::report::{cause_line, slug, write_bytes};
 use crate::scenario::{self, Expectation, Expectations, Scenario};
@@ -128,7 +129,12 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let name = log_name(&args.log);
     let wrong = |error: ImportError| CliError::Usage(placed(&args.log, &error));
     let text = load(&args.log).map_err(wrong)?;
-    let imported = import(&name, &text, conf.as_ref(), replica, bounds).map_err(wrong)?;
+    let (pace, teller) = (Pace::begin(None), Teller::new(output));
+    let go_on = |tried| {
+        teller.tell(|| format!("{name}: {}", pace.told(tried, Some(args.tries), "interleaving")));
+        !crew::told_to_stop()
+    };
+    let imported = import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on).map_err(wrong)?;
     let target = imported.replica.to_string();
 
     tell_log(&name, &imported, args, output);
@@ -142,6 +148,10 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         output.object(&UnknownObject { not_understood: &kind.shape, times: kind.times, line: kind.line });
     }
     output.object(&Summary { summary: summary(&name, &target, &imported, &watch) });
+    if crew::told_to_stop() {
+        output.error("stopped before the search was whole; what is told is of the interleavings until then");
+        return Ok(Status::Failure);
+    }
     Ok(if imported.found.is_empty() { Status::Good } else { Status::Failure })
 }
 
@@ -234,6 +244,9 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
         Some(u32::MAX) => "there are no others".to_owned(),
         Some(most) => {
             format!("all were tried that depart from the plainest {} at most", count(most, "time"))
+        }
+        None if crew::told_to_stop() => {
+            "the word to stop came before all of the plainest were tried".to_owned()
         }
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
     };

@@ -11,6 +11,7 @@ use treefall_model::release::Release;
 
 use super::args::Matrix;
 use super::output::{Output, count};
+use super::pace::Pace;
 use super::replay::{Reals, refuse_never_started, shows};
 use super::schema::Line;
 use super::sheet::Sheet;
@@ -87,9 +88,10 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
     let reals = real_targets(args)?;
     let mut running = Reals::default();
     let mut summary = MatrixSummary { scenarios: paths.len(), runs: 0, not_as_expected: 0, differ: 0 };
-    for (path, scenario) in paths.iter().zip(&scenarios) {
-        output.progress(format_args!("{}", path.display()));
-        let cells = cells(scenario, &reals, &mut running)?;
+    let pace = Pace::begin(None);
+    for (place, (path, scenario)) in paths.iter().zip(&scenarios).enumerate() {
+        output.progress(format_args!("scenario {}", pace.part(place + 1, paths.len(), path.display())));
+        let Some(cells) = cells(scenario, &reals, &mut running)? else { break };
         let object = tell(path, scenario, &cells, output);
         summary.runs += cells.len();
         summary.not_as_expected += object.not_as_expected;
@@ -102,7 +104,11 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         summary.not_as_expected,
         summary.differ
     ));
-    let good = summary.not_as_expected == 0 && summary.differ == 0;
+    let stopped = crew::told_to_stop();
+    if stopped {
+        output.error("stopped before all scenarios were run");
+    }
+    let good = !stopped && summary.not_as_expected == 0 && summary.differ == 0;
     output.object(&Summary { summary });
     Ok(if good { Status::Good } else { Status::Failure })
 }
@@ -131,18 +137,22 @@ fn real_targets(args: &Matrix) -> Result<Vec<(Target, Release)>, CliError> {
     crew::targets(&args.targets)?.into_iter().map(real).collect()
 }
 
+/// What each release and program does; `None`: the word to stop came.
 fn cells(
     scenario: &Scenario,
     reals: &[(Target, Release)],
     running: &mut Reals,
-) -> Result<Vec<Cell>, CliError> {
+) -> Result<Option<Vec<Cell>>, CliError> {
     let replicas = Release::ALL.iter().map(|release| (Target::Replica(ReplicaName::of(*release)), *release));
     let mut cells = Vec::new();
     for (target, release) in replicas.chain(reals.iter().cloned()) {
+        if crew::told_to_stop() {
+            return Ok(None);
+        }
         let checked = running.check(scenario, &target, Options::VERDICT)?;
         cells.push(cell(scenario, &target, release, &checked));
     }
-    Ok(cells)
+    Ok(Some(cells))
 }
 
 fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checked) -> Cell {

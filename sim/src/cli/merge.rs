@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::args::Merge;
 use super::output::{Output, count};
+use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary};
@@ -51,21 +52,32 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         if !seen.insert(whole) {
             continue;
         }
+        let mut is_empty = true;
         for target in folders(from)? {
             for find in folders(&target)? {
                 if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
+                    is_empty = false;
                     finds.entry((name_of(&target), name_of(&find))).or_default().push(kept);
                 }
             }
         }
         match Campaign::load_all(from) {
             Ok(more) => campaigns.extend(more),
+            // Where all is brought together there may be nothing yet.
+            Err(CampaignError::Nothing { .. }) if is_empty && *from != args.out => {
+                return Err(CliError::Usage(format!(
+                    "{}: there is no find and no hunt was begun here; name folders that `hunt --out` was given",
+                    from.display()
+                )));
+            }
             Err(CampaignError::Nothing { .. }) => (),
             Err(error) => return Err(error.into()),
         }
     }
     let mut sheet = Sheet::new(["target", "signature", "smallest", "from", "also in"]);
-    for ((target, signature), mut kept) in finds {
+    let (pace, many) = (Pace::begin(None), finds.len());
+    for (place, ((target, signature), mut kept)) in finds.into_iter().enumerate() {
+        output.progress(format_args!("find {}", pace.part(place + 1, many, &signature)));
         let also_in = kept.len() - 1;
         kept.sort_by_key(Kept::rank);
         let best = &kept[0];
@@ -77,9 +89,12 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         output.object(&MergedObject { target, signature, wakes_minimal: best.wakes, from, also_in });
     }
     let findings = sheet.row_count();
+    output.clear();
     let missing = missing(&campaigns);
     let traces = campaigns.iter().map(|campaign| campaign.tally.traces).sum();
-    output.line(sheet);
+    if findings > 0 {
+        output.line(sheet);
+    }
     output.line(format_args!(
         "{}, {} of {}; in {}",
         count(findings as u64, "find"),

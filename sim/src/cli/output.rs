@@ -36,6 +36,8 @@ pub(super) struct Output {
     watch: Stopwatch,
     /// When progress was last told as a line.
     told: Option<Duration>,
+    /// Of which part of a larger work progress is told, with what parts it from the rest.
+    part: String,
 }
 
 impl Output {
@@ -47,6 +49,7 @@ impl Output {
             progress: None,
             watch: Stopwatch::start(),
             told: None,
+            part: String::new(),
         }
     }
 
@@ -111,8 +114,17 @@ impl Output {
         write_err(text.trim_end());
     }
 
+    /// Of which part of a larger work progress is told from now on; of none, if it is empty.
+    pub(super) fn part(&mut self, text: impl Display) {
+        self.part = text.to_string();
+        if !self.part.is_empty() {
+            self.part.push_str("; ");
+        }
+    }
+
     /// Shows how far a long work is, if a person watches.
     pub(super) fn progress(&mut self, text: impl Display) {
+        let text = format!("{}{text}", self.part);
         let watched = !self.json && std::io::stderr().is_terminal();
         if self.verbose && !watched {
             return self.progress_line(text);
@@ -128,7 +140,7 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        bar.set_message(text.to_string());
+        bar.set_message(text);
     }
 
     /// The same as a line of a log, now and then.

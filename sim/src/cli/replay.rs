@@ -12,6 +12,7 @@ use super::args::Replay;
 use super::github::{self, Annotation};
 use super::junit::Junit;
 use super::output::{Output, count};
+use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::{Checked, check, never_started, replicas_of};
@@ -85,8 +86,10 @@ pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError
 fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     let mut junit = Junit::new();
     let played = play_all(args, &mut junit, output);
-    if let Err(error) = &played {
-        junit.failed(&error.plain());
+    match &played {
+        Err(error) => junit.failed(&error.plain()),
+        Ok(_) if crew::told_to_stop() => junit.failed("stopped before all scenarios were run"),
+        Ok(_) => {}
     }
     if let Some(path) = &args.junit {
         // What ended the replay is worth more than that it cannot be written down.
@@ -94,8 +97,15 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     }
     let summary = played?;
     output.note(in_words(&summary));
+    let showing = summary.showing > 0;
+    if crew::told_to_stop() {
+        output.error("stopped before all scenarios were run");
+        output.object(&Summary { summary });
+        // What was not run cannot be told to be good.
+        return Ok(if args.bisect && !showing { Status::CannotTell } else { Status::Failure });
+    }
     let good = if args.bisect {
-        summary.showing == 0
+        !showing
     } else {
         // What was not played at all is not good.
         summary.runs > 0 && summary.runs == summary.as_expected
@@ -124,7 +134,9 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
     }
     let mut real = Reals { ledger: args.ledger, gdb: args.gdb, ..Reals::default() };
     let mut summary = ReplaySummary { scenarios: scenarios.len(), ..ReplaySummary::default() };
-    for (path, scenario) in &scenarios {
+    let pace = Pace::begin(None);
+    for (place, (path, scenario)) in scenarios.iter().enumerate() {
+        output.part(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
         let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
         if targets.is_empty() {
             return Err(CliError::Usage(format!(
@@ -133,7 +145,10 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             )));
         }
         for target in &targets {
-            output.progress(format_args!("{} on {target}", path.display()));
+            if crew::told_to_stop() {
+                return Ok(summary);
+            }
+            output.progress(format_args!("on {target}"));
             let checked = match real.check(scenario, target, want(args)) {
                 // A bisection is told that it cannot be told.
                 Err(error) if error.unfit().is_some() && !args.bisect => {
@@ -154,6 +169,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             }
         }
     }
+    output.part("");
     Ok(summary)
 }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::args::Report;
 use super::findings::replay_command;
 use super::output::{Output, count};
+use super::pace::Teller;
 use super::replay::refuse_never_started;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
-use crate::explain::{course, explain};
+use crate::explain::{course, explain_while};
 use crate::finding::{Finding, work_out_as_it_is};
 use crate::hunt::Find;
 use crate::model::law::Law;
@@ -20,7 +21,7 @@ use crate::report::json::{CleanObject, ReportObject};
 use crate::report::{self, Told, html, store, write_whole};
 use crate::scenario::Scenario;
 use crate::subject::target::Target;
-use crate::subject::{Options, Subject, build};
+use crate::subject::{Options, Subject, SubjectError, build};
 
 #[derive(Serialize, JsonSchema)]
 struct ReportSummary {
@@ -54,7 +55,16 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let Some(finding) = finding(args, &scenario, &target, subject.as_mut())? else {
         return nothing_broken(args, &scenario, &target, subject.as_mut(), output);
     };
-    let explanation = explain(&finding, subject.as_mut())?;
+    let teller = Teller::new(output);
+    let go_on = |runs| teller.go_on(|| format!("{target}: explaining {}", finding.signature()), runs);
+    let explanation = match explain_while(&finding, subject.as_mut(), &go_on) {
+        Err(SubjectError::Stopped) => {
+            output.error("stopped before it was explained");
+            output.object(&Summary { summary: ReportSummary { found: true, html: None } });
+            return Ok(Status::Failure);
+        }
+        explained => explained?,
+    };
     let origin = origin(args, &scenario);
     let replay = replay_command(&finding.target, &args.file);
     let text = crate::scenario::write(&scenario);

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::args::{Roots, RootsCommand};
 use super::output::{Output, count};
+use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::roots::{self, Fetched, KEEPALIVED, RootsError};
@@ -38,8 +39,10 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
             // A second Ctrl-C ends at once; the first lets what was begun be taken away.
             let _ = crew::told_to_stop();
             let mut fetched = 0;
-            for suite in suites {
-                output.progress(format_args!("fetching {suite}"));
+            let pace = Pace::begin(None);
+            for (place, suite) in suites.iter().enumerate() {
+                let part = pace.part(place + 1, suites.len(), suite);
+                output.progress(format_args!("fetching {part}"));
                 let one = roots::fetch(suite, mirror.as_deref(), *again)?;
                 fetched += usize::from(!one.was_there);
                 show_fetched(&one, output);

@@ -1,15 +1,15 @@
 //! A table for people: columns where the terminal is wide enough for them, else one field under the other.
+//!
+//! Always: no word is broken that is not longer than a line, in either form.
 
 use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-/// The longest name of a defect or a law, with the space around it.
-const NAME_WIDTH: u16 = 27;
-/// A terminal with so many columns holds the names of defects and of laws uncut.
-const WIDE_COLUMNS: u16 = 96;
-/// A terminal with fewer columns holds no table: even the names of defects would be cut.
-const NARROW_COLUMNS: u16 = 60;
+/// The space around what is in a column.
+const AROUND: usize = 2;
+/// How much further in the rest of a field stands that takes several lines.
+const REST: &str = "    ";
 
 /// Rows of as many cells as there are columns. A cell may have several lines.
 pub(super) struct Sheet {
@@ -35,17 +35,27 @@ impl Sheet {
         self.rows.len()
     }
 
-    fn table(&self) -> Table {
+    /// How wide each column is at least: its longest word, and the space around it.
+    fn least(&self) -> Vec<usize> {
+        let column = |(place, name): (usize, &&str)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(place).map(String::as_str));
+            let words = cells.chain([*name]).flat_map(str::split_whitespace);
+            words.map(length).max().unwrap_or(0) + AROUND
+        };
+        self.columns.iter().enumerate().map(column).collect()
+    }
+
+    fn table(&self, least: &[usize]) -> Table {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
+        if let Some(width) = self.width {
+            table.set_width(width);
+        }
         table.set_header(&self.columns);
-        // In a narrow terminal the names of defects are the last thing to be cut, then those of laws.
-        let wide = self.width.is_none_or(|columns| columns >= WIDE_COLUMNS);
-        for (column, header) in table.column_iter_mut().zip(&self.columns) {
-            if matches!(*header, "defect" | "known defects") || (wide && *header == "breaks") {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(NAME_WIDTH)));
-            }
+        for (column, least) in table.column_iter_mut().zip(least) {
+            let least = Width::Fixed(u16::try_from(*least).unwrap_or(u16::MAX));
+            column.set_constraint(ColumnConstraint::LowerBoundary(least));
         }
         table.add_rows(&self.rows);
         table
@@ -63,25 +73,54 @@ impl Sheet {
                 let name = if column.is_empty() { String::new() } else { format!("{column}: ") };
                 match cell.lines().collect::<Vec<_>>().as_slice() {
                     [] => {}
-                    [line] => writeln!(f, "{head}{name}{line}")?,
+                    [line] => self.wrapped(f, head, &format!("{name}{line}"))?,
                     lines => {
                         writeln!(f, "{head}{}", name.trim_end())?;
-                        lines.iter().try_for_each(|line| writeln!(f, "{head}  {line}"))?;
+                        lines.iter().try_for_each(|line| self.wrapped(f, &format!("{head}  "), line))?;
                     }
                 }
             }
         }
         Ok(())
     }
+
+    /// A line behind `head`, over several lines where it is too long for the terminal.
+    fn wrapped(&self, f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
+        let mut line = head.to_owned();
+        let mut empty = true;
+        for word in text.split(' ') {
+            let too_long =
+                |columns| length(&line) + usize::from(!empty) + length(word) > usize::from(columns);
+            if !empty && self.width.is_some_and(too_long) {
+                writeln!(f, "{line}")?;
+                line = format!("{head}{REST}");
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        writeln!(f, "{line}")
+    }
 }
 
 impl fmt::Display for Sheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = self.least();
+        // Between two columns is one more.
+        let whole = least.iter().sum::<usize>() + least.len().saturating_sub(1);
         match self.width {
-            Some(columns) if columns < NARROW_COLUMNS => self.lists(f),
-            _ => self.table().fmt(f),
+            Some(columns) if whole > usize::from(columns) => self.lists(f),
+            _ => self.table(&least).fmt(f),
         }
     }
+}
+
+/// How many columns of a terminal a text takes.
+fn length(text: &str) -> usize {
+    text.chars().count()
 }
 
 #[cfg(test)]
@@ -103,5 +142,36 @@ mod tests {
         assert_eq!(text, told);
         sheet.width = Some(60);
         assert!(sheet.to_string().contains("ReloadFreesQueuedTimeout"));
+    }
+
+    #[test]
+    fn at_no_width_a_word_is_broken_and_a_line_too_long() {
+        let mut sheet =
+            Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
+        let breaks = "no-child-forgotten\nsignals-only-its-children";
+        let behind = "hidden behind ReloadFreesQueuedTimeout and SkippedRunStillStarts";
+        sheet.add_row([
+            "2.2.5 to 2.3.1",
+            "ReloadSkipsQueuedTimeout",
+            breaks,
+            "7e04261d",
+            "1 wake",
+            "2.2.7, 2.3.0",
+        ]);
+        sheet.add_row(["", "ReloadFreesQueuedTimeout", "", "", behind, ""]);
+        sheet.add_row(["2.2.7 (real)\nKeepalived v2.2.7 (01/16,2022)", "none", "", "", "", "is real"]);
+        let words: Vec<String> =
+            sheet.rows.iter().flatten().flat_map(|cell| cell.split_whitespace()).map(str::to_owned).collect();
+        let mut forms = std::collections::BTreeSet::new();
+        for width in 40..=160 {
+            sheet.width = Some(width);
+            let text = sheet.to_string();
+            assert!(text.lines().all(|line| length(line) <= usize::from(width)), "{width}:\n{text}");
+            for word in &words {
+                assert!(text.contains(word), "{width}: {word}\n{text}");
+            }
+            forms.insert(text.contains("release: "));
+        }
+        assert_eq!(forms.len(), 2, "narrow ones are lists, wide ones tables");
     }
 }

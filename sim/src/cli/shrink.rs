@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::args::Shrink;
 use super::findings::{Stopwatch, about, replay_command, whom};
-use super::output::Output;
+use super::output::{Output, count};
+use super::pace::Teller;
 use super::replay::refuse_never_started;
 use super::report::chosen;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain_soon;
-use crate::finding::{BUILD_UP_MAX, Finding, work_out};
+use crate::finding::{BUILD_UP_MAX, Finding, Worked, as_far_as_it_came, work_out_while};
 use crate::hunt::Find;
 use crate::model::release::{Release, Rules};
 use crate::model::trace::Trace;
@@ -74,22 +75,34 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         broken,
         verdict,
     };
-    let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
-    let explanation = explain_soon(&finding, subject.as_mut())?;
+    let (fresh, teller) = (|| build(target), Teller::new(output));
+    let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {}", find.signature()), runs);
+    let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on)?;
+    let (finding, stopped) = match worked {
+        Worked::Out(finding) => (*finding, false),
+        Worked::Stopped(stopped) => (as_far_as_it_came(subject.as_mut(), &fresh, &find, stopped)?, true),
+    };
     let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
     let path = args.output.as_deref().unwrap_or(&args.file);
     let file = args.file.display().to_string();
-    let replay = replay_command(&finding.target, path);
-    let report = report::finding(&Report {
-        finding: &finding,
-        explanation: &explanation,
-        origin: &file,
-        replay: &replay,
-        scenario: &text,
-        as_it_is: false,
-        story: Told::of(&smaller),
-    });
+    let report = if stopped {
+        format!(
+            "{} in {} runs, and NOT proved minimal: shrink what is left to have it smaller",
+            count(finding.trace.wakes().len() as u64, "wake"),
+            finding.runs
+        )
+    } else {
+        report::finding(&Report {
+            finding: &finding,
+            explanation: &explain_soon(&finding, subject.as_mut())?,
+            origin: &file,
+            replay: &replay_command(&finding.target, path),
+            scenario: &text,
+            as_it_is: false,
+            story: Told::of(&smaller),
+        })
+    };
     if let Some(path) = &args.output {
         write_whole(path, &text).map_err(|error| {
             CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))
@@ -112,7 +125,11 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         scenario: args.output.as_ref().map(|path| path.display().to_string()),
         text,
     });
-    output.object(&Summary { summary: ShrinkSummary { shrunk: true } });
+    output.object(&Summary { summary: ShrinkSummary { shrunk: !stopped } });
+    if stopped {
+        output.error("stopped before it was shrunk; this is as far as it came");
+        return Ok(Status::Failure);
+    }
     Ok(Status::Good)
 }
 

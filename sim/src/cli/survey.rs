@@ -14,8 +14,10 @@ use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::trace::ScriptKind;
 
 use super::args;
-use super::findings::{FindingObject, FoundBy, Search, Searched, TargetSummary, keep, search};
-use super::output::Output;
+use super::findings::{FoundBy, Search, Searched, keep, search};
+use super::objects::{FindingObject, TargetSummary};
+use super::output::{Output, count};
+use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::targets::span;
@@ -78,8 +80,10 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let mut good = true;
-    for row in rows() {
-        output.progress(format_args!("{}", row.label));
+    let (rows, pace) = (rows(), Pace::begin(None));
+    for (place, row) in rows.iter().enumerate() {
+        output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
+        output.progress("beginning");
         let plan = Plan::new(args.seed, Some(row.traces), true);
         let known = BTreeSet::new();
         let one = Search {
@@ -91,17 +95,19 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             jobs,
             build_up_max: SURVEY_BUILD_UP_MAX,
             campaign: None,
+            told_to_stop: &crew::told_to_stop,
         };
         let mut searched = search(one, output)?;
-        let hidden = look_behind(&row, args.seed, &mut searched, &store)?;
-        good &= show(&row, plan.source, &searched, &hidden, &store, &mut sheet, output);
-        summary.push(TargetSummary::new(&row.target, plan.source, &searched));
         if crew::told_to_stop() {
-            output.error("stopped before the survey was whole; what was found is on disk");
-            output.object(&Summary { summary });
-            return Ok(Status::Failure);
+            summary.push(TargetSummary::new(&row.target, plan.source, &searched));
+            return Ok(stopped(summary, output));
         }
+        output.progress("looking for what others hide");
+        let hidden = look_behind(row, args.seed, &mut searched, &store)?;
+        good &= show(row, plan.source, &searched, &hidden, &store, &mut sheet, output);
+        summary.push(TargetSummary::new(&row.target, plan.source, &searched));
     }
+    output.part("");
     output.clear();
     output.line(sheet);
     let (traces, events): (u64, u64) =
@@ -122,6 +128,25 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     });
     output.object(&Summary { summary });
     Ok(if good { Status::Good } else { Status::Failure })
+}
+
+fn one_line(label: &str) -> &str {
+    label.lines().next().unwrap_or_default()
+}
+
+/// Tells that the survey was told to stop.
+fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
+    let as_found: usize = summary.iter().map(|one| one.kept_as_found).sum();
+    output.error(&match as_found as u64 {
+        0 => "stopped before the survey was whole; what was found is on disk".to_owned(),
+        some => format!(
+            "stopped before the survey was whole; what was found is on disk, {} of it as found: \
+             `treefall shrink FILE --target T` makes one smaller",
+            count(some, "find")
+        ),
+    });
+    output.object(&Summary { summary });
+    Status::Failure
 }
 
 fn rows() -> Vec<Row> {

@@ -126,6 +126,7 @@ pub(super) struct Asker<'s> {
     /// Runs so far.
     pub(super) runs: u64,
     runs_max: u64,
+    go_on: &'s dyn Fn(u64) -> bool,
 }
 
 impl<'s> Asker<'s> {
@@ -137,7 +138,14 @@ impl<'s> Asker<'s> {
         runs_max: u64,
     ) -> Self {
         let (kind, rules) = (subject.kind(), subject.rules());
-        Self { kind, rules, signature, subject, asked, runs: 0, runs_max }
+        Self { kind, rules, signature, subject, asked, runs: 0, runs_max, go_on: &|_| true }
+    }
+
+    /// The same until `go_on`, which is told before each run how many there were, says no: an error is all that the
+    /// next who asks gets.
+    pub(super) fn until(mut self, go_on: &'s dyn Fn(u64) -> bool) -> Self {
+        self.go_on = go_on;
+        self
     }
 
     /// Whether the bound on runs is reached.
@@ -149,6 +157,9 @@ impl<'s> Asker<'s> {
     pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SubjectError> {
         if self.spent() {
             return Ok(None);
+        }
+        if !(self.go_on)(self.runs) {
+            return Err(SubjectError::Stopped);
         }
         self.runs += 1;
         let signature = self.signature;
@@ -167,6 +178,9 @@ impl<'s> Asker<'s> {
     pub(super) fn ask(&mut self, trace: &Trace) -> Result<Option<Shown>, SubjectError> {
         if self.spent() {
             return Ok(None);
+        }
+        if !(self.go_on)(self.runs) {
+            return Err(SubjectError::Stopped);
         }
         let verdict = match (self.asked, self.kind) {
             (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {

@@ -94,7 +94,19 @@ pub struct Explanation {
 /// # Errors
 /// When the subject cannot run.
 pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
-    explain_by(finding, subject, &[SubjectKind::Daemon])
+    explain_while(finding, subject, &|_| true)
+}
+
+/// The same until `go_on`, which is told before each run how many there were, says no.
+///
+/// # Errors
+/// When the subject cannot run, and [`SubjectError::Stopped`].
+pub fn explain_while(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Daemon], go_on)
 }
 
 /// The same without a thousand runs of a real program, each of which may end badly and cost a fork: where the replica of
@@ -103,7 +115,19 @@ pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanati
 /// # Errors
 /// When the subject cannot run.
 pub fn explain_soon(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
-    explain_by(finding, subject, &[SubjectKind::Engine, SubjectKind::Daemon])
+    explain_soon_while(finding, subject, &|_| true)
+}
+
+/// The same until `go_on`, which is told before each run how many there were, says no.
+///
+/// # Errors
+/// When the subject cannot run, and [`SubjectError::Stopped`].
+pub fn explain_soon_while(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Engine, SubjectKind::Daemon], go_on)
 }
 
 /// The replica stands for these kinds, where it shows the find.
@@ -111,6 +135,7 @@ fn explain_by(
     finding: &Finding,
     subject: &mut dyn Subject,
     stands_for: &[SubjectKind],
+    go_on: &dyn Fn(u64) -> bool,
 ) -> Result<Explanation, SubjectError> {
     let (trace, signature) = (&finding.trace, finding.signature());
     let (kind, rules) = (subject.kind(), subject.rules());
@@ -147,7 +172,7 @@ fn explain_by(
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
     let replica = in_replica && stands_for.contains(&kind);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
-    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX);
+    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX).until(go_on);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
     let minimality =
         minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;

@@ -3,7 +3,7 @@
 //! A state is told by what decides its future ([`treefall_model::canon`]): two traces that lead to one state break
 //! the same laws from there on, so that one is gone on from and stands for both. Breadth first, so that the trace
 //! which is kept for a signature is a shortest one. Where no new state is met any more the search is *closed*: what
-//! it found holds for traces of any length.
+//! it found holds for traces of any length, with no more living runs than the bound has where ways were cut by it.
 //!
 //! - `alphabet`: what traces are made of; `walk`: a replica that goes from wake to wake;
 //! - `graph`: the states, by hash, with where they were met first: states are walked to again, not kept;
@@ -165,7 +165,7 @@ pub struct Progress {
 pub enum Standing {
     /// There is more to do.
     UnderWay,
-    /// No new state is left: it holds for traces of any length.
+    /// No new state is left: it holds for traces of any length, as far as none was [cut](Progress::cut).
     Closed,
     /// All traces to the bound are done.
     Bounded,

@@ -13,7 +13,7 @@ use treefall_model::trace::{Script, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
 use super::scripts::{Scripts, scripts};
-use super::search::{Searched, Way, search, setups};
+use super::search::{GoOn, Searched, Way, search, setups};
 use super::story::{Item, Story, What, tell};
 use super::walk::{Course, LATE, START_UP, is_crash, micros};
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
@@ -100,6 +100,21 @@ pub fn import(
     replica: Option<ReplicaName>,
     bounds: Bounds,
 ) -> Result<Imported, ImportError> {
+    import_while(name, text, conf, replica, bounds, &|_| true)
+}
+
+/// The same, its search ending as at a bound where `go_on`, which is told how many interleavings were tried, says no.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_while(
+    name: &str,
+    text: &str,
+    conf: Option<&Conf>,
+    replica: Option<ReplicaName>,
+    bounds: Bounds,
+    go_on: &GoOn<'_>,
+) -> Result<Imported, ImportError> {
     let mut story = tell(text)?;
     let replica = match (replica, &story.version) {
         (Some(replica), _) => replica,
@@ -117,7 +132,8 @@ pub fn import(
     let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
     let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
     let courses = courses(&story, &scripts.scripts, bounds.window, untold);
-    let (searched, fitting) = search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries);
+    let (searched, fitting) =
+        search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries, go_on);
     // A window without a word of the scripts fits whatever they are.
     let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
     let of_telling: Vec<bool> = courses
@@ -205,6 +221,7 @@ fn search_all(
     courses: &[(usize, Course<'_>)],
     rules: Rules,
     tries: u64,
+    go_on: &GoOn<'_>,
 ) -> (Searched, Vec<bool>) {
     let logs = |wanted: fn(&LogLine) -> bool| {
         story.items.iter().any(|item| matches!(&item.what, What::Logs(line) if wanted(line)))
@@ -221,11 +238,11 @@ fn search_all(
     for (place, (course, start)) in all.iter().enumerate() {
         let left = tries.saturating_sub(searched.tried);
         let share = (left / (all.len() - place) as u64).max(SHARE_MIN).min(left);
-        if share == 0 {
+        if share == 0 || !go_on(searched.tried) {
             (searched.exhausted, searched.departures) = (false, None);
             break;
         }
-        fitting[place / starts.len()] |= search(start, rules, course, share, &mut searched);
+        fitting[place / starts.len()] |= search(start, rules, course, share, go_on, &mut searched);
     }
     (searched, fitting)
 }

@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use found::{Found, Imported, import};
+pub use found::{Found, Imported, import, import_while};
 pub use scripts::{Assumed, Scripts};
-pub use search::Searched;
+pub use search::{GoOn, Searched};
 pub use story::{Census, Item, Story, Unknown, What, tell};
 
 /// Largest log that is read, in bytes: 64 MiB.

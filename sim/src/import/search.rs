@@ -106,16 +106,18 @@ pub(super) fn setups(scripts: &[Script], stubborn: Option<bool>, kill_linger: Sp
     both.filter_map(one).collect()
 }
 
-/// Searches one window, with one setup, in so many tries at most; takes what is found into `searched`. Whether any way
-/// gives the log's lines.
+/// Searches one window, with one setup, in so many tries at most and while `go_on` says so; takes what is found into
+/// `searched`. Whether any way gives the log's lines.
 pub(super) fn search(
     start: &Trace,
     rules: Rules,
     course: &Course<'_>,
     tries: u64,
+    go_on: &GoOn<'_>,
     searched: &mut Searched,
 ) -> bool {
-    let mut search = Search { start, rules, left: tries, deeper: false, cut: false, fits: false, searched };
+    let mut search =
+        Search { start, rules, left: tries, go_on, deeper: false, cut: false, fits: false, searched };
     let (first, led) = Walk::begin(start, rules, course);
     let mut whole = None;
     for cost_max in 0..=COST_MAX {
@@ -137,10 +139,14 @@ pub(super) fn search(
     fits
 }
 
+/// Asked before each step of a search, with how many interleavings were tried: whether to go on.
+pub type GoOn<'g> = dyn Fn(u64) -> bool + 'g;
+
 struct Search<'w> {
     start: &'w Trace,
     rules: Rules,
     left: u64,
+    go_on: &'w GoOn<'w>,
     /// There are ways that cost more than was allowed.
     deeper: bool,
     /// A way was cut off at a bound.
@@ -155,7 +161,7 @@ impl Search<'_> {
     fn go<'t>(&mut self, first: Walk<'t>, led: Led, cost_max: u32) {
         let mut open = vec![(first, led, 0)];
         while let Some((walk, led, cost)) = open.pop() {
-            if self.left == 0 {
+            if self.left == 0 || !(self.go_on)(self.searched.tried) {
                 self.cut = true;
                 return;
             }

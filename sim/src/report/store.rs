@@ -80,6 +80,12 @@ impl Store {
         self.target_folder(target).join(slug(&signature.to_string()))
     }
 
+    /// Where the trace is kept as it was found.
+    #[must_use]
+    pub fn found(&self, target: &str, signature: Signature) -> PathBuf {
+        self.folder(target, signature).join(FOUND)
+    }
+
     /// Keeps the trace as it was found.
     ///
     /// # Errors
@@ -90,7 +96,7 @@ impl Store {
         signature: Signature,
         scenario: &str,
     ) -> Result<PathBuf, SubjectError> {
-        keep(&self.folder(target, signature).join(FOUND), scenario)
+        keep(&self.found(target, signature), scenario)
     }
 
     /// Keeps the smallest trace.

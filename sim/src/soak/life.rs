@@ -79,16 +79,28 @@ pub fn live(
     number: u64,
     watch: Watch,
 ) -> Result<Life, TraceError> {
+    live_while(workload, rules, (seed, number), watch, &|_| true)
+}
+
+/// The same until `go_on`, which is asked now and then how long it was followed, says no: then it is a life without a
+/// failure that was followed for so long.
+pub(super) fn live_while(
+    workload: &Workload,
+    rules: Rules,
+    (seed, number): (u64, u64),
+    watch: Watch,
+    go_on: &(dyn Fn(Span) -> bool + Sync),
+) -> Result<Life, TraceError> {
     let bare = workload.bare_trace()?;
     let run = |room| {
         let end = Instant::START + watch.span;
-        let mut field = Field::new(workload, seed, number, end, room);
+        let mut field = Field::new(workload, (seed, number), end, room, go_on);
         let (verdict, counts) = follow(&bare, rules, watch.until, &mut field);
         (field, verdict, counts)
     };
     let (mut field, verdict, counts) = run(TAIL);
     let failed = has_failed(&verdict, watch.until);
-    let lasted = if failed { field.at.saturating_since(Instant::START) } else { watch.span };
+    let lasted = if failed || field.stopped { field.at.saturating_since(Instant::START) } else { watch.span };
     let life = Life { lasted, reloads: counts.reloads, events: counts.external(), failure: None };
     if !failed {
         return Ok(life);

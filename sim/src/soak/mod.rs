@@ -16,12 +16,13 @@ mod tail;
 mod workload;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::TraceError;
 
+use life::live_while;
 pub use life::{Failure, Life, Until, Watch, live};
 pub use spread::{Spread, SpreadError};
 pub use workload::{Machine, Reload, Worker, Workload};
@@ -57,6 +58,26 @@ pub fn soak(
     jobs: usize,
     go_on: &mut dyn FnMut(&[Life]) -> bool,
 ) -> Result<Vec<Life>, TraceError> {
+    soak_while(workload, rules, plan, jobs, go_on, &|_, _| true)
+}
+
+/// The same until `within`, which is asked now and then in each life, by its number and how long it was followed, says
+/// no. The lives that it cuts short are left out: those of their chunk that had failed by then would make the others look
+/// longer lived than they are. Where there are no lives before, all of them count, as far as they were followed.
+///
+/// # Errors
+/// As [`soak`].
+///
+/// # Panics
+/// As [`soak`].
+pub fn soak_while(
+    workload: &Workload,
+    rules: Rules,
+    plan: Plan,
+    jobs: usize,
+    go_on: &mut dyn FnMut(&[Life]) -> bool,
+    within: &Within<'_>,
+) -> Result<Vec<Life>, TraceError> {
     let mut lives: Vec<Life> = Vec::new();
     let (mut failures, mut followed) = (0, 0_u64);
     while go_on(&lives) {
@@ -65,7 +86,18 @@ pub fn soak(
             plan.most.as_micros().saturating_sub(followed).div_ceil(plan.watch.span.as_micros().max(1));
         let left = (plan.failures.saturating_sub(failures) as u64).min(whole);
         let first = lives.len() as u64;
-        for life in chunk(workload, rules, plan, jobs, first..first + left.clamp(1, CHUNK_MAX))? {
+        let numbers = first..first + left.clamp(1, CHUNK_MAX);
+        let told_to_stop = AtomicBool::new(false);
+        let within = |number, followed| {
+            let go_on = within(number, followed);
+            told_to_stop.fetch_or(!go_on, Ordering::Relaxed);
+            go_on
+        };
+        let chunk = chunk(workload, rules, plan, jobs, numbers, &within)?;
+        if told_to_stop.into_inner() {
+            return Ok(if lives.is_empty() { chunk } else { lives });
+        }
+        for life in chunk {
             failures += usize::from(life.failure.is_some());
             followed = followed.saturating_add(life.lasted.as_micros());
             lives.push(life);
@@ -77,6 +109,9 @@ pub fn soak(
     Ok(lives)
 }
 
+/// Asked in a life: its number, and for how long it was followed. Whether to go on.
+pub type Within<'w> = dyn Fn(u64, Span) -> bool + Sync + 'w;
+
 /// The lives of these numbers, in order.
 fn chunk(
     workload: &Workload,
@@ -84,6 +119,7 @@ fn chunk(
     plan: Plan,
     jobs: usize,
     numbers: std::ops::Range<u64>,
+    within: &Within<'_>,
 ) -> Result<Vec<Life>, TraceError> {
     let next = AtomicU64::new(numbers.start);
     let done = Mutex::new(Vec::new());
@@ -93,7 +129,8 @@ fn chunk(
             if !numbers.contains(&number) {
                 break;
             }
-            let life = live(workload, rules, plan.seed, number, plan.watch);
+            let go_on = |followed| within(number, followed);
+            let life = live_while(workload, rules, (plan.seed, number), plan.watch, &go_on);
             if let Ok(mut done) = done.lock() {
                 done.push((number, life));
             }

@@ -106,7 +106,9 @@ pub fn figures(lives: &[Life], span: Span) -> Figures {
     let within = DAYS.map(|days| {
         let within = Span::from_secs(days * DAY_SECONDS);
         let by_hazard = (agree != Some(false)).then(|| probability(rate, seconds(within)));
-        Within { span: within, by_hazard, seen: (within <= span).then(|| seen_within(lives, within)) }
+        let followed = |life: &Life| life.failure.is_some() || life.lasted >= within;
+        let seen = within <= span && lives.iter().all(followed);
+        Within { span: within, by_hazard, seen: seen.then(|| seen_within(lives, within)) }
     });
     Figures {
         lives: lives.len(),

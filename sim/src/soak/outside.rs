@@ -28,6 +28,9 @@ use crate::generator::draw::Draw;
 /// The version of what a seed means here. It changes whenever a seed would give another life.
 pub(super) const VERSION: u32 = 1;
 
+/// A life is asked whether it is to go on every so many wakes: some milliseconds of a person's time.
+const ASKED_EVERY: u64 = 1_024;
+
 /// A child that is alive.
 struct Living {
     run: Run,
@@ -59,10 +62,22 @@ pub(super) struct Field<'w> {
     pub(super) at: Instant,
     /// The last wakes.
     pub(super) tail: Tail,
+    /// Asked every [`ASKED_EVERY`] wakes with how long the life was followed.
+    go_on: &'w (dyn Fn(Span) -> bool + Sync),
+    wakes: u64,
+    /// It said no.
+    pub(super) stopped: bool,
 }
 
 impl<'w> Field<'w> {
-    pub(super) fn new(workload: &'w Workload, seed: u64, life: u64, until: Instant, room: usize) -> Self {
+    /// The world of the life of this seed and number, for an end: the instant, and where `go_on` says no.
+    pub(super) fn new(
+        workload: &'w Workload,
+        (seed, life): (u64, u64),
+        until: Instant,
+        room: usize,
+        go_on: &'w (dyn Fn(Span) -> bool + Sync),
+    ) -> Self {
         let mut field = Self {
             workload,
             draw: Draw::of_soak(seed, life, VERSION),
@@ -72,6 +87,9 @@ impl<'w> Field<'w> {
             until,
             at: Instant::START,
             tail: Tail::new(room),
+            go_on,
+            wakes: 0,
+            stopped: false,
         };
         field.next_hup = field.hup_after(Instant::START);
         field
@@ -166,6 +184,11 @@ impl Outside for Field<'_> {
     }
 
     fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool {
+        self.wakes += 1;
+        if self.wakes.is_multiple_of(ASKED_EVERY) && !(self.go_on)(self.at.saturating_since(Instant::START)) {
+            self.stopped = true;
+            return false;
+        }
         let signal = self.next_signal();
         let Some(first) = signal.into_iter().chain(timer).min() else { return false };
         let slept = first > now;

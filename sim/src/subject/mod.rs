@@ -136,6 +136,9 @@ pub enum SubjectError {
     /// The whole daemon cannot be run.
     #[error(transparent)]
     Daemon(#[from] daemon::DaemonError),
+    /// The word to stop came first.
+    #[error("it was told to stop")]
+    Stopped,
     /// A find could not be kept.
     #[error("cannot write {path}: {source}; name a folder for finds that can be written: `--out DIR`")]
     Keep {

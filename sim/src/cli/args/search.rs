@@ -59,7 +59,7 @@ pub(in crate::cli) struct Hunt {
     /// How many traces at most, for each target [default: 1000; without a bound when --for is given].
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: Option<u64>,
-    /// How long, for each target: `60s`, `10m`, `8h`.
+    /// How long to search, for each target: `60s`, `10m`, `8h`; working out what was found comes on top.
     #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
     pub(in crate::cli) duration: Option<Duration>,
     /// Go on after the first memory break.

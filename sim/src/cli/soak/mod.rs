@@ -1,5 +1,6 @@
 //! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a find.
 
+mod far;
 mod objects;
 mod told;
 mod workload;
@@ -15,18 +16,20 @@ use super::args::{self, UntilName};
 use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of};
 use super::hunt::release_of;
 use super::output::Output;
+use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
-use crate::finding::{BUILD_UP_MAX, work_out};
+use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::hunt::Find;
 use crate::report::Store;
 use crate::report::html::survival;
 use crate::scenario;
 use crate::soak::numbers::{figures, in_words as time};
-use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak};
+use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak_while};
 use crate::subject::target::Target;
 use crate::subject::{Options, build};
+use far::Far;
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
 use told::{Told, times};
 use workload::workload;
@@ -54,9 +57,17 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let rules = build(target)?.rules();
         if args.sensitivity {
             sensitivity(&watched, target, rules, &workload, output)?;
+            if crew::told_to_stop() {
+                output.error("stopped before all assumptions were varied");
+                output.object(&Summary { summary });
+                return Ok(Status::Failure);
+            }
             continue;
         }
         let lives = watched.follow(&workload, rules, &target.to_string(), output)?;
+        if lives.is_empty() {
+            return Ok(stopped(summary, output));
+        }
         let figures = figures(&lives, args.life);
         let kinds = kinds(&lives);
         let scenarios = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
@@ -77,13 +88,21 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             elapsed_ms: millis(watched.watch.elapsed()),
         });
         if crew::told_to_stop() {
-            output.error("stopped before the soak was whole; what is told is of the lives until then");
-            output.object(&Summary { summary });
-            return Ok(Status::Failure);
+            return Ok(stopped(summary, output));
         }
     }
     output.object(&Summary { summary });
     Ok(if failed { Status::Failure } else { Status::Good })
+}
+
+fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
+    output.error(if summary.is_empty() {
+        "stopped before anything was followed"
+    } else {
+        "stopped before the soak was whole; what is told is of the lives until then"
+    });
+    output.object(&Summary { summary });
+    Status::Failure
 }
 
 fn millis(time: Duration) -> u64 {
@@ -98,6 +117,7 @@ struct Watched<'a> {
 }
 
 impl Watched<'_> {
+    /// The lives; none, if the word to stop came before the first.
     fn follow(
         &self,
         workload: &Workload,
@@ -116,15 +136,22 @@ impl Watched<'_> {
             failures: self.args.failures as usize,
             most: self.args.most,
         };
+        let pace = Pace::begin(self.args.duration.map(|limit| limit.saturating_sub(self.watch.elapsed())));
+        let (teller, far) = (Teller::new(output), Far::default());
         let mut go_on = |lives: &[Life]| {
-            output.progress(format_args!("{what}: {} lives", lives.len()));
+            far.whole(lives);
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
             in_time && !crew::told_to_stop()
         };
-        let lives = soak(workload, rules, plan, self.jobs, &mut go_on);
+        let within = |number, followed| {
+            far.within(number, followed);
+            teller.tell(|| format!("{what}: {}", far.told(&pace, plan)));
+            !crew::told_to_stop()
+        };
+        let lives = soak_while(workload, rules, plan, self.jobs, &mut go_on, &within);
         output.clear();
         let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
-        if lives.is_empty() {
+        if lives.is_empty() && !crew::told_to_stop() {
             return Err(CliError::Usage("no life was followed in the time given: give it more".to_owned()));
         }
         Ok(lives)
@@ -176,7 +203,6 @@ fn keep_kinds(
         let Some(trace) = lives[number].failure.as_ref().and_then(|failure| failure.trace.as_deref()) else {
             continue;
         };
-        output.progress(format_args!("{target}: shrinking {signature}"));
         let mut subject = build(target)?;
         let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
         let broken = verdict.breaks.iter().find(|broken| broken.signature == signature).cloned();
@@ -189,8 +215,12 @@ fn keep_kinds(
         let origin = Origin { find: &find, target, by: FoundBy::Soak(seed) };
         let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
         let path = store.keep_found(&name, signature, &scenario::write(&found))?;
-        let finding = work_out(subject.as_mut(), &|| build(target), &find, BUILD_UP_MAX)?;
-        keep(FoundBy::Soak(seed), &finding, store, &name)?;
+        let (fresh, teller) = (|| build(target), Teller::new(output));
+        let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {signature}"), runs);
+        // Told to stop, it stays as it was found.
+        if let Worked::Out(finding) = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on)? {
+            keep(FoundBy::Soak(seed), &finding, store, &name)?;
+        }
         kept.insert(signature, path.display().to_string());
     }
     output.clear();
@@ -210,6 +240,9 @@ fn sensitivity(
     for variation in std::iter::once(base).chain(field::variations(workload)) {
         let what = format!("{target}, {}", variation.what);
         let lives = watched.follow(&variation.workload, rules, &what, output)?;
+        if crew::told_to_stop() {
+            break;
+        }
         let figures = figures(&lives, watched.args.life);
         let mean = figures.mean_by_hazard;
         let told = match figures.failures {
@@ -224,9 +257,6 @@ fn sensitivity(
             failures: figures.failures,
             mean_by_hazard_ms: EstimateObject::millis(mean),
         });
-        if crew::told_to_stop() {
-            break;
-        }
     }
     if !output.is_json() {
         output.heading(target);

@@ -1,0 +1,143 @@
+//! What a search found, for machines. The fields are stable.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::findings::Searched;
+use crate::finding::Finding;
+use crate::generator::Source;
+use crate::report::Store;
+use crate::subject::backtrace;
+use crate::subject::target::Target;
+
+/// A finding for machines. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FindingObject {
+    /// What was tested.
+    target: String,
+    /// The release that it says it is.
+    release: String,
+    /// The law that broke.
+    law: &'static str,
+    /// `survived`, `crashed by SIGNAL in FUNCTION`, `hung in FUNCTION`.
+    outcome: String,
+    /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
+    backtrace: Vec<String>,
+    /// Law, step and kind of entry.
+    signature: String,
+    /// The cause; null: not known.
+    defect: Option<String>,
+    /// Every known defect whose mending, alone, makes the find vanish; the first is `defect`.
+    defects: Vec<&'static str>,
+    /// The upstream commit that mended it, if any did.
+    mended_by: Option<&'static str>,
+    /// The campaign's.
+    seed: u64,
+    /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
+    sampling: String,
+    /// Whether some of their scripts cancel.
+    cancelling: bool,
+    /// How many traces until it was found.
+    traces: u64,
+    /// The whole search.
+    elapsed_ms: u64,
+    /// Of the trace as it was found.
+    wakes_found: usize,
+    /// Of the smallest trace.
+    wakes_minimal: usize,
+    /// Nothing smaller is left.
+    minimal: bool,
+    /// Runs that shrinking took.
+    runs: u64,
+    /// Two fresh runs agreed.
+    confirmed: bool,
+    /// Of the smallest trace's history.
+    digest: String,
+    /// The file with the smallest trace.
+    scenario: String,
+    /// The report as text.
+    report: String,
+    /// The report as a page.
+    html: String,
+}
+
+impl FindingObject {
+    pub(super) fn new(
+        finding: &Finding,
+        release: &str,
+        source: Source,
+        elapsed: Duration,
+        store: &Store,
+    ) -> Self {
+        let defects = finding.cause.defects();
+        let folder = store.folder(&finding.target, finding.signature());
+        Self {
+            target: finding.target.clone(),
+            release: release.to_owned(),
+            law: finding.signature().law.name(),
+            outcome: finding.verdict.outcome.to_string(),
+            backtrace: backtrace::texts(&finding.backtrace),
+            signature: finding.signature().to_string(),
+            defect: defects.first().map(|defect| defect.name().to_owned()),
+            defects: defects.iter().map(|defect| defect.name()).collect(),
+            mended_by: defects.first().and_then(|defect| defect.row().mended_by),
+            seed: source.seed,
+            sampling: source.sampling.to_string(),
+            cancelling: source.cancelling,
+            traces: finding.find.number + 1,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            wakes_found: finding.find.trace.wakes().len(),
+            wakes_minimal: finding.trace.wakes().len(),
+            minimal: finding.minimal,
+            runs: finding.runs,
+            confirmed: finding.confirmed,
+            digest: format!("{:032x}", finding.digest),
+            scenario: folder.join("minimal.toml").display().to_string(),
+            report: folder.join("report.txt").display().to_string(),
+            html: folder.join("report.html").display().to_string(),
+        }
+    }
+}
+
+/// One target's search, for machines. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TargetSummary {
+    pub(super) target: String,
+    pub(super) seed: u64,
+    /// How traces are drawn: `swarm`, `plain` or `pct:D`.
+    pub(super) sampling: String,
+    /// Whether some of their scripts cancel.
+    pub(super) cancelling: bool,
+    pub(super) traces: u64,
+    /// External events: returns for the timer, exits reaped, signals.
+    pub(super) events: u64,
+    /// Calls into the world.
+    pub(super) steps: u64,
+    /// Traces that crashed or hung.
+    pub(super) ended_badly: u64,
+    /// Finds that were worked out.
+    pub(super) findings: usize,
+    /// Finds that are kept as found: the word to stop came before they were worked out.
+    pub(super) kept_as_found: usize,
+    pub(super) elapsed_ms: u64,
+}
+
+impl TargetSummary {
+    pub(super) fn new(target: &Target, source: Source, searched: &Searched) -> Self {
+        Self {
+            target: target.to_string(),
+            seed: source.seed,
+            sampling: source.sampling.to_string(),
+            cancelling: source.cancelling,
+            traces: searched.tally.traces,
+            events: searched.tally.events,
+            steps: searched.tally.steps,
+            ended_badly: searched.tally.ended_badly,
+            findings: searched.findings.len(),
+            kept_as_found: searched.as_found.len(),
+            elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
