@@ -227,7 +227,7 @@ fn verbose_tells_more_on_standard_error_and_changes_no_result() {
     let (plain, more) = (treefall(&replay), treefall(&[&replay[..], &["-v"]].concat()));
     assert_eq!(stdout(&plain), stdout(&more));
     let told = String::from_utf8_lossy(&more.stderr).into_owned();
-    assert!(told.contains("timer-first.toml on replica:2.3.1") && told.contains("exit status 0"), "{told}");
+    assert!(told.contains("timer-first.toml; on replica:2.3.1") && told.contains("exit status 0"), "{told}");
     assert_eq!(treefall(&[&replay[..], &["-v", "-q"]].concat()).status.code(), Some(2));
 }
 

@@ -16,6 +16,8 @@ use super::chronicle::{Chronicle, Places, Seat};
 const TIMER_HANDLER: &str = "thread_timerfd_handler";
 /// The one that is told of an exit.
 const EXIT_HANDLER: &str = "process_child_termination";
+/// As what it is seen: no program exports it.
+const EXIT_HANDLER_SEEN: &str = "thread_child_handler";
 
 /// One move of an entry.
 pub(super) struct Move {
@@ -113,7 +115,7 @@ impl Child<'_> {
         (self.child, self.pid, self.ready) = (false, false, true);
         self.put(record, Role::Moved, Some(EXIT_HANDLER), text);
         let again = |(block, mark): &&(Block, crate::subject::replica::Mark)| {
-            *block == self.seat.block && mark.at == at && mark.function == EXIT_HANDLER
+            *block == self.seat.block && mark.at == at && mark.function == EXIT_HANDLER_SEEN
         };
         if self.chronicle.second_erases.iter().any(|erase| again(&erase)) {
             let text = format!(
