@@ -3,22 +3,22 @@
 //! Always: what gdb leaves behind goes on, so that a run under gdb comes to its verdict as any other.
 
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
+use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::EngineError;
 use super::process::{child_of, stands};
 
-/// A process that is to stop itself does so at once.
-const WITHIN: Duration = Duration::from_secs(10);
+/// A process that is to stop itself does so at once: it is looked for so often, a moment between two looks.
+const LOOKS: u32 = 2_000;
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// Lets gdb take hold of the process that the program's forks for its trace, and waits for gdb's end. gdb speaks on
 /// this process's own terminal.
 pub(super) fn attach(program: u32) -> Result<(), EngineError> {
     let pid = standing(program).ok_or_else(|| EngineError::Debugger {
-        why: format!("no process of {program} stood still within {} s", WITHIN.as_secs()),
+        why: format!("no process of {program} stood still within ten seconds"),
     })?;
     let mut gdb = Command::new("gdb");
     let quiet = ["set pagination off", "set confirm off", "set print symbol-loading off"];
@@ -44,12 +44,12 @@ pub(super) fn attach(program: u32) -> Result<(), EngineError> {
 }
 
 fn standing(program: u32) -> Option<u32> {
-    let until = Instant::now() + WITHIN;
-    while Instant::now() < until {
-        if let Some(child) = child_of(program).filter(|child| stands(*child)) {
-            return Some(child);
+    (0..LOOKS).find_map(|_| {
+        let child = child_of(program).filter(|child| stands(*child));
+        if child.is_none() {
+            // Interrupted, it looks again a little sooner.
+            let _ = poll(&mut [], Some(&MOMENT));
         }
-        sleep(Duration::from_millis(5));
-    }
-    None
+        child
+    })
 }
