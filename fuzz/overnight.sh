@@ -15,6 +15,9 @@ time=${1:-8h}
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(conformance mended rbtree scenario_text engine)
 
+case ${time%[hms]} in
+  *[!0-9]* | '') time=wrong ;;
+esac
 case $time in
   *h) seconds=$((${time%h} * 3600)) ;;
   *m) seconds=$((${time%m} * 60)) ;;

@@ -171,15 +171,15 @@ fn export(
         }
     }
     output.part("");
+    if !met.is_empty() {
+        store.keep_index()?;
+    }
     if crew::told_to_stop() {
         output.error("stopped before all inputs were worked out");
-        store.keep_index()?;
         return Ok((inputs.len(), new, true));
     }
     if met.is_empty() {
         output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
-    } else {
-        store.keep_index()?;
     }
     Ok((inputs.len(), new, new > 0))
 }
