@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         trial("a page opens, and its steps work by keys, buttons and slider", steps),
         trial("the page of every scenario opens, says what its text says, and is stepped through", scenarios),
         trial("pages fit their screens, light and dark, and are left as pictures", pictures),
+        trial(
+            "the page of a soak fits its screens, its labels can be read, and it says what was assumed",
+            soaked,
+        ),
         Trial::test("a page needs no network and escapes what it is given", self_contained),
         Trial::test("a hunt leaves pages and an index of them", folder_of_finds),
     ];
@@ -82,7 +86,7 @@ fn browse(browser: &Path, folder: &Path, page: &str, arguments: &[&str]) -> Resu
 /// A page that opens another in frames of these widths, does what `script` says to the first, and tells the result.
 fn harness(page: &str, widths: &[u32], script: &str) -> String {
     let frame = |width: &u32| {
-        format!(r#"<iframe src="{page}" style="border:0;width:{width}px;height:2600px"></iframe>"#)
+        format!(r#"<iframe src="{page}" style="border:0;flex:none;width:{width}px;height:2600px"></iframe>"#)
     };
     harness_of(&widths.iter().map(frame).collect::<String>(), script)
 }
@@ -194,7 +198,9 @@ fn scenarios(browser: &Path) -> Outcome {
 "##;
     for width in WIDTHS {
         let frame = |number: usize| {
-            format!(r#"<iframe src="{number}.html" style="border:0;width:{width}px;height:2600px"></iframe>"#)
+            format!(
+                r#"<iframe src="{number}.html" style="border:0;flex:none;width:{width}px;height:2600px"></iframe>"#
+            )
         };
         let frames: String = (0..claims.len()).map(frame).collect();
         fs::write(folder.path().join("harness.html"), harness_of(&frames, script))?;
@@ -255,6 +261,38 @@ fn pictures(browser: &Path) -> Outcome {
 
 /// A hunt leaves a page, an object and a text of each find, and an index page whose links lead to the pages; the
 /// command writes the same index anew.
+fn soaked(browser: &Path) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    // A loaded machine: it fails in seconds.
+    let mut command = Command::new(TREEFALL);
+    command.args(["soak", "--machine", "loaded", "--quiet", "--failures", "30", "--out"]).arg(folder.path());
+    let output = command.output()?;
+    ensure(output.status.code() == Some(1), || String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let script = r##"
+  const labels = (it) => [...it.querySelectorAll("svg.survival text")].map((label) => label.getBoundingClientRect())
+    .filter((box) => box.width > 0);
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  told.wider = frames.map((it) => it.documentElement.scrollWidth - it.documentElement.clientWidth);
+  told.labels = frames.map((it) => labels(it).length);
+  told.small = frames.map((it) => labels(it).filter((box) => box.height < 9).length);
+  told.meet = frames.map((it) => labels(it).filter((a) => labels(it).some((b) => a.x !== b.x && meet(a, b))).length);
+  told.assumed = [...page.querySelectorAll("#assumed dt")].map((it) => it.textContent).join(", ");
+  told.command = [...page.querySelectorAll("#assumed dd")].pop().textContent;
+"##;
+    let page = "replica_2.3.1/soak.html";
+    fs::write(folder.path().join("harness.html"), harness(page, &WIDTHS, script))?;
+    let told = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
+    for what in ["wider", "small", "meet"] {
+        ensure(told[what] == serde_json::json!([0, 0]), || told.to_string())?;
+    }
+    ensure(told["labels"] == serde_json::json!([10, 8]), || told.to_string())?;
+    ensure(told["assumed"] == "script, reloads, machine, a failure is, ended by, command", || {
+        told.to_string()
+    })?;
+    let command = told["command"].as_str().unwrap_or_default();
+    ensure(command.contains("--latency 1%:2ms..50ms,99%:50us..2ms"), || told.to_string())
+}
+
 fn folder_of_finds() -> Outcome {
     let folder = tempfile::tempdir()?;
     let hunt = ["hunt", "--target", "replica:2.3.2", "--all", "--traces", "40", "--quiet", "--out", "finds"];

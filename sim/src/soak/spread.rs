@@ -99,6 +99,18 @@ impl Spread {
         Some(Self(parts))
     }
 
+    /// The mean of its spans; `None` where one of them never comes.
+    #[must_use]
+    pub fn mean(&self) -> Option<Span> {
+        let mut weighed = 0_u128;
+        for part in &self.0 {
+            let (first, last) = part.range?;
+            let twice = u128::from(first.as_micros()) + u128::from(last.as_micros());
+            weighed += twice * u128::from(part.share);
+        }
+        u64::try_from(weighed / u128::from(2 * WHOLE)).ok().map(Span::from_micros)
+    }
+
     /// One of its spans. What can vary in one way only draws nothing.
     pub(super) fn draw(&self, draw: &mut Draw) -> Option<Span> {
         let mut part = self.0[0];
@@ -239,6 +251,13 @@ mod tests {
         );
         assert_eq!(told.first_share_scaled(1_000, 1), None);
         assert_eq!(spread("3s").first_share_scaled(1, 10), None);
+    }
+
+    #[test]
+    fn the_mean_weighs_each_range_by_its_share() {
+        assert_eq!(spread("1ms..2ms").mean(), Some(Span::from_micros(1_500)));
+        assert_eq!(spread("25%:4s,0s").mean(), Some(Span::from_secs(1)));
+        assert_eq!(spread("1%:never,5ms").mean(), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum as _};
 use treefall_model::time::Span;
 
 use super::values::{parse_duration, parse_span};
@@ -108,4 +109,22 @@ pub(in crate::cli) enum UntilName {
     Memory,
     /// Any law.
     Law,
+}
+
+impl UntilName {
+    /// What it says of itself in the help, for a sentence.
+    pub(in crate::cli) fn in_words(self) -> &'static str {
+        match self {
+            Self::Crash => "a crash or a hang; nothing is checked on the way",
+            Self::Memory => "a crash, a hang, or a memory law broken",
+            Self::Law => "a crash, a hang, or any law broken",
+        }
+    }
+}
+
+/// As it is given.
+impl std::fmt::Display for UntilName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", PossibleValue::get_name))
+    }
 }

@@ -1,5 +1,6 @@
 //! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a find.
 
+mod command;
 mod far;
 mod objects;
 mod told;
@@ -31,7 +32,7 @@ use crate::subject::target::Target;
 use crate::subject::{Options, build};
 use far::Far;
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
-use told::{Told, times};
+use told::{Ended, Told, times};
 use workload::workload;
 
 /// What is printed with `--json`.
@@ -71,11 +72,13 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let figures = figures(&lives, args.life);
         let kinds = kinds(&lives);
         let scenarios = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
+        let (lives, figures, kinds) = (&lives, &figures, &kinds);
+        let ended = Ended::of(args, figures);
         let told =
-            Told { args, target, lives: &lives, figures: &figures, kinds: &kinds, scenarios: &scenarios };
-        output.object(&told.object(&release_of(target)?, &workload));
+            Told { args, target, workload: &workload, ended, lives, figures, kinds, scenarios: &scenarios };
+        output.object(&told.object(&release_of(target)?));
         output.line(told.text());
-        let page = survival(&target.to_string(), &lives, &figures, &told.lines());
+        let page = survival(&target.to_string(), lives, figures, &told.lines(), &told.assumed());
         let path = store.keep_soak(&target.to_string(), &page)?;
         output.note(format_args!("the curve: {}", path.display()));
         failed |= figures.failures > 0;

@@ -77,7 +77,12 @@ pub(super) struct SoakObject {
     pub(super) target: String,
     pub(super) release: String,
     pub(super) until: String,
+    pub(super) seed: u64,
     pub(super) workload: WorkloadObject,
+    /// What ended the lives: `failures`, `most`, `for` (the flags), or `stopped`.
+    pub(super) ended_by: &'static str,
+    /// What follows the same lives again, all defaults said.
+    pub(super) command: String,
     pub(super) lives: usize,
     pub(super) failures: usize,
     pub(super) followed_ms: f64,

@@ -3,20 +3,69 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use treefall_model::trace::Costs;
 use treefall_model::verdict::Signature;
 
-use super::Kinds;
 use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
-use crate::cli::args;
+use super::{Kinds, command};
 use crate::cli::output::count;
-use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time};
+use crate::cli::{args, crew};
+use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};
 use crate::soak::{Life, Workload};
 use crate::subject::target::Target;
+
+/// What ended the lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// There were as many as asked for.
+    Failures,
+    /// All lives together had lasted as long as asked for.
+    Most,
+    /// The person's own time was over.
+    Time,
+    /// The word to stop.
+    Stopped,
+}
+
+impl Ended {
+    /// What ended these.
+    pub(super) fn of(args: &args::Soak, figures: &Figures) -> Self {
+        if figures.failures >= args.failures as usize {
+            Self::Failures
+        } else if figures.followed >= seconds(args.most) {
+            Self::Most
+        } else if crew::told_to_stop() {
+            Self::Stopped
+        } else {
+            Self::Time
+        }
+    }
+
+    fn in_words(self, args: &args::Soak) -> String {
+        match self {
+            Self::Failures => format!("so many failures (--failures {})", args.failures),
+            Self::Most => format!("so much virtual time of all lives (--most {})", command::long(args.most)),
+            Self::Time => "the time given (--for)".to_owned(),
+            Self::Stopped => "the word to stop".to_owned(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::Most => "most",
+            Self::Time => "for",
+            Self::Stopped => "stopped",
+        }
+    }
+}
 
 /// What is told of one target.
 pub(super) struct Told<'a> {
     pub(super) args: &'a args::Soak,
     pub(super) target: &'a Target,
+    pub(super) workload: &'a Workload,
+    pub(super) ended: Ended,
     pub(super) lives: &'a [Life],
     pub(super) figures: &'a Figures,
     pub(super) kinds: &'a Kinds,
@@ -27,9 +76,13 @@ impl Told<'_> {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n", self.target);
-        for (name, value) in self.lines() {
-            let _ = writeln!(text, "  {name:<22}{value}");
-        }
+        let mut lines = |lines: Vec<(String, String)>| {
+            for (name, value) in lines {
+                let _ = writeln!(text, "  {name:<22}{value}");
+            }
+        };
+        lines(self.lines());
+        lines(self.assumed());
         text.push_str(&self.curve());
         text.trim_end().to_owned()
     }
@@ -49,8 +102,8 @@ impl Told<'_> {
             for (name, by_lives, by_hazard) in
                 [("mean time to failure", figures.mean, by_hazard.0), ("median", figures.median, by_hazard.1)]
             {
-                let lives = by_lives.map_or("-".to_owned(), times);
-                line(name, format!("{lives}; by the hazard {}", times(by_hazard)));
+                let lives = by_lives.map_or(String::new(), |lives| format!("{}; ", times(lives)));
+                line(name, format!("{lives}by the hazard {}", times(by_hazard)));
             }
         }
         if let Some(Estimate { value, low, high }) = figures.hazard {
@@ -80,6 +133,26 @@ impl Told<'_> {
         lines
     }
 
+    /// What was assumed, what ended the lives, and the command that follows them again; each a name and what it is.
+    pub(super) fn assumed(&self) -> Vec<(String, String)> {
+        let machine = &self.workload.machine;
+        let reload = self.workload.reload.as_ref().map_or("none".to_owned(), |reload| {
+            format!("a SIGHUP each {}, and each time {} more", reload.period, reload.jitter)
+        });
+        let costs = Costs::NAMES.into_iter().zip(machine.costs.each()).filter(|(_, cost)| !cost.is_zero());
+        let costs = costs.map(|(name, cost)| format!(", {name} {cost}")).collect::<String>();
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        lines.extend(command::scripts(&self.workload.workers).into_iter().map(|script| ("script", script)));
+        lines.extend([
+            ("reloads", reload),
+            ("machine", format!("latency {}{costs}", machine.latency)),
+            ("a failure is", self.args.until.in_words().to_owned()),
+            ("ended by", self.ended.in_words(self.args)),
+            ("command", command::command(self.args, &self.target.to_string(), self.workload)),
+        ]);
+        lines.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// By when which share had failed, as bars.
     fn curve(&self) -> String {
         let mut ages: Vec<f64> = self.lives.iter().filter(|life| life.failure.is_some()).map(age).collect();
@@ -99,7 +172,7 @@ impl Told<'_> {
     }
 
     /// For machines.
-    pub(super) fn object(&self, release: &str, workload: &Workload) -> SoakObject {
+    pub(super) fn object(&self, release: &str) -> SoakObject {
         let figures = self.figures;
         let within = |place: usize| WithinObject {
             by_hazard: figures.within[place].by_hazard.map(EstimateObject::plain),
@@ -115,8 +188,11 @@ impl Told<'_> {
         SoakObject {
             target: self.target.to_string(),
             release: release.to_owned(),
-            until: format!("{:?}", self.args.until).to_lowercase(),
-            workload: WorkloadObject::new(workload),
+            until: self.args.until.to_string(),
+            seed: self.args.seed,
+            workload: WorkloadObject::new(self.workload),
+            ended_by: self.ended.name(),
+            command: command::command(self.args, &self.target.to_string(), self.workload),
             lives: figures.lives,
             failures: figures.failures,
             followed_ms: figures.followed * 1e3,

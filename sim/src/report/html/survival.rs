@@ -11,8 +11,9 @@ use crate::soak::numbers::{Figures, in_words, seconds};
 /// Of the drawing, in its own units.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 52.0;
-const BOTTOM: f64 = 34.0;
+/// Room for the labels as large as they are on a phone.
+const LEFT: f64 = 88.0;
+const BOTTOM: f64 = 44.0;
 const TOP: f64 = 14.0;
 const RIGHT: f64 = 16.0;
 /// Points of a curve that has a formula.
@@ -20,9 +21,21 @@ const POINTS: u32 = 120;
 /// Most steps of the curve of the lives: a pixel has a step, and more are not seen.
 const STEPS_MAX: usize = 1_000;
 
-/// The page: what was soaked, its lives and figures, and lines for a person, each a name and what it is.
+/// The page: what was soaked, its lives and figures, and for a person what came out and what was assumed, line by line,
+/// each a name and what it is.
 #[must_use]
-pub fn survival(title: &str, lives: &[Life], figures: &Figures, lines: &[(String, String)]) -> String {
+pub fn survival(
+    title: &str,
+    lives: &[Life],
+    figures: &Figures,
+    lines: &[(String, String)],
+    assumed: &[(String, String)],
+) -> String {
+    let facts = |lines: &[(String, String)]| {
+        html! {
+            dl class="facts" { @for (name, value) in lines { dt { (name) } dd { (value) } } }
+        }
+    };
     let mut failed: Vec<f64> =
         lives.iter().filter(|life| life.failure.is_some()).map(|life| seconds(life.lasted)).collect();
     failed.sort_by(f64::total_cmp);
@@ -43,7 +56,11 @@ pub fn survival(title: &str, lives: &[Life], figures: &Figures, lines: &[(String
             }
             section id="figures" {
                 h2 { "Figures" }
-                dl class="facts" { @for (name, value) in lines { dt { (name) } dd { (value) } } }
+                (facts(lines))
+            }
+            section id="assumed" {
+                h2 { "What was assumed" }
+                (facts(assumed))
             }
         }
     };
@@ -116,12 +133,13 @@ fn curve(failed: &[f64], lives: usize, longest: f64, figures: &Figures) -> Marku
                 @for tenths in [0_u32, 25, 50, 75, 100] {
                     @let y = frame.y(f64::from(tenths) / 100.0);
                     line class="grid" x1=(LEFT) x2=(WIDTH - RIGHT) y1=(format!("{y:.1}")) y2=(format!("{y:.1}")) {}
-                    text class="soft" x=(LEFT - 8.0) y=(format!("{:.1}", y + 4.0)) text-anchor="end" { (tenths) " %" }
+                    text class="soft" x=(LEFT - 8.0) y=(format!("{y:.1}")) dy=".35em" text-anchor="end" { (tenths) " %" }
                 }
                 @for quarter in 0_u32..=4 {
                     @let age = frame.longest * f64::from(quarter) / 4.0;
                     @let anchor = match quarter { 0 => "start", 4 => "end", _ => "middle" };
-                    text class="soft" x=(format!("{:.1}", frame.x(age))) y=(HEIGHT - 12.0) text-anchor=(anchor) { (in_words(age)) }
+                    // On a phone every other one has room.
+                    text class=(if quarter % 2 == 0 { "soft" } else { "soft seldom" }) x=(format!("{:.1}", frame.x(age))) y=(HEIGHT - 12.0) text-anchor=(anchor) { (in_words(age)) }
                 }
                 polygon class="band" points=(band.join(" ")) {}
                 polyline class="hazard" points=(frame.by_rate(figures.rate.value).join(" ")) {}
@@ -149,17 +167,19 @@ mod tests {
     fn the_curve_ends_at_the_share_that_failed_and_the_page_says_so() {
         let lives: Vec<Life> = (1..=40).map(|n| life(n * 10, n <= 30)).collect();
         let figures = figures(&lives, Span::from_secs(400));
-        let page = survival("replica:2.3.1", &lives, &figures, &[("lives".into(), "40 <b>".into())]);
+        let assumed = [("machine".into(), "latency 30us & more".into())];
+        let page =
+            survival("replica:2.3.1", &lives, &figures, &[("lives".into(), "40 <b>".into())], &assumed);
         assert!(page.contains("30 of 40 lives failed"), "{page}");
         let quarter = Frame { longest: 400.0 }.point(400.0, 0.75);
         assert!(page.contains(&format!("{quarter}\"")), "the last point of the lives is {quarter}");
-        assert!(page.contains("40 &lt;b&gt;"), "text is escaped");
+        assert!(page.contains("40 &lt;b&gt;") && page.contains("30us &amp; more"), "text is escaped");
     }
 
     #[test]
     fn lives_without_a_failure_make_a_page_too() {
         let lives = vec![life(100, false); 3];
-        let page = survival("replica:mended", &lives, &figures(&lives, Span::from_secs(100)), &[]);
+        let page = survival("replica:mended", &lives, &figures(&lives, Span::from_secs(100)), &[], &[]);
         assert!(page.contains("None of 3 lives failed"), "{page}");
         assert!(!page.contains("NaN") && !page.contains("inf\""), "{page}");
     }

@@ -1,0 +1,145 @@
+//! The command that follows the lives of a soak once more.
+//!
+//! Always: it says all that a default would say, so that it means the same workload when defaults have changed; what is
+//! read of it is the workload that it was made of (tested).
+
+use treefall_model::time::Span;
+use treefall_model::trace::{Costs, Name};
+
+use crate::cli::args;
+use crate::soak::{Machine, Worker, Workload};
+
+/// The whole line, as a shell reads it.
+pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> String {
+    let mut words = vec!["treefall".to_owned(), "soak".to_owned()];
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), in_shell(&value)]);
+    flag("target", target.to_string());
+    for script in scripts(&workload.workers) {
+        flag("script", script);
+    }
+    if let Some(reload) = &workload.reload {
+        flag("reload", reload.period.to_string());
+        flag("jitter", reload.jitter.to_string());
+    }
+    machine(&workload.machine).into_iter().for_each(|(name, value)| flag(name, value));
+    flag("until", args.until.to_string());
+    flag("failures", args.failures.to_string());
+    flag("life", long(args.life));
+    flag("most", long(args.most));
+    flag("seed", args.seed.to_string());
+    words.join(" ")
+}
+
+/// A long span in the largest unit that tells it whole.
+pub(super) fn long(span: Span) -> String {
+    let seconds = |count| Span::from_secs(count).as_micros();
+    for (unit, length) in [("d", seconds(86_400)), ("h", seconds(3_600)), ("m", seconds(60))] {
+        if !span.is_zero() && span.as_micros().is_multiple_of(length) {
+            return format!("{}{unit}", span.as_micros() / length);
+        }
+    }
+    span.to_string()
+}
+
+/// The flags that make this machine of any other.
+fn machine(machine: &Machine) -> Vec<(&'static str, String)> {
+    let Costs { callback, start, log, reap, reload } = machine.costs;
+    let costs = [("callback", callback), ("start", start), ("log", log), ("reap", reap), ("reading", reload)];
+    let flags = costs.into_iter().filter(|(_, cost)| !cost.is_zero());
+    let flags = flags.map(|(name, cost)| (name, cost.to_string()));
+    std::iter::once(("latency", machine.latency.to_string())).chain(flags).collect()
+}
+
+/// What `--script` takes for these; neighbours that differ in their numbers alone are told together.
+pub(super) fn scripts(workers: &[Worker]) -> Vec<String> {
+    let mut told: Vec<(String, usize)> = Vec::new();
+    for (place, worker) in workers.iter().enumerate() {
+        let Worker { script, runs, on_term } = worker;
+        let (interval, timeout) = (script.interval, script.timeout);
+        let times = format!("interval={interval} timeout={timeout} runs={runs} on-term={on_term}");
+        let numbered = script.name == Name::numbered(place);
+        let words = if numbered { times } else { format!("name={} {times}", script.name) };
+        match told.last_mut() {
+            Some((last, count)) if numbered && *last == words => *count += 1,
+            _ => told.push((words, 1)),
+        }
+    }
+    let words = |(words, count)| if count == 1 { words } else { format!("count={count} {words}") };
+    told.into_iter().map(words).collect()
+}
+
+/// In quotes where a shell would take it apart. None of what is told here has a quote in itself.
+fn in_shell(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:%+=/@".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{text}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::workload::workload;
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: args::Soak,
+    }
+
+    fn read(words: &[&str]) -> args::Soak {
+        Line::try_parse_from([&["soak"], words].concat()).unwrap_or_else(|error| panic!("{error}")).args
+    }
+
+    /// As a shell takes it apart that knows one kind of quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (place, part) in line.split('\'').enumerate() {
+            if place % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn the_command_of_a_workload_means_that_workload() {
+        for given in [
+            &[][..],
+            &["--reload", "60s", "--machine", "loaded"],
+            &["--reap", "1500us", "--until", "law", "--seed", "7", "--failures", "12"],
+            &[
+                "--script",
+                "count=3 interval=5s timeout=3s runs=0.1%:never,5ms..40ms",
+                "--script",
+                "name=chk_a runs=1s on-term=never",
+                "--script",
+                "interval=1s runs=2s",
+            ],
+            &["--reload", "1s", "--jitter", "1%:1s,0s", "--latency", "1us", "--life", "3d", "--most", "499h"],
+            &["--config", "tests/cmd/conf/keepalived.conf", "--runs", "20%:never,5ms", "--reload", "1s"],
+        ] {
+            let args = read(given);
+            let meant = workload(&args).unwrap_or_else(|error| panic!("{given:?}: {error:?}"));
+            let line = command(&args, "replica:2.3.1", &meant);
+            let told = words(&line);
+            let told: Vec<&str> = told.iter().skip(2).map(String::as_str).collect();
+            let again = read(&told);
+            assert_eq!(workload(&again).ok(), Some(meant), "{line}");
+            assert_eq!(
+                (again.until, again.failures, again.life, again.most, again.seed, again.targets.as_slice()),
+                (
+                    args.until,
+                    args.failures,
+                    args.life,
+                    args.most,
+                    args.seed,
+                    &["replica:2.3.1".to_owned()][..]
+                ),
+                "{line}"
+            );
+        }
+    }
+}
