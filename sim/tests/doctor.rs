@@ -4,9 +4,12 @@
 //! Always: no keepalived is needed, only the C compiler that Rust links with. What needs namespaces that this
 //! machine does not let anyone make says so.
 
+use std::cell::Cell;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use treefall::doctor::{Cause, Condition, Doctor, possible};
@@ -112,6 +115,50 @@ fn an_address_that_leaks_is_caught() {
     let (different, first) = examine("ADDRESS");
     assert!(different * 2 > TRACES as usize, "only {different} differ");
     assert_eq!(first, Some((Cause::Nothing, "the event of a record")));
+}
+
+/// Asked before each batch: the first run is one batch, the second begins with batches of 1 and 17, the last trace first.
+#[test]
+fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
+    let (_folder, path) = build("DATE");
+    let target = Target::Engine(Place { path, root: None });
+    let (mut changed, _) = possible(SubjectKind::Engine);
+    changed.remove(&Condition::Load);
+    let examined_after = |batches: u32| {
+        let left = Cell::new(batches);
+        let go_on = || left.replace(left.get().saturating_sub(1)) > 0;
+        let mut doctor = Doctor::new(&target, 1, changed.clone()).unwrap();
+        doctor.examine_while(0, 50, &go_on).unwrap()
+    };
+    for (batches, examined) in [(0, 0), (1, 0), (2, 1), (3, 18)] {
+        let (compared, found) = examined_after(batches);
+        assert_eq!(compared, examined, "after {batches} batches");
+        assert!(found.iter().all(|it| (50 - examined..50).contains(&it.number)), "after {batches} batches");
+        // What differs is told, and nothing is looked into any more.
+        assert!(found.iter().all(|it| it.cause == Cause::NotLookedFor && it.difference.is_some()));
+        assert!(batches < 3 || !found.is_empty());
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_command_with_what_was_compared_until_then() {
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_treefall"))
+        .args(["doctor", "--verbose", "--target", "replica:2.2.7", "--traces", "100000000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&doctor);
+    let mut told = BufReader::new(doctor.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // It has compared some traces, and would go on for days.
+    assert!(told.any(|line| line.contains(" of 100000000 traces")));
+    kill_process(pid, Signal::INT).unwrap();
+    let rest: Vec<String> = told.collect();
+    let output = doctor.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}{rest:?}");
+    assert!(said.contains(" traces run twice under changed conditions, 0 different"), "{said}");
+    assert!(rest.iter().any(|line| line == "error: stopped before all traces were run"), "{rest:?}");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     let mut doctor = Doctor::new(target, args.seed, changed)?;
     let (mut traces, mut different, pace) = (0, 0, Pace::begin(None));
     while traces < args.traces && !crew::told_to_stop() {
-        let (examined, found) = doctor.examine(traces, args.traces)?;
+        let (examined, found) = doctor.examine_while(traces, args.traces, &|| !crew::told_to_stop())?;
         traces += examined;
         for found in found {
             different += 1;

@@ -31,7 +31,7 @@ pub enum Condition {
     Load,
     /// The order of the traces: forwards, then backwards.
     Order,
-    /// How many traces are given at a time: hundreds, then few, by turns.
+    /// How many traces are given at a time: hundreds (of a daemon eight), then few, by turns.
     Batches,
 }
 

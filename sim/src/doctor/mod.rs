@@ -13,6 +13,7 @@ mod load;
 
 pub use conditions::{Changed, Condition, possible};
 
+use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 
 use crate::generator::Source;
@@ -24,6 +25,10 @@ use load::Load;
 
 /// Traces that are run, and then run again, before they are compared.
 const CHUNK: u64 = 250;
+/// The same of a daemon, which takes a hundred times as long for each.
+const CHUNK_OF_DAEMON: u64 = 40;
+/// Traces that a daemon is given at a time at most: it cannot be stopped on the way.
+const BATCH_OF_DAEMON: usize = 8;
 /// Sizes of the batches where those are changed, over and over.
 const BATCHES: [usize; 5] = [1, 17, 3, 64, 40];
 /// Differences whose cause is looked for: each takes a dozen processes.
@@ -53,6 +58,9 @@ pub enum Cause {
     NotLookedFor,
 }
 
+/// Whether to go on, asked now and then.
+pub type GoOn<'g> = &'g dyn Fn() -> bool;
+
 /// A subject that is examined.
 pub struct Doctor<'t> {
     target: &'t Target,
@@ -75,31 +83,49 @@ impl<'t> Doctor<'t> {
         Ok(Self { target, seed, changed, first, second, different: 0 })
     }
 
-    /// Examines the traces from `from` on, as many as are taken at a time and below `end`; what was found, in the
-    /// order of their numbers.
+    /// Examines the traces from `from` on, as many as are taken at a time and below `end`; how many, and what was
+    /// found, in the order of their numbers.
     ///
     /// # Errors
     /// When the subject cannot run.
     pub fn examine(&mut self, from: u64, end: u64) -> Result<(u64, Vec<Found>), SubjectError> {
-        let numbers: Vec<u64> = (from..end.min(from.saturating_add(CHUNK))).collect();
+        self.examine_while(from, end, &|| true)
+    }
+
+    /// The same as long as `go_on` says so, which is asked before each batch: then of the traces that were run twice
+    /// until then.
+    ///
+    /// # Errors
+    /// As [`examine`](Self::examine).
+    pub fn examine_while(
+        &mut self,
+        from: u64,
+        end: u64,
+        go_on: GoOn<'_>,
+    ) -> Result<(u64, Vec<Found>), SubjectError> {
+        let chunk = if self.target.kind() == SubjectKind::Daemon { CHUNK_OF_DAEMON } else { CHUNK };
+        let numbers: Vec<u64> = (from..end.min(from.saturating_add(chunk))).collect();
         let traces: Vec<Trace> =
             numbers.iter().map(|number| self.first.drawn(Source::swarm(self.seed), *number)).collect();
-        let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED)?;
-        let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED)?;
-        let mut found = Vec::new();
-        for (place, (one, other)) in once.iter().zip(&again).enumerate() {
-            if compare_runs(one, other).is_ok() {
-                continue;
-            }
+        let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED, go_on)?;
+        let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED, go_on)?;
+        let (mut examined, mut found) = (0, Vec::new());
+        for (place, both) in once.into_iter().zip(again).enumerate() {
+            let (Some(one), Some(other)) = both else { continue };
+            examined += 1;
+            let Err(differs) = compare_runs(&one, &other) else { continue };
             self.different += 1;
-            let (difference, cause) = if self.different <= EXPLAINED_MAX {
-                self.explain(&traces, place)?
-            } else {
-                (compare_runs(one, other).err(), Cause::NotLookedFor)
+            let explained = match self.different {
+                ..=EXPLAINED_MAX => self.explain(&traces, place, go_on),
+                _ => Err(SubjectError::Stopped),
+            };
+            let (difference, cause) = match explained {
+                Err(SubjectError::Stopped) => (Some(differs), Cause::NotLookedFor),
+                explained => explained?,
             };
             found.push(Found { number: numbers[place], difference, cause });
         }
-        Ok((numbers.len() as u64, found))
+        Ok((examined, found))
     }
 
     /// The trace at `place` in fresh processes: what differs, and what brings it about.
@@ -107,16 +133,18 @@ impl<'t> Doctor<'t> {
         &self,
         traces: &[Trace],
         place: usize,
+        go_on: GoOn<'_>,
     ) -> Result<(Option<Nondeterminism>, Cause), SubjectError> {
-        let plain = self.fresh(traces, place, &Changed::new())?;
-        let all = self.fresh(traces, place, &self.changed)?;
+        let fresh = |changed: &Changed| self.fresh(traces, place, changed, go_on);
+        let plain = fresh(&Changed::new())?;
+        let all = fresh(&self.changed)?;
         let difference = compare_runs(&plain, &all).err();
-        if compare_runs(&plain, &self.fresh(traces, place, &Changed::new())?).is_err() {
+        if compare_runs(&plain, &fresh(&Changed::new())?).is_err() {
             return Ok((difference, Cause::Nothing));
         }
         let mut alone = Vec::new();
         for condition in &self.changed {
-            let ran = self.fresh(traces, place, &Changed::from([*condition]))?;
+            let ran = fresh(&Changed::from([*condition]))?;
             if compare_runs(&plain, &ran).is_err() {
                 alone.push(*condition);
             }
@@ -125,20 +153,28 @@ impl<'t> Doctor<'t> {
     }
 
     /// The trace at `place`, with all those around it, in a process of its own.
-    fn fresh(&self, traces: &[Trace], place: usize, changed: &Changed) -> Result<Ran, SubjectError> {
+    fn fresh(
+        &self,
+        traces: &[Trace],
+        place: usize,
+        changed: &Changed,
+        go_on: GoOn<'_>,
+    ) -> Result<Ran, SubjectError> {
         let mut subject = build_under(self.target, &of_process(changed, &self.changed))?;
-        let mut ran = run_changed(subject.as_mut(), traces, changed, Options::COMPARE)?;
-        Ok(ran.swap_remove(place))
+        let mut ran = run_changed(subject.as_mut(), traces, changed, Options::COMPARE, go_on)?;
+        ran.swap_remove(place).ok_or(SubjectError::Stopped)
     }
 }
 
-/// Runs the traces in the order, batches and company that `changed` asks for; results in the order of the traces.
+/// Runs the traces in the order, batches and company that `changed` asks for, as long as `go_on` says so; results in
+/// the order of the traces, none for those that were not run.
 fn run_changed(
     subject: &mut dyn Subject,
     traces: &[Trace],
     changed: &Changed,
     options: Options,
-) -> Result<Vec<Ran>, SubjectError> {
+    go_on: GoOn<'_>,
+) -> Result<Vec<Option<Ran>>, SubjectError> {
     let _load = changed.contains(&Condition::Load).then(Load::begin);
     let backwards: Vec<Trace>;
     let is_backwards = changed.contains(&Condition::Order);
@@ -148,24 +184,87 @@ fn run_changed(
     } else {
         traces
     };
+    let size_max = if subject.kind() == SubjectKind::Daemon { BATCH_OF_DAEMON } else { usize::MAX };
     let mut sizes = BATCHES.iter().cycle();
     let mut ran = Vec::with_capacity(traces.len());
-    while !rest.is_empty() {
+    while !rest.is_empty() && go_on() {
         let size = if changed.contains(&Condition::Batches) {
-            sizes.next().copied().unwrap_or(1).min(rest.len())
+            sizes.next().copied().unwrap_or(1)
         } else {
             rest.len()
         };
-        let (batch, later) = rest.split_at(size);
+        let (batch, later) = rest.split_at(size.min(size_max).min(rest.len()));
         let results = subject.run(batch, options)?;
         if results.len() != batch.len() {
             return Err(SubjectError::NoAnswer);
         }
-        ran.extend(results);
+        ran.extend(results.into_iter().map(Some));
         rest = later;
     }
+    ran.resize(traces.len(), None);
     if is_backwards {
         ran.reverse();
     }
     Ok(ran)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use treefall_model::release::{Release, Rules};
+
+    use crate::subject::replica::run_replica;
+
+    /// A replica that says of itself what it is, and keeps the sizes of the batches that it was given.
+    struct Counting {
+        kind: SubjectKind,
+        sizes: Vec<usize>,
+    }
+
+    impl Subject for Counting {
+        fn kind(&self) -> SubjectKind {
+            self.kind
+        }
+
+        fn name(&self) -> String {
+            "counting".to_owned()
+        }
+
+        fn rules(&self) -> Rules {
+            Rules::of(Release::NEWEST)
+        }
+
+        fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+            self.sizes.push(traces.len());
+            Ok(traces.iter().map(|trace| run_replica(trace, self.rules(), options)).collect())
+        }
+    }
+
+    /// The sizes of the batches, and which of 40 traces were run, where the word to stop comes after so many batches.
+    fn stopped_after(batches: usize, kind: SubjectKind, changed: &[Condition]) -> (Vec<usize>, Vec<bool>) {
+        let traces: Vec<Trace> = (0..40).map(|number| Source::swarm(1).trace(number)).collect();
+        let mut subject = Counting { kind, sizes: Vec::new() };
+        let left = Cell::new(batches);
+        let go_on = || left.replace(left.get().saturating_sub(1)) > 0;
+        let changed = changed.iter().copied().collect();
+        let ran = run_changed(&mut subject, &traces, &changed, Options::VERDICT, &go_on).expect("it runs");
+        (subject.sizes, ran.iter().map(Option::is_some).collect())
+    }
+
+    #[test]
+    fn a_daemon_is_given_few_traces_at_a_time_and_so_ends_soon_after_the_word_to_stop() {
+        let (sizes, ran) = stopped_after(usize::MAX, SubjectKind::Daemon, &[]);
+        assert_eq!((sizes, ran), (vec![8; 5], vec![true; 40]));
+        let (sizes, ran) = stopped_after(2, SubjectKind::Daemon, &[]);
+        assert_eq!((sizes, ran), (vec![8; 2], [vec![true; 16], vec![false; 24]].concat()));
+        assert_eq!(stopped_after(usize::MAX, SubjectKind::Engine, &[]).0, [40]);
+    }
+
+    #[test]
+    fn of_traces_run_backwards_the_last_were_run_when_the_word_to_stop_comes() {
+        let changed = [Condition::Order, Condition::Batches];
+        let (sizes, ran) = stopped_after(2, SubjectKind::Engine, &changed);
+        assert_eq!((sizes, ran), (vec![1, 17], [vec![false; 22], vec![true; 18]].concat()));
+    }
 }
