@@ -193,7 +193,7 @@ fn wrong_programs() -> Outcome {
         ("/bin/true", "is no keepalived: the text `Keepalived v` with a version is nowhere in it; name"),
         ("", "no program is named after the colon"),
         (&script, "is a script; name the program that it starts"),
-        (&missing, "check the path, or install keepalived"),
+        (&missing, "check the path, or install one (`apt-get install keepalived`) or fetch"),
         (&folder, "is a folder; name the keepalived program in it"),
         ("/dev/zero", "is no x86-64 ELF program"),
         ("/dev/null", "is no x86-64 ELF program"),

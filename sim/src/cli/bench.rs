@@ -60,7 +60,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     if names.is_empty() {
         names.push("replica:mended".to_owned());
         if program::find_installed().is_empty() {
-            output.note("no keepalived is installed: only the replica is measured");
+            crew::none_installed("the replica alone is measured", output);
         } else {
             names.push("engine".to_owned());
         }

@@ -27,6 +27,11 @@ pub(super) fn targets(names: &[String]) -> Result<Vec<Target>, CliError> {
     Ok(targets)
 }
 
+/// Tells that no keepalived is installed, what therefore is done, and what can be done about it.
+pub(super) fn none_installed(so: &str, output: &mut Output) {
+    output.note(format_args!("no keepalived is installed, so {so}; {}", program::INSTALL));
+}
+
 /// What a command runs on when it is told a configuration and no target.
 pub(super) const CONFIGURED: &str = "daemon";
 

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
     if names.is_empty() {
         names.push("replica:2.2.7".to_owned());
         if program::find_installed().is_empty() {
-            output.note("no keepalived is installed: only the replica is looked at");
+            crew::none_installed("the replica alone is looked at", output);
         } else {
             names.push("engine".to_owned());
         }

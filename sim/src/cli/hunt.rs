@@ -118,7 +118,7 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         (campaign.sampling, campaign.cancelling) = (args.sampling, args.cancelling);
         campaign
     };
-    let targets = crew::configured(crew::targets(&asked(args))?, args.config.as_deref(), output)?;
+    let targets = crew::configured(crew::targets(&asked(args, output))?, args.config.as_deref(), output)?;
     Ok(targets.into_iter().map(campaign).collect())
 }
 
@@ -153,15 +153,18 @@ fn named(name: &str) -> Result<Target, CliError> {
 }
 
 /// The targets named, or the best that there is.
-fn asked(args: &Hunt) -> Vec<String> {
+fn asked(args: &Hunt, output: &mut Output) -> Vec<String> {
     if !args.targets.is_empty() {
         return args.targets.clone();
     }
     if args.config.is_some() {
         return vec![crew::CONFIGURED.to_owned()];
     }
-    let installed = !program::find_installed().is_empty();
-    vec![if installed { "engine".to_owned() } else { "replica:2.3.1".to_owned() }]
+    if program::find_installed().is_empty() {
+        crew::none_installed("a replica is searched", output);
+        return vec!["replica:2.3.1".to_owned()];
+    }
+    vec!["engine".to_owned()]
 }
 
 /// What the baseline breaks over the same traces.

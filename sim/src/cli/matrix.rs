@@ -104,6 +104,9 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         summary.not_as_expected,
         summary.differ
     ));
+    if args.targets.is_empty() && find_programs().is_empty() {
+        crew::none_installed("the replicas alone are in the table", output);
+    }
     let stopped = crew::told_to_stop();
     if stopped {
         output.error("stopped before all scenarios were run");

@@ -97,6 +97,10 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     }
     let summary = played?;
     output.note(in_words(&summary));
+    let by_default = args.targets.is_empty() && args.config.is_none() && !args.bisect;
+    if by_default && program::find_installed().is_empty() {
+        crew::none_installed("the replicas alone were run", output);
+    }
     let showing = summary.showing > 0;
     if crew::told_to_stop() {
         output.error("stopped before all scenarios were run");

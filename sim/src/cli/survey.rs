@@ -117,9 +117,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         args.out.display()
     ));
     if find_programs().is_empty() {
-        output.note(
-            "no keepalived is installed: with one (`apt-get install keepalived`) the real program is surveyed too",
-        );
+        crew::none_installed("no real program is surveyed", output);
     }
     output.line(if good {
         "every release shows exactly the defects that are known of it"

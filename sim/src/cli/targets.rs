@@ -11,7 +11,7 @@ use super::sheet::Sheet;
 use super::{CliError, Status, Summary};
 use crate::roots::find_programs;
 use crate::subject::build;
-use crate::subject::program::{Imports, Program, find_installed};
+use crate::subject::program::{INSTALL, Imports, Program, find_installed};
 use crate::subject::target::{self, Place, Target};
 
 /// One target, for machines. The fields are stable.
@@ -97,9 +97,7 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
         }
     }
     if places.is_empty() {
-        output.line(
-            "no keepalived on this machine: `apt-get install keepalived` makes the real program a target",
-        );
+        output.line(format_args!("no keepalived on this machine, so no real program is a target; {INSTALL}"));
     }
     let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
     for target in each {

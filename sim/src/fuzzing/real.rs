@@ -26,7 +26,7 @@ fn program() -> &'static Mutex<Box<dyn Subject>> {
         let targets =
             target::parse(&name, &find_installed()).unwrap_or_else(|error| wrong(error.to_string()));
         let Some(target @ Target::Engine(_)) = targets.first() else {
-            wrong("no real scheduler; name one as `engine:PATH`, or install keepalived".to_owned())
+            wrong("no real scheduler; name one as `engine:PATH`".to_owned())
         };
         Mutex::new(build(target).unwrap_or_else(|error| wrong(error.to_string())))
     })

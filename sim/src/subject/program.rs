@@ -20,6 +20,10 @@ use treefall_world::wire::{Image, Symbols};
 pub(crate) use file::Functions;
 use file::SymbolTable;
 
+/// What to do where there is no keepalived, to go on with in a message.
+pub const INSTALL: &str = "install one (`apt-get install keepalived`) or fetch Debian's (`treefall roots fetch sid`, \
+    which needs mmdebstrap; `treefall targets` then names it)";
+
 /// Larger than any keepalived, with debug information: what is larger is refused unread.
 const FILE_MAX: u64 = 256 << 20;
 
@@ -269,7 +273,7 @@ mod tests {
     fn what_is_no_keepalived_is_refused_with_the_reason() {
         assert!(error("/bin/true").contains("is no keepalived"));
         assert!(error("/bin").contains("is a folder"));
-        assert!(error("/no/such/keepalived").contains("apt-get install keepalived"));
+        assert!(error("/no/such/keepalived").contains(INSTALL));
         assert!(error("/etc/passwd").contains("is no x86-64 ELF program"));
     }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release, Rules};
 
+use super::program::INSTALL;
+
 /// The release in a replica's name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Base {
@@ -175,9 +177,7 @@ pub enum TargetError {
     )]
     NoPath,
     /// No keepalived at the usual places.
-    #[error(
-        "no keepalived was found on this machine; install one (`apt-get install keepalived`) or name it: `engine:PATH`"
-    )]
+    #[error("no keepalived was found on this machine; {INSTALL}, or name one: `engine:PATH`, `daemon:PATH`")]
     NothingInstalled,
 }
 

@@ -5,16 +5,14 @@
 
 use std::path::PathBuf;
 
-use super::FILE_MAX;
+use super::{FILE_MAX, INSTALL};
 
 /// Why a file is no program that treefall can drive. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
     /// It cannot be read.
-    #[error(
-        "cannot read {path}: {source}; check the path, or install keepalived (`apt-get install keepalived`)"
-    )]
+    #[error("cannot read {path}: {source}; check the path, or {INSTALL}")]
     Unreadable {
         /// The file.
         path: PathBuf,
