@@ -89,6 +89,7 @@ pub mod hunt;
 pub mod import;
 pub mod keepalived_conf;
 pub mod mutants;
+mod nearest;
 pub mod optimum;
 pub mod oracle;
 pub mod report;

@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::nearest::{nearest, offer};
 use crate::subject::program::{Program, ProgramError, find_installed};
 use crate::subject::target::Place;
 
@@ -29,6 +30,9 @@ const SAID_MAX: u64 = 1_000;
 /// Most folders in the cache that are looked at.
 const ROOTS_MAX: usize = 64;
 
+/// Suites that have a keepalived, for examples and where a name is mistyped; there are others.
+const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+
 /// Why a suite cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,7 +41,12 @@ pub enum RootsError {
     #[error("there is no folder for a cache: set TREEFALL_CACHE to one, or XDG_CACHE_HOME, or HOME")]
     NoCache,
     /// The name is none of a suite.
-    #[error("`{0}` is no name of a suite: small letters, digits and `-`, as bullseye, bookworm, trixie, sid")]
+    #[error(
+        "`{name}` is no name of a suite: small letters, digits and `-`, as {known}{offer}",
+        name = .0,
+        known = SUITES.join(", "),
+        offer = offer(nearest(.0, SUITES))
+    )]
     Name(String),
     /// What unpacks it is not there.
     #[error(
@@ -56,7 +65,8 @@ pub enum RootsError {
     /// It could not be unpacked.
     #[error(
         "{TOOL} could not unpack {suite} ({how}): {said}; check the name of the suite and the way to Debian's archive; \
-         one that it has no more is taken from another place with `--mirror`"
+         one that it has no more is taken from another place with `--mirror`{}",
+        offer(nearest(suite, SUITES).filter(|near| near != suite))
     )]
     Failed {
         /// The suite.
@@ -243,6 +253,17 @@ mod tests {
         for name in ["", "..", "../x", "-o", ".fetching-x", "Sid", "a b", &"x".repeat(41)] {
             assert!(check_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_suite_that_cannot_be_unpacked_may_be_mistyped() {
+        let failed = |suite: &str| {
+            let (how, said) = (String::new(), String::new());
+            RootsError::Failed { suite: suite.to_owned(), how, said }.to_string()
+        };
+        assert!(failed("bokworm").ends_with("with `--mirror`; did you mean `bookworm`?"));
+        assert!(failed("bookworm").ends_with("with `--mirror`"));
+        assert!(RootsError::Name("Sid".to_owned()).to_string().ends_with("; did you mean `sid`?"));
     }
 
     #[test]

@@ -88,9 +88,9 @@ pub(super) fn man(args: &Man, output: &mut Output) -> Result<Status, CliError> {
     top.build();
     let Some(folder) = &args.out else {
         let mut command = &top;
-        for word in &args.command {
-            command =
-                command.find_subcommand(word).ok_or_else(|| unknown_command(&args.command.join(" ")))?;
+        for (place, word) in args.command.iter().enumerate() {
+            let below = command.find_subcommand(word);
+            command = below.ok_or_else(|| unknown_command(command, &args.command[..=place]))?;
         }
         let text = page(command)?;
         if !output.is_json() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::CliError;
 use super::output::{Output, count};
+use crate::keepalived_conf::Slip;
 use crate::subject::daemon::Own;
 use crate::subject::target::{self, Target};
 use crate::subject::{Subject, SubjectError, build, program};
@@ -75,6 +76,14 @@ fn tell(file: &Path, own: &Own, output: &mut Output) {
             "  left out, for there is no network and no other process: {}",
             left_out.join(", ")
         ));
+    }
+    tell_slips(file, &own.slips(), output);
+}
+
+/// Tells what looks like a slip of the pen in a person's configuration.
+pub(super) fn tell_slips(file: &Path, slips: &[Slip], output: &mut Output) {
+    for slip in slips {
+        output.note(format_args!("{}, {slip}", file.display()));
     }
 }
 

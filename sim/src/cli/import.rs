@@ -124,6 +124,9 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let watch = Stopwatch::start();
     let conf = args.config.as_deref().map(keepalived_conf::load).transpose();
     let conf = conf.map_err(|error| CliError::Usage(error.to_string()))?;
+    if let (Some(path), Some(conf)) = (&args.config, &conf) {
+        crew::tell_slips(path, &conf.slips(), output);
+    }
     let replica = args.target.as_deref().map(replica).transpose()?;
     let bounds = Bounds { window: args.window, tries: args.tries, untold: args.untold };
     let name = log_name(&args.log);

@@ -15,6 +15,7 @@ use super::{
     CliError, ErrorObject, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt, hunt,
     import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
+use crate::nearest::{nearest, offer};
 
 /// A kind of line.
 pub(super) struct Line {
@@ -78,7 +79,7 @@ pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, Cl
         }
     }
     match (told.as_slice(), &args.command) {
-        ([], asked) => return Err(unknown_command(asked.as_deref().unwrap_or_default())),
+        ([], asked) => return Err(unknown_command(&Cli::command(), asked.as_slice())),
         ([one], Some(_)) => print(&one.schema, output),
         (all, _) => {
             let by_command = all.iter().map(|one| (one.command.to_owned(), one.schema.clone().into()));
@@ -97,13 +98,21 @@ fn print(schema: &Map<String, Value>, output: &mut Output) {
     }
 }
 
-/// The error of a command that there is none of, with the nearest that there is.
-pub(super) fn unknown_command(asked: &str) -> CliError {
-    let names: Vec<String> = Cli::command().get_subcommands().map(|it| it.get_name().to_owned()).collect();
-    let near = names.iter().map(|name| (strsim::jaro_winkler(asked, name), name));
-    let near = near.filter(|(likeness, _)| *likeness > 0.75).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = near.map_or_else(String::new, |(_, name)| format!(", did you mean `{name}`?"));
-    CliError::Usage(format!("there is no command `{asked}`{hint}; there are {}", names.join(", ")))
+/// The error of a command that there is none of: all words but the last lead to `above`, and nothing below it is called
+/// as the last.
+pub(super) fn unknown_command(above: &clap::Command, words: &[String]) -> CliError {
+    let names: Vec<&str> = above.get_subcommands().map(clap::Command::get_name).collect();
+    let Some((asked, before)) = words.split_last() else {
+        return CliError::Usage(format!("no command is named; there are {}", names.join(", ")));
+    };
+    let whole = |last: &str| before.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join(" ");
+    let there = match (before.is_empty(), names.is_empty()) {
+        (true, _) => format!("there are {}", names.join(", ")),
+        (false, true) => format!("`{}` has none below it", before.join(" ")),
+        (false, false) => format!("`{}` has {}", before.join(" "), names.join(", ")),
+    };
+    let meant = nearest(asked, names.iter().copied()).map(whole);
+    CliError::Usage(format!("there is no command `{}`; {there}{}", whole(asked), offer(meant)))
 }
 
 /// What a line of this command satisfies.

@@ -9,6 +9,7 @@ use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
 
 use super::{conformance_seed, judged};
+use crate::nearest::{nearest, offer};
 use crate::scenario::Scenario;
 use crate::subject::target::ReplicaName;
 
@@ -25,7 +26,12 @@ pub enum Kind {
 
 /// It is none of the targets whose bytes are traces.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no fuzz target whose bytes are traces; those are conformance, mended, engine")]
+#[error(
+    "`{name}` is no fuzz target whose bytes are traces; those are {known}{offer}",
+    name = .0,
+    known = Kind::ALL.map(Kind::name).join(", "),
+    offer = offer(nearest(.0, Kind::ALL.map(Kind::name)))
+)]
 pub struct NoKind(String);
 
 impl Kind {

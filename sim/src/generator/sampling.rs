@@ -12,6 +12,7 @@ use treefall_model::trace::{ScriptKind, Setup, Trace};
 use super::draw::{CERTAIN, Draw};
 use super::swarm::Swarm;
 use super::{VERSION, pct, weighed};
+use crate::nearest::{nearest, offer};
 
 /// How traces are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
@@ -51,8 +52,11 @@ impl Depth {
 
 /// Why a text names no way to sample.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("write swarm, plain, pct, or pct:D with a depth D from 1 to {}", Depth::MAX)]
-pub struct NoSampling;
+#[error("write {}, or pct:D with a depth D from 1 to {}{}", NAMES.join(", "), Depth::MAX, offer(*.0))]
+pub struct NoSampling(Option<&'static str>);
+
+/// What can be written, but for a depth.
+const NAMES: [&str; 3] = ["swarm", "plain", "pct"];
 
 impl fmt::Display for Sampling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,10 +77,10 @@ impl FromStr for Sampling {
             ("plain", _) => Ok(Self::Plain),
             ("pct", _) => Ok(Self::Pct(Depth::DEFAULT)),
             (_, Some(depth)) => {
-                let depth = depth.parse().ok().and_then(Depth::new).ok_or(NoSampling)?;
+                let depth = depth.parse().ok().and_then(Depth::new).ok_or(NoSampling(None))?;
                 Ok(Self::Pct(depth))
             }
-            _ => Err(NoSampling),
+            _ => Err(NoSampling(nearest(text, NAMES))),
         }
     }
 }
@@ -190,8 +194,11 @@ mod tests {
             assert_eq!(sampling.to_string().parse(), Ok(sampling));
         }
         assert_eq!("pct".parse(), Ok(depth(3)));
-        for wrong in ["", "pct:", "pct:0", "pct:17", "pct:-1", "swarms", "PCT"] {
-            assert_eq!(wrong.parse::<Sampling>(), Err(NoSampling), "{wrong}");
+        for wrong in ["", "pct:", "pct:0", "pct:17", "pct:-1"] {
+            assert_eq!(wrong.parse::<Sampling>(), Err(NoSampling(None)), "{wrong}");
+        }
+        for (slip, meant) in [("swram", "swarm"), ("plian", "plain"), ("PCT", "pct"), ("ptc:3", "pct")] {
+            assert_eq!(slip.parse::<Sampling>(), Err(NoSampling(Some(meant))), "{slip}");
         }
     }
 

@@ -11,15 +11,36 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use treefall_model::time::Span;
 
+use crate::nearest::{nearest, offer};
 use lines::Line;
 
 /// Largest file that is read, in bytes: 4 MiB.
 pub const SIZE_MAX: u64 = 4 << 20;
+
+/// What a vrrp_script has.
+const OF_SCRIPTS: [&str; 8] =
+    ["script", "interval", "timeout", "weight", "rise", "fall", "user", "init_fail"];
+/// What is read on the outermost level.
+const OUTERMOST: [&str; 3] = ["vrrp_script", "vrrp_instance", "vrrp_sync_group"];
+/// What is read of a tracker.
+const OF_TRACKERS: [&str; 1] = ["track_script"];
+/// Words of keepalived's that are like these and are not meant to be one.
+const ALIKE: [&str; 8] = [
+    "bfd_instance",
+    "track_bfd",
+    "track_file",
+    "track_interface",
+    "track_process",
+    "track_src_ip",
+    "vrrp_track_file",
+    "vrrp_track_process",
+];
 
 /// What is of interest in a configuration.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -127,6 +148,30 @@ impl Conf {
         })
     }
 
+    /// What looks like a slip of the pen in what tracks scripts: keywords that are not read and are near one that is,
+    /// and scripts that are not there; in the order of their lines.
+    #[must_use]
+    pub fn slips(&self) -> Vec<Slip> {
+        let keywords = |others: &[Other], read: &[&'static str]| -> Vec<Slip> {
+            let near = others.iter().map(|other| {
+                let meant = nearest(&other.keyword, read.iter().chain(&ALIKE).copied())?;
+                read.contains(&meant).then(|| Slip::new(other.line, &other.keyword, meant))
+            });
+            near.flatten().collect()
+        };
+        let mut slips = keywords(&self.others, &OUTERMOST);
+        for tracker in &self.trackers {
+            slips.extend(keywords(&tracker.others, &OF_TRACKERS));
+            let unknown = tracker.tracked.iter().filter(|tracked| self.script(&tracked.name).is_none());
+            slips.extend(unknown.filter_map(|tracked| {
+                let meant = nearest(&tracked.name, self.scripts.iter().map(|script| script.name.as_str()))?;
+                Some(Slip::new(tracked.line, &tracked.name, meant))
+            }));
+        }
+        slips.sort_by_key(|slip| slip.line);
+        slips
+    }
+
     /// The script of this name.
     #[must_use]
     pub fn script(&self, name: &str) -> Option<&VrrpScript> {
@@ -134,9 +179,38 @@ impl Conf {
     }
 }
 
+/// A word that stands for nothing here, and is near one that does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Slip {
+    /// Where, from 1.
+    pub line: usize,
+    /// As it is written.
+    pub word: String,
+    /// What was meant, it seems.
+    pub meant: String,
+}
+
+impl Slip {
+    fn new(line: usize, word: &str, meant: &str) -> Self {
+        Self { line, word: word.to_owned(), meant: meant.to_owned() }
+    }
+}
+
+/// ``line 8: `chkk`, perhaps `chk` was meant``
+impl fmt::Display for Slip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: `{}`, perhaps `{}` was meant", self.line, self.word, self.meant)
+    }
+}
+
+/// `; line 8: ..` for each, for the end of a message of one line.
+pub(crate) fn offers(slips: &[Slip]) -> String {
+    slips.iter().map(|slip| format!("; {slip}")).collect()
+}
+
 /// What is wrong with a configuration, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("line {line}: {what}; {remedy}")]
+#[error("line {line}: {what}; {remedy}{}", offer(*meant))]
 pub struct ConfError {
     /// Where, from 1.
     pub line: usize,
@@ -144,11 +218,13 @@ pub struct ConfError {
     pub what: String,
     /// What to do.
     pub remedy: &'static str,
+    /// The word that was meant, if one is near.
+    pub meant: Option<&'static str>,
 }
 
 impl ConfError {
     fn new(line: usize, what: String, remedy: &'static str) -> Self {
-        Self { line, what, remedy }
+        Self { line, what, remedy, meant: None }
     }
 }
 
@@ -269,11 +345,10 @@ fn script(line: &Line) -> Result<VrrpScript, ConfError> {
             "user" => script.user = Some(some(line, text)?),
             "init_fail" => script.init_fail = true,
             unknown => {
-                return Err(ConfError::new(
-                    line.number,
-                    format!("`{unknown}` is nothing that a vrrp_script has"),
-                    "it has script, interval, timeout, weight, rise, fall, user and init_fail",
-                ));
+                let what = format!("`{unknown}` is nothing that a vrrp_script has");
+                let remedy = "it has script, interval, timeout, weight, rise, fall, user and init_fail";
+                let meant = nearest(unknown, OF_SCRIPTS);
+                return Err(ConfError { meant, ..ConfError::new(line.number, what, remedy) });
             }
         }
     }
@@ -308,7 +383,7 @@ fn number(line: &Line) -> Result<u32, ConfError> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| {
         let what = format!("`{} {text}` is no whole number from 1 on", line.keyword());
-        ConfError::new(line.number, what, "write one")
+        ConfError::new(line.number, what, "write one, as `3`")
     })
 }
 

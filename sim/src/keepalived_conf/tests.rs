@@ -160,6 +160,64 @@ fn what_is_wrong_is_told_with_its_line_and_a_remedy() {
 }
 
 #[test]
+fn a_mistyped_key_of_a_script_is_answered_with_the_one_that_was_meant() {
+    for (typed, offer) in [
+        ("intervall 2", "; did you mean `interval`?"),
+        ("Timeout 2", "; did you mean `timeout`?"),
+        ("init-fail", "; did you mean `init_fail`?"),
+        ("rsie 2", "; did you mean `rise`?"),
+        ("vrrp_version 3", ""),
+    ] {
+        let keyword = typed.split(' ').next().unwrap_or_default();
+        let expected = format!(
+            "line 3: `{keyword}` is nothing that a vrrp_script has; it has script, interval, timeout, weight, rise, \
+             fall, user and init_fail{offer}"
+        );
+        let text = format!("vrrp_script a {{\nscript x\n{typed}\n}}\n");
+        assert_eq!(read(&text).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_in_what_tracks_a_script_is_told_with_its_line() {
+    let slips =
+        |text: &str| -> Vec<String> { read(text).unwrap().slips().iter().map(ToString::to_string).collect() };
+    assert_eq!(slips(WHOLE), [""; 0]);
+    for (right, wrong, told) in [
+        (
+            "vrrp_script chk_haproxy",
+            "vrrp_scirpt chk_haproxy",
+            "line 6: `vrrp_scirpt`, perhaps `vrrp_script` was meant",
+        ),
+        ("vrrp_instance", "vrrp_instnace", "line 32: `vrrp_instnace`, perhaps `vrrp_instance` was meant"),
+        (
+            "vrrp_sync_group",
+            "vrrp_sync_gruop",
+            "line 24: `vrrp_sync_gruop`, perhaps `vrrp_sync_group` was meant",
+        ),
+        (
+            "    chk_haproxy weight",
+            "    chk_haprxy weight",
+            "line 40: `chk_haprxy`, perhaps `chk_haproxy` was meant",
+        ),
+    ] {
+        assert!(WHOLE.contains(right), "{right}");
+        assert_eq!(slips(&WHOLE.replacen(right, wrong, 1)).first().map(String::as_str), Some(told));
+    }
+    let block = |keyword: &str| format!("vrrp_instance a {{\n{keyword} {{\nx\n}}\n}}\n");
+    assert_eq!(slips(&block("track_scripts")), ["line 2: `track_scripts`, perhaps `track_script` was meant"]);
+    // What keepalived has besides is no slip, however alike.
+    for keyword in
+        ["track_file", "track_process", "track_interface", "track_bfd", "track_src_ip", "notify_master"]
+    {
+        assert_eq!(slips(&block(keyword)), [""; 0], "{keyword}");
+    }
+    for keyword in ["vrrp_track_file", "vrrp_track_process", "bfd_instance", "virtual_server", "track_file"] {
+        assert_eq!(slips(&format!("{keyword} a {{\n}}\n")), [""; 0], "{keyword}");
+    }
+}
+
+#[test]
 fn no_text_is_too_much_for_it() {
     // Every prefix, and every text with one character gone or doubled: an answer, never a panic.
     for end in (0..WHOLE.len()).filter(|end| WHOLE.is_char_boundary(*end)) {

@@ -7,7 +7,7 @@ use treefall_model::law::Law;
 use treefall_model::release::Release;
 
 use super::diagnostic::Problem;
-use super::expect::release;
+use super::expect::{NoRange, release};
 use super::fields::{Fields, Notes, Value, table, text};
 use super::page::quoted;
 use super::schema::Kind;
@@ -46,12 +46,9 @@ pub(super) fn read_about(top: &Fields<'_>, notes: &mut Notes) -> Option<About> {
 
 fn read_release(value: &Value<'_>, notes: &mut Notes) -> Option<Release> {
     let (name, span) = text(value, "release", "a release in quotes", notes)?;
-    let known: Vec<String> = Release::ALL.iter().map(ToString::to_string).collect();
-    let wrong = |why| {
-        Problem::new(span, why, "expected one release, such as \"2.3.4\"")
-            .nearest(name, known.iter().map(String::as_str))
-    };
-    release(name).map_err(|why| notes.push(wrong(why))).ok()
+    let wrong =
+        |no: NoRange| Problem::new(span, no.why, "expected one release, such as \"2.3.4\"").meant(no.meant);
+    release(name).map_err(|no| notes.push(wrong(no))).ok()
 }
 
 fn read_law(value: &Value<'_>, notes: &mut Notes) -> Option<Law> {

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::nearest::nearest;
+
 /// Most problems of one file that are shown.
 const SHOWN_MAX: usize = 10;
 /// Longest piece of one line that is shown, in bytes.
@@ -36,25 +38,23 @@ impl Problem {
         self
     }
 
+    /// The same with this remedy, where it has none.
+    pub(super) fn or_help(self, help: impl Into<String>) -> Self {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
     /// The same with the offer of that of `known` which is nearest to `name`, if one is near.
     pub(super) fn nearest<'k>(self, name: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
-        match nearest(name, known) {
-            Some(near) => self.help(format!("did you mean `{near}`?")),
+        self.meant(nearest(name, known))
+    }
+
+    /// The same with the offer of what was meant, where that is known.
+    pub(super) fn meant(self, meant: Option<impl fmt::Display>) -> Self {
+        match meant {
+            Some(meant) => self.help(format!("did you mean `{meant}`?")),
             None => self,
         }
     }
-}
-
-/// That of `known` which is most like `name`, if one is like it.
-fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // The comparison takes the product of the lengths: nothing as long as this is a slip of the pen.
-    if name.len() > 100 {
-        return None;
-    }
-    let likeness = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
-    let scored = known.into_iter().map(|known| (likeness(known), known));
-    let (score, best) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (score > 0.75).then_some(best)
 }
 
 /// All that is wrong with one file.
@@ -163,12 +163,6 @@ error: a script has no key `timeuot`
   |
   = help: did you mean `timeout`?";
         assert_eq!(problems.to_string(), expected);
-    }
-
-    #[test]
-    fn what_is_like_nothing_gets_no_offer() {
-        assert_eq!(nearest("zzz", ["interval", "timeout"]), None);
-        assert_eq!(nearest("on_term", ["interval", "on-term"]), Some("on-term"));
     }
 
     #[test]

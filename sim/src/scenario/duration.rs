@@ -2,38 +2,97 @@
 
 use treefall_model::Span;
 
-/// The units that a duration may have, and how many microseconds each is.
-const UNITS: [(&str, u64); 5] =
-    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("min", 60_000_000), ("h", 3_600_000_000)];
+use crate::nearest::{nearest, offer};
+
+/// A unit of time.
+pub(crate) struct Unit {
+    /// As it is written.
+    name: &'static str,
+    /// How many microseconds it is.
+    micros: u64,
+    /// What people write for it elsewhere.
+    also: &'static [&'static str],
+}
+
+/// A day, which only some durations may be told in.
+pub(crate) const DAY: Unit = Unit { name: "d", micros: 86_400_000_000, also: &["day", "days"] };
+
+/// A minute, as it is written where no virtual time is meant.
+pub(crate) const SHORT_MINUTE: Unit = Unit { name: "m", micros: 60_000_000, also: &["min", "minutes"] };
+
+/// The units that a duration may have.
+pub(crate) const UNITS: [Unit; 5] = [
+    Unit { name: "us", micros: 1, also: &["µs", "usec", "micros", "microseconds"] },
+    Unit { name: "ms", micros: 1_000, also: &["msec", "millis", "milliseconds"] },
+    Unit { name: "s", micros: 1_000_000, also: &["sec", "seconds"] },
+    Unit { name: "min", micros: 60_000_000, also: &["m", "minutes"] },
+    Unit { name: "h", micros: 3_600_000_000, also: &["hr", "hours"] },
+];
 
 /// What every message about a duration offers.
 pub(super) const EXAMPLES: &str =
     "a number and one of the units us, ms, s, min, h, such as \"250ms\" or \"1.5s\"";
 
+/// Why a text is no duration.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{why}{units}{}", offer(meant.as_ref()))]
+pub(crate) struct NoDuration {
+    /// What is wrong with it, to go on after "this duration ".
+    pub(crate) why: String,
+    /// The units that there are, to go on behind it, if it is a matter of them.
+    units: String,
+    /// The duration that was meant, if one is near.
+    pub(crate) meant: Option<String>,
+}
+
+impl From<String> for NoDuration {
+    fn from(why: String) -> Self {
+        Self { why, units: String::new(), meant: None }
+    }
+}
+
 /// The span that `text` tells.
 ///
 /// # Errors
-/// What is wrong with it, to go on after "this duration ".
-pub(crate) fn parse(text: &str) -> Result<Span, String> {
+/// What is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Span, NoDuration> {
+    parse_in(text, &UNITS)
+}
+
+/// The span that `text` tells in one of these units.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_in(text: &str, units: &[Unit]) -> Result<Span, NoDuration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
-        return Err("does not begin with a number".to_owned());
+        return Err("does not begin with a number".to_owned().into());
     }
-    if unit.is_empty() {
-        return Err("has no unit".to_owned());
-    }
-    let Some((_, factor)) = UNITS.into_iter().find(|(name, _)| *name == unit) else {
-        return Err(format!("has a unit that is not known, {unit:?}"));
+    let Some(Unit { micros: factor, .. }) = units.iter().find(|known| known.name == unit) else {
+        let why = match unit {
+            "" => "has no unit".to_owned(),
+            unit => format!("has a unit that is not known, {unit:?}"),
+        };
+        let meant = meant(unit, units).map(|unit| format!("{number}{unit}"));
+        let names: Vec<&str> = units.iter().map(|known| known.name).collect();
+        return Err(NoDuration { why, units: format!("; units are {}", names.join(", ")), meant });
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
-        return Err(format!("has a number that is none, {number:?}"));
+        return Err(format!("has a number that is none, {number:?}").into());
     }
-    match micros(whole, fraction.trim_end_matches('0'), factor)? {
+    match micros(whole, fraction.trim_end_matches('0'), *factor)? {
         Some(micros) if micros <= Span::MAX.as_micros() => Ok(Span::from_micros(micros)),
-        _ => Err(format!("is too long: the longest is {}", Span::MAX)),
+        _ => Err(format!("is too long: the longest is {}", Span::MAX).into()),
     }
+}
+
+/// The unit that was meant by `unit`, if one is near in any of its spellings.
+fn meant(unit: &str, units: &[Unit]) -> Option<&'static str> {
+    let spellings = || units.iter().flat_map(|known| std::iter::once(&known.name).chain(known.also));
+    let near = nearest(unit.trim(), spellings().copied())?;
+    units.iter().find(|known| known.name == near || known.also.contains(&near)).map(|known| known.name)
 }
 
 /// Most digits after the point: no unit has a factor that ten divides so often.
@@ -89,7 +148,28 @@ mod tests {
             ("100000001s", "is too long: the longest is 100000000s"),
             ("99999999999999999999999999s", "is too long: the longest is 100000000s"),
         ] {
-            assert_eq!(parse(text), Err(why.to_owned()), "{text:?}");
+            assert_eq!(parse(text).map_err(|no| no.why), Err(why.to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_by_another_name_is_answered_with_the_one_that_was_meant() {
+        let long: Vec<Unit> = UNITS.into_iter().chain([DAY]).collect();
+        for (text, of_scenarios, of_long) in [
+            ("2sec", Some("2s"), Some("2s")),
+            ("2 s", Some("2s"), Some("2s")),
+            ("2S", Some("2s"), Some("2s")),
+            ("1.5mss", Some("1.5ms"), Some("1.5ms")),
+            ("3m", Some("3min"), Some("3min")),
+            ("3mins", Some("3min"), Some("3min")),
+            ("7µs", Some("7us"), Some("7us")),
+            ("4hours", Some("4h"), Some("4h")),
+            ("5days", None, Some("5d")),
+            ("5xyz", None, None),
+        ] {
+            let meant = |units: &[Unit]| parse_in(text, units).err().and_then(|no| no.meant);
+            assert_eq!(meant(&UNITS).as_deref(), of_scenarios, "{text}");
+            assert_eq!(meant(&long).as_deref(), of_long, "{text}");
         }
     }
 

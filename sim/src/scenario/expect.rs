@@ -10,6 +10,8 @@ use treefall_model::law::Law;
 use treefall_model::release::Release;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
+use crate::nearest::nearest;
+
 /// Whom a row speaks of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whom {
@@ -48,13 +50,13 @@ impl Whom {
     /// Reads `2.2.7`, `2.0.8..=2.2.4`, `2.3.2..`, `..=2.2.4` or `mended`.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, NoRange> {
         if text == MENDED {
             return Ok(Self::Mended);
         }
         let Some((first, last)) = text.split_once("..") else {
-            let only = release(text)?;
+            let only = release(text).map_err(|no| no.or_near(text, MENDED))?;
             return Ok(Self::Releases { first: Some(only), last: Some(only) });
         };
         let first = if first.is_empty() { None } else { Some(release(first)?) };
@@ -63,13 +65,15 @@ impl Whom {
             None if last.is_empty() => None,
             None => {
                 let first = first.map(|first| first.to_string()).unwrap_or_default();
-                return Err(format!("a range names its last release: write \"{first}..={last}\""));
+                return Err(NoRange::new(format!(
+                    "a range names its last release: write \"{first}..={last}\""
+                )));
             }
         };
         if let (Some(first), Some(last)) = (first, last)
             && first > last
         {
-            return Err(format!("{first} comes after {last}"));
+            return Err(NoRange::new(format!("{first} comes after {last}")));
         }
         Ok(Self::Releases { first, last })
     }
@@ -82,16 +86,40 @@ impl Whom {
     }
 }
 
+/// Why a text names nobody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NoRange {
+    /// What is wrong with it, as a sentence.
+    pub why: String,
+    /// The release that was meant by what is none, or `mended`, if one is near.
+    pub meant: Option<String>,
+}
+
+impl NoRange {
+    fn new(why: String) -> Self {
+        Self { why, meant: None }
+    }
+
+    /// The same with the offer of a word that is no release.
+    fn or_near(self, text: &str, word: &str) -> Self {
+        let meant = nearest(text, self.meant.as_deref().into_iter().chain([word])).map(str::to_owned);
+        Self { meant, ..self }
+    }
+}
+
 /// The release with this name.
 ///
 /// # Errors
-/// That there is none, as a sentence.
-pub(super) fn release(text: &str) -> Result<Release, String> {
-    let unknown = || {
+/// That there is none, and which is near.
+pub(super) fn release(text: &str) -> Result<Release, NoRange> {
+    Release::parse(text).ok_or_else(|| {
         let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
-        format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})")
-    };
-    Release::parse(text).ok_or_else(unknown)
+        let known: Vec<String> = Release::ALL.iter().map(ToString::to_string).collect();
+        NoRange {
+            why: format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})"),
+            meant: nearest(text, known.iter().map(String::as_str)).map(str::to_owned),
+        }
+    })
 }
 
 impl fmt::Display for Whom {
@@ -376,7 +404,7 @@ mod tests {
             ("2.3.2..=2.2.5", "2.3.2 comes after 2.2.5"),
             ("", "\"\" is no release of keepalived that treefall knows (2.0.8 to 2.4.3)"),
         ] {
-            assert_eq!(Whom::parse(text), Err(why.to_owned()));
+            assert_eq!(Whom::parse(text).map_err(|no| no.why), Err(why.to_owned()));
         }
     }
 

@@ -86,9 +86,10 @@ impl<'t> Fields<'t> {
         let (text, span) = text(value, key, &format!("a duration in quotes: {}", duration::EXAMPLES), notes)?;
         match duration::parse(text) {
             Ok(duration) => Some(duration),
-            Err(why) => {
-                let title = format!("this duration {why}");
-                notes.push(Problem::new(span, title, format!("expected {}", duration::EXAMPLES)));
+            Err(no) => {
+                let title = format!("this duration {}", no.why);
+                let problem = Problem::new(span, title, format!("expected {}", duration::EXAMPLES));
+                notes.push(problem.meant(no.meant));
                 None
             }
         }

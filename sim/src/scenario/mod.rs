@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use diagnostic::{Problem, Problems};
-pub(crate) use duration::parse as parse_duration;
-pub use expect::{Comparison, Expectation, Expectations, Failure, UnknownPart, Whom};
+pub(crate) use duration::{DAY, SHORT_MINUTE, UNITS, parse as parse_duration, parse_in as parse_duration_in};
+pub use expect::{Comparison, Expectation, Expectations, Failure, NoRange, UnknownPart, Whom};
 pub use format::format;
 pub use places::line_of_expectation;
 pub use read::{never_started, read};

@@ -15,7 +15,7 @@ use treefall_model::trace::{
 
 use super::about::read_about;
 use super::diagnostic::{Problem, Problems, floor};
-use super::expect::{CLEAN, Expectation, Expectations, Failure, MENDED, Whom};
+use super::expect::{CLEAN, Expectation, Expectations, Failure, Whom};
 use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
 use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
@@ -354,15 +354,18 @@ fn read_advance(fields: &Fields<'_>, notes: &mut Notes) -> Option<Advance> {
         return Some(Advance::NextTimer);
     }
     let expected = |title: String| Problem::new(span.clone(), title, format!("expected {examples}"));
+    let with_sign = |meant: Option<String>| meant.map(|meant| format!("+{meant}"));
     let problem = match text.strip_prefix('+') {
         Some(told) => match duration::parse(told) {
             Ok(told) => return Some(Advance::By(told)),
-            Err(why) => expected(format!("this duration {why}")),
+            Err(no) => expected(format!("this duration {}", no.why)).meant(with_sign(no.meant)),
         },
         None => match duration::parse(text) {
             Ok(_) => expected("a wake comes so long after the one before it".to_owned())
                 .help(format!("write \"+{text}\"")),
-            Err(_) => expected(format!("`after` cannot be {text:?}")).nearest(text, [NEXT_TIMER]),
+            Err(no) => expected(format!("`after` cannot be {text:?}"))
+                .nearest(text, [NEXT_TIMER])
+                .meant(with_sign(no.meant)),
         },
     };
     notes.push(problem);
@@ -409,7 +412,7 @@ fn read_signal(value: &Value<'_>, notes: &mut Notes) -> Option<Signal> {
     let signal = signal_named(name);
     if signal.is_none() {
         let known = ["TERM", "KILL", "SEGV", "ABRT", "HUP"];
-        notes.push(unknown_word(name, span, "signal", known).help("other signals are told by number"));
+        notes.push(unknown_word(name, span, "signal", known).or_help("other signals are told by number"));
     }
     signal
 }
@@ -423,9 +426,9 @@ fn read_expect(top: &Fields<'_>, notes: &mut Notes) -> Option<Expectations> {
     for (key, span, value) in fields.rows() {
         let whom = match Whom::parse(key) {
             Ok(whom) => whom,
-            Err(why) => {
+            Err(no) => {
                 let label = "expected a range such as \"2.2.5..=2.3.1\", \"2.3.2..\", \"2.2.7\" or mended";
-                let mut problem = Problem::new(span, why, label).nearest(key, [MENDED]);
+                let mut problem = Problem::new(span, no.why, label).meant(no.meant);
                 if value.get_ref().is_table() {
                     problem = problem.help("put quotes around the range: without, its dots make tables");
                 }
@@ -458,9 +461,15 @@ fn read_expectation(value: &Value<'_>, notes: &mut Notes) -> Option<Expectation>
         let (word, span) = text(element, "expect", what, notes)?;
         match Failure::parse(word) {
             Ok(failure) => failures.push(failure),
+            Err(_) if word == CLEAN => {
+                let title = "a run is clean, or it breaks laws";
+                notes.push(Problem::new(span, title, "expected \"clean\" alone, or laws alone"));
+                return None;
+            }
             Err(unknown) => {
                 let title = format!("there is no {} {:?}", unknown.what, unknown.name);
-                let known = unknown.known.iter().copied().chain([CLEAN]);
+                let clean = (unknown.name == word).then_some(CLEAN);
+                let known = unknown.known.iter().copied().chain(clean);
                 let label = format!("expected {what}");
                 notes.push(Problem::new(span, title, label).nearest(&unknown.name, known));
                 return None;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use treefall_model::time::Span;
 
 use crate::generator::draw::Draw;
+use crate::nearest::{nearest, offer};
 use crate::scenario::parse_duration;
 
 /// Shares are told in so many parts: a tenth of a millionth of a percent is one.
@@ -36,9 +37,23 @@ pub(super) fn scaled(span: Span, times: u64, over: u64) -> Span {
 /// Why a text tells no spread.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "{0}; write a span (`5ms`), a range (`5ms..15ms`), `never`, or parts of these with their shares (`1%:never,5ms..15ms`)"
+    "{why}; write a span (`5ms`), a range (`5ms..15ms`), `never`, or parts of these with their shares \
+     (`1%:never,5ms..15ms`){}", offer(meant.as_ref())
 )]
-pub struct SpreadError(String);
+pub struct SpreadError {
+    why: String,
+    /// What was meant by the part that is wrong, if something is near.
+    meant: Option<String>,
+}
+
+impl SpreadError {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), meant: None }
+    }
+}
+
+/// What never comes.
+const NEVER: &str = "never";
 
 impl Spread {
     /// Always this span.
@@ -143,7 +158,7 @@ impl FromStr for Spread {
             };
             let range = parse_range(range)?;
             if share.is_none() && open.replace(parts.len()).is_some() {
-                return Err(SpreadError("two parts have no share".to_owned()));
+                return Err(SpreadError::new("two parts have no share"));
             }
             parts.push(Part { share: share.unwrap_or(0), range });
         }
@@ -151,14 +166,14 @@ impl FromStr for Spread {
         match open {
             Some(place) if told < WHOLE => parts[place].share = WHOLE - told,
             None if told == WHOLE => {}
-            _ => return Err(SpreadError("the shares do not come to 100%".to_owned())),
+            _ => return Err(SpreadError::new("the shares do not come to 100%")),
         }
         Ok(Self(parts))
     }
 }
 
 fn parse_share(text: &str) -> Result<u64, SpreadError> {
-    let wrong = || SpreadError(format!("{text}% is no share"));
+    let wrong = || SpreadError::new(format!("{text}% is no share"));
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > PLACES {
@@ -169,16 +184,21 @@ fn parse_share(text: &str) -> Result<u64, SpreadError> {
 }
 
 fn parse_range(text: &str) -> Result<Option<(Span, Span)>, SpreadError> {
-    if text == "never" {
+    if text == NEVER {
         return Ok(None);
     }
-    let span = |text: &str| parse_duration(text).map_err(|why| SpreadError(format!("{text:?} {why}")));
+    let span = |text: &str| {
+        parse_duration(text).map_err(|no| SpreadError {
+            why: format!("{text:?} {}", no.why),
+            meant: no.meant.or_else(|| nearest(text, [NEVER]).map(str::to_owned)),
+        })
+    };
     let (first, last) = match text.split_once("..") {
         Some((first, last)) => (span(first)?, span(last)?),
         None => (span(text)?, span(text)?),
     };
     if last < first {
-        return Err(SpreadError(format!("{text:?} ends before it begins")));
+        return Err(SpreadError::new(format!("{text:?} ends before it begins")));
     }
     Ok(Some((first, last)))
 }
@@ -198,7 +218,7 @@ impl fmt::Display for Spread {
                 write!(f, "{}{point}{fraction}%:", part.share / per_percent)?;
             }
             match part.range {
-                None => f.write_str("never")?,
+                None => f.write_str(NEVER)?,
                 Some((first, last)) if first == last => write!(f, "{first}")?,
                 Some((first, last)) => write!(f, "{first}..{last}")?,
             }
@@ -238,6 +258,20 @@ mod tests {
         ] {
             let error = text.parse::<Spread>().expect_err(text).to_string();
             assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_answered_with_the_part_that_was_meant() {
+        for (text, meant) in [
+            ("5mss", "5ms"),
+            ("1ms..5msec", "5ms"),
+            ("nevr", "never"),
+            ("1%:Never,5ms", "never"),
+            ("1%:never,5sec", "5s"),
+        ] {
+            let error = text.parse::<Spread>().expect_err(text).to_string();
+            assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{text}: {error}");
         }
     }
 

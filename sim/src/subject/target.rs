@@ -7,6 +7,7 @@ use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release, Rules};
 
 use super::program::INSTALL;
+use crate::nearest::{nearest, offer};
 
 /// The release in a replica's name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +107,9 @@ pub enum Target {
     Configured(Place, PathBuf),
 }
 
+/// What may stand before a colon.
+const KINDS: [&str; 3] = ["replica", "engine", "daemon"];
+
 /// What stands before a person's own configuration file in a daemon's name.
 const CONFIG: &str = ",config=";
 
@@ -141,41 +145,77 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why a text names no target. Each says what would.
+/// Why a text names no target. Each says what would, and offers the target that was meant where one is near.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
     /// The word before the colon.
     #[error(
-        "`{0}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, `engine[:PATH[@ROOT]]`, \
-         `daemon[:PATH[@ROOT][,config=FILE]]`"
+        "`{text}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, \
+         `engine[:PATH[@ROOT]]`, `daemon[:PATH[@ROOT][,config=FILE]]`{}",
+        offer(meant.as_ref())
     )]
-    UnknownKind(String),
+    UnknownKind {
+        /// What was typed.
+        text: String,
+        /// The target that was meant, if one is near.
+        meant: Option<String>,
+    },
+    /// A replica of nothing.
+    #[error(
+        "target `{0}` names no release; write one of {oldest} to {newest}, as `replica:{newest}`, or `replica:all`, or \
+         `replica:mended`",
+        oldest = Release::OLDEST,
+        newest = Release::NEWEST
+    )]
+    NoRelease(String),
     /// A release that the tables do not have.
     #[error(
-        "`{text}` is no release that treefall knows ({} to {}); `replica:all` takes each{hint}",
+        "target `{text}`: `{release}` is no release that treefall knows; there are {} to {}, `replica:all` takes \
+         each{}",
         Release::OLDEST,
-        Release::NEWEST
+        Release::NEWEST,
+        offer(meant.as_ref())
     )]
     UnknownRelease {
         /// What was typed.
         text: String,
-        /// The nearest, if any is near.
-        hint: String,
+        /// The release in it.
+        release: String,
+        /// The target that was meant, if one is near.
+        meant: Option<String>,
     },
     /// A defect that the table does not have.
-    #[error("`{text}` is no known defect{hint}; `treefall targets` lists them")]
+    #[error(
+        "target `{text}`: `{defect}` is no known defect; `treefall targets` lists them{}",
+        offer(meant.as_ref())
+    )]
     UnknownDefect {
         /// What was typed.
         text: String,
-        /// The nearest, if any is near.
-        hint: String,
+        /// The defect in it.
+        defect: String,
+        /// The target that was meant, if one is near.
+        meant: Option<String>,
     },
     /// Nothing after the colon.
     #[error(
-        "no program is named after the colon; write `engine:PATH`, or `engine` alone for the one installed"
+        "no program is named after the colon of `{0}`; write `engine:PATH`, or `engine` alone for the one installed"
     )]
-    NoPath,
+    NoPath(String),
+    /// A word behind a daemon's path that stands for nothing.
+    #[error("target `{text}`: a daemon has no `{key}`{}", offer(meant.as_ref()))]
+    UnknownOption {
+        /// What was typed.
+        text: String,
+        /// The word before the equals sign.
+        key: String,
+        /// The target that was meant, if one is near.
+        meant: Option<String>,
+    },
+    /// No file where a configuration is to be named.
+    #[error("target `{0}` names no file after `config=`; write `,config=FILE`, or leave it out")]
+    NoConfig(String),
     /// No keepalived at the usual places.
     #[error("no keepalived was found on this machine; {INSTALL}, or name one: `engine:PATH`, `daemon:PATH`")]
     NothingInstalled,
@@ -193,28 +233,34 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
         None => (text, None),
     };
     match (kind, rest) {
+        ("replica", None | Some("")) => Err(TargetError::NoRelease(text.to_owned())),
         ("replica", Some("all")) => Ok(all_replicas()),
-        ("replica", Some(rest)) => parse_replica(rest).map(|name| vec![Target::Replica(name)]),
-        ("engine", rest) => real(rest, installed, Target::Engine),
+        ("replica", Some(rest)) => parse_replica(text, rest).map(|name| vec![Target::Replica(name)]),
+        ("engine", rest) => real(text, rest, installed, Target::Engine),
         ("daemon", rest) => match rest.unwrap_or_default().split_once(CONFIG) {
-            None => real(rest, installed, Target::Daemon),
+            None => {
+                known_options(text, rest.unwrap_or_default())?;
+                real(text, rest, installed, Target::Daemon)
+            }
+            Some((_, "")) => Err(TargetError::NoConfig(text.to_owned())),
             Some((place, file)) => {
-                real(Some(place), installed, |place| Target::Configured(place, PathBuf::from(file)))
+                real(text, Some(place), installed, |place| Target::Configured(place, PathBuf::from(file)))
             }
         },
-        _ => Err(TargetError::UnknownKind(text.to_owned())),
+        _ => Err(unknown_kind(text, kind, rest)),
     }
 }
 
 /// A real program: the one named, or the first of those installed.
 fn real(
+    text: &str,
     place: Option<&str>,
     installed: &[PathBuf],
     target: impl Fn(Place) -> Target,
 ) -> Result<Vec<Target>, TargetError> {
     let place = match place {
         // As when a shell's variable is empty: another program than the one meant would be tested.
-        Some("") => return Err(TargetError::NoPath),
+        Some("") => return Err(TargetError::NoPath(text.to_owned())),
         None => installed.first().map(|path| Place { path: path.clone(), root: None }),
         Some(place) => Some(parse_place(place)),
     };
@@ -226,45 +272,72 @@ fn all_replicas() -> Vec<Target> {
     Release::ALL.iter().map(|release| Target::Replica(ReplicaName::of(*release))).collect()
 }
 
-fn parse_replica(text: &str) -> Result<ReplicaName, TargetError> {
-    let end = text.find(['+', '-']).unwrap_or(text.len());
-    let (base, mut rest) = text.split_at(end);
+/// The replica that `rest` of the target `text` names.
+fn parse_replica(text: &str, rest: &str) -> Result<ReplicaName, TargetError> {
+    let (base, mut changes) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
     let base = match base {
         "mended" => Base::Mended,
-        _ => Base::Release(Release::parse(base).ok_or_else(|| unknown_release(base))?),
+        "" => return Err(TargetError::NoRelease(text.to_owned())),
+        _ => Base::Release(Release::parse(base).ok_or_else(|| unknown_release(text, base, changes))?),
     };
     let mut name = ReplicaName { base, with: Vec::new(), without: Vec::new() };
-    while let Some(sign) = rest.chars().next() {
-        let body = &rest[1..];
-        let end = body.find(['+', '-']).unwrap_or(body.len());
-        let defect = parse_defect(&body[..end])?;
+    while let Some(sign) = changes.chars().next() {
+        let body = &changes[1..];
+        let (defect, later) = body.split_at(body.find(['+', '-']).unwrap_or(body.len()));
+        let known = Defect::named(defect).ok_or_else(|| unknown_defect(text, defect, later))?;
         if sign == '+' {
-            name.with.push(defect)
+            name.with.push(known)
         } else {
-            name.without.push(defect)
+            name.without.push(known)
         }
-        rest = &body[end..];
+        changes = later;
     }
     Ok(name)
 }
 
-fn parse_defect(text: &str) -> Result<Defect, TargetError> {
-    Defect::named(text).ok_or_else(|| TargetError::UnknownDefect {
-        text: text.to_owned(),
-        hint: nearest(text, Defect::ALL.iter().map(|defect| defect.name().to_owned())),
-    })
+fn unknown_kind(text: &str, kind: &str, rest: Option<&str>) -> TargetError {
+    let meant = match rest {
+        None if Release::parse(text).is_some() => Some(format!("replica:{text}")),
+        None if text.contains('/') => Some(format!("engine:{text}")),
+        None => nearest(kind, KINDS).map(str::to_owned),
+        Some(rest) => nearest(kind, KINDS).map(|near| format!("{near}:{rest}")),
+    };
+    TargetError::UnknownKind { text: text.to_owned(), meant }
 }
 
-fn unknown_release(text: &str) -> TargetError {
+/// Of a replica's name the release is none; `changes` follow it.
+fn unknown_release(text: &str, release: &str, changes: &str) -> TargetError {
     let names = Release::ALL.iter().map(Release::to_string).chain(["mended".to_owned(), "all".to_owned()]);
-    TargetError::UnknownRelease { text: text.to_owned(), hint: nearest(text, names) }
+    let names: Vec<String> = names.collect();
+    let near = nearest(release, names.iter().map(String::as_str));
+    let meant = near.map(|near| format!("replica:{near}{changes}"));
+    TargetError::UnknownRelease { text: text.to_owned(), release: release.to_owned(), meant }
 }
 
-/// `, did you mean ..?` for the nearest of `names`, if one is near enough to be meant.
-fn nearest(text: &str, names: impl Iterator<Item = String>) -> String {
-    let near = names.map(|name| (strsim::jaro_winkler(text, &name), name));
-    let best = near.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.8);
-    best.map_or_else(String::new, |(_, name)| format!(", did you mean `{name}`?"))
+/// Of a replica's name a defect is none; `later` ones follow it.
+fn unknown_defect(text: &str, defect: &str, later: &str) -> TargetError {
+    let near = nearest(defect, Defect::ALL.iter().map(|defect| defect.name()));
+    let before = &text[..text.len() - defect.len() - later.len()];
+    let meant = near.map(|near| format!("{before}{near}{later}"));
+    TargetError::UnknownDefect { text: text.to_owned(), defect: defect.to_owned(), meant }
+}
+
+/// Refuses a slip of the pen in what stands before a configuration: no program's path ends so.
+fn known_options(text: &str, place: &str) -> Result<(), TargetError> {
+    let Some((path, (key, file))) =
+        place.rsplit_once(',').and_then(|(path, option)| Some((path, option.split_once('=')?)))
+    else {
+        return Ok(());
+    };
+    let key_of_config = CONFIG.trim_start_matches(',').trim_end_matches('=');
+    match nearest(key, [key_of_config]) {
+        None => Ok(()),
+        Some(_) => Err(TargetError::UnknownOption {
+            text: text.to_owned(),
+            key: key.to_owned(),
+            meant: Some(format!("daemon:{path}{CONFIG}{file}")),
+        }),
+    }
 }
 
 /// `PATH` or `PATH@ROOT`, split at the last `@`.
@@ -307,11 +380,46 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_answered_with_what_was_meant() {
-        let error = |text| parse(text, &[]).unwrap_err().to_string();
-        assert!(error("replica:2.3.11").contains("did you mean `2.3.1`?"));
-        assert!(error("replica:mended+ExitErasesTwise").contains("did you mean `ExitErasesTwice`?"));
-        assert!(error("engin:/usr/sbin/keepalived").contains("names no target"));
-        assert!(error("engine").contains("apt-get install keepalived"));
+    fn a_slip_of_the_pen_is_answered_with_the_target_that_was_meant() {
+        for (typed, meant) in [
+            ("replca:2.3.1", "replica:2.3.1"),
+            ("enigne", "engine"),
+            ("engin:/usr/sbin/keepalived", "engine:/usr/sbin/keepalived"),
+            ("deamon:/usr/sbin/keepalived", "daemon:/usr/sbin/keepalived"),
+            ("/usr/sbin/keepalived", "engine:/usr/sbin/keepalived"),
+            ("2.3.1", "replica:2.3.1"),
+            ("replica:2.3.11", "replica:2.3.1"),
+            ("replica:2.3.11+ExitErasesTwice", "replica:2.3.1+ExitErasesTwice"),
+            ("replica:mendd", "replica:mended"),
+            ("replica:al", "replica:all"),
+            ("replica:mended+ExitErasesTwise", "replica:mended+ExitErasesTwice"),
+            ("replica:2.3.2-exiterasestwice", "replica:2.3.2-ExitErasesTwice"),
+            ("daemon:/usr/sbin/keepalived,conf=my.conf", "daemon:/usr/sbin/keepalived,config=my.conf"),
+        ] {
+            let error = parse(typed, &[]).expect_err(typed).to_string();
+            assert!(error.contains(&format!("`{typed}`")), "{typed} is not quoted: {error}");
+            assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{typed}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_like_no_target_is_told_what_targets_are() {
+        for (typed, says) in [
+            ("keepalived", "`keepalived` names no target; targets are"),
+            ("replica", "target `replica` names no release; write one of 2.0.8 to"),
+            ("replica:+ExitErasesTwice", "target `replica:+ExitErasesTwice` names no release"),
+            ("replica:", "target `replica:` names no release; write one of"),
+            ("replica:9.9", "`9.9` is no release that treefall knows; there are 2.0.8 to"),
+            ("replica:2.3.1+", "target `replica:2.3.1+`: `` is no known defect"),
+            ("engine:", "no program is named after the colon of `engine:`"),
+            ("daemon:/x,config=", "target `daemon:/x,config=` names no file"),
+            ("engine", "apt-get install keepalived"),
+            ("daemon", "treefall roots fetch sid`, which needs mmdebstrap"),
+        ] {
+            let error = parse(typed, &[]).expect_err(typed).to_string();
+            assert!(error.contains(says) && !error.contains("did you mean"), "{typed}: {error}");
+        }
+        // A comma and an equals sign alone make no option of a path.
+        assert!(parse("daemon:/opt/a,b=c/keepalived", &[]).is_ok());
     }
 }

@@ -43,7 +43,7 @@ pub(in crate::cli) const LINES: [Line; 3] = [
 ];
 
 pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
-    let workload = workload(args)?;
+    let workload = workload(args, output)?;
     let store = Store::new(&args.out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let names = if args.targets.is_empty() { vec!["replica:2.3.1".to_owned()] } else { args.targets.clone() };

@@ -9,18 +9,24 @@ use treefall_model::trace::Name;
 
 use crate::cli::CliError;
 use crate::cli::args::{self, MachineName};
+use crate::cli::crew;
+use crate::cli::output::Output;
 use crate::keepalived_conf::{self, VrrpScript};
+use crate::nearest::{nearest, offer};
 use crate::scenario;
 use crate::soak::{Machine, Reload, Spread, Worker, Workload, field};
 
 /// Most scripts: all children are looked at before each wake.
 const SCRIPTS_MAX: usize = 256;
 
+/// What one `--script` may tell.
+const KEYS: [&str; 6] = ["interval", "timeout", "runs", "on-term", "count", "name"];
+
 /// The workload that the arguments tell.
-pub(super) fn workload(args: &args::Soak) -> Result<Workload, CliError> {
+pub(super) fn workload(args: &args::Soak, output: &mut Output) -> Result<Workload, CliError> {
     let mut workload = field::report();
     if let Some(path) = &args.config {
-        workload.workers = configured(path, args)?;
+        workload.workers = configured(path, args, output)?;
         workload.reload = args.reload.map(|period| Reload { period, jitter: field::sender() });
     } else if !args.scripts.is_empty() || args.reload.is_some() {
         workload.workers = Vec::new();
@@ -65,7 +71,7 @@ fn short_runs() -> Spread {
 }
 
 /// The scripts that a person's configuration tracks.
-fn configured(path: &Path, args: &args::Soak) -> Result<Vec<Worker>, CliError> {
+fn configured(path: &Path, args: &args::Soak, output: &mut Output) -> Result<Vec<Worker>, CliError> {
     let usage = |why: String| CliError::Usage(why);
     let conf = keepalived_conf::load(path).map_err(|error| usage(error.to_string()))?;
     let runs = args.runs.clone().unwrap_or_else(short_runs);
@@ -77,10 +83,14 @@ fn configured(path: &Path, args: &args::Soak) -> Result<Vec<Worker>, CliError> {
         Ok(Worker { on_term: on_term.clone(), ..worker })
     };
     let workers = conf.tracked().map(worker).collect::<Result<Vec<_>, CliError>>()?;
+    if !workers.is_empty() {
+        crew::tell_slips(path, &conf.slips(), output);
+    }
     match workers.len() {
         0 => Err(usage(format!(
-            "{}: no instance and no sync group tracks a script, so nothing would run; add a track_script block",
-            path.display()
+            "{}: no instance and no sync group tracks a script, so nothing would run; add a track_script block{}",
+            path.display(),
+            keepalived_conf::offers(&conf.slips()),
         ))),
         1..=SCRIPTS_MAX => Ok(workers),
         many => Err(usage(format!("{}: {many} scripts; at most {SCRIPTS_MAX} are followed", path.display()))),
@@ -93,7 +103,7 @@ fn add_workers(text: &str, workers: &mut Vec<Worker>) -> Result<(), String> {
     let (mut on_term, mut count, mut name) = (Spread::dies_but_for(0), 1, None);
     for word in text.split_whitespace() {
         let (key, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is no `KEY=VALUE`"))?;
-        let span = || scenario::parse_duration(value).map_err(|why| format!("{key} {why}"));
+        let span = || scenario::parse_duration(value).map_err(|no| format!("{key}: {value:?} {no}"));
         let spread = || value.parse::<Spread>().map_err(|error| format!("{key}: {error}"));
         match key {
             "interval" => interval = span()?,
@@ -106,9 +116,8 @@ fn add_workers(text: &str, workers: &mut Vec<Worker>) -> Result<(), String> {
             }
             "name" => name = Some(value),
             _ => {
-                return Err(format!(
-                    "no key {key:?}; there are interval, timeout, runs, on-term, count, name"
-                ));
+                let offer = offer(nearest(key, KEYS));
+                return Err(format!("no key {key:?}; there are {}{offer}", KEYS.join(", ")));
             }
         }
     }

@@ -14,7 +14,7 @@ use treefall_model::release::Rules;
 use treefall_model::trace::{Config, Name, SCRIPTS_MAX, Script, ScriptKind, Setup, Trace};
 
 use super::config::{self, COMMAND, Unfit, seconds};
-use crate::keepalived_conf::{self, Conf, ConfFileError, Other, VrrpScript};
+use crate::keepalived_conf::{self, Conf, ConfFileError, Other, Slip, VrrpScript, offers};
 
 /// Why a person's file cannot be used. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +26,15 @@ pub enum OwnError {
     /// Nothing would run.
     #[error(
         "{}: nothing tracks a script in it, and keepalived runs no others; name one in the `track_script` block of a \
-         vrrp_instance",
-        path.display()
+         vrrp_instance{}",
+        path.display(),
+        offers(slips)
     )]
     NothingTracked {
         /// The file.
         path: PathBuf,
+        /// What may be the reason.
+        slips: Vec<Slip>,
     },
     /// A script that no trace can have.
     #[error("{}, line {line}: {why}", path.display())]
@@ -79,7 +82,7 @@ impl Own {
         };
         let scripts = conf.tracked().map(script).collect::<Result<Vec<_>, _>>()?;
         if scripts.is_empty() {
-            return Err(OwnError::NothingTracked { path });
+            return Err(OwnError::NothingTracked { path, slips: conf.slips() });
         }
         if scripts.len() > SCRIPTS_MAX {
             return Err(OwnError::TooMany { path });
@@ -91,6 +94,12 @@ impl Own {
     #[must_use]
     pub fn scripts(&self) -> &[Script] {
         &self.scripts
+    }
+
+    /// What looks like a slip of the pen in what tracks its scripts.
+    #[must_use]
+    pub fn slips(&self) -> Vec<Slip> {
+        self.conf.slips()
     }
 
     /// What of the file the daemon is not given, each in a few words with its line.
