@@ -33,7 +33,7 @@ pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> S
 /// A long span in the largest unit that tells it whole.
 pub(super) fn long(span: Span) -> String {
     let seconds = |count| Span::from_secs(count).as_micros();
-    for (unit, length) in [("d", seconds(86_400)), ("h", seconds(3_600)), ("m", seconds(60))] {
+    for (unit, length) in [("d", seconds(86_400)), ("h", seconds(3_600)), ("min", seconds(60))] {
         if !span.is_zero() && span.as_micros().is_multiple_of(length) {
             return format!("{}{unit}", span.as_micros() / length);
         }
@@ -80,6 +80,7 @@ mod tests {
 
     use super::super::workload::workload;
     use super::*;
+    use crate::cli::output::Output;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -118,16 +119,28 @@ mod tests {
                 "--script",
                 "interval=1s runs=2s",
             ],
-            &["--reload", "1s", "--jitter", "1%:1s,0s", "--latency", "1us", "--life", "3d", "--most", "499h"],
+            &[
+                "--reload",
+                "1s",
+                "--jitter",
+                "1%:1s,0s",
+                "--latency",
+                "1us",
+                "--life",
+                "90min",
+                "--most",
+                "499h",
+            ],
             &["--config", "tests/cmd/conf/keepalived.conf", "--runs", "20%:never,5ms", "--reload", "1s"],
         ] {
             let args = read(given);
-            let meant = workload(&args).unwrap_or_else(|error| panic!("{given:?}: {error:?}"));
+            let mut output = Output::of_machines();
+            let meant = workload(&args, &mut output).unwrap_or_else(|error| panic!("{given:?}: {error:?}"));
             let line = command(&args, "replica:2.3.1", &meant);
             let told = words(&line);
             let told: Vec<&str> = told.iter().skip(2).map(String::as_str).collect();
             let again = read(&told);
-            assert_eq!(workload(&again).ok(), Some(meant), "{line}");
+            assert_eq!(workload(&again, &mut output).ok(), Some(meant), "{line}");
             assert_eq!(
                 (again.until, again.failures, again.life, again.most, again.seed, again.targets.as_slice()),
                 (
