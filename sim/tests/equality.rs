@@ -18,6 +18,7 @@ use treefall::model::time::Span;
 use treefall::model::trace::{Config, Costs, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::roots::find_programs;
+use treefall::scenario;
 use treefall::subject::engine::Conditions;
 use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica;
@@ -71,6 +72,7 @@ fn ignored() -> Vec<Trial> {
         "a loop with too much to do ends alike",
         "virtual time is used up for both alike",
         "cancelled entries agree",
+        "a node that is its own child agrees",
     ];
     let ignore = |name: &&str| {
         Trial::test(*name, || Ok(())).with_ignored_flag(true).with_kind("ignored: no keepalived is installed")
@@ -83,8 +85,7 @@ fn trials(place: &Place) -> Vec<Trial> {
         Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
     let release = program.release();
     let target = Target::Engine(place.clone());
-    let (one, two, three, four, five) =
-        (target.clone(), target.clone(), target.clone(), target.clone(), target.clone());
+    let [one, two, three, four, five, six] = std::array::from_fn(|_| target.clone());
     vec![
         Trial::test(format!("{release}: replica and program agree"), move || agree(&one, release)),
         Trial::test(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
@@ -95,7 +96,10 @@ fn trials(place: &Place) -> Vec<Trial> {
         Trial::test(format!("{release}: virtual time is used up for both alike"), move || {
             end_of_time(&five, release)
         }),
-        Trial::test(format!("{release}: cancelled entries agree"), move || cancelled(&target, release)),
+        Trial::test(format!("{release}: cancelled entries agree"), move || cancelled(&six, release)),
+        Trial::test(format!("{release}: a node that is its own child agrees"), move || {
+            own_child(&target, release)
+        }),
     ]
 }
 
@@ -270,6 +274,20 @@ fn cancelled(target: &Target, release: Release) -> Result<(), Failed> {
         );
     }
     Ok(())
+}
+
+/// What becomes of a tree in which an erased node's successor is its own child: far behind the break, the program does
+/// what the replica does, to the crash or hang.
+fn own_child(target: &Target, release: Release) -> Result<(), Failed> {
+    let path = Path::new("../scenarios/cancelled-entry/node-its-own-child.toml");
+    let trace = scenario::load(path)?.trace;
+    let real = build(target)?.run_one(&trace, Options::COMPARE)?;
+    let replica = run_replica(&trace, Rules::of(release), Options::COMPARE);
+    match compare(SubjectKind::Engine, &replica, &real) {
+        Agreement::Whole => Ok(()),
+        Agreement::UpToFirstUse => Err("no freed entry is used in it".into()),
+        Agreement::Differs(difference) => Err(difference.to_string().into()),
+    }
 }
 
 fn same_replica(number: u64, one: Rules, other: Rules) -> bool {

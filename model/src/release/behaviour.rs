@@ -23,6 +23,16 @@ pub enum LeftmostRule {
     NeverWentRight,
 }
 
+/// Which word an erase writes last where a successor with a right child takes an erased node's place. It counts where
+/// that child is the successor itself, in a broken tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LastInErase {
+    /// The child's.
+    Child,
+    /// The successor's.
+    Successor,
+}
+
 /// How the timer handler walks over what is due.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Expiry {
@@ -155,6 +165,8 @@ pub struct Behaviour {
     pub equal_keys: EqualKeys,
     /// When a new node is cached as leftmost.
     pub leftmost: LeftmostRule,
+    /// Which word an erase writes last.
+    pub last_in_erase: LastInErase,
     /// How what is due is walked over.
     pub expiry: Expiry,
     /// How trees are emptied.
@@ -187,6 +199,7 @@ pub struct Behaviour {
 const OLDEST: Behaviour = Behaviour {
     equal_keys: EqualKeys::GoLeft,
     leftmost: LeftmostRule::LeftOfCached,
+    last_in_erase: LastInErase::Child,
     expiry: Expiry::NextTakenBefore,
     destruction: Destruction::InOrderErasing,
     current_entry: CurrentEntry::RetiredAfter,
@@ -206,13 +219,15 @@ const OLDEST: Behaviour = Behaviour {
 type Change = (Release, fn(&mut Behaviour));
 
 /// The changes, oldest first.
-const CHANGES: [Change; 15] = [
+const CHANGES: [Change; 16] = [
     (at(1, 0), |b| b.current_entry = CurrentEntry::Freed),
     (at(1, 0), |b| b.before_move = BeforeMove::ClockRead),
     (at(1, 0), |b| b.late_wake = LateWake::Logged),
     (at(1, 0), |b| b.layout = MasterLayout { child_pid: 120 }),
     (at(2, 5), |b| b.equal_keys = EqualKeys::GoRight),
     (at(2, 5), |b| b.leftmost = LeftmostRule::NeverWentRight),
+    // Seen on 2.1.5 and from 2.2.7 on; no program of between was there to be asked when its trees changed.
+    (at(2, 5), |b| b.last_in_erase = LastInErase::Successor),
     (at(2, 5), |b| b.expiry = Expiry::LeftmostAfresh),
     (at(2, 5), |b| b.destruction = Destruction::PostOrder),
     (at(2, 5), |b| b.never_finished = NeverFinished::StaysInitial),

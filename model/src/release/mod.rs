@@ -11,7 +11,7 @@ use core::fmt;
 
 pub use behaviour::{
     BeforeMove, Behaviour, CarriedBy, CleanupCall, CurrentEntry, Destruction, EqualKeys, Expiry, FirstResult,
-    KillallFlag, LateWake, LeftmostRule, LostMisc, MasterLayout, NeverFinished, ShortTimeouts,
+    KillallFlag, LastInErase, LateWake, LeftmostRule, LostMisc, MasterLayout, NeverFinished, ShortTimeouts,
 };
 pub use defect::{Defect, Defects, Layer, Row};
 

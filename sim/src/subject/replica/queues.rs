@@ -1,10 +1,11 @@
 //! The master's trees and lists, as the program keeps them: entries by deadline, by pid, and in turn.
 //!
-//! An entry is named by its address. Which of two equal keys comes first and when a new node becomes the
-//! cached leftmost are the release's affair ([`EqualKeys`], [`LeftmostRule`]); nothing else is here.
+//! An entry is named by its address. Which of two equal keys comes first, when a new node becomes the cached leftmost
+//! and which word an erase writes last are the release's affair ([`EqualKeys`], [`LeftmostRule`], [`LastInErase`]);
+//! nothing else is here.
 
 use treefall_model::index::{List, Tree};
-use treefall_model::release::{Behaviour, EqualKeys, LeftmostRule};
+use treefall_model::release::{Behaviour, EqualKeys, LastInErase, LeftmostRule};
 use treefall_model::trace::HeapPolicy;
 
 use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of, root_of};
@@ -23,13 +24,18 @@ pub(super) struct Queues {
     pub(super) heap: Heap,
     equal_keys: EqualKeys,
     leftmost: LeftmostRule,
+    last_in_erase: LastInErase,
 }
 
 impl Queues {
     /// Empty trees and lists.
     pub(super) fn new(policy: HeapPolicy, behaviour: &Behaviour) -> Self {
-        let mut queues =
-            Self { heap: Heap::new(policy), equal_keys: behaviour.equal_keys, leftmost: behaviour.leftmost };
+        let mut queues = Self {
+            heap: Heap::new(policy),
+            equal_keys: behaviour.equal_keys,
+            leftmost: behaviour.leftmost,
+            last_in_erase: behaviour.last_in_erase,
+        };
         for list in List::ALL {
             let head = MASTER_AT + head_of(list);
             // The master is always mapped.
@@ -107,7 +113,8 @@ impl Queues {
             let next = self.next_node(node)?;
             self.write(root, LEFTMOST, next)?;
         }
-        rbtree::erase(&mut self.heap, root, node).map_err(|trap| trap.inside("rb_erase"))
+        let erased = rbtree::erase(&mut self.heap, root, node, self.last_in_erase);
+        erased.map_err(|trap| trap.inside("rb_erase"))
     }
 
     fn next_node(&mut self, node: Addr) -> Result<Addr, Fault> {
@@ -193,8 +200,8 @@ impl Queues {
     pub(super) fn erase_pid(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.pid_linked(entry, false);
         let root = MASTER_AT + root_of(Tree::ChildPid);
-        rbtree::erase(&mut self.heap, root, entry.wrapping_add(PID_NODE))
-            .map_err(|trap| trap.inside("rb_erase"))
+        let erased = rbtree::erase(&mut self.heap, root, entry.wrapping_add(PID_NODE), self.last_in_erase);
+        erased.map_err(|trap| trap.inside("rb_erase"))
     }
 
     /// The first entry from the root of the pid tree that bears `pid`.

@@ -8,6 +8,8 @@
 //! A side is the offset of a child's link, so that what holds on the left holds on the right with the other
 //! offset.
 
+use treefall_model::release::LastInErase;
+
 use super::entry::Addr;
 use super::heap::{Heap, Trap};
 use super::mutant::Mutant;
@@ -118,7 +120,7 @@ pub(super) fn settle_inserted(heap: &mut Heap, root: Addr, mut node: Addr) -> Re
 
 /// `rb_erase`: takes `node` out. It is not cleared, and nothing is checked: a second erase writes through
 /// the links of the first.
-pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap> {
+pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr, last: LastInErase) -> Result<(), Trap> {
     let right = heap.get(node + RIGHT)?;
     let left = heap.get(node + LEFT)?;
     let lacking = if left == 0 {
@@ -139,7 +141,7 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap>
         replace_below(heap, root, parent_in(word), node, left)?;
         0
     } else {
-        erase_with_both(heap, root, node, right)?
+        erase_with_both(heap, root, node, right, last)?
     };
     let settles = lacking != 0 && !heap.has(Mutant::EraseNotRebalanced);
     if settles { settle_erased(heap, root, lacking) } else { Ok(()) }
@@ -147,7 +149,13 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr) -> Result<(), Trap>
 
 /// Erases a node with both children: its successor takes its place and colour. The node below which a black
 /// one is lacking then, or 0.
-fn erase_with_both(heap: &mut Heap, root: Addr, node: Addr, right: Addr) -> Result<Addr, Trap> {
+fn erase_with_both(
+    heap: &mut Heap,
+    root: Addr,
+    node: Addr,
+    right: Addr,
+    last: LastInErase,
+) -> Result<Addr, Trap> {
     let mut successor = right;
     let mut above = right;
     let mut below = heap.get(right + LEFT)?;
@@ -175,8 +183,15 @@ fn erase_with_both(heap: &mut Heap, root: Addr, node: Addr, right: Addr) -> Resu
     let word = heap.get(node)?;
     replace_below(heap, root, parent_in(word), node, successor)?;
     if orphan != 0 {
-        heap.set(successor, word)?;
-        heap.set(orphan, above | BLACK)?;
+        let (successor, orphan) = ((successor, word), (orphan, above | BLACK));
+        // In a broken tree both may be one node.
+        let writes = match last {
+            LastInErase::Child => [successor, orphan],
+            LastInErase::Successor => [orphan, successor],
+        };
+        for (node, word) in writes {
+            heap.set(node, word)?;
+        }
         return Ok(0);
     }
     let was = heap.get(successor)?;

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use treefall_model::index::{Block, Tree};
 use treefall_model::trace::HeapPolicy;
 
-use super::beside::{BOTH, TreeOp, check, play_beside_a_sorted_list, queues};
-use super::entry::{Addr, PID, pid_word};
-use super::heap::Heap;
+use super::beside::{BOTH, TreeOp, behaviour, check, play_beside_a_sorted_list, queues};
+use super::entry::{Addr, PID, PID_NODE, pid_word, root_of};
+use super::heap::{Heap, MASTER_AT};
+use super::rbtree::{self, LEFT, RIGHT};
 
 fn tree_ops() -> impl Strategy<Value = Vec<TreeOp>> {
     let op = prop_oneof![
@@ -136,4 +137,39 @@ fn of_all_96_cases_with_four_nodes_24_crash_24_corrupt_and_12_lose_a_node() {
     let count = |what| all.iter().filter(|(_, fares)| *fares == what).count();
     let counts = [Fares::CrashesOrLoops, Fares::Corrupt, Fares::LosesNode, Fares::Unchanged].map(count);
     assert_eq!(counts, [24, 24, 12, 36]);
+}
+
+/// A broken tree of two, as cancelled entries leave it: the root's successor is its own right child. What the real
+/// `rb_erase` of each release leaves of that successor's first word when the root, black or red, is taken out.
+#[test]
+fn a_successor_that_is_its_own_child_keeps_what_the_release_writes_last() {
+    let erased = |release, root_colour: u64| {
+        let mut heap = Heap::new(HeapPolicy::NeverAgain);
+        let [top, low, own] = std::array::from_fn(|_| heap.allocate() + PID_NODE);
+        let root = MASTER_AT + root_of(Tree::ChildPid);
+        let words = [
+            (root, top),
+            (top, root_colour),
+            (top + LEFT, low),
+            (top + RIGHT, own),
+            (low, top | 1),
+            (own, own),
+            (own + RIGHT, own),
+        ];
+        for (at, word) in words {
+            heap.set(at, word).expect("mapped");
+        }
+        rbtree::erase(&mut heap, root, top, behaviour(release).last_in_erase).expect("it ends");
+        assert_eq!(heap.get(root), Ok(own), "{release}");
+        // Its left child hangs below it, and its right child is itself still.
+        assert_eq!([heap.get(own + LEFT), heap.get(own + RIGHT)], [Ok(low), Ok(own)], "{release}");
+        (heap.get(own).expect("mapped"), own)
+    };
+    for colour in [0, 1] {
+        for release in ["2.2.7", "2.3.3", "2.3.4"] {
+            assert_eq!(erased(release, colour).0, colour, "{release}: the erased root's own word");
+        }
+        let (word, own) = erased("2.1.5", colour);
+        assert_eq!(word, own | 1, "2.1.5: itself, black");
+    }
 }
