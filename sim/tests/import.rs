@@ -225,3 +225,27 @@ fn a_file_that_is_no_text_is_refused_with_the_byte_and_what_it_may_be() {
     large.set_len(100 << 20).unwrap();
     assert!(load(&path).unwrap_err().to_string().contains("larger than 64 MiB"));
 }
+
+#[test]
+fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting() {
+    let bounds = Bounds { window: treefall::model::time::Span::from_secs(60), ..BOUNDS };
+    let (text, conf) = (log("mixed-2.2.7.log"), conf("mixed-2.2.7.conf"));
+    let imported = import("x.log", &text, Some(&conf), None, bounds).unwrap();
+    assert_eq!((imported.windows, imported.windows_fitting, imported.no_ways.len()), (3, 2, 1));
+    let no_way = &imported.no_ways[0];
+    let (line, said) = no_way.stuck.as_ref().expect("it was tried");
+    assert!(no_way.tried > 0 && *line > no_way.begins, "{no_way:?}");
+    assert!(text.lines().nth(line - 1).unwrap().ends_with(said.as_str()), "{no_way:?}");
+    // A word that no release says there: no window that has it fits, and the one behind it does.
+    let clean = log("clean-2.2.7.log");
+    let place = clean.lines().position(|line| line.contains("Reloading")).unwrap();
+    let odd = "Wed Nov 25 22:11:49 2026: VRRP_Script(chk_http) failed (exited with status 9)";
+    let lines = clean.lines().take(place).chain([odd]).chain(clean.lines().skip(place));
+    let with_odd: String = lines.map(|line| format!("{line}\n")).collect();
+    let conf = self::conf("clean-2.2.7.conf");
+    let calm = import("x.log", &clean, Some(&conf), None, bounds).unwrap();
+    assert!(calm.no_ways.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.no_ways);
+    let imported = import("x.log", &with_odd, Some(&conf), None, bounds).unwrap();
+    assert_eq!(imported.no_ways.len(), 1, "{:?}", imported.no_ways);
+    assert_eq!(imported.no_ways[0].stuck, Some((place + 1, odd[26..].to_owned())));
+}

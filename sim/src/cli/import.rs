@@ -14,7 +14,9 @@ use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
-use crate::import::{ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, What, import_while, load};
+use crate::import::{
+    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, What, import_while, load,
+};
 use crate::keepalived_conf;
 use crate::report::{cause_line, slug, write_bytes};
 use crate::scenario::{self, Expectation, Expectations, Scenario};
@@ -24,6 +26,8 @@ use crate::subject::target::{ReplicaName, Target};
 
 /// Most kinds of messages that are not understood that people are told.
 const KINDS_TOLD: usize = 8;
+/// Most windows without a way that people are told of by themselves.
+const NO_WAYS_TOLD: usize = 4;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -92,6 +96,17 @@ struct UnknownObject<'u> {
     line: usize,
 }
 
+/// A window in which no way was found that gives the log's lines: of it nothing is ruled out.
+#[derive(Serialize, JsonSchema)]
+struct NoWayObject<'n> {
+    /// The line that it begins at.
+    begins: usize,
+    tried: u64,
+    /// The furthest line that none gets past; null: none was tried to its end.
+    stuck: Option<usize>,
+    text: Option<&'n str>,
+}
+
 #[derive(Serialize, JsonSchema)]
 struct ImportSummary<'s> {
     log: String,
@@ -108,12 +123,14 @@ struct ImportSummary<'s> {
     scripts: usize,
     windows: usize,
     windows_fitting: usize,
+    no_ways: Vec<NoWayObject<'s>>,
     tried: u64,
     fitting: u64,
     exhausted: bool,
     /// All were tried that depart from the plainest so often at most; null: not even the plainest, or there are no others.
     departures: Option<u32>,
     consistent: usize,
+    /// Ruled out within the bounds, of the windows that have a way.
     not_seen: Vec<&'static str>,
     /// Defects of the release that this search cannot show, and so does not rule out.
     not_looked_for: Vec<&'static str>,
@@ -261,11 +278,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
         count(searched.tried, "interleaving"),
         searched.fitting,
     ));
-    if imported.windows_fitting < imported.windows {
-        output.line(
-            "  where there is no such way nothing is ruled out: scripts, release or configuration may be others (`--config`)",
-        );
-    }
+    tell_no_ways(&imported.no_ways, output);
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
         output.line(format_args!("consistent: {}, {}", found.signature, cause_line(&found.cause)));
@@ -287,13 +300,52 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     }
     let died = imported.story.death().is_some();
     match imported.found.first() {
-        None => output.line("consistent with none: no failure was found that the log's story can produce"),
+        None => output.line(format_args!(
+            "consistent with none: no failure was found that the log's story can produce{}",
+            of_those_with_a_way(imported)
+        )),
         Some(first) if died && !first.breaks_memory() => {
             output.line("none of these breaks memory: what the process died of is not explained");
         }
         Some(_) => {}
     }
     tell_rest(imported, written, output);
+}
+
+/// The windows that have no say, each with where its story stops fitting.
+fn tell_no_ways(no_ways: &[NoWay], output: &mut Output) {
+    if no_ways.is_empty() {
+        return;
+    }
+    output.line(format_args!(
+        "  {} without such a way, of which nothing is ruled out; scripts, release or configuration may be others \
+         (`--config`, `--target`):",
+        count(no_ways.len() as u64, "window")
+    ));
+    for NoWay { begins, tried, stuck } in no_ways.iter().take(NO_WAYS_TOLD) {
+        match stuck {
+            Some((line, text)) if *tried > 0 => output.line(format_args!(
+                "    from line {begins} on: none of {} gets past line {line} (`{text}`)",
+                count(*tried, "interleaving")
+            )),
+            _ => output.line(format_args!(
+                "    from line {begins} on: not tried to the end of one interleaving (`--tries` gives more)"
+            )),
+        }
+    }
+    if no_ways.len() > NO_WAYS_TOLD {
+        output.line(format_args!("    and {} more (`--json` has all)", no_ways.len() - NO_WAYS_TOLD));
+    }
+}
+
+/// Of what is said that something is ruled out: nothing, where it is of the whole log.
+fn of_those_with_a_way(imported: &Imported) -> String {
+    match imported.no_ways.len() {
+        0 => String::new(),
+        _ => {
+            format!(", of the windows that have a way ({} of {})", imported.windows_fitting, imported.windows)
+        }
+    }
 }
 
 fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
@@ -304,7 +356,8 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
             true => "ruled out",
             false => "ruled out within this bound",
         };
-        output.line(format_args!("{how}: {}", names(&imported.not_seen).join(", ")));
+        let of = of_those_with_a_way(imported);
+        output.line(format_args!("{how}{of}: {}", names(&imported.not_seen).join(", ")));
     }
     if !imported.not_looked_for.is_empty() {
         output.line(format_args!("not looked for: {}", names(&imported.not_looked_for).join(", ")));
@@ -385,7 +438,13 @@ fn object<'f>(found: &Found, target: &'f str, path: Option<&PathBuf>) -> FoundOb
     }
 }
 
-fn summary<'s>(name: &str, target: &'s str, imported: &Imported, watch: &Stopwatch) -> ImportSummary<'s> {
+fn summary<'s>(name: &str, target: &'s str, imported: &'s Imported, watch: &Stopwatch) -> ImportSummary<'s> {
+    let no_way = |no_way: &'s NoWay| NoWayObject {
+        begins: no_way.begins,
+        tried: no_way.tried,
+        stuck: no_way.stuck.as_ref().map(|(line, _)| *line),
+        text: no_way.stuck.as_ref().map(|(_, text)| text.as_str()),
+    };
     let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
     ImportSummary {
         log: name.to_owned(),
@@ -401,6 +460,7 @@ fn summary<'s>(name: &str, target: &'s str, imported: &Imported, watch: &Stopwat
         scripts: imported.scripts.scripts.len(),
         windows: imported.windows,
         windows_fitting: imported.windows_fitting,
+        no_ways: imported.no_ways.iter().map(no_way).collect(),
         tried: imported.searched.tried,
         fitting: imported.searched.fitting,
         exhausted: imported.searched.exhausted,

@@ -13,7 +13,7 @@ use treefall_model::trace::{Script, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
 use super::scripts::{Scripts, scripts};
-use super::search::{GoOn, Searched, Way, search, setups};
+use super::search::{GoOn, Searched, Way, Went, search, setups};
 use super::story::{Item, Story, What, tell};
 use super::walk::{Course, LATE, START_UP, is_crash, micros};
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
@@ -50,6 +50,8 @@ pub struct Imported {
     pub windows: usize,
     /// In how many of them there is a way that gives the log's lines.
     pub windows_fitting: usize,
+    /// The others: of them nothing is ruled out.
+    pub no_ways: Vec<NoWay>,
     /// The first line of the longest.
     pub window_line: usize,
     /// How many runs might hang without a word of the log.
@@ -58,12 +60,23 @@ pub struct Imported {
     pub searched: Searched,
     /// The signatures that the story can produce: what breaks memory first, then what assumes least and is smallest.
     pub found: Vec<Found>,
-    /// The release's defects that are the cause of none of them, though they were looked for.
+    /// The release's defects that are the cause of none of them, though they were looked for in each window that has a way.
     pub not_seen: Vec<Defect>,
     /// The release's defects that were not looked for ([`NOT_LOOKED_FOR`]).
     pub not_looked_for: Vec<Defect>,
     /// The story itself, by the plainest way along it.
     pub plainest: Option<Scenario>,
+}
+
+/// A window in which no way was found that gives the log's lines.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NoWay {
+    /// The line that it begins at, from 1.
+    pub begins: usize,
+    /// Interleavings that were tried in it; 0: a bound came before.
+    pub tried: u64,
+    /// The furthest line that none of these gets past, from 1, and what it says.
+    pub stuck: Option<(usize, String)>,
 }
 
 /// A signature that the story can produce.
@@ -132,21 +145,22 @@ pub fn import_while(
     let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
     let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
     let courses = courses(&story, &scripts.scripts, bounds.window, untold);
-    let (searched, fitting) =
+    let (searched, went) =
         search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries, go_on);
     // A window without a word of the scripts fits whatever they are.
     let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
     let of_telling: Vec<bool> = courses
         .iter()
-        .zip(&fitting)
+        .zip(&went)
         .filter(|((_, course), _)| tells(course))
-        .map(|(_, fits)| *fits)
+        .map(|(_, went)| went.fits)
         .collect();
-    let none = |fitting: &[bool]| fitting.iter().all(|fits| !fits);
-    if none(&fitting) || (!of_telling.is_empty() && none(&of_telling)) {
-        return Err(does_not_fit(&story, &searched, conf.is_some()));
+    let none_fits = went.iter().all(|went| !went.fits);
+    if none_fits || (!of_telling.is_empty() && of_telling.iter().all(|fits| !fits)) {
+        return Err(does_not_fit(&story, &searched, &went, conf.is_some()));
     }
-    let windows_fitting = fitting.iter().filter(|fits| **fits).count();
+    let no_ways: Vec<NoWay> = courses.iter().zip(&went).filter_map(no_way).collect();
+    let windows_fitting = courses.len() - no_ways.len();
     let window_line = courses.last().map_or(0, |(line, _)| *line);
     let teller = Teller { name, story: &story, replica: &replica };
     let found = teller.found(&searched);
@@ -163,6 +177,7 @@ pub fn import_while(
     Ok(Imported {
         windows,
         windows_fitting,
+        no_ways,
         window_line,
         untold,
         found,
@@ -222,7 +237,7 @@ fn search_all(
     rules: Rules,
     tries: u64,
     go_on: &GoOn<'_>,
-) -> (Searched, Vec<bool>) {
+) -> (Searched, Vec<Went>) {
     let logs = |wanted: fn(&LogLine) -> bool| {
         story.items.iter().any(|item| matches!(&item.what, What::Logs(line) if wanted(line)))
     };
@@ -232,7 +247,7 @@ fn search_all(
     let stubborn = if stubborn { Some(true) } else { timed_out.then_some(false) };
     let starts = setups(scripts, stubborn, if outlives { LINGER } else { Span::ZERO });
     let mut searched = Searched { exhausted: true, departures: Some(u32::MAX), ..Searched::default() };
-    let mut fitting = vec![false; courses.len()];
+    let mut went = vec![Went::default(); courses.len()];
     let all: Vec<(&Course<'_>, &Trace)> =
         courses.iter().flat_map(|(_, course)| starts.iter().map(move |start| (course, start))).collect();
     for (place, (course, start)) in all.iter().enumerate() {
@@ -242,14 +257,24 @@ fn search_all(
             (searched.exhausted, searched.departures) = (false, None);
             break;
         }
-        fitting[place / starts.len()] |= search(start, rules, course, share, go_on, &mut searched);
+        let so = search(start, rules, course, share, go_on, &mut searched);
+        let all = &mut went[place / starts.len()];
+        (all.fits, all.tried, all.stuck) =
+            (all.fits || so.fits, all.tried + so.tried, all.stuck.max(so.stuck));
     }
-    (searched, fitting)
+    (searched, went)
 }
 
-fn does_not_fit(story: &Story, searched: &Searched, configured: bool) -> ImportError {
-    let next = story.items.iter().find(|item| item.line > searched.furthest && item.script().is_some());
-    let item = next.or(story.items.last());
+/// Why a window has no way, if it has none.
+fn no_way(((begins, course), went): (&(usize, Course<'_>), &Went)) -> Option<NoWay> {
+    let stuck = course.items.iter().find(|item| item.line == went.stuck);
+    let stuck = stuck.map(|item| (item.line, item.text.clone()));
+    (!went.fits).then_some(NoWay { begins: *begins, tried: went.tried, stuck })
+}
+
+fn does_not_fit(story: &Story, searched: &Searched, went: &[Went], configured: bool) -> ImportError {
+    let stuck = went.iter().filter(|went| !went.fits).map(|went| went.stuck).max().unwrap_or(0);
+    let item = story.items.iter().find(|item| item.line == stuck).or(story.items.last());
     let remedy = if configured {
         "name the configuration that was in force, the release with `--target`, or a shorter `--window`"
     } else {

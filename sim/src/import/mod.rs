@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use found::{Found, Imported, import, import_while};
+pub use found::{Found, Imported, NoWay, import, import_while};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
 pub use story::{Census, Item, Story, Unknown, What, tell};

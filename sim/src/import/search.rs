@@ -42,8 +42,6 @@ pub struct Searched {
     pub exhausted: bool,
     /// In each window all were tried that depart from the plainest so often at most; `None`: not even the plainest.
     pub departures: Option<u32>,
-    /// The furthest line that was reached, from 1.
-    pub furthest: usize,
     /// A smallest way for each signature, in the order of the signatures.
     pub best: BTreeMap<Signature, Way>,
     /// The plainest way that gives the log's lines, in the longest window that has one.
@@ -74,6 +72,17 @@ impl Way {
     fn size(&self) -> (u32, bool, usize, u32) {
         (self.untold, self.survives, self.trace.wakes().len(), self.cost)
     }
+}
+
+/// How the search of one window went, with one setup.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Went {
+    /// A way was met that gives the log's lines.
+    pub(super) fits: bool,
+    /// Interleavings that were tried.
+    pub(super) tried: u64,
+    /// The furthest line that none was past, from 1; 0: none was tried.
+    pub(super) stuck: usize,
 }
 
 /// One way on from a blocked loop.
@@ -107,7 +116,7 @@ pub(super) fn setups(scripts: &[Script], stubborn: Option<bool>, kill_linger: Sp
 }
 
 /// Searches one window, with one setup, in so many tries at most and while `go_on` says so; takes what is found into
-/// `searched`. Whether any way gives the log's lines.
+/// `searched`.
 pub(super) fn search(
     start: &Trace,
     rules: Rules,
@@ -115,9 +124,9 @@ pub(super) fn search(
     tries: u64,
     go_on: &GoOn<'_>,
     searched: &mut Searched,
-) -> bool {
-    let mut search =
-        Search { start, rules, left: tries, go_on, deeper: false, cut: false, fits: false, searched };
+) -> Went {
+    let went = Went::default();
+    let mut search = Search { start, rules, left: tries, go_on, deeper: false, cut: false, went, searched };
     let (first, led) = Walk::begin(start, rules, course);
     let mut whole = None;
     for cost_max in 0..=COST_MAX {
@@ -133,10 +142,10 @@ pub(super) fn search(
             break;
         }
     }
-    let fits = search.fits;
+    let went = search.went;
     searched.exhausted &= whole == Some(u32::MAX);
     searched.departures = searched.departures.min(whole);
-    fits
+    went
 }
 
 /// Asked before each step of a search, with how many interleavings were tried: whether to go on.
@@ -151,8 +160,7 @@ struct Search<'w> {
     deeper: bool,
     /// A way was cut off at a bound.
     cut: bool,
-    /// A way was met that gives the log's lines.
-    fits: bool,
+    went: Went,
     searched: &'w mut Searched,
 }
 
@@ -167,9 +175,7 @@ impl Search<'_> {
             }
             let full = cost == cost_max;
             self.reached(&walk);
-            if full && led != Led::Astray {
-                self.broke(&walk, cost);
-            }
+            let led = if full && led != Led::Astray && !self.broke(&walk, cost) { Led::Astray } else { led };
             let choices = match led {
                 Led::On => self.choices(&walk),
                 Led::End | Led::Astray => Vec::new(),
@@ -196,37 +202,40 @@ impl Search<'_> {
     }
 
     fn reached(&mut self, walk: &Walk<'_>) {
-        let reached = walk.placed.last().map_or(0, |placed| placed.line);
-        self.searched.furthest = self.searched.furthest.max(reached);
+        // Lines of two scripts may be met in another order than the log's: what counts is the first that is open.
+        let items = walk.course.items;
+        let open = items.get(walk.next).or(items.last()).map_or(0, |item| item.line);
+        self.went.stuck = self.went.stuck.max(open);
     }
 
     /// A way is at its end.
     fn over(&mut self, walk: &Walk<'_>, led: Led, cost: u32) {
         self.left -= 1;
         self.searched.tried += 1;
+        self.went.tried += 1;
         let (done, broke) =
             (walk.is_done() && led != Led::Astray, led == Led::End && !walk.broken.is_empty());
         let fits = done || broke;
         self.searched.fitting += u64::from(fits);
-        if done && !self.fits {
+        if done && !self.went.fits {
             // Of the longest window in the end.
             self.searched.plainest = self.way(walk, cost).or(self.searched.plainest.take());
         }
-        self.fits |= fits;
+        self.went.fits |= fits;
     }
 
-    /// Keeps what broke in the last step.
-    fn broke(&mut self, walk: &Walk<'_>, cost: u32) {
+    /// Keeps what broke in the last step. Whether the log bears it out: not where it goes on behind a crash.
+    fn broke(&mut self, walk: &Walk<'_>, cost: u32) -> bool {
         if walk.broken.is_empty() {
-            return;
+            return true;
         }
-        let Some(mut way) = self.way(walk, cost) else { return };
+        let Some(mut way) = self.way(walk, cost) else { return true };
         let memory = |signature: &Signature| signature.law.weight() == Weight::Memory;
         if walk.broken.iter().any(memory) {
             way.survives = self.survives(&way.trace);
             if walk.goes_on() && !way.survives {
                 // The log goes on where this would have been the end.
-                return;
+                return false;
             }
             way.survives &= walk.course.death().is_some();
         }
@@ -238,6 +247,7 @@ impl Search<'_> {
             }
             best.seen = seen;
         }
+        true
     }
 
     fn survives(&self, trace: &Trace) -> bool {
