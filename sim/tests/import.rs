@@ -4,6 +4,9 @@
 //! vrrp process died of SIGSEGV. `logs/clean-2.2.7.log`: two scripts that succeed at once, four reloads, a SIGTERM.
 //! `logs/mixed-2.2.7.log`: one that times out and dies of its SIGTERM, one that goes up and down; no crash. All are as
 //! written but for paths and the kernel's name.
+//!
+//! `logs/lost-*.log` and `logs/outlives-2.3.4.log` were written for these tests, each in another format: of a child whose
+//! exit came as its timeout did, as issue 1364 tells of it, and of one that outlives its SIGKILL.
 
 use std::path::Path;
 
@@ -224,6 +227,92 @@ fn a_file_that_is_no_text_is_refused_with_the_byte_and_what_it_may_be() {
     let large = std::fs::File::create(&path).unwrap();
     large.set_len(100 << 20).unwrap();
     assert!(load(&path).unwrap_err().to_string().contains("larger than 64 MiB"));
+}
+
+/// The whole of these logs.
+const LONGER: Bounds = Bounds { window: treefall::model::time::Span::from_secs(30), ..BOUNDS };
+
+/// The log and its configuration, on a release that may be another than the log's.
+fn story(name: &str, release: Option<&str>) -> Result<Imported, ImportError> {
+    let replica = release.map(|release| ReplicaName::of(Release::parse(release).unwrap()));
+    let conf = conf(&format!("{name}.conf"));
+    import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER)
+}
+
+/// The releases, of these, whose replica can have written the log.
+fn fitting<'r>(name: &str, releases: &[&'r str]) -> Vec<&'r str> {
+    releases.iter().copied().filter(|release| story(name, Some(release)).is_ok()).collect()
+}
+
+/// From each time that the behaviour of a timed-out child changed.
+const RELEASES: [&str; 8] = ["2.0.10", "2.0.18", "2.0.19", "2.0.20", "2.1.5", "2.2.7", "2.3.2", "2.3.4"];
+
+#[test]
+fn a_lost_child_was_reaped_before_its_timeout_was_handled_and_only_2_0_19_says_so() {
+    let imported = story("lost-2.0.19", None).unwrap();
+    assert!(causes(&imported).contains(&Defect::TimeoutDropsPidEntryEarly), "{:?}", causes(&imported));
+    let lost = imported.found.iter().find(|it| it.signature.law == Law::SignalsOnlyItsChildren);
+    let lost = lost.expect("it was signalled behind its end");
+    assert_eq!(lost.way.untold, 0, "the log tells of it");
+    assert_eq!(fitting("lost-2.0.19", &RELEASES), ["2.0.19"]);
+    let error = story("lost-2.0.19", Some("2.0.20")).unwrap_err().to_string();
+    assert!(error.contains("none gets past line 11 (`Script chk_haproxy child (PID 915) lost`)"), "{error}");
+}
+
+#[test]
+fn before_2_0_19_a_lost_child_fails_to_terminate_once_a_second_and_no_line_says_whose_it_is() {
+    let imported = story("lost-2.0.18", None).unwrap();
+    let causes = causes(&imported);
+    assert!(causes.contains(&Defect::TimeoutDropsPidEntryEarly), "{causes:?}");
+    assert!(imported.found.iter().all(|found| found.way.untold == 0 && !found.breaks_memory()));
+    assert_eq!(imported.story.census.unknown, 0);
+    assert_eq!(fitting("lost-2.0.18", &RELEASES), ["2.0.18"]);
+}
+
+#[test]
+fn a_child_that_outlives_its_kill_is_no_failure_of_the_newest_release() {
+    let imported = story("outlives-2.3.4", None).unwrap();
+    assert!(imported.found.is_empty(), "{:?}", imported.found);
+    assert!(imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+    let fits = fitting("outlives-2.3.4", &RELEASES);
+    assert!(["2.0.19", "2.0.20", "2.3.4"].iter().all(|release| fits.contains(release)), "{fits:?}");
+    // These start the runs that they say they skip.
+    assert!(["2.1.5", "2.2.7"].iter().all(|release| !fits.contains(release)), "{fits:?}");
+}
+
+/// A log's line in its parts: the time of day, the process and what it says, if it is keepalived's.
+fn parts(line: &str) -> Option<(&str, &str, &str)> {
+    let clock = line.split([' ', 'T']).find(|part| part.contains(':'))?;
+    let clock = clock.split('+').next()?;
+    if let Some((_, said)) = line.split_once(" 2019: ") {
+        return Some((clock, "Keepalived_vrrp", said));
+    }
+    let (before, said) = line.split_once("]: ")?;
+    let process = before.rsplit(' ').next()?.split('[').next()?;
+    process.starts_with("Keepalived").then_some((clock, process, said))
+}
+
+#[test]
+fn lost_and_stubborn_children_are_told_alike_in_every_format() {
+    for name in ["lost-2.0.19", "lost-2.0.18", "outlives-2.3.4"] {
+        let (text, conf) = (log(&format!("{name}.log")), conf(&format!("{name}.conf")));
+        let formats: [fn(&str, &str, &str) -> String; 4] = [
+            |clock, _, said| format!("Mon Sep 16 {clock} 2019: {said}\n"),
+            |clock, process, said| format!("Sep 16 {clock} lb1 {process}[7]: {said}\n"),
+            |clock, process, said| format!("2019-09-16T{clock}+0200 lb1 {process}[7]: {said}\n"),
+            |clock, process, said| format!("<30>1 2019-09-16T{clock}Z lb1 {process} 7 - - {said}\n"),
+        ];
+        let told = |text: &str| {
+            let imported = import("x.log", text, Some(&conf), None, LONGER).unwrap();
+            imported.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+        };
+        let expected = told(&text);
+        for format in formats {
+            let lines = text.lines().filter_map(parts);
+            let again: String = lines.map(|(clock, process, said)| format(clock, process, said)).collect();
+            assert_eq!(told(&again), expected, "{name}: {}", again.lines().next().unwrap_or_default());
+        }
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use treefall_model::verdict::{Outcome, Signature, Weight};
 use super::scripts::{Scripts, scripts};
 use super::search::{GoOn, Searched, Way, Went, search, setups};
 use super::story::{Item, Story, What, tell};
-use super::walk::{Course, LATE, START_UP, is_crash, micros};
+use super::walk::{Course, GRACE, LATE, START_UP, is_crash, micros};
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
 use crate::cause::{Cause, cause};
 use crate::keepalived_conf::Conf;
@@ -32,6 +32,8 @@ const ITEMS_MAX: usize = 4_000;
 const SHARE_MIN: u64 = 40;
 /// How long a killed child lives on of which the log says that it did.
 const LINGER: Span = Span::from_secs(3);
+/// From one SIGKILL that did not help to the next.
+const FORCED_AGAIN: Span = Span::from_secs(10);
 /// Most wakes by which a way is gone on with behind a memory break, until the process dies of it.
 const FURTHER_MAX: usize = 12;
 /// A second, in microseconds.
@@ -230,6 +232,28 @@ fn courses<'s>(
     courses
 }
 
+/// How long a killed child lives on of which the log says that it did: until its end is told, or behind the log's. Of
+/// several the last counts: what ends a log matters most.
+fn linger(story: &Story) -> Span {
+    let outlives = |item: &&Item| matches!(item.what, What::Logs(LogLine::FailedToTerminate { .. }));
+    let ends = |item: &&Item| matches!(item.what, What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }));
+    let ended = story
+        .items
+        .iter()
+        .rposition(|item| ends(&item))
+        .filter(|place| story.items[..*place].iter().any(|item| outlives(&item)));
+    let until = ended.map_or(story.items.as_slice(), |place| &story.items[..=place]);
+    // The children before this one have ended, each with such a line.
+    let others = until.len().saturating_sub(1);
+    let since = until[..others].iter().rposition(|item| ends(&item)).map_or(0, |place| place + 1);
+    let (Some(first), Some(last)) = (until[since..].iter().find(outlives), until.last()) else {
+        return LINGER;
+    };
+    let told = last.when.start - first.when.start;
+    let further = if ended.is_some() { GRACE } else { LINGER + FORCED_AGAIN };
+    further + Span::from_micros(u64::try_from(told).unwrap_or(0))
+}
+
 fn search_all(
     story: &Story,
     scripts: &[Script],
@@ -245,7 +269,7 @@ fn search_all(
     let stubborn = outlives || logs(|line| matches!(line, LogLine::Skipped { timing_out: true, .. }));
     let timed_out = logs(|line| matches!(line, LogLine::Failed { by: FailedBy::TimedOut, .. }));
     let stubborn = if stubborn { Some(true) } else { timed_out.then_some(false) };
-    let starts = setups(scripts, stubborn, if outlives { LINGER } else { Span::ZERO });
+    let starts = setups(scripts, stubborn, if outlives { linger(story) } else { Span::ZERO });
     let mut searched = Searched { exhausted: true, departures: Some(u32::MAX), ..Searched::default() };
     let mut went = vec![Went::default(); courses.len()];
     let all: Vec<(&Course<'_>, &Trace)> =

@@ -7,6 +7,7 @@
 //! Always: a message that is known to say nothing of the story is told from one that is not known.
 
 use treefall_model::event::FailedBy;
+use treefall_model::id::Pid;
 use treefall_model::release::Release;
 use treefall_model::signal::Signal;
 use treefall_world::words::{self, Kind};
@@ -128,7 +129,8 @@ fn of_keepalived(text: &str) -> Said<'_> {
         words::Said::Line(line) => return Said::Script(line.script, line.kind),
         words::Said::Other => {}
     }
-    if let Some(said) = version(text).or_else(|| death(text)).or_else(|| otherwise(text)) {
+    let beside = version(text).or_else(|| death(text)).or_else(|| otherwise(text));
+    if let Some(said) = beside.or_else(|| nameless(text)) {
         return said;
     }
     match text {
@@ -180,6 +182,12 @@ fn otherwise(text: &str) -> Option<Said<'_>> {
     let name = name.trim_matches(['`', '\'']);
     let good = !name.is_empty() && !name.contains(' ');
     good.then_some(Said::Script(Some(name), Kind::Failed { by: FailedBy::TimedOut }))
+}
+
+/// `Child (PID 77) failed to terminate after kill`: as releases before 2.0.19 have it, and misc checks still.
+fn nameless(text: &str) -> Option<Said<'_>> {
+    let pid = text.strip_prefix("Child (PID ")?.strip_suffix(") failed to terminate after kill")?;
+    Some(Said::Script(None, Kind::FailedToTerminate { pid: Pid::new(pid.parse().ok()?)? }))
 }
 
 /// The message without what differs from one line to the next, to count those of one kind: digits are `N`.
@@ -243,6 +251,16 @@ mod tests {
         for text in ["VRRP_Script(chk) timed_out", "Script `chk` timed_out", "Script chk timed out"] {
             assert_eq!(said(text), timed_out, "{text}");
         }
+    }
+
+    #[test]
+    fn a_child_that_outlived_its_kill_is_told_with_its_script_or_without() {
+        let kind = Kind::FailedToTerminate { pid: Pid::new(77).unwrap() };
+        let text = "Script chk child (PID 77) failed to terminate after kill";
+        assert_eq!(said(text), Said::Script(Some("chk"), kind));
+        assert_eq!(said("Child (PID 77) failed to terminate after kill"), Said::Script(None, kind));
+        assert_eq!(said("Child (PID 0) failed to terminate after kill"), Said::Unknown);
+        assert_eq!(read(Writer::Sibling, "Child (PID 77) failed to terminate after kill"), Said::Nothing);
     }
 
     #[test]

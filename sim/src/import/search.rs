@@ -428,7 +428,12 @@ fn wakes(walk: &Walk<'_>) -> Vec<Choice> {
     }
     for run in due(walk) {
         let wake = Wake::next_timer().exit(run, walk.quiet_end(run));
-        choices.push(choice(1, 1, wake));
+        let (cost, untold) = match walk.tells_of_lost(run.of.script.0) {
+            Some(true) => (0, 0),
+            None => (1, 0),
+            Some(false) => (1, 1),
+        };
+        choices.push(choice(cost, untold, wake));
     }
     choices.sort_by_key(|choice| choice.cost);
     choices

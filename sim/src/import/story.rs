@@ -21,6 +21,8 @@ use super::messages::{Said, read, shape};
 const SHAPES_MAX: usize = 500;
 /// Most things of one story.
 const ITEMS_MAX: usize = 1_000_000;
+/// The script of a line that names none, though it tells of one.
+const NAMELESS: ScriptId = ScriptId(u16::MAX);
 /// Two tellings of one death are at most so far apart, in microseconds.
 const SAME_DEATH: i64 = 10_000_000;
 /// A further `Reloading` of this soon, in microseconds, is another process's, where lines do not tell whose they are.
@@ -168,8 +170,14 @@ impl Teller {
             Said::Reloads => self.add(item(What::Reload)),
             // Of the loop alone, and no thing that can be waited for.
             Said::Script(_, Kind::Late { .. }) => self.census.told += 1,
+            // A misc check says it in the same words.
+            Said::Script(None, Kind::FailedToTerminate { .. })
+                if self.checker && line.writer == Writer::Untold =>
+            {
+                self.unknown(number, line.text);
+            }
             Said::Script(name, kind) => {
-                let script = name.map_or(Some(0), |name| self.place(name));
+                let script = name.map_or(Some(NAMELESS.0), |name| self.place(name));
                 let Some(script) = script else { return self.unknown(number, line.text) };
                 let of = ScriptRef { generation: Generation(0), script: ScriptId(script) };
                 self.add(item(What::Logs(kind.of(of))));
@@ -198,7 +206,7 @@ impl Teller {
             self.names.push(name.to_owned());
             self.names.len() - 1
         });
-        u16::try_from(place).ok()
+        u16::try_from(place).ok().filter(|place| *place < NAMELESS.0)
     }
 
     fn unknown(&mut self, number: usize, text: &str) {
@@ -248,7 +256,7 @@ impl Item {
 
 /// The script that a line names.
 pub(super) fn script_of(line: &LogLine) -> Option<ScriptRef> {
-    match *line {
+    let script = match *line {
         LogLine::Skipped { script, .. }
         | LogLine::NowReturning { script, .. }
         | LogLine::Succeeded { script }
@@ -259,7 +267,8 @@ pub(super) fn script_of(line: &LogLine) -> Option<ScriptRef> {
         | LogLine::KillFailed { script, .. } => Some(script),
         // The line itself names none.
         LogLine::ForkFailed { .. } | LogLine::Late { .. } | LogLine::Backstop { .. } => None,
-    }
+    };
+    script.filter(|script| script.script != NAMELESS)
 }
 
 /// The same line, of another script.

@@ -392,6 +392,23 @@ impl<'t> Walk<'t> {
         ExitStatus::Code(self.codes.get(usize::from(run.of.script.0)).copied().unwrap_or(0))
     }
 
+    /// Whether the log tells that a child of the script was gone when its timeout was handled, as [`Lost`] does; `None`:
+    /// it tells of one that outlived its SIGKILL, and before 2.0.19 that may be the same.
+    ///
+    /// [`Lost`]: LogLine::Lost
+    pub(super) fn tells_of_lost(&self, script: u16) -> Option<bool> {
+        if let Some((_, Item { what: What::Logs(LogLine::Lost { .. }), .. })) = self.told_of(script) {
+            return Some(true);
+        }
+        let rest = (self.next..self.course.items.len()).filter_map(|place| self.open(place));
+        let outlives = |item: &Item| {
+            let told = matches!(item.what, What::Logs(LogLine::FailedToTerminate { .. }));
+            told && item.script().is_none_or(|of| of == script)
+        };
+        let mut here = rest.take_while(|item| matches!(item.what, What::Logs(_)));
+        if here.any(outlives) { None } else { Some(false) }
+    }
+
     /// The first item of the script that is not done, on this side of the next reload, and its place.
     pub(super) fn told_of(&self, script: u16) -> Option<(usize, &'t Item)> {
         let items = self.course.items.iter().enumerate().skip(self.next);
@@ -428,7 +445,9 @@ fn is_beside(line: &LogLine) -> bool {
 /// Whether two lines say the same, whatever the pid and the generation.
 fn same(told: &LogLine, line: &LogLine) -> bool {
     let script = |line| script_of(line).map(|script| script.script);
-    if script(told) != script(line) {
+    // Before 2.0.19 the log does not say whose child outlived its SIGKILL.
+    let nameless = matches!(told, LogLine::FailedToTerminate { .. }) && script(told).is_none();
+    if script(told) != script(line) && !nameless {
         return false;
     }
     match (told, line) {
