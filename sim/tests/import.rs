@@ -338,3 +338,35 @@ fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting
     assert_eq!(imported.no_ways.len(), 1, "{:?}", imported.no_ways);
     assert_eq!(imported.no_ways[0].stuck, Some((place + 1, odd[26..].to_owned())));
 }
+
+#[test]
+fn where_the_clock_goes_back_the_search_begins_anew() {
+    // The second half happens two hours earlier, by its stamps.
+    let clean = log("clean-2.2.7.log");
+    let place = clean.lines().position(|line| line.contains("Reloading")).unwrap();
+    let set_back = |(number, line): (usize, &str)| {
+        let line = if number < place { line.to_owned() } else { line.replace(" 22:", " 20:") };
+        line + "\n"
+    };
+    let text: String = clean.lines().enumerate().map(set_back).collect();
+    let imported = imported(&text, Some(&conf("clean-2.2.7.conf"))).unwrap();
+    let told = imported.story.set_back.expect("it is told");
+    assert_eq!((told.line, told.by / 60_000_000 / 60), (place + 1, 1));
+    assert!(imported.window_line > place && imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+}
+
+#[test]
+fn lines_of_two_daemons_are_refused_where_the_first_writes_again() {
+    let second = SHORTEST.replace("lb1", "lb2").replace("[5]", "[8]");
+    let mixed: String = SHORTEST.lines().zip(second.lines()).flat_map(|(a, b)| [a, "\n", b, "\n"]).collect();
+    let reload = "Nov 25 10:00:04 lb1 Keepalived_vrrp[5]: Reloading\n";
+    let conf = keepalived_conf::read(CHK).unwrap();
+    let error = imported(&(mixed + reload), Some(&conf)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("line 9: `lb1 Keepalived_vrrp[5]` writes again behind `lb2 Keepalived_vrrp[8]`"),
+        "{error}"
+    );
+    // One process after the other is one daemon.
+    let respawned = SHORTEST.to_owned() + &SHORTEST.replace("[5]", "[8]").replace("10:00", "10:01");
+    assert_eq!(imported(&respawned, Some(&conf)).unwrap().story.processes, 2);
+}

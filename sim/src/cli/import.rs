@@ -6,7 +6,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Defect;
-use treefall_model::time::Span;
+use treefall_model::time::{MICROS_PER_SECOND, Span};
 
 use super::args::parse_span;
 use super::findings::{Stopwatch, whom};
@@ -15,7 +15,7 @@ use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::import::{
-    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, What, import_while, load,
+    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while, load,
 };
 use crate::keepalived_conf;
 use crate::report::{cause_line, slug, write_bytes};
@@ -118,6 +118,8 @@ struct ImportSummary<'s> {
     unstamped: u64,
     not_understood: u64,
     processes: usize,
+    /// The line at which the log's clock went back last; what is before is not searched.
+    set_back: Option<usize>,
     /// The line that tells of the death, if one does.
     died: Option<usize>,
     scripts: usize,
@@ -240,6 +242,12 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
             _ => "did not die".to_owned(),
         };
         output.line(format_args!("  lines {} to {}: the process {end}", first.line, last.line));
+    }
+    if let Some(SetBack { line, by }) = story.set_back {
+        output.line(format_args!(
+            "  the clock goes back by {} s at line {line}: only what is from there on is searched",
+            by / MICROS_PER_SECOND as i64
+        ));
     }
     match &args.config {
         Some(path) => output.line(format_args!(
@@ -456,6 +464,7 @@ fn summary<'s>(name: &str, target: &'s str, imported: &'s Imported, watch: &Stop
         unstamped,
         not_understood: unknown,
         processes: imported.story.processes,
+        set_back: imported.story.set_back.map(|set_back| set_back.line),
         died: imported.story.death().map(|item| item.line),
         scripts: imported.scripts.scripts.len(),
         windows: imported.windows,

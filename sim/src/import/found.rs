@@ -207,7 +207,12 @@ fn courses<'s>(
         (items[place].line, Course { items: &items[place..], scripts, middle, begins, untold })
     };
     let mut courses = Vec::new();
+    // No trace's time goes back: what is before is of another window.
+    let behind_jump = story.set_back.map_or(0, |set_back| set_back.line);
     for (place, item) in items.iter().enumerate().rev() {
+        if item.line < behind_jump {
+            break;
+        }
         if item.when.start < earliest || items.len() - place > ITEMS_MAX || courses.len() >= WINDOWS_MAX {
             break;
         }
@@ -224,7 +229,8 @@ fn courses<'s>(
     }
     if courses.is_empty() {
         // Nothing starts near the end: the scripts are taken to start together where the window begins.
-        let first = items.iter().position(|item| item.when.start >= earliest).unwrap_or(0);
+        let is_in = |item: &Item| item.when.start >= earliest && item.line >= behind_jump;
+        let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
         let begins = earliest.max(items.get(first).map_or(0, |item| item.when.start - SECOND));
         courses.push(course(first, true, begins..begins + SECOND));

@@ -37,6 +37,8 @@ pub struct Line<'l> {
     pub when: Range<i64>,
     /// Who wrote it.
     pub writer: Writer,
+    /// Its host and process, as the line names them; empty where it does not.
+    pub source: &'l str,
     /// What it says.
     pub text: &'l str,
 }
@@ -61,12 +63,14 @@ impl Reader {
     pub fn read<'l>(&mut self, line: &'l str) -> Option<Line<'l>> {
         let (line, is_5424) = without_priority(line.trim_end());
         if let Some((when, text)) = own_stamp(line) {
-            return Some(Line { when, writer: Writer::Untold, text });
+            return Some(Line { when, writer: Writer::Untold, source: "", text });
         }
         let (when, rest) = iso_stamp(line).or_else(|| self.month_stamp(line))?;
         let rest = rest.strip_prefix(' ')?;
         let (writer, text) = if is_5424 { named_5424(rest)? } else { named(rest)? };
-        Some(Line { when, writer, text })
+        // The text is the end of the line: what stands before it names who wrote it.
+        let source = rest[..rest.len() - text.len()].trim_end_matches([':', ' ', '-', '\u{feff}']);
+        Some(Line { when, writer, source, text })
     }
 
     /// `Nov 25 10:00:00`, with or without a fraction.

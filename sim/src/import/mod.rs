@@ -29,7 +29,7 @@ use treefall_model::time::Span;
 pub use found::{Found, Imported, NoWay, import, import_while};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
-pub use story::{Census, Item, Story, Unknown, What, tell};
+pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};
 
 /// Largest log that is read, in bytes: 64 MiB.
 pub const SIZE_MAX: u64 = 64 << 20;
@@ -133,6 +133,19 @@ pub enum ImportError {
     NoStory {
         /// How many lines are keepalived's.
         keepalived: u64,
+    },
+    /// Lines of two daemons alternate.
+    #[error(
+        "line {line}: `{one}` writes again behind `{other}`: these are two daemons, whose stories are not one; import each by \
+         itself: `grep -F '{one}' LOG | treefall import - --target replica:RELEASE`"
+    )]
+    TwoDaemons {
+        /// Where the first writes again.
+        line: usize,
+        /// Who.
+        one: String,
+        /// And who wrote in between.
+        other: String,
     },
     /// More happened than is kept.
     #[error(

@@ -23,8 +23,12 @@ const SHAPES_MAX: usize = 500;
 const ITEMS_MAX: usize = 1_000_000;
 /// The script of a line that names none, though it tells of one.
 const NAMELESS: ScriptId = ScriptId(u16::MAX);
+/// Most vrrp processes of one log that are remembered, the last ones.
+const SOURCES_MAX: usize = 64;
 /// Two tellings of one death are at most so far apart, in microseconds.
 const SAME_DEATH: i64 = 10_000_000;
+/// Lines of two writers may be so far out of order, in microseconds, without the clock having gone back.
+const OUT_OF_ORDER: i64 = 2_000_000;
 /// A further `Reloading` of this soon, in microseconds, is another process's, where lines do not tell whose they are.
 const SAME_RELOAD: i64 = 1_000_000;
 
@@ -101,8 +105,19 @@ pub struct Story {
     pub items: Vec<Item>,
     /// How many processes the log tells of.
     pub processes: usize,
+    /// Where its clock went back last, if it did: what is before cannot be placed in time.
+    pub set_back: Option<SetBack>,
     /// What became of its lines.
     pub census: Census,
+}
+
+/// The clock of a log goes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetBack {
+    /// The first line behind it, from 1.
+    pub line: usize,
+    /// By how much, in microseconds.
+    pub by: i64,
 }
 
 impl Story {
@@ -120,7 +135,7 @@ impl Story {
 pub fn tell(text: &str) -> Result<Story, ImportError> {
     let mut teller = Teller::default();
     for (number, line) in (1..).zip(text.lines()) {
-        teller.line(number, line);
+        teller.line(number, line)?;
         if teller.items.len() > ITEMS_MAX {
             return Err(ImportError::TooMuch { line: number, limit: ITEMS_MAX });
         }
@@ -129,7 +144,10 @@ pub fn tell(text: &str) -> Result<Story, ImportError> {
 }
 
 #[derive(Default)]
-struct Teller {
+struct Teller<'l> {
+    /// The vrrp processes that wrote, in the order of their first lines, and the last one's place among them.
+    sources: Vec<&'l str>,
+    source: usize,
     reader: Reader,
     census: Census,
     kinds: BTreeMap<String, (u64, usize)>,
@@ -143,14 +161,17 @@ struct Teller {
     keepalived: u64,
 }
 
-impl Teller {
-    fn line(&mut self, number: usize, line: &str) {
+impl<'l> Teller<'l> {
+    fn line(&mut self, number: usize, line: &'l str) -> Result<(), ImportError> {
         self.census.lines += 1;
         let Some(line) = self.reader.read(line) else {
             self.census.unstamped += 1;
             self.census.unstamped_first.get_or_insert(number);
-            return;
+            return Ok(());
         };
+        if line.writer == Writer::Vrrp {
+            self.one_at_a_time(number, line.source)?;
+        }
         self.tagged |= line.writer == Writer::Vrrp;
         self.keepalived += u64::from(!matches!(line.writer, Writer::Foreign | Writer::Outside));
         self.checker |= line.text.starts_with("Starting Healthcheck child process");
@@ -178,7 +199,10 @@ impl Teller {
             }
             Said::Script(name, kind) => {
                 let script = name.map_or(Some(NAMELESS.0), |name| self.place(name));
-                let Some(script) = script else { return self.unknown(number, line.text) };
+                let Some(script) = script else {
+                    self.unknown(number, line.text);
+                    return Ok(());
+                };
                 let of = ScriptRef { generation: Generation(0), script: ScriptId(script) };
                 self.add(item(What::Logs(kind.of(of))));
             }
@@ -188,6 +212,28 @@ impl Teller {
             Said::Nothing => self.census.foreign += 1,
             Said::Unknown => self.unknown(number, line.text),
         }
+        Ok(())
+    }
+
+    /// One process may follow another; two whose lines alternate are of two daemons, whose stories are not one.
+    fn one_at_a_time(&mut self, number: usize, source: &'l str) -> Result<(), ImportError> {
+        if self.sources.get(self.source) == Some(&source) {
+            return Ok(());
+        }
+        if self.sources.contains(&source) {
+            let other = self.sources.get(self.source).copied().unwrap_or_default();
+            return Err(ImportError::TwoDaemons {
+                line: number,
+                one: source.to_owned(),
+                other: other.to_owned(),
+            });
+        }
+        if self.sources.len() >= SOURCES_MAX {
+            self.sources.remove(0);
+        }
+        self.sources.push(source);
+        self.source = self.sources.len() - 1;
+        Ok(())
     }
 
     fn add(&mut self, item: Item) {
@@ -235,7 +281,8 @@ impl Teller {
         }
         let used: BTreeSet<u16> = items.iter().filter_map(Item::script).collect();
         let (names, items) = renamed(&self.names, &used, items);
-        Ok(Story { version: self.version, names, items, processes, census: self.census })
+        let set_back = set_back(&items);
+        Ok(Story { version: self.version, names, items, processes, set_back, census: self.census })
     }
 }
 
@@ -252,6 +299,13 @@ impl Item {
         let What::Logs(line) = self.what else { return None };
         script_of(&line).map(|script| script.script.0)
     }
+}
+
+/// Where the clock goes back for the last time.
+fn set_back(items: &[Item]) -> Option<SetBack> {
+    let by = |pair: &[Item]| pair[0].when.start - pair[1].when.start;
+    let pair = items.windows(2).rfind(|pair| by(pair) > OUT_OF_ORDER)?;
+    Some(SetBack { line: pair[1].line, by: by(pair) })
 }
 
 /// The script that a line names.
