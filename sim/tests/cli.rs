@@ -1,7 +1,7 @@
 //! The command as a person or a script meets it: what it prints, its exit statuses, what it leaves on disk.
 //!
-//! The README, the guides and `cmd/*.trycmd` are run as they stand. What needs a real keepalived is listed as ignored, with
-//! the reason, where none is installed.
+//! The `console` blocks of all documents and `cmd/*.trycmd` are run as they stand (what else the documents have,
+//! `documents.rs` checks). What needs a real keepalived is listed as ignored, with the reason, where none is installed.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,6 +17,8 @@ use serde_json::{Map, Value};
 mod good;
 #[path = "cli/real.rs"]
 mod real;
+#[path = "documents/walk.rs"]
+mod walk;
 
 use good::GOOD;
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     std::env::set_current_dir(top).expect("the repository is there");
     let test = |name: &str, body: fn() -> Outcome| Trial::test(name, body);
     let mut trials = vec![
-        test("the READMEs, the guides and cmd/*.trycmd say what happens", documents),
+        test("the documents and cmd/*.trycmd say what happens", documents),
         test("a scenario file that is wrong is refused with place and remedy", wrong_scenarios),
         test("a program that is no keepalived is refused with the reason", wrong_programs),
         test("nothing is written when a command is refused", nothing_half_written),
@@ -105,8 +107,10 @@ fn documents() -> Outcome {
     let cases = trycmd::TestCases::new();
     cases.register_bin("treefall", Path::new(TREEFALL));
     cases.register_bin("cargo", trycmd::schema::Bin::Ignore);
-    cases.case("README.md").case("scenarios/README.md").case("sim/guide/*.md").case("sim/tests/cmd/*.trycmd");
-    cases.run();
+    for document in walk::files(Path::new("."), "md") {
+        cases.case(document);
+    }
+    cases.case("sim/tests/cmd/*.trycmd").run();
     Ok(())
 }
 

@@ -31,7 +31,7 @@ mod soak;
 mod survey;
 mod targets;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -157,6 +157,12 @@ impl From<SubjectError> for CliError {
             _ => Self::Harness(error.to_string()),
         }
     }
+}
+
+/// The command line's definition: what can be typed, without anything being run.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process.

@@ -124,15 +124,7 @@ mod tests {
         let line = line[before..].trim_start();
         let line = line.split("  ").next().unwrap_or_default();
         let line = line.split(['>', '|']).next().unwrap_or_default();
-        let (mut words, mut quoted) = (Vec::new(), false);
-        for part in line.split('\'') {
-            match quoted {
-                true => words.push(part.to_owned()),
-                false => words.extend(part.split_whitespace().map(str::to_owned)),
-            }
-            quoted = !quoted;
-        }
-        words
+        shlex::split(line).unwrap_or_default()
     }
 
     #[test]
