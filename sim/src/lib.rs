@@ -82,6 +82,7 @@ pub mod doctor;
 pub mod explain;
 pub mod explore;
 pub mod finding;
+mod fit;
 pub mod fuzzing;
 pub mod generator;
 pub mod hidden;

@@ -21,6 +21,11 @@ fn top() -> PathBuf {
 
 /// The report of what the scenario breaks last on `target`, worked out from there.
 fn report_of(file: &str, target: &str) -> String {
+    told(file, target, report::finding)
+}
+
+/// The same in a form of one's own.
+fn told<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
     let target: Target = parse(target, &[]).expect("a target").remove(0);
     let scenario = scenario::load(&top().join("scenarios").join(file)).expect("a scenario");
     let mut crew = [build(&target).expect("a replica")];
@@ -30,7 +35,7 @@ fn report_of(file: &str, target: &str) -> String {
     let finding = work_out_all(&mut crew, &|| build(&target), &[find], 1).expect("worked out").remove(0);
     let explanation = explain(&finding, crew[0].as_mut()).expect("explained");
     let scenario = scenario::write(&scenario::Scenario::new(file, finding.trace.clone()));
-    report::finding(&Report {
+    form(&Report {
         finding: &finding,
         explanation: &explanation,
         origin: file,
@@ -54,6 +59,32 @@ fn the_report_of_issue_2548() {
 #[test]
 fn the_report_of_the_unsignalled_child() {
     insta::assert_snapshot!(report_of("children-after-reload/nobody-signals-it.toml", "replica:2.4.3"));
+}
+
+#[test]
+fn on_a_narrow_terminal_a_report_breaks_no_word_and_loses_none() {
+    /// The words, without what a table has no need of.
+    fn words(text: &str) -> BTreeSet<&str> {
+        text.split_whitespace().map(|word| word.trim_end_matches(':')).collect()
+    }
+    told("exit-erases-twice/timer-first.toml", "replica:2.3.2", |report| {
+        let whole = report::finding(report);
+        assert!(whole.lines().any(|line| line.chars().count() > 118));
+        for columns in [40, 60, 80, 89, 90, 100, 118] {
+            let text = report::finding_within(report, columns);
+            let (there, wanted) = (words(&text), words(&whole));
+            assert!(wanted.is_subset(&there), "{columns}: {:?}\n{text}", wanted.difference(&there));
+            let columns = usize::from(columns);
+            let long = text.lines().find(|line| {
+                let last = line.trim_end_matches(" \\").split_whitespace().next_back();
+                let helpless = last.is_some_and(|word| word.len() > columns / 2 - 4);
+                line.chars().count() > columns && !helpless
+            });
+            assert!(long.is_none(), "{columns}: {long:?}\n{text}");
+        }
+        let sides = |columns| report::finding_within(report, columns).contains("  replica:2.3.2\n");
+        assert!(sides(90) && !sides(89), "two runs side by side need a wide terminal");
+    });
 }
 
 /// As a person gets it who names the file and nothing else: of what breaks no law, too.

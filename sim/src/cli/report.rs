@@ -80,7 +80,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let forms = [
         (args.issue, report::issue as fn(&report::Report<'_>) -> String),
         (args.rust_test, report::rust_test),
-        (prints_text(args), report::finding),
+        (prints_text(args), in_text),
     ];
     if !output.is_json() {
         for (_, form) in forms.iter().filter(|(asked, _)| *asked) {
@@ -91,6 +91,16 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     output.object(&ReportObject::of(&report));
     output.object(&Summary { summary: ReportSummary { found: true, html } });
     Ok(Status::Good)
+}
+
+/// How wide the terminal is that the report is read on; `None`: it is read elsewhere.
+fn terminal() -> Option<u16> {
+    comfy_table::Table::new().width()
+}
+
+/// The report as text: for the terminal, or as it is kept.
+fn in_text(report: &report::Report<'_>) -> String {
+    terminal().map_or_else(|| report::finding(report), |columns| report::finding_within(report, columns))
 }
 
 /// Text is printed where it is asked for, and where no other form is.
@@ -136,7 +146,8 @@ fn nothing_broken(
         scenario: &text,
     };
     if prints_text(args) && !output.is_json() {
-        output.line(report::clean(&report).trim_end());
+        let text = terminal().map_or_else(|| report::clean(&report), |it| report::clean_within(&report, it));
+        output.line(text.trim_end());
     }
     let html = page(args, output, || html::clean_page(&report))?;
     output.object(&CleanObject::of(&report));

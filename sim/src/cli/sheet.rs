@@ -6,6 +6,8 @@ use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
+use crate::fit::{self, length};
+
 /// The space around what is in a column.
 const AROUND: usize = 2;
 /// How much further in the rest of a field stands that takes several lines.
@@ -86,23 +88,9 @@ impl Sheet {
 
     /// A line behind `head`, over several lines where it is too long for the terminal.
     fn wrapped(&self, f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
-        let mut line = head.to_owned();
-        let mut empty = true;
-        for word in text.split(' ') {
-            let too_long =
-                |columns| length(&line) + usize::from(!empty) + length(word) > usize::from(columns);
-            if !empty && self.width.is_some_and(too_long) {
-                writeln!(f, "{line}")?;
-                line = format!("{head}{REST}");
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        writeln!(f, "{line}")
+        let columns = self.width.map_or(usize::MAX, usize::from);
+        let lines = fit::lines(head, text.split(' '), &format!("{head}{REST}"), "", columns);
+        lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -116,11 +104,6 @@ impl fmt::Display for Sheet {
             _ => self.table(&least).fmt(f),
         }
     }
-}
-
-/// How many columns of a terminal a text takes.
-fn length(text: &str) -> usize {
-    text.chars().count()
 }
 
 #[cfg(test)]

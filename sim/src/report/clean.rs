@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use treefall_model::trace::Trace;
 
-use super::sections;
 use super::text::releases_in_words;
 use super::timeline::{Length, timeline};
 use super::{Names, Told};
+use super::{narrow, sections};
 use crate::explain::{Course, Releases};
 
 /// All that such a report is made of.
@@ -57,6 +57,16 @@ fn breaking(releases: &Releases) -> String {
 /// The report as plain text.
 #[must_use]
 pub fn clean(report: &CleanReport<'_>) -> String {
+    told(report, sections::WIDTH)
+}
+
+/// The same for a terminal of so many columns.
+#[must_use]
+pub fn clean_within(report: &CleanReport<'_>, columns: u16) -> String {
+    narrow::fitted(&told(report, columns), columns)
+}
+
+fn told(report: &CleanReport<'_>, columns: u16) -> String {
     let mut text = format!("{}\n\n", report.claim());
     // Writing to a String cannot fail.
     let mut field = |name: &str, value: &str| {
@@ -73,7 +83,7 @@ pub fn clean(report: &CleanReport<'_>) -> String {
     let Course { history, verdict, releases, .. } = report.course;
     text.push_str(&timeline(report.trace, history, verdict, Length::Whole));
     text.push('\n');
-    sections::releases(&mut text, "which releases break a law in it", releases);
+    sections::releases(&mut text, "which releases break a law in it", releases, columns);
     text
 }
 

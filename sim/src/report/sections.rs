@@ -2,26 +2,39 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use crate::explain::{
-    Asked, Because, Difference, Explanation, Minimality, Releases, Role, TieTable, Windows,
+    Asked, Because, Difference, Explanation, Minimality, Pair, Releases, Role, TieTable, Windows,
 };
+use crate::fit::length;
 
-/// Columns of the widest line.
-const WIDTH: u16 = 118;
+/// Columns of a page: no table is wider.
+pub(super) const WIDTH: u16 = 119;
+/// Columns that two runs side by side need; else the one stands below the other.
+const SIDES_MIN: u16 = 90;
+/// The space around what is in a column.
+const AROUND: usize = 2;
 
 /// What was computed around it: all sections, each with an empty line after it but the last.
-pub(super) fn explained(text: &mut String, explanation: &Explanation) {
+pub(super) fn explained(text: &mut String, explanation: &Explanation, columns: u16) {
     if let Some(difference) = &explanation.difference {
-        side_by_side(text, difference);
+        text.push_str("the first difference, with what is around it (steps that differ are marked):\n");
+        match columns >= SIDES_MIN {
+            true => side_by_side(text, difference, columns),
+            false => one_below_the_other(text, difference),
+        }
+        if difference.later > 0 {
+            let _ = writeln!(text, "  .. and {} later steps that differ", difference.later);
+        }
+        text.push('\n');
     }
     for table in &explanation.ties {
-        ties(text, table);
+        ties(text, table, columns);
     }
-    minimality(text, &explanation.minimality);
-    windows(text, &explanation.windows);
-    releases(text, "which releases have it", &explanation.releases);
+    minimality(text, &explanation.minimality, columns);
+    windows(text, &explanation.windows, columns);
+    releases(text, "which releases have it", &explanation.releases, columns);
     text.push('\n');
     let whom = match explanation.asked {
         Asked::Itself => "",
@@ -47,48 +60,85 @@ pub(super) fn because(text: &mut String, chain: &[Because]) {
     text.push('\n');
 }
 
-/// A table without lines, no wider than a page.
-fn table() -> Table {
+/// A table without lines, no wider than a page when it is moved in by one.
+fn table(columns: u16) -> Table {
     let mut table = Table::new();
+    // It is moved in by one.
+    let width = columns.min(WIDTH) - 1;
     table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::DynamicFullWidth).set_width(WIDTH).force_no_tty();
+    table.set_content_arrangement(ContentArrangement::DynamicFullWidth).set_width(width).force_no_tty();
     table
 }
 
-/// The table's lines, moved in by two.
+/// The table's lines, moved in by one.
 fn put(text: &mut String, table: &Table) {
     for line in table.lines() {
         let _ = writeln!(text, " {}", line.trim_end());
     }
 }
 
-fn side_by_side(text: &mut String, difference: &Difference) {
-    text.push_str("the first difference, with what is around it (steps that differ are marked):\n");
-    let mut sheet = table();
-    sheet.add_row(["", difference.expected.as_str(), difference.actual.as_str()]);
-    for pair in &difference.pairs {
-        let mark = if pair.differs { "!" } else { " " };
-        let join = |lines: &[String]| lines.join("\n");
-        sheet.add_row([format!("{mark} #{}", pair.step), join(&pair.expected), join(&pair.actual)]);
+/// Rows as a table; where a word would be broken, what else is in a row below its first cell.
+fn rows(text: &mut String, rows: &[Vec<String>], columns: u16) {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let least = |place: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(place));
+        cells.flat_map(|cell| cell.split(' ')).map(length).max().unwrap_or(0) + AROUND
+    };
+    // The whole is moved in by one.
+    if (0..width).map(least).sum::<usize>() < usize::from(columns.min(WIDTH)) {
+        let mut sheet = table(columns);
+        sheet.set_content_arrangement(ContentArrangement::Dynamic).add_rows(rows);
+        // On a page there is space enough for each word.
+        for (place, column) in sheet.column_iter_mut().enumerate().filter(|_| columns < WIDTH) {
+            let least = u16::try_from(least(place)).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+        return put(text, &sheet);
     }
-    for line in sheet.lines() {
-        let _ = writeln!(text, " {}", line.trim_end());
+    for row in rows {
+        let Some((first, rest)) = row.split_first() else { continue };
+        if !first.trim().is_empty() {
+            let _ = writeln!(text, "  {first}");
+        }
+        let _ = writeln!(text, "    {}", rest.join(": "));
     }
-    if difference.later > 0 {
-        let _ = writeln!(text, "  .. and {} later steps that differ", difference.later);
-    }
-    text.push('\n');
 }
 
-fn ties(text: &mut String, tie: &TieTable) {
-    let _ = writeln!(text, "every order of wake {}, at {} ({}):", tie.wake, tie.at, tie.ties);
-    let mut sheet = table();
-    sheet.set_content_arrangement(ContentArrangement::Dynamic);
-    for row in &tie.rows {
-        let mark = if row.as_it_is { ">" } else { " " };
-        sheet.add_row([mark.to_owned(), row.order.clone(), shown(row.shown.as_ref())]);
+fn side_by_side(text: &mut String, difference: &Difference, columns: u16) {
+    let mut sheet = table(columns);
+    sheet.add_row(["", difference.expected.as_str(), difference.actual.as_str()]);
+    for pair in &difference.pairs {
+        let join = |lines: &[String]| lines.join("\n");
+        sheet.add_row([step(pair), join(&pair.expected), join(&pair.actual)]);
     }
     put(text, &sheet);
+}
+
+fn one_below_the_other(text: &mut String, difference: &Difference) {
+    for pair in &difference.pairs {
+        let _ = writeln!(text, "  {}", step(pair));
+        let both = [(&difference.expected, &pair.expected), (&difference.actual, &pair.actual)];
+        for (whose, lines) in both {
+            let _ = writeln!(text, "    {whose}:");
+            for line in lines {
+                let _ = writeln!(text, "      {line}");
+            }
+        }
+    }
+}
+
+fn step(pair: &Pair) -> String {
+    let mark = if pair.differs { "!" } else { " " };
+    format!("{mark} #{}", pair.step)
+}
+
+fn ties(text: &mut String, tie: &TieTable, columns: u16) {
+    let _ = writeln!(text, "every order of wake {}, at {} ({}):", tie.wake, tie.at, tie.ties);
+    let told = tie.rows.iter().map(|row| {
+        let mark = if row.as_it_is { ">" } else { " " };
+        vec![mark.to_owned(), row.order.clone(), shown(row.shown.as_ref())]
+    });
+    rows(text, &told.collect::<Vec<_>>(), columns);
     if tie.left_out > 0 {
         let _ = writeln!(text, "  .. and {} more orders that were not tried", tie.left_out);
     }
@@ -102,37 +152,31 @@ fn shown(shown: Option<&crate::explain::Shown>) -> String {
     shown.map_or_else(|| "not asked: it cannot be given this".to_owned(), ToString::to_string)
 }
 
-fn minimality(text: &mut String, minimality: &Minimality) {
+fn minimality(text: &mut String, minimality: &Minimality, columns: u16) {
     let _ = writeln!(text, "what each part is there for ({} runs):", minimality.runs);
-    let mut sheet = table();
-    sheet.set_content_arrangement(ContentArrangement::Dynamic);
-    let mut last = "";
+    let (mut told, mut last) = (Vec::new(), "");
     if let Some(needless) = minimality.needless() {
         let _ = writeln!(text, "  {needless}");
     }
     for trial in &minimality.trials {
         let part = if trial.part == last { "" } else { trial.part.as_str() };
-        sheet.add_row([part.to_owned(), trial.change.clone(), shown(trial.shown.as_ref())]);
+        told.push(vec![part.to_owned(), trial.change.clone(), shown(trial.shown.as_ref())]);
         last = &trial.part;
     }
-    put(text, &sheet);
+    rows(text, &told, columns);
     if minimality.left_out > 0 {
         let _ = writeln!(text, "  .. and {} more that were not tried", minimality.left_out);
     }
     text.push('\n');
 }
 
-fn windows(text: &mut String, windows: &Windows) {
+fn windows(text: &mut String, windows: &Windows, columns: u16) {
     if windows.windows.is_empty() {
         return;
     }
     let _ = writeln!(text, "how wide the window is, each time moved by itself ({} runs):", windows.runs);
-    let mut sheet = table();
-    sheet.set_content_arrangement(ContentArrangement::Dynamic);
-    for window in &windows.windows {
-        sheet.add_row([window.time.clone(), window.in_words()]);
-    }
-    put(text, &sheet);
+    let told = windows.windows.iter().map(|window| vec![window.time.clone(), window.in_words()]);
+    rows(text, &told.collect::<Vec<_>>(), columns);
     if !windows.note().is_empty() {
         let _ = writeln!(text, "  ({})", windows.note());
     }
@@ -143,12 +187,8 @@ fn windows(text: &mut String, windows: &Windows) {
 }
 
 /// Which releases do what, under a heading.
-pub(super) fn releases(text: &mut String, heading: &str, releases: &Releases) {
+pub(super) fn releases(text: &mut String, heading: &str, releases: &Releases, columns: u16) {
     let _ = writeln!(text, "{heading}, by their replicas:");
-    let mut sheet = table();
-    sheet.set_content_arrangement(ContentArrangement::Dynamic);
-    for row in releases.rows() {
-        sheet.add_row([row.name, row.words]);
-    }
-    put(text, &sheet);
+    let told = releases.rows().into_iter().map(|row| vec![row.name, row.words]);
+    rows(text, &told.collect::<Vec<_>>(), columns);
 }

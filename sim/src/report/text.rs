@@ -6,10 +6,10 @@ use treefall_model::release::{Defect, Release};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 
-use super::sections;
 use super::timeline::{Length, timeline};
 use super::words::Names;
 use super::{Report, Told};
+use super::{narrow, sections};
 use crate::cause::Cause;
 use crate::explain::{Explanation, Releases};
 use crate::finding::{Finding, ShrunkOn};
@@ -77,8 +77,17 @@ pub(crate) fn mended(defect: Defect) -> String {
 pub fn finding(report: &Report<'_>) -> String {
     let mut text = summary(report);
     text.push('\n');
-    sections::explained(&mut text, report.explanation);
+    sections::explained(&mut text, report.explanation, sections::WIDTH);
     text
+}
+
+/// The same for a terminal of so many columns.
+#[must_use]
+pub fn finding_within(report: &Report<'_>, columns: u16) -> String {
+    let mut text = summary(report);
+    text.push('\n');
+    sections::explained(&mut text, report.explanation, columns);
+    narrow::fitted(&text, columns)
 }
 
 /// What comes first in it: what broke, why, and what happened.
