@@ -31,7 +31,7 @@ mod soak;
 mod survey;
 mod targets;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -168,7 +168,7 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> Status {
-    let cli = match Cli::try_parse() {
+    let cli = match typed() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
@@ -201,6 +201,13 @@ pub fn run() -> Status {
     let status = done.unwrap_or_else(|error| error.tell(&mut output));
     output.detail(format_args!("exit status {}", status as u8));
     status
+}
+
+/// What was typed.
+fn typed() -> Result<Cli, clap::Error> {
+    let mut command = args::help::fitted(command(), args::help::columns());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Tells what is wrong with the arguments, or the help that was asked for.

@@ -87,7 +87,7 @@ pub(in crate::cli) struct Shrink {
     treefall report crash.toml --target engine:/usr/sbin/keepalived --html crash.html\n  \
     treefall report crash.toml --issue > issue.md\n  \
     treefall report crash.toml --rust-test > tests/crash.rs\n  \
-    treefall report reports/                                         an index page of the finds there")]
+    treefall report reports/                                         # an index page of the finds there")]
 pub(in crate::cli) struct Report {
     /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
     #[arg(value_name = "FILE")]

@@ -4,6 +4,7 @@
 
 mod field;
 mod files;
+pub(super) mod help;
 mod proofs;
 mod search;
 mod tools;
@@ -23,9 +24,9 @@ use super::Status;
 
 /// What `treefall --help` shows at its end.
 pub(super) const EXAMPLES: &str = "Examples:\n  \
-    treefall                                            the survey\n  \
-    treefall hunt --target engine:/usr/sbin/keepalived  search the real program\n  \
-    treefall replay scenarios/                          run the scenario files";
+    treefall                                            # the survey\n  \
+    treefall hunt --target engine:/usr/sbin/keepalived  # search the real program\n  \
+    treefall replay scenarios/                          # run the scenario files";
 
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
@@ -35,7 +36,7 @@ pub(super) const EXAMPLES: &str = "Examples:\n  \
 #[command(
     name = "treefall",
     version,
-    max_term_width = 100,
+    max_term_width = usize::from(help::WIDEST),
     after_help = format!("{EXAMPLES}\n\n{}", Status::in_words())
 )]
 pub(super) struct Cli {
@@ -45,20 +46,20 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
-/// What every command takes.
+/// What every command takes; its help has them last.
 #[derive(Args, Debug, Clone)]
 pub(super) struct Common {
     /// Print one JSON object a line on standard output; text for people goes to standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     pub(super) json: bool,
     /// Print results alone: no progress, no advice.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 902)]
     pub(super) quiet: bool,
     /// Tell more on standard error: what is worked on and for how long, also where no terminal is.
-    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    #[arg(long, short, global = true, display_order = 903, conflicts_with = "quiet")]
     pub(super) verbose: bool,
     /// How many traces run at the same time; results do not depend on it [default: the number of cores].
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, global = true, display_order = 904, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
 }
 
@@ -118,11 +119,10 @@ mod tests {
         std::iter::once((words.clone(), command.clone())).chain(below).collect()
     }
 
-    /// The command of an example's line: what stands before it, behind it and where its output goes taken off.
+    /// The command of an example's line: what stands before it and where its output goes taken off.
     fn typed(line: &str) -> Vec<String> {
         let before = if line.starts_with("treefall") { 0 } else { line.find(" treefall ").unwrap_or(0) };
         let line = line[before..].trim_start();
-        let line = line.split("  ").next().unwrap_or_default();
         let line = line.split(['>', '|']).next().unwrap_or_default();
         shlex::split(line).unwrap_or_default()
     }
