@@ -39,7 +39,8 @@ fn stdout(output: &Output) -> String {
 
 /// The schema of a command's lines.
 fn schema(command: &str) -> Value {
-    let output = treefall(&["schema", command]);
+    let words: Vec<&str> = command.split(' ').collect();
+    let output = treefall(&[&["schema"], &words[..]].concat());
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).expect("a schema")
 }
@@ -95,6 +96,8 @@ fn each_line_of_each_command_satisfies_its_schema() {
         (field.clone(), 2),
         ([&field[..], &["--sensitivity", "--target", "replica:2.3.1"]].concat(), 3),
         (vec!["schema"], 19),
+        (vec!["schema", "--all"], 19),
+        (vec!["schema", "corpus", "import"], 2),
         (vec!["completions", "bash"], 2),
         (vec!["man", "hunt"], 2),
         (vec!["man", "--out", &pages], 20),
@@ -115,6 +118,45 @@ fn a_field_that_no_schema_tells_is_seen() {
     assert_eq!(check(&schema, &schema, good), Ok(()));
     assert!(check(&schema, &schema, &more).is_err_and(|why| why.contains("`untold` is not told")));
     assert!(check(&schema, &schema, &less).is_err_and(|why| why.contains("`required")));
+}
+
+/// The commands, and those below them: `corpus import`.
+fn commands() -> Vec<String> {
+    stdout(&treefall(&["schema"])).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn schema_alone_lists_what_it_can_be_asked_for_and_a_command_below_another_is_asked_for_as_it_is_typed() {
+    let names = commands();
+    for wanted in ["hunt", "corpus", "corpus import", "roots list", "man"] {
+        assert!(names.iter().any(|name| name == wanted), "no {wanted}: {names:?}");
+    }
+    for name in &names {
+        let title = format!("A line of `treefall {name} --json`");
+        assert_eq!(schema(name)["title"], Value::from(title));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let corpus = folder.path().display().to_string();
+    let told = treefall(&["corpus", "import", FAILS, "--into", &corpus, "--json"]);
+    let schema = schema("corpus import");
+    let lines: Vec<Value> =
+        stdout(&told).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert!(
+        !lines.is_empty() && lines.iter().all(|line| check(&schema, &schema, line) == Ok(())),
+        "{lines:?}"
+    );
+    for (asked, says) in [
+        (
+            &["schema", "corpus", "imprt"][..],
+            "`corpus imprt`, did you mean `corpus import`?; below `corpus` there are import",
+        ),
+        (&["schema", "hnut"], "`hnut`, did you mean `hunt`?; there are survey, targets"),
+        (&["man", "hunt", "x"], "`hunt x`; below `hunt` there is none"),
+    ] {
+        let output = treefall(asked);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && text.contains(says), "{asked:?}: {text}");
+    }
 }
 
 #[test]
@@ -181,7 +223,7 @@ fn an_annotation_of_a_hunt_names_the_scenario_that_it_kept() {
 
 #[test]
 fn completions_know_every_command_and_bash_can_read_them() {
-    let help = stdout(&treefall(&["schema"]));
+    let help = stdout(&treefall(&["schema", "--all"]));
     let commands: serde_json::Map<String, Value> = serde_json::from_str(&help).expect("an object");
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&treefall(&["completions", shell]));
@@ -200,6 +242,38 @@ fn completions_know_every_command_and_bash_can_read_them() {
     assert_eq!(stdout(&output), "explore\n", "{output:?}");
 }
 
+/// The sections that every page has, in their order.
+const SECTIONS: [&str; 9] = [
+    "NAME",
+    "SYNOPSIS",
+    "DESCRIPTION",
+    "OPTIONS",
+    "EXAMPLES",
+    "\"EXIT STATUS\"",
+    "ENVIRONMENT",
+    "FILES",
+    "\"SEE ALSO\"",
+];
+
+#[test]
+fn a_manual_page_says_how_the_command_is_typed_and_man_has_nothing_to_complain_of() {
+    let page = stdout(&treefall(&["man", "corpus", "import"]));
+    let usage = "\\fBtreefall corpus import\\fR [\\-\\-into <DIR>] [\\-\\-json] [\\-\\-quiet] [\\-\\-verbose] [\\-\\-jobs <N>] \
+                 <FILE>...\n";
+    assert!(page.contains(usage), "{page}");
+    let folder = tempfile::tempdir().expect("a folder");
+    treefall(&["man", "--out", &folder.path().display().to_string()]);
+    for page in fs::read_dir(folder.path()).expect("pages") {
+        let page = page.expect("a page").path();
+        let mut man = Command::new("man");
+        man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&page).envs([("MANWIDTH", "80"), ("LC_ALL", "C")]);
+        // A machine without man has nothing to say.
+        let Ok(output) = man.output() else { return };
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(complaints.is_empty(), "{}: {complaints}", page.display());
+    }
+}
+
 #[test]
 fn there_is_a_manual_page_of_every_command_with_examples_and_statuses() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -213,9 +287,20 @@ fn there_is_a_manual_page_of_every_command_with_examples_and_statuses() {
     }
     for page in pages {
         let text = fs::read_to_string(&page).expect("a page");
-        for wanted in [".TH", ".SH NAME", ".SH EXAMPLES", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT"] {
-            assert!(text.contains(wanted), "{}: no {wanted}:\n{text}", page.display());
+        let name = page.file_stem().and_then(|it| it.to_str()).expect("a name");
+        let title = format!(".TH {} 1 \"\" \"treefall ", name.to_uppercase());
+        assert!(text.contains(&title), "{name}: no {title}:\n{text}");
+        let mut rest = text.as_str();
+        for section in SECTIONS {
+            let heading = format!("\n.SH {section}\n");
+            let place = rest.find(&heading).unwrap_or_else(|| panic!("{name}: no {section} there:\n{text}"));
+            rest = &rest[place + 1..];
         }
+        // A page refers to those of the commands above it, and not to itself.
+        let mut above =
+            name.match_indices('-').map(|(end, _)| format!("\\fB{}\\fR(1)", name[..end].replace('-', "\\-")));
+        let itself = format!("\\fB{}\\fR(1)", name.replace('-', "\\-"));
+        assert!(above.all(|page| rest.contains(&page)) && !rest.contains(&itself), "{name}: {rest}");
     }
     let one = stdout(&treefall(&["man", "corpus", "import"]));
     assert_eq!(one, fs::read_to_string(folder.path().join("treefall-corpus-import.1")).expect("a page"));
@@ -232,16 +317,35 @@ fn verbose_tells_more_on_standard_error_and_changes_no_result() {
 }
 
 #[test]
-fn help_fits_a_narrow_terminal() {
-    for command in ["survey", "hunt", "replay", "soak", "man"] {
+fn help_fits_a_narrow_terminal_and_its_examples_can_still_be_typed() {
+    let help = |command: &str, columns: &str| {
+        let words = command.split_whitespace();
         let mut help = Command::new(env!("CARGO_BIN_EXE_treefall"));
-        let output = help.args([command, "--help"]).env("COLUMNS", "40").output().expect("treefall runs");
-        let text = stdout(&output);
-        // Examples and the usage are what is typed: they are not broken; nor is a word
-        let described = text.split("\nExample").next().expect("text");
-        let long = described
-            .lines()
-            .find(|line| line.len() > 40 && line.starts_with(' ') && line.trim().contains(' '));
-        assert!(output.status.success() && long.is_none(), "{command}: {long:?}");
+        let output = help.args(words).arg("--help").env("COLUMNS", columns).output().expect("treefall runs");
+        assert!(output.status.success(), "{command}: {output:?}");
+        stdout(&output)
+    };
+    // What is typed, as a shell reads it: a command a line.
+    let typed = |help: &str| {
+        let (_, examples) = help.split_once("\nExample").expect("examples");
+        let examples = examples.split("\n\n").next().expect("examples").replace("\\\n", " ");
+        // What is in quotes goes on by itself: then all are told as one.
+        let quoted = examples.contains('\'');
+        let lines: Vec<&str> = if quoted { vec![&examples] } else { examples.lines().skip(1).collect() };
+        let lines = lines.into_iter().map(|line| shlex::split(line).expect("words"));
+        let lines = lines.map(|words| words.join(" ").split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    for command in commands().iter().map(String::as_str).chain([""]) {
+        let (wide, narrow) = (help(command, "100"), help(command, "40"));
+        assert!(!typed(&wide).is_empty(), "{command}");
+        assert_eq!(typed(&narrow), typed(&wide), "{command}");
+        // The usage, a word, or what is in quotes is not broken.
+        let long = narrow.lines().find(|line| {
+            let whole =
+                |line: &str| !line.trim_end_matches(" \\").trim().contains(' ') || line.contains('\'');
+            line.len() > 40 && line.starts_with(' ') && !whole(line)
+        });
+        assert!(long.is_none(), "{command}: {long:?}");
     }
 }

@@ -16,6 +16,7 @@ mod github;
 mod hunt;
 mod import;
 mod junit;
+mod manual;
 mod matrix;
 mod merge;
 mod objects;

@@ -3,13 +3,13 @@
 //! Always: a schema is derived from the very type that is written, and [`Output::object`] takes no other; so there is
 //! no second list of fields to be kept in step.
 
-use clap::CommandFactory as _;
+use clap::Command;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::args::{self, Cli};
+use super::args;
 use super::output::Output;
 use super::{
     CliError, ErrorObject, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt, hunt,
@@ -58,7 +58,7 @@ const COMMANDS: [(&str, &[Line]); 20] = [
 /// The schema of one command's lines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct SchemaObject {
-    command: &'static str,
+    command: String,
     /// A JSON Schema that each line of the command satisfies.
     schema: Map<String, Value>,
 }
@@ -72,23 +72,47 @@ const LINES: [Line; 2] =
     [Line::of::<SchemaObject>("a command"), Line::of::<Summary<SchemaSummary>>("summary")];
 
 pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, CliError> {
+    let top = super::command();
     let mut told = Vec::new();
-    for (command, lines) in &COMMANDS {
-        if args.command.as_deref().is_none_or(|asked| asked == *command) {
-            told.push(SchemaObject { command, schema: schema(command, lines) });
-        }
-    }
-    match (told.as_slice(), &args.command) {
-        ([], asked) => return Err(unknown_command(&Cli::command(), asked.as_slice())),
-        ([one], Some(_)) => print(&one.schema, output),
-        (all, _) => {
-            let by_command = all.iter().map(|one| (one.command.to_owned(), one.schema.clone().into()));
+    if let Some((first, below)) = args.command.split_first() {
+        named(&top, &args.command)?;
+        // What is below a command prints the lines that it prints.
+        let lines = COMMANDS.iter().find(|(name, _)| name == first).map_or(&[][..], |(_, lines)| lines);
+        let command = [std::slice::from_ref(first), below].concat().join(" ");
+        let schema = schema(&command, lines);
+        print(&schema, output);
+        told.push(SchemaObject { command, schema });
+    } else {
+        told.extend(
+            COMMANDS.iter().map(|(name, lines)| SchemaObject {
+                command: (*name).to_owned(),
+                schema: schema(name, lines),
+            }),
+        );
+        if args.all {
+            let by_command = told.iter().map(|one| (one.command.clone(), one.schema.clone().into()));
             print(&by_command.collect(), output);
+        } else {
+            list(&top, output);
         }
     }
     told.iter().for_each(|one| output.object(one));
     output.object(&Summary { summary: SchemaSummary { commands: told.len() } });
     Ok(Status::Good)
+}
+
+/// What may be named, a line each.
+fn list(top: &Command, output: &mut Output) {
+    if output.is_json() {
+        return;
+    }
+    for (name, _) in &COMMANDS {
+        output.line(name);
+        let below = top.find_subcommand(name).into_iter().flat_map(Command::get_subcommands);
+        below.for_each(|below| output.line(format_args!("{name} {}", below.get_name())));
+    }
+    output
+        .note("`treefall schema NAME` prints the schema of its lines, `treefall schema --all` those of all");
 }
 
 /// For a person, or a file: with `--json` it is in the objects.
@@ -98,21 +122,30 @@ fn print(schema: &Map<String, Value>, output: &mut Output) {
     }
 }
 
-/// The error of a command that there is none of: all words but the last lead to `above`, and nothing below it is called
-/// as the last.
-pub(super) fn unknown_command(above: &clap::Command, words: &[String]) -> CliError {
-    let names: Vec<&str> = above.get_subcommands().map(clap::Command::get_name).collect();
-    let Some((asked, before)) = words.split_last() else {
-        return CliError::Usage(format!("no command is named; there are {}", names.join(", ")));
-    };
-    let whole = |last: &str| before.iter().map(String::as_str).chain([last]).collect::<Vec<_>>().join(" ");
+/// The command below `top` that these words lead to.
+///
+/// # Errors
+/// The first word that leads to none, with the nearest that does.
+pub(super) fn named<'c>(top: &'c Command, words: &[String]) -> Result<&'c Command, CliError> {
+    let (mut command, mut before) = (top, String::new());
+    for word in words {
+        let Some(next) = command.find_subcommand(word) else { return Err(unknown(command, &before, word)) };
+        command = next;
+        before = format!("{before}{word} ");
+    }
+    Ok(command)
+}
+
+/// There is nothing called `asked` below the command that the words before lead to.
+fn unknown(above: &Command, before: &str, asked: &str) -> CliError {
+    let names: Vec<&str> = above.get_subcommands().map(Command::get_name).collect();
     let there = match (before.is_empty(), names.is_empty()) {
         (true, _) => format!("there are {}", names.join(", ")),
-        (false, true) => format!("`{}` has none below it", before.join(" ")),
-        (false, false) => format!("`{}` has {}", before.join(" "), names.join(", ")),
+        (false, true) => format!("`{}` has none below it", before.trim_end()),
+        (false, false) => format!("`{}` has {}", before.trim_end(), names.join(", ")),
     };
-    let meant = nearest(asked, names.iter().copied()).map(whole);
-    CliError::Usage(format!("there is no command `{}`; {there}{}", whole(asked), offer(meant)))
+    let meant = nearest(asked, names.iter().copied()).map(|name| format!("{before}{name}"));
+    CliError::Usage(format!("there is no command `{before}{asked}`; {there}{}", offer(meant)))
 }
 
 /// What a line of this command satisfies.
@@ -150,8 +183,8 @@ mod tests {
 
     #[test]
     fn every_command_has_its_lines_and_no_other_has() {
-        let command = Cli::command();
-        let mut commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let command = crate::cli::command();
+        let mut commands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
         let mut told: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
         commands.sort_unstable();
         told.sort_unstable();

@@ -119,13 +119,10 @@ impl Packages {
             match takes {
                 Takes::Package => package = Some(self.named(value)?),
                 Takes::Target => asked.push((*option, value.clone())),
-                Takes::Folder => drop(
-                    top.join(value)
-                        .join("Cargo.toml")
-                        .metadata()
-                        .map_err(|error| format!("`{value}` is no folder of a package: {error}"))?,
-                ),
-                Takes::Nothing | Takes::Word => {}
+                Takes::Folder if !top.join(value).join("Cargo.toml").is_file() => {
+                    return Err(format!("`{value}` is no folder of a package"));
+                }
+                Takes::Nothing | Takes::Folder | Takes::Word => {}
             }
         }
         for target in &asked {

@@ -7,12 +7,17 @@ use clap_complete::Shell;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
+    treefall schema                                                  # the names\n  \
     treefall schema replay > replay.schema.json\n  \
-    treefall schema --json                                           a line for each command")]
+    treefall schema corpus import\n  \
+    treefall schema --all > treefall.schemas.json")]
 pub(in crate::cli) struct Schema {
-    /// The command whose lines are told [default: all].
+    /// The command whose lines are told, and the one below it: `corpus import` [default: the names are listed].
     #[arg(value_name = "COMMAND")]
-    pub(in crate::cli) command: Option<String>,
+    pub(in crate::cli) command: Vec<String>,
+    /// The schemas of all commands, by name, in one object.
+    #[arg(long, conflicts_with = "command")]
+    pub(in crate::cli) all: bool,
 }
 
 #[derive(Args, Debug)]
@@ -32,7 +37,7 @@ pub(in crate::cli) struct Completions {
     treefall man hunt | man -l -\n  \
     treefall man --out ~/.local/share/man/man1")]
 pub(in crate::cli) struct Man {
-    /// The command whose page is printed [default: treefall itself].
+    /// The command whose page is printed, and the one below it: `corpus import` [default: treefall itself].
     #[arg(value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
     /// Write the pages of all commands to this folder.
