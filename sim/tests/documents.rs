@@ -152,7 +152,7 @@ fn what_cannot_be_typed_is_told_with_its_place() {
         ("treefall replay mine.toml --config sim/tests/no.conf", "there is no sim/tests/no.conf"),
         ("treefall import - < sim/tests/logs/no.log", "there is no sim/tests/logs/no.log"),
         ("treefall hunt --target replica:9.9", "no release that treefall knows"),
-        ("treefall hunt --for 8days", "a whole number and a unit"),
+        ("treefall hunt --for 8days", "a unit that is not known"),
         ("treefall man corpus imprt", "there is no command imprt"),
         ("jq . | treefall replay --now x.toml", "unexpected argument '--now'"),
         ("git bisect run treefall replay x.toml --bsect", "unexpected argument '--bsect'"),

@@ -148,10 +148,10 @@ fn schema_alone_lists_what_it_can_be_asked_for_and_a_command_below_another_is_as
     for (asked, says) in [
         (
             &["schema", "corpus", "imprt"][..],
-            "`corpus imprt`, did you mean `corpus import`?; below `corpus` there are import",
+            "`corpus imprt`; `corpus` has import, export, minimise; did you mean `corpus import`?",
         ),
-        (&["schema", "hnut"], "`hnut`, did you mean `hunt`?; there are survey, targets"),
-        (&["man", "hunt", "x"], "`hunt x`; below `hunt` there is none"),
+        (&["schema", "hnut"], "`hnut`; there are survey, targets"),
+        (&["man", "hunt", "x"], "`hunt x`; `hunt` has none below it"),
     ] {
         let output = treefall(asked);
         let text = String::from_utf8_lossy(&output.stderr);
