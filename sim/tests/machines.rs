@@ -179,6 +179,11 @@ fn a_replay_becomes_junit_xml_and_annotations() {
     let begin =
         format!("::error file={wrong},line=14,title=not as expected on replica%3A2.3.1::no-dangling-node");
     assert!(annotations.len() == 1 && annotations[0].starts_with(&begin), "{told}");
+    // The whole counts cases, not suites.
+    let both = [&replay[..], &["--target", "replica:2.2.8"]].concat();
+    treefall(&both);
+    let of_both = fs::read_to_string(&xml).expect("the file");
+    assert!(of_both.contains(r#"replay" tests="4" skipped="0" failures="2" errors="0">"#), "{of_both}");
     // Twice the same.
     treefall(&replay);
     assert_eq!(fs::read_to_string(&xml).expect("the file"), text);

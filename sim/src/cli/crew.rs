@@ -110,7 +110,7 @@ pub(super) fn told_to_stop() -> bool {
                 std::process::exit(130);
             }
             // The progress line may stand there: begin a new one.
-            let _ = writeln!(std::io::stderr(), "\nstopping: what was found is kept; once more ends at once");
+            let _ = writeln!(std::io::stderr(), "\nstopping; once more ends at once");
         });
     });
     TOLD.load(Ordering::SeqCst)

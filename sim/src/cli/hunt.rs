@@ -7,7 +7,7 @@ use super::args::Hunt;
 use super::crew;
 use super::findings::{Search, Searched, replay_command, search};
 use super::github::{self, Annotation};
-use super::objects::{FindingObject, TargetSummary};
+use super::objects::{AsFoundObject, FindingObject, TargetSummary};
 use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
@@ -26,8 +26,11 @@ use crate::subject::target::Target;
 const TRACES_DEFAULT: u64 = 1_000;
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<FindingObject>("a finding"), Line::of::<Summary<Vec<TargetSummary>>>("summary")];
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<FindingObject>("a finding"),
+    Line::of::<AsFoundObject>("a find that is kept as found"),
+    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+];
 
 pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let out = args.resume.as_ref().unwrap_or(&args.out);
@@ -224,6 +227,11 @@ fn show(
     }
     for signature in &searched.as_found {
         let found = store.found(&target.to_string(), *signature);
+        output.object(&AsFoundObject {
+            target: target.to_string(),
+            signature: signature.to_string(),
+            kept_as_found: found.display().to_string(),
+        });
         output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
     }
     let tally = &searched.tally;

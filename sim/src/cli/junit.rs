@@ -10,14 +10,14 @@ use super::CliError;
 use crate::check::Checked;
 use crate::report::write_whole;
 
-/// What becomes the file.
+/// What becomes the file: its suites, in the order in which they were run.
 pub(super) struct Junit {
-    report: Report,
+    suites: Vec<TestSuite>,
 }
 
 impl Junit {
     pub(super) fn new() -> Self {
-        Self { report: Report::new("treefall replay") }
+        Self { suites: Vec::new() }
     }
 
     /// A scenario's run, with what people are told of it.
@@ -51,19 +51,22 @@ impl Junit {
         let mut case = TestCase::new(target, status);
         case.set_classname(name.as_str());
         case.extra.insert("file".into(), name.as_str().into());
-        match self.report.test_suites.last_mut().filter(|suite| suite.name.as_str() == name) {
+        match self.suites.last_mut().filter(|suite| suite.name.as_str() == name) {
             Some(suite) => drop(suite.add_test_case(case)),
             None => {
                 let mut suite = TestSuite::new(name.as_str());
                 suite.add_test_case(case);
-                self.report.add_test_suite(suite);
+                self.suites.push(suite);
             }
         }
     }
 
     /// Writes the file, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> Result<(), CliError> {
-        let text = self.report.to_string().map_err(|error| CliError::Harness(format!("no XML: {error}")))?;
+        // A report counts what a suite has when it is added: so they are when they are whole.
+        let mut report = Report::new("treefall replay");
+        report.add_test_suites(self.suites.iter().cloned());
+        let text = report.to_string().map_err(|error| CliError::Harness(format!("no XML: {error}")))?;
         write_whole(path, &text).map_err(|error| {
             CliError::Usage(format!(
                 "cannot write {}: {error}; name another file with `--junit`",

@@ -101,6 +101,15 @@ impl FindingObject {
     }
 }
 
+/// A find that the word to stop came before, for machines. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AsFoundObject {
+    pub(super) target: String,
+    pub(super) signature: String,
+    /// The scenario that it is kept in, as it was found.
+    pub(super) kept_as_found: String,
+}
+
 /// One target's search, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {

@@ -1,5 +1,7 @@
 //! `treefall shrink`: the smallest trace with the same signature.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -84,7 +86,16 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     };
     let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
-    let path = args.output.as_deref().unwrap_or(&args.file);
+    let replay = match &args.output {
+        Some(path) => replay_command(&finding.target, path),
+        None if smaller.trace == find.trace => replay_command(&finding.target, &args.file),
+        // It is in no file yet.
+        None => {
+            let (file, shrunk) = (args.file.display(), Path::new("shrunk.toml"));
+            let replay = replay_command(&finding.target, shrunk);
+            format!("treefall shrink {file} --target {target} -o {}; {replay}", shrunk.display())
+        }
+    };
     let file = args.file.display().to_string();
     let report = if stopped {
         format!(
@@ -97,7 +108,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
             finding: &finding,
             explanation: &explain_soon(&finding, subject.as_mut())?,
             origin: &file,
-            replay: &replay_command(&finding.target, path),
+            replay: &replay,
             scenario: &text,
             as_it_is: false,
             story: Told::of(&smaller),

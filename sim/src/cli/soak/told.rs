@@ -96,7 +96,8 @@ impl Told<'_> {
             format!("{}, {failures} in", count(figures.lives as u64, "life").replace("lifes", "lives"));
         line("lives", format!("{lives} {} and {} reloads", time(figures.followed), figures.reloads));
         if figures.failures == 0 {
-            line("mean time to failure", format!("more than {} (95 %)", time(figures.mean_by_hazard.low)));
+            let least = time(figures.mean_by_hazard.low);
+            line("mean time to failure", format!("more than {least} (95 %); a larger `--most` tells more"));
         } else {
             let by_hazard = (figures.mean_by_hazard, figures.median_by_hazard);
             for (name, by_lives, by_hazard) in
@@ -107,7 +108,11 @@ impl Told<'_> {
             }
         }
         if let Some(Estimate { value, low, high }) = figures.hazard {
-            line("hazard of one reload", format!("{value:.3e} ({low:.3e} to {high:.3e})"));
+            let told = match figures.failures {
+                0 => format!("less than {high:.3e} (95 %)"),
+                _ => format!("{value:.3e} ({low:.3e} to {high:.3e})"),
+            };
+            line("hazard of one reload", told);
         }
         line(
             "lives and hazard",
@@ -119,7 +124,12 @@ impl Told<'_> {
         );
         for (within, name) in figures.within.iter().zip(["within a day", "within a week", "within a year"]) {
             let seen = || within.seen.map(|seen| format!("{} of the lives", parts(seen)));
-            let told = within.by_hazard.map(parts).or_else(seen);
+            let by_hazard = within.by_hazard.map(|told| match figures.failures {
+                // Nothing is known but how seldom it must be.
+                0 => format!("at most {} % (95 %)", percent(told.high)),
+                _ => parts(told),
+            });
+            let told = by_hazard.or_else(seen);
             line(name, told.unwrap_or_else(|| "not followed so long".to_owned()));
         }
         for ((signature, outcome), kind) in self.kinds {
@@ -222,6 +232,9 @@ pub(super) fn times(Estimate { value, low, high }: Estimate) -> String {
 
 /// A probability and its interval, in percent.
 fn parts(Estimate { value, low, high }: Estimate) -> String {
-    let percent = |part: f64| format!("{:.2}", 100.0 * part);
     format!("{} % ({} to {})", percent(value), percent(low), percent(high))
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.2}", 100.0 * part)
 }
