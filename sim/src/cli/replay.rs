@@ -137,7 +137,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
         }
     }
     let mut real = Reals { ledger: args.ledger, gdb: args.gdb, ..Reals::default() };
-    let mut summary = ReplaySummary { scenarios: scenarios.len(), ..ReplaySummary::default() };
+    let mut summary = ReplaySummary::default();
     let pace = Pace::begin(None);
     for (place, (path, scenario)) in scenarios.iter().enumerate() {
         output.part(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
@@ -152,6 +152,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             if crew::told_to_stop() {
                 return Ok(summary);
             }
+            summary.scenarios = place + 1;
             output.progress(format_args!("on {target}"));
             let checked = match real.check(scenario, target, want(args)) {
                 // A bisection is told that it cannot be told.

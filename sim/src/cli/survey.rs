@@ -99,6 +99,10 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         };
         let mut searched = search(one, output)?;
         if crew::told_to_stop() {
+            output.clear();
+            if place > 0 {
+                output.line(sheet);
+            }
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, output));
         }

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::{Stepped, document, lanes, releases, steps, story};
+use super::{Stepped, document, lanes, releases, steps, story, with_code};
 use crate::explain::Guilt;
 use crate::report::clean::{CleanReport, names};
 
@@ -20,7 +20,7 @@ pub fn clean_page(report: &CleanReport<'_>) -> String {
     let body = html! {
         header {
             p class="quiet" { "treefall: a trace on " (report.target) }
-            h1 { (claim) }
+            h1 { (with_code(&claim)) }
             nav aria-label="sections" { ul {
                 li { a href="#timeline" { "what happened" } }
                 @if run.is_some() { li { a href="#steps" { "step by step" } } }

@@ -45,7 +45,7 @@ pub fn page(report: &Report<'_>) -> String {
     let body = html! {
         header {
             p class="quiet" { "treefall: a find on " (finding.target) }
-            h1 { (claim) }
+            h1 { (with_code(&claim)) }
             nav aria-label="sections" { ul {
                 @for (id, name) in sections(explanation) { li { a href=(format!("#{id}")) { (name) } } }
             } }
@@ -70,6 +70,15 @@ pub fn page(report: &Report<'_>) -> String {
         }
     };
     document(&title, &body, true)
+}
+
+/// A text for people, with what it has between backquotes as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 /// A whole document around a body.
