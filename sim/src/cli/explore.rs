@@ -30,6 +30,8 @@ use crate::subject::{Options, SubjectError, build};
 
 /// How often the progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
+/// The first checkpoint comes soon: a search that is killed thereafter can be gone on with.
+const KEPT_FIRST: Duration = Duration::from_millis(500);
 /// At least so long from one checkpoint to the next, and so many times as long as it took to write the last.
 const KEPT_EVERY: Duration = Duration::from_secs(5);
 const KEPT_SHARE: u32 = 20;
@@ -205,7 +207,7 @@ impl Search<'_> {
         watch: &Stopwatch,
         output: &mut Output,
     ) -> Result<Ended, CliError> {
-        let (mut told, mut kept, mut keeping) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let (mut told, mut keep_at) = (Duration::ZERO, KEPT_FIRST);
         let before = explorer.progress();
         let mut found = 0;
         loop {
@@ -232,10 +234,10 @@ impl Search<'_> {
             if self.args.duration.is_some_and(|limit| now >= limit) {
                 return self.stopped(explorer, "its time is over");
             }
-            if now >= kept + KEPT_EVERY.max(keeping * KEPT_SHARE) {
+            if now >= keep_at {
                 self.keep(explorer)?;
-                kept = watch.elapsed();
-                keeping = kept.saturating_sub(now);
+                let kept = watch.elapsed();
+                keep_at = kept + KEPT_EVERY.max(kept.saturating_sub(now) * KEPT_SHARE);
             }
         }
     }
