@@ -12,6 +12,7 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Script, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
+use super::past::{Past, pasts};
 use super::scripts::{Scripts, scripts};
 use super::search::{GoOn, Searched, Way, Went, search, setups};
 use super::story::{Item, Story, What, tell};
@@ -203,8 +204,14 @@ fn courses<'s>(
     let items = story.items.as_slice();
     let end = items.last().map_or(0, |item| item.when.end);
     let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
-    let course = |place: usize, middle: bool, begins: Range<i64>| {
-        (items[place].line, Course { items: &items[place..], scripts, middle, begins, untold })
+    // `from` is the first thing in it, and `line` where it begins.
+    let course = |line: usize, from: usize, middle: bool, begins: Range<i64>| {
+        let (before, items) = items.split_at(from);
+        let pasts = match middle {
+            true => pasts(before, items, scripts.len()),
+            false => vec![Past::NONE; scripts.len()],
+        };
+        (line, Course { items, scripts, pasts, middle, begins, untold })
     };
     let mut courses = Vec::new();
     // No trace's time goes back: what is before is of another window.
@@ -217,10 +224,7 @@ fn courses<'s>(
             break;
         }
         let (when, line) = (item.when.clone(), item.line);
-        let behind = |middle, late| {
-            let begins = when.start..when.end - 1 + late;
-            (line, Course { items: &items[place + 1..], scripts, middle, begins, untold })
-        };
+        let behind = |middle, late| course(line, place + 1, middle, when.start..when.end - 1 + late);
         match item.what {
             What::Begins => courses.push(behind(false, START_UP)),
             What::Reload => courses.push(behind(true, LATE)),
@@ -233,7 +237,8 @@ fn courses<'s>(
         let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
         let begins = earliest.max(items.get(first).map_or(0, |item| item.when.start - SECOND));
-        courses.push(course(first, true, begins..begins + SECOND));
+        let line = items.get(first).map_or(0, |item| item.line);
+        courses.push(course(line, first, true, begins..begins + SECOND));
     }
     courses
 }

@@ -4,6 +4,7 @@
 //! - `messages`: what a message says;
 //! - `story`: what happened to one vrrp process, in order;
 //! - `scripts`: the scripts, from a configuration or from the log;
+//! - `past`: what a script's result was before a window; `told`: a line of the log beside one of the replica;
 //! - `walk`: a replica that goes along the story, wake by wake; `search`: all ways to go along it, to a bound;
 //! - `found`: what was found, as scenarios.
 //!
@@ -14,9 +15,11 @@
 mod found;
 pub mod lines;
 pub mod messages;
+mod past;
 mod scripts;
 mod search;
 pub mod story;
+mod told;
 mod walk;
 
 use std::fs::File;
@@ -38,7 +41,8 @@ pub const SIZE_MAX: u64 = 64 << 20;
 pub const ASSUMPTIONS: [&str; 8] = [
     "a run that the log says nothing of did what the script's last one did: it hung, or it ended within a millisecond \
      with the same result",
-    "of a window that begins at a reload, children of before it are gone, and what their results were is not compared",
+    "of a window that begins at a reload, children of before it are gone; results are carried over as the log tells, and \
+     may be any where it does not",
     "the machine was at most 50 ms late with anything, and 2 ms more for each second of a window",
     "each reload brought the same scripts",
     "the end of the process and a reload did not fall into one wake",

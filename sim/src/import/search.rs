@@ -17,7 +17,8 @@ use treefall_model::trace::{Advance, Config, Costs, Habit, OnTerm, Order, Script
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
 use super::story::{Item, What};
-use super::walk::{Course, Fate, GRACE, Led, Placed, Walk, between, brings, end_told, micros};
+use super::told::end_told;
+use super::walk::{Course, Fate, GRACE, Led, Placed, Walk, between, brings, micros};
 use crate::subject::replica::run_replica_as;
 
 /// How often a way may depart from the plainest.
@@ -68,9 +69,11 @@ pub struct Way {
 }
 
 impl Way {
-    /// The smaller the better.
-    fn size(&self) -> (u32, bool, usize, u32) {
-        (self.untold, self.survives, self.trace.wakes().len(), self.cost)
+    /// The smaller the better. What comes behind a break in its wake is not held against the log: of two ways the one
+    /// counts that has fewer runs end.
+    fn size(&self) -> (u32, bool, usize, usize, u32) {
+        let exits = self.trace.wakes().iter().map(|wake| wake.exits.len()).sum();
+        (self.untold, self.survives, exits, self.trace.wakes().len(), self.cost)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use treefall_model::event::{Event, FailedBy, LogLine, Record, Step, SubjectKind};
-use treefall_model::id::{ConfigId, Generation, Run};
+use treefall_model::id::{ConfigId, Generation, Run, ScriptId};
 use treefall_model::index::IndexView;
 use treefall_model::judge::Judge;
 use treefall_model::observe::{AsDaemon, Observer};
@@ -17,7 +17,9 @@ use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{OnTerm, Script, Setup, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Weight};
 
+use super::past::Past;
 use super::story::{Item, What, script_of};
+use super::told::{end_told, is_beside, same};
 use crate::subject::replica::{Replica, Stands};
 
 /// How late the machine may be with anything, in microseconds.
@@ -37,7 +39,9 @@ pub(super) struct Course<'s> {
     pub(super) items: &'s [Item],
     /// The scripts, as the trace has them.
     pub(super) scripts: &'s [Script],
-    /// It begins at a reload, or in between: what was before is not known.
+    /// What their results were before it.
+    pub(super) pasts: Vec<Past>,
+    /// It begins at a reload, or in between.
     pub(super) middle: bool,
     /// When its scripts start, in the log's time.
     pub(super) begins: Range<i64>,
@@ -126,14 +130,10 @@ pub(super) struct Walk<'t> {
     pub(super) next: usize,
     /// Where the beginning of the trace may lie in the log's time, both ends included.
     pub(super) began: (i64, i64),
-    /// Of which scripts a first result may be missing in the log.
-    free: Vec<bool>,
+    /// What each script was before the replica had a result of it, and what its runs did since.
+    pasts: Vec<Past>,
     pub(super) living: BTreeMap<Run, Alive>,
     pub(super) generation: Generation,
-    /// The last exit code of each script.
-    codes: Vec<u8>,
-    /// Which scripts' last run hung, as the log tells.
-    hung: Vec<bool>,
     /// How much was assumed that the log does not tell.
     pub(super) untold: u32,
     /// What broke in the last step.
@@ -148,10 +148,10 @@ impl<'t> Walk<'t> {
     pub(super) fn begin(start: &'t Trace, rules: Rules, course: &'t Course<'t>) -> (Self, Led) {
         let judge = Judge::of(start.setup(), SubjectKind::Daemon);
         let watcher = AsDaemon::new(Watcher { judge, records: Vec::new(), before: 0 });
-        let scripts = course.scripts.len();
-        let left_out = |item: &Item| match item.what {
-            // What was carried over depends on what was before.
-            What::Logs(LogLine::Carried { .. }) => course.middle,
+        // What its own reload says of before is in the pasts.
+        let opening = course.items.iter().take_while(|item| matches!(item.what, What::Logs(_))).count();
+        let left_out = |(place, item): (usize, &Item)| match item.what {
+            What::Logs(LogLine::Carried { .. }) => course.middle && place < opening,
             What::Logs(line) => is_beside(&line),
             _ => false,
         };
@@ -160,14 +160,12 @@ impl<'t> Walk<'t> {
             setup: start.setup(),
             course,
             wakes: Vec::new(),
-            done: course.items.iter().map(left_out).collect(),
+            done: course.items.iter().enumerate().map(left_out).collect(),
             next: 0,
             began: (course.begins.start, course.begins.end),
-            free: vec![course.middle; scripts],
+            pasts: course.pasts.clone(),
             living: BTreeMap::new(),
             generation: Generation(0),
-            codes: vec![0; scripts],
-            hung: vec![false; scripts],
             untold: 0,
             broken: Vec::new(),
             placed: Vec::new(),
@@ -226,14 +224,14 @@ impl<'t> Walk<'t> {
             }
             Event::Exited { run, status } => {
                 self.living.remove(&run);
-                let script = usize::from(run.of.script.0);
-                if let (ExitStatus::Code(code), Some(last)) = (status, self.codes.get_mut(script)) {
-                    (*last, self.hung[script]) = (code, false);
+                let past = self.pasts.get_mut(usize::from(run.of.script.0));
+                if let (ExitStatus::Code(_), Some(past)) = (status, past) {
+                    past.ended(status);
                 }
             }
             Event::ReloadBegun { generation, .. } => {
                 self.generation = generation;
-                return self.place(self.next, What::Reload, record.at);
+                return self.place(self.next, What::Reload, record.at) && self.carries();
             }
             Event::TerminationBegun => return self.place(self.next, What::Stops, record.at),
             Event::Logged(line) => return self.logged(&line, record.at),
@@ -246,8 +244,45 @@ impl<'t> Walk<'t> {
         true
     }
 
+    /// What the log says at a reload of results from before the window; whether it can.
+    fn carries(&mut self) -> bool {
+        for place in self.next..self.course.items.len() {
+            let What::Logs(told) = self.course.items[place].what else { break };
+            let LogLine::Carried { script, up } = told else { continue };
+            match self.pasts.get_mut(usize::from(script.script.0)).and_then(|past| past.carried(up)) {
+                Some(true) => self.done[place] = true,
+                Some(false) => return false,
+                None => {}
+            }
+        }
+        self.advance();
+        true
+    }
+
     fn logged(&mut self, line: &LogLine, at: Instant) -> bool {
         let script = script_of(line).map(|script| script.script);
+        if let LogLine::Succeeded { script } = *line
+            && self.past(script.script.0).is_some_and(Past::may_return_to_0)
+            && let Some((place, item)) = self.told_of(script.script.0)
+            && matches!(item.what, What::Logs(LogLine::NowReturning { code: 0, .. }))
+            && !self.place(place, item.what, at)
+        {
+            return false;
+        }
+        let borne_out = self.borne_out(line, script, at);
+        let place = script.map(|script| usize::from(script.0));
+        if let Some(past) = place.and_then(|place| self.pasts.get_mut(place)) {
+            past.settle(line);
+        }
+        borne_out
+    }
+
+    fn past(&self, script: u16) -> Option<&Past> {
+        self.pasts.get(usize::from(script))
+    }
+
+    /// Whether the log has the line here, or need not have it.
+    fn borne_out(&mut self, line: &LogLine, script: Option<ScriptId>, at: Instant) -> bool {
         let from = self.next;
         for place in from..self.course.items.len() {
             let What::Logs(told) = self.course.items[place].what else { break };
@@ -270,9 +305,9 @@ impl<'t> Walk<'t> {
     fn hangs(&mut self, line: &LogLine) {
         let hangs = matches!(line, LogLine::Skipped { .. } | LogLine::Failed { by: FailedBy::TimedOut, .. });
         if let (true, Some(script)) = (hangs, script_of(line))
-            && let Some(hung) = self.hung.get_mut(usize::from(script.script.0))
+            && let Some(past) = self.pasts.get_mut(usize::from(script.script.0))
         {
-            *hung = true;
+            past.hung = true;
         }
     }
 
@@ -290,26 +325,14 @@ impl<'t> Walk<'t> {
         // Its next tick would be told as skipped, if it lived until then and nothing came before.
         let untold = of.timeout + grace < of.interval
             || next.is_none_or(|item| self.reach(item).is_some_and(|(from, _)| from <= tick));
-        untold && self.hung.get(place) == Some(&true)
+        untold && self.past(script).is_some_and(|past| past.hung)
     }
 
     /// Whether the log need not have this line.
-    fn may_be_missing(&mut self, line: &LogLine) -> bool {
-        let free = |script: Option<usize>| script.and_then(|script| self.free.get(script)) == Some(&true);
-        let script = script_of(line).map(|script| usize::from(script.script.0));
-        match line {
-            line if is_beside(line) => true,
-            LogLine::Carried { .. } => self.course.middle,
-            LogLine::NowReturning { .. } => free(script),
-            LogLine::Succeeded { .. } | LogLine::Failed { .. } => {
-                let free = free(script);
-                if let Some(script) = script {
-                    self.free[script] = false;
-                }
-                free
-            }
-            _ => false,
-        }
+    fn may_be_missing(&self, line: &LogLine) -> bool {
+        let place = script_of(line).map(|script| usize::from(script.script.0));
+        let of = place.and_then(|place| self.pasts.get(place).zip(self.course.scripts.get(place)));
+        is_beside(line) || of.is_some_and(|(past, script)| past.may_lack(line, script))
     }
 
     /// Puts the item at this moment; whether it is `what`, and can lie there.
@@ -319,12 +342,6 @@ impl<'t> Walk<'t> {
         self.began.0 = self.began.0.max(item.when.start - micros - late(at));
         self.began.1 = self.began.1.min(item.when.end - 1 - micros);
         self.done[place] = true;
-        if let (What::Logs(line), true) = (item.what, !self.free.is_empty())
-            && let Some(script) = script_of(&line)
-            && matches!(line, LogLine::Succeeded { .. } | LogLine::Failed { .. })
-        {
-            self.free[usize::from(script.script.0)] = false;
-        }
         self.placed.push(Placed { line: item.line, wake: self.wakes.len(), at });
         self.advance();
         self.began.0 <= self.began.1
@@ -389,7 +406,7 @@ impl<'t> Walk<'t> {
 
     /// The run's end as the result that the last one of its script had.
     pub(super) fn quiet_end(&self, run: Run) -> ExitStatus {
-        ExitStatus::Code(self.codes.get(usize::from(run.of.script.0)).copied().unwrap_or(0))
+        self.past(run.of.script.0).map_or(ExitStatus::Code(0), Past::quiet_end)
     }
 
     /// Whether the log tells that a child of the script was gone when its timeout was handled, as [`Lost`] does; `None`:
@@ -416,46 +433,6 @@ impl<'t> Walk<'t> {
         let first =
             open.find(|(_, item)| !matches!(item.what, What::Logs(_)) || item.script() == Some(script));
         first.filter(|(_, item)| item.script() == Some(script))
-    }
-}
-
-/// How a run of which this is told has ended by itself, if it has.
-pub(super) fn end_told(line: &LogLine) -> Option<ExitStatus> {
-    match *line {
-        LogLine::Succeeded { .. } => Some(ExitStatus::Code(0)),
-        LogLine::NowReturning { code, .. } | LogLine::Failed { by: FailedBy::Code(code), .. } => {
-            Some(ExitStatus::Code(code))
-        }
-        LogLine::Failed { by: FailedBy::Signal(signal), .. } => Some(ExitStatus::Signal(signal)),
-        _ => None,
-    }
-}
-
-/// Whether a line tells of what no trace of this search brings about, and is not waited for.
-fn is_beside(line: &LogLine) -> bool {
-    matches!(
-        line,
-        LogLine::Late { .. }
-            | LogLine::Backstop { .. }
-            | LogLine::ForkFailed { .. }
-            | LogLine::KillFailed { .. }
-    )
-}
-
-/// Whether two lines say the same, whatever the pid and the generation.
-fn same(told: &LogLine, line: &LogLine) -> bool {
-    let script = |line| script_of(line).map(|script| script.script);
-    // Before 2.0.19 the log does not say whose child outlived its SIGKILL.
-    let nameless = matches!(told, LogLine::FailedToTerminate { .. }) && script(told).is_none();
-    if script(told) != script(line) && !nameless {
-        return false;
-    }
-    match (told, line) {
-        (LogLine::Skipped { timing_out: a, .. }, LogLine::Skipped { timing_out: b, .. }) => a == b,
-        (LogLine::NowReturning { code: a, .. }, LogLine::NowReturning { code: b, .. }) => a == b,
-        (LogLine::Failed { by: a, .. }, LogLine::Failed { by: b, .. }) => a == b,
-        (LogLine::Carried { up: a, .. }, LogLine::Carried { up: b, .. }) => a == b,
-        _ => std::mem::discriminant(told) == std::mem::discriminant(line),
     }
 }
 
