@@ -79,9 +79,20 @@ impl Past {
                 }
             }
             LogLine::Skipped { .. } => self.hung = true,
-            LogLine::Carried { up, .. } => self.up = Earlier::Was(up),
+            LogLine::Carried { up, .. } => {
+                self.up = Earlier::Was(up);
+                // Where lines contradict each other, the last counts.
+                if self.end.is_some_and(|end| up != (end == ExitStatus::Code(0))) {
+                    (self.end, self.code) = (None, Earlier::Unknown);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Whether no run has ended by itself since the process began: else the first that did would be told.
+    pub(super) fn never_ended(&self) -> bool {
+        self.up == Earlier::Same && self.end.is_none()
     }
 
     /// How a run ends of which the log tells nothing: as the last one did, or as what was carried over says.

@@ -311,7 +311,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Whether the last run of a script of which the log tells hung, and one that began at `since` may hang on without
+    /// Whether the last run of a script of which the log tells hung, or the log's silence tells that none ended, and one that began at `since` may hang on without
     /// a word of the log.
     pub(super) fn may_hang_on(&self, script: u16, since: Instant) -> bool {
         let place = usize::from(script);
@@ -325,7 +325,7 @@ impl<'t> Walk<'t> {
         // Its next tick would be told as skipped, if it lived until then and nothing came before.
         let untold = of.timeout + grace < of.interval
             || next.is_none_or(|item| self.reach(item).is_some_and(|(from, _)| from <= tick));
-        untold && self.past(script).is_some_and(|past| past.hung)
+        untold && self.past(script).is_some_and(|past| past.hung || past.never_ended())
     }
 
     /// Whether the log need not have this line.
