@@ -88,6 +88,51 @@ fn a_result_of_before_a_reload_is_that_of_a_silent_run_behind_it() {
     assert_eq!((whole.windows, whole.windows_fitting), (3, 3), "{:?}", whole.no_ways);
 }
 
+/// Each log of a test with its configuration.
+const LOGS: [&str; 6] =
+    ["crash-2.2.7", "mixed-2.2.7", "clean-2.2.7", "lost-2.0.18", "lost-2.0.19", "outlives-2.3.4"];
+
+#[test]
+fn what_is_named_is_what_a_replay_of_its_scenario_shows_last_of_its_law() {
+    let mut named = Vec::new();
+    for name in LOGS {
+        let imported = story(name, None).unwrap();
+        for found in &imported.found {
+            let verdict =
+                run_replica(&found.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
+            let last = verdict.breaks.iter().rfind(|broken| broken.signature.law == found.signature.law);
+            assert_eq!(last.map(|broken| broken.signature), Some(found.signature), "{name}: {verdict:?}");
+            assert_eq!(verdict.outcome, found.outcome, "{name}");
+            named.push(found.signature.to_string());
+        }
+    }
+    // The whole daemon's is `one-entry-per-child/add-timer/child-timeout`.
+    assert!(named.contains(&"one-entry-per-child/dispatched/child-timeout".to_owned()), "{named:?}");
+}
+
+#[test]
+fn each_defect_of_a_release_is_a_cause_or_ruled_out_or_not_looked_for_and_one_of_these_alone() {
+    let mut releases = std::collections::BTreeSet::new();
+    let few = Bounds { tries: 100, ..LONGER };
+    for name in LOGS {
+        let (text, conf) = (log(&format!("{name}.log")), conf(&format!("{name}.conf")));
+        for release in Release::ALL {
+            let replica = Some(ReplicaName::of(*release));
+            let Ok(imported) = import("x.log", &text, Some(&conf), replica, few) else { continue };
+            releases.insert(*release);
+            let mut causes = causes(&imported);
+            causes.sort();
+            causes.dedup();
+            let lists = [causes, imported.not_seen.clone(), imported.not_looked_for.clone()];
+            let mut all = lists.concat();
+            all.sort();
+            let expected: Vec<Defect> = release.defects().iter().collect();
+            assert_eq!(all, expected, "{name} on {release}: {lists:?}");
+        }
+    }
+    assert!(Release::ALL.iter().all(|release| releases.contains(release)), "{releases:?}");
+}
+
 #[test]
 fn the_same_log_without_its_configuration_gives_the_same_signature() {
     let imported = imported(&log("crash-2.2.7.log"), None).unwrap();
@@ -213,6 +258,10 @@ fn a_crash_is_explained_by_a_run_that_hung_untold_and_without_one_it_is_not() {
     // The first succeeds, and of the one at 3 s nothing is told.
     let mut lines: Vec<&str> = SHORTEST.lines().collect();
     lines.insert(2, "Nov 25 10:00:00 lb1 Keepalived_vrrp[5]: VRRP_Script(chk_haproxy) succeeded");
+    lines.insert(
+        4,
+        "Nov 25 10:00:02 lb1 Keepalived_vrrp[5]: VRRP_Script(chk_haproxy) considered successful on reload",
+    );
     let text = lines.join("\n").replace("10:00:03", "10:00:06").replace("10:00:02", "10:00:05");
     let imported = imported(&text, Some(&conf)).unwrap();
     let first = &imported.found[0];
@@ -372,7 +421,7 @@ fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting
     let odd = "Wed Nov 25 22:11:49 2026: VRRP_Script(chk_http) failed (exited with status 9)";
     let lines = clean.lines().take(place).chain([odd]).chain(clean.lines().skip(place));
     let with_odd: String = lines.map(|line| format!("{line}\n")).collect();
-    let conf = self::conf("clean-2.2.7.conf");
+    let conf = conf("clean-2.2.7.conf");
     let calm = import("x.log", &clean, Some(&conf), None, bounds).unwrap();
     assert!(calm.no_ways.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.no_ways);
     let imported = import("x.log", &with_odd, Some(&conf), None, bounds).unwrap();

@@ -3,6 +3,7 @@
 //! A long log is searched in windows. Each begins at a start or reload, where all scripts start anew, and goes to the
 //! end of the story; the shortest come first, and none begins further before the end than [`Bounds::window`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use treefall_model::event::{FailedBy, LogLine, SubjectKind};
 use treefall_model::release::{Defect, Rules};
 use treefall_model::time::Span;
 use treefall_model::trace::{Script, Trace, Wake};
-use treefall_model::verdict::{Outcome, Signature, Weight};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 use super::past::{Past, pasts};
 use super::scripts::{Scripts, scripts};
@@ -22,7 +23,7 @@ use crate::cause::{Cause, cause};
 use crate::keepalived_conf::Conf;
 use crate::scenario::{Provenance, Scenario};
 use crate::subject::Options;
-use crate::subject::replica::run_replica_as;
+use crate::subject::replica::run_replica;
 use crate::subject::target::ReplicaName;
 
 /// Most windows of one log.
@@ -65,7 +66,7 @@ pub struct Imported {
     pub found: Vec<Found>,
     /// The release's defects that are the cause of none of them, though they were looked for in each window that has a way.
     pub not_seen: Vec<Defect>,
-    /// The release's defects that were not looked for ([`NOT_LOOKED_FOR`]).
+    /// The release's defects that were not looked for ([`NOT_LOOKED_FOR`]), or of which no scenario shows what was met.
     pub not_looked_for: Vec<Defect>,
     /// The story itself, by the plainest way along it.
     pub plainest: Option<Scenario>,
@@ -85,7 +86,7 @@ pub struct NoWay {
 /// A signature that the story can produce.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Which.
+    /// Which, as a replay of the scenario shows it and a report of it tells.
     pub signature: Signature,
     /// By ablation.
     pub cause: Cause,
@@ -103,6 +104,12 @@ impl Found {
     pub fn breaks_memory(&self) -> bool {
         self.signature.law.weight() == Weight::Memory
     }
+}
+
+/// From one line of a log to another, in words.
+#[must_use]
+pub fn lines_told(first: usize, last: usize) -> String {
+    if first == last { format!("line {first}") } else { format!("lines {first} to {last}") }
 }
 
 /// Imports the log `text`, which people call `name`. `replica` says on which release; else the log does.
@@ -166,14 +173,14 @@ pub fn import_while(
     let windows_fitting = courses.len() - no_ways.len();
     let window_line = courses.last().map_or(0, |(line, _)| *line);
     let teller = Teller { name, story: &story, replica: &replica };
-    let found = teller.found(&searched);
+    let (found, unshown) = teller.found(&searched);
     let caused = |defect: &Defect| found.iter().any(|found| found.cause.defects().contains(defect));
     let (not_looked_for, not_seen) = replica
         .rules()
         .defects
         .iter()
         .filter(|defect| !caused(defect))
-        .partition(|defect| NOT_LOOKED_FOR.contains(defect));
+        .partition(|defect| NOT_LOOKED_FOR.contains(defect) || unshown.contains(defect));
     let plainest =
         searched.plainest.as_ref().map(|way| teller.scenario(format!("The story that {name} tells"), way));
     let windows = courses.len();
@@ -331,47 +338,56 @@ struct Teller<'s> {
 }
 
 impl Teller<'_> {
-    fn found(&self, searched: &Searched) -> Vec<Found> {
+    /// What was found, and the defects behind what was met and no scenario shows.
+    fn found(&self, searched: &Searched) -> (Vec<Found>, BTreeSet<Defect>) {
         let rules = self.replica.rules();
-        let kind = SubjectKind::Daemon;
-        let one = |(signature, way): (&Signature, &Way)| {
-            let (way, outcome) = self.to_its_end(way, *signature);
-            Found {
-                signature: *signature,
-                cause: cause(kind, &way.trace, *signature, rules),
-                outcome,
-                scenario: self.scenario(
-                    format!("{}, in the story that {} tells", signature.law.name(), self.name),
-                    &way,
-                ),
-                way,
+        let mut found: BTreeMap<Signature, Found> = BTreeMap::new();
+        let mut unshown = BTreeSet::new();
+        for (met, way) in &searched.best {
+            let (way, verdict) = self.to_its_end(way, *met);
+            // The search sees what a whole daemon shows; the scenario is replayed on a replica, which shows more of the
+            // same, and of a law a report tells what broke last.
+            let Some(broken) = verdict.breaks.iter().rfind(|broken| broken.signature.law == met.law) else {
+                let cause = cause(SubjectKind::Daemon, &way.trace, *met, rules);
+                unshown.extend(cause.defects().iter().copied());
+                continue;
+            };
+            let signature = broken.signature;
+            if found.get(&signature).is_some_and(|other| other.way.size() <= way.size()) {
+                continue;
             }
-        };
-        let mut found: Vec<Found> = searched.best.iter().map(one).collect();
+            let title = format!("{}, in the story that {} tells", signature.law.name(), self.name);
+            let one = Found {
+                signature,
+                cause: cause(SubjectKind::Replica, &way.trace, signature, rules),
+                outcome: verdict.outcome,
+                scenario: self.scenario(title, &way),
+                way,
+            };
+            found.insert(signature, one);
+        }
+        let mut found: Vec<Found> = found.into_values().collect();
         found.sort_by_key(|found| {
             (!found.breaks_memory(), found.way.untold, found.way.trace.wakes().len(), found.signature)
         });
-        found
+        (found, unshown)
     }
 
     /// The way, gone on with until the process dies of what broke, where the log tells that it died; and how it ends.
-    fn to_its_end(&self, way: &Way, signature: Signature) -> (Way, Outcome) {
-        let outcome = |trace: &Trace| {
-            let rules = self.replica.rules();
-            run_replica_as(SubjectKind::Daemon, trace, rules, Options::VERDICT).verdict.outcome
-        };
+    fn to_its_end(&self, way: &Way, signature: Signature) -> (Way, Verdict) {
+        let verdict = |trace: &Trace| run_replica(trace, self.replica.rules(), Options::VERDICT).verdict;
         let memory = signature.law.weight() == Weight::Memory;
-        let first = outcome(&way.trace);
-        if !memory || !first.survived() || self.story.death().is_none() {
+        let first = verdict(&way.trace);
+        if !memory || !first.outcome.survived() || self.story.death().is_none() {
             return (way.clone(), first);
         }
         let (setup, mut wakes) = way.trace.clone().into_parts();
         for _ in 0..FURTHER_MAX {
             wakes.push(Wake::next_timer());
             let Ok(trace) = Trace::new(setup.clone(), wakes.clone()) else { break };
-            let outcome = outcome(&trace);
-            if !outcome.survived() {
-                return (Way { trace, ..way.clone() }, outcome);
+            let verdict = verdict(&trace);
+            if !verdict.outcome.survived() {
+                return (Way { trace, ..way.clone() }, verdict);
             }
         }
         (way.clone(), first)
@@ -382,7 +398,7 @@ impl Teller<'_> {
         let lines = way.placed.first().zip(way.placed.last());
         scenario.source = lines.map_or_else(
             || format!("{}, of its end", self.name),
-            |(first, last)| format!("{}, lines {} to {}", self.name, first.line, last.line),
+            |(first, last)| format!("{}, {}", self.name, lines_told(first.line, last.line)),
         );
         scenario.story = self.story(way);
         scenario.provenance = Provenance {

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use found::{Found, Imported, NoWay, import, import_while};
+pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
 pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};

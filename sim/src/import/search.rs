@@ -64,14 +64,14 @@ pub struct Way {
     pub placed: Vec<Placed>,
     /// Where its beginning may lie in the log's time, in microseconds; both ends are included.
     pub began: (i64, i64),
-    /// How often the same signature was seen, in all interleavings.
+    /// How often the same signature was met: several times in one interleaving, and once where several begin alike.
     pub seen: u64,
 }
 
 impl Way {
     /// The smaller the better. What comes behind a break in its wake is not held against the log: of two ways the one
     /// counts that has fewer runs end.
-    fn size(&self) -> (u32, bool, usize, usize, u32) {
+    pub(super) fn size(&self) -> (u32, bool, usize, usize, u32) {
         let exits = self.trace.wakes().iter().map(|wake| wake.exits.len()).sum();
         (self.untold, self.survives, exits, self.trace.wakes().len(), self.cost)
     }
