@@ -1,28 +1,31 @@
 //! `treefall import`: from a keepalived's log to scenarios, and what its story can produce and what not.
 
+mod objects;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 use treefall_model::release::Defect;
 use treefall_model::time::{MICROS_PER_SECOND, Span};
 
 use super::args::parse_span;
-use super::findings::{Stopwatch, whom};
+use super::findings::{Stopwatch, about, whom};
 use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::import::{
-    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while, load,
+    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
+    lines_told, load,
 };
 use crate::keepalived_conf;
 use crate::report::{cause_line, slug, write_bytes};
 use crate::scenario::{self, Expectation, Expectations, Scenario};
 use crate::subject::Options;
+use crate::subject::program::{INSTALL, Program, find_installed};
 use crate::subject::replica::run_replica;
-use crate::subject::target::{ReplicaName, Target};
+use crate::subject::target::{Base, ReplicaName, Target};
+use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 
 /// Most kinds of messages that are not understood that people are told.
 const KINDS_TOLD: usize = 8;
@@ -55,7 +58,10 @@ pub(super) struct Import {
     /// log tells of a crash, else 0].
     #[arg(long, value_name = "N")]
     untold: Option<u32>,
-    /// Where the first scenario goes, and no other [default: all under reports/import/].
+    /// The folder that all scenarios go to [default: one of the log's name under reports/import/].
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    out: Option<PathBuf>,
+    /// Where the first scenario goes, and no other.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -66,78 +72,6 @@ pub(super) const LINES: [Line; 3] = [
     Line::of::<UnknownObject<'static>>("a kind of message that is not understood"),
     Line::of::<Summary<ImportSummary<'static>>>("summary"),
 ];
-
-/// A signature that the log can have. The fields are stable.
-#[derive(Serialize, JsonSchema)]
-struct FoundObject<'f> {
-    target: &'f str,
-    release: Option<String>,
-    law: &'static str,
-    signature: String,
-    outcome: String,
-    breaks_memory: bool,
-    defect: Option<&'static str>,
-    mended_by: Option<&'static str>,
-    /// Runs of which the log does not tell what is assumed of them.
-    untold: u32,
-    wakes: usize,
-    /// The lines of the log that the trace gives, the first and the last.
-    lines: Option<[usize; 2]>,
-    /// How often it was seen, in all interleavings.
-    seen: u64,
-    scenario: Option<String>,
-}
-
-/// A kind of message that is not understood.
-#[derive(Serialize, JsonSchema)]
-struct UnknownObject<'u> {
-    not_understood: &'u str,
-    times: u64,
-    line: usize,
-}
-
-/// A window in which no way was found that gives the log's lines: of it nothing is ruled out.
-#[derive(Serialize, JsonSchema)]
-struct NoWayObject<'n> {
-    /// The line that it begins at.
-    begins: usize,
-    tried: u64,
-    /// The furthest line that none gets past; null: none was tried to its end.
-    stuck: Option<usize>,
-    text: Option<&'n str>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct ImportSummary<'s> {
-    log: String,
-    target: &'s str,
-    lines: u64,
-    told: u64,
-    nothing: u64,
-    foreign: u64,
-    unstamped: u64,
-    not_understood: u64,
-    processes: usize,
-    /// The line at which the log's clock went back last; what is before is not searched.
-    set_back: Option<usize>,
-    /// The line that tells of the death, if one does.
-    died: Option<usize>,
-    scripts: usize,
-    windows: usize,
-    windows_fitting: usize,
-    no_ways: Vec<NoWayObject<'s>>,
-    tried: u64,
-    fitting: u64,
-    exhausted: bool,
-    /// All were tried that depart from the plainest so often at most; null: not even the plainest, or there are no others.
-    departures: Option<u32>,
-    consistent: usize,
-    /// Ruled out within the bounds, of the windows that have a way.
-    not_seen: Vec<&'static str>,
-    /// Defects of the release that this search cannot show, and so does not rule out.
-    not_looked_for: Vec<&'static str>,
-    elapsed_ms: u64,
-}
 
 pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError> {
     let watch = Stopwatch::start();
@@ -167,7 +101,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         output.object(&object(found, &target, path));
     }
     for kind in &imported.story.census.kinds {
-        output.object(&UnknownObject { not_understood: &kind.shape, times: kind.times, line: kind.line });
+        output.object(&unknown(kind));
     }
     output.object(&Summary { summary: summary(&name, &target, &imported, &watch) });
     if crew::told_to_stop() {
@@ -241,7 +175,7 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
             What::Dies(None) => "died".to_owned(),
             _ => "did not die".to_owned(),
         };
-        output.line(format_args!("  lines {} to {}: the process {end}", first.line, last.line));
+        output.line(format_args!("  {}: the process {end}", lines_told(first.line, last.line)));
     }
     if let Some(SetBack { line, by }) = story.set_back {
         output.line(format_args!(
@@ -279,7 +213,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
     };
     output.line(format_args!(
-        "{}, the longest from line {} on, {} with a way that gives the log's lines: {} tried, {} of them give these; {bound}",
+        "{}, the longest from line {} on, {} with a way that gives the log's lines: {} tried, {} of them give these lines; {bound}",
         count(imported.windows as u64, "window"),
         imported.window_line,
         imported.windows_fitting,
@@ -289,18 +223,22 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     tell_no_ways(&imported.no_ways, output);
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
-        output.line(format_args!("consistent: {}, {}", found.signature, cause_line(&found.cause)));
-        let lines =
-            lines_of(found).map_or_else(String::new, |[first, last]| format!(", lines {first} to {last}"));
+        let others = names(found.cause.defects().get(1..).unwrap_or_default());
+        let others = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; nor does it happen without {}", others.join(", or without ")),
+        };
+        output.line(format_args!("consistent: {}, {}{others}", found.signature, cause_line(&found.cause)));
+        let lines = lines_of(found)
+            .map_or_else(String::new, |[first, last]| format!(", {}", lines_told(first, last)));
         let assumed = match found.way.untold {
             0 => "nothing assumed that the log does not tell".to_owned(),
             some => format!("{} assumed to hang or end untold", count(some, "run")),
         };
         output.line(format_args!(
-            "  {}{lines}; {assumed}; {}; seen {}",
+            "  {}{lines}; {assumed}; {}",
             count(found.way.trace.wakes().len() as u64, "wake"),
             found.outcome,
-            count(found.way.seen, "time"),
         ));
         if let Some(path) = path {
             output.line(format_args!("  scenario: {}", path.display()));
@@ -386,10 +324,24 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
         ));
     }
     if let (Some(path), false) = (written.first(), imported.found.is_empty()) {
+        tell_next(path, &imported.replica, output);
+    }
+}
+
+/// What to do with the first scenario. `daemon` is offered only where it is of the release that the story is of.
+fn tell_next(path: &Path, replica: &ReplicaName, output: &mut Output) {
+    let path = path.display();
+    let report = format!("next: treefall report {path} --target {replica}");
+    let Base::Release(release) = replica.base else { return output.note(report) };
+    let taken = find_installed().into_iter().next();
+    let taken = taken.and_then(|taken| Program::open(&taken, None).ok());
+    if taken.is_some_and(|program| program.release() == release) {
+        output.note(format_args!("{report}; treefall replay {path} --target daemon"));
+    } else {
+        output.note(report);
         output.note(format_args!(
-            "next: treefall report {path} --target {target}; treefall replay {path} --target daemon",
-            path = path.display(),
-            target = imported.replica
+            "  no keepalived {release} is at hand to play it on; name one (`treefall replay {path} --target daemon:PATH`), \
+             {INSTALL}"
         ));
     }
 }
@@ -406,77 +358,25 @@ fn lines_of(found: &Found) -> Option<[usize; 2]> {
 /// Writes the scenarios; where each is.
 fn write(args: &Import, name: &str, imported: &Imported) -> Result<Vec<PathBuf>, CliError> {
     let target = Target::Replica(imported.replica.clone());
-    let one = |path: &Path, scenario: &Scenario| {
+    let one = |path: &Path, scenario: &Scenario, found: Option<&Found>| {
         let mut scenario = scenario.clone();
         let verdict = run_replica(&scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
+        scenario.about = found.and_then(|found| about(&target, found.signature, &verdict));
         let row = whom(&target).map(|whom| (whom, Expectation::exactly(&verdict)));
         // One row contradicts no other.
         scenario.expect = Expectations::new(row).unwrap_or_default();
         write_bytes(path, scenario::write(&scenario).as_bytes()).map_err(|error| {
-            CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))
+            let option = if args.output.is_some() { "file with `-o`" } else { "folder with `--out`" };
+            CliError::Usage(format!("cannot write {}: {error}; name another {option}", path.display()))
         })?;
         Ok::<_, CliError>(path.to_owned())
     };
     if let Some(path) = &args.output {
-        let first = imported.found.first().map(|found| &found.scenario).or(imported.plainest.as_ref());
-        return first.map(|scenario| one(path, scenario)).into_iter().collect();
+        let first = imported.found.first();
+        let scenario = first.map(|found| &found.scenario).or(imported.plainest.as_ref());
+        return scenario.map(|scenario| one(path, scenario, first)).into_iter().collect();
     }
-    let folder = Path::new("reports").join("import").join(slug(name));
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("reports").join("import").join(slug(name)));
     let file = |found: &Found| folder.join(format!("{}.toml", slug(&found.signature.to_string())));
-    imported.found.iter().map(|found| one(&file(found), &found.scenario)).collect()
-}
-
-fn object<'f>(found: &Found, target: &'f str, path: Option<&PathBuf>) -> FoundObject<'f> {
-    let release = target.strip_prefix("replica:").map(str::to_owned);
-    let defect = found.cause.defects().first().copied();
-    FoundObject {
-        target,
-        release,
-        law: found.signature.law.name(),
-        signature: found.signature.to_string(),
-        outcome: found.outcome.to_string(),
-        breaks_memory: found.breaks_memory(),
-        defect: defect.map(Defect::name),
-        mended_by: defect.and_then(|defect| defect.row().mended_by),
-        untold: found.way.untold,
-        wakes: found.way.trace.wakes().len(),
-        lines: lines_of(found),
-        seen: found.way.seen,
-        scenario: path.map(|path| path.display().to_string()),
-    }
-}
-
-fn summary<'s>(name: &str, target: &'s str, imported: &'s Imported, watch: &Stopwatch) -> ImportSummary<'s> {
-    let no_way = |no_way: &'s NoWay| NoWayObject {
-        begins: no_way.begins,
-        tried: no_way.tried,
-        stuck: no_way.stuck.as_ref().map(|(line, _)| *line),
-        text: no_way.stuck.as_ref().map(|(_, text)| text.as_str()),
-    };
-    let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
-    ImportSummary {
-        log: name.to_owned(),
-        target,
-        lines,
-        told,
-        nothing,
-        foreign,
-        unstamped,
-        not_understood: unknown,
-        processes: imported.story.processes,
-        set_back: imported.story.set_back.map(|set_back| set_back.line),
-        died: imported.story.death().map(|item| item.line),
-        scripts: imported.scripts.scripts.len(),
-        windows: imported.windows,
-        windows_fitting: imported.windows_fitting,
-        no_ways: imported.no_ways.iter().map(no_way).collect(),
-        tried: imported.searched.tried,
-        fitting: imported.searched.fitting,
-        exhausted: imported.searched.exhausted,
-        departures: imported.searched.departures.filter(|most| *most < u32::MAX),
-        consistent: imported.found.len(),
-        not_seen: names(&imported.not_seen),
-        not_looked_for: names(&imported.not_looked_for),
-        elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
-    }
+    imported.found.iter().map(|found| one(&file(found), &found.scenario, Some(found))).collect()
 }

@@ -1,0 +1,150 @@
+//! What `treefall import --json` prints. The fields are stable.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::release::Defect;
+
+use super::super::findings::Stopwatch;
+use super::{lines_of, names};
+use crate::import::{Census, Found, Imported, NoWay, Unknown};
+
+/// A signature that the log can have. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FoundObject<'f> {
+    target: &'f str,
+    release: Option<String>,
+    law: &'static str,
+    signature: String,
+    outcome: String,
+    breaks_memory: bool,
+    defect: Option<&'static str>,
+    /// All without one of which it does not happen; `defect` is the first of them.
+    defects: Vec<&'static str>,
+    mended_by: Option<&'static str>,
+    /// Runs of which the log does not tell what is assumed of them.
+    untold: u32,
+    wakes: usize,
+    /// The lines of the log that the trace gives, the first and the last.
+    lines: Option<[usize; 2]>,
+    /// How often it was met: several times in one interleaving, and once where several begin alike.
+    seen: u64,
+    scenario: Option<String>,
+}
+
+/// A kind of message that is not understood.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct UnknownObject<'u> {
+    not_understood: &'u str,
+    times: u64,
+    line: usize,
+}
+
+/// A window in which no way was found that gives the log's lines: of it nothing is ruled out.
+#[derive(Serialize, JsonSchema)]
+struct NoWayObject<'n> {
+    /// The line that it begins at.
+    begins: usize,
+    tried: u64,
+    /// The furthest line that none gets past; null: none was tried to its end.
+    stuck: Option<usize>,
+    text: Option<&'n str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ImportSummary<'s> {
+    log: String,
+    target: &'s str,
+    lines: u64,
+    told: u64,
+    nothing: u64,
+    foreign: u64,
+    unstamped: u64,
+    not_understood: u64,
+    processes: usize,
+    /// The line at which the log's clock went back last; what is before is not searched.
+    set_back: Option<usize>,
+    /// The line that tells of the death, if one does.
+    died: Option<usize>,
+    scripts: usize,
+    windows: usize,
+    windows_fitting: usize,
+    no_ways: Vec<NoWayObject<'s>>,
+    tried: u64,
+    fitting: u64,
+    exhausted: bool,
+    /// All were tried that depart from the plainest so often at most; null: not even the plainest, or there are no others.
+    departures: Option<u32>,
+    consistent: usize,
+    /// Ruled out within the bounds, of the windows that have a way.
+    not_seen: Vec<&'static str>,
+    /// Defects of the release that this search, or what it writes, cannot show, and so does not rule out.
+    not_looked_for: Vec<&'static str>,
+    elapsed_ms: u64,
+}
+
+pub(super) fn object<'f>(found: &Found, target: &'f str, path: Option<&PathBuf>) -> FoundObject<'f> {
+    let release = target.strip_prefix("replica:").map(str::to_owned);
+    let defect = found.cause.defects().first().copied();
+    FoundObject {
+        target,
+        release,
+        law: found.signature.law.name(),
+        signature: found.signature.to_string(),
+        outcome: found.outcome.to_string(),
+        breaks_memory: found.breaks_memory(),
+        defect: defect.map(Defect::name),
+        defects: names(found.cause.defects()),
+        mended_by: defect.and_then(|defect| defect.row().mended_by),
+        untold: found.way.untold,
+        wakes: found.way.trace.wakes().len(),
+        lines: lines_of(found),
+        seen: found.way.seen,
+        scenario: path.map(|path| path.display().to_string()),
+    }
+}
+
+pub(super) fn unknown(kind: &Unknown) -> UnknownObject<'_> {
+    UnknownObject { not_understood: &kind.shape, times: kind.times, line: kind.line }
+}
+
+pub(super) fn summary<'s>(
+    name: &str,
+    target: &'s str,
+    imported: &'s Imported,
+    watch: &Stopwatch,
+) -> ImportSummary<'s> {
+    let no_way = |no_way: &'s NoWay| NoWayObject {
+        begins: no_way.begins,
+        tried: no_way.tried,
+        stuck: no_way.stuck.as_ref().map(|(line, _)| *line),
+        text: no_way.stuck.as_ref().map(|(_, text)| text.as_str()),
+    };
+    let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
+    ImportSummary {
+        log: name.to_owned(),
+        target,
+        lines,
+        told,
+        nothing,
+        foreign,
+        unstamped,
+        not_understood: unknown,
+        processes: imported.story.processes,
+        set_back: imported.story.set_back.map(|set_back| set_back.line),
+        died: imported.story.death().map(|item| item.line),
+        scripts: imported.scripts.scripts.len(),
+        windows: imported.windows,
+        windows_fitting: imported.windows_fitting,
+        no_ways: imported.no_ways.iter().map(no_way).collect(),
+        tried: imported.searched.tried,
+        fitting: imported.searched.fitting,
+        exhausted: imported.searched.exhausted,
+        departures: imported.searched.departures.filter(|most| *most < u32::MAX),
+        consistent: imported.found.len(),
+        not_seen: names(&imported.not_seen),
+        not_looked_for: names(&imported.not_looked_for),
+        elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
