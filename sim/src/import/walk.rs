@@ -374,9 +374,11 @@ impl<'t> Walk<'t> {
             .all(|(item, done)| *done || matches!(item.what, What::Dies(_)))
     }
 
-    /// Whether the log goes on after the reload, or whatever it was, that the last step ended at.
+    /// Whether the log goes on after the reload, or whatever it was, that the last step ended at. What the reload itself
+    /// says of results it says behind the clean-up that breaks.
     pub(super) fn goes_on(&self) -> bool {
-        !self.is_done()
+        let mut rest = (self.next..self.course.items.len()).filter_map(|place| self.open(place));
+        rest.any(|item| !matches!(item.what, What::Dies(_) | What::Logs(LogLine::Carried { .. })))
     }
 
     /// Now.
