@@ -1,13 +1,14 @@
 //! The cause of a find, by running: the trace is replayed with each defect mended in turn.
 //!
-//! No table leads from a signature to a defect. What is mended and makes the find vanish is a cause; if
-//! nothing does, the find is not known.
+//! No table leads from a signature to a defect. What is mended and makes the find vanish is a cause; where no single
+//! mend does, two together may; if nothing does, the find is not known.
 
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
+use crate::report::uncapitalised;
 use crate::subject::replica::probe_replica_as;
 
 /// What the ablation says.
@@ -15,7 +16,9 @@ use crate::subject::replica::probe_replica_as;
 pub enum Cause {
     /// Mending one of these makes the find vanish; several, if each alone does.
     Known(Vec<Defect>),
-    /// No single mend makes it vanish.
+    /// Mending both makes it vanish, and neither alone does: the first such pair, in the order of the table.
+    Together([Defect; 2]),
+    /// Neither a single mend nor two together make it vanish.
     NotKnown,
     /// The replica does not show the find at all, so that nothing can be mended: a difference between replica
     /// and real program, or a bug that the replica does not have.
@@ -23,12 +26,41 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The defects, if any is known.
+    /// The defects, if any is known: one of them is enough, or both are needed.
     #[must_use]
     pub fn defects(&self) -> &[Defect] {
         match self {
             Self::Known(defects) => defects,
+            Self::Together(both) => both,
             Self::NotKnown | Self::NotInReplica => &[],
+        }
+    }
+
+    /// Whether it takes two defects.
+    #[must_use]
+    pub const fn is_together(&self) -> bool {
+        matches!(self, Self::Together(_))
+    }
+
+    /// What it is called at a glance: `A`, `A and B together`, or `NOT KNOWN`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Known(defects) => defects.first().map_or_else(String::new, ToString::to_string),
+            Self::Together([one, other]) => format!("{one} and {other} together"),
+            Self::NotKnown | Self::NotInReplica => "NOT KNOWN".to_owned(),
+        }
+    }
+
+    /// What goes wrong, in one sentence, if it is known.
+    #[must_use]
+    pub fn headline(&self) -> Option<String> {
+        match self {
+            Self::Together([one, other]) => {
+                let one = one.headline().trim_end_matches('.');
+                Some(format!("{one}; and {}", uncapitalised(other.headline())))
+            }
+            _ => self.defects().first().map(|defect| defect.headline().to_owned()),
         }
     }
 }
@@ -45,5 +77,13 @@ pub fn cause(kind: SubjectKind, trace: &Trace, signature: Signature, rules: Rule
     }
     let mends = |defect: &Defect| !shows(rules.without(*defect));
     let defects: Vec<_> = rules.defects.iter().filter(mends).collect();
-    if defects.is_empty() { Cause::NotKnown } else { Cause::Known(defects) }
+    if !defects.is_empty() {
+        return Cause::Known(defects);
+    }
+    let pairs = rules.defects.iter().flat_map(|one| {
+        let later = rules.defects.iter().skip_while(move |other| *other != one).skip(1);
+        later.map(move |other| [one, other])
+    });
+    let mut mending = pairs.filter(|[one, other]| !shows(rules.without(*one).without(*other)));
+    mending.next().map_or(Cause::NotKnown, Cause::Together)
 }

@@ -109,7 +109,7 @@ pub(super) fn text(
     for (found, finding) in findings {
         let told = match finding {
             Some(finding) => {
-                let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+                let cause = finding.cause.label();
                 format!("{cause}, {}", finding.verdict.outcome)
             }
             None => "kept as found".to_owned(),

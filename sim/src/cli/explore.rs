@@ -50,6 +50,8 @@ struct FoundObject {
     outcome: String,
     defect: Option<&'static str>,
     defects: Vec<&'static str>,
+    /// It takes two: mending either of `defects` alone is not enough.
+    together: bool,
     mended_by: Option<&'static str>,
     wakes_found: usize,
     wakes_minimal: usize,
@@ -416,6 +418,7 @@ impl Search<'_> {
             outcome: finding.verdict.outcome.to_string(),
             defect: defects.first().map(|defect| defect.name()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
             wakes_found: found.wakes,
             wakes_minimal: finding.trace.wakes().len(),

@@ -278,7 +278,7 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
 fn overview(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
     let line = |finding: &Finding| {
-        let cause = finding.cause.defects().first().map_or("NOT KNOWN", |defect| defect.name());
+        let cause = finding.cause.label();
         let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
         format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}\n", finding.signature().to_string())
     };

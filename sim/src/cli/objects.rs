@@ -29,8 +29,10 @@ pub(super) struct FindingObject {
     signature: String,
     /// The cause; null: not known.
     defect: Option<String>,
-    /// Every known defect whose mending, alone, makes the find vanish; the first is `defect`.
+    /// Every known defect whose mending, alone, makes the find vanish, or the two that it takes; the first is `defect`.
     defects: Vec<&'static str>,
+    /// It takes two: mending either of `defects` alone is not enough.
+    together: bool,
     /// The upstream commit that mended it, if any did.
     mended_by: Option<&'static str>,
     /// The campaign's.
@@ -82,6 +84,7 @@ impl FindingObject {
             signature: finding.signature().to_string(),
             defect: defects.first().map(|defect| defect.name().to_owned()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
             seed: source.seed,
             sampling: source.sampling.to_string(),

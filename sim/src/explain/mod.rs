@@ -197,9 +197,12 @@ fn explain_by(
 
 /// The rules with the cause mended, and whose they are.
 fn as_it_should_be(cause: &Cause, target: &str, rules: Rules) -> (String, Rules) {
-    match cause.defects().first() {
-        Some(defect) => (format!("{target}, {} mended", defect.name()), rules.without(*defect)),
-        None => {
+    match (cause, cause.defects().first()) {
+        (Cause::Together([one, other]), _) => {
+            (format!("{target}, {one} and {other} mended"), rules.without(*one).without(*other))
+        }
+        (_, Some(defect)) => (format!("{target}, {} mended", defect.name()), rules.without(*defect)),
+        (_, None) => {
             let mended = rules.defects.iter().fold(rules, Rules::without);
             (format!("{target}, every known defect mended"), mended)
         }

@@ -24,8 +24,11 @@ pub struct Span {
     pub last: String,
     /// What the trace does there.
     pub shown: Shown,
-    /// The defects of which each alone, mended, makes it vanish there; empty where it does not fail, or none does.
+    /// The defects of which each alone, mended, makes it vanish there, or the two that it takes; empty where it does not
+    /// fail, or none does.
     pub causes: Vec<String>,
+    /// It takes two: mending either of `causes` alone is not enough.
+    pub together: bool,
     /// It fails by the find's own cause; of a trace that is no find, it fails.
     pub own: bool,
     /// Those of which the replica was compared with a real program.
@@ -39,10 +42,18 @@ impl Span {
         if !self.shown.fails() {
             return self.shown.to_string();
         }
-        let causes = self.causes.join(" or ");
-        let causes = if causes.is_empty() { "what is not known" } else { &causes };
+        let causes = self.why().unwrap_or_else(|| "what is not known".to_owned());
         let by = if self.own { "by" } else { "by another cause:" };
         format!("{}, {by} {causes}{}", self.shown.headline(), self.shown.ending())
+    }
+
+    /// `A or B`, `A and B together`; `None`: not known.
+    fn why(&self) -> Option<String> {
+        match (self.causes.is_empty(), self.together) {
+            (true, _) => None,
+            (_, true) => Some(format!("{} together", self.causes.join(" and "))),
+            (_, false) => Some(self.causes.join(" or ")),
+        }
     }
 }
 
@@ -102,13 +113,9 @@ impl Releases {
     #[must_use]
     pub fn bad_otherwise(&self) -> String {
         let other = |span: &Span| span.shown.fails() && !span.own;
-        let alike = self.spans.chunk_by(|a, b| other(a) == other(b) && a.causes == b.causes);
+        let alike = self.spans.chunk_by(|a, b| other(a) == other(b) && a.why() == b.why());
         let told = alike.filter(|spans| other(&spans[0])).map(|spans| {
-            let why = if spans[0].causes.is_empty() {
-                "not known".to_owned()
-            } else {
-                spans[0].causes.join(" or ")
-            };
+            let why = spans[0].why().unwrap_or_else(|| "not known".to_owned());
             format!("{} ({why})", name(&spans[0].first, &spans[spans.len() - 1].last))
         });
         told.collect::<Vec<_>>().join(", ")
@@ -146,14 +153,21 @@ pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, o
         let kin = || signatures().find(|other| Shown::kin(*other, signature));
         let which = signatures().find(|other| *other == signature).or_else(kin);
         let cause = which.map(|which| cause(kind, trace, which, rules));
-        let alike = |there: &Cause| match own.defects().first() {
-            Some(first) => there.defects().contains(first),
-            // What no replica shows, or no mend ends, is one thing as far as anyone knows.
-            None => there.defects().is_empty(),
-        };
-        let own = shown.fails() && cause.as_ref().is_some_and(alike);
+        let own = shown.fails() && cause.as_ref().is_some_and(|there| alike(own, there));
         There { shown, cause, own }
     })
+}
+
+/// Whether a release fails by the find's own cause.
+fn alike(own: &Cause, there: &Cause) -> bool {
+    match (own, there) {
+        (Cause::Known(own), _) => own.first().is_some_and(|first| there.defects().contains(first)),
+        // Of what takes two, one may be enough elsewhere.
+        (Cause::Together(own), Cause::Known(there)) => there.iter().any(|it| own.contains(it)),
+        (Cause::Together(own), _) => own == there.defects(),
+        // What no replica shows, or no mend ends, is one thing as far as anyone knows.
+        (Cause::NotKnown | Cause::NotInReplica, _) => there.defects().is_empty(),
+    }
 }
 
 /// Which releases break a law at all.
@@ -162,9 +176,10 @@ pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
         let shown = Shown::of_any(verdict);
         let mut defects = Vec::new();
         for broken in &verdict.breaks {
-            // The first alone of each: what is named is what a reader can look up.
-            let found = cause(kind, trace, broken.signature, rules).defects().first().copied();
-            defects.extend(found.filter(|found| !defects.contains(found)));
+            // The first alone of each, or both where it takes two: what is named is what a reader can look up.
+            let found = cause(kind, trace, broken.signature, rules);
+            let named = found.defects().iter().take(if found.is_together() { 2 } else { 1 });
+            named.for_each(|it| defects.extend((!defects.contains(it)).then_some(*it)));
         }
         let own = shown.fails();
         There { shown, cause: Some(Cause::Known(defects)), own }
@@ -185,13 +200,19 @@ fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> T
         let causes = there.cause.as_ref().filter(|_| there.shown.fails());
         causes.map_or(&[][..], Cause::defects).iter().map(|defect| defect.name().to_owned()).collect()
     };
-    let spans =
-        all.chunk_by(|(.., a), (.., b)| a.shown == b.shown && a.own == b.own && causes(a) == causes(b));
+    let together = |there: &There| {
+        let fails = there.cause.as_ref().filter(|_| there.shown.fails());
+        fails.is_some_and(Cause::is_together)
+    };
+    let spans = all.chunk_by(|(.., a), (.., b)| {
+        a.shown == b.shown && a.own == b.own && causes(a) == causes(b) && together(a) == together(b)
+    });
     let spans = spans.map(|span| Span {
         first: span[0].0.to_string(),
         last: span[span.len() - 1].0.to_string(),
         shown: span[0].2.shown.clone(),
         causes: causes(&span[0].2),
+        together: together(&span[0].2),
         own: span[0].2.own,
         checked_against_real: span
             .iter()

@@ -100,8 +100,8 @@ pub fn issue(report: &Report<'_>) -> String {
 
 fn title(report: &Report<'_>) -> String {
     let finding = report.finding;
-    match (&finding.verdict.outcome, finding.cause.defects().first()) {
-        (_, Some(defect)) => defect.row().headline.trim_end_matches('.').to_owned(),
+    match (&finding.verdict.outcome, finding.cause.headline()) {
+        (_, Some(headline)) => headline.trim_end_matches('.').to_owned(),
         (Outcome::Survived, None) => {
             finding.signature().law.sentence().trim_end_matches('.').to_owned() + ": broken"
         }
@@ -138,29 +138,41 @@ fn look_for(report: &Report<'_>) -> &'static str {
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Known(defects) => {
-            let lines = defects.iter().map(|defect| {
-                let row = defect.row();
-                let brought = match (row.from, row.brought_by) {
-                    (Some(release), Some(commit)) => format!("Brought by {commit} in {release}"),
-                    (Some(release), None) => format!("Brought in {release}"),
-                    (None, _) => "Older than 2.0.8".to_owned(),
-                };
-                let headline = row.headline.trim_end_matches('.');
-                format!("{headline} ({}). {brought}; {}.", row.name, super::text::mended(*defect))
-            });
-            let lines: Vec<String> = lines.collect();
+            let lines: Vec<String> = defects.iter().map(|defect| life(*defect)).collect();
             format!("By ablation (the failure vanishes when this alone is mended): {}", lines.join(" Also: "))
         }
+        Cause::Together(both) => format!(
+            "By ablation (the failure vanishes when both of these are mended, and stays when either alone is): {}",
+            both.map(life).join(" And: ")
+        ),
         other => format!("{}.", super::text::cause_line(other)),
     }
 }
 
-fn suggestion(cause: &Cause) -> String {
-    let Some(defect) = cause.defects().first() else {
-        return "None yet: no known defect's mend makes it vanish.".to_owned();
-    };
+/// What a defect is, what brought it and what mended it.
+fn life(defect: Defect) -> String {
     let row = defect.row();
-    match (row.mended_in, row.mended_by, ours(*defect)) {
+    let brought = match (row.from, row.brought_by) {
+        (Some(release), Some(commit)) => format!("Brought by {commit} in {release}"),
+        (Some(release), None) => format!("Brought in {release}"),
+        (None, _) => "Older than 2.0.8".to_owned(),
+    };
+    let headline = row.headline.trim_end_matches('.');
+    format!("{headline} ({}). {brought}; {}.", row.name, super::text::mended(defect))
+}
+
+fn suggestion(cause: &Cause) -> String {
+    match (cause, cause.defects().first()) {
+        (Cause::Together(both), _) => format!("Both are needed. {}", both.map(mend).join(" And: ")),
+        (_, Some(defect)) => mend(*defect),
+        (_, None) => "None yet: no known defect's mend makes it vanish.".to_owned(),
+    }
+}
+
+/// What an operator or a maintainer can do against a defect.
+fn mend(defect: Defect) -> String {
+    let row = defect.row();
+    match (row.mended_in, row.mended_by, ours(defect)) {
         (Some(release), Some(commit), _) => {
             format!("Run {release} or later, or take upstream commit {commit} back into the release at hand.")
         }

@@ -40,6 +40,8 @@ pub struct ReportObject<'r> {
     mended_by: Option<&'static str>,
     mended_in: Option<String>,
     defects: Vec<&'static str>,
+    /// Both `defects` have to be mended; else each alone is enough.
+    together: bool,
     detail: String,
     at: String,
     backtrace: Vec<String>,
@@ -137,6 +139,7 @@ impl<'r> ReportObject<'r> {
             mended_by: row.and_then(|row| row.mended_by),
             mended_in: row.and_then(|row| row.mended_in).map(|release| release.to_string()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            together: finding.cause.is_together(),
             detail: names.plain(&finding.broken().detail),
             at: finding.broken().at.to_string(),
             backtrace: backtrace::texts(&finding.backtrace),

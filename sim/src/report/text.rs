@@ -22,8 +22,8 @@ pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
         Outcome::Survived => format!("breaks `{}`", broken.signature.law.name()),
         bad => ending(bad),
     };
-    let what = match finding.cause.defects().first() {
-        Some(defect) => uncapitalised(defect.row().headline),
+    let what = match finding.cause.headline() {
+        Some(headline) => uncapitalised(&headline),
         None => names.plain(&broken.detail),
     };
     format!("{} {fares}: {}.", finding.target, what.trim_end_matches('.'))
@@ -51,16 +51,36 @@ pub(crate) fn uncapitalised(sentence: &str) -> String {
     }
 }
 
-/// The cause in one line: the first defect whose mending makes the find vanish.
+/// The cause in one line: the first defect whose mending makes the find vanish, or the two that it takes.
 #[must_use]
 pub fn cause_line(cause: &Cause) -> String {
     match cause {
         Cause::Known(defects) => {
             defects.first().map_or_else(String::new, |it| format!("{} ({})", it.name(), mended(*it)))
         }
+        Cause::Together([one, other]) => {
+            format!("{one} ({}) and {other} ({}) together", mended(*one), mended(*other))
+        }
         Cause::NotKnown => "NOT KNOWN: it stays, whichever known defect is mended".to_owned(),
         Cause::NotInReplica => "NOT KNOWN: the replica of this release does not show it".to_owned(),
     }
+}
+
+/// What goes wrong, and what else makes the find vanish, a line each.
+fn beside_the_cause(cause: &Cause) -> Vec<String> {
+    if let Cause::Together(both) = cause {
+        let headlines = both.iter().map(|defect| defect.headline().to_owned());
+        return headlines
+            .chain(["vanishes when both are mended, not when either alone is".to_owned()])
+            .collect();
+    }
+    let defects = cause.defects().iter().enumerate();
+    defects
+        .map(|(place, defect)| match place {
+            0 => defect.headline().to_owned(),
+            _ => format!("also vanishes when {} is mended ({})", defect.name(), mended(*defect)),
+        })
+        .collect()
 }
 
 pub(crate) fn mended(defect: Defect) -> String {
@@ -109,11 +129,8 @@ pub fn summary(report: &Report<'_>) -> String {
     field("law", &format!("{}: {}", law.name(), law.sentence()));
     field("signature", &broken.signature.to_string());
     field("cause", &cause_line(&finding.cause));
-    for (place, defect) in finding.cause.defects().iter().enumerate() {
-        match place {
-            0 => field("", defect.row().headline),
-            _ => field("", &format!("also vanishes when {} is mended ({})", defect.name(), mended(*defect))),
-        }
+    for line in beside_the_cause(&finding.cause) {
+        field("", &line);
     }
     field("outcome", &finding.verdict.outcome.to_string());
     for (place, frame) in finding.backtrace.iter().enumerate() {
@@ -147,7 +164,7 @@ pub(crate) fn releases_line(explanation: &Explanation) -> String {
 pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
     let first = releases.first_bad.as_ref()?;
     let good = match &releases.first_good {
-        Some(good) if releases.good_fails_otherwise() => format!("first without this cause {good}"),
+        Some(good) if releases.good_fails_otherwise() => format!("from {good} on by another cause alone"),
         Some(good) => format!("first good after the last bad {good}"),
         None => "none good after the last".to_owned(),
     };

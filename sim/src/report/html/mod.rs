@@ -129,7 +129,7 @@ fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
             dt { "seen" } dd { "at " (finding.broken().at) " s: " (names.plain(&finding.broken().detail)) }
             dt { "cause" } dd {
                 (cause_line(&finding.cause))
-                @if let Some(defect) = finding.cause.defects().first() { br; (defect.row().headline) }
+                @if let Some(headline) = finding.cause.headline() { br; (headline) }
             }
             dt { "outcome" } dd { (finding.verdict.outcome) }
             dt { "releases" } dd { (releases_line(report.explanation)) }
