@@ -140,7 +140,7 @@ fn explain_by(
     let (trace, signature) = (&finding.trace, finding.signature());
     let (kind, rules) = (subject.kind(), subject.rules());
     let ran = subject.run_one(trace, Options::COMPARE)?;
-    let names = Names::new(trace).with_pids(&ran.records);
+    let names = Names::new(trace).with_pids(&ran.records).seen_on(kind);
     let told = Chronicle::of(kind, trace, rules);
     let in_replica = told.broken(signature).is_some();
     let chronicle = in_replica.then_some(told);
@@ -156,6 +156,7 @@ fn explain_by(
         guilt = Guilt::of(broken, stage, chronicle, &labels);
         broke_in = stage;
         because = because::because(broken, stage, &guilt, chronicle, &names, &labels);
+        because.iter_mut().for_each(|link| link.text = names.without_blocks(&link.text));
     }
     let difference = match (&mended, &chronicle) {
         (Some((name, mended)), Some(chronicle)) => {

@@ -8,7 +8,7 @@ use treefall_model::verdict::{Outcome, Weight};
 use super::recipe::recipe;
 use super::reproduction::in_plain_words;
 use super::text::{claim, confirmed, releases_line, under_gdb};
-use super::{Names, Report};
+use super::Report;
 use crate::cause::Cause;
 use crate::explain::{Role, met};
 
@@ -16,7 +16,7 @@ use crate::explain::{Role, met};
 #[must_use]
 pub fn issue(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
-    let names = Names::new(&finding.trace).with_pids(&explanation.history);
+    let names = report.names();
     let broken = finding.broken();
     let mut text = String::new();
     // Writing to a String cannot fail.

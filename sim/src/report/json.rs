@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 use super::text::{cause_line, claim, found, releases_line, under_gdb};
-use super::words::Names;
 use super::{CleanReport, Told};
 use crate::explain::{Explanation, Releases};
 use crate::subject::backtrace;
@@ -111,7 +110,7 @@ impl Card {
     #[must_use]
     pub fn of(report: &Report<'_>) -> Self {
         let finding = report.finding;
-        let names = Names::new(&finding.trace).with_pids(&report.explanation.history);
+        let names = report.names();
         Self {
             target: finding.target.clone(),
             claim: claim(finding, &names),
@@ -130,7 +129,7 @@ impl<'r> ReportObject<'r> {
     #[must_use]
     pub fn of(report: &Report<'r>) -> Self {
         let finding = report.finding;
-        let names = Names::new(&finding.trace).with_pids(&report.explanation.history);
+        let names = report.names();
         let defects = finding.cause.defects();
         let row = defects.first().map(|defect| defect.row());
         Self {

@@ -34,6 +34,7 @@ pub(crate) use words::parse_run;
 
 use crate::explain::Explanation;
 use crate::finding::Finding;
+use crate::model::event::SubjectKind;
 use crate::scenario::Scenario;
 
 /// All that a report is made of.
@@ -53,6 +54,15 @@ pub struct Report<'f> {
     pub as_it_is: bool,
     /// What a person wrote of it.
     pub story: Option<Told<'f>>,
+}
+
+impl<'f> Report<'f> {
+    /// The names in it.
+    fn names(&self) -> Names<'f> {
+        let daemon = self.finding.target.starts_with("daemon");
+        let kind = if daemon { SubjectKind::Daemon } else { SubjectKind::Replica };
+        Names::new(&self.finding.trace).with_pids(&self.explanation.history).seen_on(kind)
+    }
 }
 
 /// What a person wrote of a trace.

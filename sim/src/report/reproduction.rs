@@ -18,7 +18,7 @@ use crate::explain::{Chronicle, Labels, Seat, and, met, times};
 /// The whole reproduction, as Markdown.
 pub(super) fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
     let explanation = report.explanation;
-    let names = Names::new(trace).with_pids(&explanation.history);
+    let names = report.names();
     let mut text = configured(trace);
     // Writing to a String cannot fail.
     let together = if trace.setup().configs[0].scripts.len() > 1 { "They start together. " } else { "" };

@@ -2,14 +2,13 @@
 
 use super::Report;
 use super::text::claim;
-use super::words::Names;
 
 /// The file. It fails on the find's target, and passes where its law is not broken; `TREEFALL_TARGET` names another.
 #[must_use]
 pub fn rust_test(report: &Report<'_>) -> String {
     let finding = report.finding;
     let law = finding.signature().law.name();
-    let names = Names::new(&finding.trace).with_pids(&report.explanation.history);
+    let names = report.names();
     // As many signs as it takes that the scenario does not end the literal.
     let mut hashes = "#".to_owned();
     while report.scenario.contains(&format!("\"{hashes}")) {

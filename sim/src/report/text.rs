@@ -115,7 +115,7 @@ pub fn finding_within(report: &Report<'_>, columns: u16) -> String {
 pub fn summary(report: &Report<'_>) -> String {
     let Report { finding, explanation, replay, .. } = *report;
     let history = explanation.history.as_slice();
-    let names = Names::new(&finding.trace).with_pids(history);
+    let names = report.names();
     let broken = finding.broken();
     let law = broken.signature.law;
     let mut text = format!("{}\n\n", claim(finding, &names));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use treefall_model::event::{Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Target};
+use treefall_model::event::{
+    Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, SubjectKind, Target,
+};
 use treefall_model::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
 use treefall_model::time::Deadline;
 use treefall_model::trace::Trace;
@@ -12,6 +14,7 @@ pub struct Names<'t> {
     trace: &'t Trace,
     generations: Vec<ConfigId>,
     pids: BTreeMap<String, Run>,
+    blockless: bool,
 }
 
 impl<'t> Names<'t> {
@@ -23,7 +26,38 @@ impl<'t> Names<'t> {
             trace,
             generations: std::iter::once(ConfigId(0)).chain(reloads).collect(),
             pids: BTreeMap::new(),
+            blockless: false,
         }
+    }
+
+    /// The same for what a subject of this kind shows: a daemon allocates more than entries, so that its blocks are
+    /// numbered otherwise than its replica's, and are told without a number.
+    #[must_use]
+    pub const fn seen_on(mut self, kind: SubjectKind) -> Self {
+        self.blockless = matches!(kind, SubjectKind::Daemon);
+        self
+    }
+
+    /// The words with no block in them by its number, where such numbers tell nothing.
+    #[must_use]
+    pub fn without_blocks(&self, text: &str) -> String {
+        if !self.blockless {
+            return text.to_owned();
+        }
+        let mut parts = text.split("block ");
+        let mut told = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            match (rest.len() == part.len(), told.strip_suffix(" (").map(str::len), rest.strip_prefix(')')) {
+                (true, ..) => told.extend(["block ", part]),
+                (false, Some(before), Some(rest)) => {
+                    told.truncate(before);
+                    told.push_str(rest);
+                }
+                (false, ..) => told.extend(["an entry", rest]),
+            }
+        }
+        told
     }
 
     /// The same, knowing which child a pid was: where a pid was used again, the last one.
@@ -57,6 +91,7 @@ impl<'t> Names<'t> {
     /// A law's detail with runs by their names: `s0, run 0@0#2, pid 1002, ..` becomes `chk#2, pid 1002, ..`.
     #[must_use]
     pub fn plain(&self, detail: &str) -> String {
+        let detail = self.without_blocks(detail);
         let mut words: Vec<String> = Vec::new();
         let mut named = false;
         for word in detail.split(' ') {
@@ -262,4 +297,24 @@ pub(crate) fn parse_run(text: &str) -> Option<Run> {
         script: ScriptId(script.parse().ok()?),
     };
     Some(Run { of, nth: nth.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemons_blocks_are_told_without_their_numbers_and_no_other_subjects() {
+        let text =
+            "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
+        let trace = crate::scenario::read("trace.toml", text).expect("a scenario").trace;
+        let detail =
+            "block 7 (unused, pid 1001, s0#1) is in CHILD_PID; the block of s0#1 (block 4), made before";
+        let told = |kind| Names::new(&trace).seen_on(kind).without_blocks(detail);
+        assert_eq!(
+            told(SubjectKind::Daemon),
+            "an entry (unused, pid 1001, s0#1) is in CHILD_PID; the block of s0#1, made before"
+        );
+        assert_eq!(told(SubjectKind::Engine), detail);
+    }
 }

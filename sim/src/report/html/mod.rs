@@ -37,7 +37,7 @@ pub const HISTORY_MAX: usize = 400;
 #[must_use]
 pub fn page(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
-    let names = Names::new(&finding.trace).with_pids(&explanation.history);
+    let names = report.names();
     let run = Stepped::of(explanation);
     let title = format!("{} on {}", finding.signature(), finding.target);
     let claim = claim(finding, &names);
