@@ -66,6 +66,8 @@ pub struct Row {
     pub mended_by: Option<&'static str>,
     /// Where it lives.
     pub layer: Layer,
+    /// Whether it can break memory: dangling nodes, or trees that no longer hold together; a crash or a hang may follow.
+    pub breaks_memory: bool,
     /// What goes wrong, in one sentence for reports.
     pub headline: &'static str,
 }
@@ -77,7 +79,13 @@ type Life = (Option<Release>, Option<&'static str>, Option<Release>, Option<&'st
 
 const fn row(defect: Defect, name: &'static str, life: Life, layer: Layer, headline: &'static str) -> Row {
     let (from, brought_by, mended_in, mended_by) = life;
-    Row { defect, name, from, brought_by, mended_in, mended_by, layer, headline }
+    Row { defect, name, from, brought_by, mended_in, mended_by, layer, breaks_memory: false, headline }
+}
+
+impl Row {
+    const fn breaking_memory(self) -> Self {
+        Self { breaks_memory: true, ..self }
+    }
 }
 
 const TABLE: [Row; 15] = [
@@ -87,7 +95,8 @@ const TABLE: [Row; 15] = [
         (Some(at(0, 8)), Some("20214037"), Some(at(0, 11)), Some("a577fa0c")),
         Scheduler,
         "A timed-out child's entry stays linked in the pid tree while it is queued, retired and used again.",
-    ),
+    )
+    .breaking_memory(),
     row(
         Defect::TimeoutDropsPidEntryEarly,
         "TimeoutDropsPidEntryEarly",
@@ -115,7 +124,8 @@ const TABLE: [Row; 15] = [
         (Some(at(2, 5)), Some("f4a9f52a"), Some(at(3, 2)), Some("7e04261d")),
         Scheduler,
         "A reload frees the entry of a child whose timeout is queued, while the pid tree still links it.",
-    ),
+    )
+    .breaking_memory(),
     row(
         Defect::StaleArgumentAfterReload,
         "StaleArgumentAfterReload",
@@ -129,7 +139,8 @@ const TABLE: [Row; 15] = [
         (Some(at(3, 2)), Some("7e04261d"), Some(at(3, 3)), Some("e15990e1")),
         Scheduler,
         "The exit of a child whose timeout is queued erases its pid node twice.",
-    ),
+    )
+    .breaking_memory(),
     row(
         Defect::ReloadSkipsQueuedTimeout,
         "ReloadSkipsQueuedTimeout",
@@ -185,7 +196,8 @@ const TABLE: [Row; 15] = [
         (Some(at(0, 8)), None, Some(at(3, 2)), Some("7e04261d")),
         Scheduler,
         "Cancelling the entry of a child whose timeout is queued leaves it linked in the pid tree.",
-    ),
+    )
+    .breaking_memory(),
 ];
 
 impl Defect {
@@ -237,6 +249,22 @@ impl Defect {
     #[must_use]
     pub const fn is_one_of_the_eight(self) -> bool {
         (self as u8) < Self::EIGHT
+    }
+
+    /// Whether it can break memory.
+    #[must_use]
+    pub const fn breaks_memory(self) -> bool {
+        self.row().breaks_memory
+    }
+
+    /// The first release without it from which on no release has a known defect that breaks memory; `None`: the
+    /// newest has it, or one that does.
+    #[must_use]
+    pub fn safe_from(self) -> Option<Release> {
+        let mended = self.row().mended_in?;
+        let breaks = |release: &Release| release.defects().iter().any(Self::breaks_memory);
+        let first = Release::ALL.iter().rposition(breaks).map_or(0, |last| last + 1);
+        Release::ALL.get(first).map(|first| mended.max(*first))
     }
 
     /// Whether `release` has it.
@@ -324,6 +352,22 @@ mod tests {
             assert!(row.mended_in.is_some() == row.mended_by.is_some(), "{}", row.name);
         }
         assert_eq!(Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()).count(), 8);
+    }
+
+    #[test]
+    fn no_release_from_a_safe_one_on_breaks_memory_and_of_2468_that_is_later_than_its_mend() {
+        let safe = Defect::ReloadFreesQueuedTimeout.safe_from();
+        assert_eq!(
+            (Defect::ReloadFreesQueuedTimeout.row().mended_in, safe),
+            (Some(at(3, 2)), Some(at(3, 3)))
+        );
+        for defect in Defect::ALL {
+            assert_eq!(defect.safe_from().is_some(), defect.row().mended_in.is_some(), "{defect}");
+            let from = Release::ALL.iter().filter(|release| Some(**release) >= defect.safe_from());
+            let bad = |it: Defect| it == defect || it.breaks_memory();
+            let mut bad = from.filter(|release| release.defects().iter().any(bad));
+            assert!(defect.safe_from().is_none() || bad.next().is_none(), "{defect}");
+        }
     }
 
     fn of(minor: u8, patch: u8) -> Vec<Defect> {

@@ -2,15 +2,19 @@
 
 use std::fmt::Write as _;
 
-use treefall_model::release::Defect;
+use treefall_model::release::{Defect, Release};
 use treefall_model::verdict::{Outcome, Weight};
 
+use super::Report;
 use super::recipe::recipe;
 use super::reproduction::in_plain_words;
 use super::text::{claim, confirmed, releases_line, under_gdb};
-use super::Report;
 use crate::cause::Cause;
-use crate::explain::{Role, met};
+use crate::explain::{Role, and, met};
+
+/// For a maintainer who never heard of it.
+const WHAT_TREEFALL_IS: &str = "(treefall runs keepalived's scheduler under a simulated clock and kernel, so that a run \
+     comes out the same each time; its replica of a release is that scheduler written anew, each known bug in its place.)";
 
 /// The issue in Markdown.
 #[must_use]
@@ -26,6 +30,7 @@ pub fn issue(report: &Report<'_>) -> String {
     put(&format!("# {}\n", title(report)));
     put(&format!("{}\n", claim(finding, &names)));
     put(&format!("**Affected releases:** {}. {}\n", releases_line(explanation), how_known(report)));
+    put(&format!("{WHAT_TREEFALL_IS}\n"));
     put(&format!(
         "**What is broken:** {} At {} s of the trace below: {}.\n",
         finding.signature().law.sentence(),
@@ -41,7 +46,8 @@ pub fn issue(report: &Report<'_>) -> String {
         }
         put("");
     }
-    put("## Smallest reproduction\n");
+    let smallest = finding.minimal && !report.as_it_is;
+    put(if smallest { "## Smallest reproduction\n" } else { "## Reproduction\n" });
     put(&in_plain_words(&finding.trace, report));
     let met = met(&finding.trace, &explanation.history);
     match recipe(&finding.trace, &met, &explanation.history, look_for(report)) {
@@ -174,12 +180,46 @@ fn mend(defect: Defect) -> String {
     let row = defect.row();
     match (row.mended_in, row.mended_by, ours(defect)) {
         (Some(release), Some(commit), _) => {
-            format!("Run {release} or later, or take upstream commit {commit} back into the release at hand.")
+            let safe = defect.safe_from().unwrap_or(release);
+            let back = taken_back_with(commit);
+            let back = match back.as_slice() {
+                [only] => format!("upstream commit {only}"),
+                several => format!("upstream commits {} together", and(several)),
+            };
+            let why = if safe == release { String::new() } else { why_later(defect, release) };
+            format!("Run {safe} or later, or take {back} back into the release at hand.{why}")
         }
         (Some(release), None, _) => format!("Run {release} or later."),
         (None, _, Some(ours)) => ours.to_owned(),
         (None, _, None) => "None yet.".to_owned(),
     }
+}
+
+/// A commit, and those that mend what it brought, what they brought, and so on.
+fn taken_back_with(commit: &'static str) -> Vec<String> {
+    let mut commits = vec![commit.to_owned()];
+    let mut place = 0;
+    while let Some(taken) = commits.get(place).cloned() {
+        for row in Defect::ALL.map(Defect::row) {
+            let mends = row.mended_by.filter(|_| row.brought_by == Some(taken.as_str()));
+            commits.extend(mends.filter(|it| !commits.iter().any(|known| known == it)).map(str::to_owned));
+        }
+        place += 1;
+    }
+    commits
+}
+
+/// Why a later release is named than the one that has the mend: what else breaks memory from there on.
+fn why_later(defect: Defect, mended: Release) -> String {
+    let later = |it: &Defect| it.breaks_memory() && it.row().mended_in.is_none_or(|end| end > mended);
+    let others = Defect::ALL.into_iter().filter(later);
+    let others: Vec<String> = others.map(|it| format!("{it} ({})", super::text::mended(it))).collect();
+    let family = if defect.breaks_memory() { "of the same family" } else { "of another kind" };
+    let what = match others.as_slice() {
+        [only] => format!("it has another crash {family}, {only}"),
+        several => format!("it or a later one has other crashes {family}: {}", and(several)),
+    };
+    format!(" {mended} has the mend, but {what}.")
 }
 
 /// What mends a defect that upstream has not mended: the least that obeys the laws, as the mended replica does it.
@@ -209,6 +249,21 @@ fn ours(defect: Defect) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_with_another_crash_of_the_family_is_not_recommended() {
+        let text = suggestion(&Cause::Known(vec![Defect::ReloadFreesQueuedTimeout]));
+        assert_eq!(
+            text,
+            "Run 2.3.3 or later, or take upstream commits 7e04261d and e15990e1 together back into the release at hand. \
+             2.3.2 has the mend, but it has another crash of the same family, ExitErasesTwice (mended in 2.3.3 by e15990e1)."
+        );
+        let text = suggestion(&Cause::Known(vec![Defect::ExitErasesTwice]));
+        assert_eq!(
+            text,
+            "Run 2.3.3 or later, or take upstream commit e15990e1 back into the release at hand."
+        );
+    }
 
     #[test]
     fn every_defect_has_a_suggestion() {
