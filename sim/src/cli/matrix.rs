@@ -8,6 +8,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Release;
+use treefall_model::verdict::Weight;
 
 use super::args::Matrix;
 use super::output::{Output, count};
@@ -65,6 +66,8 @@ struct Cell {
     as_expected: Option<bool>,
     broken: Vec<String>,
     outcome: String,
+    /// Not bad, but the judging ended with the run or with memory: what would have come is not known.
+    cut_short: bool,
 }
 
 impl Cell {
@@ -160,10 +163,13 @@ fn cells(
 
 fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checked) -> Cell {
     let verdict = &checked.ran.verdict;
+    let bad = shows(scenario, checked);
+    let memory = verdict.breaks.iter().any(|broken| broken.signature.law.weight() == Weight::Memory);
     Cell {
         release,
         real: matches!(target, Target::Engine(_)).then(|| target.to_string()),
-        bad: shows(scenario, checked),
+        bad,
+        cut_short: !bad && (memory || !verdict.outcome.survived()),
         as_expected: checked.comparison().map(|it| it.is_as_expected()),
         broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
         outcome: verdict.outcome.to_string(),
@@ -214,9 +220,10 @@ fn bad_spans(replicas: &[&Cell]) -> Vec<[Release; 2]> {
     spans.map(|span| [span[0].release, span[span.len() - 1].release]).collect()
 }
 
-/// The first good release after a bad one.
+/// The first after the last bad one that was judged to the end.
 fn first_good(replicas: &[&Cell]) -> Option<Release> {
-    replicas.windows(2).find(|pair| pair[0].bad && !pair[1].bad).map(|pair| pair[1].release)
+    let last = replicas.iter().rposition(|cell| cell.bad)?;
+    replicas[last + 1..].iter().find(|cell| !cell.cut_short).map(|cell| cell.release)
 }
 
 fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
@@ -224,11 +231,15 @@ fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
         .iter()
         .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
         .collect();
-    let first_good = object.first_good.as_deref().unwrap_or("none");
+    let good = object.first_good.as_ref();
+    let good = good.map_or_else(
+        || "none good after the last".to_owned(),
+        |good| format!("first good after the last bad {good}"),
+    );
     match object.first_bad.as_deref() {
         None => "bad: none".to_owned(),
         Some(first_bad) => {
-            format!("bad: {}; first bad {first_bad}, first good after it {first_good}", spans.join(", "))
+            format!("bad: {}; first bad {first_bad}, {good}", spans.join(", "))
         }
     }
 }

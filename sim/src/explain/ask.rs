@@ -39,6 +39,10 @@ pub struct Shown {
     pub broken: Vec<String>,
     /// How the run ended.
     pub outcome: String,
+    /// It broke other laws alone, and the judging ended there, with the run or with memory: what would have come is not
+    /// known.
+    #[serde(skip)]
+    pub cut_short: bool,
 }
 
 impl Shown {
@@ -67,8 +71,10 @@ impl Shown {
     }
 
     fn as_told(fate: Fate, verdict: &Verdict) -> Self {
+        let memory = verdict.breaks.iter().any(|it| it.signature.law.weight() == Weight::Memory);
         Self {
             fate,
+            cut_short: fate == Fate::Other && (memory || !verdict.outcome.survived()),
             broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
             outcome: verdict.outcome.to_string(),
         }

@@ -39,6 +39,11 @@ impl Span {
     /// What the trace does there, and why: `FAILS, by ReloadRestartsGrace; hung`.
     #[must_use]
     pub fn in_words(&self) -> String {
+        if self.shown.cut_short {
+            let broken = self.shown.broken.join(", ");
+            let broken = if broken.is_empty() { broken } else { format!(" (breaks {broken})") };
+            return format!("not judged to the end{broken}{}", self.shown.ending());
+        }
         if !self.shown.fails() {
             return self.shown.to_string();
         }
@@ -81,7 +86,8 @@ pub struct Releases {
     pub spans: Vec<Span>,
     /// The oldest that fails by this cause.
     pub first_bad: Option<String>,
-    /// The first after the last that fails by this cause; `None`: the newest still does, or none does.
+    /// The first that was judged to the end after the last that fails by this cause; `None`: the newest still fails, or
+    /// none does.
     pub first_good: Option<String>,
 }
 
@@ -224,6 +230,33 @@ fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> T
     Releases {
         spans: spans.collect(),
         first_bad: all.iter().find(|(.., there)| there.own).map(|(release, ..)| release.to_string()),
-        first_good: last_bad.and_then(|last| all.get(last + 1)).map(|(release, ..)| release.to_string()),
+        first_good: last_bad
+            .and_then(|last| all[last + 1..].iter().find(|(.., there)| !there.shown.cut_short))
+            .map(|(release, ..)| release.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use treefall_model::release::Defect;
+
+    use super::super::ask::Fate;
+    use super::*;
+
+    #[test]
+    fn a_release_that_was_not_judged_to_the_end_is_not_the_first_good_one() {
+        let text =
+            "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
+        let trace = crate::scenario::read("trace.toml", text).expect("a scenario").trace;
+        let releases = on_each(SubjectKind::Replica, &trace, |_, rules| {
+            let (own, cut_short) =
+                (rules.has(Defect::ReloadForgetsChildren), rules.has(Defect::ReloadFreesQueuedTimeout));
+            let fate = if own { Fate::Same } else { Fate::Other };
+            let outcome = if cut_short { "hung in thread_add_child" } else { "survived" }.to_owned();
+            There { shown: Shown { fate, broken: Vec::new(), outcome, cut_short }, cause: None, own }
+        });
+        assert_eq!(releases.first_good.as_deref(), Some("2.3.2"));
+        let words: Vec<String> = releases.rows().into_iter().map(|row| row.words).collect();
+        assert_eq!(words[1], "not judged to the end; hung in thread_add_child");
     }
 }
