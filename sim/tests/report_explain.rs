@@ -67,10 +67,15 @@ fn text(finding: &Finding, origin: &str, explanation: &Explanation) -> String {
 
 /// The last break of the scenario on the replica, explained as the file has it.
 fn explained(name: &str, on: &str) -> (Finding, Explanation) {
+    explained_as(trace(name), on, |_| true)
+}
+
+/// The last such break of the trace on the replica, explained as it is.
+fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Break) -> bool) -> (Finding, Explanation) {
     let target = target(on);
     let mut subject = build(&target).expect("a replica");
-    let verdict = subject.run_one(&trace(name), Options::VERDICT).expect("a run").verdict;
-    let find = find(trace(name), verdict, |_| true);
+    let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
+    let find = find(trace, verdict, pick);
     let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
     let explanation = explain(&finding, subject.as_mut()).expect("explained");
     (finding, explanation)
@@ -351,11 +356,76 @@ fn releases_that_fail_alike_by_another_cause_are_told_apart() {
     assert!(releases.good_fails_otherwise());
 }
 
+/// A trace as a scenario file has it.
+fn written(text: &str) -> Trace {
+    scenario::read("trace.toml", &format!("format = 1\ntitle = \"t\"\n{text}")).expect("a scenario").trace
+}
+
+/// A child that ignores SIGTERM; reloads put off its killing, and the last one meets its queued timeout.
+const TWO_AT_ONCE: &str = r#"
+script = [{ name = "s0", interval = "200ms", timeout = "1s", on-term = "ignores" }]
+wake = [
+    { after = "next-timer", signals = ["HUP"] },
+    { after = "next-timer" },
+    { after = "next-timer" },
+    { after = "next-timer", signals = ["HUP"] },
+    { after = "next-timer" },
+    { after = "next-timer", signals = ["HUP"] },
+]
+"#;
+
+#[test]
+fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
+    let kills = |broken: &&Break| broken.signature.law.name() == "kill-follows-term";
+    let (finding, explanation) = explained_as(written(TWO_AT_ONCE), "replica:2.4.3", kills);
+    let both = [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadRestartsGrace];
+    assert_eq!(finding.cause, Cause::Together(both));
+    let rules = Rules::of(Release::NEWEST);
+    for (mended, fails) in [
+        (rules.without(both[0]), true),
+        (rules.without(both[1]), true),
+        (rules.without(both[0]).without(both[1]), false),
+    ] {
+        let breaks = run_replica(&finding.trace, mended, Options::VERDICT).verdict.breaks;
+        assert_eq!(breaks.iter().any(|broken| broken.signature == finding.signature()), fails);
+    }
+    let text = text(&finding, "a trace", &explanation);
+    assert!(!text.contains("NOT KNOWN"), "{text}");
+    assert!(text.contains("FAILS, by ReloadSkipsQueuedTimeout and ReloadRestartsGrace together"), "{text}");
+    // Where one is enough, it is the find's own all the same.
+    assert_eq!(explanation.releases.bad(), "2.2.5 to 2.4.3");
+    assert_eq!(explanation.releases.first_good, None);
+}
+
+/// Blocks of other entries are used through stale links, and long before the break.
+const STALE_LINKS: &str = r#"
+script = [
+    { name = "s0", timeout = "400ms" },
+    { name = "s1", timeout = "2s", dies-after = "1s" },
+    { name = "s2", timeout = "2s" },
+    { name = "s3", timeout = "2s" },
+]
+wake = [
+    { after = "next-timer", signals = ["HUP"] },
+    { after = "next-timer", signals = ["HUP"], exits = [{ run = "s0@1#1", status = 0 }, { run = "s2@1#1", status = 0 }] },
+    { after = "+1s" },
+]
+"#;
+
+#[test]
+fn a_chain_whose_links_were_followed_before_the_break_goes_neither_back_nor_astray() {
+    let pick = |broken: &&Break| broken.signature.to_string() == "one-entry-per-child/blocked/read";
+    let (_, explanation) = explained_as(written(STALE_LINKS), "replica:2.3.2", pick);
+    let chain = &explanation.because;
+    assert!(chain.is_sorted_by_key(|link| link.step), "{chain:?}");
+    assert!(chain.iter().all(|link| !link.text.contains("another entry")), "{chain:?}");
+}
+
 #[test]
 fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() {
     let mut explained = 0;
     for (name, trace) in scenarios() {
-        for on in ["2.0.10", "2.0.18", "2.2.4", "2.2.7", "2.3.2", "2.4.3"] {
+        for on in Release::with_defects_of_their_own().map(|group| group.last) {
             let target = target(&format!("replica:{on}"));
             let mut subject = build(&target).expect("a replica");
             let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
@@ -370,6 +440,8 @@ fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() 
                     assert!(explanation.because.len() > 1, "{what}: nothing leads to it");
                     let seconds: Vec<f64> =
                         explanation.because.iter().filter_map(|link| link.at.parse().ok()).collect();
+                    let steps: Vec<usize> = explanation.because.iter().map(|link| link.step).collect();
+                    assert!(steps.is_sorted(), "{what}: {:?}", explanation.because);
                     assert!(seconds.is_sorted(), "{what}: {:?}", explanation.because);
                     assert!(explanation.difference.is_some(), "{what}: no difference");
                     assert!(explanation.releases.first_bad.is_some(), "{what}");

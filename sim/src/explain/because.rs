@@ -1,7 +1,7 @@
 //! Why it broke: what put the entry there, what moved it, what freed it, what used it, one after the other.
 //!
 //! Always: every link of the chain was seen in a run; what is told of an entry is what the trees and lists showed of
-//! it, before a step and after it.
+//! it, before a step and after it; neither the steps nor the times of the chain ever go back.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use treefall_model::event::{EntryKind, Event, Handler, LogLine, Step};
 use treefall_model::id::Run;
 use treefall_model::index::{Block, List, Tree};
 use treefall_model::signal::Signal;
-use treefall_model::time::Deadline;
+use treefall_model::time::{Deadline, Instant};
 use treefall_model::verdict::{Break, Weight};
 
 use super::chronicle::{Chronicle, Places, Seat, Snapshot};
@@ -19,7 +19,7 @@ use super::guilt::Guilt;
 use super::label::Labels;
 use super::moves;
 use crate::report::{Names, ending};
-use crate::subject::replica::Fault;
+use crate::subject::replica::{Fault, Mark};
 
 /// Most links of a chain: its beginning and its end are kept.
 const LINKS_MAX: usize = 26;
@@ -114,11 +114,15 @@ pub(super) fn because(
         }
         if place == broke_in {
             let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
-            let after = usize::try_from(broken.records).unwrap_or(usize::MAX).saturating_sub(1);
-            let order = (after, place, Rank::Break);
-            links.push((order, link(Role::Broke, broken.at.to_string(), place, None, text)));
+            let after = chronicle.broken_after(broken.signature).unwrap_or_default().saturating_sub(1);
+            // What is seen late belongs to the step in which it was.
+            let later = |place: &usize| chronicle.stages[*place].at > broken.at;
+            let place = (0..place).rev().take_while(later).last().unwrap_or(place);
+            let order = (broken.at, place, after, Rank::Break);
+            links.push((order, link(Role::Broke, broken.at, place, None, text)));
         }
     }
+    uses(guilt, chronicle, &mut links);
     links.sort_by_key(|(order, _)| *order);
     // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
     if broken.signature.law.weight() == Weight::Conduct {
@@ -126,13 +130,12 @@ pub(super) fn because(
         links.truncate(last.map_or(links.len(), |last| last + 1));
     }
     let mut chain = links.into_iter().map(|(_, link)| link).collect();
-    uses(guilt, chronicle, &mut chain);
     ends(chronicle, &mut chain);
     shortened(chain)
 }
 
-/// Where a link stands: after which record, in which stage, and after what else there.
-type Order = (usize, usize, Rank);
+/// Where a link stands: when, in which stage, after which record, and after what else there.
+type Order = (Instant, usize, usize, Rank);
 
 /// What was recorded comes before what was seen to have moved by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,8 +145,8 @@ enum Rank {
     Break,
 }
 
-fn link(role: Role, at: String, stage: usize, function: Option<&str>, text: String) -> Because {
-    Because { role, at, step: stage + 1, function: function.map(str::to_owned), text }
+fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: String) -> Because {
+    Because { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
 }
 
 /// An entry on its way through the stages.
@@ -179,12 +182,12 @@ impl Life {
         if moves.is_empty()
             && let Some(((role, text), by)) = told
         {
-            let order = (stage.to.saturating_sub(1), place, Rank::Move);
-            links.push((order, link(role, stage.at.to_string(), place, by, text)));
+            let order = (stage.at, place, stage.to.saturating_sub(1), Rank::Move);
+            links.push((order, link(role, stage.at, place, by, text)));
         }
         for it in moves {
-            let at = chronicle.records[it.record].at.to_string();
-            links.push(((it.record, place, Rank::Move), link(it.role, at, place, it.function, it.text)));
+            let at = chronicle.records[it.record].at;
+            links.push(((at, place, it.record, Rank::Move), link(it.role, at, place, it.function, it.text)));
         }
     }
 
@@ -409,28 +412,24 @@ fn events(
             _ => false,
         };
         if told && let Some(text) = names.tell(&record.event) {
-            let order = (from + number, place, Rank::Record);
-            links.push((order, link(Role::Happened, record.at.to_string(), place, None, text)));
+            let order = (record.at, place, from + number, Rank::Record);
+            links.push((order, link(Role::Happened, record.at, place, None, text)));
         }
     }
 }
 
-/// Links that had outlived their entry and were followed: of the guilty entry, or else the first of any.
-fn uses(guilt: &Guilt, chronicle: &Chronicle, chain: &mut Vec<Because>) {
-    let own = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block));
-    let Some(note) = own.or(chronicle.notes.first()) else { return };
-    let after = |stage: &super::chronicle::Stage| stage.at >= note.used_at.at;
-    let stage = chronicle
-        .stages
-        .iter()
-        .position(|stage| after(stage) && stage.step.is_none())
-        .unwrap_or(chronicle.stages.len().saturating_sub(1));
-    let which = if own.is_some() { "the link to it" } else { "a link to another entry" };
+/// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
+fn uses(guilt: &Guilt, chronicle: &Chronicle, links: &mut Vec<(Order, Because)>) {
+    let Some(note) = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block)) else { return };
+    let last = chronicle.stages.len().saturating_sub(1);
+    let stage = usize::try_from(note.used_at.looks).map_or(last, |looks| looks.min(last));
     let text = format!(
-        "{which} (block {}), made at {} in {}, freed at {} in {}, is followed",
+        "the link to it (block {}), made at {} in {}, freed at {} in {}, is followed",
         note.block.0, note.linked_at.at, note.linked_at.function, note.freed_at.at, note.freed_at.function
     );
-    chain.push(link(Role::Used, note.used_at.at.to_string(), stage, Some(note.used_at.function), text));
+    let Mark { at, function, .. } = note.used_at;
+    let order = (at, stage, chronicle.stages.get(stage).map_or(0, |stage| stage.to), Rank::Move);
+    links.push((order, link(Role::Used, at, stage, Some(function), text)));
 }
 
 fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
@@ -438,7 +437,8 @@ fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
         return;
     }
     let last = chronicle.stages.len().saturating_sub(1);
-    let at = chronicle.stages.last().map_or_else(String::new, |stage| stage.at.to_string());
+    let looks = chronicle.stages.iter().map(|stage| stage.at);
+    let at = looks.chain(chronicle.notes.iter().map(|note| note.used_at.at)).max().unwrap_or(Instant::START);
     let where_at = match chronicle.fault {
         Some(Fault::Segv { address, .. }) if address < 4096 => {
             format!(", at address {address:#x}: through a null pointer")

@@ -229,6 +229,8 @@ pub struct Chronicle {
     pub left_out: usize,
     /// For each break of the verdict, the stage in which it broke.
     pub break_stages: Vec<usize>,
+    /// For each break, how many records there were when it was seen: a daemon's judge is not told all.
+    pub break_records: Vec<usize>,
     /// What the model says of it.
     pub verdict: Verdict,
     /// The blocks that were used through a link that had outlived them.
@@ -254,6 +256,7 @@ impl Chronicle {
             snapshots: Vec::new(),
             left_out: 0,
             break_stages: Vec::new(),
+            break_records: Vec::new(),
         };
         let run = if kind == SubjectKind::Daemon {
             let teller = teller(Judging::Daemon(Box::new(AsDaemon::new(judge))));
@@ -272,12 +275,14 @@ impl Chronicle {
         let last = teller.stages.len().saturating_sub(1);
         let verdict = teller.judging.finish(run.outcome);
         teller.break_stages.resize(verdict.breaks.len(), last);
+        teller.break_records.resize(verdict.breaks.len(), teller.records.len());
         Self {
             records: teller.records,
             stages: teller.stages,
             snapshots: teller.snapshots,
             left_out: teller.left_out,
             break_stages: teller.break_stages,
+            break_records: teller.break_records,
             verdict,
             notes: run.notes,
             second_erases: run.second_erases,
@@ -291,6 +296,13 @@ impl Chronicle {
     pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Break, usize)> {
         let place = self.verdict.breaks.iter().position(|broken| broken.signature == signature)?;
         Some((&self.verdict.breaks[place], self.break_stages[place]))
+    }
+
+    /// How many records there were when the break with this signature was seen.
+    #[must_use]
+    pub fn broken_after(&self, signature: treefall_model::verdict::Signature) -> Option<usize> {
+        let place = self.verdict.breaks.iter().position(|broken| broken.signature == signature)?;
+        self.break_records.get(place).copied()
     }
 
     /// The trees and lists at the end of a stage.
@@ -334,6 +346,7 @@ struct Teller<'s> {
     snapshots: Vec<Snapshot>,
     left_out: usize,
     break_stages: Vec<usize>,
+    break_records: Vec<usize>,
 }
 
 impl Teller<'_> {
@@ -345,6 +358,7 @@ impl Teller<'_> {
     fn note_breaks(&mut self, stage: usize) {
         let breaks = self.judging.breaks();
         self.break_stages.resize(breaks.max(self.break_stages.len()), stage);
+        self.break_records.resize(self.break_stages.len(), self.records.len());
     }
 }
 

@@ -83,10 +83,12 @@ pub struct Mark {
     pub at: Instant,
     /// In which of the program's functions.
     pub function: &'static str,
+    /// How often the observer had looked before: in which of the run's steps.
+    pub looks: u64,
 }
 
 impl Mark {
-    const START: Self = Self { at: Instant::START, function: "thread_make_master" };
+    const START: Self = Self { at: Instant::START, function: "thread_make_master", looks: 0 };
 }
 
 /// A block that was accessed through a link that had outlived it.
@@ -157,6 +159,8 @@ pub(super) struct Heap {
     visits_left: u64,
     /// Where the program is.
     here: Mark,
+    /// How often the observer looked.
+    looks: u64,
     notes: Vec<Note>,
     second_erases: Vec<(Block, Mark)>,
     /// Something was accessed that is not simulated.
@@ -181,6 +185,7 @@ impl Heap {
             watching: false,
             visits_left: 0,
             here: Mark::START,
+            looks: 0,
             notes: Vec::new(),
             second_erases: Vec::new(),
             left_known: false,
@@ -203,7 +208,7 @@ impl Heap {
     /// The program enters `function` to carry out one operation.
     #[inline]
     pub(super) fn enter(&mut self, at: Instant, function: &'static str) {
-        self.here = Mark { at, function };
+        self.here = Mark { at, function, looks: self.looks };
         self.visits_left = VISITS_BASE + VISITS_EACH * self.truths.len() as u64;
     }
 
@@ -296,6 +301,7 @@ impl Heap {
     /// The observer has looked.
     #[inline]
     pub(super) fn changes_seen(&mut self) {
+        self.looks += 1;
         if self.tells {
             self.changes.seen();
         }
@@ -556,7 +562,7 @@ mod tests {
         assert_eq!(heap.notes(), []);
         heap.get(entry + PID_NODE).expect("mapped");
         heap.get(entry + PID_NODE).expect("mapped");
-        let mark = |micros, function| Mark { at: at(micros), function };
+        let mark = |micros, function| Mark { at: at(micros), function, looks: 0 };
         let note = Note {
             block: Block(1),
             linked_at: mark(1, "thread_add_child"),
