@@ -16,19 +16,11 @@ keepalived=${1:-/usr/sbin/keepalived}
 seconds=${2:-90}
 [ -x "$keepalived" ] || { echo "no program $keepalived" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
+. "$root/sim/examples/stuck_daemon.sh"
 cargo build --quiet --release --locked --manifest-path "$root/Cargo.toml" -p treefall-preload --example slow_reaper
 work=$(mktemp -d)
-players=
-# Each player's namespaces end with it.
-trap 'kill $players 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+tidy_up
 cp "$root/target/release/examples/libslow_reaper.so" "$work/"
-
-cat > "$work/stuck" <<'SCRIPT'
-#!/bin/sh
-trap '' TERM
-exec sleep 1000
-SCRIPT
 
 # The sender, for at most so many times; it ends with the process that it sends to. Prints how often it sent.
 cat > "$work/sender" <<'SENDER'
@@ -53,21 +45,9 @@ sleep 1
 death=$(grep -E 'exited due to|VRRP child process.* died' "$2/log.$4" | head -n 1 | cut -d: -f4-)
 echo "${death:+dead:}${death:-alive} after $sent reloads"
 INSIDE
-chmod 755 "$work" "$work/stuck" "$work/sender" "$work/inside"
+chmod 755 "$work/sender" "$work/inside"
 
-scripts="0 1 2 3 4 5 6 7"
-{
-    printf 'global_defs {\n    script_user root\n    dynamic_interfaces\n}\n'
-    for n in $scripts; do
-        printf 'vrrp_script stuck%s {\n    script "%s/stuck"\n    interval 2\n    timeout 2\n}\n' "$n" "$work"
-    done
-    printf 'vrrp_instance one {\n    state BACKUP\n    interface treefall0\n    virtual_router_id 1\n    priority 100\n'
-    printf '    track_script {\n'
-    printf '        stuck%s\n' $scripts
-    printf '    }\n}\n'
-} > "$work/conf"
-userns=
-[ "$(id -u)" = 0 ] || userns=-Ur
+make_stuck "$work" 2 2
 
 rounds=15
 before=$(date +%s%N)
@@ -79,9 +59,7 @@ echo "the sender takes $sender us beside its sleep, in the mean of $rounds round
 shares="0 60 80 105 400"
 for share in $shares; do
     reap=$((sender * share / 100 / 8))
-    unshare $userns -nmpf --mount-proc --kill-child "$work/inside" "$keepalived" "$work" "$seconds" $reap \
-        > "$work/end.$share" 2>&1 &
-    players="$players $!"
+    play "$work/end.$share" "$work/inside" "$keepalived" "$work" "$seconds" $reap
     # A fifth of a second between their reloads: in one instant they would wait for each other.
     sleep 0.2
 done

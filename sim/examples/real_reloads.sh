@@ -4,22 +4,16 @@
 #
 #   sim/examples/real_reloads.sh [KEEPALIVED [SECONDS]]      default: /usr/sbin/keepalived 50
 #
-# Eight scripts hang and do nothing about a SIGTERM. Plays both timeouts for SECONDS at most, one after the other: two minutes together. Prints one line each; exit status 0 when
-# the first died and the second did not, 1 when not, 2 when it cannot be played here.
+# Eight scripts hang and do nothing about a SIGTERM. Plays both timeouts for SECONDS at most, one after the other: two
+# minutes together. Prints one line each; exit status 0 when the first died and the second did not, 1 when not, 2 when it
+# cannot be played here.
 set -eu
 keepalived=${1:-/usr/sbin/keepalived}
 seconds=${2:-50}
 [ -x "$keepalived" ] || { echo "no program $keepalived" >&2; exit 2; }
+. "$(dirname "$0")/stuck_daemon.sh"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
-
-# A script that hangs and does nothing about a SIGTERM.
-cat > "$work/stuck" <<'SCRIPT'
-#!/bin/sh
-trap '' TERM
-exec sleep 1000
-SCRIPT
-chmod 755 "$work" "$work/stuck"
+tidy_up
 
 # Inside: starts the daemon, reloads it each second until it is gone or the time is over, and says how it went.
 cat > "$work/inside" <<'INSIDE'
@@ -49,26 +43,19 @@ fi
 INSIDE
 chmod 755 "$work/inside"
 
-play() {
-    {
-        printf 'global_defs {\n    script_user root\n    dynamic_interfaces\n}\n'
-        for n in $scripts; do
-            printf 'vrrp_script stuck%s {\n    script "%s/stuck"\n    interval 1\n    timeout %s\n}\n' "$n" "$work" "$1"
-        done
-        printf 'vrrp_instance one {\n    state BACKUP\n    interface treefall0\n    virtual_router_id 1\n    priority 100\n'
-        printf '    track_script {\n'
-        printf '        stuck%s\n' $scripts
-        printf '    }\n}\n'
-    } > "$work/conf"
-    unshare $userns -nmpf --mount-proc --kill-child "$work/inside" "$keepalived" "$work" "$seconds"
+# The timeout in seconds; how it went is in `ended`.
+reloads() {
+    make_stuck "$work" 1 "$1"
+    play "$work/end" "$work/inside" "$keepalived" "$work" "$seconds"
+    wait
+    players=
+    ended=$(cat "$work/end")
+    echo "timeout $1 s, a reload each second: $ended"
 }
-scripts="0 1 2 3 4 5 6 7"
-userns=
-[ "$(id -u)" = 0 ] || userns=-Ur
-short=$(play 1)
-echo "timeout 1 s, a reload each second: $short"
-long=$(play 2)
-echo "timeout 2 s, a reload each second: $long"
+reloads 1
+short=$ended
+reloads 2
+long=$ended
 case "$short/$long" in
     dead*/alive*) exit 0 ;;
     *) exit 1 ;;
