@@ -113,4 +113,10 @@ impl Verdict {
     pub fn memory_break(&self) -> Option<&Break> {
         self.breaks.last().filter(|broken| broken.signature.law.weight() == Weight::Memory)
     }
+
+    /// Whether the judging ended before the trace did, with the run or with memory: what would have come is not known.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.memory_break().is_some() || !self.outcome.survived()
+    }
 }

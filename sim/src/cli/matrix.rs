@@ -8,7 +8,6 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Release;
-use treefall_model::verdict::Weight;
 
 use super::args::Matrix;
 use super::output::{Output, count};
@@ -164,12 +163,11 @@ fn cells(
 fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checked) -> Cell {
     let verdict = &checked.ran.verdict;
     let bad = shows(scenario, checked);
-    let memory = verdict.breaks.iter().any(|broken| broken.signature.law.weight() == Weight::Memory);
     Cell {
         release,
         real: matches!(target, Target::Engine(_)).then(|| target.to_string()),
         bad,
-        cut_short: !bad && (memory || !verdict.outcome.survived()),
+        cut_short: !bad && verdict.is_cut_short(),
         as_expected: checked.comparison().map(|it| it.is_as_expected()),
         broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
         outcome: verdict.outcome.to_string(),

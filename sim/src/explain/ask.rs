@@ -71,10 +71,9 @@ impl Shown {
     }
 
     fn as_told(fate: Fate, verdict: &Verdict) -> Self {
-        let memory = verdict.breaks.iter().any(|it| it.signature.law.weight() == Weight::Memory);
         Self {
             fate,
-            cut_short: fate == Fate::Other && (memory || !verdict.outcome.survived()),
+            cut_short: fate == Fate::Other && verdict.is_cut_short(),
             broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
             outcome: verdict.outcome.to_string(),
         }
