@@ -8,7 +8,6 @@ use treefall_model::release::{Defect, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::report::uncapitalised;
 use crate::subject::replica::probe_replica_as;
 
 /// What the ablation says.
@@ -40,28 +39,6 @@ impl Cause {
     #[must_use]
     pub const fn is_together(&self) -> bool {
         matches!(self, Self::Together(_))
-    }
-
-    /// What it is called at a glance: `A`, `A and B together`, or `NOT KNOWN`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Self::Known(defects) => defects.first().map_or_else(String::new, ToString::to_string),
-            Self::Together([one, other]) => format!("{one} and {other} together"),
-            Self::NotKnown | Self::NotInReplica => "NOT KNOWN".to_owned(),
-        }
-    }
-
-    /// What goes wrong, in one sentence, if it is known.
-    #[must_use]
-    pub fn headline(&self) -> Option<String> {
-        match self {
-            Self::Together([one, other]) => {
-                let one = one.headline().trim_end_matches('.');
-                Some(format!("{one}; and {}", uncapitalised(other.headline())))
-            }
-            _ => self.defects().first().map(|defect| defect.headline().to_owned()),
-        }
     }
 }
 

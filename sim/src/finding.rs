@@ -36,6 +36,8 @@ pub enum ShrunkOn {
 pub struct Finding {
     /// The target that it was found on.
     pub target: String,
+    /// What kind of subject that is.
+    pub kind: SubjectKind,
     /// What was found.
     pub find: Find,
     /// Its smallest trace.
@@ -278,6 +280,7 @@ impl<'w> Work<'w> {
         let twice = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
         Ok(Finding {
             target: self.subject.name(),
+            kind: self.subject.kind(),
             find: find.clone(),
             minimal,
             runs: shrunk.runs + checks,

@@ -9,6 +9,7 @@ use treefall_model::trace::OnTerm;
 use super::output::count;
 use crate::explore::{Found, Kind, Space};
 use crate::finding::Finding;
+use crate::report::cause_name;
 
 /// What a search stands for, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -109,7 +110,7 @@ pub(super) fn text(
     for (found, finding) in findings {
         let told = match finding {
             Some(finding) => {
-                let cause = finding.cause.label();
+                let cause = cause_name(&finding.cause);
                 format!("{cause}, {}", finding.verdict.outcome)
             }
             None => "kept as found".to_owned(),

@@ -18,7 +18,7 @@ use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
 use crate::generator::Source;
 use crate::hunt::{Plan, Tally};
-use crate::report::{Store, cause_line};
+use crate::report::{Store, cause_line, cause_name};
 use crate::subject::program;
 use crate::subject::target::Target;
 
@@ -278,7 +278,7 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
 fn overview(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
     let line = |finding: &Finding| {
-        let cause = finding.cause.label();
+        let cause = cause_name(&finding.cause);
         let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
         format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}\n", finding.signature().to_string())
     };

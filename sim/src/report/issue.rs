@@ -106,7 +106,7 @@ pub fn issue(report: &Report<'_>) -> String {
 
 fn title(report: &Report<'_>) -> String {
     let finding = report.finding;
-    match (&finding.verdict.outcome, finding.cause.headline()) {
+    match (&finding.verdict.outcome, super::text::headline(&finding.cause)) {
         (_, Some(headline)) => headline.trim_end_matches('.').to_owned(),
         (Outcome::Survived, None) => {
             finding.signature().law.sentence().trim_end_matches('.').to_owned() + ": broken"

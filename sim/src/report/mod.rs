@@ -26,15 +26,14 @@ pub use recipe::{NoRecipe, recipe};
 pub use rust_test::rust_test;
 pub use store::Store;
 pub(crate) use store::{slug, write_bytes, write_whole};
-pub use text::{cause_line, claim, finding, finding_within, summary};
-pub(crate) use text::{ending, uncapitalised};
+pub(crate) use text::ending;
+pub use text::{cause_line, cause_name, claim, finding, finding_within, summary};
 pub use timeline::{Length, timeline};
 pub use words::Names;
 pub(crate) use words::parse_run;
 
 use crate::explain::Explanation;
 use crate::finding::Finding;
-use crate::model::event::SubjectKind;
 use crate::scenario::Scenario;
 
 /// All that a report is made of.
@@ -59,9 +58,8 @@ pub struct Report<'f> {
 impl<'f> Report<'f> {
     /// The names in it.
     fn names(&self) -> Names<'f> {
-        let daemon = self.finding.target.starts_with("daemon");
-        let kind = if daemon { SubjectKind::Daemon } else { SubjectKind::Replica };
-        Names::new(&self.finding.trace).with_pids(&self.explanation.history).seen_on(kind)
+        let names = Names::new(&self.finding.trace).with_pids(&self.explanation.history);
+        names.seen_on(self.finding.kind)
     }
 }
 

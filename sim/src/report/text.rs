@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
@@ -22,7 +23,7 @@ pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
         Outcome::Survived => format!("breaks `{}`", broken.signature.law.name()),
         bad => ending(bad),
     };
-    let what = match finding.cause.headline() {
+    let what = match headline(&finding.cause) {
         Some(headline) => uncapitalised(&headline),
         None => names.plain(&broken.detail),
     };
@@ -40,7 +41,7 @@ pub(crate) fn ending(outcome: &Outcome) -> String {
     }
 }
 
-pub(crate) fn uncapitalised(sentence: &str) -> String {
+fn uncapitalised(sentence: &str) -> String {
     let mut letters = sentence.chars();
     // A word all in capitals, as SIGTERM, stays as it is.
     match (letters.next(), letters.clone().next()) {
@@ -48,6 +49,27 @@ pub(crate) fn uncapitalised(sentence: &str) -> String {
             first.to_lowercase().chain(letters).collect()
         }
         _ => sentence.to_owned(),
+    }
+}
+
+/// What a cause is called at a glance: `A`, `A and B together`, or `NOT KNOWN`.
+#[must_use]
+pub fn cause_name(cause: &Cause) -> String {
+    match cause {
+        Cause::Known(defects) => defects.first().map_or_else(String::new, ToString::to_string),
+        Cause::Together([one, other]) => format!("{one} and {other} together"),
+        Cause::NotKnown | Cause::NotInReplica => "NOT KNOWN".to_owned(),
+    }
+}
+
+/// What goes wrong by it, in one sentence, if it is known.
+pub(crate) fn headline(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::Together([one, other]) => {
+            let one = one.headline().trim_end_matches('.');
+            Some(format!("{one}; and {}", uncapitalised(other.headline())))
+        }
+        _ => cause.defects().first().map(|defect| defect.headline().to_owned()),
     }
 }
 
@@ -177,8 +199,7 @@ pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
 /// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,
 /// and for a daemon, whose namespaces gdb does not look into.
 pub(crate) fn under_gdb(finding: &Finding, replay: &str) -> Option<String> {
-    let real = finding.target.starts_with("engine:");
-    real.then(|| format!("{} --gdb", replay.trim_end_matches(" --history")))
+    (finding.kind == SubjectKind::Engine).then(|| format!("{} --gdb", replay.trim_end_matches(" --history")))
 }
 
 pub(crate) fn found(report: &Report<'_>) -> String {

@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, html};
 use treefall_model::event::Record;
 
 use super::json::Card;
-use super::text::{cause_line, claim, confirmed, found, releases_line, under_gdb};
+use super::text::{cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
 use super::{Names, Report, Told};
 use crate::explain::{
     Asked, Because, Chronicle, Difference, Explanation, Fate, Guilt, Labels, Minimality, Releases, Role,
@@ -129,7 +129,7 @@ fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
             dt { "seen" } dd { "at " (finding.broken().at) " s: " (names.plain(&finding.broken().detail)) }
             dt { "cause" } dd {
                 (cause_line(&finding.cause))
-                @if let Some(headline) = finding.cause.headline() { br; (headline) }
+                @if let Some(headline) = headline(&finding.cause) { br; (headline) }
             }
             dt { "outcome" } dd { (finding.verdict.outcome) }
             dt { "releases" } dd { (releases_line(report.explanation)) }
