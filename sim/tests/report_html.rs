@@ -291,7 +291,7 @@ fn soaked(browser: &Path) -> Outcome {
         told.to_string()
     })?;
     let command = told["command"].as_str().unwrap_or_default();
-    ensure(command.contains("--latency 1%:2ms..50ms,99%:50us..2ms"), || told.to_string())
+    ensure(command.contains("--latency '1%:2ms..50ms,99%:50us..2ms' "), || told.to_string())
 }
 
 fn folder_of_finds() -> Outcome {

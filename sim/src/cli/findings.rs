@@ -9,7 +9,7 @@ use treefall_model::verdict::{Signature, Verdict};
 
 use super::CliError;
 use super::crew;
-use super::output::{Output, count};
+use super::output::{Output, count, quoted};
 use super::pace::Teller;
 use crate::campaign::{Campaign, CampaignError};
 use crate::explain::{Explanation, explain_soon, explain_soon_while};
@@ -367,7 +367,8 @@ fn found_before(
 
 /// The command that replays a finding.
 pub(super) fn replay_command(target: &str, scenario: &Path) -> String {
-    format!("treefall replay {} --target {target} --history", scenario.display())
+    let (file, target) = (quoted(&scenario.display().to_string()), quoted(target));
+    format!("treefall replay {file} --target {target} --history")
 }
 
 /// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the

@@ -5,6 +5,7 @@
 //! reader that closes the pipe ends the command quietly, as SIGPIPE would; any other failure to write is said and is a
 //! failure of the harness.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
@@ -175,6 +176,11 @@ fn write_out(text: &str) {
 fn write_err(text: &str) {
     // Without a standard error there is nowhere to say so.
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// A word of a command as a shell reads it. No path and no argument has a zero in it; were there one, it stays as it is.
+pub(super) fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
 
 /// `1 run`, `2 runs`.

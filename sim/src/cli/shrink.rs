@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::Shrink;
 use super::findings::{Stopwatch, about, replay_command, whom};
-use super::output::{Output, count};
+use super::output::{Output, count, quoted};
 use super::pace::Teller;
 use super::replay::refuse_never_started;
 use super::report::chosen;
@@ -91,9 +91,10 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         None if smaller.trace == find.trace => replay_command(&finding.target, &args.file),
         // It is in no file yet.
         None => {
-            let (file, shrunk) = (args.file.display(), Path::new("shrunk.toml"));
+            let shrunk = Path::new("shrunk.toml");
+            let words = [&args.file.display().to_string(), &finding.target].map(|word| quoted(word));
             let replay = replay_command(&finding.target, shrunk);
-            format!("treefall shrink {file} --target {target} -o {}; {replay}", shrunk.display())
+            format!("treefall shrink {} --target {} -o {}; {replay}", words[0], words[1], shrunk.display())
         }
     };
     let file = args.file.display().to_string();

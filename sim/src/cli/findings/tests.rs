@@ -1,4 +1,4 @@
-//! A hunt that was stopped and gone on with.
+//! A hunt that was stopped and gone on with; the commands that a find is told with.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,4 +71,15 @@ fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_no
         assert_eq!(rest.reports.len(), all.reports.len());
         assert_eq!(plain(parts.path()), plain(whole.path()), "{asked_max}");
     }
+}
+
+#[test]
+fn a_command_that_replays_can_be_typed_whatever_the_file_is_called() {
+    let told = |file: &str| replay_command("replica:2.3.1", Path::new(file));
+    assert_eq!(told("a/minimal.toml"), "treefall replay a/minimal.toml --target replica:2.3.1 --history");
+    let words = shlex::split(&told("my finds/it's $1.toml")).expect("words");
+    assert_eq!(
+        words,
+        ["treefall", "replay", "my finds/it's $1.toml", "--target", "replica:2.3.1", "--history"]
+    );
 }

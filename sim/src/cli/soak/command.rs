@@ -7,12 +7,13 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Costs, Name};
 
 use crate::cli::args;
+use crate::cli::output::quoted;
 use crate::soak::{Machine, Worker, Workload};
 
 /// The whole line, as a shell reads it.
 pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> String {
     let mut words = vec!["treefall".to_owned(), "soak".to_owned()];
-    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), in_shell(&value)]);
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), quoted(&value)]);
     flag("target", target.to_string());
     for script in scripts(&workload.workers) {
         flag("script", script);
@@ -54,11 +55,8 @@ fn machine(machine: &Machine) -> Vec<(&'static str, String)> {
 pub(super) fn scripts(workers: &[Worker]) -> Vec<String> {
     let mut told: Vec<(String, usize)> = Vec::new();
     for (place, worker) in workers.iter().enumerate() {
-        let Worker { script, runs, on_term } = worker;
-        let (interval, timeout) = (script.interval, script.timeout);
-        let times = format!("interval={interval} timeout={timeout} runs={runs} on-term={on_term}");
-        let numbered = script.name == Name::numbered(place);
-        let words = if numbered { times } else { format!("name={} {times}", script.name) };
+        let numbered = worker.script.name == Name::numbered(place);
+        let words = if numbered { times(worker) } else { named(worker) };
         match told.last_mut() {
             Some((last, count)) if numbered && *last == words => *count += 1,
             _ => told.push((words, 1)),
@@ -68,10 +66,14 @@ pub(super) fn scripts(workers: &[Worker]) -> Vec<String> {
     told.into_iter().map(words).collect()
 }
 
-/// In quotes where a shell would take it apart. None of what is told here has a quote in itself.
-fn in_shell(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,:%+=/@".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{text}'") }
+/// What `--script` takes for one, by its own name.
+pub(super) fn named(worker: &Worker) -> String {
+    format!("name={} {}", worker.script.name, times(worker))
+}
+
+fn times(Worker { script, runs, on_term }: &Worker) -> String {
+    let (interval, timeout) = (script.interval, script.timeout);
+    format!("interval={interval} timeout={timeout} runs={runs} on-term={on_term}")
 }
 
 #[cfg(test)]
@@ -90,19 +92,6 @@ mod tests {
 
     fn read(words: &[&str]) -> args::Soak {
         Line::try_parse_from([&["soak"], words].concat()).unwrap_or_else(|error| panic!("{error}")).args
-    }
-
-    /// As a shell takes it apart that knows one kind of quotes.
-    fn words(line: &str) -> Vec<String> {
-        let mut words = Vec::new();
-        for (place, part) in line.split('\'').enumerate() {
-            if place % 2 == 1 {
-                words.push(part.to_owned());
-            } else {
-                words.extend(part.split_whitespace().map(str::to_owned));
-            }
-        }
-        words
     }
 
     #[test]
@@ -137,7 +126,7 @@ mod tests {
             let mut output = Output::of_machines();
             let meant = workload(&args, &mut output).unwrap_or_else(|error| panic!("{given:?}: {error:?}"));
             let line = command(&args, "replica:2.3.1", &meant);
-            let told = words(&line);
+            let told = shlex::split(&line).expect("words");
             let told: Vec<&str> = told.iter().skip(2).map(String::as_str).collect();
             let again = read(&told);
             assert_eq!(workload(&again, &mut output).ok(), Some(meant), "{line}");

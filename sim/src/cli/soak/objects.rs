@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::command;
+use crate::soak::Workload;
 use crate::soak::numbers::Estimate;
-use crate::soak::{Worker, Workload};
 
 /// A figure with its interval of 95 %; an infinite end is null.
 #[derive(Serialize, JsonSchema)]
@@ -56,13 +57,9 @@ pub(super) struct WorkloadObject {
 
 impl WorkloadObject {
     pub(super) fn new(workload: &Workload) -> Self {
-        let script = |Worker { script, runs, on_term }: &Worker| {
-            let (name, interval, timeout) = (&script.name, script.interval, script.timeout);
-            format!("name={name} interval={interval} timeout={timeout} runs={runs} on-term={on_term}")
-        };
         let costs = workload.machine.costs.each().map(|cost| cost.to_string());
         Self {
-            scripts: workload.workers.iter().map(script).collect(),
+            scripts: workload.workers.iter().map(command::named).collect(),
             reload: workload.reload.as_ref().map(|reload| reload.period.to_string()),
             jitter: workload.reload.as_ref().map(|reload| reload.jitter.to_string()),
             latency: workload.machine.latency.to_string(),
