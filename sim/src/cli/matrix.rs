@@ -17,6 +17,7 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::Checked;
+use crate::explain::first_good;
 use crate::roots::find_programs;
 use crate::scenario::Scenario;
 use crate::subject::target::{ReplicaName, Target};
@@ -195,10 +196,11 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
         replica.is_some_and(|replica| (replica.bad, &replica.broken) != (real.bad, &real.broken))
     };
     let bad = bad_spans(&replicas);
+    let good = first_good(&replicas, |cell| cell.bad, |cell| cell.cut_short);
     let object = ScenarioObject {
         scenario: scenario_path,
         first_bad: bad.first().map(|[first, _]| first.to_string()),
-        first_good: first_good(&replicas).map(|release| release.to_string()),
+        first_good: good.map(|cell| cell.release.to_string()),
         bad: bad.iter().map(|span| span.map(|release| release.to_string())).collect(),
         differ: reals.iter().filter(differs).filter_map(|real| real.real.clone()).collect(),
         not_as_expected: cells.iter().filter(|cell| cell.as_expected == Some(false)).count(),
@@ -216,12 +218,6 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
 fn bad_spans(replicas: &[&Cell]) -> Vec<[Release; 2]> {
     let spans = replicas.chunk_by(|a, b| a.bad == b.bad).filter(|span| span[0].bad);
     spans.map(|span| [span[0].release, span[span.len() - 1].release]).collect()
-}
-
-/// The first after the last bad one that was judged to the end.
-fn first_good(replicas: &[&Cell]) -> Option<Release> {
-    let last = replicas.iter().rposition(|cell| cell.bad)?;
-    replicas[last + 1..].iter().find(|cell| !cell.cut_short).map(|cell| cell.release)
 }
 
 fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {

@@ -14,7 +14,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant};
 use treefall_model::verdict::{Break, Weight};
 
-use super::chronicle::{Chronicle, Places, Seat, Snapshot};
+use super::chronicle::{BreakSeen, Chronicle, Places, Seat, Snapshot};
 use super::guilt::Guilt;
 use super::label::Labels;
 use super::moves;
@@ -88,12 +88,13 @@ pub struct Because {
 /// The chain of a break.
 pub(super) fn because(
     broken: &Break,
-    broke_in: usize,
+    seen: BreakSeen,
     guilt: &Guilt,
     chronicle: &Chronicle,
     names: &Names<'_>,
     labels: &Labels<'_, '_>,
 ) -> Vec<Because> {
+    let broke_in = seen.stage;
     let mut links = Vec::new();
     let mut lives: Vec<Life> = guilt
         .blocks
@@ -114,7 +115,7 @@ pub(super) fn because(
         }
         if place == broke_in {
             let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
-            let after = chronicle.broken_after(broken.signature).unwrap_or_default().saturating_sub(1);
+            let after = seen.records.saturating_sub(1);
             // What is seen late belongs to the step in which it was.
             let later = |place: &usize| chronicle.stages[*place].at > broken.at;
             let place = (0..place).rev().take_while(later).last().unwrap_or(place);

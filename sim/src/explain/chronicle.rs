@@ -227,10 +227,8 @@ pub struct Chronicle {
     pub snapshots: Vec<Snapshot>,
     /// Looks that were not kept.
     pub left_out: usize,
-    /// For each break of the verdict, the stage in which it broke.
-    pub break_stages: Vec<usize>,
-    /// For each break, how many records there were when it was seen: a daemon's judge is not told all.
-    pub break_records: Vec<usize>,
+    /// For each break of the verdict, where it was seen.
+    pub breaks_seen: Vec<BreakSeen>,
     /// What the model says of it.
     pub verdict: Verdict,
     /// The blocks that were used through a link that had outlived them.
@@ -241,6 +239,15 @@ pub struct Chronicle {
     pub fault: Option<Fault>,
     /// What the replica went by.
     pub rules: Rules,
+}
+
+/// Where a break was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BreakSeen {
+    /// In this stage.
+    pub stage: usize,
+    /// When there were so many records: a daemon's judge is not told all of them.
+    pub records: usize,
 }
 
 impl Chronicle {
@@ -255,8 +262,7 @@ impl Chronicle {
             stages: Vec::new(),
             snapshots: Vec::new(),
             left_out: 0,
-            break_stages: Vec::new(),
-            break_records: Vec::new(),
+            breaks_seen: Vec::new(),
         };
         let run = if kind == SubjectKind::Daemon {
             let teller = teller(Judging::Daemon(Box::new(AsDaemon::new(judge))));
@@ -274,15 +280,14 @@ impl Chronicle {
         }
         let last = teller.stages.len().saturating_sub(1);
         let verdict = teller.judging.finish(run.outcome);
-        teller.break_stages.resize(verdict.breaks.len(), last);
-        teller.break_records.resize(verdict.breaks.len(), teller.records.len());
+        let seen = BreakSeen { stage: last, records: teller.records.len() };
+        teller.breaks_seen.resize(verdict.breaks.len(), seen);
         Self {
             records: teller.records,
             stages: teller.stages,
             snapshots: teller.snapshots,
             left_out: teller.left_out,
-            break_stages: teller.break_stages,
-            break_records: teller.break_records,
+            breaks_seen: teller.breaks_seen,
             verdict,
             notes: run.notes,
             second_erases: run.second_erases,
@@ -291,18 +296,11 @@ impl Chronicle {
         }
     }
 
-    /// The break with this signature, and the stage in which it broke.
+    /// The break with this signature, and where it was seen.
     #[must_use]
-    pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Break, usize)> {
+    pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Break, BreakSeen)> {
         let place = self.verdict.breaks.iter().position(|broken| broken.signature == signature)?;
-        Some((&self.verdict.breaks[place], self.break_stages[place]))
-    }
-
-    /// How many records there were when the break with this signature was seen.
-    #[must_use]
-    pub fn broken_after(&self, signature: treefall_model::verdict::Signature) -> Option<usize> {
-        let place = self.verdict.breaks.iter().position(|broken| broken.signature == signature)?;
-        self.break_records.get(place).copied()
+        Some((&self.verdict.breaks[place], self.breaks_seen[place]))
     }
 
     /// The trees and lists at the end of a stage.
@@ -345,8 +343,7 @@ struct Teller<'s> {
     stages: Vec<Stage>,
     snapshots: Vec<Snapshot>,
     left_out: usize,
-    break_stages: Vec<usize>,
-    break_records: Vec<usize>,
+    breaks_seen: Vec<BreakSeen>,
 }
 
 impl Teller<'_> {
@@ -356,9 +353,8 @@ impl Teller<'_> {
 
     /// New breaks belong to the stage that is under way.
     fn note_breaks(&mut self, stage: usize) {
-        let breaks = self.judging.breaks();
-        self.break_stages.resize(breaks.max(self.break_stages.len()), stage);
-        self.break_records.resize(self.break_stages.len(), self.records.len());
+        let breaks = self.judging.breaks().max(self.breaks_seen.len());
+        self.breaks_seen.resize(breaks, BreakSeen { stage, records: self.records.len() });
     }
 }
 

@@ -37,7 +37,7 @@ pub use difference::{Difference, Pair};
 pub use guilt::Guilt;
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
-pub use releases::{ReleaseRow, Releases, Span};
+pub use releases::{ReleaseRow, Releases, Span, first_good};
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
@@ -150,12 +150,12 @@ fn explain_by(
     });
     let (mut guilt, mut broke_in, mut because) = (Guilt::default(), 0, Vec::new());
     if let Some(chronicle) = &chronicle
-        && let Some((broken, stage)) = chronicle.broken(signature)
+        && let Some((broken, seen)) = chronicle.broken(signature)
     {
         let labels = Labels::new(&names, &chronicle.records);
-        guilt = Guilt::of(broken, stage, chronicle, &labels);
-        broke_in = stage;
-        because = because::because(broken, stage, &guilt, chronicle, &names, &labels);
+        guilt = Guilt::of(broken, seen.stage, chronicle, &labels);
+        broke_in = seen.stage;
+        because = because::because(broken, seen, &guilt, chronicle, &names, &labels);
         because.iter_mut().for_each(|link| link.text = names.without_blocks(&link.text));
     }
     let difference = match (&mended, &chronicle) {

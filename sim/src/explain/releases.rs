@@ -226,14 +226,18 @@ fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> T
             .map(|(release, ..)| release.to_string())
             .collect(),
     });
-    let last_bad = all.iter().rposition(|(.., there)| there.own);
     Releases {
         spans: spans.collect(),
         first_bad: all.iter().find(|(.., there)| there.own).map(|(release, ..)| release.to_string()),
-        first_good: last_bad
-            .and_then(|last| all[last + 1..].iter().find(|(.., there)| !there.shown.cut_short))
+        first_good: first_good(&all, |(.., there)| there.own, |(.., there)| there.shown.cut_short)
             .map(|(release, ..)| release.to_string()),
     }
+}
+
+/// The first good one of releases, oldest first: behind the last bad one, and judged to the end. `None` where none is bad.
+pub fn first_good<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T) -> bool) -> Option<&T> {
+    let last = all.iter().rposition(bad)?;
+    all[last + 1..].iter().find(|one| !cut_short(one))
 }
 
 #[cfg(test)]
