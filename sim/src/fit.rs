@@ -29,6 +29,14 @@ pub(crate) fn lines<'w>(
     done
 }
 
+/// The space around what is in a column of a table.
+const AROUND: usize = 2;
+
+/// How wide a table's column of these cells is at least, so that no word of them is broken.
+pub(crate) fn column<'c>(cells: impl IntoIterator<Item = &'c str>) -> usize {
+    cells.into_iter().flat_map(str::split_whitespace).map(length).max().unwrap_or(0) + AROUND
+}
+
 /// How many columns of a terminal a text takes.
 pub(crate) fn length(text: &str) -> usize {
     text.chars().count()

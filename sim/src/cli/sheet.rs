@@ -6,10 +6,8 @@ use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use crate::fit::{self, length};
+use crate::fit;
 
-/// The space around what is in a column.
-const AROUND: usize = 2;
 /// How much further in the rest of a field stands that takes several lines.
 const REST: &str = "    ";
 
@@ -41,8 +39,7 @@ impl Sheet {
     fn least(&self) -> Vec<usize> {
         let column = |(place, name): (usize, &&str)| {
             let cells = self.rows.iter().filter_map(|row| row.get(place).map(String::as_str));
-            let words = cells.chain([*name]).flat_map(str::split_whitespace);
-            words.map(length).max().unwrap_or(0) + AROUND
+            fit::column(cells.chain([*name]))
         };
         self.columns.iter().enumerate().map(column).collect()
     }
@@ -149,7 +146,7 @@ mod tests {
         for width in 40..=160 {
             sheet.width = Some(width);
             let text = sheet.to_string();
-            assert!(text.lines().all(|line| length(line) <= usize::from(width)), "{width}:\n{text}");
+            assert!(text.lines().all(|line| fit::length(line) <= usize::from(width)), "{width}:\n{text}");
             for word in &words {
                 assert!(text.contains(word), "{width}: {word}\n{text}");
             }

@@ -7,14 +7,12 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use crate::explain::{
     Asked, Because, Difference, Explanation, Minimality, Pair, Releases, Role, TieTable, Windows,
 };
-use crate::fit::length;
+use crate::fit;
 
 /// Columns of a page: no table is wider.
 pub(super) const WIDTH: u16 = 119;
 /// Columns that two runs side by side need; else the one stands below the other.
 const SIDES_MIN: u16 = 90;
-/// The space around what is in a column.
-const AROUND: usize = 2;
 
 /// What was computed around it: all sections, each with an empty line after it but the last.
 pub(super) fn explained(text: &mut String, explanation: &Explanation, columns: u16) {
@@ -80,10 +78,7 @@ fn put(text: &mut String, table: &Table) {
 /// Rows as a table; where a word would be broken, what else is in a row below its first cell.
 fn rows(text: &mut String, rows: &[Vec<String>], columns: u16) {
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let least = |place: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(place));
-        cells.flat_map(|cell| cell.split(' ')).map(length).max().unwrap_or(0) + AROUND
-    };
+    let least = |place: usize| fit::column(rows.iter().filter_map(|row| row.get(place).map(String::as_str)));
     // The whole is moved in by one.
     if (0..width).map(least).sum::<usize>() < usize::from(columns.min(WIDTH)) {
         let mut sheet = table(columns);
