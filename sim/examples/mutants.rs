@@ -14,7 +14,7 @@ use treefall::generator::{Sampling, Source};
 use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::replica::MUTANTS_AVAILABLE;
 
-/// What changes nothing on the mended replica, as `tests/mutants.rs` says why.
+/// What changes nothing on the mended replica, as `tests/it/mutants.rs` says why.
 const EQUIVALENT: [&str; 1] = ["EventsNotCleaned"];
 
 struct Asked {

@@ -1,0 +1,29 @@
+//! Tests of treefall that need no real program: one binary, a module for each subject.
+//!
+//! What needs a real program, a browser or a list of files is in `../suites`. Names of single tests: `cargo test -p treefall
+//! --test it -- --list`.
+
+#[path = "../support/good.rs"]
+mod good;
+#[path = "../support/programs.rs"]
+mod programs_built;
+#[path = "../support/walk.rs"]
+mod walk;
+
+mod campaign;
+mod corpus;
+mod defects;
+mod doctor;
+mod documents;
+mod explore;
+mod import;
+mod looks;
+mod machines;
+mod mutants;
+mod programs;
+mod report_explain;
+mod report_upstream;
+mod reports;
+mod roots;
+mod shrink;
+mod soak;

@@ -1,0 +1,425 @@
+//! The engine on programs of our own: a small scheduler (`subject/scheduler.c`) that shows what keepalived shows,
+//! compiled here in many ways, sound or with one thing wrong.
+//!
+//! Always: no keepalived is needed, only the C compiler that Rust links with. Where that one lacks what a test asks
+//! of it (a sanitizer's library, a static libc), the test says so and asks for nothing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::programs_built::{Built, EXPORTED, build, faulty, program, try_build};
+use treefall::model::event::SubjectKind;
+use treefall::model::id::ConfigId;
+use treefall::model::law::Law;
+use treefall::model::release::Rules;
+use treefall::model::signal::Signal;
+use treefall::model::time::Span;
+use treefall::model::trace::{Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
+use treefall::model::verdict::Outcome;
+use treefall::subject::backtrace::Home;
+use treefall::subject::engine::{Engine, EngineError};
+use treefall::subject::program::Program;
+use treefall::subject::replica::run_replica;
+use treefall::subject::{Options, Ran};
+use treefall::world::calls::Fate;
+use treefall::world::wire::RulesAs;
+
+/// A scenario that the sound program shows exactly what 2.3.4 is expected to show of.
+const SCENARIO: &str = "scenarios/queued-timeout-and-reload/timer-first.toml";
+
+/// One script that starts each 3 s and times out after 2 s; its timeout and a reload fall into one wake.
+fn one_wake() -> Trace {
+    let script = Script {
+        interval: Span::from_secs(3),
+        timeout: Span::from_secs(2),
+        ..Script::new(Name::numbered(0))
+    };
+    let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
+    Trace::new(setup, vec![Wake::next_timer().hup(ConfigId(0))]).unwrap()
+}
+
+fn run_on(built: &Built, traces: &[Trace]) -> Result<Vec<Ran>, EngineError> {
+    let program = program(built);
+    let rules = RulesAs::of(program.release());
+    Engine::start(&program)?.run(traces, &rules, Options::COMPARE)
+}
+
+/// The one wake on the program; then once more in the same process, which must say the same.
+fn outcome(built: &Built) -> Ran {
+    let ran = run_on(built, &[one_wake(), one_wake()]).unwrap();
+    assert_eq!(ran[0], ran[1], "the second run differs");
+    // Frames are no part of what is equal, and must be the same all the same.
+    assert_eq!(ran[0].backtrace, ran[1].backtrace);
+    ran[0].clone()
+}
+
+fn refusal(built: &Built) -> String {
+    let program = Program::open(&built.path, None).map_err(|error| error.to_string());
+    let started = program.and_then(|it| {
+        let rules = RulesAs::of(it.release());
+        let mut engine = Engine::start(&it).map_err(|error| error.to_string())?;
+        engine.run(&[one_wake()], &rules, Options::VERDICT).map_err(|error| error.to_string())
+    });
+    started.map(|ran| ran[0].verdict.clone()).expect_err("it cannot be driven")
+}
+
+fn treefall(arguments: &[&OsStr]) -> Output {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Command::new(env!("CARGO_BIN_EXE_treefall")).args(arguments).current_dir(top).output().unwrap()
+}
+
+/// `treefall replay` of the scenario: its exit status, and what it says.
+fn replay(built: &Built) -> (Option<i32>, String) {
+    let target = format!("engine:{}", built.path.display());
+    let output = treefall(&["replay", SCENARIO, "--target", &target].map(OsStr::new));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "no `{part}` in: {text}"));
+}
+
+#[test]
+fn a_sound_program_that_is_no_keepalived_agrees_with_the_replica() {
+    let built = build(&[EXPORTED]);
+    let ran = outcome(&built);
+    let replica = run_replica(&one_wake(), Rules::of(program(&built).release()), Options::COMPARE);
+    assert_eq!(ran.records, replica.records);
+    assert_eq!(ran.verdict, replica.verdict);
+    assert_eq!(replay(&built).0, Some(0));
+}
+
+/// Each is as good as the plain one: the scenario shows what it is expected to show.
+#[track_caller]
+fn works(options: &[&str]) {
+    let Some(built) = try_build(options) else { return };
+    let (status, said) = replay(&built);
+    assert_eq!(status, Some(0), "{options:?}: {said}");
+}
+
+#[test]
+fn builds_that_work() {
+    // A build tree: unstripped, nothing exported.
+    works(&["-g"]);
+    works(&["-no-pie", "-fno-pie"]);
+    works(&["-flto", EXPORTED]);
+    works(&["-O3", "-fstack-protector-all", "-fcf-protection=full", "-Wl,-z,now,-z,relro"]);
+    works(&["-s", EXPORTED]);
+    works(&["--coverage", EXPORTED]);
+}
+
+#[test]
+fn builds_with_a_sanitizer_as_a_library_work() {
+    works(&["-fsanitize=address", EXPORTED]);
+    works(&["-fsanitize=undefined", EXPORTED]);
+    works(&["-fsanitize=thread"]);
+}
+
+#[test]
+fn what_an_address_sanitizer_reports_is_a_crash() {
+    let Some(built) = try_build(&["-fsanitize=address", EXPORTED, "-DFAULT=OVERFLOW"]) else { return };
+    let ran = outcome(&built);
+    assert_eq!(ran.verdict.outcome, crash(abort(), "thread_add_child"));
+}
+
+fn abort() -> Signal {
+    Signal::new(6).unwrap()
+}
+
+fn crash(signal: Signal, function: &str) -> Outcome {
+    Outcome::Crashed { signal, function: Some(function.to_owned()) }
+}
+
+/// The file cannot be a target: exit status 2, and a text that names it and the remedy.
+#[track_caller]
+fn refused(built: &Built, parts: &[&str]) {
+    let (status, said) = replay(built);
+    assert_eq!(status, Some(2), "{said}");
+    says(&said, parts);
+    says(&said, &["error: ", &built.path.display().to_string()]);
+    assert_eq!(said.trim().lines().count(), 1, "one paragraph: {said}");
+}
+
+#[test]
+fn a_static_program_is_refused_with_the_remedy() {
+    if let Some(built) = try_build(&["-static"]) {
+        refused(&built, &["is linked statically, ", "without `-static` in LDFLAGS"]);
+    }
+    if let Some(built) = try_build(&["-static-pie", "-fPIE"]) {
+        refused(&built, &["is linked statically (static-pie), ", "without `-static-pie` in LDFLAGS"]);
+    }
+}
+
+#[test]
+fn a_stripped_program_is_refused_with_the_remedy() {
+    refused(
+        &build(&["-s"]),
+        &["17 missing, of which `main`; it is stripped", "not `bin/keepalived`", "-Wl,-E", "debug symbols"],
+    );
+}
+
+#[test]
+fn a_program_that_link_time_optimisation_took_apart_is_refused_with_the_remedy() {
+    let Some(built) = try_build(&["-flto", "-O2"]) else { return };
+    refused(
+        &built,
+        &["missing, of which `", "link-time optimisation took them apart", "add `-Wl,-E` to LDFLAGS"],
+    );
+}
+
+#[test]
+fn symbols_that_lie_beside_a_stripped_program_are_read() {
+    let built = build(&["-g", "-Wl,--build-id"]);
+    let debug = built.folder.path().join("keepalived.debug");
+    let run = |tool: &str, arguments: &[&OsStr]| {
+        Command::new(tool).args(arguments).status().is_ok_and(|it| it.success())
+    };
+    if !run("objcopy", &["--only-keep-debug".as_ref(), built.path.as_ref(), debug.as_ref()]) {
+        return;
+    }
+    assert!(run("strip", &[built.path.as_ref()]));
+    assert_eq!(replay(&built).0, Some(0));
+    // Those of another build are not taken for its own.
+    let other = build(&["-g", "-O2", "-Wl,--build-id"]);
+    fs::copy(&other.path, &debug).unwrap();
+    refused(&built, &["it is stripped"]);
+}
+
+#[test]
+fn a_program_for_another_c_library_is_refused_with_the_remedy() {
+    let built = build(&["-Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1"]);
+    refused(&built, &["is linked against /lib/ld-musl-x86_64.so.1 (musl, as on Alpine)", "Debian's package"]);
+}
+
+#[test]
+fn a_program_with_an_allocator_of_its_own_is_refused_with_the_remedy() {
+    let built = build(&[EXPORTED, "-DOWN_MALLOC"]);
+    refused(&built, &["has an allocator of its own linked into it", "link the allocator as a library"]);
+    if let Some(built) = try_build(&["-fsanitize=address", "-static-libasan", EXPORTED]) {
+        refused(&built, &["has a sanitizer's runtime linked into it", "-shared-libasan"]);
+    }
+}
+
+#[test]
+fn a_program_of_another_machine_is_refused_with_its_name() {
+    let built = build(&[EXPORTED]);
+    let whole = fs::read(&built.path).unwrap();
+    let table: [(usize, u8, &str); 6] = [
+        (18, 183, "is built for 64-bit ARM (arm64), and the engine drives x86-64 programs alone"),
+        (18, 243, "is built for RISC-V"),
+        (18, 9, "is built for machine number 9, 64 bits"),
+        (4, 1, "is built for x86-64 with 32-bit pointers (x32)"),
+        (16, 1, "is an object file, not a program"),
+        (16, 4, "is a core dump, not a program"),
+    ];
+    for (place, byte, part) in table {
+        let mut changed = whole.clone();
+        changed[place] = byte;
+        fs::write(&built.path, changed).unwrap();
+        refused(&built, &[part]);
+    }
+    refused(
+        &build(&["-shared", "-fPIC"]),
+        &["is a shared library, not a program; name the linked keepalived"],
+    );
+}
+
+#[test]
+fn a_program_that_the_kernel_gives_other_rights_is_started_by_its_loader() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let built = build(&[EXPORTED]);
+    assert!(program(&built).needs_environment());
+    fs::set_permissions(&built.path, fs::Permissions::from_mode(0o4755)).unwrap();
+    let words = program(&built).command_line("/library");
+    assert!(words[0].to_str().unwrap().contains("ld-linux"), "{words:?}");
+    assert_eq!(replay(&built).0, Some(0));
+}
+
+#[test]
+fn a_hang_in_the_programs_own_code_is_a_verdict() {
+    let ran = outcome(&faulty("HANG"));
+    assert_eq!(ran.verdict.outcome, Outcome::Hung { function: Some("thread_add_child".to_owned()) });
+    assert!(ran.verdict.breaks.iter().any(|broken| broken.signature.law == Law::Progress));
+}
+
+/// Two scripts start, on a program that breaks a memory law with the first, and takes long with the second. No block
+/// that was given back is handed out again, and nothing else happens, so that nothing else comes of it.
+fn after_a_break(fault: &str) -> Ran {
+    let scripts = vec![Script::new(Name::numbered(0)), Script::new(Name::numbered(1))];
+    let setup = Setup { configs: vec![Config { scripts }], heap: HeapPolicy::NeverAgain, ..Setup::default() };
+    let trace = Trace::new(setup, Vec::new()).unwrap();
+    let ran = run_on(&faulty(fault), &[trace.clone(), trace]).unwrap();
+    assert_eq!(ran[0], ran[1], "the second run differs");
+    assert!(ran[0].verdict.memory_break().is_some(), "{:?}", ran[0].verdict);
+    ran[0].clone()
+}
+
+#[test]
+fn a_hang_after_a_memory_break_is_the_same_verdict() {
+    let outcome = after_a_break("BREAK_AND_HANG").verdict.outcome;
+    assert_eq!(outcome, Outcome::Hung { function: Some("thread_add_child".to_owned()) });
+}
+
+#[test]
+fn work_in_memory_alone_after_a_memory_break_is_no_hang() {
+    assert_eq!(after_a_break("BREAK_AND_WORK").verdict.outcome, Outcome::Survived);
+}
+
+#[test]
+fn an_endless_log_is_a_hang() {
+    let ran = outcome(&faulty("LOG_FOR_EVER"));
+    assert_eq!(ran.verdict.outcome, Outcome::Hung { function: Some("log_line".to_owned()) });
+}
+
+#[test]
+fn a_loop_that_never_blocks_is_a_hang() {
+    let ran = outcome(&faulty("EVENTS_FOR_EVER"));
+    assert!(matches!(ran.verdict.outcome, Outcome::Hung { .. }), "{:?}", ran.verdict);
+}
+
+#[test]
+fn memory_without_an_end_is_a_hang() {
+    let ran = outcome(&faulty("EAT_MEMORY"));
+    assert!(matches!(ran.verdict.outcome, Outcome::Hung { .. }), "{:?}", ran.verdict);
+}
+
+#[test]
+fn crashes_are_verdicts_that_name_signal_and_function() {
+    let table = [
+        ("NULL_DEREFERENCE", Signal::SEGV, "thread_add_child"),
+        ("DEEP", Signal::SEGV, "deepest_of_three"),
+        ("BAD_JUMP", Signal::SEGV, "thread_add_child"),
+        ("ABORT", abort(), "thread_add_child"),
+        ("FREE_TWICE", abort(), "thread_add_child"),
+    ];
+    for (fault, signal, function) in table {
+        assert_eq!(outcome(&faulty(fault)).verdict.outcome, crash(signal, function), "{fault}");
+    }
+}
+
+#[test]
+fn a_backtrace_names_every_function_that_led_to_the_crash() {
+    let names = |built: &Built| {
+        let frames = outcome(built).backtrace;
+        frames
+            .into_iter()
+            .filter(|it| it.home == Home::Program)
+            .flat_map(|it| it.function)
+            .collect::<Vec<_>>()
+    };
+    // Ours stands between the program's own functions, which it calls from the handlers that they call.
+    let deep =
+        ["deepest_of_three", "middle_of_three", "first_of_three", "thread_add_child", "process_threads"];
+    // Without unwinding by frame pointers, with another layout, with a symbol table only, with a sanitizer.
+    for options in
+        [&["-O2"][..], &["-no-pie", "-fno-pie"], &["-fno-omit-frame-pointer"], &["-fsanitize=address"]]
+    {
+        let options = [options, &["-DFAULT=DEEP", "-fno-optimize-sibling-calls"]].concat();
+        if let Some(built) = try_build(&options) {
+            assert_eq!(names(&built), deep, "{options:?}");
+        }
+    }
+    let abort = outcome(&faulty("ABORT")).backtrace;
+    let raised = abort.iter().find(|it| it.function.as_deref() == Some("abort"));
+    assert!(raised.is_some_and(|it| matches!(it.home, Home::Library(_))), "{abort:?}");
+}
+
+#[test]
+fn a_signal_to_every_process_reaches_none_and_is_told() {
+    let ran = outcome(&faulty("KILL_ALL"));
+    assert!(ran.verdict.breaks.iter().any(|broken| broken.signature.law == Law::SignalsOnlyItsChildren));
+}
+
+#[test]
+fn a_call_that_is_not_let_through_ends_the_run_with_its_name() {
+    for (fault, call) in [("FORK", "fork"), ("EXIT", "exit"), ("CONNECT", "connect")] {
+        let built = faulty(fault);
+        let named = format!("the program called {call}, which");
+        says(&refusal(&built), &[&named, "let through (in thread_add_child)"]);
+        assert_eq!(replay(&built).0, Some(2));
+    }
+}
+
+#[test]
+fn the_ledger_of_a_run_tells_each_call_and_none_unless_it_is_asked_for() {
+    let built = build(&[EXPORTED]);
+    let program = program(&built);
+    let rules = RulesAs::of(program.release());
+    let mut engine = Engine::start(&program).unwrap();
+    let mut ledger = |on| {
+        engine.keep_ledger(on);
+        let ran = engine.run(&[one_wake(), one_wake()], &rules, Options::COMPARE).unwrap();
+        assert_eq!(ran[0].ledger, ran[1].ledger, "the second run makes other calls");
+        ran[0].ledger.clone()
+    };
+    assert_eq!(ledger(false), []);
+    let told = ledger(true);
+    let times = |name: &str| told.iter().find(|call| call.name == name).map_or(0, |call| call.times);
+    // The wake and the end of the trace.
+    assert_eq!(times("epoll_wait"), 2);
+    assert!(times("clock_gettime") > 2 && times("timerfd_settime") >= 2);
+    assert!(told.iter().all(|call| call.fate == Fate::Virtual), "{told:?}");
+}
+
+#[test]
+fn an_import_that_is_on_no_list_is_told_by_its_name() {
+    let named = |fault: &str, kind: SubjectKind| {
+        let built = faulty(fault);
+        let program = program(&built);
+        let imports = program.imports(kind);
+        assert!(imports.virtuals.contains(&"epoll_wait") && imports.let_through.contains(&"strcmp"));
+        let owned = |names: &[&str]| names.join(" ");
+        (owned(&imports.forbidden), owned(&imports.unknown))
+    };
+    assert_eq!(named("SOUND", SubjectKind::Daemon), (String::new(), String::new()));
+    assert_eq!(named("SOUND", SubjectKind::Engine), ("fork".to_owned(), String::new()));
+    assert_eq!(named("EXEC", SubjectKind::Daemon), ("execl".to_owned(), String::new()));
+    assert_eq!(named("CLONE_FOR_EVER", SubjectKind::Daemon), (String::new(), "syscall".to_owned()));
+    let built = faulty("CLONE_FOR_EVER");
+    let target = format!("daemon:{}", built.path.display());
+    let output = treefall(&["targets", "--target", &target].map(OsStr::new));
+    says(&String::from_utf8_lossy(&output.stdout), &["it imports ", "unknown: syscall"]);
+}
+
+#[test]
+fn a_calibration_that_does_not_fit_is_refused_with_what_does_not() {
+    let table: [(&str, &[&str]); 6] = [
+        ("LARGE_ENTRY", &["an entry of 200 bytes is larger than any known (128 at most)"]),
+        ("NO_PID", &["a child's pid could not be found in memory"]),
+        (
+            "CRASH_EARLY",
+            &["its functions crash when they are called as this release has them (in thread_add_child)"],
+        ),
+        ("HANG_EARLY", &["its functions do not return when they are called as this release has them (in"]),
+        ("FORK_EARLY", &["the program called fork"]),
+        ("EXIT_EARLY", &["the program called exit"]),
+    ];
+    for (fault, parts) in table {
+        let built = faulty(fault);
+        let text = refusal(&built);
+        says(&text, parts);
+        says(&text, &["the engine cannot drive this program: ", "use `replica:RELEASE`"]);
+        assert_eq!(replay(&built).0, Some(2), "{fault}");
+    }
+}
+
+#[test]
+fn a_program_that_exits_at_once_is_refused_with_how() {
+    let built = build(&[EXPORTED, "-DFAULT_BEFORE_MAIN", "-no-pie", "-fno-pie"]);
+    refused(&built, &["cannot be taken over: it ended with status 7"]);
+}
+
+#[test]
+fn a_program_whose_libraries_are_missing_is_refused_with_their_names() {
+    let built = build(&[EXPORTED]);
+    let library = built.folder.path().join("libgone.so");
+    let options = ["-shared", "-fPIC", "-x", "c", "/dev/null", "-o"].map(OsStr::new);
+    assert!(Command::new("cc").args(options).arg(&library).status().unwrap().success());
+    let linked = format!("-L{}", built.folder.path().display());
+    let lacking = build(&[EXPORTED, "-Wl,--no-as-needed", &linked, "-lgone"]);
+    refused(&lacking, &["libgone.so: cannot open shared object file", "install them"]);
+}

@@ -1,0 +1,336 @@
+//! The whole real daemon under our clock: replica, engine and daemon of one release tell the same of one trace.
+//!
+//! Needs a keepalived and a kernel that lets a user make namespaces; without either every test is listed as
+//! ignored, with the reason. Programs are those that the suite `equality` takes. The long run is `treefall conform
+//! --target daemon:PATH --for TIME`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use treefall::generator::generate;
+use treefall::model::event::{End, Event, LogLine, Record, SubjectKind};
+use treefall::model::id::{ConfigId, StartNo};
+use treefall::model::observe::Options;
+use treefall::model::release::{Defect, Release, Rules};
+use treefall::model::time::Span;
+use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake};
+use treefall::oracle::{Agreement, Census, compare, compare_runs};
+use treefall::scenario;
+use treefall::subject::engine::Conditions;
+use treefall::subject::program::Program;
+use treefall::subject::replica::run_replica_as;
+use treefall::subject::target::{Place, Target};
+use treefall::subject::{Subject, SubjectError, build, build_under};
+use treefall::world::calls::Fate;
+
+use crate::real::{self, Test};
+
+const SEED: u64 = 20_260_201;
+/// Traces of one comparison here.
+const TRACES: u64 = 120;
+/// Everything of a daemon's run that a replica can be held against.
+const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
+
+pub(crate) fn trials() -> Vec<Trial> {
+    real::trials(module_path!(), &TESTS, Target::Daemon)
+}
+
+const TESTS: [(&str, Test); 10] = [
+    ("replica and daemon agree on random traces", agree),
+    ("a wrong script layer is caught", wrong_is_caught),
+    ("replica, engine and daemon tell the same of the crash of 2468", all_three_agree),
+    ("a second start that fails leaves the first run running", failed_start_changes_nothing),
+    ("a shutdown waits a second for the instance", shutdown_waits_for_the_instance),
+    ("a daemon agrees with itself under other conditions", with_itself),
+    ("what a daemon cannot be given is refused with its name", unfit_is_refused),
+    ("nothing is left behind when treefall is gone", nothing_is_left),
+    ("every call that the program imports is on a list", imports_are_known),
+    ("the calls of a run are told with what became of them", ledger),
+];
+
+fn traces(subject: &dyn Subject, count: u64) -> Vec<Trace> {
+    (0..count).map(|number| subject.fitted(generate(SEED, number))).collect()
+}
+
+/// Compares with a replica by `rules`; the census, and the first difference in words.
+fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<String>), Failed> {
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    let traces = traces(daemon.as_ref(), count);
+    let (mut census, mut first) = (Census::default(), None);
+    for (number, (trace, mut ran)) in traces.iter().zip(daemon.run(&traces, KEPT)?).enumerate() {
+        let copy = run_replica_as(SubjectKind::Daemon, trace, rules, KEPT);
+        let agreement = compare(SubjectKind::Daemon, &copy, &ran);
+        ran.counts.timeouts = copy.counts.timeouts;
+        census.add(trace, &agreement, &ran);
+        if let Agreement::Differs(difference) = agreement {
+            first.get_or_insert_with(|| format!("trace {number} of seed {SEED}: {difference}"));
+        }
+    }
+    Ok((census, first))
+}
+
+fn agree(place: &Place, release: Release) -> Result<(), Failed> {
+    let (census, first) = census(place, Rules::of(release), TRACES)?;
+    println!("{release}: {census:?}");
+    if let Some(first) = first {
+        return Err(format!("{} of {TRACES} traces differ; {first}", census.different).into());
+    }
+    // A comparison that never reaches the interesting places proves nothing.
+    if census.with_all_three * 2 < TRACES {
+        return Err(format!("only {} hold a reload, a timeout and an exit", census.with_all_three).into());
+    }
+    let breaks_memory = release.defects().has(Defect::ReloadFreesQueuedTimeout);
+    if breaks_memory && census.with_memory_break * 10 < TRACES {
+        return Err(format!("only {} traces break a memory law", census.with_memory_break).into());
+    }
+    Ok(())
+}
+
+/// Defects of the script layer, which only the daemon can prove, and one of the scheduler.
+fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
+    let right = Rules::of(release);
+    let flip = |defect| if right.has(defect) { right.without(defect) } else { right.with(defect) };
+    let mut caught = 0;
+    for defect in [
+        Defect::SkippedRunStillStarts,
+        Defect::LostChildRetriedForEver,
+        Defect::ReloadEatsTermination,
+        Defect::ReloadSkipsQueuedTimeout,
+    ] {
+        let wrong = flip(defect);
+        let number = (0..2_000).find(|number| shows(*number, right, wrong));
+        let Some(number) = number else {
+            // A rule may be idle in a release: nothing then tells right from wrong.
+            println!("{release}: {} makes no difference to 2,000 traces", defect.name());
+            continue;
+        };
+        let mut daemon = build(&Target::Daemon(place.clone()))?;
+        let trace = daemon.fitted(generate(SEED, number));
+        let ran = daemon.run_one(&trace, KEPT)?;
+        let agrees = |rules| {
+            let copy = run_replica_as(SubjectKind::Daemon, &trace, rules, KEPT);
+            !matches!(compare(SubjectKind::Daemon, &copy, &ran), Agreement::Differs(_))
+        };
+        if !agrees(right) || agrees(wrong) {
+            return Err(
+                format!("trace {number}: the daemon does not side with {} as it is", defect.name()).into()
+            );
+        }
+        caught += 1;
+    }
+    if caught >= 2 {
+        Ok(())
+    } else {
+        Err(format!("only {caught} wrong layers were there to be caught").into())
+    }
+}
+
+/// Whether right and wrong rules tell different things of a trace, before a freed entry is used.
+fn shows(number: u64, right: Rules, wrong: Rules) -> bool {
+    let trace = treefall::subject::daemon::config::nearest(generate(SEED, number), right);
+    let of = |rules| run_replica_as(SubjectKind::Daemon, &trace, rules, KEPT);
+    let (one, other) = (of(right), of(wrong));
+    one.first_use.is_none() && other.first_use.is_none() && one.records != other.records
+}
+
+fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/queued-timeout-and-reload/timer-first.toml");
+    let trace = scenario::load(Path::new(file)).map_err(|error| error.to_string())?.trace;
+    let replica = run_replica_as(SubjectKind::Replica, &trace, Rules::of(release), KEPT);
+    let engine = build(&Target::Engine(place.clone()))?.run_one(&trace, KEPT)?;
+    let daemon = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
+    let shown = |records: &[Record]| -> Vec<Record> {
+        let shown = records.iter().filter(|record| record.event.shown_by(SubjectKind::Daemon));
+        shown.copied().collect()
+    };
+    if shown(&replica.records) != daemon.records || shown(&engine.records) != daemon.records {
+        return Err(format!("the three tell different things: {:?}", daemon.records).into());
+    }
+    let broken = |ran: &treefall::subject::Ran| -> Vec<_> {
+        ran.verdict.breaks.iter().map(|broken| (broken.signature.law, broken.at)).collect()
+    };
+    if broken(&replica) != broken(&daemon) || broken(&engine) != broken(&daemon) {
+        return Err(format!("the three break different laws: {:?}", daemon.verdict).into());
+    }
+    let dies = release.defects().has(Defect::ReloadFreesQueuedTimeout);
+    if dies == engine.verdict.outcome.survived() || dies == daemon.verdict.outcome.survived() {
+        return Err(format!("engine {}, daemon {}", engine.verdict.outcome, daemon.verdict.outcome).into());
+    }
+    Ok(())
+}
+
+/// keepalived.md says that a start which fails leaves the script idle; where runs overlap, the daemon says otherwise.
+fn failed_start_changes_nothing(place: &Place, release: Release) -> Result<(), Failed> {
+    let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
+    let setup = Setup {
+        configs: vec![Config { scripts: vec![script] }],
+        fork_failures: [StartNo(1)].into(),
+        ..Setup::default()
+    };
+    let trace = Trace::new(setup, vec![Wake::next_timer(); 3])?;
+    let ran = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
+    let skips =
+        ran.records.iter().filter(|record| matches!(record.event, Event::Logged(LogLine::Skipped { .. })));
+    let skips: Vec<_> = skips.map(|record| record.at.as_micros()).collect();
+    let failed = ran.counts.failed_starts > 0;
+    if skips != [1_000_000, 2_000_000, 3_000_000]
+        || failed != release.defects().has(Defect::SkippedRunStillStarts)
+    {
+        return Err(format!("skipped at {skips:?}, failed {failed}: {:?}", ran.records).into());
+    }
+    Ok(())
+}
+
+fn shutdown_waits_for_the_instance(place: &Place, _: Release) -> Result<(), Failed> {
+    let setup = Setup { configs: vec![Config::default()], ..Setup::default() };
+    let wakes =
+        vec![Wake::new(Advance::By(Span::from_secs(5))).term(), Wake::next_timer(), Wake::next_timer()];
+    let trace = Trace::new(setup, wakes)?;
+    let ran = build(&Target::Daemon(place.clone()))?.run_one(&trace, KEPT)?;
+    let ended = ran.records.last().map(|record| (record.at.as_micros(), record.event));
+    if ended == Some((6_000_000, Event::Ended(End::LoopReturned))) {
+        return Ok(());
+    }
+    Err(format!("it ended with {ended:?}").into())
+}
+
+fn with_itself(place: &Place, _: Release) -> Result<(), Failed> {
+    let target = Target::Daemon(place.clone());
+    let other = Conditions {
+        environment: vec![
+            ("TZ".into(), "Pacific/Chatham".into()),
+            ("FILLER".into(), "x".repeat(3_000).into()),
+        ],
+        fixed_addresses: true,
+        ..Conditions::default()
+    };
+    let (mut one, mut two) = (build(&target)?, build_under(&target, &other)?);
+    let traces = traces(one.as_ref(), 40);
+    let backwards: Vec<Trace> = traces.iter().rev().cloned().collect();
+    let (first, second) = (one.run(&traces, Options::HASHED)?, two.run(&backwards, Options::HASHED)?);
+    for (number, (one, two)) in first.iter().zip(second.iter().rev()).enumerate() {
+        compare_runs(one, two).map_err(|difference| format!("trace {number}: {difference}"))?;
+    }
+    Ok(())
+}
+
+fn unfit_is_refused(place: &Place, _: Release) -> Result<(), Failed> {
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    let mut unfit = 0;
+    for number in 0..200 {
+        let trace = generate(SEED, number);
+        let fits = daemon.fitted(trace.clone()) == trace;
+        match daemon.run_one(&trace, Options::EVENTS) {
+            Ok(_) if fits => {}
+            Err(SubjectError::Daemon(error)) if !fits => {
+                unfit += 1;
+                if !error.to_string().contains("the daemon cannot play this trace") {
+                    return Err(error.to_string().into());
+                }
+            }
+            other => return Err(format!("trace {number}, fits {fits}: {other:?}").into()),
+        }
+        if unfit == 5 {
+            return Ok(());
+        }
+    }
+    Err(format!("only {unfit} traces were none for a daemon").into())
+}
+
+fn imports_are_known(place: &Place, _: Release) -> Result<(), Failed> {
+    let program = Program::open(&place.path, place.root.as_deref())?;
+    for kind in [SubjectKind::Engine, SubjectKind::Daemon] {
+        let imports = program.imports(kind);
+        if !imports.unknown.is_empty() || imports.virtuals.len() < 20 || imports.forbidden.len() < 5 {
+            return Err(format!("{kind:?}: {imports:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// A reload with a script running, on whatever release.
+fn ledger(place: &Place, _: Release) -> Result<(), Failed> {
+    let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
+    let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
+    let trace = Trace::new(setup, vec![Wake::next_timer(), Wake::next_timer().hup(ConfigId(0))])?;
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    if !daemon.run_one(&trace, KEPT)?.ledger.is_empty() {
+        return Err("calls are told that nobody asked for".into());
+    }
+    daemon.keep_ledger(true);
+    let (one, two) = (daemon.run_one(&trace, KEPT)?.ledger, daemon.run_one(&trace, KEPT)?.ledger);
+    let times = |name: &str, fate: Fate| {
+        one.iter().find(|call| call.name == name && call.fate == fate).map_or(0, |call| call.times)
+    };
+    let virtuals = ["fork", "epoll_wait", "clock_gettime", "kill", "__vsyslog_chk"];
+    let through = ["socket", "sendto", "close (real)"];
+    let all = virtuals.iter().all(|name| times(name, Fate::Virtual) > 0)
+        && through.iter().all(|name| times(name, Fate::LetThrough) > 0);
+    let forbidden = one.iter().any(|call| call.fate == Fate::Forbidden);
+    // It blocks after the start, after each wake, and after the reload once more for what that has queued.
+    if one != two || !all || forbidden || times("epoll_wait", Fate::Virtual) < 3 {
+        return Err(format!("{one:?}; again: {two:?}").into());
+    }
+    Ok(())
+}
+
+/// A treefall that is killed outright, in the middle of a daemon's work, leaves no process.
+fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
+    let mut treefall = std::process::Command::new(env!("CARGO_BIN_EXE_treefall"))
+        .args([
+            "conform",
+            "--for",
+            "1h",
+            "--jobs",
+            "1",
+            "--seed",
+            "9",
+            "--target",
+            &format!("daemon:{place}"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let started = wait_until(|| !children_of(treefall.id()).is_empty());
+    let family = family_of(treefall.id());
+    treefall.kill()?;
+    treefall.wait()?;
+    if !started || family.is_empty() {
+        return Err("no daemon was started".into());
+    }
+    let gone = wait_until(|| family.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
+    if gone { Ok(()) } else { Err(format!("of {family:?} some are still there").into()) }
+}
+
+/// Asks until it is so, for ten seconds at most.
+fn wait_until(is_so: impl Fn() -> bool) -> bool {
+    (0..200).any(|_| {
+        if is_so() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+        false
+    })
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// The children, and theirs, as soon as the program itself is among them.
+fn family_of(pid: u32) -> Vec<u32> {
+    let mut family = Vec::new();
+    wait_until(|| children_of(pid).iter().any(|child| !children_of(*child).is_empty()));
+    let mut waiting = children_of(pid);
+    while let Some(next) = waiting.pop() {
+        waiting.extend(children_of(next));
+        family.push(next);
+    }
+    family
+}
