@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::generator::{self, Sampling, Source};
 use crate::hunt::Tally;
-use crate::report::write_whole;
+use treefall_base::files::write_whole;
 
 /// The file, in the folder of its target.
 const FILE: &str = "hunt.json";

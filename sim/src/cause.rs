@@ -8,7 +8,7 @@ use treefall_model::release::{Defect, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::subject::replica::probe_replica_as;
+use treefall_subject::replica::probe_replica_as;
 
 /// What the ablation says.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,9 +8,9 @@ use treefall_model::event::Event;
 use treefall_model::id::Run;
 use treefall_model::release::Release;
 
-use crate::scenario::{Comparison, Expectation, Scenario};
-use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, Ran, Subject, SubjectError, build};
+use treefall_scenario::{Comparison, Expectation, Scenario};
+use treefall_subject::target::{Base, ReplicaName, Target};
+use treefall_subject::{Options, Ran, Subject, SubjectError, build};
 
 /// One scenario on one subject.
 #[derive(Clone, Debug)]

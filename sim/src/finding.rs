@@ -10,9 +10,9 @@ use crate::cause::{Cause, cause};
 use crate::hunt::Find;
 use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
-use crate::subject::backtrace::Frame;
-use crate::subject::replica::{probe_replica, probe_replica_as};
-use crate::subject::{Options, Subject, SubjectError};
+use treefall_subject::backtrace::Frame;
+use treefall_subject::replica::{probe_replica, probe_replica_as};
+use treefall_subject::{Options, Subject, SubjectError};
 
 /// Most runs of the replica in building up what is smaller than a shrunk find.
 pub const BUILD_UP_MAX: u64 = 300_000;

@@ -13,8 +13,8 @@ use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 use crate::generator::Source;
 use crate::hunt::Find;
 use crate::shrink::{self, Limits};
-use crate::subject::Options;
-use crate::subject::replica::{probe_replica, run_replica};
+use treefall_subject::Options;
+use treefall_subject::replica::{probe_replica, run_replica};
 
 /// Most traces of a search on a replica with this defect alone.
 const ALONE_TRACES: u64 = 500;

@@ -12,7 +12,7 @@ use treefall_world::Counts;
 
 use crate::campaign::Shard;
 use crate::generator::Source;
-use crate::subject::{Options, Ran, Subject, SubjectError};
+use treefall_subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
 /// end was run for nothing. On a real program that breaks at once that is most of the time there is.
@@ -191,7 +191,8 @@ fn run_chunk(
 ) -> Result<Vec<(Trace, Ran)>, SubjectError> {
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
-        let traces: Vec<Trace> = numbers.iter().map(|number| subject.drawn(source, *number)).collect();
+        let traces: Vec<Trace> =
+            numbers.iter().map(|number| source.trace_for(subject.as_ref(), *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
         Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
     };

@@ -65,7 +65,7 @@
 //! let target = target::parse("replica:2.2.7", &[])?.remove(0);
 //! let mut subject = build(&target)?;
 //! let broken = (0..50).find(|number| {
-//!     let trace = subject.drawn(Source::swarm(1), *number);
+//!     let trace = Source::swarm(1).trace_for(subject.as_ref(), *number);
 //!     subject.run_one(&trace, Options::VERDICT).is_ok_and(|ran| !ran.verdict.is_clean())
 //! });
 //! assert!(broken.is_some());
@@ -82,25 +82,22 @@ pub mod doctor;
 pub mod explain;
 pub mod explore;
 pub mod finding;
-mod fit;
 pub mod fuzzing;
 pub mod generator;
 pub mod hidden;
 pub mod hunt;
 pub mod import;
-pub mod keepalived_conf;
 pub mod mutants;
-mod nearest;
 pub mod optimum;
 pub mod oracle;
 pub mod report;
-pub mod roots;
-pub mod scenario;
 pub mod scout;
 pub mod shrink;
 pub mod soak;
-pub mod subject;
 pub mod workload;
 
 pub use treefall_model as model;
+pub use treefall_scenario as scenario;
+pub use treefall_subject as subject;
+pub use treefall_subject::{keepalived_conf, roots};
 pub use treefall_world as world;

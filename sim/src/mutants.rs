@@ -8,8 +8,8 @@
 use treefall_model::release::{Defect, Rules};
 
 use crate::generator::Source;
-use crate::subject::replica::{Mutant, run_mutant, run_replica};
-use crate::subject::{Options, Ran};
+use treefall_subject::replica::{Mutant, run_mutant, run_replica};
+use treefall_subject::{Options, Ran};
 
 /// What is wrong with a replica that is mended otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -40,8 +40,8 @@ use treefall_model::verdict::Signature;
 
 pub use measure::{Measured, measure};
 
-use crate::subject::Options;
-use crate::subject::replica::run_replica;
+use treefall_subject::Options;
+use treefall_subject::replica::run_replica;
 
 /// Wakes, scripts, configurations, exits, signals.
 pub type Structure = [usize; 5];

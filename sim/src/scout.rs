@@ -17,7 +17,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
 use crate::shrink::Seen;
-use crate::subject::replica::Replica;
+use treefall_subject::replica::Replica;
 
 struct Scout<'s> {
     judge: Judge<'s>,

@@ -12,7 +12,7 @@ use super::manual::Page;
 use super::output::{Output, count};
 use super::schema::{Line, named};
 use super::{CliError, Status, Summary};
-use crate::report::write_bytes;
+use treefall_base::files::write_bytes;
 
 /// The completions of a shell. The fields are stable.
 #[derive(Serialize, JsonSchema)]

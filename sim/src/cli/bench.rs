@@ -11,9 +11,9 @@ use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
-use crate::subject::target::Target;
-use crate::subject::{Options, Subject, build, program};
 use crate::workload::{reloading, steady};
+use treefall_subject::target::Target;
+use treefall_subject::{Options, Subject, build, program};
 
 /// Runs of each row: the best is told, for a shared machine's noise only ever slows.
 const RUNS: u32 = 5;

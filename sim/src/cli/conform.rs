@@ -17,10 +17,10 @@ use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::generator::Source;
 use crate::oracle::{Agreement, Census, compare};
-use crate::subject::program::Program;
-use crate::subject::replica::run_replica_as;
-use crate::subject::target::{ReplicaName, Target};
-use crate::subject::{Options, Ran, Subject, SubjectError};
+use treefall_subject::program::Program;
+use treefall_subject::replica::run_replica_as;
+use treefall_subject::target::{ReplicaName, Target};
+use treefall_subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are compared together.
 const CHUNK: u64 = 64;
@@ -173,7 +173,7 @@ impl Shared<'_> {
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
         let Conform { seed, sampling, cancelling, .. } = *self.args;
         let source = Source { seed, sampling, cancelling };
-        let traces: Vec<_> = numbers.clone().map(|number| real.drawn(source, number)).collect();
+        let traces: Vec<_> = numbers.clone().map(|number| source.trace_for(&*real, number)).collect();
         // The program is a process of its own: while it runs, so does its replica.
         let (ran, copies) = std::thread::scope(|scope| {
             let ran = scope.spawn(|| real.run(&traces, self.options(false)));

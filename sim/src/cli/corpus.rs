@@ -17,10 +17,11 @@ use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::fuzzing::{Kind, fewest};
 use crate::hunt::Find;
 use crate::report::store::MINIMAL;
-use crate::report::{Store, cause_line, slug, write_bytes};
-use crate::scenario;
-use crate::subject::target::Target;
-use crate::subject::{Options, Subject, build};
+use crate::report::{Store, cause_line, slug};
+use treefall_base::files::write_bytes;
+use treefall_scenario as scenario;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, Subject, build};
 
 /// Larger than any input that the fuzzer makes.
 const SIZE_MAX: u64 = 16 << 20;

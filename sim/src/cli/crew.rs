@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::CliError;
 use super::output::{Output, count};
-use crate::keepalived_conf::Slip;
-use crate::subject::daemon::Own;
-use crate::subject::target::{self, Target};
-use crate::subject::{Subject, SubjectError, build, program};
+use treefall_subject::daemon::Own;
+use treefall_subject::keepalived_conf::Slip;
+use treefall_subject::target::{self, Target};
+use treefall_subject::{Subject, SubjectError, build, program};
 
 /// How many subjects work side by side.
 pub(super) fn jobs(asked: Option<u16>) -> usize {

@@ -9,8 +9,8 @@ use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::doctor::{Cause, Condition, Doctor, Found, possible};
-use crate::subject::program;
-use crate::subject::target::Target;
+use treefall_subject::program;
+use treefall_subject::target::Target;
 
 /// Differences that are told.
 const TOLD_MAX: u64 = 5;

@@ -23,10 +23,11 @@ use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
 use crate::finding::{Finding, Worked, work_out_while};
 use crate::hunt::Find;
-use crate::report::{self, Report, Store, write_whole};
-use crate::scenario::{self, Expectation, Expectations, Provenance, Scenario};
-use crate::subject::target::Target;
-use crate::subject::{Options, SubjectError, build};
+use crate::report::{self, Report, Store};
+use treefall_base::files::write_whole;
+use treefall_scenario::{self as scenario, Expectation, Expectations, Provenance, Scenario};
+use treefall_subject::target::Target;
+use treefall_subject::{Options, SubjectError, build};
 
 /// How often the progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(200);

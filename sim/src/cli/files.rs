@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use crate::scenario::{self, LoadError, Problems, Scenario};
+use treefall_scenario::{self as scenario, LoadError, Problems, Scenario};
 
 /// Most files that folders may lead to.
 const FILES_MAX: usize = 100_000;

@@ -17,9 +17,9 @@ use crate::finding::{Finding, work_out_all_while};
 use crate::generator::{self, Sampling, Source};
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt_on};
 use crate::report::{self, Report, Store};
-use crate::scenario::{self, About, Expectation, Expectations, Provenance, Scenario, Whom};
-use crate::subject::target::{Base, ReplicaName, Target};
-use crate::subject::{Options, Subject, SubjectError, build, program};
+use treefall_scenario::{self as scenario, About, Expectation, Expectations, Provenance, Scenario, Whom};
+use treefall_subject::target::{Base, ReplicaName, Target};
+use treefall_subject::{Options, Subject, SubjectError, build, program};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -353,7 +353,7 @@ fn found_before(
     // A trace that was several finds is named several times.
     numbers.dedup();
     for number in numbers {
-        let trace = subject.drawn(campaign.source(), number);
+        let trace = campaign.source().trace_for(subject, number);
         let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
         for broken in &verdict.breaks {
             if known.insert(broken.signature) {

@@ -8,8 +8,8 @@ use super::files;
 use super::output::Output;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
-use crate::report::write_whole;
-use crate::scenario;
+use treefall_base::files::write_whole;
+use treefall_scenario as scenario;
 
 /// One file, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

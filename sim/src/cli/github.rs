@@ -9,8 +9,8 @@ use treefall_model::release::Release;
 
 use super::hunt::release_of;
 use super::output::Output;
-use crate::scenario::{self, LoadError};
-use crate::subject::target::Target;
+use treefall_scenario::{self as scenario, LoadError};
+use treefall_subject::target::Target;
 
 /// One place of a file, with what is wrong there.
 pub(super) struct Annotation<'a> {

@@ -19,8 +19,8 @@ use crate::finding::Finding;
 use crate::generator::Source;
 use crate::hunt::{Plan, Tally};
 use crate::report::{Store, cause_line, cause_name};
-use crate::subject::program;
-use crate::subject::target::Target;
+use treefall_subject::program;
+use treefall_subject::target::Target;
 
 /// Traces of a hunt that is told neither a number nor a time.
 const TRACES_DEFAULT: u64 = 1_000;
@@ -179,7 +179,7 @@ fn baseline_signatures(
 ) -> Result<BTreeSet<treefall_model::verdict::Signature>, CliError> {
     struct Count<'c>(&'c str, Pace, Option<u64>, &'c mut Output);
     impl crate::hunt::Lookout for Count<'_> {
-        fn found(&mut self, _: crate::hunt::Find) -> Result<(), crate::subject::SubjectError> {
+        fn found(&mut self, _: crate::hunt::Find) -> Result<(), treefall_subject::SubjectError> {
             Ok(())
         }
         fn go_on(&mut self, tally: &Tally) -> bool {

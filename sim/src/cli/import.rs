@@ -18,14 +18,15 @@ use crate::import::{
     ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
     lines_told, load,
 };
-use crate::keepalived_conf;
-use crate::report::{cause_line, slug, write_bytes};
-use crate::scenario::{self, Expectation, Expectations, Scenario};
-use crate::subject::Options;
-use crate::subject::program::{INSTALL, Program, find_installed};
-use crate::subject::replica::run_replica;
-use crate::subject::target::{Base, ReplicaName, Target};
+use crate::report::{cause_line, slug};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
+use treefall_base::files::write_bytes;
+use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario};
+use treefall_subject::Options;
+use treefall_subject::keepalived_conf;
+use treefall_subject::program::{INSTALL, Program, find_installed};
+use treefall_subject::replica::run_replica;
+use treefall_subject::target::{Base, ReplicaName, Target};
 
 /// Most kinds of messages that are not understood that people are told.
 const KINDS_TOLD: usize = 8;

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::CliError;
 use crate::check::Checked;
-use crate::report::write_whole;
+use treefall_base::files::write_whole;
 
 /// What becomes the file: its suites, in the order in which they were run.
 pub(super) struct Junit {

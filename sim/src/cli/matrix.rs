@@ -18,10 +18,10 @@ use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::Checked;
 use crate::explain::first_good;
-use crate::roots::find_programs;
-use crate::scenario::Scenario;
-use crate::subject::target::{ReplicaName, Target};
-use crate::subject::{Options, program};
+use treefall_scenario::Scenario;
+use treefall_subject::roots::find_programs;
+use treefall_subject::target::{ReplicaName, Target};
+use treefall_subject::{Options, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -122,7 +122,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
 /// The real programs that are named, or those that are found and can be driven.
 fn real_targets(args: &Matrix) -> Result<Vec<(Target, Release)>, CliError> {
     let open =
-        |place: &crate::subject::target::Place| program::Program::open(&place.path, place.root.as_deref());
+        |place: &treefall_subject::target::Place| program::Program::open(&place.path, place.root.as_deref());
     if args.targets.is_empty() {
         let found = find_programs().into_iter().filter_map(|place| {
             let program = open(&place).ok()?;

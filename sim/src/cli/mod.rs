@@ -40,10 +40,10 @@ use args::{Cli, Command};
 use output::Output;
 
 use crate::campaign::CampaignError;
-use crate::subject::SubjectError;
-use crate::subject::daemon::DaemonError;
-use crate::subject::engine::EngineError;
-use crate::subject::target::TargetError;
+use treefall_subject::SubjectError;
+use treefall_subject::daemon::DaemonError;
+use treefall_subject::engine::EngineError;
+use treefall_subject::target::TargetError;
 
 /// What the exit status says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -9,8 +9,8 @@ use super::findings::Searched;
 use crate::finding::Finding;
 use crate::generator::Source;
 use crate::report::Store;
-use crate::subject::backtrace;
-use crate::subject::target::Target;
+use treefall_subject::backtrace;
+use treefall_subject::target::Target;
 
 /// A finding for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

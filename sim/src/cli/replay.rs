@@ -17,10 +17,10 @@ use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
-use crate::scenario::{self, Failure, Scenario};
-use crate::subject::engine::Conditions;
-use crate::subject::target::{Place, Target};
-use crate::subject::{Call, Options, Subject, SubjectError, backtrace, build, build_under, program};
+use treefall_scenario::{self as scenario, Failure, Scenario};
+use treefall_subject::engine::Conditions;
+use treefall_subject::target::{Place, Target};
+use treefall_subject::{Call, Options, Subject, SubjectError, backtrace, build, build_under, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

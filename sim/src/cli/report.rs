@@ -18,10 +18,11 @@ use crate::hunt::Find;
 use crate::model::law::Law;
 use crate::model::verdict::{Break, Verdict};
 use crate::report::json::{CleanObject, ReportObject};
-use crate::report::{self, Told, html, store, write_whole};
-use crate::scenario::Scenario;
-use crate::subject::target::Target;
-use crate::subject::{Options, Subject, SubjectError, build};
+use crate::report::{self, Told, html, store};
+use treefall_base::files::write_whole;
+use treefall_scenario::Scenario;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, Subject, SubjectError, build};
 
 #[derive(Serialize, JsonSchema)]
 struct ReportSummary {
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     };
     let origin = origin(args, &scenario);
     let replay = replay_command(&finding.target, &args.file);
-    let text = crate::scenario::write(&scenario);
+    let text = treefall_scenario::write(&scenario);
     let report = report::Report {
         finding: &finding,
         explanation: &explanation,
@@ -135,7 +136,7 @@ fn nothing_broken(
         output.object(&Summary { summary: ReportSummary { found: false, html: None } });
         return Ok(Status::Failure);
     }
-    let (name, text) = (target.to_string(), crate::scenario::write(scenario));
+    let (name, text) = (target.to_string(), treefall_scenario::write(scenario));
     let report = report::CleanReport {
         target: &name,
         trace: &scenario.trace,
@@ -177,7 +178,7 @@ fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
         });
         // The newest of those that break memory, if any does: that is what a file tells of.
         let memory = |release: &&&crate::model::release::Release| {
-            let weighs = |failure: &crate::scenario::Failure| failure.law().weight();
+            let weighs = |failure: &treefall_scenario::Failure| failure.law().weight();
             let expected = scenario.expect.of(***release);
             expected.is_some_and(|it| {
                 it.failures().iter().any(|it| weighs(it) == crate::model::verdict::Weight::Memory)

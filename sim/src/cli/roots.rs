@@ -8,8 +8,8 @@ use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
-use crate::roots::{self, Fetched, KEEPALIVED, RootsError};
-use crate::subject::program::Program;
+use treefall_subject::program::Program;
+use treefall_subject::roots::{self, Fetched, KEEPALIVED, RootsError};
 
 /// One suite, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

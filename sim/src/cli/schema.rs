@@ -15,7 +15,7 @@ use super::{
     CliError, ErrorObject, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt, hunt,
     import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
-use crate::nearest::{nearest, offer};
+use treefall_base::nearest::{nearest, offer};
 
 /// A kind of line.
 pub(super) struct Line {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use crate::fit;
+use treefall_base::wrap;
 
 /// How much further in the rest of a field stands that takes several lines.
 const REST: &str = "    ";
@@ -39,7 +39,7 @@ impl Sheet {
     fn least(&self) -> Vec<usize> {
         let column = |(place, name): (usize, &&str)| {
             let cells = self.rows.iter().filter_map(|row| row.get(place).map(String::as_str));
-            fit::column(cells.chain([*name]))
+            wrap::column(cells.chain([*name]))
         };
         self.columns.iter().enumerate().map(column).collect()
     }
@@ -86,7 +86,7 @@ impl Sheet {
     /// A line behind `head`, over several lines where it is too long for the terminal.
     fn wrapped(&self, f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
         let columns = self.width.map_or(usize::MAX, usize::from);
-        let lines = fit::lines(head, text.split(' '), &format!("{head}{REST}"), "", columns);
+        let lines = wrap::lines(head, text.split(' '), &format!("{head}{REST}"), "", columns);
         lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         for width in 40..=160 {
             sheet.width = Some(width);
             let text = sheet.to_string();
-            assert!(text.lines().all(|line| fit::length(line) <= usize::from(width)), "{width}:\n{text}");
+            assert!(text.lines().all(|line| wrap::length(line) <= usize::from(width)), "{width}:\n{text}");
             for word in &words {
                 assert!(text.contains(word), "{width}: {word}\n{text}");
             }

@@ -19,11 +19,12 @@ use crate::hunt::Find;
 use crate::model::release::{Release, Rules};
 use crate::model::trace::Trace;
 use crate::model::verdict::Verdict;
-use crate::report::{self, Report, Told, write_whole};
-use crate::scenario::{self, Expectation, Expectations, Scenario, Whom};
-use crate::subject::replica::run_replica;
-use crate::subject::target::Target;
-use crate::subject::{Options, build};
+use crate::report::{self, Report, Told};
+use treefall_base::files::write_whole;
+use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario, Whom};
+use treefall_subject::replica::run_replica;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, build};
 
 /// What was shrunk, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

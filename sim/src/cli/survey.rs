@@ -27,10 +27,10 @@ use crate::generator::Source;
 use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
-use crate::roots::find_programs;
-use crate::subject::build;
-use crate::subject::program::Program;
-use crate::subject::target::{ReplicaName, Target};
+use treefall_subject::build;
+use treefall_subject::program::Program;
+use treefall_subject::roots::find_programs;
+use treefall_subject::target::{ReplicaName, Target};
 
 /// Traces of each replica's hunt.
 const REPLICA_TRACES: u64 = 1_500;

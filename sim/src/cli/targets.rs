@@ -9,10 +9,10 @@ use super::output::Output;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary};
-use crate::roots::find_programs;
-use crate::subject::build;
-use crate::subject::program::{INSTALL, Imports, Program, find_installed};
-use crate::subject::target::{self, Place, Target};
+use treefall_subject::build;
+use treefall_subject::program::{INSTALL, Imports, Program, find_installed};
+use treefall_subject::roots::find_programs;
+use treefall_subject::target::{self, Place, Target};
 
 /// One target, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

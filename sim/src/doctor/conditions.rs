@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use treefall_model::event::SubjectKind;
 use treefall_world::wire::Clocks;
 
-use crate::subject::engine::{Apart, Conditions};
+use treefall_subject::engine::{Apart, Conditions};
 
 /// One thing that differs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

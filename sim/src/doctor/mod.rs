@@ -18,10 +18,10 @@ use treefall_model::trace::Trace;
 
 use crate::generator::Source;
 use crate::oracle::{Nondeterminism, compare_runs};
-use crate::subject::target::Target;
-use crate::subject::{Options, Ran, Subject, SubjectError, build_under};
 use conditions::of_process;
 use load::Load;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, Ran, Subject, SubjectError, build_under};
 
 /// Traces that are run, and then run again, before they are compared.
 const CHUNK: u64 = 250;
@@ -105,8 +105,10 @@ impl<'t> Doctor<'t> {
     ) -> Result<(u64, Vec<Found>), SubjectError> {
         let chunk = if self.target.kind() == SubjectKind::Daemon { CHUNK_OF_DAEMON } else { CHUNK };
         let numbers: Vec<u64> = (from..end.min(from.saturating_add(chunk))).collect();
-        let traces: Vec<Trace> =
-            numbers.iter().map(|number| self.first.drawn(Source::swarm(self.seed), *number)).collect();
+        let traces: Vec<Trace> = numbers
+            .iter()
+            .map(|number| Source::swarm(self.seed).trace_for(self.first.as_ref(), *number))
+            .collect();
         let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED, go_on)?;
         let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED, go_on)?;
         let (mut examined, mut found) = (0, Vec::new());
@@ -214,7 +216,7 @@ mod tests {
     use std::cell::Cell;
     use treefall_model::release::{Release, Rules};
 
-    use crate::subject::replica::run_replica;
+    use treefall_subject::replica::run_replica;
 
     /// A replica that says of itself what it is, and keeps the sizes of the batches that it was given.
     struct Counting {

@@ -12,8 +12,8 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Weight};
 
-use crate::subject::replica::{probe_replica_as, run_replica_as};
-use crate::subject::{Options, Subject, SubjectError};
+use treefall_subject::replica::{probe_replica_as, run_replica_as};
+use treefall_subject::{Options, Subject, SubjectError};
 
 /// How a trace fares beside a find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]

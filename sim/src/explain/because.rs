@@ -19,7 +19,7 @@ use super::guilt::Guilt;
 use super::label::Labels;
 use super::moves;
 use crate::report::{Names, ending};
-use crate::subject::replica::{Fault, Mark};
+use treefall_subject::replica::{Fault, Mark};
 
 /// Most links of a chain: its beginning and its end are kept.
 const LINKS_MAX: usize = 26;

@@ -17,7 +17,7 @@ use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Verdict};
 
-use crate::subject::replica::{Fault, Mark, Note, Replica};
+use treefall_subject::replica::{Fault, Mark, Note, Replica};
 
 /// Most steps of one run that are kept: the first ones.
 pub const STAGES_MAX: usize = 4_000;

@@ -6,7 +6,7 @@ use treefall_model::verdict::Verdict;
 
 use super::chronicle::Chronicle;
 use super::releases::{Releases, breaking};
-use crate::subject::{Options, Subject, SubjectError};
+use treefall_subject::{Options, Subject, SubjectError};
 
 /// What a subject did with a trace.
 #[derive(Clone, Debug)]

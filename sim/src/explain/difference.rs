@@ -12,7 +12,7 @@ use treefall_model::index::Block;
 use super::chronicle::{Chronicle, Stage};
 use super::label::Labels;
 use crate::report::Names;
-use crate::subject::Ran;
+use treefall_subject::Ran;
 
 /// Steps that are told before the first difference, and after it.
 const AROUND: usize = 3;

@@ -9,7 +9,7 @@ use super::ask::{Asker, Fate, Shown};
 use super::wakes::{self, Met};
 use crate::report::Names;
 use crate::shrink::Edit;
-use crate::subject::SubjectError;
+use treefall_subject::SubjectError;
 
 /// Most trials.
 pub const TRIALS_MAX: usize = 160;

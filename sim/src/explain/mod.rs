@@ -45,9 +45,9 @@ pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::report::Names;
-use crate::subject::replica::run_replica_as;
-use crate::subject::{Options, Subject, SubjectError};
 use ask::Asker;
+use treefall_subject::replica::run_replica_as;
+use treefall_subject::{Options, Subject, SubjectError};
 
 /// Most runs of the subject that one explanation takes.
 pub const RUNS_MAX: u64 = 20_000;

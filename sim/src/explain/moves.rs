@@ -114,7 +114,7 @@ impl Child<'_> {
         };
         (self.child, self.pid, self.ready) = (false, false, true);
         self.put(record, Role::Moved, Some(EXIT_HANDLER), text);
-        let again = |(block, mark): &&(Block, crate::subject::replica::Mark)| {
+        let again = |(block, mark): &&(Block, treefall_subject::replica::Mark)| {
             *block == self.seat.block && mark.at == at && mark.function == EXIT_HANDLER_SEEN
         };
         if self.chronicle.second_erases.iter().any(|erase| again(&erase)) {

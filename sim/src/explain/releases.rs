@@ -13,7 +13,7 @@ use treefall_model::verdict::{Signature, Verdict};
 
 use super::ask::Shown;
 use crate::cause::{Cause, cause};
-use crate::subject::replica::run_replica_as;
+use treefall_subject::replica::run_replica_as;
 
 /// Releases that follow each other and do the same, by the same cause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -251,7 +251,7 @@ mod tests {
     fn a_release_that_was_not_judged_to_the_end_is_not_the_first_good_one() {
         let text =
             "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
-        let trace = crate::scenario::read("trace.toml", text).expect("a scenario").trace;
+        let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
         let releases = on_each(SubjectKind::Replica, &trace, |_, rules| {
             let (own, cut_short) =
                 (rules.has(Defect::ReloadForgetsChildren), rules.has(Defect::ReloadFreesQueuedTimeout));

@@ -21,7 +21,7 @@ use super::ask::{Asker, Shown};
 use super::chronicle::Chronicle;
 use super::wakes::{self, Met};
 use crate::report::Names;
-use crate::subject::SubjectError;
+use treefall_subject::SubjectError;
 
 /// Most tables: one for each instant at which something ties, those nearest to the break first.
 pub const TABLES_MAX: usize = 4;

@@ -20,8 +20,8 @@ use treefall_model::trace::{Advance, OnTerm, Script, Setup, Trace, Wake};
 use super::ask::Asker;
 use super::wakes::{self, Met};
 use crate::report::Names;
-use crate::subject::SubjectError;
-use crate::subject::replica::run_replica_as;
+use treefall_subject::SubjectError;
+use treefall_subject::replica::run_replica_as;
 
 /// Most times of one trace that are looked at.
 pub const TIMES_MAX: usize = 32;

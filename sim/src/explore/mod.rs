@@ -30,7 +30,7 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::subject::{Subject, SubjectError};
+use treefall_subject::{Subject, SubjectError};
 
 pub use alphabet::{Bound, Choices, KINDS, Kind, LIVING_MAX, Label, SETUPS_MAX, STEP};
 pub use check::Unlike;

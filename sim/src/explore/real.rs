@@ -12,8 +12,8 @@ use treefall_model::trace::Trace;
 
 use super::worker::{To, WentOn};
 use crate::oracle::{Agreement, compare};
-use crate::subject::replica::run_replica;
-use crate::subject::{Options, Ran, Subject, SubjectError};
+use treefall_subject::replica::run_replica;
+use treefall_subject::{Options, Ran, Subject, SubjectError};
 
 /// Most traces given to a program at once.
 const BATCH: usize = 256;

@@ -14,7 +14,7 @@ use treefall_model::verdict::{Outcome, Signature};
 use treefall_world::OWN_WAKES_ENOUGH;
 
 use super::alphabet::Choices;
-use crate::subject::replica::{Replica, Stands};
+use treefall_subject::replica::{Replica, Stands};
 
 /// Judges, and sees how the wake that was given last came about.
 #[derive(Clone, Debug)]

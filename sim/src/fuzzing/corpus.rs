@@ -9,9 +9,9 @@ use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
 
 use super::{conformance_seed, judged};
-use crate::nearest::{nearest, offer};
-use crate::scenario::Scenario;
-use crate::subject::target::ReplicaName;
+use treefall_base::nearest::{nearest, offer};
+use treefall_scenario::Scenario;
+use treefall_subject::target::ReplicaName;
 
 /// A target whose bytes are traces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -135,7 +135,7 @@ mod tests {
         let mut scenario = Scenario::new("A trace", trace.clone());
         assert_eq!(Kind::Conformance.seeds(&scenario), []);
         let text = "format = 1\ntitle = \"t\"\nsource = \"s\"\n[[script]]\nname = \"a\"\ninterval = \"3s\"\n[[wake]]\nafter = \"next-timer\"\n[expect]\n\"2.3.1..=2.3.2\" = \"clean\"\n";
-        scenario.expect = crate::scenario::read("test", text).expect("a scenario").expect;
+        scenario.expect = treefall_scenario::read("test", text).expect("a scenario").expect;
         let seeds = Kind::Conformance.seeds(&scenario);
         let names: Vec<_> = seeds
             .iter()

@@ -19,15 +19,15 @@ use treefall_model::release::{Defect, Defects, Release, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Verdict};
 
-use crate::scenario::{self, Scenario};
-use crate::subject::Options;
-use crate::subject::replica::{Replica, run_replica};
+use treefall_scenario::{self as scenario, Scenario};
+use treefall_subject::Options;
+use treefall_subject::replica::{Replica, run_replica};
 
 pub use self::corpus::{Kind, NoKind, fewest};
 pub use self::mutate::mutate;
 pub use self::real::engine;
 pub use self::states::{STATES, Watched, state};
-pub use crate::subject::replica::play_bytes as rbtree;
+pub use treefall_subject::replica::play_bytes as rbtree;
 
 /// Told the number of each state ([`STATES`]) that a run comes through.
 pub type Tell<'t> = &'t mut dyn FnMut(usize);

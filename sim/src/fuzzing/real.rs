@@ -10,10 +10,10 @@ use treefall_model::release::{Defects, Rules};
 
 use super::{Tell, as_scenario, fail, judged};
 use crate::oracle::{Agreement, compare};
-use crate::subject::program::find_installed;
-use crate::subject::replica::run_replica;
-use crate::subject::target::{self, Target};
-use crate::subject::{Options, Subject, build};
+use treefall_subject::program::find_installed;
+use treefall_subject::replica::run_replica;
+use treefall_subject::target::{self, Target};
+use treefall_subject::{Options, Subject, build};
 
 /// Names the program: a target, as the command line has it. Without it, the keepalived found here.
 const TARGET: &str = "TREEFALL_FUZZ_TARGET";

@@ -12,7 +12,8 @@ use treefall_model::trace::{ScriptKind, Setup, Trace};
 use super::draw::{CERTAIN, Draw};
 use super::swarm::Swarm;
 use super::{VERSION, pct, weighed};
-use crate::nearest::{nearest, offer};
+use treefall_base::nearest::{nearest, offer};
+use treefall_subject::Subject;
 
 /// How traces are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
@@ -150,6 +151,12 @@ impl Source {
     #[must_use]
     pub fn trace(self, number: u64) -> Trace {
         self.trace_arranged(number, |_| {})
+    }
+
+    /// Draws the trace of this number for `subject`: from its own setup, and changed to what it can be given.
+    #[must_use]
+    pub fn trace_for(self, subject: &dyn Subject, number: u64) -> Trace {
+        subject.fitted(self.trace_arranged(number, |setup| subject.arrange(setup)))
     }
 
     /// The same with a setup that `arrange` changed after it was drawn, so that events are aimed at what is there.

@@ -20,11 +20,11 @@ use super::story::{Item, Story, What, tell};
 use super::walk::{Course, GRACE, LATE, START_UP, is_crash, micros};
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
 use crate::cause::{Cause, cause};
-use crate::keepalived_conf::Conf;
-use crate::scenario::{Provenance, Scenario};
-use crate::subject::Options;
-use crate::subject::replica::run_replica;
-use crate::subject::target::ReplicaName;
+use treefall_scenario::{Provenance, Scenario};
+use treefall_subject::Options;
+use treefall_subject::keepalived_conf::Conf;
+use treefall_subject::replica::run_replica;
+use treefall_subject::target::ReplicaName;
 
 /// Most windows of one log.
 const WINDOWS_MAX: usize = 24;

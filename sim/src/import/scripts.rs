@@ -10,7 +10,7 @@ use treefall_model::trace::{Name, Script};
 
 use super::ImportError;
 use super::story::{Item, Story, What, renumbered};
-use crate::keepalived_conf::{Conf, VrrpScript};
+use treefall_subject::keepalived_conf::{Conf, VrrpScript};
 
 /// Most scripts that are followed.
 const SCRIPTS_MAX: usize = 256;

@@ -19,7 +19,7 @@ use treefall_model::verdict::{Outcome, Signature, Weight};
 use super::story::{Item, What};
 use super::told::end_told;
 use super::walk::{Course, Fate, GRACE, Led, Placed, Walk, between, brings, micros};
-use crate::subject::replica::run_replica_as;
+use treefall_subject::replica::run_replica_as;
 
 /// How often a way may depart from the plainest.
 const COST_MAX: u32 = 3;

@@ -20,7 +20,7 @@ use treefall_model::verdict::{Outcome, Signature, Weight};
 use super::past::Past;
 use super::story::{Item, What, script_of};
 use super::told::{end_told, is_beside, same};
-use crate::subject::replica::{Replica, Stands};
+use treefall_subject::replica::{Replica, Stands};
 
 /// How late the machine may be with anything, in microseconds.
 pub(super) const LATE: i64 = 50_000;

@@ -10,9 +10,9 @@ use treefall_model::verdict::Signature;
 use super::{Structure, policies, structure};
 use crate::finding::work_out;
 use crate::hunt::{Find, Plan, hunt};
-use crate::subject::Subject;
-use crate::subject::replica::ReplicaSubject;
-use crate::subject::target::ReplicaName;
+use treefall_subject::Subject;
+use treefall_subject::replica::ReplicaSubject;
+use treefall_subject::target::ReplicaName;
 
 /// A find, shrunk.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use treefall_model::event::Record;
 
-use crate::subject::Ran;
+use treefall_subject::Ran;
 
 /// Two runs of one trace on one subject that are not equal: the first field that differs.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use treefall_model::observe::Mark;
 use treefall_model::trace::{ScriptKind, Trace};
 use treefall_model::verdict::Verdict;
 
-use crate::subject::Ran;
+use treefall_subject::Ran;
 
 /// What comparing one trace on two subjects gave.
 #[derive(Clone, PartialEq, Debug)]
@@ -211,9 +211,9 @@ impl Census {
 mod tests {
     use super::*;
     use crate::generator;
-    use crate::subject::Options;
-    use crate::subject::replica::run_replica;
     use treefall_model::release::{Release, Rules};
+    use treefall_subject::Options;
+    use treefall_subject::replica::run_replica;
 
     /// A run that breaks memory, and the same with another number of the guilty block.
     fn renumbered() -> (Ran, Ran) {

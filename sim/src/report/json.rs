@@ -7,7 +7,7 @@ use super::Report;
 use super::text::{cause_line, claim, found, releases_line, under_gdb};
 use super::{CleanReport, Told};
 use crate::explain::{Explanation, Releases};
-use crate::subject::backtrace;
+use treefall_subject::backtrace;
 
 /// What a list of reports tells of one.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

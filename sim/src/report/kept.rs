@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::{FOUND, MINIMAL, write_whole};
-use crate::scenario::{self, LoadError};
-use crate::subject::SubjectError;
+use super::store::{FOUND, MINIMAL};
+use treefall_base::files::write_whole;
+use treefall_scenario::{self as scenario, LoadError};
+use treefall_subject::SubjectError;
 
 /// Most files of one find: a hunt writes a handful.
 const FILES_MAX: usize = 64;

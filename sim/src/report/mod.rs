@@ -25,7 +25,7 @@ pub use kept::{Kept, take_over};
 pub use recipe::{NoRecipe, recipe};
 pub use rust_test::rust_test;
 pub use store::Store;
-pub(crate) use store::{slug, write_bytes, write_whole};
+pub(crate) use store::slug;
 pub(crate) use text::ending;
 pub use text::{cause_line, cause_name, claim, finding, finding_within, summary};
 pub use timeline::{Length, timeline};
@@ -34,7 +34,7 @@ pub(crate) use words::parse_run;
 
 use crate::explain::Explanation;
 use crate::finding::Finding;
-use crate::scenario::Scenario;
+use treefall_scenario::Scenario;
 
 /// All that a report is made of.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Always: a command that takes several lines can still be typed as it stands.
 
-use crate::fit;
+use treefall_base::wrap;
 
 /// What a report is not fitted below: a time, a step and a function take as much.
 const NARROWEST: u16 = 40;
@@ -20,20 +20,20 @@ pub(super) fn fitted(text: &str, columns: u16) -> String {
     let columns = usize::from(columns.max(NARROWEST));
     let mut lines = Vec::new();
     for line in text.lines() {
-        if fit::length(line) <= columns {
+        if wrap::length(line) <= columns {
             lines.push(line.to_owned());
             continue;
         }
         let begin = begin(line, columns);
-        let (head, rest) = line.split_at(begin.unwrap_or(fit::indentation(line).len()));
+        let (head, rest) = line.split_at(begin.unwrap_or(wrap::indentation(line).len()));
         let further = if begin.is_some() || head.len() >= FIELD { 0 } else { REST };
-        let below = " ".repeat(fit::length(head) + further);
+        let below = " ".repeat(wrap::length(head) + further);
         lines.extend(match TYPED.iter().any(|field| head.starts_with(field)) {
             true => {
                 let room = columns.saturating_sub(below.len() + GOES_ON.len());
-                fit::lines(head, fit::typed(rest, room), &below, GOES_ON, columns)
+                wrap::lines(head, wrap::typed(rest, room), &below, GOES_ON, columns)
             }
-            false => fit::lines(head, rest.split(' '), &below, "", columns),
+            false => wrap::lines(head, rest.split(' '), &below, "", columns),
         });
     }
     lines.join("\n") + "\n"
@@ -41,12 +41,12 @@ pub(super) fn fitted(text: &str, columns: u16) -> String {
 
 /// Where a line's text begins: behind the last gap of its first half.
 fn begin(line: &str, columns: usize) -> Option<usize> {
-    let inner = fit::indentation(line).len();
+    let inner = wrap::indentation(line).len();
     let gaps = line[inner..].match_indices("  ").map(|(gap, _)| {
         let gap = inner + gap;
-        gap + fit::indentation(&line[gap..]).len()
+        gap + wrap::indentation(&line[gap..]).len()
     });
-    gaps.take_while(|begin| fit::length(&line[..*begin]) <= columns / 2).last()
+    gaps.take_while(|begin| wrap::length(&line[..*begin]) <= columns / 2).last()
 }
 
 #[cfg(test)]

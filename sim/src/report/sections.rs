@@ -7,7 +7,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use crate::explain::{
     Asked, Because, Difference, Explanation, Minimality, Pair, Releases, Role, TieTable, Windows,
 };
-use crate::fit;
+use treefall_base::wrap;
 
 /// Columns of a page: no table is wider.
 pub(super) const WIDTH: u16 = 119;
@@ -78,7 +78,7 @@ fn put(text: &mut String, table: &Table) {
 /// Rows as a table; where a word would be broken, what else is in a row below its first cell.
 fn rows(text: &mut String, rows: &[Vec<String>], columns: u16) {
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let least = |place: usize| fit::column(rows.iter().filter_map(|row| row.get(place).map(String::as_str)));
+    let least = |place: usize| wrap::column(rows.iter().filter_map(|row| row.get(place).map(String::as_str)));
     // The whole is moved in by one.
     if (0..width).map(least).sum::<usize>() < usize::from(columns.min(WIDTH)) {
         let mut sheet = table(columns);

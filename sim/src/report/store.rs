@@ -4,8 +4,7 @@
 //! its place and moved there: it is whole or it is not there.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use treefall_model::verdict::Signature;
@@ -13,7 +12,8 @@ use treefall_model::verdict::Signature;
 use super::Report;
 use super::html;
 use super::json::{Card, ReportObject};
-use crate::subject::SubjectError;
+use treefall_base::files::write_whole;
+use treefall_subject::SubjectError;
 
 /// The trace as it was found.
 pub(super) const FOUND: &str = "found.toml";
@@ -34,9 +34,6 @@ pub const INDEX: &str = "index.html";
 const DEPTH_MAX: usize = 3;
 /// Largest `report.json` that is read, in bytes.
 const OBJECT_MAX: u64 = 4 << 20;
-
-/// Finds are for others to read too, a temporary file is not.
-const MODE: u32 = 0o644;
 
 /// Where finds go.
 #[derive(Clone, Debug)]
@@ -219,29 +216,6 @@ fn read_card(path: &Path) -> io::Result<Card> {
 pub(crate) fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') { c } else { '_' };
     text.chars().map(plain).collect()
-}
-
-/// Writes a file that is whole or not there: beside its place, and then moved there. A file that was there
-/// keeps its permissions.
-pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    write_all(path, text.as_bytes())
-}
-
-/// The same for what is no text; the folder is made when it is not there.
-pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    write_all(path, bytes)
-}
-
-fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // What `tempfile` says names its own file, which means nothing to a reader.
-    let plain = |error: io::Error| if error.raw_os_error().is_some() { error } else { error.kind().into() };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(plain)?;
-    file.write_all(bytes)?;
-    let mode = fs::metadata(path).map_or_else(|_| fs::Permissions::from_mode(MODE), |old| old.permissions());
-    file.as_file().set_permissions(mode)?;
-    file.persist(path).map(|_| ()).map_err(|error| plain(error.error))
 }
 
 fn keep(path: &Path, text: &str) -> Result<PathBuf, SubjectError> {

@@ -307,7 +307,7 @@ mod tests {
     fn a_daemons_blocks_are_told_without_their_numbers_and_no_other_subjects() {
         let text =
             "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
-        let trace = crate::scenario::read("trace.toml", text).expect("a scenario").trace;
+        let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
         let detail =
             "block 7 (unused, pid 1001, s0#1) is in CHILD_PID; the block of s0#1 (block 4), made before";
         let told = |kind| Names::new(&trace).seen_on(kind).without_blocks(detail);

@@ -14,7 +14,7 @@ use treefall_world::Counts;
 
 use super::outside::Field;
 use super::workload::Workload;
-use crate::subject::replica::{Replica, run_replica};
+use treefall_subject::replica::{Replica, run_replica};
 
 /// Wakes that are kept: some minutes of a busy daemon.
 const TAIL: usize = 8_192;

@@ -9,8 +9,8 @@ use std::str::FromStr;
 use treefall_model::time::Span;
 
 use crate::generator::draw::Draw;
-use crate::nearest::{nearest, offer};
-use crate::scenario::parse_duration;
+use treefall_base::nearest::{nearest, offer};
+use treefall_scenario::parse_duration;
 
 /// Shares are told in so many parts: a tenth of a millionth of a percent is one.
 pub(super) const WHOLE: u64 = 1_000_000_000;

@@ -123,7 +123,8 @@ fn own(text: &str) -> Result<Own, Failed> {
 
 /// Compares with a replica by `rules`.
 fn census(daemon: &mut dyn Subject, rules: Rules) -> Result<(Census, Option<String>), Failed> {
-    let traces: Vec<Trace> = (0..TRACES).map(|number| daemon.drawn(Source::swarm(SEED), number)).collect();
+    let traces: Vec<Trace> =
+        (0..TRACES).map(|number| Source::swarm(SEED).trace_for(&*daemon, number)).collect();
     let (mut census, mut first) = (Census::default(), None);
     for (number, (trace, mut ran)) in traces.iter().zip(daemon.run(&traces, KEPT)?).enumerate() {
         let copy = run_replica_as(SubjectKind::Daemon, trace, rules, KEPT);
@@ -139,7 +140,7 @@ fn census(daemon: &mut dyn Subject, rules: Rules) -> Result<(Census, Option<Stri
 
 fn agree(place: &Place, release: Release) -> Result<(), Failed> {
     let mut daemon = daemon(place, FILE)?;
-    let trace = daemon.drawn(Source::swarm(SEED), 0);
+    let trace = Source::swarm(SEED).trace_for(&*daemon, 0);
     let names: Vec<_> = trace.setup().configs[0].scripts.iter().map(|it| it.name.to_string()).collect();
     if names != ["chk_haproxy", "chk_dns", "chk_disk"] {
         return Err(format!("the scripts of a trace are {names:?}").into());
@@ -175,7 +176,7 @@ fn values_are_read(place: &Place, release: Release) -> Result<(), Failed> {
             setup.configs.iter_mut().for_each(|config| change(&mut config.scripts[0]));
             Trace::new(setup, wakes).expect("only values of scripts were changed")
         };
-        let mut drawn = (0..1_000).map(|number| daemon.drawn(Source::swarm(SEED), number));
+        let mut drawn = (0..1_000).map(|number| Source::swarm(SEED).trace_for(&*daemon, number));
         let shows = |trace: &Trace| {
             let (right, wrong) = (play(trace), play(&changed(trace)));
             right.first_use.is_none() && wrong.first_use.is_none() && right.records != wrong.records

@@ -4,7 +4,7 @@
 //! `TREEFALL_REQUIRE_REAL`, which makes a missing program a failure.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::io::Write as _;
 use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
@@ -16,7 +16,7 @@ use treefall::model::time::Span;
 use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake, run};
 use treefall::model::verdict::Outcome;
 use treefall::subject::backtrace::Home;
-use treefall::subject::engine::{Conditions, Engine};
+use treefall::subject::engine::{Conditions, Engine, LIBRARY};
 use treefall::subject::program::{Program, find_installed};
 use treefall::subject::{Options, Ran};
 use treefall::world::wire::RulesAs;
@@ -171,19 +171,22 @@ fn unwatched(program: &Program) -> Checked {
     ensure(watched[0].counts == unwatched[0].counts, "watching changes the run")
 }
 
-/// The library as the build made it.
-fn library() -> &'static Path {
-    Path::new(env!("PRELOAD_SO"))
+/// Writes the embedded library to a file, which lasts as long as the result.
+fn library() -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(LIBRARY)?;
+    Ok(file)
 }
 
 fn other_programs() -> Checked {
     let script = "echo begun; (exit 3); echo $?; (sleep 0.01 & wait); test -r /etc/passwd && echo read; \
                   kill -0 $$ && echo alive; env | grep -c TREEFALL";
+    let library = library()?;
     let says = |preload: bool| {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
         if preload {
-            command.env("LD_PRELOAD", library());
+            command.env("LD_PRELOAD", library.path());
         }
         command.output()
     };
@@ -192,10 +195,11 @@ fn other_programs() -> Checked {
 }
 
 fn not_meant() -> Checked {
+    let library = library()?;
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "echo $TREEFALL_ENGINE $LD_PRELOAD"]);
-    command.env("TREEFALL_ENGINE", "0:1000:0:2000:3000").env("LD_PRELOAD", library());
+    command.env("TREEFALL_ENGINE", "0:1000:0:2000:3000").env("LD_PRELOAD", library.path());
     let output = command.output()?;
-    let expected = format!("0:1000:0:2000:3000 {}\n", library().display());
+    let expected = format!("0:1000:0:2000:3000 {}\n", library.path().display());
     ensure(output.stdout == expected.as_bytes(), &output)
 }

@@ -5,7 +5,7 @@
 
 use clap::Command;
 
-use crate::fit;
+use treefall_base::wrap;
 
 /// How wide help is at most, and where nothing says how wide the terminal is.
 pub(super) const WIDEST: u16 = 100;
@@ -41,7 +41,7 @@ pub(in crate::cli) fn fitted_end(text: &str, columns: u16) -> String {
         if !line.starts_with("  ") {
             examples = line.starts_with("Example");
             fitted.push(line.to_owned());
-        } else if fit::length(line) <= columns {
+        } else if wrap::length(line) <= columns {
             fitted.push(line.to_owned());
         } else if examples {
             example(line, columns, &mut fitted);
@@ -54,7 +54,7 @@ pub(in crate::cli) fn fitted_end(text: &str, columns: u16) -> String {
 
 /// A command that is typed; what is said of it stands above it.
 fn example(line: &str, columns: usize, fitted: &mut Vec<String>) {
-    let head = fit::indentation(line);
+    let head = wrap::indentation(line);
     let (command, said) = match line.split_once(" # ") {
         Some((command, said)) => (command.trim_end(), Some(said)),
         None => (line, None),
@@ -62,17 +62,17 @@ fn example(line: &str, columns: usize, fitted: &mut Vec<String>) {
     fitted.extend(said.map(|said| format!("{head}# {said}")));
     let below = format!("{head}{REST}");
     let room = columns.saturating_sub(below.len() + GOES_ON.len());
-    fitted.extend(fit::lines(head, fit::typed(command, room), &below, GOES_ON, columns));
+    fitted.extend(wrap::lines(head, wrap::typed(command, room), &below, GOES_ON, columns));
 }
 
 /// A row of a table of two columns: the rest stands below its second.
 fn row(line: &str, columns: usize, fitted: &mut Vec<String>) {
-    let head = fit::indentation(line);
+    let head = wrap::indentation(line);
     let rest = line.trim_start();
-    let second = rest.find("  ").map_or(0, |gap| gap + fit::indentation(&rest[gap..]).len());
+    let second = rest.find("  ").map_or(0, |gap| gap + wrap::indentation(&rest[gap..]).len());
     let below = " ".repeat(head.len() + second);
     let words = rest[second..].split_whitespace();
-    fitted.extend(fit::lines(&format!("{head}{}", &rest[..second]), words, &below, "", columns));
+    fitted.extend(wrap::lines(&format!("{head}{}", &rest[..second]), words, &below, "", columns));
 }
 
 #[cfg(test)]

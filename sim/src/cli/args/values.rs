@@ -7,8 +7,8 @@ use std::time::Duration;
 use treefall_model::time::Span;
 
 use crate::model::law::Law;
-use crate::nearest::{nearest, offer};
-use crate::scenario::{self, DAY, SHORT_MINUTE, UNITS};
+use treefall_base::nearest::{nearest, offer};
+use treefall_scenario::{self as scenario, DAY, SHORT_MINUTE, UNITS};
 
 /// The name of a law.
 pub(super) fn parse_law(text: &str) -> Result<Law, String> {

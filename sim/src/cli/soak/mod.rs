@@ -25,14 +25,14 @@ use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::hunt::Find;
 use crate::report::Store;
 use crate::report::html::survival;
-use crate::scenario;
 use crate::soak::numbers::{figures, in_words as time};
 use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak_while};
-use crate::subject::target::Target;
-use crate::subject::{Options, build};
 use far::Far;
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
 use told::{Ended, Told, times};
+use treefall_scenario as scenario;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, build};
 use workload::workload;
 
 /// What is printed with `--json`.

@@ -12,7 +12,7 @@ use crate::cli::output::count;
 use crate::cli::{args, crew};
 use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};
 use crate::soak::{Life, Workload};
-use crate::subject::target::Target;
+use treefall_subject::target::Target;
 
 /// What ended the lives.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use crate::cli::CliError;
 use crate::cli::args::{self, MachineName};
 use crate::cli::crew;
 use crate::cli::output::Output;
-use crate::keepalived_conf::{self, VrrpScript};
-use crate::nearest::{nearest, offer};
-use crate::scenario;
 use crate::soak::{Machine, Reload, Spread, Worker, Workload, field};
+use treefall_base::nearest::{nearest, offer};
+use treefall_scenario as scenario;
+use treefall_subject::keepalived_conf::{self, VrrpScript};
 
 /// Most scripts: all children are looked at before each wake.
 const SCRIPTS_MAX: usize = 256;

@@ -15,8 +15,8 @@ use object::{Object as _, ObjectSection as _};
 use treefall_world::wire::Stopped;
 
 use super::process::LIBRARY;
-use crate::subject::backtrace::{Frame, Home};
-use crate::subject::program::{Functions, Program};
+use crate::backtrace::{Frame, Home};
+use crate::program::{Functions, Program};
 
 /// Most frames that are told.
 const FRAMES_MAX: usize = 48;

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use treefall_model::time::Span;
 
-use crate::nearest::{nearest, offer};
 use lines::Line;
+use treefall_base::nearest::{nearest, offer};
 
 /// Largest file that is read, in bytes: 4 MiB.
 pub const SIZE_MAX: u64 = 4 << 20;
@@ -204,7 +204,7 @@ impl fmt::Display for Slip {
 }
 
 /// `; line 8: ..` for each, for the end of a message of one line.
-pub(crate) fn offers(slips: &[Slip]) -> String {
+pub fn offers(slips: &[Slip]) -> String {
     slips.iter().map(|slip| format!("; {slip}")).collect()
 }
 

@@ -17,10 +17,10 @@ use treefall_world::wire::{Clocks, MESSAGE_MAX, Reply, Request, VARIABLE, Wire a
 use nix::sys::personality::{self, Persona};
 
 use super::EngineError;
-use crate::subject::program::Program;
+use crate::program::Program;
 
-/// The library, as the build made it. Empty where this machine's kind is not supported.
-pub(super) static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
+/// The preload library as the build embeds it. Empty on machines other than x86-64 Linux.
+pub static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
 
 /// What the process says on its standard error is kept up to this many bytes.
 const COMPLAINT_MAX: u64 = 2_000;
@@ -79,7 +79,7 @@ pub(super) fn child_of(parent: u32) -> Option<u32> {
 
 /// A started program.
 #[derive(Debug)]
-pub(in crate::subject) struct Process {
+pub(crate) struct Process {
     child: Child,
     /// How many commands start one another until the program is started.
     wraps: usize,
@@ -194,7 +194,7 @@ impl Process {
     }
 
     /// The same through a command of its own (`before`), and with arguments.
-    pub(in crate::subject) fn start_with(
+    pub(crate) fn start_with(
         program: &Program,
         conditions: &Conditions,
         before: &[&str],
@@ -252,7 +252,7 @@ impl Process {
 
     /// The same as [`answer`](Self::answer), from a program that is not watched by anything inside it: one that loops
     /// or waits is put an end to.
-    pub(in crate::subject) fn answer_in_time(&mut self) -> Result<Reply, EngineError> {
+    pub(crate) fn answer_in_time(&mut self) -> Result<Reply, EngineError> {
         let (mut before, mut idle) = (None, 0);
         while !self.is_readable() {
             let now = self.id().and_then(Usage::of);
@@ -281,7 +281,7 @@ impl Process {
     }
 
     /// Sends a request.
-    pub(in crate::subject) fn ask(&mut self, request: &Request) -> Result<(), EngineError> {
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<(), EngineError> {
         let bytes = request.to_bytes();
         let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= MESSAGE_MAX);
         let Some(length) = length else { return Err(EngineError::TooLarge { bytes: bytes.len() }) };
@@ -290,7 +290,7 @@ impl Process {
     }
 
     /// Waits for a reply.
-    pub(in crate::subject) fn answer(&mut self) -> Result<Reply, EngineError> {
+    pub(crate) fn answer(&mut self) -> Result<Reply, EngineError> {
         let mut length = [0; 4];
         self.socket.read_exact(&mut length).map_err(|_| self.gone())?;
         let mut bytes = vec![0; u32::from_le_bytes(length) as usize];

@@ -13,7 +13,7 @@ mod subject;
 pub(super) mod told;
 mod unwind;
 
-pub use process::{Apart, Conditions};
+pub use process::{Apart, Conditions, LIBRARY};
 pub use subject::EngineSubject;
 
 use std::path::PathBuf;
@@ -125,7 +125,7 @@ pub enum EngineError {
 
 impl EngineError {
     /// The same of a program that has not said anything: it was not taken over.
-    pub(in crate::subject) fn before_an_answer(self, program: &Program) -> Self {
+    pub(crate) fn before_an_answer(self, program: &Program) -> Self {
         match self {
             Self::Gone { how, said } => Self::NotTakenOver { path: program.path().to_path_buf(), how, said },
             other => other,

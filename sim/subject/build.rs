@@ -42,7 +42,8 @@ const RUSTFLAGS: [&str; 3] =
     ["-Cforce-unwind-tables=yes", "-Clink-arg=-Wl,--no-as-needed", "-Clink-arg=-l:libdl.so.2"];
 
 fn main() {
-    let sim = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let sim = here.parent().expect("this crate lies below sim/").to_path_buf();
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     for source in ["preload", "world/src", "world/Cargo.toml", "../model/src", "../model/Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", sim.join(source).display());

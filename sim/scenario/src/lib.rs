@@ -5,6 +5,8 @@
 //! comments and all, with [`format()`]. `read(write(s)) == s`, and `format` changes nothing that `write` or
 //! `format` wrote.
 
+#![forbid(unsafe_code)]
+
 mod about;
 mod diagnostic;
 mod duration;
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use diagnostic::{Problem, Problems};
-pub(crate) use duration::{DAY, SHORT_MINUTE, UNITS, parse as parse_duration, parse_in as parse_duration_in};
+pub use duration::{DAY, SHORT_MINUTE, UNITS, parse as parse_duration, parse_in as parse_duration_in};
 pub use expect::{Comparison, Expectation, Expectations, Failure, NoRange, UnknownPart, Whom};
 pub use format::format;
 pub use places::line_of_expectation;

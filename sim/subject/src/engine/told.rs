@@ -9,13 +9,13 @@ use treefall_world::wire::{Refusal, Stopped, Told};
 use super::EngineError;
 use super::process::Process;
 use super::unwind::Unwinder;
-use crate::subject::backtrace::{Frame, innermost};
-use crate::subject::program::Program;
-use crate::subject::{Call, Ran};
+use crate::backtrace::{Frame, innermost};
+use crate::program::Program;
+use crate::{Call, Ran};
 
 /// Knows the names of one program's places.
 #[derive(Debug)]
-pub(in crate::subject) struct Teller {
+pub(crate) struct Teller {
     program: Program,
     kind: SubjectKind,
     unwinder: Option<Unwinder>,
@@ -23,12 +23,12 @@ pub(in crate::subject) struct Teller {
 
 impl Teller {
     /// Of this program, driven as this kind of subject.
-    pub(in crate::subject) fn new(program: &Program, kind: SubjectKind) -> Self {
+    pub(crate) fn new(program: &Program, kind: SubjectKind) -> Self {
         Self { program: program.clone(), kind, unwinder: None }
     }
 
     /// The program.
-    pub(in crate::subject) fn program(&self) -> &Program {
+    pub(crate) fn program(&self) -> &Program {
         &self.program
     }
 
@@ -40,7 +40,7 @@ impl Teller {
     }
 
     /// A result.
-    pub(in crate::subject) fn read(&mut self, process: &Process, told: Told) -> Ran {
+    pub(crate) fn read(&mut self, process: &Process, told: Told) -> Ran {
         let Told { mut observed, stopped, counts, ledger } = told;
         let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
         let hung = matches!(observed.verdict.outcome, Outcome::Hung { .. });
@@ -67,7 +67,7 @@ impl Teller {
     }
 
     /// A refusal.
-    pub(in crate::subject) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
+    pub(crate) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
         let frames = refusal.stopped.map(|stopped| self.frames(process, &stopped));
         let place = frames.and_then(|frames| innermost(&frames).map(str::to_owned));
         EngineError::Refused { why: refusal.why, place }

@@ -2,10 +2,10 @@
 
 use treefall_model::Span;
 
-use crate::nearest::{nearest, offer};
+use treefall_base::nearest::{nearest, offer};
 
 /// A unit of time.
-pub(crate) struct Unit {
+pub struct Unit {
     /// As it is written.
     name: &'static str,
     /// How many microseconds it is.
@@ -15,13 +15,13 @@ pub(crate) struct Unit {
 }
 
 /// A day, which only some durations may be told in.
-pub(crate) const DAY: Unit = Unit { name: "d", micros: 86_400_000_000, also: &["day", "days"] };
+pub const DAY: Unit = Unit { name: "d", micros: 86_400_000_000, also: &["day", "days"] };
 
 /// A minute, as it is written where no virtual time is meant.
-pub(crate) const SHORT_MINUTE: Unit = Unit { name: "m", micros: 60_000_000, also: &["min", "minutes"] };
+pub const SHORT_MINUTE: Unit = Unit { name: "m", micros: 60_000_000, also: &["min", "minutes"] };
 
 /// The units that a duration may have.
-pub(crate) const UNITS: [Unit; 5] = [
+pub const UNITS: [Unit; 5] = [
     Unit { name: "us", micros: 1, also: &["µs", "usec", "micros", "microseconds"] },
     Unit { name: "ms", micros: 1_000, also: &["msec", "millis", "milliseconds"] },
     Unit { name: "s", micros: 1_000_000, also: &["sec", "seconds"] },
@@ -36,13 +36,13 @@ pub(super) const EXAMPLES: &str =
 /// Why a text is no duration.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{why}{units}{}", offer(meant.as_ref()))]
-pub(crate) struct NoDuration {
+pub struct NoDuration {
     /// What is wrong with it, to go on after "this duration ".
-    pub(crate) why: String,
+    pub why: String,
     /// The units that there are, to go on behind it, if it is a matter of them.
     units: String,
     /// The duration that was meant, if one is near.
-    pub(crate) meant: Option<String>,
+    pub meant: Option<String>,
 }
 
 impl From<String> for NoDuration {
@@ -55,7 +55,7 @@ impl From<String> for NoDuration {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<Span, NoDuration> {
+pub fn parse(text: &str) -> Result<Span, NoDuration> {
     parse_in(text, &UNITS)
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn parse(text: &str) -> Result<Span, NoDuration> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse_in(text: &str, units: &[Unit]) -> Result<Span, NoDuration> {
+pub fn parse_in(text: &str, units: &[Unit]) -> Result<Span, NoDuration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {

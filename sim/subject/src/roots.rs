@@ -10,9 +10,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::nearest::{nearest, offer};
-use crate::subject::program::{Program, ProgramError, find_installed};
-use crate::subject::target::Place;
+use crate::program::{Program, ProgramError, find_installed};
+use crate::target::Place;
+use treefall_base::nearest::{nearest, offer};
 
 /// Where a suite's program is, inside its root.
 pub const KEEPALIVED: &str = "/usr/sbin/keepalived";

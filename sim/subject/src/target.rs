@@ -7,7 +7,7 @@ use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release, Rules};
 
 use super::program::INSTALL;
-use crate::nearest::{nearest, offer};
+use treefall_base::nearest::{nearest, offer};
 
 /// The release in a replica's name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@
 
 /// The words behind `head`, in lines of at most so many columns. A further line begins with `below`; one that a further
 /// line follows ends with `goes_on`.
-pub(crate) fn lines<'w>(
+pub fn lines<'w>(
     head: &str,
     words: impl IntoIterator<Item = &'w str>,
     below: &str,
@@ -33,23 +33,23 @@ pub(crate) fn lines<'w>(
 const AROUND: usize = 2;
 
 /// How wide a table's column of these cells is at least, so that no word of them is broken.
-pub(crate) fn column<'c>(cells: impl IntoIterator<Item = &'c str>) -> usize {
+pub fn column<'c>(cells: impl IntoIterator<Item = &'c str>) -> usize {
     cells.into_iter().flat_map(str::split_whitespace).map(length).max().unwrap_or(0) + AROUND
 }
 
 /// How many columns of a terminal a text takes.
-pub(crate) fn length(text: &str) -> usize {
+pub fn length(text: &str) -> usize {
     text.chars().count()
 }
 
 /// What a line begins with: nothing but spaces.
-pub(crate) fn indentation(text: &str) -> &str {
+pub fn indentation(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
 }
 
 /// The words of a command as a shell parts them, with their quotes; an option and what follows it are one where both have
 /// room in a line.
-pub(crate) fn typed(command: &str, room: usize) -> Vec<&str> {
+pub fn typed(command: &str, room: usize) -> Vec<&str> {
     let mut words: Vec<(usize, usize)> = Vec::new();
     let (mut quoted, mut begin) = (false, None);
     for (place, letter) in command.char_indices().chain([(command.len(), ' ')]) {

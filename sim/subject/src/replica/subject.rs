@@ -9,8 +9,8 @@ use treefall_model::verdict::{Signature, Verdict};
 use treefall_world::Counts;
 
 use super::{Mutant, Replica};
-use crate::subject::target::ReplicaName;
-use crate::subject::{Ran, Subject, SubjectError};
+use crate::target::ReplicaName;
+use crate::{Ran, Subject, SubjectError};
 
 /// Runs traces by the rules of a release.
 #[derive(Clone, Debug)]

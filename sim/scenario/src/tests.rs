@@ -480,7 +480,7 @@ fn large_nonsense_is_refused_in_no_time_worth_naming() {
 
 #[test]
 fn every_scenario_of_the_project_is_canonical() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let mut files = 0;
     for family in std::fs::read_dir(folder).expect("the folder of scenarios").flatten() {
         for file in std::fs::read_dir(family.path()).into_iter().flatten().flatten() {

@@ -2,14 +2,13 @@
 
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{Setup, Trace};
 use treefall_world::wire::RulesAs;
 
 use super::{Daemon, DaemonError, Own, config};
-use crate::generator::Source;
-use crate::subject::engine::Conditions;
-use crate::subject::program::Program;
-use crate::subject::{Options, Ran, Subject, SubjectError};
+use crate::engine::Conditions;
+use crate::program::Program;
+use crate::{Options, Ran, Subject, SubjectError};
 
 /// Runs traces on a whole daemon.
 #[derive(Debug)]
@@ -57,10 +56,9 @@ impl Subject for DaemonSubject {
         }
     }
 
-    fn drawn(&self, source: Source, number: u64) -> Trace {
-        match self.daemon.own() {
-            Some(own) => source.trace_arranged(number, |setup| own.arrange(setup)),
-            None => self.fitted(source.trace(number)),
+    fn arrange(&self, setup: &mut Setup) {
+        if let Some(own) = self.daemon.own() {
+            own.arrange(setup);
         }
     }
 

@@ -3,24 +3,27 @@
 //! Every subject takes the same [`Trace`] and is watched by the same observer. A subject's failure to run at
 //! all is an error of the harness, [`SubjectError`]; what it does when it runs is a verdict.
 
+#![forbid(unsafe_code)]
+
 pub mod backtrace;
 pub mod daemon;
 pub mod engine;
+pub mod keepalived_conf;
 pub mod program;
 pub mod replica;
+pub mod roots;
 pub mod target;
 
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
 pub use treefall_model::observe::Options;
 use treefall_model::release::Rules;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{Setup, Trace};
 use treefall_model::verdict::Verdict;
 use treefall_world::Counts;
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::Called;
 
-use crate::generator::Source;
 use backtrace::Frame;
 
 /// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
@@ -96,10 +99,9 @@ pub trait Subject: Send {
         trace
     }
 
-    /// The trace of this number that a campaign draws, as near as the subject can be given it.
-    fn drawn(&self, source: Source, number: u64) -> Trace {
-        self.fitted(source.trace(number))
-    }
+    /// Replaces what is drawn of a setup by what the subject has fixed. A daemon with a person's configuration has scripts of
+    /// its own.
+    fn arrange(&self, _setup: &mut Setup) {}
 
     /// From now on the calls that it makes are told, or not. Only a real program makes any.
     fn keep_ledger(&mut self, _on: bool) {}

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::nearest::nearest;
+use treefall_base::nearest::nearest;
 
 /// Most problems of one file that are shown.
 const SHOWN_MAX: usize = 10;

@@ -10,7 +10,7 @@ use treefall_model::law::Law;
 use treefall_model::release::Release;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
-use crate::nearest::nearest;
+use treefall_base::nearest::nearest;
 
 /// Whom a row speaks of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

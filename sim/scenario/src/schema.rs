@@ -107,33 +107,33 @@ impl Kind {
 pub(super) mod words {
     use treefall_model::trace::{HeapPolicy, Order, PidPolicy, ScriptKind};
 
-    pub(in crate::scenario) const KINDS: &[(&str, ScriptKind)] = &[
+    pub(crate) const KINDS: &[(&str, ScriptKind)] = &[
         ("track", ScriptKind::Track),
         ("misc", ScriptKind::Misc),
         ("fifo", ScriptKind::Fifo),
         ("cancelling", ScriptKind::Cancelling),
     ];
 
-    pub(in crate::scenario) const PIDS: &[(&str, PidPolicy)] = &[
+    pub(crate) const PIDS: &[(&str, PidPolicy)] = &[
         ("ascending", PidPolicy::Ascending),
         ("scattered", PidPolicy::Scattered),
         ("reused", PidPolicy::Reused),
     ];
 
-    pub(in crate::scenario) const HEAP: &[(&str, HeapPolicy)] = &[
+    pub(crate) const HEAP: &[(&str, HeapPolicy)] = &[
         ("last-freed-first", HeapPolicy::LastFreedFirst),
         ("first-freed-first", HeapPolicy::FirstFreedFirst),
         ("never-again", HeapPolicy::NeverAgain),
     ];
 
-    pub(in crate::scenario) const ORDERS: &[(&str, Order)] =
+    pub(crate) const ORDERS: &[(&str, Order)] =
         &[("timer-first", Order::TimerFirst), ("signals-first", Order::SignalsFirst)];
 
     /// Whether a child that is told to die ignores it.
-    pub(in crate::scenario) const ON_TERM: &[(&str, bool)] = &[("dies", false), ("ignores", true)];
+    pub(crate) const ON_TERM: &[(&str, bool)] = &[("dies", false), ("ignores", true)];
 
     /// The word for `value`.
-    pub(in crate::scenario) fn word<T: PartialEq>(choice: &[(&'static str, T)], value: &T) -> &'static str {
+    pub(crate) fn word<T: PartialEq>(choice: &[(&'static str, T)], value: &T) -> &'static str {
         choice.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
     }
 }

@@ -14,7 +14,7 @@ const TOO_SHORT: usize = 2;
 
 /// That of `known` which is most like `name`, if one is near it; of several as near, the last. Small and capital letters
 /// are alike.
-pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > LENGTH_MAX {
         return None;
     }
@@ -31,7 +31,7 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// `; did you mean ..?`, for the end of a message of one line; nothing where nothing is near.
-pub(crate) fn offer(meant: Option<impl Display>) -> String {
+pub fn offer(meant: Option<impl Display>) -> String {
     meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }
 

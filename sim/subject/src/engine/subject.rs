@@ -6,8 +6,8 @@ use treefall_model::trace::Trace;
 use treefall_world::wire::RulesAs;
 
 use super::{Conditions, Engine, EngineError};
-use crate::subject::program::Program;
-use crate::subject::{Options, Ran, Subject, SubjectError};
+use crate::program::Program;
+use crate::{Options, Ran, Subject, SubjectError};
 
 /// Runs traces on a real program's scheduler.
 #[derive(Debug)]

@@ -1,0 +1,7 @@
+//! What every crate of treefall may need and none is about: nearest names, wrapped text, atomic writes.
+
+#![forbid(unsafe_code)]
+
+pub mod files;
+pub mod nearest;
+pub mod wrap;
