@@ -62,7 +62,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Each status that a script may meet, with what it says: the one list that help, manual and README show.
+    /// Each status that a script may meet, with what it says: the one list that help, manual and guide show.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Good, "clean, or as expected"),
         (Self::Failure, "a failure, or not as expected, or stopped before the end"),
@@ -244,11 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_tells_the_exit_statuses_that_the_help_tells() {
-        let readme = include_str!("../../../README.md");
+    fn the_guide_has_the_exit_statuses_that_the_help_has() {
+        let guide = include_str!("../../guide/commands.md");
         for (status, says) in Status::ALL {
             let row = format!("| {} | {says} |", status as u8);
-            assert!(readme.lines().any(|line| line == row), "no `{row}`");
+            assert!(guide.lines().any(|line| line == row), "no `{row}`");
         }
     }
 }

@@ -11,6 +11,7 @@ use treefall::check::{check, replicas_of};
 use treefall::scenario;
 use treefall::subject::{Options, build};
 
+mod links;
 mod markdown;
 mod packages;
 mod shell;
@@ -166,6 +167,8 @@ fn what_cannot_be_typed_is_told_with_its_place() {
         ("cargo test --relase", "`cargo test` has no `--relase` here"),
         ("cargo install --path no-such", "is no folder of a package"),
         ("cargo publish", "`cargo publish` is not known here"),
+        ("cargo fmt --all --chek", "`cargo fmt` has no `--chek` here"),
+        ("cargo clippy --workspace -- -D warning", "behind `cargo clippy --` is not known here"),
         ("fuzz/no-such.sh 8h", "fuzz/no-such.sh: "),
         ("fuzz/README.md 8h", "nothing that can be run"),
         ("make all", "the program `make` is not known here"),
@@ -218,9 +221,10 @@ fn a_command_or_an_option_in_the_text_is_one_that_there_is() {
 
 #[test]
 fn what_a_scenario_in_a_document_expects_is_what_happens() {
-    let text = fs::read_to_string(top().join("README.md")).expect("the README");
+    let guide = "sim/guide/scenarios.md";
+    let text = fs::read_to_string(top().join(guide)).expect("the guide");
     let wrong = text.replace("= [\"no-dangling-node\"]", "= \"clean\"");
     assert_ne!(text, wrong);
-    let judged = judge(&Repository::read(&top()), "README.md", &wrong);
+    let judged = judge(&Repository::read(&top()), guide, &wrong);
     assert!(judged.wrong.len() == 1 && judged.wrong[0].contains("not as expected on replica:2.2.5"));
 }

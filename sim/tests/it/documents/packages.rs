@@ -24,7 +24,11 @@ enum Takes {
 }
 
 /// Options, with what they take.
-const OPTIONS: [(&str, Takes); 12] = [
+const OPTIONS: [(&str, Takes); 16] = [
+    ("--all", Takes::Nothing),
+    ("--all-targets", Takes::Nothing),
+    ("--check", Takes::Nothing),
+    ("--workspace", Takes::Nothing),
     ("--release", Takes::Nothing),
     ("--locked", Takes::Nothing),
     ("--open", Takes::Nothing),
@@ -40,12 +44,14 @@ const OPTIONS: [(&str, Takes); 12] = [
 ];
 
 /// What cargo does, with the options that it takes for it.
-const DOES: [(&str, &[&str]); 6] = [
+const DOES: [(&str, &[&str]); 8] = [
     ("run", &["--release", "--locked", "-p", "--package", "--bin", "--example"]),
     ("test", &["--release", "--locked", "-p", "--package", "--bin", "--example", "--test", "--bench"]),
     ("bench", &["--locked", "-p", "--package", "--bench"]),
     ("doc", &["--locked", "-p", "--package", "--open"]),
     ("install", &["--locked", "--path"]),
+    ("fmt", &["--all", "--check"]),
+    ("clippy", &["--workspace", "--all-targets", "--locked", "-p", "--package"]),
     ("fuzz", &["-s", "--no-trace-compares"]),
 ];
 
@@ -163,6 +169,10 @@ fn then(does: &str, asked: &[(&str, String)], behind: &[String]) -> Result<Then,
     match (does, asked) {
         ("run", []) => Ok(Then::Treefall(behind.to_vec())),
         ("run", [("--example", name)]) => Ok(Then::Example(name.clone(), behind.to_vec())),
+        // The compiler's own options.
+        ("clippy", _) if matches!(behind, [option, lint] if option == "-D" && lint == "warnings") => {
+            Ok(Then::Nothing)
+        }
         // The fuzzer's own options.
         ("fuzz", _) if behind.iter().all(|word| word.starts_with('-')) => Ok(Then::Nothing),
         _ if behind.is_empty() => Ok(Then::Nothing),

@@ -21,6 +21,8 @@ const LET_THROUGH: [(&str, &str); 3] = [
     ("journalctl", "prints a keepalived's log"),
     ("keepalived", "is what is tested"),
 ];
+/// Variables that a tool of ours reads, and which.
+const VARIABLES_OF_TOOLS: [(&str, &str); 1] = [("INSTA_UPDATE", "insta")];
 /// Arguments, by their ids, that name what is written.
 const WRITTEN: [&str; 5] = ["out", "output", "into", "html", "junit"];
 /// Arguments, by their ids, that name what is tested.
@@ -72,7 +74,8 @@ impl Repository {
     fn check(&self, typed: &Typed, tally: &mut Tally) -> Result<(), String> {
         for variable in &typed.variables {
             let name = variable.split('=').next().unwrap_or_default();
-            if !self.variables.contains(name) {
+            let of_tools = VARIABLES_OF_TOOLS.iter().any(|(variable, _)| *variable == name);
+            if !of_tools && !self.variables.contains(name) {
                 return Err(format!("nothing reads the variable {name}"));
             }
         }
