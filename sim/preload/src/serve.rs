@@ -278,15 +278,16 @@ pub fn fork_child(socket: i32, watched: bool) -> Forked {
             break seen;
         }
         let now = sys::cpu_micros(child).unwrap_or(used);
-        idle = if watched && now == used { idle + 1 } else { 0 };
+        // One that somebody stopped goes on when it is continued.
+        idle = if watched && now == used && !sys::is_stopped(child) { idle + 1 } else { 0 };
         used = now;
         if idle == LOOKS {
             sys::kill(child);
             sys::wait(child);
             sys::close(ended);
             return Forked::Failed(format!(
-                "the process that ran the trace used no CPU time for {} s and did not end; it was killed (is it \
-                 stopped, or does its disk not answer?)",
+                "the process that ran the trace used no CPU time for {} s and did not end; it was killed (does its \
+                 disk not answer?)",
                 LOOK_MILLIS / 1_000 * LOOKS as usize
             ));
         }

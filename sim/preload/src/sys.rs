@@ -28,6 +28,7 @@ const PRCTL: usize = 157;
 const TGKILL: usize = 234;
 const GETTID: usize = 186;
 const EXIT_GROUP: usize = 231;
+const WAITID: usize = 247;
 const OPEN: usize = 2;
 const RT_SIGPROCMASK: usize = 14;
 const PWRITE: usize = 18;
@@ -146,6 +147,19 @@ pub fn wait(pid: i32) -> i32 {
             return status;
         }
     }
+}
+
+/// Whether the child `pid` was stopped and stands still.
+pub fn is_stopped(pid: i32) -> bool {
+    const OF_PID: usize = 1;
+    /// A look alone, at a stop alone, that leaves it to be seen again.
+    const NO_HANG_STOPPED_NO_WAIT: usize = 0x0100_0003;
+    const PID_WORD: usize = 4;
+    let mut information = [0_i32; 32];
+    let at = information.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes one record of 128 bytes.
+    let done = unsafe { call(WAITID, [OF_PID, pid as usize, at, NO_HANG_STOPPED_NO_WAIT, 0, 0]) };
+    done == 0 && information[PID_WORD] == pid
 }
 
 /// Kills the child `pid` of ours for good.

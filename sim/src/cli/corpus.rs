@@ -69,6 +69,9 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
     let paths = files::expand(paths)?;
     let mut written = 0;
     for path in &paths {
+        if crew::told_to_stop() {
+            break;
+        }
         let scenario = files::load(path)?;
         let whole = path.with_extension("").display().to_string();
         let name = slug(whole.trim_start_matches(['.', '/']));
@@ -83,6 +86,10 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
         let file = into.join("scenario_text").join(&name);
         write_bytes(&file, text.as_bytes()).map_err(write_failed(&file))?;
         written += 1;
+    }
+    if crew::told_to_stop() {
+        output.error("stopped before all scenarios were written as seeds");
+        return Ok((paths.len(), written, true));
     }
     output.line(format_args!(
         "{written} seeds of {} in {}",
@@ -234,7 +241,10 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
     };
     let kind = kind_of(first, of)?;
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|(_, bytes)| bytes.clone()).collect();
-    let kept = fewest(kind, &bytes);
+    let Some(kept) = fewest(kind, &bytes, &|| !crew::told_to_stop()) else {
+        output.error("stopped before all files were read; nothing was copied");
+        return Ok((inputs.len(), 0, true));
+    };
     for place in &kept {
         let (path, bytes) = &inputs[*place];
         let Some(name) = path.file_name() else { continue };

@@ -1,11 +1,9 @@
 //! From target names to subjects, and the word to stop.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::CliError;
+pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;
@@ -90,28 +88,4 @@ pub(super) fn tell_slips(file: &Path, slips: &[Slip], output: &mut Output) {
 /// `jobs` subjects of one kind.
 pub(super) fn crew(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
     (0..jobs.max(1)).map(|_| build(target)).collect()
-}
-
-/// From now on Ctrl-C is meant for another program that was started on this terminal.
-pub(super) fn leave_ctrl_c() {
-    // Where there is no handler, it ends this process as well.
-    let _ = ctrlc::set_handler(|| {});
-}
-
-/// Whether a person pressed Ctrl-C, or the process was told to end. The first time the work ends cleanly with
-/// what was found; the second time the process ends at once.
-pub(super) fn told_to_stop() -> bool {
-    static TOLD: AtomicBool = AtomicBool::new(false);
-    static HANDLER: OnceLock<()> = OnceLock::new();
-    HANDLER.get_or_init(|| {
-        // Without a handler Ctrl-C ends the process at once: finds are on disk already.
-        let _ = ctrlc::set_handler(|| {
-            if TOLD.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-            // The progress line may stand there: begin a new one.
-            let _ = writeln!(std::io::stderr(), "\nstopping; once more ends at once");
-        });
-    });
-    TOLD.load(Ordering::SeqCst)
 }

@@ -105,8 +105,6 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
         if args.targets.is_empty() { vec!["replica:mended".to_owned()] } else { args.targets.clone() };
     let store = Store::new(args.resume.as_deref().unwrap_or(&args.out));
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    // From here on Ctrl-C ends the search cleanly.
-    let _ = crew::told_to_stop();
     let mut status = Status::Good;
     let mut summary = Vec::new();
     for target in &crew::targets(&names)? {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CliError;
+use super::{CliError, interrupt};
 use treefall_scenario::{self as scenario, LoadError, Problems, Scenario};
 
 /// Most files that folders may lead to.
@@ -51,7 +51,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
 
 /// The scenario in a file.
 pub(super) fn load(path: &Path) -> Result<Scenario, CliError> {
-    scenario::load(path).map_err(|error| match error {
+    interrupt::while_reading(path, || scenario::load(path)).map_err(|error| match error {
         LoadError::Invalid(problems) => invalid(&problems),
         LoadError::Unreadable { path, error } => CliError::Usage(format!(
             "cannot read {}: {error}; name a scenario file, or a folder of them",

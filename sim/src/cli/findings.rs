@@ -9,6 +9,7 @@ use treefall_model::verdict::{Signature, Verdict};
 
 use super::CliError;
 use super::crew;
+use super::interrupt;
 use super::output::{Output, count, quoted};
 use super::pace::Teller;
 use crate::campaign::{Campaign, CampaignError};
@@ -54,18 +55,29 @@ pub(super) struct Searched {
     pub(super) elapsed: Duration,
 }
 
-/// A stopwatch: how long a search may last and took. No result but `elapsed_ms` depends on it.
+/// A stopwatch: how long a search may last and took, without the time that the process was stopped. No result but
+/// `elapsed_ms` depends on it.
 #[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
-pub(super) struct Stopwatch(std::time::Instant);
+pub(super) struct Stopwatch {
+    began: std::time::Instant,
+    /// How long the process had been stopped when it began; `None`: stops count as time.
+    stopped: Option<Duration>,
+}
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
     pub(super) fn start() -> Self {
-        Self(std::time::Instant::now())
+        Self { stopped: Some(interrupt::stopped_for()), ..Self::of_the_wall() }
+    }
+
+    /// One that goes on while the process is stopped.
+    #[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
+    pub(super) fn of_the_wall() -> Self {
+        Self { began: std::time::Instant::now(), stopped: None }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        let stopped = self.stopped.map(|before| interrupt::stopped_for().saturating_sub(before));
+        self.began.elapsed().saturating_sub(stopped.unwrap_or_default())
     }
 }
 
@@ -245,8 +257,6 @@ pub(super) fn whom(target: &Target) -> Option<Whom> {
 pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched, CliError> {
     search.store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let watch = Stopwatch::start();
-    // From here on Ctrl-C ends the search cleanly.
-    let _ = crew::told_to_stop();
     let target = search.target.to_string();
     let mut subjects = crew::crew(search.target, search.jobs)?;
     let (baseline, mut known) = (search.known.clone(), search.known);

@@ -10,6 +10,7 @@ use treefall_model::time::{MICROS_PER_SECOND, Span};
 
 use super::args::parse_span;
 use super::findings::{Stopwatch, about, whom};
+use super::interrupt;
 use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let bounds = Bounds { window: args.window, tries: args.tries, untold: args.untold };
     let name = log_name(&args.log);
     let wrong = |error: ImportError| CliError::Usage(placed(&args.log, &error));
-    let text = load(&args.log).map_err(wrong)?;
+    let text = interrupt::while_reading(&args.log, || load(&args.log)).map_err(wrong)?;
     let (pace, teller) = (Pace::begin(None), Teller::new(output));
     let go_on = |tried| {
         teller.tell(|| format!("{name}: {}", pace.told(tried, Some(args.tries), "interleaving")));

@@ -11,7 +11,7 @@ use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
-use super::{CliError, Status, Summary};
+use super::{CliError, Status, Summary, crew};
 use crate::campaign::{Campaign, CampaignError, folders};
 use crate::report::{Kept, take_over};
 
@@ -77,6 +77,9 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     let mut sheet = Sheet::new(["target", "signature", "smallest", "from", "also in"]);
     let (pace, many) = (Pace::begin(None), finds.len());
     for (place, ((target, signature), mut kept)) in finds.into_iter().enumerate() {
+        if crew::told_to_stop() {
+            break;
+        }
         output.progress(format_args!("find {}", pace.part(place + 1, many, &signature)));
         let also_in = kept.len() - 1;
         kept.sort_by_key(Kept::rank);
@@ -107,6 +110,10 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     }
     let folders = args.from.len();
     output.object(&Summary { summary: MergeSummary { folders, findings, traces, missing } });
+    if crew::told_to_stop() {
+        output.error("stopped before all finds were brought together; the same command once more brings the rest");
+        return Ok(Status::Failure);
+    }
     Ok(if findings == 0 { Status::Good } else { Status::Failure })
 }
 

@@ -15,6 +15,7 @@ mod fmt;
 mod github;
 mod hunt;
 mod import;
+mod interrupt;
 mod junit;
 mod manual;
 mod matrix;
@@ -177,7 +178,11 @@ pub fn run() -> Status {
     let jobs = crew::jobs(cli.common.jobs);
     let at_most = output::count(jobs as u64, "subject");
     output.detail(format_args!("treefall {}, at most {at_most} side by side", env!("CARGO_PKG_VERSION")));
-    let done = match cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard())) {
+    let command = cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard()));
+    if !matches!(command, Command::Schema(_) | Command::Completions(_) | Command::Man(_)) {
+        interrupt::listen();
+    }
+    let done = match command {
         Command::Survey(survey) => survey::run(&survey, jobs, &mut output),
         Command::Targets(targets) => targets::run(&targets, &mut output),
         Command::Explore(explore) => explore::run(&explore, jobs, &mut output),

@@ -2,12 +2,13 @@
 //!
 //! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
 //! shown only to a person: on a terminal, without `--quiet` and `--json`; with `--verbose` to a log too, as lines. A
-//! reader that closes the pipe ends the command quietly, as SIGPIPE would; any other failure to write is said and is a
-//! failure of the harness.
+//! reader that closes the pipe ends the command quietly, as SIGPIPE would; what a closed terminal does not take is lost;
+//! any other failure to write is said and is a failure of the harness.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -43,6 +44,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(common: &Common) -> Self {
+        began_on_a_terminal();
         Self {
             json: common.json,
             quiet: common.quiet,
@@ -161,9 +163,20 @@ impl Output {
     }
 }
 
+/// EIO: the terminal was closed.
+const TERMINAL_CLOSED: i32 = 5;
+
+/// Whether standard output was a terminal when this was first asked. A closed terminal is none any more.
+fn began_on_a_terminal() -> bool {
+    static TERMINAL: OnceLock<bool> = OnceLock::new();
+    *TERMINAL.get_or_init(|| std::io::stdout().is_terminal())
+}
+
 fn write_out(text: &str) {
     match writeln!(anstream::stdout(), "{text}") {
         Ok(()) => (),
+        // The command ends as after Ctrl-C, or goes on if SIGHUP is ignored: what it keeps on disk is kept.
+        Err(error) if error.raw_os_error() == Some(TERMINAL_CLOSED) && began_on_a_terminal() => (),
         // Whoever read this is gone: there is nobody left to tell.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(CLOSED_PIPE),
         Err(error) => {

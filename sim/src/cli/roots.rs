@@ -36,16 +36,21 @@ pub(super) const LINES: [Line; 2] =
 pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError> {
     let (suites, fetched) = match &args.command {
         RootsCommand::Fetch { suites, mirror, again } => {
-            // A second Ctrl-C ends at once; the first lets what was begun be taken away.
-            let _ = crew::told_to_stop();
             let mut fetched = 0;
             let pace = Pace::begin(None);
             for (place, suite) in suites.iter().enumerate() {
                 let part = pace.part(place + 1, suites.len(), suite);
                 output.progress(format_args!("fetching {part}"));
-                let one = roots::fetch(suite, mirror.as_deref(), *again)?;
+                let one = roots::fetch(suite, mirror.as_deref(), *again);
+                if crew::told_to_stop() && one.is_err() {
+                    break;
+                }
+                let one = one?;
                 fetched += usize::from(!one.was_there);
                 show_fetched(&one, output);
+                if crew::told_to_stop() {
+                    break;
+                }
             }
             (suites.len(), fetched)
         }
@@ -62,6 +67,10 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
         output.note(format_args!("{} in the cache {cache}", count(roots::fetched().len() as u64, "suite")));
     }
     output.object(&Summary { summary: RootsSummary { cache, roots: suites, fetched } });
+    if crew::told_to_stop() {
+        output.error("stopped before all suites were fetched");
+        return Ok(Status::Failure);
+    }
     Ok(Status::Good)
 }
 

@@ -99,15 +99,15 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         };
         let mut searched = search(one, output)?;
         if crew::told_to_stop() {
-            output.clear();
-            if place > 0 {
-                output.line(sheet);
-            }
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
-            return Ok(stopped(summary, output));
+            return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }
         output.progress("looking for what others hide");
         let hidden = look_behind(row, args.seed, &mut searched, &store)?;
+        if crew::told_to_stop() {
+            summary.push(TargetSummary::new(&row.target, plan.source, &searched));
+            return Ok(stopped(summary, (place > 0).then_some(sheet), output));
+        }
         good &= show(row, plan.source, &searched, &hidden, &store, &mut sheet, output);
         summary.push(TargetSummary::new(&row.target, plan.source, &searched));
     }
@@ -136,8 +136,12 @@ fn one_line(label: &str) -> &str {
     label.lines().next().unwrap_or_default()
 }
 
-/// Tells that the survey was told to stop.
-fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
+/// Tells that the survey was told to stop, and the rows until then.
+fn stopped(summary: Vec<TargetSummary>, sheet: Option<Sheet>, output: &mut Output) -> Status {
+    output.clear();
+    if let Some(sheet) = sheet {
+        output.line(sheet);
+    }
     let as_found: usize = summary.iter().map(|one| one.kept_as_found).sum();
     output.error(&match as_found as u64 {
         0 => "stopped before the survey was whole; what was found is on disk".to_owned(),
@@ -197,7 +201,11 @@ fn look_behind(
     let seen: BTreeSet<Defect> = searched.findings.iter().filter_map(alone).collect();
     let missing: Vec<Defect> = row.known.difference(&seen).copied().collect();
     let rules = Rules::of(row.release);
-    let told: Vec<Hidden> = missing.par_iter().map(|defect| find_hidden(*defect, rules, seed)).collect();
+    let find = |defect: &Defect| {
+        // Of a row that is not whole nothing is told.
+        if crew::told_to_stop() { Hidden::NotSeen } else { find_hidden(*defect, rules, seed) }
+    };
+    let told: Vec<Hidden> = missing.par_iter().map(find).collect();
     let mut hidden = BTreeMap::new();
     let (mut defects, mut finds) = (Vec::new(), Vec::new());
     for (defect, told) in missing.into_iter().zip(told) {
@@ -208,7 +216,7 @@ fn look_behind(
             hidden.insert(defect, told);
         }
     }
-    if finds.is_empty() {
+    if finds.is_empty() || crew::told_to_stop() {
         return Ok(hidden);
     }
     let mut subject = build(&row.target)?;

@@ -8,7 +8,7 @@ use super::args::Targets;
 use super::output::Output;
 use super::schema::Line;
 use super::sheet::Sheet;
-use super::{CliError, Status, Summary};
+use super::{CliError, Status, Summary, crew};
 use treefall_subject::build;
 use treefall_subject::program::{INSTALL, Imports, Program, find_installed};
 use treefall_subject::roots::find_programs;
@@ -81,6 +81,10 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     output.line("replica:mended has no known defect; replica:mended+DEFECT has one; replica:RELEASE-DEFECT lacks one\n");
     show_real(args, &mut summary, output)?;
     output.object(&Summary { summary });
+    if crew::told_to_stop() {
+        output.error("stopped before all programs were looked at");
+        return Ok(Status::Failure);
+    }
     Ok(Status::Good)
 }
 
@@ -101,6 +105,9 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     }
     let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
     for target in each {
+        if crew::told_to_stop() {
+            break;
+        }
         let Look { banner, release, why_not, imports } = look(&target);
         summary.real += 1;
         summary.real_allowed += usize::from(why_not.is_none());

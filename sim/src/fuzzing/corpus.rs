@@ -106,22 +106,25 @@ impl FromStr for Kind {
 }
 
 /// Of these files the ones that are kept: the smallest first, each that reaches a state which none before it does.
-/// Places in `files`, in their order.
+/// Places in `files`, in their order; `None`: `go_on`, asked before each file, said no.
 #[must_use]
-pub fn fewest(kind: Kind, files: &[Vec<u8>]) -> Vec<usize> {
+pub fn fewest(kind: Kind, files: &[Vec<u8>], go_on: &dyn Fn() -> bool) -> Option<Vec<usize>> {
     let mut order: Vec<usize> = (0..files.len()).collect();
     order.sort_by_key(|place| (files[*place].len(), &files[*place]));
     let mut reached = BTreeSet::new();
-    let mut kept: Vec<usize> = order
-        .into_iter()
-        .filter(|place| {
-            let before = reached.len();
-            reached.extend(kind.states(&files[*place]));
-            reached.len() > before
-        })
-        .collect();
+    let mut kept = Vec::new();
+    for place in order {
+        if !go_on() {
+            return None;
+        }
+        let before = reached.len();
+        reached.extend(kind.states(&files[place]));
+        if reached.len() > before {
+            kept.push(place);
+        }
+    }
     kept.sort_unstable();
-    kept
+    Some(kept)
 }
 
 #[cfg(test)]
@@ -154,7 +157,11 @@ mod tests {
         let mut files: Vec<Vec<u8>> =
             (0..30).map(|number| codec::encode(&generator::generate(2, number))).collect();
         files.extend(files.clone());
-        let kept = fewest(Kind::Mended, &files);
+        let asked = std::cell::Cell::new(0);
+        let go_on = |at_most| asked.replace(asked.get() + 1) < at_most;
+        assert_eq!(fewest(Kind::Mended, &files, &|| go_on(files.len() - 1)), None);
+        asked.set(0);
+        let kept = fewest(Kind::Mended, &files, &|| go_on(files.len())).expect("all of them");
         let states = |places: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> {
             places.flat_map(|place| Kind::Mended.states(&files[place])).collect()
         };

@@ -7,8 +7,8 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 
@@ -44,12 +44,12 @@ struct Usage {
 }
 
 impl Usage {
-    /// Of this process. `None`: there is none, or it is not asleep and has used no time, so that nothing can be said.
+    /// Of this process. `None`: there is none, or it is stopped (SIGSTOP, a debugger), so that nothing can be said.
     fn of(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name, in brackets, may hold anything; then come state and ten numbers, then the two times.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?;
+        let state = fields.next().filter(|state| !matches!(*state, "T" | "t"))?;
         let times: Vec<u64> = fields.skip(10).take(2).filter_map(|time| time.parse().ok()).collect();
         let asleep = (state != "R")
             .then(|| std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default());
@@ -140,7 +140,8 @@ impl Apart {
     /// Why not, in the words of the command that tried.
     pub fn try_out(self) -> Result<(), String> {
         let words = self.words(false);
-        let tried = Command::new(&words[0]).args(&words[1..]).arg("/bin/true").stdin(Stdio::null()).output();
+        let mut command = Command::new(&words[0]);
+        let tried = command.args(&words[1..]).arg("/bin/true").stdin(Stdio::null()).process_group(0).output();
         match tried {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
@@ -152,6 +153,14 @@ impl Apart {
 /// Ends a command, and with it the namespaces that it made, when the thread that started it ends: also when that is
 /// killed outright, and the program in there is of a kind that never looks whether anybody is left to speak to.
 const ENDS_WITH_ITS_STARTER: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+
+/// What [`ENDS_WITH_ITS_STARTER`] says before the reason why it cannot execute a command.
+const NOT_EXECUTED: &str = "setpriv: failed to execute ";
+
+/// Whether the command is here that [`ENDS_WITH_ITS_STARTER`] names.
+fn has_setpriv() -> bool {
+    ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(ENDS_WITH_ITS_STARTER[0]).is_file())
+}
 
 /// Starts the command from a thread that lives as long as this process.
 fn spawn(command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
@@ -218,7 +227,8 @@ impl Process {
         );
         let apart = conditions.apart.map_or_else(Vec::new, |apart| apart.words(!before.is_empty()));
         let wraps = usize::from(!before.is_empty() || !apart.is_empty()) + usize::from(!apart.is_empty());
-        let ends: &[&str] = if wraps > 0 { &ENDS_WITH_ITS_STARTER } else { &[] };
+        // Namespaces need it. Without it, a program outside of any still ends when its socket is hung up.
+        let ends: &[&str] = if wraps > 0 || has_setpriv() { &ENDS_WITH_ITS_STARTER } else { &[] };
         let outer = ends.iter().chain(before).map(OsString::from);
         let words = outer.chain(apart).chain(program.command_line(&preload));
         let words: Vec<OsString> = words.chain(arguments.iter().map(OsString::from)).collect();
@@ -234,6 +244,8 @@ impl Process {
         }
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
+        // Signals of the terminal (Ctrl-C, Ctrl-\, Ctrl-Z) are for this process, which ends its programs itself.
+        command.process_group(0);
         let path = PathBuf::from(&words[0]);
         let child = spawn(command, conditions.fixed_addresses)
             .map_err(|source| EngineError::Spawn { path, source })?;
@@ -316,6 +328,10 @@ impl Process {
             .rewind()
             .and_then(|()| (&self.complaints).take(COMPLAINT_MAX).read_to_end(&mut said));
         let said = String::from_utf8_lossy(&said).trim().replace('\n', "; ");
+        let not_executed = said.strip_prefix(NOT_EXECUTED).filter(|_| self.wraps == 0);
+        if let Some((path, why)) = not_executed.and_then(|said| said.rsplit_once(": ")) {
+            return EngineError::Spawn { path: path.into(), source: std::io::Error::other(why.to_owned()) };
+        }
         EngineError::Gone { how, said: if said.is_empty() { String::new() } else { format!(": {said}") } }
     }
 }
