@@ -17,7 +17,7 @@ use crate::hunt::Tally;
 use treefall_base::files::write_whole;
 
 /// The file, in the folder of its target.
-const FILE: &str = "hunt.json";
+pub(crate) const FILE: &str = "hunt.json";
 /// The format of the file.
 const FORMAT: u32 = 1;
 /// Larger than any such file.
@@ -132,6 +132,9 @@ pub struct Campaign {
     pub finds: Vec<u64>,
     /// It came to its end: its bound, or the break that it was to end at.
     pub ended: bool,
+    /// It did not, but searched for as long as it was to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub time_over: bool,
 }
 
 /// Why a campaign cannot be gone on with.
@@ -152,8 +155,24 @@ pub enum CampaignError {
         /// The folder.
         path: PathBuf,
     },
+    /// A hunt was stopped there, and another is to begin.
+    #[error(
+        "{}: a hunt of {target} was stopped here after {traces} traces, with {finds} finds: `treefall hunt --resume {}` \
+         goes on with it, another folder (`--out DIR`) leaves it as it is, `--overwrite` begins anew in its place",
+        path.display(), path.ancestors().nth(2).unwrap_or(path).display()
+    )]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Its target.
+        target: String,
+        /// How many it went through.
+        traces: u64,
+        /// How many it found.
+        finds: usize,
+    },
     /// It is no such file.
-    #[error("{}: this is not what a hunt wrote: {why}", path.display())]
+    #[error("{}: this is not what a hunt wrote: {why}; move it away, or name another folder with `--out`", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -179,6 +198,48 @@ struct Versions {
     generator: u32,
 }
 
+/// What is read of a campaign, of any version, that another is to take the place of.
+#[derive(Deserialize)]
+struct Before {
+    format: u32,
+    target: String,
+    tally: TracesOf,
+    #[serde(default)]
+    finds: Vec<u64>,
+    ended: bool,
+    #[serde(default)]
+    time_over: bool,
+}
+
+#[derive(Deserialize)]
+struct TracesOf {
+    traces: u64,
+}
+
+/// Whether a campaign may begin in the folder of its target, where another may lie; `overwrite`: that one may be lost.
+///
+/// # Errors
+/// When one lies there that did not come to its end and is not to be lost, or a file that no hunt wrote.
+pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
+    let path = folder.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(CampaignError::File { path, source }),
+    };
+    let before: Before = match serde_json::from_str(&text) {
+        Ok(before) => before,
+        Err(error) => return Err(CampaignError::Invalid { path, why: error.to_string() }),
+    };
+    let Before { format, target, tally: TracesOf { traces }, finds, ended, time_over } = before;
+    // Of another format it is not known whether these words mean what they do here.
+    let is_over = format == FORMAT && (ended || time_over) || traces == 0;
+    if is_over || overwrite {
+        return Ok(());
+    }
+    Err(CampaignError::Unfinished { path, target, traces, finds: finds.len() })
+}
+
 impl Campaign {
     /// A campaign that is about to begin.
     #[must_use]
@@ -197,6 +258,7 @@ impl Campaign {
             tally: Tally::default(),
             finds: Vec::new(),
             ended: false,
+            time_over: false,
         }
     }
 

@@ -21,6 +21,11 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_all(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // What lies there, not a link to it, is replaced; what is no file, as /dev/stdout, is written to.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // What `tempfile` says names its own file, which means nothing to a reader.
     let plain = |error: io::Error| if error.raw_os_error().is_some() { error } else { error.kind().into() };

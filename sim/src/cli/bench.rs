@@ -92,6 +92,9 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                 let mut best = std::time::Duration::MAX;
                 let mut counts = treefall_world::Counts::default();
                 for _ in 0..RUNS {
+                    if crew::told_to_stop() {
+                        break;
+                    }
                     output.progress(format_args!("{scripts} scripts, checked: {checked}"));
                     let watch = Stopwatch::start();
                     let ran = subject.run_one(&trace, want)?;
@@ -102,6 +105,10 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                             "{target} is not clean on the steady workload"
                         )));
                     }
+                }
+                // Of fewer runs no best is told.
+                if crew::told_to_stop() {
+                    break;
                 }
                 let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
                 let (external, history) = (rate(counts.external()), rate(counts.records));
@@ -152,11 +159,13 @@ fn reloads(
         if crew::told_to_stop() {
             break;
         }
-        measured += 1;
         let mut best = [std::time::Duration::MAX; 2];
         for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
             let trace = reloading(*scripts, reloads).map_err(|error| CliError::Usage(error.to_string()))?;
             for _ in 0..RUNS {
+                if crew::told_to_stop() {
+                    return Ok(measured);
+                }
                 output.progress(format_args!("{scripts} scripts, {reloads} reloads"));
                 let watch = Stopwatch::start();
                 let ran = subject.run_one(&trace, Options::VERDICT)?;
@@ -169,6 +178,7 @@ fn reloads(
                 *best = (*best).min(watch.elapsed());
             }
         }
+        measured += 1;
         let [none, all] = best;
         let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let each = all.saturating_sub(none) / RELOADS;

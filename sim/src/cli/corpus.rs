@@ -152,6 +152,8 @@ fn export(
 ) -> Done {
     let inputs = inputs(paths)?;
     let store = Store::new(out);
+    store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    let _lock = crew::lock(out, output)?;
     let mut met: BTreeSet<(String, Signature)> = BTreeSet::new();
     let mut new = 0;
     let pace = Pace::begin(None);

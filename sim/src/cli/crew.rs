@@ -5,6 +5,7 @@ use std::path::Path;
 use super::CliError;
 pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
+use crate::report::Lock;
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;
 use treefall_subject::target::{self, Target};
@@ -83,6 +84,18 @@ pub(super) fn tell_slips(file: &Path, slips: &[Slip], output: &mut Output) {
     for slip in slips {
         output.note(format_args!("{}, {slip}", file.display()));
     }
+}
+
+/// Keeps other treefalls from writing to this folder.
+pub(super) fn lock(folder: &Path, output: &mut Output) -> Result<Lock, CliError> {
+    let lock = Lock::take(folder).map_err(|error| CliError::Usage(error.to_string()))?;
+    if !lock.is_held() {
+        output.note(format_args!(
+            "{}: this file system has no locks: see to it that no other treefall writes to this folder",
+            folder.display()
+        ));
+    }
+    Ok(lock)
 }
 
 /// `jobs` subjects of one kind.

@@ -1,6 +1,6 @@
 //! `treefall explore`: all traces of an alphabet to a bound, and a certificate of what they break.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -105,9 +105,17 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
         if args.targets.is_empty() { vec!["replica:mended".to_owned()] } else { args.targets.clone() };
     let store = Store::new(args.resume.as_deref().unwrap_or(&args.out));
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    let targets = crew::targets(&names)?;
+    let _lock = crew::lock(args.resume.as_deref().unwrap_or(&args.out), output)?;
+    if args.resume.is_none() {
+        let folders = targets.iter().map(|target| store.target_folder(&target.to_string()));
+        for path in folders.map(|folder| folder.join(CHECKPOINT)) {
+            checkpoint::may_begin(&path, args.overwrite).map_err(|error| in_the_way(args, &path, &error))?;
+        }
+    }
     let mut status = Status::Good;
     let mut summary = Vec::new();
-    for target in &crew::targets(&names)? {
+    for target in &targets {
         let folder = store.target_folder(&target.to_string());
         let search = Search { args, target, store: &store, folder, jobs };
         let (certificate, stopped) = search.run(output)?;
@@ -129,6 +137,19 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
     }
     output.object(&Summary { summary });
     Ok(status)
+}
+
+/// A checkpoint, or what lies in its place, is not to be lost.
+fn in_the_way(args: &Explore, path: &Path, error: &CheckpointError) -> CliError {
+    let remedy = match error {
+        CheckpointError::Unfinished { target } => format!(
+            "`treefall explore --target {target} --resume {}` goes on with it, another folder (`--out DIR`) leaves it as \
+             it is, `--overwrite` begins anew in its place",
+            args.out.display()
+        ),
+        _ => "move it away, or name another folder with `--out`".to_owned(),
+    };
+    CliError::Usage(format!("{}: {error}: {remedy}", path.display()))
 }
 
 /// The bound that is asked for: with more scripts fewer wakes.

@@ -283,6 +283,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     let tally = hunt_on(&mut subjects, search.plan, &baseline, &mut known, &mut keeper)?;
     if let Some(campaign) = &mut keeper.campaign {
         campaign.ended = !keeper.stopped;
+        campaign.time_over = keeper.stopped && !(keeper.told_to_stop)();
     }
     keeper.note(&tally, true)?;
     let finds = keeper.finds;

@@ -12,7 +12,7 @@ use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, may_begin};
 use crate::cause::Cause;
 use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
@@ -35,9 +35,19 @@ pub(super) const LINES: [Line; 3] = [
 pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let out = args.resume.as_ref().unwrap_or(&args.out);
     let store = Store::new(out);
-    let campaigns = match &args.resume {
-        Some(folder) => resumed(folder, args, output)?,
-        None => begun(args, output)?.into_iter().map(|campaign| (campaign, false)).collect(),
+    store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    let (campaigns, _lock) = match &args.resume {
+        Some(folder) => {
+            let lock = crew::lock(out, output)?;
+            (resumed(folder, args, output)?, lock)
+        }
+        None => {
+            let campaigns = begun(args, output)?;
+            let lock = crew::lock(out, output)?;
+            let folders = campaigns.iter().map(|campaign| store.target_folder(&campaign.target));
+            folders.map(|folder| may_begin(&folder, args.overwrite)).collect::<Result<(), _>>()?;
+            (campaigns.into_iter().map(|campaign| (campaign, false)).collect::<Vec<_>>(), lock)
+        }
     };
     let mut summary = Vec::new();
     let mut found = 0;
@@ -130,6 +140,7 @@ fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campa
     let length = |campaign: &Campaign| campaign.traces_max.map_or(u64::MAX, |max| campaign.shard.length(max));
     let mut campaigns = Vec::new();
     for mut campaign in Campaign::load_all(folder)? {
+        campaign.time_over = false;
         let is_over = campaign.ended && !campaign.all && campaign.tally.traces < length(&campaign);
         if args.traces.is_some() || args.duration.is_some() {
             campaign.traces_max = args.traces;

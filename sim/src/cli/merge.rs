@@ -44,6 +44,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
     let mut campaigns = Vec::new();
     let here = Some(&args.out).filter(|out| out.is_dir());
+    let mut lock = here.map(|out| crew::lock(out, output)).transpose()?;
     // A folder that is named twice takes part once.
     let mut seen = BTreeSet::new();
     for from in args.from.iter().chain(here) {
@@ -74,6 +75,9 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
             Err(error) => return Err(error.into()),
         }
     }
+    if lock.is_none() && !finds.is_empty() {
+        lock = Some(crew::lock(&args.out, output)?);
+    }
     let mut sheet = Sheet::new(["target", "signature", "smallest", "from", "also in"]);
     let (pace, many) = (Pace::begin(None), finds.len());
     for (place, ((target, signature), mut kept)) in finds.into_iter().enumerate() {
@@ -91,6 +95,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         sheet.add_row([&target, &signature, &smallest, &from, &also_in.to_string()]);
         output.object(&MergedObject { target, signature, wakes_minimal: best.wakes, from, also_in });
     }
+    drop(lock);
     let findings = sheet.row_count();
     output.clear();
     let missing = missing(&campaigns);
@@ -111,7 +116,9 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     let folders = args.from.len();
     output.object(&Summary { summary: MergeSummary { folders, findings, traces, missing } });
     if crew::told_to_stop() {
-        output.error("stopped before all finds were brought together; the same command once more brings the rest");
+        output.error(
+            "stopped before all finds were brought together; the same command once more brings the rest",
+        );
         return Ok(Status::Failure);
     }
     Ok(if findings == 0 { Status::Good } else { Status::Failure })

@@ -218,10 +218,12 @@ fn typed() -> Result<Cli, clap::Error> {
 
 /// Tells what is wrong with the arguments, or the help that was asked for.
 fn not_understood(error: &clap::Error) -> Status {
-    // Nothing can be done when even the help cannot be printed.
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return Status::Good;
+        return match printed {
+            Ok(()) => Status::Good,
+            Err(error) => output::not_written(&error),
+        };
     }
     let given = |wanted: &str| std::env::args_os().any(|argument| argument == wanted);
     // For `git bisect run` every other status would say that the commit is good or bad.

@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Status;
 use super::args::Common;
 use super::findings::Stopwatch;
 
@@ -177,13 +178,18 @@ fn write_out(text: &str) {
         Ok(()) => (),
         // The command ends as after Ctrl-C, or goes on if SIGHUP is ignored: what it keeps on disk is kept.
         Err(error) if error.raw_os_error() == Some(TERMINAL_CLOSED) && began_on_a_terminal() => (),
-        // Whoever read this is gone: there is nobody left to tell.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(CLOSED_PIPE),
-        Err(error) => {
-            write_err(&format!("{ERROR}error{ERROR:#}: cannot write to standard output: {error}"));
-            std::process::exit(i32::from(super::Status::Harness as u8));
-        }
+        Err(error) => std::process::exit(i32::from(not_written(&error) as u8)),
     }
+}
+
+/// Says why standard output takes nothing. Where its reader closed it, the process ends quietly.
+pub(super) fn not_written(error: &std::io::Error) -> Status {
+    // Whoever read this is gone: there is nobody left to tell.
+    if error.kind() == ErrorKind::BrokenPipe {
+        std::process::exit(CLOSED_PIPE);
+    }
+    write_err(&format!("{ERROR}error{ERROR:#}: cannot write to standard output: {error}"));
+    Status::Harness
 }
 
 fn write_err(text: &str) {

@@ -18,7 +18,7 @@ use crate::hunt::Find;
 use crate::model::law::Law;
 use crate::model::verdict::{Break, Verdict};
 use crate::report::json::{CleanObject, ReportObject};
-use crate::report::{self, Told, html, store};
+use crate::report::{self, Told, html, refuse_foreign_page, store};
 use treefall_base::files::write_whole;
 use treefall_scenario::Scenario;
 use treefall_subject::target::Target;
@@ -157,7 +157,7 @@ fn nothing_broken(
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    write_whole(path, text).map_err(|error| {
+    refuse_foreign_page(path).and_then(|()| write_whole(path, text)).map_err(|error| {
         CliError::Usage(format!("cannot write {}: {error}; name another file with `--html`", path.display()))
     })
 }
@@ -237,7 +237,7 @@ fn index(args: &Report, output: &mut Output) -> Result<Status, CliError> {
     let cards = store::cards(&args.file).map_err(|error| CliError::Usage(error.to_string()))?;
     if cards.is_empty() {
         return Err(CliError::Usage(format!(
-            "{}: no report (`report.json`) in this folder; `treefall hunt --out DIR` writes them",
+            "{}: no report (`report.json`) in this folder; name a folder that a hunt wrote to: `treefall hunt --out DIR`",
             args.file.display()
         )));
     }

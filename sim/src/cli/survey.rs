@@ -76,6 +76,8 @@ pub(super) const LINES: [Line; 3] = [
 
 pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let store = Store::new(&args.out);
+    store.check().map_err(|error| CliError::Usage(error.to_string()))?;
+    let _lock = crew::lock(&args.out, output)?;
     let mut sheet =
         Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
     let mut summary = Vec::new();

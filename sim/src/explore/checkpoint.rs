@@ -4,7 +4,7 @@
 //! the XXH3 hash of all that. The file is written beside its place and moved there, so that it is whole or the one
 //! before it; what was done after it was written is done again, to the same end.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -68,9 +68,47 @@ pub enum CheckpointError {
         "this is a checkpoint of another version ({0}; this is {VERSION}); begin the search anew, without `--resume`"
     )]
     Version(u32),
+    /// A search was stopped there, and another is to begin.
+    #[error("a search of {target} was stopped here")]
+    Unfinished {
+        /// Its target.
+        target: String,
+    },
+    /// It is no checkpoint, and another search would take its place.
+    #[error("this is no checkpoint of a search, and is not overwritten")]
+    Foreign,
     /// It is of another search.
     #[error("this is a checkpoint of another search; begin anew, without `--resume`")]
     Other,
+}
+
+/// Longest first line of a checkpoint, in bytes.
+const HEADER_MAX: u64 = 64 << 10;
+
+/// What is read of a checkpoint, of any version, that another is to take the place of.
+#[derive(Deserialize)]
+struct Before {
+    target: String,
+}
+
+/// Whether a search may begin whose checkpoint is to lie at `path`, where another may lie; `overwrite`: that one may be
+/// lost.
+///
+/// # Errors
+/// When one lies there that is not to be lost, or a file that no search wrote.
+pub fn may_begin(path: &Path, overwrite: bool) -> Result<(), CheckpointError> {
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut header = Vec::new();
+    io::BufReader::new(file.take(HEADER_MAX)).read_until(b'\n', &mut header)?;
+    match serde_json::from_slice(&header) {
+        Err(_) => Err(CheckpointError::Foreign),
+        Ok(Before { .. }) if overwrite => Ok(()),
+        Ok(Before { target }) => Err(CheckpointError::Unfinished { target }),
+    }
 }
 
 fn rules_of(space: &Space) -> String {

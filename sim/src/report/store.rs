@@ -30,8 +30,14 @@ const OBJECT: &str = "report.json";
 /// The page of all finds of a folder.
 pub const INDEX: &str = "index.html";
 
-/// Deepest folder below the one of all finds in which a report is looked for.
-const DEPTH_MAX: usize = 3;
+/// The file that a hunt leaves in its target's folder.
+const HUNT: &str = crate::campaign::FILE;
+/// The folder of the fuzzer's finds beside those of the targets.
+const FUZZ: &str = "fuzz";
+/// How the names of targets begin.
+const KINDS: [&str; 3] = ["replica", "engine", "daemon"];
+/// So much of a page is looked at for treefall's mark, in bytes.
+const PAGE_MAX: u64 = 64 << 20;
 /// Largest `report.json` that is read, in bytes.
 const OBJECT_MAX: u64 = 4 << 20;
 
@@ -62,7 +68,9 @@ impl Store {
             return Err(keep(io::ErrorKind::NotADirectory.into()));
         }
         let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        rustix::fs::access(there, wanted).map_err(|error| keep(error.into()))
+        rustix::fs::access(there, wanted).map_err(|error| keep(error.into()))?;
+        let index = self.folder.join(INDEX);
+        refuse_foreign_page(&index).map_err(|source| SubjectError::Keep { path: index, source })
     }
 
     /// The folder of one target.
@@ -127,7 +135,9 @@ impl Store {
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
     pub fn keep_soak(&self, target: &str, page: &str) -> Result<PathBuf, SubjectError> {
-        keep(&self.target_folder(target).join(SOAK), page)
+        let path = self.target_folder(target).join(SOAK);
+        refuse_foreign_page(&path).map_err(|source| SubjectError::Keep { path: path.clone(), source })?;
+        keep(&path, page)
     }
 
     /// Keeps the report as a page, and for machines.
@@ -156,7 +166,9 @@ impl Store {
     pub fn keep_index(&self) -> Result<PathBuf, SubjectError> {
         let unreadable = |source| SubjectError::Keep { path: self.folder.clone(), source };
         let cards = cards(&self.folder).map_err(|error| unreadable(error.error))?;
-        keep(&self.folder.join(INDEX), &html::index(&cards))
+        let path = self.folder.join(INDEX);
+        refuse_foreign_page(&path).map_err(|source| SubjectError::Keep { path: path.clone(), source })?;
+        keep(&path, &html::index(&cards))
     }
 }
 
@@ -170,38 +182,87 @@ pub struct Unreadable {
     pub error: io::Error,
 }
 
-/// The reports in a folder and below it, in order of their names: where each page is, and what it tells.
+/// Refuses a page's place where a file lies that treefall did not write. An empty file is nobody's.
+///
+/// # Errors
+/// That it is foreign, or why it cannot be read.
+pub(crate) fn refuse_foreign_page(path: &Path) -> io::Result<()> {
+    let mut text = Vec::new();
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // What is no file, as a terminal, has no content that could be lost.
+        Ok(facts) if !facts.is_file() => return Ok(()),
+        Ok(_) => fs::File::open(path)?.take(PAGE_MAX).read_to_end(&mut text)?,
+        Err(error) => return Err(error),
+    };
+    let mark = html::MADE_BY.as_bytes();
+    if text.is_empty() || text.windows(mark.len()).any(|part| part == mark) {
+        return Ok(());
+    }
+    Err(io::Error::other("treefall did not write this file and does not overwrite it; move it away"))
+}
+
+/// The reports in a folder that treefall wrote, in order of their names: where each page is, and what it tells. The
+/// folder is that of all finds (`--out`), of a target, or of one find; other folders in it are not looked into.
 ///
 /// # Errors
 /// When a folder cannot be read, or a report is none that this program wrote.
 pub fn cards(folder: &Path) -> Result<Vec<(String, Card)>, Unreadable> {
     let mut cards = Vec::new();
-    collect(folder, "", 0, &mut cards)?;
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    if folder.join(OBJECT).is_file() {
+        add_card(folder, "", &mut cards)?;
+    } else if is_of_target(&whole) || folder.join(HUNT).is_file() {
+        collect(folder, "", &mut cards)?;
+    } else {
+        // `corpus export` has a folder of its own beside those of the targets.
+        for (name, path) in folders(folder)? {
+            if is_of_target(&path) {
+                collect(&path, &format!("{name}/"), &mut cards)?;
+            } else if name == FUZZ {
+                for (target, path) in folders(&path)?.into_iter().filter(|(_, path)| is_of_target(path)) {
+                    collect(&path, &format!("{name}/{target}/"), &mut cards)?;
+                }
+            }
+        }
+    }
     Ok(cards)
 }
 
-fn collect(
-    folder: &Path,
-    link: &str,
-    depth: usize,
-    cards: &mut Vec<(String, Card)>,
-) -> Result<(), Unreadable> {
-    let failed = |path: &Path| {
-        let path = path.to_path_buf();
-        move |error| Unreadable { path, error }
-    };
-    let entries = fs::read_dir(folder).map_err(failed(folder))?;
-    let names: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut names = names.map_err(failed(folder))?;
-    names.sort();
-    for path in names {
-        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-        if path.is_dir() && depth < DEPTH_MAX {
-            collect(&path, &format!("{link}{name}/"), depth + 1, cards)?;
-        } else if name == OBJECT && folder.join(PAGE).is_file() {
-            let card = read_card(&path).map_err(failed(&path))?;
-            cards.push((format!("{link}{PAGE}"), card));
+/// Whether a folder is named as a target's is.
+fn is_of_target(folder: &Path) -> bool {
+    let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    KINDS.iter().any(|kind| name.starts_with(&slug(&format!("{kind}:"))))
+}
+
+/// The folders in a folder, by name.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Unreadable> {
+    let failed = |error| Unreadable { path: folder.to_path_buf(), error };
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_dir() {
+            folders.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
         }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// The reports of one target.
+fn collect(target: &Path, link: &str, cards: &mut Vec<(String, Card)>) -> Result<(), Unreadable> {
+    for (name, find) in folders(target)? {
+        add_card(&find, &format!("{link}{name}/"), cards)?;
+    }
+    Ok(())
+}
+
+/// The report of one find, if there is one with its page.
+fn add_card(find: &Path, link: &str, cards: &mut Vec<(String, Card)>) -> Result<(), Unreadable> {
+    let path = find.join(OBJECT);
+    if path.is_file() && find.join(PAGE).is_file() {
+        let card = read_card(&path).map_err(|error| Unreadable { path: path.clone(), error })?;
+        cards.push((format!("{link}{PAGE}"), card));
     }
     Ok(())
 }

@@ -375,13 +375,14 @@ fn jobs_make_no_difference() -> Outcome {
     ensure(!one.0.is_empty() && one == two, || format!("{one:?}\n{two:?}"))
 }
 
-/// A hunt that goes on for a minute if it is let, in `folder`; it has found something already.
+/// A hunt that goes on for hours if it is let, in `folder`; it has found something already.
 #[expect(
     clippy::disallowed_methods,
     reason = "another process is waited for; nothing recorded depends on it"
 )]
 fn long_hunt(folder: &Path) -> io::Result<Child> {
-    let hunt = ["hunt", "--target", "replica:2.3.4", "--all", "--for", "60s", "--json", "--jobs", "1"];
+    let hunt =
+        ["hunt", "--target", "replica:2.3.4", "--all", "--traces", "1000000000", "--json", "--jobs", "1"];
     let mut hunt = Command::new(TREEFALL)
         .args(hunt)
         .current_dir(folder)

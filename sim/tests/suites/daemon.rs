@@ -5,7 +5,6 @@
 //! --target daemon:PATH --for TIME`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use treefall::generator::generate;
@@ -24,6 +23,7 @@ use treefall::subject::target::{Place, Target};
 use treefall::subject::{Subject, SubjectError, build, build_under};
 use treefall::world::calls::Fate;
 
+use crate::processes::{Process, listed, wait_until};
 use crate::real::{self, Test};
 
 const SEED: u64 = 20_260_201;
@@ -293,26 +293,21 @@ fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()?;
-    let started = wait_until(|| !children_of(treefall.id()).is_empty());
-    let family = family_of(treefall.id());
+    let family = || {
+        let all = family_of(treefall.id());
+        all.into_iter().filter_map(Process::of).collect::<Vec<_>>()
+    };
+    // setpriv or unshare, the first process in the namespaces.
+    let started = wait_until(|| family().len() >= 2);
+    let family = family();
     treefall.kill()?;
     treefall.wait()?;
-    if !started || family.is_empty() {
+    if !started {
         return Err("no daemon was started".into());
     }
-    let gone = wait_until(|| family.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
-    if gone { Ok(()) } else { Err(format!("of {family:?} some are still there").into()) }
-}
-
-/// Asks until it is so, for ten seconds at most.
-fn wait_until(is_so: impl Fn() -> bool) -> bool {
-    (0..200).any(|_| {
-        if is_so() {
-            return true;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-        false
-    })
+    let left = || family.iter().filter(|process| process.is_there()).cloned().collect::<Vec<_>>();
+    let gone = wait_until(|| left().is_empty());
+    if gone { Ok(()) } else { Err(format!("left:{}", listed(&left())).into()) }
 }
 
 fn children_of(pid: u32) -> Vec<u32> {
@@ -323,10 +318,9 @@ fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The children, and theirs, as soon as the program itself is among them.
+/// The children, and theirs.
 fn family_of(pid: u32) -> Vec<u32> {
     let mut family = Vec::new();
-    wait_until(|| children_of(pid).iter().any(|child| !children_of(*child).is_empty()));
     let mut waiting = children_of(pid);
     while let Some(next) = waiting.pop() {
         waiting.extend(children_of(next));

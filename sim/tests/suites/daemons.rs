@@ -3,14 +3,16 @@
 //!
 //! Needs a kernel that lets a user make namespaces; without, every test is listed as ignored, with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::processes::{self, Process, listed, wait_until};
 use crate::programs_built::{Built, EXPORTED, build, faulty, program, try_build};
 use libtest_mimic::{Failed, Trial};
+use rustix::process::{Pid, Signal, kill_process};
 use treefall::model::law::Law;
 use treefall::model::trace::{Config, Setup, Trace, Wake};
 use treefall::model::verdict::Outcome;
@@ -123,7 +125,8 @@ const ERRORS: [(&str, &str, &[&str]); 17] = [
 
 type Test = fn() -> Result<(), Failed>;
 
-const OTHERS: [(&str, Test); 7] = [
+const OTHERS: [(&str, Test); 8] = [
+    ("a daemon that is stopped before its first fork is not judged", stopped_before_the_fork),
     ("a daemon that loops before its first fork is ended and named", loops_before_the_fork),
     ("a daemon that waits before its first fork is ended and named", waits_before_the_fork),
     ("a daemon that ends before its first fork is told with how", ends_before_the_fork),
@@ -144,68 +147,75 @@ fn some_seconds() -> Trace {
 
 /// Plays the trace twice, and sees to it that nothing is left.
 fn play(built: &Built) -> Result<Vec<Ran>, DaemonError> {
-    let before = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
     let program = program(built);
     let mut seen = Seen::default();
     let ran = Daemon::start(&program, &Conditions::default()).and_then(|mut daemon| {
         seen = Seen::of(built);
-        assert!(!seen.pids.is_empty(), "the daemon's processes are to be seen");
+        assert!(!seen.processes.is_empty(), "the daemon's processes are to be seen");
         daemon.run(&[some_seconds(), some_seconds()], &RulesAs::of(program.release()), Options::COMPARE)
     });
     seen.is_gone(built);
-    assert_eq!(before, fs::read_to_string("/proc/self/mountinfo").unwrap(), "a mount is left");
+    assert_eq!(before, mounts(), "what the daemon mounts in its own namespace is left in this one");
     ran
 }
 
+/// What is mounted at the places that a daemon's mounts change: others mount elsewhere meanwhile.
+fn mounts() -> Vec<String> {
+    const PLACE: usize = 4;
+    let all = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let of_daemon = |line: &&str| matches!(line.split(' ').nth(PLACE), Some("/" | "/run"));
+    all.lines().filter(of_daemon).map(str::to_owned).collect()
+}
+
 /// The processes that run a program, and the namespaces that they are in and this one is not.
+///
+/// Invariant: the namespaces are held open. The number of one that is gone is given to the next that anybody makes.
 #[derive(Default)]
 struct Seen {
-    pids: BTreeSet<u32>,
-    namespaces: BTreeSet<String>,
+    processes: BTreeSet<Process>,
+    namespaces: BTreeMap<u64, fs::File>,
 }
 
-fn processes() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
+/// The kinds of namespace that a daemon has its own of.
+const KINDS: [&str; 4] = ["mnt", "net", "pid", "user"];
 
-fn runs(pid: u32, built: &Built) -> bool {
-    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+fn runs(process: &Process, built: &Built) -> bool {
+    let words = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
     let path = built.path.as_os_str().as_encoded_bytes();
     words.split(|byte| *byte == 0).any(|word| word == path)
 }
 
-fn namespaces(pid: impl std::fmt::Display) -> BTreeSet<String> {
-    let name = |kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
-    let kinds = ["mnt", "net", "pid", "user"];
-    kinds.into_iter().filter_map(name).map(|name| name.to_string_lossy().into_owned()).collect()
+/// The files of a process's namespaces.
+fn namespaces(pid: impl std::fmt::Display) -> impl Iterator<Item = String> {
+    KINDS.into_iter().map(move |kind| format!("/proc/{pid}/ns/{kind}"))
 }
 
 impl Seen {
     fn of(built: &Built) -> Self {
-        let pids: BTreeSet<u32> = processes().filter(|pid| runs(*pid, built)).collect();
-        let own = namespaces("self");
-        let all: BTreeSet<String> = pids.iter().flat_map(namespaces).collect();
-        Self { pids, namespaces: &all - &own }
+        let number = |path| Some(fs::metadata(path).ok()?.ino());
+        let own: BTreeSet<u64> = namespaces("self").filter_map(number).collect();
+        let processes: BTreeSet<Process> = processes::all().filter(|process| runs(process, built)).collect();
+        let held = |path| {
+            let file = fs::File::open(path).ok()?;
+            Some((file.metadata().ok()?.ino(), file))
+        };
+        let all = processes.iter().flat_map(|process| namespaces(process.pid)).filter_map(held);
+        Self { namespaces: all.filter(|(number, _)| !own.contains(number)).collect(), processes }
     }
 
-    /// Nothing is left of it: no process that runs the program, and none in its namespaces, which end with theirs.
+    /// Whether a process runs the program, or is in one of its namespaces.
+    fn is_of_it(&self, process: &Process, built: &Built) -> bool {
+        let is_ours = |path| fs::metadata(path).is_ok_and(|it| self.namespaces.contains_key(&it.ino()));
+        runs(process, built) || namespaces(process.pid).any(is_ours)
+    }
+
+    /// Nothing is left of it: no process that runs the program, and none in its namespaces.
     fn is_gone(&self, built: &Built) {
-        let is_left =
-            |pid: &u32| runs(*pid, built) || namespaces(pid).intersection(&self.namespaces).next().is_some();
-        let gone = wait_until(|| !processes().any(|pid| is_left(&pid)));
-        assert!(gone, "left: {:?}", processes().filter(is_left).collect::<Vec<_>>());
+        let left = || processes::all().filter(|it| self.is_of_it(it, built)).collect::<Vec<_>>();
+        let gone = wait_until(|| left().is_empty());
+        assert!(gone, "left of {}:{}", built.path.display(), listed(&left()));
     }
-}
-
-/// Asks until it is so, for ten seconds at most.
-fn wait_until(is_so: impl Fn() -> bool) -> bool {
-    (0..200).any(|_| {
-        if is_so() {
-            return true;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-        false
-    })
 }
 
 fn verdict(fault: &str, good: Good) -> Result<(), Failed> {
@@ -269,23 +279,22 @@ fn writes_elsewhere() -> Result<(), Failed> {
 
 /// A treefall that is killed outright while its daemon waits for ever leaves no process and no namespace.
 fn killed_while_it_waits() -> Result<(), Failed> {
-    let call = |pid: u32| fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let call = |process: &Process| fs::read_to_string(format!("/proc/{}/syscall", process.pid));
     // unshare, the first process, and the one that plays the trace: it waits.
-    killed_while("BLOCK_READ", 3, |pid| call(pid).starts_with("0 "))
+    killed_while("BLOCK_READ", 3, |process| call(process).is_ok_and(|call| call.starts_with("0 ")))
 }
 
 /// The same while the first process runs its own code, in which nobody looks whether treefall is there.
 fn killed_while_it_loops() -> Result<(), Failed> {
     // A tenth of a second of its own time: what comes before does not take so long.
-    let used = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let times = stat.rsplit_once(')').map_or("", |(_, after)| after).split_whitespace().nth(11);
-        times.and_then(|ticks| ticks.parse().ok()).unwrap_or(0_u32)
-    };
-    killed_while("HANG_BEFORE_FORK", 2, |pid| used(pid) >= 10)
+    killed_while("HANG_BEFORE_FORK", 2, |process| process.ticks() >= 10)
 }
 
-fn killed_while(fault: &str, processes_then: usize, is_there: impl Fn(u32) -> bool) -> Result<(), Failed> {
+fn killed_while(
+    fault: &str,
+    processes_then: usize,
+    is_there: impl Fn(&Process) -> bool,
+) -> Result<(), Failed> {
     let built = faulty(fault);
     let scenario = built.folder.path().join("seconds.toml");
     fs::write(
@@ -296,15 +305,49 @@ fn killed_while(fault: &str, processes_then: usize, is_there: impl Fn(u32) -> bo
     treefall.arg("replay").arg(&scenario).arg("--target").arg(format!("daemon:{}", built.path.display()));
     let mut treefall = treefall.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let waits = wait_until(|| {
-        Seen::of(&built).pids.len() >= processes_then
-            && processes().any(|pid| runs(pid, &built) && is_there(pid))
+        let seen = Seen::of(&built);
+        seen.processes.len() >= processes_then && seen.processes.iter().any(&is_there)
     });
     let seen = Seen::of(&built);
     treefall.kill()?;
     treefall.wait()?;
     seen.is_gone(&built);
-    if waits && seen.namespaces.len() >= 4 && Path::new(&scenario).exists() {
+    if waits && seen.namespaces.len() >= KINDS.len() {
         return Ok(());
     }
-    Err(format!("it was not seen so far: {:?} {:?}", seen.pids, seen.namespaces).into())
+    Err(format!("it was not seen so far: {:?} {:?}", seen.processes, seen.namespaces.keys()).into())
+}
+
+/// A daemon that somebody stops on the way to its first fork is not taken for one that waits for ever.
+fn stopped_before_the_fork() -> Result<(), Failed> {
+    let built = faulty("BLOCK_BEFORE_FORK");
+    let program = program(&built);
+    std::thread::scope(|scope| {
+        let started = scope.spawn(|| Daemon::start(&program, &Conditions::default()).map(drop));
+        let waits = |process: &Process| {
+            fs::read_to_string(format!("/proc/{}/syscall", process.pid))
+                .is_ok_and(|call| call.starts_with("0 "))
+        };
+        let waiting = || processes::all().find(|process| runs(process, &built) && waits(process));
+        if !wait_until(|| waiting().is_some() || started.is_finished()) {
+            return Err("the daemon was not seen to wait".into());
+        }
+        let stopped = waiting().ok_or("it was judged before it could be stopped")?;
+        let pid = i32::try_from(stopped.pid).ok().and_then(Pid::from_raw).ok_or("a pid")?;
+        kill_process(pid, Signal::STOP)?;
+        // Twice as long as a daemon that waits is let wait.
+        for _ in 0..80 {
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        let judged = started.is_finished();
+        kill_process(pid, Signal::CONT)?;
+        let told = started.join().expect("no panic");
+        if judged {
+            return Err(format!("it was judged while it was stopped: {told:?}").into());
+        }
+        says(
+            &told.err().map_or_else(String::new, |error| error.to_string()),
+            &["waits in system call `read`"],
+        )
+    })
 }

@@ -20,6 +20,8 @@ macro_rules! trial {
 mod good;
 #[path = "../../../model/tests/it/hand/mod.rs"]
 mod hand;
+#[path = "../support/processes.rs"]
+mod processes;
 #[path = "../support/programs.rs"]
 mod programs_built;
 #[path = "../support/walk.rs"]
@@ -38,8 +40,9 @@ mod explore_real;
 mod histories;
 mod report_html;
 mod scenarios;
+mod terminal;
 
-const SUITES: [fn() -> Vec<Trial>; 11] = [
+const SUITES: [fn() -> Vec<Trial>; 12] = [
     cli::trials,
     daemon::trials,
     daemon_config::trials,
@@ -51,6 +54,7 @@ const SUITES: [fn() -> Vec<Trial>; 11] = [
     histories::trials,
     report_html::trials,
     scenarios::trials,
+    terminal::trials,
 ];
 
 fn main() -> ExitCode {

@@ -91,6 +91,9 @@ pub(in crate::cli) struct Hunt {
     /// were told holds; --traces and --for may be given anew.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "sampling", "cancelling", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
+    /// Begin anew where a hunt was stopped in the folder of --out, which can then not be gone on with. Its finds stay.
+    #[arg(long, conflicts_with = "resume")]
+    pub(in crate::cli) overwrite: bool,
     /// Where finds are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
@@ -140,6 +143,9 @@ pub(in crate::cli) struct Explore {
     /// Go on from where a search stopped or was killed that had this folder as --out; its bound is taken over.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["scripts", "kinds", "wakes", "living", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
+    /// Begin anew where a search was stopped in the folder of --out, which can then not be gone on with.
+    #[arg(long, conflicts_with = "resume")]
+    pub(in crate::cli) overwrite: bool,
     /// Where finds, checkpoint and certificate are written.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,

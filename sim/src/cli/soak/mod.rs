@@ -48,6 +48,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let names = if args.targets.is_empty() { vec!["replica:2.3.1".to_owned()] } else { args.targets.clone() };
     let targets = crew::targets(&names)?;
+    let _lock = if args.sensitivity { None } else { Some(crew::lock(&args.out, output)?) };
     let watched = Watched { args, jobs, watch: Stopwatch::start() };
     let (mut summary, mut failed) = (Vec::new(), false);
     for target in &targets {

@@ -81,6 +81,9 @@ fn with_code(text: &str) -> Markup {
     }
 }
 
+/// What every page says of its origin: a file without it is none of treefall's pages.
+pub(crate) const MADE_BY: &str = "Made by treefall; the page needs no network.";
+
 /// A whole document around a body.
 fn document(title: &str, body: &Markup, stepped: bool) -> String {
     html! {
@@ -95,7 +98,7 @@ fn document(title: &str, body: &Markup, stepped: bool) -> String {
             }
             body {
                 (body)
-                footer { p { "Made by treefall; the page needs no network." } }
+                footer { p { (MADE_BY) } }
                 @if stepped { script { (trees::embedded(include_str!("script.js"))) } }
             }
         }

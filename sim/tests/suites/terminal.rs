@@ -1,0 +1,493 @@
+//! Commands on a terminal: Ctrl-C, Ctrl-\, Ctrl-Z with `fg`, and the terminal closed, on each long command and each kind of
+//! target.
+//!
+//! Each command runs in a session of its own on a pseudo-terminal, so that what is left of it is told from all other
+//! processes. Real programs are the keepalived that is installed, else the small program of `subject/scheduler.c`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::Value;
+use treefall::subject::daemon::{Daemon, DaemonError};
+use treefall::subject::engine::Conditions;
+use treefall::subject::program::find_installed;
+
+use crate::processes::{Process, listed, of_session, wait_until};
+use crate::programs_built::{Built, EXPORTED, build, program};
+
+const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
+
+/// A command that goes on for long.
+struct Case {
+    /// Its arguments. `TARGET`, `MANY`, `LATE`, `FINDS` and `LOG` stand for what the [`Bench`] has.
+    arguments: &'static str,
+    on: &'static [On],
+    /// What it prints when it is under way.
+    begun: &'static str,
+}
+
+/// What a command drives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum On {
+    /// A replica, which the arguments name, or no subject at all.
+    Replica,
+    Engine,
+    Daemon,
+    /// A keepalived, where the small program shows no failure to shrink or to report.
+    RealEngine,
+    RealDaemon,
+}
+
+use On::{Daemon as D, Engine as E, RealDaemon as RD, RealEngine as RE, Replica as R};
+
+const CASES: [Case; 17] = [
+    case("hunt --target TARGET --all --traces 100000000", &[R, E, D], "traces"),
+    case("hunt --target TARGET --baseline replica:mended --all --traces 100000000", &[R], "baseline"),
+    case("replay MANY --target TARGET", &[R, E, D], "scenario"),
+    case("conform --target TARGET --traces 100000000", &[E, D], "traces"),
+    case("doctor --target TARGET --traces 100000000", &[R, E, D], "traces"),
+    case("explore --target TARGET --scripts 2 --wakes 12", &[R, RE], "states"),
+    case("soak --target replica:mended --failures 100000 --life 1000d --most 1000d", &[R], " of at most "),
+    case(
+        "soak --target replica:mended --sensitivity --failures 100000 --life 1000d --most 1000d",
+        &[R],
+        " of at most ",
+    ),
+    case("shrink LATE --target TARGET", &[R, E, RD], "shrinking"),
+    case("report LATE --target TARGET", &[R, E, RD], "explaining"),
+    case("survey", &[R], "row"),
+    case("matrix MANY", &[R], "scenario"),
+    case("matrix MANY --target TARGET", &[E], "scenario"),
+    case("import LOG --tries 10000000 --window 600s --untold 9", &[R], "interleaving"),
+    case("bench --target TARGET", &[R, E], "checked"),
+    case("merge FINDS --out merged", &[R], "find"),
+    case("corpus export MANY --of mended --target TARGET", &[R, E], "running"),
+];
+
+const fn case(arguments: &'static str, on: &'static [On], begun: &'static str) -> Case {
+    Case { arguments, on, begun }
+}
+
+/// Commands that come to an end, and tell the same however often they were stopped on the way.
+const ENDING: [(&str, &[On]); 3] = [
+    ("hunt --target TARGET --all --traces 3000 --json --verbose", &[R, E, D]),
+    ("conform --target TARGET --traces 2000 --json --verbose", &[E, D]),
+    ("doctor --target TARGET --traces 3000 --json --verbose", &[R, E, D]),
+];
+
+/// What is done to a command that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Key {
+    CtrlC,
+    CtrlBackslash,
+    /// Ctrl-Z, `fg`, Ctrl-C.
+    CtrlZ,
+    Close,
+}
+
+impl Key {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CtrlC => "Ctrl-C",
+            Self::CtrlBackslash => "Ctrl-\\",
+            Self::CtrlZ => "Ctrl-Z, fg, Ctrl-C",
+            Self::Close => "a closed terminal",
+        }
+    }
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for Case { arguments, on, begun } in CASES {
+        for on in on {
+            for key in [Key::CtrlC, Key::CtrlBackslash, Key::CtrlZ, Key::Close] {
+                let name = format!("{}: {arguments} ({on:?})", key.name());
+                trials.push(trial_of(&name, *on, move || press(key, arguments, *on, begun)));
+            }
+        }
+    }
+    for (arguments, on) in ENDING {
+        for on in on {
+            let name = format!("Ctrl-Z and fg change nothing: {arguments} ({on:?})");
+            trials.push(trial_of(&name, *on, move || stopped_and_continued(arguments, *on)));
+        }
+    }
+    trials.push(trial!("time in which a hunt is stopped is not searched", stopped_time_does_not_count));
+    trials.push(trial!("a hunt under nohup goes on when its terminal is closed", goes_on_under_nohup));
+    trials
+}
+
+fn trial_of(name: &str, on: On, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    match why_not(on) {
+        None => trial!(name, test),
+        Some(why) => trial!(name, || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {why}")),
+    }
+}
+
+/// Why this cannot be driven here.
+fn why_not(on: On) -> Option<String> {
+    static NAMESPACES: OnceLock<Option<String>> = OnceLock::new();
+    let namespaces = || {
+        NAMESPACES.get_or_init(|| match Daemon::start(&program(&built().0), &Conditions::default()) {
+            Err(error @ DaemonError::Namespaces { .. }) => Some(error.to_string()),
+            _ => None,
+        })
+    };
+    let real = || find_installed().is_empty().then(|| "no keepalived is installed".to_owned());
+    let why = match on {
+        On::Replica | On::Engine => None,
+        On::Daemon => namespaces().clone(),
+        On::RealEngine => real(),
+        On::RealDaemon => real().or_else(|| namespaces().clone()),
+    };
+    let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
+    assert!(!required || why.is_none(), "TREEFALL_REQUIRE_REAL is set: {why:?}");
+    why
+}
+
+/// The small program, which lives as long as the tests.
+fn built() -> &'static (Built, PathBuf) {
+    static BUILT: OnceLock<(Built, PathBuf)> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = build(&[EXPORTED]);
+        let path = built.path.clone();
+        (built, path)
+    })
+}
+
+/// What commands are given, in folders beside the small program.
+struct Bench {
+    target: String,
+    folder: PathBuf,
+}
+
+/// Scenario files in one folder, and finds in another.
+const FILES: usize = 2_000;
+const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+impl Bench {
+    fn of(on: On) -> Result<Self, Failed> {
+        static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+        let folder = FOLDER.get_or_init(|| {
+            let folder = built().0.folder.path().join("files");
+            write_files(&folder).expect("files of the bench");
+            folder
+        });
+        let installed = find_installed().into_iter().next();
+        let path = installed.unwrap_or_else(|| built().1.clone());
+        let target = match on {
+            On::Replica => "replica:2.3.1".to_owned(),
+            On::Engine | On::RealEngine => format!("engine:{}", path.display()),
+            On::Daemon | On::RealDaemon => format!("daemon:{}", path.display()),
+        };
+        Ok(Self { target, folder: folder.clone() })
+    }
+
+    fn words(&self, arguments: &str) -> Vec<String> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let word = |word: &str| match word {
+            "TARGET" => self.target.clone(),
+            "MANY" => file("many"),
+            "LATE" => file("late.toml"),
+            "FINDS" => file("finds"),
+            "LOG" => format!("{TOP}/sim/tests/logs/crash-2.2.7.log"),
+            other => other.to_owned(),
+        };
+        arguments.split_whitespace().map(word).collect()
+    }
+}
+
+fn write_files(folder: &Path) -> std::io::Result<()> {
+    let scenario = fs::read(format!("{TOP}/scenarios/queued-timeout-and-reload/timer-first.toml"))?;
+    fs::create_dir_all(folder.join("many"))?;
+    for number in 0..FILES {
+        fs::write(folder.join(format!("many/{number}.toml")), &scenario)?;
+        let find = folder.join(format!("finds/replica_2.3.1/no-dangling-node_{number}"));
+        fs::create_dir_all(&find)?;
+        fs::write(find.join("found.toml"), &scenario)?;
+    }
+    // A failure at the end of a long trace: to shrink and to explain it takes long.
+    let mut late = "format = 1\ntitle = \"Late\"\n".to_owned();
+    for script in 0..8 {
+        let _ = write!(late, "\n[[script]]\nname = \"s{script}\"\ninterval = \"3s\"\ntimeout = \"2s\"\n");
+    }
+    for wake in 0..1_500 {
+        let signal = if matches!(wake, 1_496 | 1_498) { "signals = [\"HUP\"]\n" } else { "" };
+        let _ = write!(late, "\n[[wake]]\nafter = \"next-timer\"\n{signal}");
+    }
+    fs::write(folder.join("late.toml"), late)
+}
+
+/// A pseudo-terminal, and a command in a session of its own on it.
+struct Terminal {
+    /// `None`: the terminal is closed.
+    master: Option<fs::File>,
+    slave: OwnedFd,
+    /// Its settings before anything ran on it.
+    settings: String,
+    child: Child,
+    seen: String,
+}
+
+impl Terminal {
+    /// Starts `words` as the leader of a session in `folder`.
+    fn start(words: &[String], folder: &Path) -> Result<Self, Failed> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let name = ptsname(&master, Vec::new())?;
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
+        let slave = rustix::fs::open(&name, flags, rustix::fs::Mode::empty())?;
+        let settings = settings_of(&slave);
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").args(words).current_dir(folder);
+        command.env("TERM", "xterm").env("PS1", "$ ").env_remove("ENV");
+        command.stdin(Stdio::from(slave.try_clone()?)).stdout(Stdio::from(slave.try_clone()?));
+        command.stderr(Stdio::from(slave.try_clone()?));
+        let child = command.spawn().map_err(|error| format!("setsid (util-linux): {error}"))?;
+        Ok(Self { master: Some(master.into()), slave, settings, child, seen: String::new() })
+    }
+
+    /// Reads what is there, within a moment.
+    fn read(&mut self) {
+        let Some(master) = &mut self.master else { return };
+        let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let ready = poll(&mut [PollFd::new(&*master, PollFlags::IN)], Some(&moment));
+        let mut bytes = [0; 65_536];
+        if ready.is_ok_and(|ready| ready > 0) {
+            // Where nobody has the other end any more there is nothing to read.
+            let length = master.read(&mut bytes).unwrap_or(0);
+            self.seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    }
+
+    /// Reads on until it is so, for two minutes at most of a machine that has nothing else to do.
+    fn wait(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) -> Result<(), Failed> {
+        for _ in 0..6_000 {
+            if is_so(self) {
+                return Ok(());
+            }
+            self.read();
+            if self.master.is_none() {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        }
+        Err(format!("{what} did not come; it printed: {}", self.seen).into())
+    }
+
+    fn wait_for(&mut self, text: &str) -> Result<(), Failed> {
+        self.wait(&format!("`{text}`"), |it| it.seen.contains(text) || it.has_ended())?;
+        if self.seen.contains(text) {
+            return Ok(());
+        }
+        Err(format!("it ended before it printed `{text}`: {}", self.seen).into())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    fn type_in(&mut self, text: &str) -> Result<(), Failed> {
+        self.master.as_mut().ok_or("the terminal is closed")?.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// The session's processes but its leader.
+    fn others(&self) -> Vec<Process> {
+        of_session(self.child.id()).into_iter().filter(|it| it.pid != self.child.id()).collect()
+    }
+
+    /// Waits for the leader's end: nothing of its session is left, no panic was told, and the terminal is as it was. Its
+    /// status, as a shell tells it.
+    fn end(&mut self) -> Result<i32, Failed> {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.wait("its end", Self::has_ended)?;
+        (0..10).for_each(|_| self.read());
+        if !wait_until(|| self.others().is_empty()) {
+            return Err(format!("left in its session:{}", listed(&self.others())).into());
+        }
+        let seen = &self.seen;
+        if seen.contains("panicked") || seen.matches("\x1b[?25l").count() != seen.matches("\x1b[?25h").count()
+        {
+            return Err(format!("a panic, or a hidden cursor: {seen}").into());
+        }
+        if self.master.is_some() && self.settings != settings_of(&self.slave) {
+            return Err(format!("{} became {}", self.settings, settings_of(&self.slave)).into());
+        }
+        let status = self.child.wait()?;
+        Ok(status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(-1))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing either.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for process in of_session(self.child.id()) {
+            let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+            let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+        }
+    }
+}
+
+fn settings_of(terminal: &OwnedFd) -> String {
+    rustix::termios::tcgetattr(terminal).map_or_else(|error| error.to_string(), |it| format!("{it:?}"))
+}
+
+/// The command itself, as a session's leader.
+fn on_terminal(arguments: &str, on: On, folder: &Path) -> Result<Terminal, Failed> {
+    let words = [vec![TREEFALL.to_owned()], Bench::of(on)?.words(arguments)].concat();
+    Terminal::start(&words, folder)
+}
+
+fn press(key: Key, arguments: &str, on: On, begun: &str) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    if key == Key::CtrlZ {
+        let mut shell = stopped_under_a_shell(arguments, on, begun, folder.path())?;
+        // Longer than a process that waits is let wait.
+        (0..60).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+        shell.type_in("fg\n")?;
+        shell.wait("a command that goes on", |it| it.others().iter().any(|process| !process.is_stopped()))?;
+        shell.type_in("\x03")?;
+        shell.wait("its end", |it| it.others().is_empty())?;
+        shell.type_in("echo \"status=$?\"; exit\n")?;
+        shell.wait_for("status=1\r")?;
+        shell.end()?;
+        return stopped_cleanly(&shell.seen);
+    }
+    let mut terminal = on_terminal(arguments, on, folder.path())?;
+    terminal.wait_for(begun)?;
+    match key {
+        Key::Close => {
+            terminal.master = None;
+            // A shell that ends sends another.
+            std::thread::park_timeout(Duration::from_millis(600));
+            if !terminal.has_ended() {
+                let pid = Pid::from_child(&terminal.child);
+                let _ = kill_process(pid, Signal::HUP);
+            }
+            status_is(terminal.end()?, 1, &terminal.seen)?;
+            kept(arguments, folder.path())
+        }
+        Key::CtrlBackslash => {
+            terminal.type_in("\x1c")?;
+            const QUIT: i32 = 128 + 3;
+            status_is(terminal.end()?, QUIT, &terminal.seen)
+        }
+        Key::CtrlC | Key::CtrlZ => {
+            terminal.type_in("\x03")?;
+            status_is(terminal.end()?, 1, &terminal.seen)?;
+            stopped_cleanly(&terminal.seen)
+        }
+    }
+}
+
+fn status_is(status: i32, wanted: i32, seen: &str) -> Result<(), Failed> {
+    if status == wanted { Ok(()) } else { Err(format!("status {status}, not {wanted}: {seen}").into()) }
+}
+
+fn stopped_cleanly(seen: &str) -> Result<(), Failed> {
+    if seen.contains("stopped before ") { Ok(()) } else { Err(format!("no word of it: {seen}").into()) }
+}
+
+/// A hunt whose terminal was closed can be gone on with.
+fn kept(arguments: &str, folder: &Path) -> Result<(), Failed> {
+    if !arguments.starts_with("hunt") || arguments.contains("--baseline") {
+        return Ok(());
+    }
+    let mut targets = fs::read_dir(folder.join("reports"))?.flatten();
+    let file = targets.find_map(|target| fs::read(target.path().join("hunt.json")).ok());
+    let hunt: Value = serde_json::from_slice(&file.ok_or("no hunt.json")?)?;
+    let good = hunt["ended"] == false && hunt["tally"]["traces"].as_u64() > Some(0);
+    if good { Ok(()) } else { Err(hunt.to_string().into()) }
+}
+
+/// The command, started by a shell and stopped by Ctrl-Z.
+fn stopped_under_a_shell(arguments: &str, on: On, begun: &str, folder: &Path) -> Result<Terminal, Failed> {
+    let mut shell = Terminal::start(&["sh".to_owned(), "-i".to_owned()], folder)?;
+    shell.wait_for("$ ")?;
+    let words = [vec![TREEFALL.to_owned()], Bench::of(on)?.words(arguments)].concat();
+    let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    shell.type_in(&format!("{line} >told.txt\n"))?;
+    // What was typed is seen too.
+    shell.wait("what was typed", |it| it.seen.contains("told.txt"))?;
+    shell.seen.clear();
+    shell.wait_for(begun)?;
+    shell.type_in("\x1a")?;
+    let is_stopped = |it: &mut Terminal| it.others().iter().any(Process::is_stopped);
+    shell.wait("a stop", |it| is_stopped(it) || it.others().is_empty())?;
+    if is_stopped(&mut shell) { Ok(shell) } else { Err(format!("it was not stopped: {}", shell.seen).into()) }
+}
+
+/// The objects that a command tells, without what differs from run to run.
+fn told(bytes: &[u8]) -> Result<Vec<Value>, Failed> {
+    fn plain(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.remove("elapsed_ms");
+                fields.values_mut().for_each(plain);
+            }
+            Value::Array(values) => values.iter_mut().for_each(plain),
+            _ => {}
+        }
+    }
+    let mut lines =
+        std::str::from_utf8(bytes)?.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>()?;
+    lines.iter_mut().for_each(plain);
+    Ok(lines)
+}
+
+fn stopped_and_continued(arguments: &str, on: On) -> Result<(), Failed> {
+    let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let words = Bench::of(on)?.words(arguments);
+    let mut plain = Command::new(TREEFALL);
+    let plain = plain.args(&words).current_dir(one.path()).output()?;
+    let mut shell = stopped_under_a_shell(arguments, on, "traces", other.path())?;
+    (0..60).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+    shell.type_in("fg\n")?;
+    shell.wait("its end", |it| it.others().is_empty())?;
+    let status = plain.status.code().unwrap_or(-1);
+    shell.type_in("echo \"status=$?\"; exit\n")?;
+    shell.wait_for(&format!("status={status}\r"))?;
+    shell.end()?;
+    let (plain, stopped) = (told(&plain.stdout)?, told(&fs::read(other.path().join("told.txt"))?)?);
+    let same = !plain.is_empty() && plain == stopped;
+    if same { Ok(()) } else { Err(format!("{plain:?}\n{stopped:?}").into()) }
+}
+
+fn stopped_time_does_not_count() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let hunt = "hunt --target replica:mended --for 3s --jobs 1 --json --verbose";
+    let mut shell = stopped_under_a_shell(hunt, On::Replica, "traces", folder.path())?;
+    // Longer than the hunt is to last.
+    (0..80).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+    let before = shell.seen.matches("traces").count();
+    shell.type_in("fg\n")?;
+    shell.wait("its end", |it| it.others().is_empty())?;
+    // It tells how far it is each second.
+    let after = shell.seen.matches("traces").count();
+    if after > before { Ok(()) } else { Err(format!("it did not go on: {}", shell.seen).into()) }
+}
+
+fn goes_on_under_nohup() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let words = ["nohup", TREEFALL, "hunt", "--target", "replica:mended", "--traces", "6000", "--jobs", "1"];
+    let mut terminal = Terminal::start(&words.map(str::to_owned), folder.path())?;
+    let hunt = folder.path().join("reports/replica_mended/hunt.json");
+    terminal.wait("a hunt that is under way", |_| hunt.exists())?;
+    terminal.master = None;
+    status_is(terminal.end()?, 0, &terminal.seen)?;
+    let hunt: Value = serde_json::from_slice(&fs::read(&hunt)?)?;
+    if hunt["ended"] == true { Ok(()) } else { Err(hunt.to_string().into()) }
+}

@@ -1,0 +1,86 @@
+//! Processes on a machine where others run too: each is known by its pid and the time that it started at, so that one that
+//! gets a pid anew is another.
+
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+/// One process.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// In clock ticks since the machine started.
+    started: u64,
+}
+
+/// The fields of `/proc/PID/stat` behind the name, from the state on.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
+impl Process {
+    /// The process that has this pid now; `None`: there is none, or it has ended and waits for its parent.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        const STARTED: usize = 19;
+        let fields = stat(pid)?;
+        let started = fields.get(STARTED)?.parse().ok()?;
+        (fields[0] != "Z").then_some(Self { pid, started })
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_there(&self) -> bool {
+        Self::of(self.pid).as_ref() == Some(self)
+    }
+
+    /// Whether it was stopped and stands still.
+    pub(crate) fn is_stopped(&self) -> bool {
+        stat(self.pid).is_some_and(|fields| fields[0] == "T") && self.is_there()
+    }
+
+    /// The CPU time that it has used, in clock ticks.
+    pub(crate) fn ticks(&self) -> u64 {
+        let fields = stat(self.pid).unwrap_or_default();
+        fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
+    }
+}
+
+/// For a failed assertion: what it is.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        let state = stat(self.pid).map_or_else(|| "gone".to_owned(), |fields| fields[0].clone());
+        write!(f, "process {} ({state}): {}", self.pid, words.trim())
+    }
+}
+
+/// All processes that have not ended.
+pub(crate) fn all() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    entries.filter_map(|entry| Process::of(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// Those of the session whose leader has or had this pid.
+pub(crate) fn of_session(leader: u32) -> Vec<Process> {
+    const SESSION: usize = 3;
+    let leader = leader.to_string();
+    let is_in = |process: &Process| stat(process.pid).is_some_and(|fields| fields[SESSION] == leader);
+    all().filter(is_in).collect()
+}
+
+/// Asks until it is so, for a minute at most: a busy machine takes its time, and what never comes is a failure anyway.
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) -> bool {
+    (0..1_200).any(|_| {
+        if is_so() {
+            return true;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+        false
+    })
+}
+
+/// Processes, for a failed assertion.
+pub(crate) fn listed(processes: &[Process]) -> String {
+    processes.iter().map(|process| format!("\n  {process}")).collect()
+}
