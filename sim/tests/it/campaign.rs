@@ -156,3 +156,165 @@ fn a_folder_in_which_there_is_nothing_is_not_merged() {
     let merged = treefall(folder.path(), &["merge", "clean", "--out", "all"]);
     assert_eq!(merged.status.code(), Some(0), "{}", String::from_utf8_lossy(&merged.stderr));
 }
+
+/// A hunt that was stopped by Ctrl-C: it would go on for hours.
+fn interrupted(folder: &Path) {
+    let hunt = ["hunt", "--target", TARGET, "--seed", "3", "--all", "--traces", "1000000000", "--out", "it"];
+    let mut hunt = Command::new(env!("CARGO_BIN_EXE_treefall"))
+        .args(hunt)
+        .current_dir(folder)
+        .spawn()
+        .expect("it starts");
+    let file = folder.join("it/replica_2.0.19/hunt.json");
+    while !file.exists() {
+        assert_eq!(hunt.try_wait().expect("its state"), None, "it ended by itself");
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    // In the folder of one that is under way nobody else begins or goes on.
+    let busy = format!("it: another treefall (process {}) is writing to this folder", hunt.id());
+    for words in [
+        &["hunt", "--target", "replica:mended", "--traces", "3", "--out", "it"][..],
+        &["hunt", "--resume", "it"],
+        &["survey", "--out", "it"],
+        &["explore", "--wakes", "2", "--out", "it"],
+        &["soak", "--failures", "1", "--out", "it"],
+        &["merge", "it", "--out", "it"],
+    ] {
+        let refused = treefall(folder, words);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && told.contains(&busy), "{words:?}: {told}");
+    }
+    let pid = rustix::process::Pid::from_child(&hunt);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
+    assert_eq!(hunt.wait().expect("it ends").code(), Some(1));
+    assert!(!folder.join("it/.treefall.lock").exists(), "the lock's file is left");
+}
+
+#[test]
+fn an_unfinished_hunt_is_lost_only_when_it_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    interrupted(folder);
+    let file = folder.join("it/replica_2.0.19/hunt.json");
+    let read = || std::fs::read_to_string(&file).expect("hunt.json");
+    let before = read();
+    let anew = ["hunt", "--target", TARGET, "--traces", "6", "--out", "it"];
+    for words in
+        [&anew[..], &["hunt", "--target", "replica:mended", "--target", TARGET, "--for", "1s", "--out", "it"]]
+    {
+        let refused = treefall(folder, words);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {told}");
+        assert!(
+            told.contains("was stopped here after") && told.contains("`treefall hunt --resume it`"),
+            "{told}"
+        );
+        assert_eq!(before, read());
+    }
+    // Another target has a place of its own.
+    let other = treefall(folder, &["hunt", "--target", "replica:mended", "--traces", "3", "--out", "it"]);
+    assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
+    let lost = treefall(folder, &[&anew[..], &["--overwrite"]].concat());
+    assert_eq!(lost.status.code(), Some(1), "{}", String::from_utf8_lossy(&lost.stderr));
+    // One that came to its end, or searched for as long as it was to, is done.
+    for words in [&anew[..], &["hunt", "--target", TARGET, "--all", "--for", "50ms", "--out", "it"], &anew] {
+        let again = treefall(folder, words);
+        assert_eq!(again.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&again.stderr));
+    }
+    // What no hunt wrote stays, whatever is said.
+    std::fs::write(&file, "{\"prey\": \"deer\"}").expect("written");
+    let foreign = treefall(folder, &[&anew[..], &["--overwrite"]].concat());
+    let told = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(foreign.status.code() == Some(2) && told.contains("not what a hunt wrote"), "{told}");
+    assert_eq!(read(), "{\"prey\": \"deer\"}");
+}
+
+#[test]
+fn an_unfinished_search_is_lost_only_when_it_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let explore = [
+        "explore",
+        "--target",
+        "replica:mended",
+        "--scripts",
+        "2",
+        "--wakes",
+        "12",
+        "--for",
+        "50ms",
+        "--out",
+        "it",
+    ];
+    let stopped = treefall(folder, &explore);
+    assert_eq!(stopped.status.code(), Some(1));
+    let file = folder.join("it/replica_mended/explore.checkpoint");
+    let before = std::fs::read(&file).expect("a checkpoint");
+    let refused = treefall(folder, &explore);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let remedy = "`treefall explore --target replica:mended --resume it` goes on with it";
+    assert!(refused.status.code() == Some(2) && told.contains(remedy), "{told}");
+    assert_eq!(before, std::fs::read(&file).expect("a checkpoint"));
+    assert_eq!(treefall(folder, &[&explore[..], &["--overwrite"]].concat()).status.code(), Some(1));
+    std::fs::write(&file, "no checkpoint").expect("written");
+    let foreign = treefall(folder, &[&explore[..], &["--overwrite"]].concat());
+    let told = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(foreign.status.code() == Some(2) && told.contains("this is no checkpoint"), "{told}");
+}
+
+#[test]
+fn a_page_that_treefall_did_not_write_is_not_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    hunt(folder, &["--traces", "6", "--out", "finds"]);
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/exit-erases-twice/timer-first.toml");
+    let (index, page) = (folder.join("finds/index.html"), folder.join("page.html"));
+    // Its own pages it writes anew.
+    for _ in 0..2 {
+        assert_eq!(treefall(folder, &["report", "finds"]).status.code(), Some(0));
+        assert_eq!(treefall(folder, &["report", scenario, "--html", "page.html"]).status.code(), Some(0));
+    }
+    for file in [&index, &page] {
+        std::fs::write(file, "<html>a garden</html>").expect("written");
+    }
+    for words in [
+        &["report", "finds"][..],
+        &["report", scenario, "--html", "page.html"],
+        &["hunt", "--target", TARGET, "--traces", "6", "--out", "finds"],
+        &["survey", "--out", "finds"],
+        &["explore", "--wakes", "2", "--out", "finds"],
+        &["soak", "--failures", "1", "--out", "finds"],
+    ] {
+        let refused = treefall(folder, words);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {told}");
+        assert!(told.contains("treefall did not write this file"), "{words:?}: {told}");
+    }
+    for file in [&index, &page] {
+        assert_eq!(std::fs::read_to_string(file).expect("it is there"), "<html>a garden</html>");
+    }
+}
+
+#[test]
+fn a_report_looks_into_no_folder_but_those_of_targets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    hunt(folder, &["--traces", "6", "--out", "a/finds"]);
+    let refused = treefall(folder, &["report", "a"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(2) && told.contains("name a folder that a hunt wrote to"),
+        "{told}"
+    );
+    assert!(!folder.join("a/index.html").exists());
+    // What others keep beside the targets is not looked at, whatever it is called.
+    let other = folder.join("a/finds/others/report");
+    std::fs::create_dir_all(&other).expect("a folder");
+    for name in ["report.json", "report.html"] {
+        std::fs::write(other.join(name), "not treefall's").expect("written");
+    }
+    let of = |words: &[&str]| objects(&treefall(folder, words)).1["reports"].as_u64();
+    let all = of(&["report", "a/finds"]);
+    assert!(all > Some(0));
+    assert_eq!(of(&["report", "a/finds/replica_2.0.19", "--html", "target.html"]), all);
+}

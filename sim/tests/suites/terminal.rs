@@ -312,7 +312,8 @@ impl Terminal {
     fn end(&mut self) -> Result<i32, Failed> {
         use std::os::unix::process::ExitStatusExt as _;
         self.wait("its end", Self::has_ended)?;
-        (0..10).for_each(|_| self.read());
+        // What was printed last.
+        (0..3).for_each(|_| self.read());
         if !wait_until(|| self.others().is_empty()) {
             return Err(format!("left in its session:{}", listed(&self.others())).into());
         }
@@ -354,11 +355,10 @@ fn on_terminal(arguments: &str, on: On, folder: &Path) -> Result<Terminal, Faile
 fn press(key: Key, arguments: &str, on: On, begun: &str) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     if key == Key::CtrlZ {
-        let mut shell = stopped_under_a_shell(arguments, on, begun, folder.path())?;
-        // Longer than a process that waits is let wait.
-        (0..60).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+        let (mut shell, command) = stopped_under_a_shell(arguments, on, begun, folder.path())?;
+        pause(Duration::from_secs(1));
         shell.type_in("fg\n")?;
-        shell.wait("a command that goes on", |it| it.others().iter().any(|process| !process.is_stopped()))?;
+        shell.wait("a command that goes on", |_| !command.is_stopped())?;
         shell.type_in("\x03")?;
         shell.wait("its end", |it| it.others().is_empty())?;
         shell.type_in("echo \"status=$?\"; exit\n")?;
@@ -372,7 +372,7 @@ fn press(key: Key, arguments: &str, on: On, begun: &str) -> Result<(), Failed> {
         Key::Close => {
             terminal.master = None;
             // A shell that ends sends another.
-            std::thread::park_timeout(Duration::from_millis(600));
+            pause(Duration::from_millis(600));
             if !terminal.has_ended() {
                 let pid = Pid::from_child(&terminal.child);
                 let _ = kill_process(pid, Signal::HUP);
@@ -413,8 +413,13 @@ fn kept(arguments: &str, folder: &Path) -> Result<(), Failed> {
     if good { Ok(()) } else { Err(hunt.to_string().into()) }
 }
 
-/// The command, started by a shell and stopped by Ctrl-Z.
-fn stopped_under_a_shell(arguments: &str, on: On, begun: &str, folder: &Path) -> Result<Terminal, Failed> {
+/// The command, started by a shell and stopped by Ctrl-Z: the shell, and the process that stands still.
+fn stopped_under_a_shell(
+    arguments: &str,
+    on: On,
+    begun: &str,
+    folder: &Path,
+) -> Result<(Terminal, Process), Failed> {
     let mut shell = Terminal::start(&["sh".to_owned(), "-i".to_owned()], folder)?;
     shell.wait_for("$ ")?;
     let words = [vec![TREEFALL.to_owned()], Bench::of(on)?.words(arguments)].concat();
@@ -425,9 +430,17 @@ fn stopped_under_a_shell(arguments: &str, on: On, begun: &str, folder: &Path) ->
     shell.seen.clear();
     shell.wait_for(begun)?;
     shell.type_in("\x1a")?;
-    let is_stopped = |it: &mut Terminal| it.others().iter().any(Process::is_stopped);
-    shell.wait("a stop", |it| is_stopped(it) || it.others().is_empty())?;
-    if is_stopped(&mut shell) { Ok(shell) } else { Err(format!("it was not stopped: {}", shell.seen).into()) }
+    let stopped = |it: &Terminal| it.others().into_iter().find(Process::is_stopped);
+    shell.wait("a stop", |it| stopped(it).is_some() || it.others().is_empty())?;
+    let command = stopped(&shell).ok_or_else(|| format!("it was not stopped: {}", shell.seen))?;
+    Ok((shell, command))
+}
+
+/// Lets time pass.
+fn pause(time: Duration) {
+    const STEP: Duration = Duration::from_millis(50);
+    let steps = time.as_millis() / STEP.as_millis();
+    (0..steps).for_each(|_| std::thread::park_timeout(STEP));
 }
 
 /// The objects that a command tells, without what differs from run to run.
@@ -453,8 +466,9 @@ fn stopped_and_continued(arguments: &str, on: On) -> Result<(), Failed> {
     let words = Bench::of(on)?.words(arguments);
     let mut plain = Command::new(TREEFALL);
     let plain = plain.args(&words).current_dir(one.path()).output()?;
-    let mut shell = stopped_under_a_shell(arguments, on, "traces", other.path())?;
-    (0..60).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+    let (mut shell, _) = stopped_under_a_shell(arguments, on, "traces", other.path())?;
+    // Longer than a process that waits is let wait.
+    pause(Duration::from_secs(3));
     shell.type_in("fg\n")?;
     shell.wait("its end", |it| it.others().is_empty())?;
     let status = plain.status.code().unwrap_or(-1);
@@ -469,9 +483,9 @@ fn stopped_and_continued(arguments: &str, on: On) -> Result<(), Failed> {
 fn stopped_time_does_not_count() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let hunt = "hunt --target replica:mended --for 3s --jobs 1 --json --verbose";
-    let mut shell = stopped_under_a_shell(hunt, On::Replica, "traces", folder.path())?;
+    let (mut shell, _) = stopped_under_a_shell(hunt, On::Replica, "traces", folder.path())?;
     // Longer than the hunt is to last.
-    (0..80).for_each(|_| std::thread::park_timeout(Duration::from_millis(50)));
+    pause(Duration::from_secs(4));
     let before = shell.seen.matches("traces").count();
     shell.type_in("fg\n")?;
     shell.wait("its end", |it| it.others().is_empty())?;

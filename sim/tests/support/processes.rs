@@ -22,8 +22,11 @@ fn stat(pid: u32) -> Option<Vec<String>> {
 impl Process {
     /// The process that has this pid now; `None`: there is none, or it has ended and waits for its parent.
     pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::in_words(pid, &stat(pid)?)
+    }
+
+    fn in_words(pid: u32, fields: &[String]) -> Option<Self> {
         const STARTED: usize = 19;
-        let fields = stat(pid)?;
         let started = fields.get(STARTED)?.parse().ok()?;
         (fields[0] != "Z").then_some(Self { pid, started })
     }
@@ -55,18 +58,25 @@ impl fmt::Display for Process {
     }
 }
 
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// All processes that have not ended.
 pub(crate) fn all() -> impl Iterator<Item = Process> {
-    let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
-    entries.filter_map(|entry| Process::of(entry.file_name().to_str()?.parse().ok()?))
+    pids().filter_map(Process::of)
 }
 
 /// Those of the session whose leader has or had this pid.
 pub(crate) fn of_session(leader: u32) -> Vec<Process> {
     const SESSION: usize = 3;
     let leader = leader.to_string();
-    let is_in = |process: &Process| stat(process.pid).is_some_and(|fields| fields[SESSION] == leader);
-    all().filter(is_in).collect()
+    let of = |pid| {
+        let fields = stat(pid).filter(|fields| fields[SESSION] == leader)?;
+        Process::in_words(pid, &fields)
+    };
+    pids().filter_map(of).collect()
 }
 
 /// Asks until it is so, for a minute at most: a busy machine takes its time, and what never comes is a failure anyway.
