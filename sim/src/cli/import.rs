@@ -15,6 +15,7 @@ use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
+use crate::import::signs::{Sign, SignKind};
 use crate::import::{
     ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
     lines_told, load,
@@ -31,6 +32,8 @@ use treefall_subject::target::{Base, ReplicaName, Target};
 
 /// Most kinds of messages that are not understood that people are told.
 const KINDS_TOLD: usize = 8;
+/// Most lines that show what is not explained that people are told by themselves.
+const SIGNS_TOLD: usize = 4;
 /// Most windows without a way that people are told of by themselves.
 const NO_WAYS_TOLD: usize = 4;
 
@@ -39,7 +42,8 @@ const NO_WAYS_TOLD: usize = 4;
     treefall import /var/log/syslog --config /etc/keepalived/keepalived.conf\n  \
     journalctl -u keepalived --since today | treefall import - --config keepalived.conf\n  \
     treefall import crash.log --target replica:2.2.8 -o crash.toml\n\n\
-    Exit status: 1 when the log's story can produce a failure, 0 when none was found, 2 when the log or a file is wrong.")]
+    Exit status: 1 when the log's story can produce a failure, 0 when none was found, 2 when the log or a file is wrong, \
+    or the log shows a crash, a hang or a gap that its lines do not explain: then nothing is ruled out.")]
 pub(super) struct Import {
     /// The log; `-` is standard input.
     #[arg(value_name = "LOG")]
@@ -97,7 +101,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
 
     tell_log(&name, &imported, args, output);
     let written = write(args, &name, &imported)?;
-    tell_found(&imported, &written, output);
+    tell_found(&imported, &written, args, output);
     let objects = imported.found.iter().zip(written.iter().map(Some).chain(std::iter::repeat(None)));
     for (found, path) in objects {
         output.object(&object(found, &target, path));
@@ -110,7 +114,19 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         output.error("stopped before the search was whole; what is told is of the interleavings until then");
         return Ok(Status::Failure);
     }
-    Ok(if imported.found.is_empty() { Status::Good } else { Status::Failure })
+    // A crash that is not explained is no acquittal, whatever else was found.
+    let explained = imported.found.iter().any(Found::breaks_memory);
+    Ok(match (explained, imported.unexplained.is_empty(), imported.found.is_empty()) {
+        (true, ..) => Status::Failure,
+        (false, false, _) => Status::Usage,
+        (false, true, none) => {
+            if none {
+                Status::Good
+            } else {
+                Status::Failure
+            }
+        }
+    })
 }
 
 /// What people call the log: no machine's path.
@@ -170,11 +186,15 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
     if story.processes > 1 {
         output.line(format_args!("  {} processes one after the other; of them this one:", story.processes));
     }
+    if story.newest_first {
+        output.line("  its newest line comes first: it is read, and its lines are numbered, from its end on");
+    }
     let span = story.items.first().zip(story.items.last());
     if let Some((first, last)) = span {
         let end = match last.what {
             What::Dies(Some(signal)) => format!("died of {signal}"),
             What::Dies(None) => "died".to_owned(),
+            What::Hung => "was told to end, and no line says that it did".to_owned(),
             _ => "did not die".to_owned(),
         };
         output.line(format_args!("  {}: the process {end}", lines_told(first.line, last.line)));
@@ -202,7 +222,7 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
     }
 }
 
-fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
+fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &mut Output) {
     let searched = &imported.searched;
     let bound = match searched.departures {
         Some(u32::MAX) => "there are no others".to_owned(),
@@ -246,18 +266,65 @@ fn tell_found(imported: &Imported, written: &[PathBuf], output: &mut Output) {
             output.line(format_args!("  scenario: {}", path.display()));
         }
     }
-    let died = imported.story.death().is_some();
-    match imported.found.first() {
-        None => output.line(format_args!(
+    if imported.found.is_empty() && imported.unexplained.is_empty() {
+        output.line(format_args!(
             "consistent with none: no failure was found that the log's story can produce{}",
             of_those_with_a_way(imported)
-        )),
-        Some(first) if died && !first.breaks_memory() => {
-            output.line("none of these breaks memory: what the process died of is not explained");
-        }
-        Some(_) => {}
+        ));
     }
+    tell_unexplained(imported, args, output);
     tell_rest(imported, written, output);
+}
+
+/// What the log shows and nothing found explains, and which input would help.
+fn tell_unexplained(imported: &Imported, args: &Import, output: &mut Output) {
+    let Some(first) = imported.unexplained.first() else { return };
+    let whole = match first.of_another {
+        true => "the log also shows the end of another process, which these lines do not explain",
+        false if first.kind == SignKind::Gap => "the log lacks lines",
+        false => "",
+    };
+    let head = match whole {
+        "" => format!("the log shows {} that these lines do not explain", first.kind.in_words()),
+        whole => whole.to_owned(),
+    };
+    output.line(format_args!("{head}: {first}"));
+    for sign in imported.unexplained.iter().skip(1).take(SIGNS_TOLD - 1) {
+        output.line(format_args!("  and {} in {sign}", sign.kind.in_words()));
+    }
+    if imported.unexplained.len() > SIGNS_TOLD {
+        let more = imported.unexplained.len() - SIGNS_TOLD;
+        output.line(format_args!("  and {} (`--json` has all)", count(more as u64, "further line")));
+    }
+    output.line("  nothing is ruled out; what would help:");
+    help(imported, args).iter().for_each(|help| output.line(format_args!("    {help}")));
+}
+
+/// The input that would help to explain what is not explained.
+fn help(imported: &Imported, args: &Import) -> Vec<String> {
+    let mut all = Vec::new();
+    let any = |is: &dyn Fn(&Sign) -> bool| imported.unexplained.iter().any(is);
+    if any(&|sign| sign.kind == SignKind::Gap) {
+        all.push(
+            "the lines that are missing: log without a rate limit (`LogRateLimitIntervalSec=0` in the unit)",
+        );
+    }
+    if any(&|sign| sign.kind != SignKind::Gap) {
+        all.push(
+            "the lines of the vrrp process before it, from its start or an earlier reload on: `journalctl -u keepalived \
+             --since ..`, or a larger `--window`",
+        );
+    }
+    if any(&|sign| sign.of_another) {
+        all.push("the part of the log up to that end, by itself");
+    }
+    if args.config.is_none() {
+        all.push("the configuration that it ran with: `--config keepalived.conf`");
+    }
+    if args.target.is_none() {
+        all.push("the release that it was, if the log is of several: `--target replica:RELEASE`");
+    }
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// The windows that have no say, each with where its story stops fitting.
@@ -300,7 +367,7 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     if !imported.not_seen.is_empty() {
         let hidden = imported.found.iter().any(Found::breaks_memory);
         let how = match imported.searched.exhausted {
-            _ if hidden => "not seen, for nothing is judged behind a memory break, or ruled out",
+            _ if hidden => "not seen, for nothing is judged behind a memory break",
             true => "ruled out",
             false => "ruled out within this bound",
         };
@@ -310,11 +377,16 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     if !imported.not_looked_for.is_empty() {
         output.line(format_args!("not looked for: {}", names(&imported.not_looked_for).join(", ")));
     }
+    if !imported.undecided.is_empty() {
+        output.line(format_args!("neither seen nor ruled out: {}", names(&imported.undecided).join(", ")));
+    }
     let elsewhere = Defect::ALL.iter().filter(|defect| !imported.replica.rules().has(**defect)).count();
-    output.line(format_args!(
-        "ruled out by the release: {} that it does not have",
-        count(elsewhere as u64, "known defect")
-    ));
+    if imported.unexplained.is_empty() {
+        output.line(format_args!(
+            "ruled out by the release: {} that it does not have",
+            count(elsewhere as u64, "known defect")
+        ));
+    }
     output.note("assumed:");
     for assumption in ASSUMPTIONS {
         output.note(format_args!("  {assumption}"));

@@ -16,8 +16,9 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 use super::past::{Past, pasts};
 use super::scripts::{Scripts, scripts};
 use super::search::{GoOn, Searched, Way, Went, search, setups};
+use super::signs::{Sign, SignKind};
 use super::story::{Item, Story, What, tell};
-use super::walk::{Course, GRACE, LATE, START_UP, is_crash, micros};
+use super::walk::{Course, GRACE, LATE, START_UP, micros};
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
 use crate::cause::{Cause, cause};
 use treefall_scenario::{Provenance, Scenario};
@@ -66,6 +67,10 @@ pub struct Imported {
     pub found: Vec<Found>,
     /// The release's defects that are the cause of none of them, though they were looked for in each window that has a way.
     pub not_seen: Vec<Defect>,
+    /// Those of which nothing can be said: the log shows what is not explained, or the search was cut short.
+    pub undecided: Vec<Defect>,
+    /// What the log shows of crashes, hangs and gaps that nothing found explains. Where there is any, nothing is ruled out.
+    pub unexplained: Vec<Sign>,
     /// The release's defects that were not looked for ([`NOT_LOOKED_FOR`]), or of which no scenario shows what was met.
     pub not_looked_for: Vec<Defect>,
     /// The story itself, by the plainest way along it.
@@ -147,11 +152,19 @@ pub fn import_while(
             return Err(ImportError::NoRelease { version });
         }
     };
-    let scripts = scripts(&mut story, conf)?;
-    let crashed = story.death().is_some_and(|item| match item.what {
-        What::Dies(signal) => is_crash(signal),
-        _ => false,
-    });
+    let end = story.end_sign();
+    let sign = end.clone().or_else(|| story.signs.iter().find(|sign| sign.kind != SignKind::Gap).cloned());
+    let unexplained = |reason| match (reason, sign) {
+        (reason @ (ImportError::NoScripts | ImportError::DoesNotFit { .. }), Some(sign)) => {
+            ImportError::NotExplained { sign, reason: Box::new(reason) }
+        }
+        (reason, _) => reason,
+    };
+    let scripts = match scripts(&mut story, conf) {
+        Ok(scripts) => scripts,
+        Err(reason) => return Err(unexplained(reason)),
+    };
+    let crashed = end.as_ref().is_some_and(|sign| sign.kind != SignKind::Kill);
     let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
     let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
     let courses = courses(&story, &scripts.scripts, bounds.window, untold);
@@ -167,7 +180,7 @@ pub fn import_while(
         .collect();
     let none_fits = went.iter().all(|went| !went.fits);
     if none_fits || (!of_telling.is_empty() && of_telling.iter().all(|fits| !fits)) {
-        return Err(does_not_fit(&story, &searched, &went, conf.is_some()));
+        return Err(unexplained(does_not_fit(&story, &searched, &went, conf.is_some())));
     }
     let no_ways: Vec<NoWay> = courses.iter().zip(&went).filter_map(no_way).collect();
     let windows_fitting = courses.len() - no_ways.len();
@@ -175,12 +188,20 @@ pub fn import_while(
     let teller = Teller { name, story: &story, replica: &replica };
     let (found, unshown) = teller.found(&searched);
     let caused = |defect: &Defect| found.iter().any(|found| found.cause.defects().contains(defect));
-    let (not_looked_for, not_seen) = replica
+    let (not_looked_for, mut not_seen): (Vec<Defect>, Vec<Defect>) = replica
         .rules()
         .defects
         .iter()
         .filter(|defect| !caused(defect))
         .partition(|defect| NOT_LOOKED_FOR.contains(defect) || unshown.contains(defect));
+    let mut undecided = Vec::new();
+    let is_near = |sign: &&Sign| sign.kind != SignKind::Gap || sign.line >= window_line;
+    let signs: Vec<&Sign> = story.signs.iter().filter(is_near).collect();
+    let gap = signs.iter().any(|sign| sign.kind == SignKind::Gap);
+    let unexplained = not_explained(&signs, end, found.iter().any(Found::breaks_memory));
+    if gap || !unexplained.is_empty() || searched.departures.is_none() || of_telling.is_empty() {
+        std::mem::swap(&mut not_seen, &mut undecided);
+    }
     let plainest =
         searched.plainest.as_ref().map(|way| teller.scenario(format!("The story that {name} tells"), way));
     let windows = courses.len();
@@ -192,6 +213,8 @@ pub fn import_while(
         untold,
         found,
         not_seen,
+        undecided,
+        unexplained,
         not_looked_for,
         plainest,
         searched,
@@ -199,6 +222,13 @@ pub fn import_while(
         scripts,
         replica,
     })
+}
+
+/// What of these signs and of the process's end is not explained: where its end is, the ends of others.
+fn not_explained(signs: &[&Sign], end: Option<Sign>, explained: bool) -> Vec<Sign> {
+    let others = signs.iter().filter(|sign| sign.of_another || !explained);
+    let own = end.filter(|_| !explained);
+    own.into_iter().chain(others.map(|sign| (*sign).clone())).collect()
 }
 
 /// The windows, each with the line that it begins at, the shortest first.
@@ -209,7 +239,10 @@ fn courses<'s>(
     untold: u32,
 ) -> Vec<(usize, Course<'s>)> {
     let items = story.items.as_slice();
-    let end = items.last().map_or(0, |item| item.when.end);
+    // A process that died may have been silent for long: what it died of is told by its last lines.
+    let tells = |item: &&Item| matches!(item.what, What::Logs(_) | What::Reload | What::Begins);
+    let last = items.iter().rfind(tells).filter(|_| story.death().is_some()).or(items.last());
+    let end = last.map_or(0, |item| item.when.end);
     let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
     // `from` is the first thing in it, and `line` where it begins.
     let course = |line: usize, from: usize, middle: bool, begins: Range<i64>| {

@@ -29,14 +29,27 @@ pub enum Said<'l> {
     Stops,
     /// The process has ended as it was told to.
     Stopped,
-    /// A process died of this signal.
-    Dies(Signal),
-    /// The vrrp process is gone, of whatever.
-    Gone,
+    /// The parent has ended, whatever became of the vrrp process.
+    ParentStopped,
+    /// A process died, of this signal if it is told of which.
+    Dies(Option<Signal>, Of),
     /// Nothing of the story.
     Nothing,
     /// It is not known what.
     Unknown,
+}
+
+/// Which process a death is of, as far as its line tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// The vrrp process.
+    Vrrp,
+    /// Another of keepalived's.
+    Sibling,
+    /// The one of this pid, as keepalived sees it.
+    Pid(u32),
+    /// One of keepalived's, told by who stands outside; the kernel's pid need not be that which keepalived sees.
+    Outside(Option<u32>),
 }
 
 /// How messages begin that say nothing of the story. What comes behind two blanks goes on with the line before.
@@ -116,10 +129,17 @@ pub fn read(writer: Writer, text: &str) -> Said<'_> {
 
 /// What the kernel tells of a segmentation fault, and systemd of a process that it started.
 fn outside(text: &str) -> Said<'_> {
-    let of_keepalived = text.contains("keepalived");
-    let death = of_keepalived && (text.contains("]: segfault at ") || text.contains("status=11/SEGV"));
-    let unsafe_death = of_keepalived && text.contains("general protection");
-    if death || unsafe_death { Said::Dies(Signal::SEGV) } else { Said::Nothing }
+    const SEGV: [&str; 3] = ["]: segfault at ", "status=11/segv", "general protection"];
+    let text = text.to_ascii_lowercase();
+    let Some(place) = text.find("keepalived") else { return Said::Nothing };
+    if !SEGV.iter().any(|words| text.contains(words)) {
+        return Said::Nothing;
+    }
+    // `keepalived[99]: segfault at ..`; a unit has no number behind its name.
+    let name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let behind = text[place..].trim_start_matches(name).strip_prefix('[');
+    let pid = behind.and_then(|rest| rest.split_once(']')?.0.parse().ok());
+    Said::Dies(Some(Signal::SEGV), Of::Outside(pid))
 }
 
 fn of_keepalived(text: &str) -> Said<'_> {
@@ -139,7 +159,8 @@ fn of_keepalived(text: &str) -> Said<'_> {
         "Configuration file reloaded" | "VRRP configuration reloaded" => Said::Reloads,
         "" => Said::Nothing,
         _ if text.starts_with("Starting VRRP child process") => Said::Begins,
-        _ if text.starts_with("Stopped Keepalived") || text.starts_with("Stopped - used") => Said::Stopped,
+        _ if text.starts_with("Stopped - ") => Said::Stopped,
+        _ if text.starts_with("Stopped Keepalived") => Said::ParentStopped,
         _ if NOTHING.iter().any(|beginning| text.starts_with(beginning)) => Said::Nothing,
         _ => Said::Unknown,
     }
@@ -159,7 +180,6 @@ fn version(text: &str) -> Option<Said<'_>> {
 /// `pid 5 exited due to segmentation fault (SIGSEGV).`, `.. exited due to signal 6 (Aborted)`.
 fn death(text: &str) -> Option<Said<'_>> {
     if let Some((who, how)) = text.split_once(" exited due to ") {
-        let of_sibling = ["heck", "bfd", "BFD"].iter().any(|name| who.contains(name));
         let signal = match how.strip_prefix("signal ") {
             Some(number) => {
                 let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -168,11 +188,18 @@ fn death(text: &str) -> Option<Said<'_>> {
             None if how.starts_with("segmentation fault") => Signal::SEGV,
             None => return None,
         };
-        return Some(if of_sibling { Said::Nothing } else { Said::Dies(signal) });
+        let of_sibling = ["heck", "bfd", "BFD"].iter().any(|name| who.contains(name));
+        let pid = who.strip_prefix("pid ").and_then(|pid| pid.trim_end_matches(':').parse().ok());
+        let of = match pid {
+            Some(pid) => Of::Pid(pid),
+            None if of_sibling => Of::Sibling,
+            None => Of::Vrrp,
+        };
+        return Some(Said::Dies(Some(signal), of));
     }
     let (who, how) = text.split_once(" child process(")?;
-    let died = how.contains(") died: ");
-    died.then_some(if who == "VRRP" { Said::Gone } else { Said::Nothing })
+    let died = how.contains(") died");
+    died.then_some(Said::Dies(None, if who == "VRRP" { Of::Vrrp } else { Of::Sibling }))
 }
 
 /// The same said with other words: `Script x timed out`, ``Script `x` timed_out``.
@@ -233,15 +260,26 @@ mod tests {
 
     #[test]
     fn deaths_are_told_by_keepalived_the_kernel_and_systemd() {
-        assert_eq!(said("pid 5 exited due to segmentation fault (SIGSEGV)."), Said::Dies(Signal::SEGV));
-        assert_eq!(
-            said("Keepalived_vrrp exited due to signal 6 (Aborted)"),
-            Said::Dies(Signal::new(6).unwrap())
-        );
-        assert_eq!(said("VRRP child process(5) died: Respawning"), Said::Gone);
-        assert_eq!(said("Healthcheck child process(5) died: Respawning"), Said::Nothing);
+        let (segv, abort) = (Some(Signal::SEGV), Signal::new(6));
+        let table = [
+            ("pid 5 exited due to segmentation fault (SIGSEGV).", Said::Dies(segv, Of::Pid(5))),
+            ("Keepalived_vrrp exited due to signal 6 (Aborted)", Said::Dies(abort, Of::Vrrp)),
+            ("Keepalived_healthcheckers exited due to signal 6", Said::Dies(abort, Of::Sibling)),
+            ("VRRP child process(5) died: Respawning", Said::Dies(None, Of::Vrrp)),
+            ("VRRP child process(5) died: Exiting", Said::Dies(None, Of::Vrrp)),
+            ("Healthcheck child process(5) died: Respawning", Said::Dies(None, Of::Sibling)),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(said(text), wanted, "{text}");
+        }
         let outside = |text| read(Writer::Outside, text);
-        assert_eq!(outside("keepalived[99]: segfault at 10 ip 0 sp 0 error 6"), Said::Dies(Signal::SEGV));
+        for (text, pid) in [
+            ("keepalived[99]: segfault at 10 ip 0 sp 0 error 6 in keepalived[5581]", Some(99)),
+            ("traps: Keepalived_vrrp[99] general protection fault ip:0 sp:0 error:0", Some(99)),
+            ("keepalived.service: Main process exited, code=dumped, status=11/SEGV", None),
+        ] {
+            assert_eq!(outside(text), Said::Dies(segv, Of::Outside(pid)), "{text}");
+        }
         assert_eq!(outside("nginx[99]: segfault at 10 ip 0 sp 0 error 6"), Said::Nothing);
     }
 

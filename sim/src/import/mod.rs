@@ -2,7 +2,8 @@
 //!
 //! - `lines`: formats of time stamps and tags, each stamp an interval;
 //! - `messages`: what a message says;
-//! - `story`: what happened to one vrrp process, in order;
+//! - `signs`: what else a log shows of crashes, hangs and missing lines;
+//! - `story`: what happened to one vrrp process, in order; `process`: which process that is;
 //! - `scripts`: the scripts, from a configuration or from the log;
 //! - `past`: what a script's result was before a window; `told`: a line of the log beside one of the replica;
 //! - `walk`: a replica that goes along the story, wake by wake; `search`: all ways to go along it, to a bound;
@@ -16,8 +17,10 @@ mod found;
 pub mod lines;
 pub mod messages;
 mod past;
+mod process;
 mod scripts;
 mod search;
+pub mod signs;
 pub mod story;
 mod told;
 mod walk;
@@ -150,6 +153,14 @@ pub enum ImportError {
         one: String,
         /// And who wrote in between.
         other: String,
+    },
+    /// The log shows a crash, and cannot be searched for its cause.
+    #[error("the log shows {} that these lines do not explain, in {sign}: {reason}", sign.kind.in_words())]
+    NotExplained {
+        /// What shows it.
+        sign: signs::Sign,
+        /// Why it cannot be searched.
+        reason: Box<ImportError>,
     },
     /// More happened than is kept.
     #[error(

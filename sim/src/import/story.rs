@@ -1,8 +1,7 @@
 //! What a log tells of one vrrp process: its release, its scripts, and what happened, each thing in an interval.
 //!
-//! A log may tell of several processes, one after the other. The last one that died is what people come for; where
-//! none did, it is the last one. Always: items are in the order of the log, and every line of it is in exactly one
-//! number of the [`Census`].
+//! Always: items are in the order of time as the log has it, and every line of it is in exactly one number of the
+//! [`Census`]. What else the log shows of crashes, hangs and missing lines is in [`Story::signs`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,6 +15,8 @@ use treefall_world::words::Kind;
 use super::ImportError;
 use super::lines::{Reader, Writer};
 use super::messages::{Said, read, shape};
+use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
+use super::signs::{SIGNS_MAX, Sign, SignKind, sign};
 
 /// Most kinds of messages that are not understood that are told apart.
 const SHAPES_MAX: usize = 500;
@@ -25,8 +26,6 @@ const ITEMS_MAX: usize = 1_000_000;
 const NAMELESS: ScriptId = ScriptId(u16::MAX);
 /// Most vrrp processes of one log that are remembered, the last ones.
 const SOURCES_MAX: usize = 64;
-/// Two tellings of one death are at most so far apart, in microseconds.
-const SAME_DEATH: i64 = 10_000_000;
 /// Lines of two writers may be so far out of order, in microseconds, without the clock having gone back.
 const OUT_OF_ORDER: i64 = 2_000_000;
 /// A further `Reloading` of this soon, in microseconds, is another process's, where lines do not tell whose they are.
@@ -60,6 +59,22 @@ pub enum What {
     Logs(LogLine),
     /// It died of a signal, if it is known of which.
     Dies(Option<Signal>),
+    /// It was told to end, and no word of it says that it did.
+    Hung,
+}
+
+impl What {
+    /// Whether the process is over, by whatever.
+    #[must_use]
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Stopped) || self.is_death()
+    }
+
+    /// Whether it ended other than by its own word.
+    #[must_use]
+    pub const fn is_death(self) -> bool {
+        matches!(self, Self::Dies(_) | Self::Hung)
+    }
 }
 
 /// A message that is not understood.
@@ -107,6 +122,10 @@ pub struct Story {
     pub processes: usize,
     /// Where its clock went back last, if it did: what is before cannot be placed in time.
     pub set_back: Option<SetBack>,
+    /// What else shows a crash, a hang or a gap, in the order of the log.
+    pub signs: Vec<Sign>,
+    /// The newest line comes first: lines are numbered from the last one on.
+    pub newest_first: bool,
     /// What became of its lines.
     pub census: Census,
 }
@@ -121,10 +140,16 @@ pub struct SetBack {
 }
 
 impl Story {
-    /// The item that tells of the process's death, if it died.
+    /// The item that tells of the process's death, or that it hung, if it did.
     #[must_use]
     pub fn death(&self) -> Option<&Item> {
-        self.items.last().filter(|item| matches!(item.what, What::Dies(_)))
+        self.items.last().filter(|item| item.what.is_death())
+    }
+
+    /// What shows that the process ended other than it should.
+    #[must_use]
+    pub fn end_sign(&self) -> Option<Sign> {
+        end_sign(self.death()?, false)
     }
 }
 
@@ -133,8 +158,15 @@ impl Story {
 /// # Errors
 /// When there is nothing of keepalived in it.
 pub fn tell(text: &str) -> Result<Story, ImportError> {
-    let mut teller = Teller::default();
-    for (number, line) in (1..).zip(text.lines()) {
+    let mut reader = Reader::default();
+    let starts: Vec<i64> = text.lines().filter_map(|line| Some(reader.read(line)?.when.start)).collect();
+    let newest_first = is_newest_first(&starts);
+    let mut lines: Vec<&str> = text.lines().collect();
+    if newest_first {
+        lines.reverse();
+    }
+    let mut teller = Teller { pids: Pids::of(text), newest_first, ..Teller::default() };
+    for (number, line) in (1..).zip(lines) {
         teller.line(number, line)?;
         if teller.items.len() > ITEMS_MAX {
             return Err(ImportError::TooMuch { line: number, limit: ITEMS_MAX });
@@ -151,9 +183,15 @@ struct Teller<'l> {
     reader: Reader,
     census: Census,
     kinds: BTreeMap<String, (u64, usize)>,
-    version: Option<(String, Option<Release>)>,
+    pids: Pids,
+    newest_first: bool,
+    /// Each version that the log tells, with its line.
+    versions: Vec<(usize, (String, Option<Release>))>,
+    /// The lines in which a whole keepalived starts.
+    starts: Vec<usize>,
     names: Vec<String>,
     items: Vec<Item>,
+    signs: Vec<Sign>,
     /// Lines say which process wrote them.
     tagged: bool,
     /// There is a checker process too.
@@ -162,11 +200,12 @@ struct Teller<'l> {
 }
 
 impl<'l> Teller<'l> {
-    fn line(&mut self, number: usize, line: &'l str) -> Result<(), ImportError> {
+    fn line(&mut self, number: usize, whole: &'l str) -> Result<(), ImportError> {
         self.census.lines += 1;
-        let Some(line) = self.reader.read(line) else {
+        let Some(line) = self.reader.read(whole) else {
             self.census.unstamped += 1;
             self.census.unstamped_first.get_or_insert(number);
+            self.look(number, whole, false);
             return Ok(());
         };
         if line.writer == Writer::Vrrp {
@@ -177,16 +216,25 @@ impl<'l> Teller<'l> {
         self.checker |= line.text.starts_with("Starting Healthcheck child process");
         let when = line.when.clone();
         let item = |what| Item { line: number, when: when.clone(), what, text: cut(line.text) };
-        match read(line.writer, line.text) {
+        let said = read(line.writer, line.text);
+        if matches!(said, Said::Nothing | Said::Unknown) {
+            self.look(number, whole, !matches!(line.writer, Writer::Foreign | Writer::Outside));
+        }
+        match said {
             Said::Version(text, release) => {
-                self.version = Some((text.to_owned(), release));
+                self.versions.push((number, (text.to_owned(), release)));
+                self.starts.extend(line.text.starts_with("Starting Keepalived").then_some(number));
                 self.census.told += 1;
             }
             Said::Begins => self.add(item(What::Begins)),
             Said::Stops => self.add(item(What::Stops)),
             Said::Stopped => self.add(item(What::Stopped)),
-            Said::Dies(signal) => self.add(item(What::Dies(Some(signal)))),
-            Said::Gone => self.add(item(What::Dies(None))),
+            Said::ParentStopped => self.census.told += 1,
+            Said::Dies(signal, of) if self.pids.is_another(of) => {
+                self.signs.extend(end_sign(&item(What::Dies(signal)), true));
+                self.census.foreign += 1;
+            }
+            Said::Dies(signal, _) => self.add(item(What::Dies(signal))),
             Said::Reloads if self.is_another_reload(&line.when) => self.census.foreign += 1,
             Said::Reloads => self.add(item(What::Reload)),
             // Of the loop alone, and no thing that can be waited for.
@@ -236,6 +284,12 @@ impl<'l> Teller<'l> {
         Ok(())
     }
 
+    /// Looks at a line that tells nothing of the story for what it shows all the same.
+    fn look(&mut self, number: usize, whole: &str, named: bool) {
+        let Some(kind) = sign(whole, named).filter(|_| self.signs.len() < SIGNS_MAX) else { return };
+        self.signs.push(Sign::new(number, kind, false, whole));
+    }
+
     fn add(&mut self, item: Item) {
         self.items.push(item);
         self.census.told += 1;
@@ -267,23 +321,43 @@ impl<'l> Teller<'l> {
         if self.census.lines == 0 {
             return Err(ImportError::Empty);
         }
+        let shown = self.signs.iter().find(|sign| sign.kind != SignKind::Gap).cloned();
+        let unexplained = |reason| match shown {
+            Some(sign) => ImportError::NotExplained { sign, reason: Box::new(reason) },
+            None => reason,
+        };
         if self.keepalived == 0 {
             let Census { lines, unstamped, .. } = self.census;
-            return Err(ImportError::NoKeepalived { lines, unstamped });
+            return Err(unexplained(ImportError::NoKeepalived { lines, unstamped }));
         }
         let kinds = std::mem::take(&mut self.kinds).into_iter();
         let mut kinds: Vec<_> = kinds.map(|(shape, (times, line))| Unknown { times, line, shape }).collect();
         kinds.sort_by_key(|kind| (u64::MAX - kind.times, kind.line));
         self.census.kinds = kinds;
-        let (items, processes) = one_process(self.items);
+        let (items, hangs) = with_hangs(self.items);
+        let Chosen { items, processes, others } = choose(items, &self.starts);
         if items.is_empty() {
-            return Err(ImportError::NoStory { keepalived: self.keepalived });
+            return Err(unexplained(ImportError::NoStory { keepalived: self.keepalived }));
         }
+        let mut signs = [self.signs, hangs, others].concat();
+        signs.sort_by_key(|sign| sign.line);
+        let end = items.last().map_or(0, |item| item.line);
+        let version = version_at(end, self.versions);
         let used: BTreeSet<u16> = items.iter().filter_map(Item::script).collect();
         let (names, items) = renamed(&self.names, &used, items);
-        let set_back = set_back(&items);
-        Ok(Story { version: self.version, names, items, processes, set_back, census: self.census })
+        let (set_back, newest_first) = (set_back(&items), self.newest_first);
+        Ok(Story { version, names, items, processes, set_back, signs, newest_first, census: self.census })
     }
+}
+
+/// The version that was in force at a line: the last one told before it, or else the first behind it.
+fn version_at(
+    line: usize,
+    mut versions: Vec<(usize, (String, Option<Release>))>,
+) -> Option<(String, Option<Release>)> {
+    let behind = versions.partition_point(|(at, _)| *at <= line);
+    let place = behind.saturating_sub(1);
+    (place < versions.len()).then(|| versions.swap_remove(place).1)
 }
 
 fn cut(text: &str) -> String {
@@ -357,35 +431,6 @@ fn renamed(names: &[String], used: &BTreeSet<u16>, items: Vec<Item>) -> (Vec<Str
     let order: BTreeMap<u16, u16> = used.iter().copied().zip(0..).collect();
     let kept = used.iter().filter_map(|place| names.get(usize::from(*place)).cloned()).collect();
     (kept, renumbered(items, &order))
-}
-
-/// The items of the process that the log is read for, and how many processes it tells of.
-fn one_process(items: Vec<Item>) -> (Vec<Item>, usize) {
-    let mut processes: Vec<Vec<Item>> = Vec::new();
-    let mut over = true;
-    for item in items {
-        let again = |last: &Vec<Item>| {
-            last.last().is_some_and(|last| item.when.start - last.when.start <= SAME_DEATH)
-        };
-        match item.what {
-            // The death of a process is told by up to three.
-            What::Dies(_) if over && processes.last().is_some_and(again) => continue,
-            What::Stopped if over => continue,
-            What::Begins => over = true,
-            _ => {}
-        }
-        if over {
-            processes.push(Vec::new());
-        }
-        over = matches!(item.what, What::Dies(_) | What::Stopped);
-        if let Some(process) = processes.last_mut() {
-            process.push(item);
-        }
-    }
-    let died = |process: &Vec<Item>| matches!(process.last(), Some(Item { what: What::Dies(_), .. }));
-    let count = processes.len();
-    let place = processes.iter().rposition(died).or(count.checked_sub(1));
-    (place.map(|place| processes.swap_remove(place)).unwrap_or_default(), count)
 }
 
 #[cfg(test)]

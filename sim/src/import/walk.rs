@@ -52,7 +52,7 @@ pub(super) struct Course<'s> {
 impl Course<'_> {
     /// When the process dies, if it does.
     pub(super) fn death(&self) -> Option<&Item> {
-        self.items.last().filter(|item| matches!(item.what, What::Dies(_)))
+        self.items.last().filter(|item| item.what.is_death())
     }
 }
 
@@ -362,23 +362,21 @@ impl<'t> Walk<'t> {
         open.any(|item| {
             let behind = barrier;
             barrier |= !matches!(item.what, What::Logs(_));
-            !behind && !matches!(item.what, What::Dies(_) | What::Stopped) && now >= item.when.end
+            !behind && !item.what.is_end() && now >= item.when.end
         })
     }
 
     /// Whether all is done that the log tells, but the death.
     pub(super) fn is_done(&self) -> bool {
         let rest = self.course.items.get(self.next..).unwrap_or_default();
-        rest.iter()
-            .zip(&self.done[self.next..])
-            .all(|(item, done)| *done || matches!(item.what, What::Dies(_)))
+        rest.iter().zip(&self.done[self.next..]).all(|(item, done)| *done || item.what.is_death())
     }
 
     /// Whether the log goes on after the reload, or whatever it was, that the last step ended at. What the reload itself
     /// says of results it says behind the clean-up that breaks.
     pub(super) fn goes_on(&self) -> bool {
         let mut rest = (self.next..self.course.items.len()).filter_map(|place| self.open(place));
-        rest.any(|item| !matches!(item.what, What::Dies(_) | What::Logs(LogLine::Carried { .. })))
+        rest.any(|item| !item.what.is_death() && !matches!(item.what, What::Logs(LogLine::Carried { .. })))
     }
 
     /// Now.
@@ -460,7 +458,7 @@ pub(super) fn brings(item: &Item, run: Option<Run>, mut wake: Wake) -> Option<Wa
             Some(wake)
         }
         What::Logs(line) => Some(wake.exit(run?, end_told(&line)?)),
-        What::Begins | What::Stopped | What::Dies(_) => None,
+        What::Begins | What::Stopped | What::Dies(_) | What::Hung => None,
     }
 }
 

@@ -8,6 +8,7 @@ use treefall_model::release::Defect;
 
 use super::super::findings::Stopwatch;
 use super::{lines_of, names};
+use crate::import::signs::Sign;
 use crate::import::{Census, Found, Imported, NoWay, Unknown};
 
 /// A signature that the log can have. The fields are stable.
@@ -52,6 +53,17 @@ struct NoWayObject<'n> {
     text: Option<&'n str>,
 }
 
+/// A line that shows a crash, a hang or a gap that nothing found explains.
+#[derive(Serialize, JsonSchema)]
+struct SignObject<'s> {
+    line: usize,
+    /// `crash`, `hang`, `kill`, `vanished` or `gap`.
+    shows: &'static str,
+    /// It is the end of another process than the one whose story is told.
+    of_another: bool,
+    text: &'s str,
+}
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ImportSummary<'s> {
     log: String,
@@ -65,8 +77,12 @@ pub(super) struct ImportSummary<'s> {
     processes: usize,
     /// The line at which the log's clock went back last; what is before is not searched.
     set_back: Option<usize>,
+    /// The newest line comes first: lines are numbered from the last one on.
+    newest_first: bool,
     /// The line that tells of the death, if one does.
     died: Option<usize>,
+    /// What the log shows that nothing found explains; where there is any, nothing is ruled out.
+    unexplained: Vec<SignObject<'s>>,
     scripts: usize,
     windows: usize,
     windows_fitting: usize,
@@ -79,6 +95,8 @@ pub(super) struct ImportSummary<'s> {
     consistent: usize,
     /// Ruled out within the bounds, of the windows that have a way.
     not_seen: Vec<&'static str>,
+    /// Neither seen nor ruled out: the log shows what is not explained, lacks lines, or the search was cut short.
+    undecided: Vec<&'static str>,
     /// Defects of the release that this search, or what it writes, cannot show, and so does not rule out.
     not_looked_for: Vec<&'static str>,
     elapsed_ms: u64,
@@ -121,6 +139,12 @@ pub(super) fn summary<'s>(
         stuck: no_way.stuck.as_ref().map(|(line, _)| *line),
         text: no_way.stuck.as_ref().map(|(_, text)| text.as_str()),
     };
+    let sign = |sign: &'s Sign| SignObject {
+        line: sign.line,
+        shows: sign.kind.name(),
+        of_another: sign.of_another,
+        text: &sign.text,
+    };
     let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
     ImportSummary {
         log: name.to_owned(),
@@ -133,7 +157,9 @@ pub(super) fn summary<'s>(
         not_understood: unknown,
         processes: imported.story.processes,
         set_back: imported.story.set_back.map(|set_back| set_back.line),
+        newest_first: imported.story.newest_first,
         died: imported.story.death().map(|item| item.line),
+        unexplained: imported.unexplained.iter().map(sign).collect(),
         scripts: imported.scripts.scripts.len(),
         windows: imported.windows,
         windows_fitting: imported.windows_fitting,
@@ -144,6 +170,7 @@ pub(super) fn summary<'s>(
         departures: imported.searched.departures.filter(|most| *most < u32::MAX),
         consistent: imported.found.len(),
         not_seen: names(&imported.not_seen),
+        undecided: names(&imported.undecided),
         not_looked_for: names(&imported.not_looked_for),
         elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
     }

@@ -1,0 +1,252 @@
+//! What a log shows of crashes, hangs and missing lines, in whatever words and format.
+//!
+//! The story is made of lines that are understood. That a process crashed may be told by others too: by systemd, by
+//! the kernel, by a line without a time stamp, by another process's lines.
+//!
+//! Invariant: a log with a [`Sign`] that nothing explains rules no defect out.
+
+use std::fmt;
+
+/// Longest text of a line that is kept, in letters.
+const LENGTH_MAX: usize = 160;
+/// Most signs that are kept; more say no more.
+pub(super) const SIGNS_MAX: usize = 1_000;
+
+/// A line that shows a crash, a hang or a gap.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sign {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it shows.
+    pub kind: SignKind,
+    /// It is the end of another process than the one whose story is told.
+    pub of_another: bool,
+    /// What the line says, cut where it is long.
+    pub text: String,
+}
+
+/// What a line shows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SignKind {
+    /// A process died of its own fault.
+    Crash,
+    /// A process did not answer, or not end when it was told to.
+    Hang,
+    /// A process was killed from outside, as a process that hangs is.
+    Kill,
+    /// A process ended, and the log does not tell how.
+    Vanished,
+    /// Lines are missing.
+    Gap,
+}
+
+impl SignKind {
+    /// With its article, for a sentence.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Crash => "a crash",
+            Self::Hang => "a hang",
+            Self::Kill => "a process that was killed",
+            Self::Vanished => "a process that ended without a word",
+            Self::Gap => "a gap",
+        }
+    }
+
+    /// As `--json` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Hang => "hang",
+            Self::Kill => "kill",
+            Self::Vanished => "vanished",
+            Self::Gap => "gap",
+        }
+    }
+}
+
+/// `line 7 (`pid 74 exited due to segmentation fault (SIGSEGV).`)`.
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} (`{}`)", self.line, self.text)
+    }
+}
+
+impl Sign {
+    /// A sign in the line `text`.
+    pub(super) fn new(line: usize, kind: SignKind, of_another: bool, text: &str) -> Self {
+        let plain = |letter: char| if letter.is_control() { '?' } else { letter };
+        let text = text.trim().chars().take(LENGTH_MAX).map(plain).collect();
+        Self { line, kind, of_another, text }
+    }
+}
+
+/// keepalived's own words for a crash: no other program has them.
+const OF_KEEPALIVED: [&str; 2] =
+    ["exited due to segmentation fault", "please report a bug at https://github.com/acassen"];
+/// Words for a crash, in lower case, of a program that the line names.
+const CRASH: [&str; 39] = [
+    "segmentation fault",
+    "segfault",
+    "sigsegv",
+    "sigabrt",
+    "sigbus",
+    "sigill",
+    "sigfpe",
+    "general protection",
+    "invalid opcode",
+    "divide error",
+    "bus error",
+    "core dump",
+    "core-dump",
+    "coredump",
+    "dumped core",
+    "code=dumped",
+    "status=11",
+    "status=6/",
+    "status=7/",
+    "status=4/ill",
+    "status=139",
+    "status=134",
+    "code 139",
+    "code 134",
+    "code=139",
+    "code=134",
+    "anom_abend",
+    "type=1701",
+    "stack smashing",
+    "double free",
+    "free(): ",
+    "malloc(): ",
+    "munmap_chunk",
+    "addresssanitizer",
+    "exited due to signal 4",
+    "exited due to signal 6",
+    "exited due to signal 7",
+    "exited due to signal 11",
+    " crashed",
+];
+/// Words for a process that does not answer.
+const HANG: [&str; 10] = [
+    "didn't respond to sig",
+    "did not respond to sig",
+    "failed to die",
+    "timed out. killing",
+    "timed out (forcing)",
+    "blocked for more than",
+    "soft lockup",
+    "result 'timeout'",
+    "result 'watchdog'",
+    "watchdog timeout",
+];
+/// Words for a process that is killed.
+const KILL: [&str; 8] = [
+    "sigkill",
+    "status=9/kill",
+    "code 137",
+    "code=137",
+    "status=137",
+    "out of memory",
+    "oom-kill",
+    "oom_reaper",
+];
+/// Words for lines that are missing, whoever's they were.
+const GAP: [&str; 9] = [
+    "rate-limit",
+    "rate limit",
+    "ratelimit",
+    "messages lost",
+    "messages suppressed",
+    "callbacks suppressed",
+    "begin to drop",
+    "message repeated",
+    "messages were dropped",
+];
+
+/// What a line shows that is no line of the story: all of it, with whatever stands before its message. `named`: it is
+/// known to be of keepalived.
+pub(super) fn sign(line: &str, named: bool) -> Option<SignKind> {
+    let line = line.to_ascii_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    let named = named || line.contains("keepalived");
+    let died = line.contains("child process(") && line.contains(") died");
+    match () {
+        () if any(&OF_KEEPALIVED) || died => Some(SignKind::Crash),
+        () if named && any(&HANG) => Some(SignKind::Hang),
+        () if named && any(&CRASH) => Some(SignKind::Crash),
+        () if named && any(&KILL) => Some(SignKind::Kill),
+        () if any(&GAP) || suppressed(&line) => Some(SignKind::Gap),
+        () => None,
+    }
+}
+
+/// `Suppressed 2 messages from ..`, `lost 17 messages from pid 5`, `Missed 3 kernel messages`.
+fn suppressed(line: &str) -> bool {
+    let counted = |word: &str| {
+        let rest = line.split_once(word).map(|(_, rest)| rest.trim_start());
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains("message"))
+    };
+    ["suppressed ", "lost ", "missed ", "dropped ", "dropping "].into_iter().any(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_seen_in_words_of_kernel_service_manager_and_container() {
+        let lines = [
+            "Keepalived_vrrp exited due to segmentation fault (SIGSEGV).",
+            "pid 74 exited due to segmentation fault (SIGSEGV).",
+            "VRRP child process(74) died: Respawning",
+            "[52141.304000] keepalived[74]: segfault at 8 ip 00005581 sp 00007ffd error 6 in keepalived[5581]",
+            "[52141.3] traps: keepalived[74] general protection fault ip:5581 sp:7ffd error:0",
+            "Nov 25 10:00:00 lb1 systemd-coredump[99]: Process 74 (keepalived) of user 0 dumped core.",
+            "Nov 25 10:00:00 lb1 systemd[1]: keepalived.service: Failed with result 'core-dump'.",
+            "Nov 25 10:00:00 lb1 systemd[1]: keepalived.service: Main process exited, code=dumped, status=6/ABRT",
+            "type=ANOM_ABEND msg=audit(1.2:3): pid=74 comm=\"keepalived\" exe=\"/usr/sbin/keepalived\" sig=11",
+            "keepalived_1 exited with code 139",
+            "keepalived: free(): invalid pointer",
+        ];
+        for line in lines {
+            assert_eq!(sign(line, false), Some(SignKind::Crash), "{line}");
+        }
+    }
+
+    #[test]
+    fn hangs_kills_and_gaps_are_told_apart() {
+        let table = [
+            ("lb1 Keepalived[60]: Process [74] didn't respond to SIGTERM", SignKind::Hang),
+            ("systemd[1]: keepalived.service: State 'stop-sigterm' timed out. Killing.", SignKind::Hang),
+            ("kernel: INFO: task keepalived:74 blocked for more than 120 seconds.", SignKind::Hang),
+            (
+                "systemd[1]: keepalived.service: Killing process 74 (keepalived) with signal SIGKILL.",
+                SignKind::Kill,
+            ),
+            ("kernel: Out of memory: Killed process 74 (keepalived) total-vm:5kB", SignKind::Kill),
+            ("systemd-journald[9]: Suppressed 2 messages from keepalived.service", SignKind::Gap),
+            ("rsyslogd: imjournal: begin to drop messages due to rate-limiting", SignKind::Gap),
+            ("rsyslogd-2177: imuxsock lost 17 messages from pid 74", SignKind::Gap),
+            ("lb1 Keepalived_vrrp[74]: message repeated 2 times: [ VRRP_Script(a) timed_out]", SignKind::Gap),
+        ];
+        for (line, kind) in table {
+            assert_eq!(sign(line, false), Some(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn another_program_and_a_plain_line_show_nothing() {
+        let lines = [
+            "kernel: nginx[9]: segfault at 10 ip 0 sp 0 error 6",
+            "systemd[1]: chk.service: Main process exited, code=killed, status=9/KILL",
+            "Keepalived_vrrp[74]: (one) Entering FAULT STATE",
+            "Keepalived_vrrp[74]: VRRP_Script(chk) succeeded",
+            "Keepalived_vrrp[74]: Sending gratuitous ARP on eth0 for 192.0.2.1",
+            "Keepalived[60]: Stopped Keepalived v2.2.7 (01/16,2022)",
+        ];
+        for line in lines {
+            assert_eq!(sign(line, false), None, "{line}");
+        }
+    }
+}
