@@ -123,7 +123,8 @@ fn each_defect_of_a_release_is_a_cause_or_ruled_out_or_not_looked_for_and_one_of
             let mut causes = causes(&imported);
             causes.sort();
             causes.dedup();
-            let lists = [causes, imported.not_seen.clone(), imported.not_looked_for.clone()];
+            let undecided = imported.undecided.clone();
+            let lists = [causes, imported.not_seen.clone(), undecided, imported.not_looked_for.clone()];
             let mut all = lists.concat();
             all.sort();
             let expected: Vec<Defect> = release.defects().iter().collect();
@@ -149,7 +150,7 @@ fn on_a_release_that_is_mended_the_log_of_the_crash_gives_no_memory_break() {
     // 2.3.4 starts no run that it says it skips: so does 2.2.7's log have lines that 2.3.4 can write all the same.
     match import("x.log", &log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf")), replica, BOUNDS) {
         Ok(imported) => assert!(imported.found.iter().all(|found| !found.breaks_memory())),
-        Err(error) => assert!(matches!(error, ImportError::DoesNotFit { .. }), "{error}"),
+        Err(error) => assert!(matches!(error, ImportError::NotExplained { .. }), "{error}"),
     }
 }
 

@@ -17,6 +17,7 @@ mod doctor;
 mod documents;
 mod explore;
 mod import;
+mod import_crash;
 mod looks;
 mod machines;
 mod mutants;
