@@ -20,6 +20,9 @@ pub const BUILD_UP_MAX: u64 = 300_000;
 /// Most runs of a real program in one shrinking: each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;
 
+/// The verdict on a trace that a subject cannot be given.
+const NOTHING_SHOWN: Verdict = Verdict { breaks: Vec::new(), outcome: Outcome::Survived };
+
 /// On what a find was shrunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ShrunkOn {
@@ -300,10 +303,8 @@ impl<'w> Work<'w> {
         self.next()?;
         match self.subject.kind() {
             SubjectKind::Replica => Ok(probe_replica(trace, self.subject.rules(), self.find.signature())),
-            SubjectKind::Daemon if self.subject.fitted(trace.clone()) != *trace => {
-                // It cannot be given this one, which so shows nothing.
-                Ok(Verdict { breaks: Vec::new(), outcome: Outcome::Survived })
-            }
+            // It cannot be given this one, which so shows nothing.
+            _ if !self.subject.takes(trace) => Ok(NOTHING_SHOWN),
             _ => self.subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
         }
     }
@@ -311,6 +312,9 @@ impl<'w> Work<'w> {
     /// What a real program does with a trace, asked only where its replica shows the signature.
     fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
         self.next()?;
+        if !self.subject.takes(trace) {
+            return Ok(NOTHING_SHOWN);
+        }
         let signature = self.find.signature();
         let expected = probe_replica_as(self.subject.kind(), trace, self.subject.rules(), signature);
         if has(&expected, signature) { self.ask(trace) } else { Ok(expected) }
@@ -327,37 +331,43 @@ pub fn work_out_all(
     finds: &[Find],
     build_up_max: u64,
 ) -> Result<Vec<Finding>, SubjectError> {
-    let worked =
-        work_out_all_while(crew, fresh, finds, build_up_max, &|_, _| true, &|_, finding| Ok(finding))?;
-    Ok(worked.into_iter().flatten().collect())
+    let all = |_, _| true;
+    let worked = work_out_each_while(crew, fresh, finds, build_up_max, &all, &|_, finding| Ok(finding));
+    worked.into_iter().filter_map(Result::transpose).collect()
 }
 
-/// The same until `go_on`, which is told before each run on which find it is and how many there were on it, says no:
-/// of a find that is not worked out by then nothing comes. Whoever of the crew worked one out goes `then` on with it.
-///
-/// # Errors
-/// As [`work_out_all`], and those of `then`; that it was [stopped](SubjectError::Stopped) is none.
-pub fn work_out_all_while<T: Send>(
+/// Works out each find until `go_on`, which is told before each run on which find it is and how many there were on it,
+/// says no: of a find that is not worked out by then nothing comes. Whoever of the crew worked one out goes `then` on
+/// with it. An error is of its find alone: the others are worked out, on a fresh subject in the place of the one that
+/// failed.
+pub fn work_out_each_while<T: Send>(
     crew: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
     finds: &[Find],
     build_up_max: u64,
     go_on: &(dyn Fn(usize, u64) -> bool + Sync),
     then: &(dyn Fn(&mut dyn Subject, Finding) -> Result<T, SubjectError> + Sync),
-) -> Result<Vec<Option<T>>, SubjectError> {
+) -> Vec<Result<Option<T>, SubjectError>> {
     let next = AtomicUsize::new(0);
-    let one = |subject: &mut dyn Subject, place, find| {
+    let one = |subject: &mut Box<dyn Subject>, place, find| {
         let go_on = |runs| go_on(place, runs);
-        let done = Work::new(subject, find, &go_on).out(&|| fresh(), build_up_max);
-        match done.and_then(|finding| then(subject, finding)) {
+        let done = Work::new(subject.as_mut(), find, &go_on).out(&|| fresh(), build_up_max);
+        match done.and_then(|finding| then(subject.as_mut(), finding)) {
             Err(SubjectError::Stopped) => Ok(None),
-            done => done.map(Some),
+            Err(error) => {
+                // Where none can be made either, the next find tells.
+                if let Ok(other) = fresh() {
+                    *subject = other;
+                }
+                Err(error)
+            }
+            Ok(done) => Ok(Some(done)),
         }
     };
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
         let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
-        places.map(|(place, find)| (place, one(subject.as_mut(), place, find))).collect()
+        places.map(|(place, find)| (place, one(subject, place, find))).collect()
     };
     let mut done: Vec<(usize, Result<Option<T>, SubjectError>)> = std::thread::scope(|scope| {
         let crew = crew.iter_mut().take(finds.len().max(1));

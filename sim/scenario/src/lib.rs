@@ -22,18 +22,19 @@ mod schema;
 mod tests;
 mod write;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use diagnostic::{Problem, Problems};
-pub use duration::{DAY, SHORT_MINUTE, UNITS, parse as parse_duration, parse_in as parse_duration_in};
+pub use duration::{DAY, SHORT_MINUTE, UNITS, Unit, parse as parse_duration, parse_in as parse_duration_in};
 pub use expect::{Comparison, Expectation, Expectations, Failure, NoRange, UnknownPart, Whom};
 pub use format::format;
 pub use places::line_of_expectation;
 pub use read::{never_started, read};
 use treefall_model::trace::Trace;
+
+use treefall_base::input::{self, is_standard};
 pub use write::write;
 
 /// The format that is written, and the newest that is read.
@@ -152,17 +153,17 @@ pub fn load(path: &Path) -> Result<Scenario, LoadError> {
 pub fn load_text(path: &Path) -> Result<String, LoadError> {
     let path_buf = || path.to_owned();
     let unreadable = |error| LoadError::Unreadable { path: path_buf(), error };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(LoadError::Directory { path: path_buf() });
-    }
-    if metadata.len() > SIZE_MAX {
-        return Err(LoadError::TooLarge { path: path_buf() });
+    if !is_standard(path) {
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(LoadError::Directory { path: path_buf() });
+        }
+        if metadata.len() > SIZE_MAX {
+            return Err(LoadError::TooLarge { path: path_buf() });
+        }
     }
     // A pipe or a device tells no size beforehand.
-    let mut bytes = Vec::new();
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
     if bytes.len() as u64 > SIZE_MAX {
         return Err(LoadError::TooLarge { path: path_buf() });
     }

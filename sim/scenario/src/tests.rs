@@ -434,7 +434,7 @@ fn what_is_no_scenario_file_is_refused_with_the_reason() {
     assert!(refused(&noise).contains("byte 0xff at offset 11 (line 2) is not UTF-8"));
 
     let large = folder.join("large.toml");
-    let file = File::create(&large).expect("created");
+    let file = std::fs::File::create(&large).expect("created");
     file.set_len(100 << 20).expect("a sparse file of 100 MiB");
     assert!(refused(&large).contains("larger than 16 MiB"));
 

@@ -57,7 +57,7 @@ pub(super) fn completions(args: &Completions, output: &mut Output) -> Result<Sta
         output.line(script.trim_end());
     }
     output.object(&CompletionsObject { shell: args.shell.to_string(), script });
-    output.object(&Summary { summary: CompletionsSummary { shells: 1 } });
+    output.conclude(&CompletionsSummary { shells: 1 });
     Ok(Status::Good)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn man(args: &Man, output: &mut Output) -> Result<Status, CliError> {
             output.line(text.trim_end());
         }
         output.object(&PageObject { page: page.name(), file: None, text: Some(text) });
-        output.object(&Summary { summary: ManSummary { pages: 1 } });
+        output.conclude(&ManSummary { pages: 1 });
         return Ok(Status::Good);
     };
     let pages = Page::all(&top);
@@ -81,7 +81,7 @@ pub(super) fn man(args: &Man, output: &mut Output) -> Result<Status, CliError> {
         output.object(&PageObject { page: page.name(), file: Some(file.display().to_string()), text: None });
     }
     output.note(format_args!("{} in {}", count(pages.len() as u64, "page"), folder.display()));
-    output.object(&Summary { summary: ManSummary { pages: pages.len() } });
+    output.conclude(&ManSummary { pages: pages.len() });
     Ok(Status::Good)
 }
 

@@ -133,7 +133,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     }
     output.part("");
     output.clear();
-    output.object(&Summary { summary: BenchSummary { measurements: measurements + sheet.row_count() } });
+    output.conclude(&BenchSummary { measurements: measurements + sheet.row_count() });
     if sheet.row_count() > 0 {
         output.line(sheet);
         output.line(

@@ -59,7 +59,7 @@ struct ConformSummary {
 pub(super) const LINES: [Line; 2] =
     [Line::of::<ConformObject>("a comparison"), Line::of::<Summary<ConformSummary>>("summary")];
 
-pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliError> {
+pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let names = match (&args.config, args.targets.is_empty()) {
         (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
         (None, true) => vec!["engine".to_owned()],
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliErro
             None => ReplicaName::of(program.release()),
             Some(name) => one_replica(name)?,
         };
-        let census = conform(args, &target, &replica, output)?;
+        let census = conform(args, (&target, &replica), jobs, output)?;
         summary.traces += census.traces;
         summary.different += census.different;
         if crew::told_to_stop() {
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Conform, output: &mut Output) -> Result<Status, CliErro
             status = Status::Failure;
         }
     }
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(status)
 }
 
@@ -201,12 +201,12 @@ impl Shared<'_> {
 
 fn conform(
     args: &Conform,
-    target: &Target,
-    replica: &ReplicaName,
+    (target, replica): (&Target, &ReplicaName),
+    jobs: usize,
     output: &mut Output,
 ) -> Result<Census, CliError> {
     let watch = Stopwatch::start();
-    let mut crew = crew::crew(target, crew::jobs(args.jobs))?;
+    let mut crew = crew::crew(target, jobs)?;
     let shared = Shared {
         args,
         kind: target.kind(),

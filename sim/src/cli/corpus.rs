@@ -8,14 +8,16 @@ use serde::Serialize;
 use treefall_model::verdict::Signature;
 
 use super::args::{Corpus, CorpusCommand};
-use super::findings::{FoundBy, Origin, keep, scenario_of};
+use super::findings::{FoundBy, Origin, keep, scenario_of, tell_failed};
+use super::objects::AsFoundObject;
 use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
-use super::{CliError, Status, Summary, crew, files};
+use super::{CliError, Status, Summary, all, crew, files};
 use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::fuzzing::{Kind, fewest};
 use crate::hunt::Find;
+use treefall_base::input;
 use crate::report::store::MINIMAL;
 use crate::report::{Store, cause_line, slug};
 use treefall_base::files::write_bytes;
@@ -44,59 +46,61 @@ struct CorpusSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<FileObject>("a file written"), Line::of::<Summary<CorpusSummary>>("summary")];
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<FileObject>("a file written"),
+    Line::of::<AsFoundObject>("a find that is kept as found"),
+    Line::of::<Summary<CorpusSummary>>("summary"),
+];
 
 pub(super) fn run(args: &Corpus, output: &mut Output) -> Result<Status, CliError> {
-    let (read, written, found) = match &args.command {
-        CorpusCommand::Import { files, into } => import(files, into, output)?,
+    let (read, written, status) = match &args.command {
+        CorpusCommand::Import { files, out } => import(files, out, output)?,
         CorpusCommand::Export { files, of, target, out } => {
             export(files, *of, target.as_deref(), out, output)?
         }
-        CorpusCommand::Minimise { from, of, into } => minimise(from, *of, into, output)?,
+        CorpusCommand::Minimise { from, of, out } => minimise(from, *of, out, output)?,
     };
-    output.object(&Summary { summary: CorpusSummary { read, written } });
-    Ok(if found { Status::Failure } else { Status::Good })
+    output.conclude(&CorpusSummary { read, written });
+    Ok(status)
 }
 
-type Done = Result<(usize, usize, bool), CliError>;
+type Done = Result<(usize, usize, Status), CliError>;
 
 fn write_failed(path: &Path) -> impl Fn(std::io::Error) -> CliError + '_ {
     move |error| CliError::Usage(format!("cannot write {}: {error}; name another folder", path.display()))
 }
 
 fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
-    let paths = files::expand(paths)?;
+    let scenarios = files::load_all(paths)?;
     let mut written = 0;
-    for path in &paths {
+    for (path, scenario) in &scenarios {
         if crew::told_to_stop() {
             break;
         }
-        let scenario = files::load(path)?;
         let whole = path.with_extension("").display().to_string();
         let name = slug(whole.trim_start_matches(['.', '/']));
         for kind in Kind::ALL {
-            for (end, bytes) in kind.seeds(&scenario) {
+            for (end, bytes) in kind.seeds(scenario) {
                 let file = into.join(kind.name()).join(format!("{name}{end}"));
                 write_bytes(&file, &bytes).map_err(write_failed(&file))?;
                 written += 1;
             }
         }
-        let text = scenario::write(&scenario);
+        let text = scenario::write(scenario);
         let file = into.join("scenario_text").join(&name);
         write_bytes(&file, text.as_bytes()).map_err(write_failed(&file))?;
         written += 1;
     }
     if crew::told_to_stop() {
         output.error("stopped before all scenarios were written as seeds");
-        return Ok((paths.len(), written, true));
+        return Ok((scenarios.len(), written, Status::Failure));
     }
     output.line(format_args!(
         "{written} seeds of {} in {}",
-        count(paths.len() as u64, "scenario"),
+        count(scenarios.len() as u64, "scenario"),
         into.display()
     ));
-    Ok((paths.len(), written, false))
+    Ok((scenarios.len(), written, Status::Good))
 }
 
 /// The bytes of the files in these folders, and of these files, in order of name.
@@ -118,17 +122,17 @@ fn inputs(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, CliError> {
     }
     let read = |path: PathBuf| {
         let unreadable = |error| CliError::Usage(format!("cannot read {}: {error}", path.display()));
-        if std::fs::metadata(&path).map_err(unreadable)?.len() > SIZE_MAX {
+        let bytes = input::read(&path, SIZE_MAX).map_err(unreadable)?;
+        if bytes.len() as u64 > SIZE_MAX {
             return Err(CliError::Usage(format!(
                 "{}: larger than {} MiB, and so no input of the fuzzer's",
                 path.display(),
                 SIZE_MAX >> 20
             )));
         }
-        let bytes = std::fs::read(&path).map_err(unreadable)?;
         Ok((path, bytes))
     };
-    files.into_iter().map(read).collect()
+    all(files.into_iter().map(read))
 }
 
 /// The fuzz target of a file: as told, or as its folder is called.
@@ -155,7 +159,7 @@ fn export(
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let _lock = crew::lock(out, output)?;
     let mut met: BTreeSet<(String, Signature)> = BTreeSet::new();
-    let mut new = 0;
+    let (mut new, mut status) = (0, Status::Good);
     let pace = Pace::begin(None);
     for (place, (path, bytes)) in inputs.iter().enumerate() {
         if crew::told_to_stop() {
@@ -177,7 +181,11 @@ fn export(
                 continue;
             }
             let find = Find { number: 0, trace: trace.clone(), broken, verdict: verdict.clone() };
-            new += usize::from(export_one(path, &find, &target, subject.as_mut(), &store, output)?);
+            let exported = export_one(path, &find, &target, subject.as_mut(), &store, output)?;
+            new += usize::from(exported != Exported::Known);
+            if exported == Exported::Failed {
+                status = Status::Harness;
+            }
         }
     }
     output.part("");
@@ -186,15 +194,28 @@ fn export(
     }
     if crew::told_to_stop() {
         output.error("stopped before all inputs were worked out");
-        return Ok((inputs.len(), new, true));
+        return Ok((inputs.len(), new, status.max(Status::Failure)));
     }
     if met.is_empty() {
         output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
     }
-    Ok((inputs.len(), new, new > 0))
+    if new > 0 {
+        status = status.max(Status::Failure);
+    }
+    Ok((inputs.len(), new, status))
 }
 
-/// Works one find out and keeps it as a hunt would. Whether it is new: one that an earlier export kept stays as it is.
+/// What came of one find.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exported {
+    /// It was kept before.
+    Known,
+    New,
+    /// It is new, and could not be worked out.
+    Failed,
+}
+
+/// Works one find out and keeps it as a hunt would. One that an earlier export kept stays as it is.
 fn export_one(
     from: &Path,
     find: &Find,
@@ -202,7 +223,7 @@ fn export_one(
     subject: &mut dyn Subject,
     store: &Store,
     output: &mut Output,
-) -> Result<bool, CliError> {
+) -> Result<Exported, CliError> {
     let (name, signature) = (target.to_string(), find.broken.signature);
     let file = store.folder(&name, signature).join(MINIMAL);
     let new = !file.is_file();
@@ -215,11 +236,21 @@ fn export_one(
         let worked = {
             let teller = Teller::new(output);
             let go_on = |runs| teller.go_on(|| format!("shrinking {signature}"), runs);
-            work_out_while(subject, &|| build(target), find, BUILD_UP_MAX, &go_on)?
+            work_out_while(subject, &|| build(target), find, BUILD_UP_MAX, &go_on)
         };
-        // What is not worked out when the word to stop comes is an input of the fuzzer's still.
-        let Worked::Out(finding) = worked else { return Ok(true) };
-        keep(FoundBy::Fuzzer, &finding, store, &name)?;
+        let kept = worked.map_err(CliError::from).and_then(|worked| match worked {
+            Worked::Out(finding) => keep(FoundBy::Fuzzer, &finding, store, &name).map(|_| Some(finding)),
+            // What is not worked out when the word to stop comes is an input of the fuzzer's still.
+            Worked::Stopped(_) => Ok(None),
+        });
+        let finding = match kept {
+            Ok(Some(finding)) => finding,
+            Ok(None) => return Ok(Exported::New),
+            Err(error) => {
+                tell_failed(&name, signature, &error.plain(), store, output);
+                return Ok(Exported::Failed);
+            }
+        };
         cause = finding.cause.defects().first().map(|defect| defect.name().to_owned());
         cause_line(&finding.cause)
     } else {
@@ -233,7 +264,7 @@ fn export_one(
         cause,
         new,
     });
-    Ok(new)
+    Ok(if new { Exported::New } else { Exported::Known })
 }
 
 fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> Done {
@@ -245,7 +276,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|(_, bytes)| bytes.clone()).collect();
     let Some(kept) = fewest(kind, &bytes, &|| !crew::told_to_stop()) else {
         output.error("stopped before all files were read; nothing was copied");
-        return Ok((inputs.len(), 0, true));
+        return Ok((inputs.len(), 0, Status::Failure));
     };
     for place in &kept {
         let (path, bytes) = &inputs[*place];
@@ -266,5 +297,5 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
         count(inputs.len() as u64, "input"),
         into.display()
     ));
-    Ok((inputs.len(), kept.len(), false))
+    Ok((inputs.len(), kept.len(), Status::Good))
 }

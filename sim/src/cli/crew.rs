@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::CliError;
 pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
+use super::{CliError, all};
 use crate::report::Lock;
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;
@@ -20,11 +20,7 @@ pub(super) fn jobs(asked: Option<u16>) -> usize {
 /// The targets that these names mean.
 pub(super) fn targets(names: &[String]) -> Result<Vec<Target>, CliError> {
     let installed = program::find_installed();
-    let mut targets = Vec::new();
-    for name in names {
-        targets.extend(target::parse(name, &installed)?);
-    }
-    Ok(targets)
+    all(names.iter().map(|name| target::parse(name, &installed))).map(|targets| targets.concat())
 }
 
 /// Tells that no keepalived is installed, what therefore is done, and what can be done about it.

@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
             break;
         }
     }
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(status)
 }
 

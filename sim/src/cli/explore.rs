@@ -1,5 +1,6 @@
 //! `treefall explore`: all traces of an alphabet to a bound, and a certificate of what they break.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use treefall_model::verdict::{Signature, Verdict};
 use super::args::Explore;
 use super::certificate::{ALPHABET, Certificate, kind, text};
 use super::crew;
-use super::findings::{Stopwatch, about, replay_command, whom};
+use super::findings::{Stopwatch, about, replay_command, tell_failed, whom};
 use super::hunt::release_of;
+use super::objects::AsFoundObject;
 use super::output::{Output, count};
 use super::pace::Teller;
 use super::schema::Line;
@@ -84,6 +86,8 @@ struct Search<'a> {
     store: &'a Store,
     folder: PathBuf,
     jobs: usize,
+    /// A find could not be worked out.
+    failed: Cell<bool>,
 }
 
 /// Why a search ended.
@@ -94,8 +98,9 @@ enum Ended {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
+pub(super) const LINES: [Line; 4] = [
     Line::of::<FoundObject>("a signature"),
+    Line::of::<AsFoundObject>("a find that is kept as found"),
     Line::of::<Certificate>("a certificate"),
     Line::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
@@ -117,10 +122,13 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
     let mut summary = Vec::new();
     for target in &targets {
         let folder = store.target_folder(&target.to_string());
-        let search = Search { args, target, store: &store, folder, jobs };
+        let search = Search { args, target, store: &store, folder, jobs, failed: Cell::new(false) };
         let (certificate, stopped) = search.run(output)?;
         if !certificate.complete || certificate.signatures > 0 || certificate.different > 0 {
-            status = Status::Failure;
+            status = status.max(Status::Failure);
+        }
+        if search.failed.get() {
+            status = Status::Harness;
         }
         summary.push(TargetSummary {
             target: target.to_string(),
@@ -135,7 +143,7 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
             break;
         }
     }
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(status)
 }
 
@@ -361,6 +369,16 @@ impl Search<'_> {
         Ok(Some(*finding))
     }
 
+    /// Works out a find; `None` also where that fails, which is told.
+    fn worked_out(&self, found: &Found, output: &mut Output) -> Option<Finding> {
+        self.work_out(found, output).unwrap_or_else(|error| {
+            let target = self.target.to_string();
+            self.failed.set(true);
+            tell_failed(&target, found.signature, &error.plain(), self.store, output);
+            None
+        })
+    }
+
     fn conclude(
         &self,
         explorer: &Explorer<'_>,
@@ -372,7 +390,7 @@ impl Search<'_> {
         let release = release_of(self.target)?;
         let mut findings = Vec::new();
         for found in explorer.found() {
-            let finding = self.work_out(&found, output)?;
+            let finding = self.worked_out(&found, output);
             if let Some(finding) = &finding {
                 output.object(&self.object(&found, finding, &release));
             }

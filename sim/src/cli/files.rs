@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{CliError, interrupt};
+use super::output::Output;
+use super::{CliError, all, interrupt};
+use treefall_base::files::write_whole;
+use treefall_base::input::is_standard;
 use treefall_scenario::{self as scenario, LoadError, Problems, Scenario};
 
 /// Most files that folders may lead to.
@@ -12,22 +15,21 @@ const DEPTH_MAX: usize = 32;
 
 /// The files that these paths name: a folder stands for the `.toml` files in it and below, in order of name.
 pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = files.len();
-            collect(path, 0, &mut files)?;
-            if files.len() == before {
-                return Err(CliError::Usage(format!(
-                    "{}: no scenario file (`*.toml`) in this folder",
-                    path.display()
-                )));
-            }
-        } else {
-            files.push(path.clone());
+    let below = |path: &PathBuf| {
+        if !path.is_dir() {
+            return Ok(vec![path.clone()]);
         }
-    }
-    Ok(files)
+        let mut files = Vec::new();
+        collect(path, 0, &mut files)?;
+        match files.is_empty() {
+            true => Err(CliError::Usage(format!(
+                "{}: no scenario file (`*.toml`) in this folder",
+                path.display()
+            ))),
+            false => Ok(files),
+        }
+    };
+    all(paths.iter().map(below)).map(|files| files.concat())
 }
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
@@ -47,6 +49,25 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The scenarios in the files that these paths name; what is wrong with any of them is told of all.
+pub(super) fn load_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
+    all(expand(paths)?.into_iter().map(|path| load(&path).map(|scenario| (path, scenario))))
+}
+
+/// Writes what the flag `option` asks for, whole or not at all; `-` is standard output.
+pub(super) fn write(path: &Path, text: &str, option: &str, output: &mut Output) -> Result<(), CliError> {
+    if is_standard(path) {
+        output.line(text.trim_end());
+        return Ok(());
+    }
+    write_whole(path, text).map_err(|error| {
+        CliError::Usage(format!(
+            "cannot write {}: {error}; name another file with `{option}`",
+            path.display()
+        ))
+    })
 }
 
 /// The scenario in a file.

@@ -7,14 +7,15 @@ use std::time::Duration;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 
-use super::CliError;
 use super::crew;
 use super::interrupt;
+use super::objects::AsFoundObject;
 use super::output::{Output, count, quoted};
 use super::pace::Teller;
+use super::{CliError, Status};
 use crate::campaign::{Campaign, CampaignError};
 use crate::explain::{Explanation, explain_soon, explain_soon_while};
-use crate::finding::{Finding, work_out_all_while};
+use crate::finding::{Finding, work_out_each_while};
 use crate::generator::{self, Sampling, Source};
 use crate::hunt::{Find, Lookout, Plan, Tally, hunt_on};
 use crate::report::{self, Report, Store};
@@ -44,12 +45,17 @@ pub(super) struct Search<'s> {
 const KEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of it.
+#[derive(Default)]
 pub(super) struct Searched {
     pub(super) findings: Vec<Finding>,
     /// The text of each finding's report, as far as it is printed.
     pub(super) reports: Vec<String>,
-    /// Finds that were not worked out when the word to stop came; each is kept as it was found.
+    /// Finds that were not worked out when the word to stop came, or that could not be; each is kept as it was found.
     pub(super) as_found: Vec<Signature>,
+    /// What went wrong with a find; it is kept all the same.
+    pub(super) failed: Vec<(Signature, String)>,
+    /// Why the search ended before its end, with what it had found until then.
+    pub(super) broken_off: Option<CliError>,
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
     pub(super) elapsed: Duration,
@@ -280,35 +286,52 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
         stopped: false,
         output,
     };
-    let tally = hunt_on(&mut subjects, search.plan, &baseline, &mut known, &mut keeper)?;
-    if let Some(campaign) = &mut keeper.campaign {
-        campaign.ended = !keeper.stopped;
-        campaign.time_over = keeper.stopped && !(keeper.told_to_stop)();
+    let mut searched = Searched::default();
+    match hunt_on(&mut subjects, search.plan, &baseline, &mut known, &mut keeper) {
+        Ok(tally) => {
+            if let Some(campaign) = &mut keeper.campaign {
+                campaign.ended = !keeper.stopped;
+                campaign.time_over = keeper.stopped && !(keeper.told_to_stop)();
+            }
+            keeper.note(&tally, true)?;
+            searched.tally = tally;
+        }
+        Err(error) if keeper.finds.is_empty() => return Err(error.into()),
+        // What it found until then is on disk, and must be told.
+        Err(error) => {
+            searched.as_found = keeper.finds.iter().map(Find::signature).collect();
+            searched.broken_off = Some(error.into());
+            searched.elapsed = watch.elapsed();
+            return Ok(searched);
+        }
     }
-    keeper.note(&tally, true)?;
     let finds = keeper.finds;
     let works = Works { target: search.target, finds: &finds, told_to_stop: search.told_to_stop };
-    let worked = works.out(&mut subjects, search.build_up_max, output)?;
-    let (by, whole) = (FoundBy::Hunt(search.plan.source), worked.iter().all(Option::is_some));
-    let mut searched = Searched {
-        findings: Vec::new(),
-        reports: Vec::new(),
-        as_found: Vec::new(),
-        tally,
-        elapsed: watch.elapsed(),
-    };
+    let worked = works.out(&mut subjects, search.build_up_max, output);
+    let by = FoundBy::Hunt(search.plan.source);
+    let whole = worked.iter().all(|worked| matches!(worked, Ok(Some(_))));
     for (find, worked) in finds.iter().zip(worked) {
-        let Some((finding, explanation)) = worked else {
-            searched.as_found.push(find.signature());
-            continue;
-        };
-        let report = keep_on(by, &finding, &explanation, search.store, &target)?;
-        // Which of several finds a signature slipped from is told by the first: only who has all can say.
-        if whole {
-            keep_slipped(subjects[0].as_mut(), by, &finding, search.store, &target)?;
+        let signature = find.signature();
+        let kept = worked.map_err(CliError::from).and_then(|worked| {
+            let Some((finding, explanation)) = worked else { return Ok(None) };
+            let report = keep_on(by, &finding, &explanation, search.store, &target)?;
+            // Which of several finds a signature slipped from is told by the first: only who has all can say.
+            if whole {
+                keep_slipped(subjects[0].as_mut(), by, &finding, search.store, &target)?;
+            }
+            Ok(Some((finding, report)))
+        });
+        match kept {
+            Ok(Some((finding, report))) => {
+                searched.findings.push(finding);
+                searched.reports.push(report);
+            }
+            Ok(None) => searched.as_found.push(signature),
+            Err(error) => {
+                searched.as_found.push(signature);
+                searched.failed.push((signature, error.plain()));
+            }
         }
-        searched.findings.push(finding);
-        searched.reports.push(report);
     }
     if !searched.findings.is_empty() {
         search.store.keep_index()?;
@@ -326,13 +349,13 @@ struct Works<'w> {
 }
 
 impl Works<'_> {
-    /// Each with its explanation; none, where the word to stop came first.
+    /// Each with its explanation; none, where the word to stop came first; an error, where it cannot be worked out.
     fn out(
         &self,
         subjects: &mut [Box<dyn Subject>],
         build_up_max: u64,
         output: &mut Output,
-    ) -> Result<Vec<Option<(Finding, Explanation)>>, SubjectError> {
+    ) -> Vec<Result<Option<(Finding, Explanation)>, SubjectError>> {
         let (target, many, teller) = (self.target, self.finds.len(), Teller::new(output));
         let go_on = |doing: &str, place: usize, signature: Signature, runs: u64| {
             teller.tell(|| {
@@ -349,7 +372,7 @@ impl Works<'_> {
             Ok((finding, explanation))
         };
         let go_on = |place: usize, runs| go_on("working out", place, self.finds[place].signature(), runs);
-        work_out_all_while(subjects, &|| build(target), self.finds, build_up_max, &go_on, &explain)
+        work_out_each_while(subjects, &|| build(target), self.finds, build_up_max, &go_on, &explain)
     }
 }
 
@@ -429,6 +452,23 @@ fn keep_on(
     Ok(report::summary(&report))
 }
 
+/// Tells that a find could not be worked out, and where it is kept as it was found.
+pub(super) fn tell_failed(
+    target: &str,
+    signature: Signature,
+    why: &str,
+    store: &Store,
+    output: &mut Output,
+) -> Status {
+    let found = store.found(target, signature);
+    output.error(&format!(
+        "{signature} on {target} was found and could not be worked out: {why}; it is kept as found in {}",
+        found.display()
+    ));
+    output.object(&AsFoundObject::new(target, signature, &found, Some(why.to_owned())));
+    Status::Harness
+}
+
 /// Keeps as found what slipped while shrinking, where there is no such find yet.
 fn keep_slipped(
     subject: &mut dyn Subject,
@@ -440,11 +480,15 @@ fn keep_slipped(
     let target = &one_target(finding)?;
     let origin = Origin { find: &finding.find, target, by };
     for (signature, trace) in &finding.slipped {
-        if store.folder(among, *signature).exists() {
+        if store.folder(among, *signature).exists() || !subject.takes(trace) {
             continue;
         }
         let title = format!("{signature} on {}, met while shrinking {}", finding.target, finding.signature());
         let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
+        // Of a real program a replica may have told it alone.
+        if verdict.breaks.iter().all(|broken| broken.signature != *signature) {
+            continue;
+        }
         let slipped = scenario_of(&title, &origin, *signature, trace.clone(), &verdict);
         store.keep_found(among, *signature, &scenario::write(&slipped))?;
     }

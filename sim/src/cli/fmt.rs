@@ -1,5 +1,7 @@
 //! `treefall fmt`: scenario files in canonical form.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -7,8 +9,9 @@ use super::args::Fmt;
 use super::files;
 use super::output::Output;
 use super::schema::Line;
-use super::{CliError, Status, Summary};
+use super::{CliError, Status, Summary, all};
 use treefall_base::files::write_whole;
+use treefall_base::input::is_standard;
 use treefall_scenario as scenario;
 
 /// One file, for machines. The fields are stable.
@@ -32,18 +35,18 @@ pub(super) const LINES: [Line; 2] =
 
 pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
     // All files are read before one is written: a file that is wrong leaves the others as they were.
-    let mut files = Vec::new();
-    for path in files::expand(&args.files)? {
-        files::load(&path)?;
-        let text = scenario::load_text(&path).map_err(|error| CliError::Usage(error.to_string()))?;
-        let formatted = scenario::format(&path.display().to_string(), &text);
-        let formatted = formatted.map_err(|problems| files::invalid(&problems))?;
-        files.push((path, (formatted != text).then_some(formatted)));
-    }
+    let files = all(files::expand(&args.files)?.into_iter().map(formatted))?;
     let mut summary = FmtSummary { files: files.len(), not_canonical: 0, written: 0 };
     for (path, changed) in &files {
         let write = changed.as_ref().filter(|_| !args.check);
-        if let Some(formatted) = write {
+        if is_standard(path) && !args.check {
+            // What is read from standard input goes to standard output, also where nothing changes.
+            let text = scenario::load_text(path).map_err(|error| CliError::Usage(error.to_string()))?;
+            let text = changed.as_ref().unwrap_or(&text);
+            if !output.is_json() {
+                output.line(text.trim_end());
+            }
+        } else if let Some(formatted) = write {
             write_whole(path, formatted)
                 .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", path.display())))?;
             output.note(format_args!("{} formatted", path.display()));
@@ -59,6 +62,15 @@ pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
         output.object(&FmtObject { file: path.display().to_string(), canonical, written });
     }
     let good = summary.not_canonical == summary.written;
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(if good { Status::Good } else { Status::Failure })
+}
+
+/// A file with its text in canonical form, where it is not in it.
+fn formatted(path: PathBuf) -> Result<(PathBuf, Option<String>), CliError> {
+    files::load(&path)?;
+    let text = scenario::load_text(&path).map_err(|error| CliError::Usage(error.to_string()))?;
+    let formatted = scenario::format(&path.display().to_string(), &text);
+    let formatted = formatted.map_err(|problems| files::invalid(&problems))?;
+    Ok((path, (formatted != text).then_some(formatted)))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::Hunt;
 use super::crew;
-use super::findings::{Search, Searched, replay_command, search};
+use super::findings::{Search, Searched, replay_command, search, tell_failed};
 use super::github::{self, Annotation};
 use super::objects::{AsFoundObject, FindingObject, TargetSummary};
 use super::output::{Output, count};
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         }
     };
     let mut summary = Vec::new();
-    let mut found = 0;
+    let mut status = Status::Good;
     for (campaign, is_over) in campaigns {
         let target = &named(&campaign.target)?;
         let plan = Plan {
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         };
         if crew::told_to_stop() {
             output.error(&format!("stopped before {target} was searched"));
-            output.object(&Summary { summary });
+            output.conclude(&summary);
             return Ok(Status::Failure);
         }
         let has_baseline = campaign.baseline.is_some();
@@ -84,18 +84,19 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             told_to_stop: &crew::told_to_stop,
         };
         let searched = search(search_plan, output)?;
-        show(target, plan.source, &searched, &store, output)?;
+        status = status.max(show(target, plan.source, &searched, &store, output)?);
         if args.github {
             annotate(target, &searched, &store, output);
         }
-        found += searched.findings.len();
         summary.push(TargetSummary::new(target, plan.source, &searched));
         if crew::told_to_stop() {
             output.error(&stopped(&searched, out));
-            output.object(&Summary { summary });
+            output.conclude(&summary);
             return Ok(Status::Failure);
         }
-        if searched.findings.is_empty() {
+        if let Some(error) = &searched.broken_off {
+            status = status.max(error.tell(output));
+        } else if searched.findings.is_empty() && searched.as_found.is_empty() {
             output.note(if has_baseline {
                 "nothing found that the baseline does not break too"
             } else {
@@ -103,8 +104,8 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             });
         }
     }
-    output.object(&Summary { summary });
-    Ok(if found == 0 { Status::Good } else { Status::Failure })
+    output.conclude(&summary);
+    Ok(status)
 }
 
 /// What is told of a hunt that was told to stop.
@@ -210,13 +211,18 @@ fn baseline_signatures(
     Ok(known)
 }
 
+/// Tells what was found, and what of it could not be worked out; the status that it comes to.
 fn show(
     target: &Target,
     source: Source,
     searched: &Searched,
     store: &Store,
     output: &mut Output,
-) -> Result<(), CliError> {
+) -> Result<Status, CliError> {
+    let mut status = Status::Good;
+    if !searched.findings.is_empty() || !searched.as_found.is_empty() {
+        status = Status::Failure;
+    }
     for (finding, text) in searched.findings.iter().zip(&searched.reports) {
         output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
         if !output.is_json() {
@@ -236,13 +242,14 @@ fn show(
     if searched.findings.len() > 1 && !output.is_json() {
         output.line(overview(&searched.findings));
     }
+    let name = target.to_string();
     for signature in &searched.as_found {
-        let found = store.found(&target.to_string(), *signature);
-        output.object(&AsFoundObject {
-            target: target.to_string(),
-            signature: signature.to_string(),
-            kept_as_found: found.display().to_string(),
-        });
+        let found = store.found(&name, *signature);
+        if let Some((_, why)) = searched.failed.iter().find(|(failed, _)| failed == signature) {
+            status = status.max(tell_failed(&name, *signature, why, store, output));
+            continue;
+        }
+        output.object(&AsFoundObject::new(&name, *signature, &found, None));
         output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
     }
     let tally = &searched.tally;
@@ -261,7 +268,7 @@ fn show(
     if !searched.findings.is_empty() || !searched.as_found.is_empty() {
         output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
-    Ok(())
+    Ok(status)
 }
 
 fn finds_in_words(searched: &Searched) -> String {

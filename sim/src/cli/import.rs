@@ -23,6 +23,7 @@ use crate::import::{
 use crate::report::{cause_line, slug};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 use treefall_base::files::write_bytes;
+use treefall_base::input::is_standard;
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario};
 use treefall_subject::Options;
 use treefall_subject::keepalived_conf;
@@ -46,7 +47,7 @@ const NO_WAYS_TOLD: usize = 4;
     or the log shows a crash, a hang or a gap that its lines do not explain: then nothing is ruled out.")]
 pub(super) struct Import {
     /// The log; `-` is standard input.
-    #[arg(value_name = "LOG")]
+    #[arg(value_name = "FILE")]
     log: PathBuf,
     /// The configuration that the keepalived ran with [default: scripts are inferred from the log].
     #[arg(long, value_name = "FILE")]
@@ -54,8 +55,9 @@ pub(super) struct Import {
     /// The release, as `replica:2.2.7` [default: what the log says].
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// How far before the end of the story, or the crash, the search looks: `60s`, `10m`.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_span)]
+    /// How far before the end of the story, or before the last line of a process that crashed, the search looks: `60s`,
+    /// `10m`.
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_span)]
     window: Span,
     /// How many interleavings are tried at most.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
@@ -67,7 +69,7 @@ pub(super) struct Import {
     /// The folder that all scenarios go to [default: one of the log's name under reports/import/].
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     out: Option<PathBuf>,
-    /// Where the first scenario goes, and no other.
+    /// Where the first scenario goes, and no other; `-` is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -100,7 +102,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let target = imported.replica.to_string();
 
     tell_log(&name, &imported, args, output);
-    let written = write(args, &name, &imported)?;
+    let written = write(args, &name, &imported, output)?;
     tell_found(&imported, &written, args, output);
     let objects = imported.found.iter().zip(written.iter().map(Some).chain(std::iter::repeat(None)));
     for (found, path) in objects {
@@ -109,7 +111,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     for kind in &imported.story.census.kinds {
         output.object(&unknown(kind));
     }
-    output.object(&Summary { summary: summary(&name, &target, &imported, &watch) });
+    output.conclude(&summary(&name, &target, &imported, &watch));
     if crew::told_to_stop() {
         output.error("stopped before the search was whole; what is told is of the interleavings until then");
         return Ok(Status::Failure);
@@ -132,7 +134,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
 /// What people call the log: no machine's path.
 fn log_name(path: &Path) -> String {
     match path.file_name() {
-        Some(name) if path.as_os_str() != "-" => name.to_string_lossy().into_owned(),
+        Some(name) if !is_standard(path) => name.to_string_lossy().into_owned(),
         _ => "standard input".to_owned(),
     }
 }
@@ -430,16 +432,26 @@ fn lines_of(found: &Found) -> Option<[usize; 2]> {
 }
 
 /// Writes the scenarios; where each is.
-fn write(args: &Import, name: &str, imported: &Imported) -> Result<Vec<PathBuf>, CliError> {
+fn write(
+    args: &Import,
+    name: &str,
+    imported: &Imported,
+    output: &mut Output,
+) -> Result<Vec<PathBuf>, CliError> {
     let target = Target::Replica(imported.replica.clone());
-    let one = |path: &Path, scenario: &Scenario, found: Option<&Found>| {
+    let mut one = |path: &Path, scenario: &Scenario, found: Option<&Found>| {
         let mut scenario = scenario.clone();
         let verdict = run_replica(&scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
         scenario.about = found.and_then(|found| about(&target, found.signature, &verdict));
         let row = whom(&target).map(|whom| (whom, Expectation::exactly(&verdict)));
         // One row contradicts no other.
         scenario.expect = Expectations::new(row).unwrap_or_default();
-        write_bytes(path, scenario::write(&scenario).as_bytes()).map_err(|error| {
+        let text = scenario::write(&scenario);
+        if is_standard(path) {
+            output.line(text.trim_end());
+            return Ok(path.to_owned());
+        }
+        write_bytes(path, text.as_bytes()).map_err(|error| {
             let option = if args.output.is_some() { "file with `-o`" } else { "folder with `--out`" };
             CliError::Usage(format!("cannot write {}: {error}; name another {option}", path.display()))
         })?;

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::CliError;
+use super::output::Output;
+use super::{CliError, files};
 use crate::check::Checked;
-use treefall_base::files::write_whole;
 
 /// What becomes the file: its suites, in the order in which they were run.
 pub(super) struct Junit {
@@ -62,17 +62,12 @@ impl Junit {
     }
 
     /// Writes the file, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<(), CliError> {
+    pub(super) fn write(&self, path: &Path, output: &mut Output) -> Result<(), CliError> {
         // A report counts what a suite has when it is added: so they are when they are whole.
         let mut report = Report::new("treefall replay");
         report.add_test_suites(self.suites.iter().cloned());
         let text = report.to_string().map_err(|error| CliError::Harness(format!("no XML: {error}")))?;
-        write_whole(path, &text).map_err(|error| {
-            CliError::Usage(format!(
-                "cannot write {}: {error}; name another file with `--junit`",
-                path.display()
-            ))
-        })
+        files::write(path, &text, "--junit", output)
     }
 }
 

@@ -15,7 +15,7 @@ use super::pace::Pace;
 use super::replay::{Reals, refuse_never_started, shows};
 use super::schema::Line;
 use super::sheet::Sheet;
-use super::{CliError, Status, Summary, crew, files};
+use super::{CliError, Status, Summary, all, crew, files};
 use crate::check::Checked;
 use crate::explain::first_good;
 use treefall_scenario::Scenario;
@@ -85,15 +85,14 @@ pub(super) const LINES: [Line; 3] = [
 ];
 
 pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError> {
-    let paths = files::expand(&args.files)?;
-    let scenarios = paths.iter().map(|path| files::load(path)).collect::<Result<Vec<_>, _>>()?;
-    paths.iter().zip(&scenarios).try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
+    let scenarios = files::load_all(&args.files)?;
+    all(scenarios.iter().map(|(path, scenario)| refuse_never_started(path, scenario)))?;
     let reals = real_targets(args)?;
     let mut running = Reals::default();
-    let mut summary = MatrixSummary { scenarios: paths.len(), runs: 0, not_as_expected: 0, differ: 0 };
+    let mut summary = MatrixSummary { scenarios: scenarios.len(), runs: 0, not_as_expected: 0, differ: 0 };
     let pace = Pace::begin(None);
-    for (place, (path, scenario)) in paths.iter().zip(&scenarios).enumerate() {
-        output.progress(format_args!("scenario {}", pace.part(place + 1, paths.len(), path.display())));
+    for (place, (path, scenario)) in scenarios.iter().enumerate() {
+        output.progress(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
         let Some(cells) = cells(scenario, &reals, &mut running)? else { break };
         let object = tell(path, scenario, &cells, output);
         summary.runs += cells.len();
@@ -115,7 +114,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         output.error("stopped before all scenarios were run");
     }
     let good = !stopped && summary.not_as_expected == 0 && summary.differ == 0;
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(if good { Status::Good } else { Status::Failure })
 }
 

@@ -11,7 +11,7 @@ use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
-use super::{CliError, Status, Summary, crew};
+use super::{CliError, Status, Summary, all, crew};
 use crate::campaign::{Campaign, CampaignError, folders};
 use crate::report::{Kept, take_over};
 
@@ -41,39 +41,20 @@ pub(super) const LINES: [Line; 2] =
     [Line::of::<MergedObject>("a find"), Line::of::<Summary<MergeSummary>>("summary")];
 
 pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError> {
-    let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
-    let mut campaigns = Vec::new();
     let here = Some(&args.out).filter(|out| out.is_dir());
     let mut lock = here.map(|out| crew::lock(out, output)).transpose()?;
     // A folder that is named twice takes part once.
     let mut seen = BTreeSet::new();
-    for from in args.from.iter().chain(here) {
-        let whole =
-            from.canonicalize().map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
-        if !seen.insert(whole) {
-            continue;
-        }
-        let mut is_empty = true;
-        for target in folders(from)? {
-            for find in folders(&target)? {
-                if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
-                    is_empty = false;
-                    finds.entry((name_of(&target), name_of(&find))).or_default().push(kept);
-                }
-            }
-        }
-        match Campaign::load_all(from) {
-            Ok(more) => campaigns.extend(more),
-            // Where all is brought together there may be nothing yet.
-            Err(CampaignError::Nothing { .. }) if is_empty && *from != args.out => {
-                return Err(CliError::Usage(format!(
-                    "{}: there is no find and no hunt was begun here; name folders that `hunt --out` was given",
-                    from.display()
-                )));
-            }
-            Err(CampaignError::Nothing { .. }) => (),
-            Err(error) => return Err(error.into()),
-        }
+    let parts = all(args.from.iter().chain(here).map(|from| {
+        let whole = from.canonicalize();
+        let whole = whole.map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
+        if seen.insert(whole) { part(from, &args.out) } else { Ok(Part::default()) }
+    }))?;
+    let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
+    let mut campaigns = Vec::new();
+    for part in parts {
+        campaigns.extend(part.campaigns);
+        part.finds.into_iter().for_each(|(name, kept)| finds.entry(name).or_default().push(kept));
     }
     if lock.is_none() && !finds.is_empty() {
         lock = Some(crew::lock(&args.out, output)?);
@@ -114,7 +95,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         output.note(gap);
     }
     let folders = args.from.len();
-    output.object(&Summary { summary: MergeSummary { folders, findings, traces, missing } });
+    output.conclude(&MergeSummary { folders, findings, traces, missing });
     if crew::told_to_stop() {
         output.error(
             "stopped before all finds were brought together; the same command once more brings the rest",
@@ -122,6 +103,38 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         return Ok(Status::Failure);
     }
     Ok(if findings == 0 { Status::Good } else { Status::Failure })
+}
+
+/// What one folder brings.
+#[derive(Default)]
+struct Part {
+    /// By target and signature.
+    finds: Vec<((String, String), Kept)>,
+    campaigns: Vec<Campaign>,
+}
+
+/// Reads the folder `from`, of which `out` may have nothing yet.
+fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
+    let mut finds = Vec::new();
+    for target in folders(from)? {
+        for find in folders(&target)? {
+            if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
+                finds.push(((name_of(&target), name_of(&find)), kept));
+            }
+        }
+    }
+    let campaigns = match Campaign::load_all(from) {
+        Ok(campaigns) => campaigns,
+        Err(CampaignError::Nothing { .. }) if finds.is_empty() && from != out => {
+            return Err(CliError::Usage(format!(
+                "{}: there is no find and no hunt was begun here; name folders that `hunt --out` was given",
+                from.display()
+            )));
+        }
+        Err(CampaignError::Nothing { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Part { finds, campaigns })
 }
 
 /// What a folder is called.

@@ -88,43 +88,89 @@ pub enum CliError {
     Invalid(String),
     /// treefall itself failed.
     Harness(String),
+    /// Several things are wrong; each is told.
+    Several(Vec<Self>),
 }
 
 impl CliError {
-    /// Tells it, to people and to machines, which get a summary of it as the last object.
-    fn tell(&self, output: &mut Output) -> Status {
-        let (text, status) = match self {
-            Self::Usage(text) => (text, Status::Usage),
-            Self::Invalid(text) => (text, Status::Usage),
-            Self::Harness(text) => (text, Status::Harness),
-        };
-        match self {
-            Self::Invalid(text) => output.diagnostic(text),
-            _ => output.error(text),
+    /// Of these, if there are any: one as it is, several as one.
+    fn of(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
         }
-        output.object(&Summary { summary: ErrorObject { error: &self.plain(), status: status as u8 } });
-        status
+    }
+
+    /// Tells it; of several the worst status counts.
+    fn tell(&self, output: &mut Output) -> Status {
+        match self {
+            Self::Usage(text) => output.error(text),
+            Self::Invalid(text) => output.diagnostic(text),
+            Self::Harness(text) => output.error(text),
+            Self::Several(errors) => {
+                for error in errors {
+                    error.tell(output);
+                }
+            }
+        }
+        self.status()
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Usage(_) | Self::Invalid(_) => Status::Usage,
+            Self::Harness(_) => Status::Harness,
+            Self::Several(errors) => errors.iter().map(Self::status).max().unwrap_or(Status::Usage),
+        }
     }
 
     /// Its text without colours.
     fn plain(&self) -> String {
-        let (Self::Usage(text) | Self::Invalid(text) | Self::Harness(text)) = self;
-        anstream::adapter::strip_str(text).to_string().trim_end().to_owned()
+        match self {
+            Self::Usage(text) | Self::Invalid(text) | Self::Harness(text) => {
+                anstream::adapter::strip_str(text).to_string().trim_end().to_owned()
+            }
+            Self::Several(errors) => errors.iter().map(Self::plain).collect::<Vec<_>>().join("\n"),
+        }
     }
 }
 
-/// The last object of every command.
-#[derive(Serialize, JsonSchema)]
-struct Summary<T> {
-    summary: T,
+/// What each of these gives, or all errors of them.
+fn all<T, E: Into<CliError>>(results: impl IntoIterator<Item = Result<T, E>>) -> Result<Vec<T>, CliError> {
+    let (mut done, mut errors) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => done.push(one),
+            Err(error) => errors.push(error.into()),
+        }
+    }
+    CliError::of(errors).map(|()| done)
 }
 
-/// The summary of a command that ended without a result.
+/// The last object of every command. The fields are stable.
 #[derive(Serialize, JsonSchema)]
-struct ErrorObject<'e> {
-    error: &'e str,
+struct Summary<T> {
+    /// Of a command that works on several targets always an array, with an element for each target that was finished; of
+    /// another always an object.
+    summary: T,
+    /// The exit status.
+    status: u8,
+    /// What was told as an error; null: nothing was.
+    error: Option<String>,
+}
+
+/// The summary of a command that ended without a result and does not work on several targets.
+#[derive(Serialize, JsonSchema)]
+struct ErrorObject {
+    error: String,
     status: u8,
 }
+
+/// The command that is run where none is named.
+const SURVEY: &str = "survey";
+/// The commands that work on several targets: their summary is an array.
+const OF_TARGETS: [&str; 4] = ["survey", "hunt", "explore", "soak"];
 
 impl From<TargetError> for CliError {
     fn from(error: TargetError) -> Self {
@@ -170,8 +216,8 @@ pub fn command() -> clap::Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> Status {
-    let cli = match typed() {
-        Ok(cli) => cli,
+    let (cli, name) = match typed() {
+        Ok(typed) => typed,
         Err(error) => return not_understood(&error),
     };
     let mut output = Output::new(&cli.common);
@@ -196,7 +242,7 @@ pub fn run() -> Status {
         Command::Shrink(shrink) => shrink::run(&shrink, &mut output),
         Command::Report(report) => report::run(&report, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
-        Command::Conform(conform) => conform::run(&conform, &mut output),
+        Command::Conform(conform) => conform::run(&conform, jobs, &mut output),
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
         Command::Soak(soak) => soak::run(&soak, jobs, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),
@@ -205,15 +251,26 @@ pub fn run() -> Status {
         Command::Man(man) => about::man(&man, &mut output),
     };
     let status = done.unwrap_or_else(|error| error.tell(&mut output));
+    output.end(status, OF_TARGETS.contains(&name.as_str()));
     output.detail(format_args!("exit status {}", status as u8));
     status
 }
 
-/// What was typed.
-fn typed() -> Result<Cli, clap::Error> {
+/// What was typed, and the name of its command.
+fn typed() -> Result<(Cli, String), clap::Error> {
     let mut command = args::help::fitted(command(), args::help::columns());
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let name = matches.subcommand_name().unwrap_or(SURVEY).to_owned();
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, name))
+}
+
+/// The command of what cannot be read: the first word that names one.
+fn meant() -> String {
+    let command = command();
+    let words = std::env::args().skip(1);
+    let mut names = words.filter(|word| command.find_subcommand(word).is_some());
+    names.next().unwrap_or_else(|| SURVEY.to_owned())
 }
 
 /// Tells what is wrong with the arguments, or the help that was asked for.
@@ -231,7 +288,9 @@ fn not_understood(error: &clap::Error) -> Status {
     if given("--json") {
         let text = error.render().to_string();
         let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        Output::of_machines().object(&Summary { summary: ErrorObject { error: what, status: status as u8 } });
+        let mut output = Output::of_machines();
+        output.remember(what);
+        output.end(status, OF_TARGETS.contains(&meant().as_str()));
     }
     status
 }

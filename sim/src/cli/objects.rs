@@ -1,9 +1,11 @@
 //! What a search found, for machines. The fields are stable.
 
+use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use treefall_model::verdict::Signature;
 
 use super::findings::Searched;
 use crate::finding::Finding;
@@ -104,13 +106,27 @@ impl FindingObject {
     }
 }
 
-/// A find that the word to stop came before, for machines. The fields are stable.
+/// A find that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
+/// fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AsFoundObject {
     pub(super) target: String,
     pub(super) signature: String,
     /// The scenario that it is kept in, as it was found.
     pub(super) kept_as_found: String,
+    /// Why it could not be worked out; null: the word to stop came first.
+    pub(super) error: Option<String>,
+}
+
+impl AsFoundObject {
+    pub(super) fn new(target: &str, signature: Signature, found: &Path, error: Option<String>) -> Self {
+        Self {
+            target: target.to_owned(),
+            signature: signature.to_string(),
+            kept_as_found: found.display().to_string(),
+            error,
+        }
+    }
 }
 
 /// One target's search, for machines. The fields are stable.
@@ -131,7 +147,7 @@ pub(super) struct TargetSummary {
     pub(super) ended_badly: u64,
     /// Finds that were worked out.
     pub(super) findings: usize,
-    /// Finds that are kept as found: the word to stop came before they were worked out.
+    /// Finds that are kept as found: the word to stop came before they were worked out, or they could not be.
     pub(super) kept_as_found: usize,
     pub(super) elapsed_ms: u64,
 }

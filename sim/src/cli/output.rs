@@ -15,6 +15,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::Status;
 use super::args::Common;
@@ -41,6 +42,10 @@ pub(super) struct Output {
     told: Option<Duration>,
     /// Of which part of a larger work progress is told, with what parts it from the rest.
     part: String,
+    /// The summary of the command, as JSON.
+    summary: Option<String>,
+    /// The errors that were told, a line or more each.
+    errors: Vec<String>,
 }
 
 impl Output {
@@ -54,6 +59,8 @@ impl Output {
             watch: Stopwatch::start(),
             told: None,
             part: String::new(),
+            summary: None,
+            errors: Vec::new(),
         }
     }
 
@@ -90,6 +97,36 @@ impl Output {
         }
     }
 
+    /// What the command comes to: the summary in its last object. A later one takes the place of an earlier one.
+    pub(super) fn conclude(&mut self, summary: &(impl Serialize + JsonSchema)) {
+        match serde_json::to_string(summary) {
+            Ok(summary) => self.summary = Some(summary),
+            Err(error) => self.error(&format!("a summary cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// Writes the last object, with `--json` alone. `of_targets`: the command's summary is an array.
+    pub(super) fn end(&mut self, status: Status, of_targets: bool) {
+        if !self.json {
+            return;
+        }
+        self.clear();
+        let status = status as u8;
+        let error = (!self.errors.is_empty()).then(|| self.errors.join("\n"));
+        let nothing = || match of_targets {
+            true => "[]".to_owned(),
+            false => json!({ "error": error.as_deref().unwrap_or_default(), "status": status }).to_string(),
+        };
+        let summary = self.summary.take().unwrap_or_else(nothing);
+        // The summary keeps the order of its fields.
+        write_out(&format!("{{\"summary\":{summary},\"status\":{status},\"error\":{}}}", json!(error)));
+    }
+
+    /// An error for the last object, which people were told already.
+    pub(super) fn remember(&mut self, text: &str) {
+        self.errors.push(anstream::adapter::strip_str(text).to_string().trim_end().to_owned());
+    }
+
     /// Advice, left out with `--quiet`.
     pub(super) fn note(&mut self, text: impl Display) {
         if !self.quiet {
@@ -108,12 +145,14 @@ impl Output {
 
     /// An error.
     pub(super) fn error(&mut self, text: &str) {
+        self.remember(text);
         self.clear();
         write_err(&format!("{ERROR}error{ERROR:#}: {text}"));
     }
 
     /// An error that says by itself that it is one, and where.
     pub(super) fn diagnostic(&mut self, text: &str) {
+        self.remember(text);
         self.clear();
         write_err(text.trim_end());
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::verdict::Weight;
+use treefall_model::verdict::{Outcome, Weight};
 use treefall_world::calls::Fate;
 
 use super::args::Replay;
@@ -14,7 +14,7 @@ use super::junit::Junit;
 use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
-use super::{CliError, Status, Summary, crew, files};
+use super::{CliError, Status, Summary, all, crew, files};
 use crate::check::{Checked, check, never_started, replicas_of};
 use crate::report::{self, Length, Names};
 use treefall_scenario::{self as scenario, Failure, Scenario};
@@ -93,7 +93,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     }
     if let Some(path) = &args.junit {
         // What ended the replay is worth more than that it cannot be written down.
-        junit.write(path).or_else(|error| if played.is_ok() { Err(error) } else { Ok(()) })?;
+        junit.write(path, output).or_else(|error| if played.is_ok() { Err(error) } else { Ok(()) })?;
     }
     let summary = played?;
     output.note(in_words(&summary));
@@ -104,7 +104,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     let showing = summary.showing > 0;
     if crew::told_to_stop() {
         output.error("stopped before all scenarios were run");
-        output.object(&Summary { summary });
+        output.conclude(&summary);
         // What was not run cannot be told to be good.
         return Ok(if args.bisect && !showing { Status::CannotTell } else { Status::Failure });
     }
@@ -114,7 +114,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         // What was not played at all is not good.
         summary.runs > 0 && summary.runs == summary.as_expected
     };
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Ok(if good { Status::Good } else { Status::Failure })
 }
 
@@ -180,16 +180,11 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
 
 /// Every file is read before one runs: what is wrong with the last is told at once.
 fn load_all(args: &Replay, output: &mut Output) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
-    let paths = files::expand(&args.files)?;
-    let load = |path: PathBuf| {
-        let loaded = files::load(&path);
-        if args.github && loaded.is_err() {
-            github::tell_problems(&path, output);
-        }
-        loaded.map(|scenario| (path, scenario))
-    };
-    let scenarios = paths.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    scenarios.iter().try_for_each(|(path, scenario)| refuse_never_started(path, scenario))?;
+    if args.github {
+        files::expand(&args.files)?.iter().for_each(|path| github::tell_problems(path, output));
+    }
+    let scenarios = files::load_all(&args.files)?;
+    all(scenarios.iter().map(|(path, scenario)| refuse_never_started(path, scenario)))?;
     Ok(scenarios)
 }
 
@@ -294,7 +289,7 @@ impl Reals {
 fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, output: &mut Output) -> String {
     let verdict = &checked.ran.verdict;
     let broken: Vec<String> = verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
-    let what = if broken.is_empty() { "clean".to_owned() } else { broken.join(", ") };
+    let what = does(&broken, &verdict.outcome);
     output.object(&RunObject {
         scenario: path.display().to_string(),
         target: checked.target.clone(),
@@ -312,7 +307,14 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         }),
     });
     let details = details(scenario, checked, args);
-    let told = format!("{what}; {}{details}", verdict.outcome);
+    let beside = match (&checked.expected, checked.is_good()) {
+        _ if args.bisect => "",
+        (Some(_), true) => "as expected: ",
+        (Some(_), false) => "NOT as expected: ",
+        // Of which nothing is expected.
+        (None, _) => "",
+    };
+    let told = format!("{beside}{what}{details}");
     if output.is_json() {
         return told;
     }
@@ -330,6 +332,21 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));
     }
     told
+}
+
+/// What a run does, in words: `crashes by SIGSEGV in rb_erase, breaks tree-shape/add-child/child`, `clean`.
+fn does(broken: &[String], outcome: &Outcome) -> String {
+    let place = |function: &Option<String>| {
+        function.as_ref().map_or_else(String::new, |function| format!(" in {function}"))
+    };
+    let ends = match outcome {
+        Outcome::Survived => None,
+        Outcome::Crashed { signal, function } => Some(format!("crashes by {signal}{}", place(function))),
+        Outcome::Hung { function } => Some(format!("hangs{}", place(function))),
+    };
+    let breaks = (!broken.is_empty()).then(|| format!("breaks {}", broken.join(", ")));
+    let words: Vec<String> = ends.into_iter().chain(breaks).collect();
+    if words.is_empty() { "clean".to_owned() } else { words.join(", ") }
 }
 
 /// What was expected, where each law broke, and the backtrace, each as a line of its own after the first.

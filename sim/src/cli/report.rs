@@ -1,6 +1,6 @@
 //! `treefall report`: what a find is, in every form; and the page of a folder of finds.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,6 @@ use crate::model::law::Law;
 use crate::model::verdict::{Break, Verdict};
 use crate::report::json::{CleanObject, ReportObject};
 use crate::report::{self, Told, html, refuse_foreign_page, store};
-use treefall_base::files::write_whole;
 use treefall_scenario::Scenario;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, SubjectError, build};
@@ -61,7 +60,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let explanation = match explain_while(&finding, subject.as_mut(), &go_on) {
         Err(SubjectError::Stopped) => {
             output.error("stopped before it was explained");
-            output.object(&Summary { summary: ReportSummary { found: true, html: None } });
+            output.conclude(&ReportSummary { found: true, html: None });
             return Ok(Status::Failure);
         }
         explained => explained?,
@@ -90,7 +89,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     }
     let html = page(args, output, || html::page(&report))?;
     output.object(&ReportObject::of(&report));
-    output.object(&Summary { summary: ReportSummary { found: true, html } });
+    output.conclude(&ReportSummary { found: true, html });
     Ok(Status::Good)
 }
 
@@ -112,7 +111,7 @@ fn prints_text(args: &Report) -> bool {
 /// Writes the page where one is asked for; where it is.
 fn page(args: &Report, output: &mut Output, made: impl Fn() -> String) -> Result<Option<String>, CliError> {
     let Some(path) = &args.html else { return Ok(None) };
-    write(path, &made())?;
+    write_page(path, &made(), output)?;
     output.note(format_args!("the page is in {}", path.display()));
     Ok(Some(path.display().to_string()))
 }
@@ -133,7 +132,7 @@ fn nothing_broken(
             args.file.display(),
             wanted(args)
         ));
-        output.object(&Summary { summary: ReportSummary { found: false, html: None } });
+        output.conclude(&ReportSummary { found: false, html: None });
         return Ok(Status::Failure);
     }
     let (name, text) = (target.to_string(), treefall_scenario::write(scenario));
@@ -152,14 +151,16 @@ fn nothing_broken(
     }
     let html = page(args, output, || html::clean_page(&report))?;
     output.object(&CleanObject::of(&report));
-    output.object(&Summary { summary: ReportSummary { found: false, html } });
+    output.conclude(&ReportSummary { found: false, html });
     Ok(Status::Good)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    refuse_foreign_page(path).and_then(|()| write_whole(path, text)).map_err(|error| {
+/// Writes a page where no file lies that treefall did not write; `-` is standard output.
+fn write_page(path: &Path, text: &str, output: &mut Output) -> Result<(), CliError> {
+    refuse_foreign_page(path).map_err(|error| {
         CliError::Usage(format!("cannot write {}: {error}; name another file with `--html`", path.display()))
-    })
+    })?;
+    files::write(path, text, "--html", output)
 }
 
 fn wanted(args: &Report) -> String {
@@ -242,10 +243,8 @@ fn index(args: &Report, output: &mut Output) -> Result<Status, CliError> {
         )));
     }
     let path: PathBuf = args.html.clone().unwrap_or_else(|| args.file.join(store::INDEX));
-    write(&path, &html::index(&cards))?;
+    write_page(&path, &html::index(&cards), output)?;
     output.note(format_args!("{}; the page is in {}", count(cards.len() as u64, "report"), path.display()));
-    output.object(&Summary {
-        summary: IndexSummary { reports: cards.len(), html: path.display().to_string() },
-    });
+    output.conclude(&IndexSummary { reports: cards.len(), html: path.display().to_string() });
     Ok(Status::Good)
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
     if let Some(cache) = &cache {
         output.note(format_args!("{} in the cache {cache}", count(roots::fetched().len() as u64, "suite")));
     }
-    output.object(&Summary { summary: RootsSummary { cache, roots: suites, fetched } });
+    output.conclude(&RootsSummary { cache, roots: suites, fetched });
     if crew::told_to_stop() {
         output.error("stopped before all suites were fetched");
         return Ok(Status::Failure);

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::args;
 use super::output::Output;
 use super::{
-    CliError, ErrorObject, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt, hunt,
-    import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
+    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt,
+    hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
 use treefall_base::nearest::{nearest, offer};
 
@@ -97,7 +97,7 @@ pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, Cl
         }
     }
     told.iter().for_each(|one| output.object(one));
-    output.object(&Summary { summary: SchemaSummary { commands: told.len() } });
+    output.conclude(&SchemaSummary { commands: told.len() });
     Ok(Status::Good)
 }
 
@@ -151,7 +151,12 @@ fn unknown(above: &Command, before: &str, asked: &str) -> CliError {
 /// What a line of this command satisfies.
 fn schema(command: &str, lines: &[Line]) -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let error = Line::of::<Summary<ErrorObject<'static>>>("summary of a command that ended without a result");
+    let error = "the last line of a command that ended without a result";
+    let name = command.split(' ').next().unwrap_or_default();
+    let error = match OF_TARGETS.contains(&name) {
+        true => Line::of::<Summary<Vec<()>>>(error),
+        false => Line::of::<Summary<ErrorObject>>(error),
+    };
     let kinds: Vec<Value> = lines
         .iter()
         .chain([&error])
@@ -166,7 +171,7 @@ fn schema(command: &str, lines: &[Line]) -> Map<String, Value> {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("A line of `treefall {command} --json`"),
-        "description": "Standard output has one object a line; the last is the one with `summary`. \
+        "description": "Standard output has one object a line; the last is the one with `summary`, `status` and `error`. \
                         Times end in `_ms`, or are texts in seconds.",
         "anyOf": kinds,
         "$defs": generator.take_definitions(true),
@@ -189,6 +194,23 @@ mod tests {
         commands.sort_unstable();
         told.sort_unstable();
         assert_eq!(commands, told);
+    }
+
+    #[test]
+    fn the_summary_of_a_command_is_always_an_array_or_always_an_object() {
+        for (command, lines) in &COMMANDS {
+            let schema = Value::Object(schema(command, lines));
+            let resolve = |value: &Value| match value["$ref"].as_str() {
+                Some(place) => schema.pointer(place.trim_start_matches('#')).cloned().unwrap_or_default(),
+                None => value.clone(),
+            };
+            let kinds = schema["anyOf"].as_array().into_iter().flatten().map(resolve);
+            let summaries = kinds.filter(|kind| kind["properties"]["summary"] != Value::Null);
+            let types: Vec<Value> =
+                summaries.map(|kind| resolve(&kind["properties"]["summary"])["type"].clone()).collect();
+            let wanted = if OF_TARGETS.contains(command) { "array" } else { "object" };
+            assert!(types.len() >= 2 && types.iter().all(|it| it == wanted), "{command}: {types:?}");
+        }
     }
 
     #[test]

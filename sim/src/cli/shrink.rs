@@ -16,11 +16,11 @@ use super::{CliError, Status, Summary, crew, files};
 use crate::explain::explain_soon;
 use crate::finding::{BUILD_UP_MAX, Finding, Worked, as_far_as_it_came, work_out_while};
 use crate::hunt::Find;
+use treefall_base::input::is_standard;
 use crate::model::release::{Release, Rules};
 use crate::model::trace::Trace;
 use crate::model::verdict::Verdict;
 use crate::report::{self, Report, Told};
-use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario, Whom};
 use treefall_subject::replica::run_replica;
 use treefall_subject::target::Target;
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
             "{} breaks no {law} on {target}: there is nothing to shrink",
             args.file.display()
         ));
-        output.object(&Summary { summary: ShrinkSummary { shrunk: false } });
+        output.conclude(&ShrinkSummary { shrunk: false });
         return Ok(Status::Failure);
     };
     let watch = Stopwatch::start();
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     };
     let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
-    let replay = match &args.output {
+    let replay = match args.output.as_deref().filter(|path| !is_standard(path)) {
         Some(path) => replay_command(&finding.target, path),
         None if smaller.trace == find.trace => replay_command(&finding.target, &args.file),
         // It is in no file yet.
@@ -98,7 +98,11 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
             format!("treefall shrink {} --target {} -o {}; {replay}", words[0], words[1], shrunk.display())
         }
     };
+    if let Some(path) = args.output.as_deref().filter(|path| !is_standard(path)) {
+        files::write(path, &text, "-o", output)?;
+    }
     let file = args.file.display().to_string();
+    let mut status = Status::Good;
     let report = if stopped {
         format!(
             "{} in {} runs, and NOT proved minimal: shrink what is left to have it smaller",
@@ -106,23 +110,26 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
             finding.runs
         )
     } else {
-        report::finding(&Report {
-            finding: &finding,
-            explanation: &explain_soon(&finding, subject.as_mut())?,
-            origin: &file,
-            replay: &replay,
-            scenario: &text,
-            as_it_is: false,
-            story: Told::of(&smaller),
-        })
+        match explain_soon(&finding, subject.as_mut()) {
+            Ok(explanation) => report::finding(&Report {
+                finding: &finding,
+                explanation: &explanation,
+                origin: &file,
+                replay: &replay,
+                scenario: &text,
+                as_it_is: false,
+                story: Told::of(&smaller),
+            }),
+            // It is shrunk all the same.
+            Err(error) => {
+                output.error(&format!("it was shrunk and cannot be explained: {error}"));
+                status = Status::Harness;
+                count(finding.trace.wakes().len() as u64, "wake")
+            }
+        }
     };
-    if let Some(path) = &args.output {
-        write_whole(path, &text).map_err(|error| {
-            CliError::Usage(format!("cannot write {}: {error}; name another file with `-o`", path.display()))
-        })?;
-    }
     output.note(report);
-    if args.output.is_none() && !output.is_json() {
+    if args.output.as_deref().is_none_or(is_standard) && !output.is_json() {
         output.line(text.trim_end());
     }
     output.object(&ShrinkObject {
@@ -138,12 +145,12 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         scenario: args.output.as_ref().map(|path| path.display().to_string()),
         text,
     });
-    output.object(&Summary { summary: ShrinkSummary { shrunk: !stopped } });
+    output.conclude(&ShrinkSummary { shrunk: !stopped });
     if stopped {
         output.error("stopped before it was shrunk; this is as far as it came");
         return Ok(Status::Failure);
     }
-    Ok(Status::Good)
+    Ok(status)
 }
 
 /// The scenario with its smaller trace. A story tells of the larger one, and so do expectations: what no longer fits is

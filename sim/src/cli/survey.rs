@@ -14,8 +14,8 @@ use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::trace::ScriptKind;
 
 use super::args;
-use super::findings::{FoundBy, Search, Searched, keep, search};
-use super::objects::{FindingObject, TargetSummary};
+use super::findings::{FoundBy, Search, Searched, keep, search, tell_failed};
+use super::objects::{AsFoundObject, FindingObject, TargetSummary};
 use super::output::{Output, count};
 use super::pace::Pace;
 use super::schema::Line;
@@ -68,8 +68,9 @@ struct RowObject {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
+pub(super) const LINES: [Line; 4] = [
     Line::of::<FindingObject>("a finding"),
+    Line::of::<AsFoundObject>("a find that is kept as found"),
     Line::of::<RowObject>("a row"),
     Line::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
@@ -81,7 +82,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     let mut sheet =
         Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
-    let mut good = true;
+    let (mut good, mut status) = (true, Status::Good);
     let (rows, pace) = (rows(), Pace::begin(None));
     for (place, row) in rows.iter().enumerate() {
         output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
@@ -100,6 +101,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             told_to_stop: &crew::told_to_stop,
         };
         let mut searched = search(one, output)?;
+        status = status.max(tell_failures(row, &searched, &store, output));
         if crew::told_to_stop() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
@@ -130,8 +132,23 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     } else {
         "NOT as known: see the rows marked MISSING or NOT KNOWN"
     });
-    output.object(&Summary { summary });
-    Ok(if good { Status::Good } else { Status::Failure })
+    output.conclude(&summary);
+    Ok(status.max(if good { Status::Good } else { Status::Failure }))
+}
+
+/// Tells what was found and could not be worked out, and where it is kept.
+fn tell_failures(row: &Row, searched: &Searched, store: &Store, output: &mut Output) -> Status {
+    let target = row.target.to_string();
+    let mut status = Status::Good;
+    for (signature, why) in &searched.failed {
+        status = status.max(tell_failed(&target, *signature, why, store, output));
+    }
+    if let Some(error) = &searched.broken_off {
+        let folder = store.target_folder(&target);
+        output.error(&format!("{target}: what was found until then is kept in {}", folder.display()));
+        status = status.max(error.tell(output));
+    }
+    status
 }
 
 fn one_line(label: &str) -> &str {
@@ -153,7 +170,7 @@ fn stopped(summary: Vec<TargetSummary>, sheet: Option<Sheet>, output: &mut Outpu
             count(some, "find")
         ),
     });
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Status::Failure
 }
 

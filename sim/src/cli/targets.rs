@@ -80,7 +80,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     output.line(table);
     output.line("replica:mended has no known defect; replica:mended+DEFECT has one; replica:RELEASE-DEFECT lacks one\n");
     show_real(args, &mut summary, output)?;
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     if crew::told_to_stop() {
         output.error("stopped before all programs were looked at");
         return Ok(Status::Failure);

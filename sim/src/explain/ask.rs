@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
+use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Weight};
 
@@ -153,6 +154,11 @@ impl<'s> Asker<'s> {
         self
     }
 
+    /// The steps in which intervals and timeouts can be set; `None`: they are fixed.
+    pub(super) fn unit_of_times(&self) -> Option<Span> {
+        self.subject.unit_of_times()
+    }
+
     /// Whether the bound on runs is reached.
     pub(super) fn spent(&self) -> bool {
         self.runs >= self.runs_max
@@ -167,13 +173,15 @@ impl<'s> Asker<'s> {
             return Err(SubjectError::Stopped);
         }
         self.runs += 1;
+        if !self.subject.takes(trace) {
+            return Ok(None);
+        }
         let signature = self.signature;
         let has = |verdict: &Verdict| verdict.breaks.iter().any(|it| it.signature == signature);
         Ok(Some(match (self.asked, self.kind) {
             (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
                 has(&probe_replica_as(self.kind, trace, self.rules, signature))
             }
-            _ if self.subject.fitted(trace.clone()) != *trace => return Ok(None),
             _ => has(&self.subject.run_one(trace, Options::VERDICT)?.verdict),
         }))
     }
@@ -187,11 +195,13 @@ impl<'s> Asker<'s> {
         if !(self.go_on)(self.runs) {
             return Err(SubjectError::Stopped);
         }
+        if !self.subject.takes(trace) {
+            return Ok(None);
+        }
         let verdict = match (self.asked, self.kind) {
             (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
                 run_replica_as(self.kind, trace, self.rules, Options::VERDICT).verdict
             }
-            _ if self.subject.fitted(trace.clone()) != *trace => return Ok(None),
             _ => self.subject.run_one(trace, Options::VERDICT)?.verdict,
         };
         self.runs += 1;

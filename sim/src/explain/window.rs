@@ -5,9 +5,10 @@
 //! that past a deadline the loop is late, as on a loaded machine. *What the configuration says*: interval, timeout,
 //! and what else of the setup is no default.
 //!
-//! An interval is sought from the value outwards, by doubling and then by halving, to the microsecond. Whether the
-//! failure has gaps inside it is asked at [`SAMPLES`] places. Always: both ends fail, and one microsecond beyond an
-//! end it does not fail, unless the end says otherwise ([`End`]).
+//! An interval is sought from the value outwards, by doubling and then by halving, to the microsecond, or to the unit in
+//! which the subject's configuration has such a time; a time that a person's configuration fixes has none. Whether the
+//! failure has gaps inside it is asked at [`SAMPLES`] places. Always: both ends fail, and one unit beyond an end it does
+//! not fail, unless the end says otherwise ([`End`]).
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,7 +58,7 @@ pub struct Window {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// One microsecond further it does not fail.
+    /// One microsecond further, or one unit of the configuration, it does not fail.
     Closed,
     /// It fails as far as it was tried.
     Open,
@@ -141,6 +142,13 @@ enum Time {
     },
 }
 
+impl Time {
+    /// Whether the subject's configuration says it.
+    fn is_configured(self) -> bool {
+        matches!(self, Self::Interval { .. } | Self::Timeout { .. })
+    }
+}
+
 /// What a moved time is asked of.
 struct Frame<'t> {
     trace: &'t Trace,
@@ -160,7 +168,10 @@ pub(super) fn windows(
 ) -> Result<Windows, SubjectError> {
     let before = asker.runs;
     let frame = Frame { trace, met, kind: prompt.0, rules: prompt.1 };
-    let times = frame.times();
+    let mut times = frame.times();
+    if asker.unit_of_times().is_none() {
+        times.retain(|time| !time.is_configured());
+    }
     let (mut windows, mut left_out) = (Vec::new(), times.len().saturating_sub(TIMES_MAX));
     for time in times.into_iter().take(TIMES_MAX) {
         match frame.window(asker, time, names)? {
@@ -322,6 +333,8 @@ impl Frame<'_> {
         names: &Names<'_>,
     ) -> Result<Option<Window>, SubjectError> {
         let Some(value) = self.value(time) else { return Ok(None) };
+        let unit = asker.unit_of_times().filter(|_| time.is_configured());
+        let unit = unit.map_or(1, |unit| unit.as_micros().max(1));
         let mut fails = |value: u64| -> Result<Option<bool>, SubjectError> {
             match self.with(time, value) {
                 Some(trace) => asker.has(&trace),
@@ -331,13 +344,13 @@ impl Frame<'_> {
         if fails(value)? != Some(true) {
             return Ok(None);
         }
-        let (to, above) = edge(value, true, &mut fails)?;
-        let (from, below) = edge(value, false, &mut fails)?;
+        let (to, above) = edge(value, true, unit, &mut fails)?;
+        let (from, below) = edge(value, false, unit, &mut fails)?;
         let mut gaps = false;
         let width = to - from;
-        if width > SAMPLES {
+        if width / unit > SAMPLES {
             for place in 1..=SAMPLES {
-                gaps |= fails(from + width / (SAMPLES + 1) * place)? == Some(false);
+                gaps |= fails(from + width / unit / (SAMPLES + 1) * unit * place)? == Some(false);
             }
         }
         let seconds = |micros| Instant::from_micros(micros).to_string();
@@ -400,17 +413,18 @@ fn script_in(setup: &mut Setup, config: usize, script: usize) -> Option<&mut Scr
     setup.configs.get_mut(config)?.scripts.get_mut(script)
 }
 
-/// The last value from `value` on, upwards or downwards, up to which it fails, and how it ends.
+/// The last value from `value` on, upwards or downwards in whole units, up to which it fails, and how it ends.
 fn edge(
     value: u64,
     up: bool,
+    unit: u64,
     fails: &mut dyn FnMut(u64) -> Result<Option<bool>, SubjectError>,
 ) -> Result<(u64, End), SubjectError> {
     let limit = if up { value.saturating_add(FARTHEST) } else { value.saturating_sub(FARTHEST) };
     let step = |by: u64| {
         if up { value.saturating_add(by).min(limit) } else { value.saturating_sub(by).max(limit) }
     };
-    let (mut good, mut by) = (value, 1_u64);
+    let (mut good, mut by) = (value, unit);
     let mut bad = loop {
         let next = step(by);
         if next == good {
@@ -421,8 +435,9 @@ fn edge(
         }
         (good, by) = (next, by.saturating_mul(2));
     };
-    while good.abs_diff(bad) > 1 {
-        let middle = good.midpoint(bad);
+    while good.abs_diff(bad) / unit > 1 {
+        let half = (good.abs_diff(bad) / unit / 2) * unit;
+        let middle = if bad > good { good + half } else { good - half };
         if fails(middle)? == Some(true) { good = middle } else { bad = middle }
     }
     Ok((good, if fails(bad)?.is_none() { End::Last } else { End::Closed }))

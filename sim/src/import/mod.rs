@@ -25,13 +25,13 @@ pub mod story;
 mod told;
 mod walk;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
+use treefall_base::input;
 pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
@@ -218,18 +218,7 @@ pub enum ImportError {
 /// When it cannot be read, is too large or is no text.
 pub fn load(path: &Path) -> Result<String, ImportError> {
     let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
-    let mut bytes = Vec::new();
-    let reader: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
-    } else {
-        let file = File::open(path).map_err(unreadable)?;
-        // A pipe or a device tells no size beforehand.
-        if file.metadata().map_err(unreadable)?.len() > SIZE_MAX {
-            return Err(ImportError::TooLarge { path: path.to_owned() });
-        }
-        Box::new(file)
-    };
-    reader.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
     if bytes.len() as u64 > SIZE_MAX {
         return Err(ImportError::TooLarge { path: path.to_owned() });
     }

@@ -18,6 +18,7 @@ use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
 pub use treefall_model::observe::Options;
 use treefall_model::release::Rules;
+use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
 use treefall_model::verdict::Verdict;
 use treefall_world::Counts;
@@ -97,6 +98,16 @@ pub trait Subject: Send {
     /// The trace that comes nearest to `trace` and that it can be given. Only a daemon cannot be given all.
     fn fitted(&self, trace: Trace) -> Trace {
         trace
+    }
+
+    /// Whether it can be given the trace as it is. Only a daemon cannot be given all.
+    fn takes(&self, _trace: &Trace) -> bool {
+        true
+    }
+
+    /// The steps in which intervals and timeouts of its scripts can be set; `None`: its configuration fixes them.
+    fn unit_of_times(&self) -> Option<Span> {
+        Some(Span::from_micros(1))
     }
 
     /// Replaces what is drawn of a setup by what the subject has fixed. A daemon with a person's configuration has scripts of

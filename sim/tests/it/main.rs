@@ -11,6 +11,8 @@ mod programs_built;
 mod walk;
 
 mod campaign;
+mod command_line;
+mod configured;
 mod corpus;
 mod defects;
 mod doctor;

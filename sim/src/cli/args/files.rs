@@ -76,7 +76,7 @@ pub(in crate::cli) struct Shrink {
     /// memory law if one does].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
     pub(in crate::cli) law: Option<Law>,
-    /// Where the result goes [default: standard output].
+    /// Where the result goes; `-` is standard output [default: -].
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
 }
@@ -128,9 +128,9 @@ pub(in crate::cli) struct Fmt {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
-    treefall corpus import scenarios/ --into fuzz/corpus\n  \
+    treefall corpus import scenarios/ --out fuzz/corpus\n  \
     treefall corpus export fuzz/artifacts/conformance/ --out reports/fuzz\n  \
-    treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
+    treefall corpus minimise fuzz/corpus/mended --out fuzz/corpus-small/mended")]
 pub(in crate::cli) struct Corpus {
     #[command(subcommand)]
     pub(in crate::cli) command: CorpusCommand,
@@ -140,14 +140,14 @@ pub(in crate::cli) struct Corpus {
 pub(in crate::cli) enum CorpusCommand {
     /// Write scenarios as seeds, a folder for each fuzz target.
     #[command(after_help = "Example:\n  \
-        treefall corpus import scenarios/ --into fuzz/corpus")]
+        treefall corpus import scenarios/ --out fuzz/corpus")]
     Import {
         /// Scenario files, or folders of them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The corpus.
-        #[arg(long, default_value = "fuzz/corpus", value_name = "DIR")]
-        into: PathBuf,
+        #[arg(long, alias = "into", default_value = "fuzz/corpus", value_name = "DIR")]
+        out: PathBuf,
     },
     /// Work out what the fuzzer's files break, as a hunt does: of each signature the trace, the smallest one and a report.
     /// Exit 1 if there is one that was not in DIR before.
@@ -164,12 +164,12 @@ pub(in crate::cli) enum CorpusCommand {
         #[arg(long, value_name = "TARGET")]
         target: Option<String>,
         /// Where the finds go.
-        #[arg(long, short, default_value = "reports/fuzz", value_name = "DIR")]
+        #[arg(long, short_alias = 'o', default_value = "reports/fuzz", value_name = "DIR")]
         out: PathBuf,
     },
     /// Copy the fewest files that reach every state of the scheduler that all of them reach.
     #[command(after_help = "Example:\n  \
-        treefall corpus minimise fuzz/corpus/mended --into fuzz/corpus-small/mended")]
+        treefall corpus minimise fuzz/corpus/mended --out fuzz/corpus-small/mended")]
     Minimise {
         /// A folder of the fuzzer's files.
         #[arg(value_name = "DIR")]
@@ -178,7 +178,7 @@ pub(in crate::cli) enum CorpusCommand {
         #[arg(long, value_name = "NAME")]
         of: Option<Kind>,
         /// Where they are copied to.
-        #[arg(long, value_name = "DIR")]
-        into: PathBuf,
+        #[arg(long, alias = "into", value_name = "DIR")]
+        out: PathBuf,
     },
 }

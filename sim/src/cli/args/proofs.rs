@@ -31,9 +31,6 @@ pub(in crate::cli) struct Conform {
     /// For so long instead, as 10m.
     #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration, conflicts_with = "traces")]
     pub(in crate::cli) duration: Option<Duration>,
-    /// Real programs that work side by side [default: one a core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(in crate::cli) jobs: Option<u16>,
     /// Compare with the scripts of this keepalived.conf, on a daemon.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,

@@ -17,10 +17,15 @@ pub(super) fn parse_law(text: &str) -> Result<Law, String> {
         .ok_or_else(|| format!("no such law; there are {}{}", names.join(", "), offer(nearest(text, names))))
 }
 
+/// The units of all times on the command line.
+fn units() -> [scenario::Unit; 7] {
+    let [us, ms, s, min, h] = UNITS;
+    [us, ms, s, min, SHORT_MINUTE, h, DAY]
+}
+
 /// A virtual span of more than nothing: as scenarios have it, or in days.
 pub(in crate::cli) fn parse_span(text: &str) -> Result<Span, String> {
-    let [us, ms, s, min, h] = UNITS;
-    match scenario::parse_duration_in(text, &[us, ms, s, min, h, DAY]) {
+    match scenario::parse_duration_in(text, &units()) {
         Ok(Span::ZERO) => Err("the span must be more than nothing".to_owned()),
         Ok(span) => Ok(span),
         Err(no) => Err(format!("the span {no}")),
@@ -29,8 +34,7 @@ pub(in crate::cli) fn parse_span(text: &str) -> Result<Span, String> {
 
 /// A person's time, of more than nothing: `500ms`, `60s`, `10m`, `8h`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let [_, ms, s, _, h] = UNITS;
-    match scenario::parse_duration_in(text, &[ms, s, SHORT_MINUTE, h]) {
+    match scenario::parse_duration_in(text, &units()) {
         Ok(Span::ZERO) => Err("the time must be more than nothing".to_owned()),
         Ok(span) => Ok(Duration::from_micros(span.as_micros())),
         Err(no) => Err(format!("the time {no}")),

@@ -14,8 +14,9 @@ use treefall_model::release::Rules;
 use treefall_model::verdict::Signature;
 
 use super::args::{self, UntilName};
-use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of};
+use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of, tell_failed};
 use super::hunt::release_of;
+use super::objects::AsFoundObject;
 use super::output::Output;
 use super::pace::{Pace, Teller};
 use super::schema::Line;
@@ -36,8 +37,9 @@ use treefall_subject::{Options, build};
 use workload::workload;
 
 /// What is printed with `--json`.
-pub(in crate::cli) const LINES: [Line; 3] = [
+pub(in crate::cli) const LINES: [Line; 4] = [
     Line::of::<SoakObject>("a target"),
+    Line::of::<AsFoundObject>("a find that is kept as found"),
     Line::of::<VariationObject>("an assumption"),
     Line::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
@@ -50,7 +52,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
     let targets = crew::targets(&names)?;
     let _lock = if args.sensitivity { None } else { Some(crew::lock(&args.out, output)?) };
     let watched = Watched { args, jobs, watch: Stopwatch::start() };
-    let (mut summary, mut failed) = (Vec::new(), false);
+    let (mut summary, mut status) = (Vec::new(), Status::Good);
     for target in &targets {
         if target.kind() != SubjectKind::Replica {
             let remedy = "soak follows a replica, and replay shows its find on the program";
@@ -61,7 +63,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             sensitivity(&watched, target, rules, &workload, output)?;
             if crew::told_to_stop() {
                 output.error("stopped before all assumptions were varied");
-                output.object(&Summary { summary });
+                output.conclude(&summary);
                 return Ok(Status::Failure);
             }
             continue;
@@ -72,7 +74,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         }
         let figures = figures(&lives, args.life);
         let kinds = kinds(&lives);
-        let scenarios = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
+        let (scenarios, so_far) = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
         let (lives, figures, kinds) = (&lives, &figures, &kinds);
         let ended = Ended::of(args, figures);
         let told =
@@ -82,7 +84,10 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let page = survival(&target.to_string(), lives, figures, &told.lines(), &told.assumed());
         let path = store.keep_soak(&target.to_string(), &page)?;
         output.note(format_args!("the curve: {}", path.display()));
-        failed |= figures.failures > 0;
+        status = status.max(so_far);
+        if figures.failures > 0 {
+            status = status.max(Status::Failure);
+        }
         summary.push(TargetSummary {
             target: target.to_string(),
             seed: args.seed,
@@ -92,11 +97,11 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             elapsed_ms: millis(watched.watch.elapsed()),
         });
         if crew::told_to_stop() {
-            return Ok(stopped(summary, output));
+            return Ok(status.max(stopped(summary, output)));
         }
     }
-    output.object(&Summary { summary });
-    Ok(if failed { Status::Failure } else { Status::Good })
+    output.conclude(&summary);
+    Ok(status)
 }
 
 fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
@@ -105,7 +110,7 @@ fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
     } else {
         "stopped before the soak was whole; what is told is of the lives until then"
     });
-    output.object(&Summary { summary });
+    output.conclude(&summary);
     Status::Failure
 }
 
@@ -189,7 +194,8 @@ fn kinds(lives: &[Life]) -> Kinds {
 
 type Kinds = BTreeMap<(Option<Signature>, String), Kind>;
 
-/// Keeps the first failure of each signature as a find, shrunk and reported; where each scenario is.
+/// Keeps the first failure of each signature as a find, shrunk and reported; where each scenario is, and whether one could
+/// not be worked out.
 fn keep_kinds(
     watched: &Watched<'_>,
     target: &Target,
@@ -197,8 +203,8 @@ fn keep_kinds(
     kinds: &Kinds,
     store: &Store,
     output: &mut Output,
-) -> Result<BTreeMap<Signature, String>, CliError> {
-    let (seed, mut kept) = (watched.args.seed, BTreeMap::new());
+) -> Result<(BTreeMap<Signature, String>, Status), CliError> {
+    let (seed, mut kept, mut status) = (watched.args.seed, BTreeMap::new(), Status::Good);
     for ((signature, _), kind) in kinds {
         let (Some(signature), Some(number)) = (*signature, kind.first) else { continue };
         if kept.contains_key(&signature) {
@@ -221,14 +227,20 @@ fn keep_kinds(
         let path = store.keep_found(&name, signature, &scenario::write(&found))?;
         let (fresh, teller) = (|| build(target), Teller::new(output));
         let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {signature}"), runs);
-        // Told to stop, it stays as it was found.
-        if let Worked::Out(finding) = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on)? {
-            keep(FoundBy::Soak(seed), &finding, store, &name)?;
+        let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on);
+        drop(teller);
+        let done = worked.map_err(CliError::from).and_then(|worked| match worked {
+            Worked::Out(finding) => keep(FoundBy::Soak(seed), &finding, store, &name).map(drop),
+            // Told to stop, it stays as it was found.
+            Worked::Stopped(_) => Ok(()),
+        });
+        if let Err(error) = done {
+            status = tell_failed(&name, signature, &error.plain(), store, output);
         }
         kept.insert(signature, path.display().to_string());
     }
     output.clear();
-    Ok(kept)
+    Ok((kept, status))
 }
 
 /// How the mean moves with each assumption, one at a time.

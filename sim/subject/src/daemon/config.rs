@@ -165,7 +165,7 @@ fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
 }
 
 /// What times in the configuration of a release are multiples of.
-fn unit(rules: Rules) -> Span {
+pub(super) fn unit(rules: Rules) -> Span {
     match rules.behaviour.short_timeouts {
         ShortTimeouts::Refused => SECOND,
         ShortTimeouts::Taken => FINEST,

@@ -133,14 +133,19 @@ impl Own {
 
     /// The text of each of the trace's configurations, for a daemon that goes by `rules`.
     pub(super) fn texts(&self, trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
+        self.can_be_said(trace, rules)?;
+        Ok(trace.setup().configs.iter().map(|config| self.text(config)).collect())
+    }
+
+    /// Whether a daemon that goes by `rules` can be given the trace with this file.
+    pub(super) fn can_be_said(&self, trace: &Trace, rules: Rules) -> Result<(), Unfit> {
         for script in trace.setup().configs.iter().flat_map(|config| &config.scripts) {
             if script.kind == ScriptKind::Fifo {
                 return Err(Unfit::OwnFifo(script.name.to_string(), self.path.display().to_string()));
             }
             self.has(script)?;
         }
-        config::can_be_said(trace, rules)?;
-        Ok(trace.setup().configs.iter().map(|config| self.text(config)).collect())
+        config::can_be_said(trace, rules)
     }
 
     /// Whether the script is one of the file's.
@@ -180,7 +185,7 @@ impl Own {
     /// A trace that has the file's scripts where it had any; what they do when told to die stays.
     #[must_use]
     pub fn nearest(&self, trace: Trace, rules: Rules) -> Trace {
-        if self.texts(&trace, rules).is_ok() {
+        if self.can_be_said(&trace, rules).is_ok() {
             return trace;
         }
         let (mut setup, mut wakes) = trace.clone().into_parts();

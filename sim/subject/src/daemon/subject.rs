@@ -2,6 +2,7 @@
 
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
+use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
 use treefall_world::wire::RulesAs;
 
@@ -54,6 +55,17 @@ impl Subject for DaemonSubject {
             Some(own) => own.nearest(trace, self.rules()),
             None => config::nearest(trace, self.rules()),
         }
+    }
+
+    fn takes(&self, trace: &Trace) -> bool {
+        match self.daemon.own() {
+            Some(own) => own.can_be_said(trace, self.rules()).is_ok(),
+            None => config::can_be_said(trace, self.rules()).is_ok(),
+        }
+    }
+
+    fn unit_of_times(&self) -> Option<Span> {
+        self.daemon.own().is_none().then(|| config::unit(self.rules()))
     }
 
     fn arrange(&self, setup: &mut Setup) {

@@ -12,12 +12,13 @@ mod lines;
 mod tests;
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use treefall_model::time::Span;
 
 use lines::Line;
+use treefall_base::input;
 use treefall_base::nearest::{nearest, offer};
 
 /// Largest file that is read, in bytes: 4 MiB.
@@ -263,9 +264,7 @@ pub enum ConfFileError {
 pub fn load(path: &Path) -> Result<Conf, ConfFileError> {
     let path_buf = || path.to_owned();
     let unreadable = |error| ConfFileError::Unreadable { path: path_buf(), error };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
     if bytes.len() as u64 > SIZE_MAX {
         return Err(ConfFileError::TooLarge { path: path_buf() });
     }

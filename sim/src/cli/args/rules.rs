@@ -1,0 +1,155 @@
+//! The rules of `sim/guide/command-line.md`, held against every command.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
+
+use super::Cli;
+
+/// What each flag that several commands have takes, whatever the command.
+const SHARED: [(&str, Option<&str>); 17] = [
+    ("all", None),
+    ("cancelling", None),
+    ("config", Some("FILE")),
+    ("for", Some("TIME")),
+    ("github", None),
+    ("law", Some("LAW")),
+    ("of", Some("NAME")),
+    ("out", Some("DIR")),
+    ("output", Some("FILE")),
+    ("resume", Some("DIR")),
+    ("sampling", Some("WAY")),
+    ("scripts", Some("N")),
+    ("seed", Some("N")),
+    ("target", Some("TARGET")),
+    ("traces", Some("N")),
+    ("wakes", Some("N")),
+    ("help", None),
+];
+/// What every command has.
+const GLOBAL: [&str; 4] = ["json", "quiet", "verbose", "jobs"];
+/// The words for values. A file that is read may be `-`, and so may one that is written; a folder may not.
+const VALUES: [&str; 19] = [
+    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "SCRIPT", "SHELL", "SPAN",
+    "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
+];
+/// The letters for flags.
+const SHORT: [(char, &str); 5] =
+    [('h', "help"), ('o', "output"), ('q', "quiet"), ('v', "verbose"), ('V', "version")];
+
+/// Each command that does something, by its words.
+fn commands() -> Vec<(String, Command)> {
+    fn below(command: &Command, words: &str, all: &mut Vec<(String, Command)>) {
+        let words = format!("{words} {}", command.get_name()).trim().to_owned();
+        all.push((words.clone(), command.clone()));
+        command.get_subcommands().filter(|it| it.get_name() != "help").for_each(|it| below(it, &words, all));
+    }
+    let mut top = Cli::command();
+    top.build();
+    let mut all = Vec::new();
+    below(&top, "", &mut all);
+    all
+}
+
+fn value(arg: &Arg) -> Option<String> {
+    let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let names = arg.get_value_names().unwrap_or_default();
+    takes.then(|| names.first().map_or_else(|| arg.get_id().to_string(), ToString::to_string))
+}
+
+#[test]
+fn a_flag_means_the_same_on_every_command_that_has_it() {
+    let mut seen: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
+    for (words, command) in commands() {
+        for arg in command.get_arguments() {
+            let Some(long) = arg.get_long() else { continue };
+            seen.entry(long.to_owned()).or_default().push((words.clone(), value(arg)));
+        }
+    }
+    for (long, uses) in seen {
+        if GLOBAL.contains(&long.as_str()) || uses.len() < 2 {
+            continue;
+        }
+        let rule = SHARED.iter().find(|(shared, _)| *shared == long);
+        let (_, wanted) = rule.unwrap_or_else(|| panic!("`--{long}` is on {uses:?}: give it a rule"));
+        for (words, value) in uses {
+            assert_eq!(value.as_deref(), *wanted, "`{words} --{long}`");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_the_common_flags_and_none_has_its_own_of_the_name() {
+    let top = Cli::command();
+    for (words, command) in commands() {
+        for name in GLOBAL {
+            let help = |command: &Command| {
+                let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+                arg.and_then(Arg::get_help).map(ToString::to_string)
+            };
+            assert_eq!(help(&command), help(&top), "`{words} --{name}`");
+        }
+    }
+}
+
+#[test]
+fn values_and_letters_are_of_one_list() {
+    for (words, command) in commands() {
+        for arg in command.get_arguments() {
+            if let Some(value) = value(arg) {
+                assert!(VALUES.contains(&value.as_str()), "`{words}`: {value}");
+            }
+            let short = arg.get_short();
+            let known = |short: char| SHORT.iter().find(|(letter, _)| *letter == short);
+            let wanted = short.map(|short| known(short).unwrap_or_else(|| panic!("`{words} -{short}`")).1);
+            assert!(wanted.is_none() || wanted == arg.get_long(), "`{words}`: {short:?}");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_the_same_wherever_a_flag_has_one() {
+    for (words, command) in commands() {
+        for arg in command.get_arguments() {
+            let defaults: Vec<String> =
+                arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+            let Some(default) = defaults.first() else { continue };
+            match arg.get_long() {
+                Some("seed") => assert_eq!(default, "1", "{words}"),
+                Some("sampling") => assert_eq!(default, "swarm", "{words}"),
+                Some("out") if words == "treefall corpus import" => assert_eq!(default, "fuzz/corpus"),
+                Some("out") => assert!(default.starts_with("reports"), "{words}: {default}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn spellings_that_were_published_are_understood() {
+    for line in [
+        "treefall corpus import a.toml --into corpus",
+        "treefall corpus export a -o finds",
+        "treefall corpus minimise corpus --into less",
+        "treefall conform --jobs 3",
+        "treefall import log --window 10m",
+        "treefall import log --window 10min",
+        "treefall hunt --for 10m",
+        "treefall hunt --for 10min",
+    ] {
+        if let Err(error) = Cli::try_parse_from(line.split(' ')) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_guide_names_every_flag_that_has_a_rule() {
+    let guide = include_str!("../../../guide/command-line.md");
+    for (long, _) in SHARED.iter().filter(|(long, _)| *long != "help") {
+        assert!(guide.contains(&format!("`--{long}")), "--{long}");
+    }
+    for name in GLOBAL {
+        assert!(guide.contains(&format!("`--{name}")), "--{name}");
+    }
+}
