@@ -17,7 +17,7 @@ else
   cargo fuzz build -s none --no-trace-compares --release
 fi
 # The image's flags are for fuzz targets: what the compiler itself loads cannot be built with a sanitizer.
-env -u RUSTFLAGS cargo run --release --locked --quiet -- corpus import scenarios/ --into "$WORK/seeds"
+env -u RUSTFLAGS cargo run --release --locked --quiet -- corpus import scenarios/ --out "$WORK/seeds"
 for target in conformance mended rbtree scenario_text; do
   cp "fuzz/target/x86_64-unknown-linux-gnu/release/$target" "$OUT/"
   printf '[libfuzzer]\nmax_len = 1024\ntimeout = 25\n' > "$OUT/$target.options"

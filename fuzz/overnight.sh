@@ -30,14 +30,14 @@ each=$((seconds / ${#targets[@]}))
 treefall() { cargo run --release --locked --quiet -- "$@"; }
 # Traces are changed on their own level, and states say where to go: what comparisons tell costs most of the time.
 build=(-s none --no-trace-compares)
-treefall corpus import scenarios/ --into fuzz/corpus
+treefall corpus import scenarios/ --out fuzz/corpus
 cargo +nightly fuzz build "${build[@]}"
 
 # The fewest inputs take the place of all. A kill leaves one of the two, or both.
 prune() { # target
   local corpus=fuzz/corpus/$1 pruned=fuzz/corpus/$1.pruned
   rm -rf "$pruned.part" "$pruned"
-  treefall corpus minimise "$corpus" --into "$pruned.part" --of "$1"
+  treefall corpus minimise "$corpus" --out "$pruned.part" --of "$1"
   mv "$pruned.part" "$pruned"
   rm -rf "$corpus"
   mv "$pruned" "$corpus"

@@ -54,7 +54,7 @@ pub(super) struct Searched {
     pub(super) as_found: Vec<Signature>,
     /// What went wrong with a find; it is kept all the same.
     pub(super) failed: Vec<(Signature, String)>,
-    /// Why the search ended before its end, with what it had found until then.
+    /// Why the search ended before its end, or what of it could not be kept, with what it had found until then.
     pub(super) broken_off: Option<CliError>,
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
@@ -293,7 +293,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
                 campaign.ended = !keeper.stopped;
                 campaign.time_over = keeper.stopped && !(keeper.told_to_stop)();
             }
-            keeper.note(&tally, true)?;
+            searched.broken_off = keeper.note(&tally, true).err().map(CliError::from);
             searched.tally = tally;
         }
         Err(error) if keeper.finds.is_empty() => return Err(error.into()),
@@ -333,8 +333,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
             }
         }
     }
-    if !searched.findings.is_empty() {
-        search.store.keep_index()?;
+    if !searched.findings.is_empty()
+        && let Err(error) = search.store.keep_index()
+    {
+        searched.broken_off.get_or_insert(error.into());
     }
     output.clear();
     searched.elapsed = watch.elapsed();

@@ -291,6 +291,9 @@ fn tell_unexplained(imported: &Imported, args: &Import, output: &mut Output) {
         whole => whole.to_owned(),
     };
     output.line(format_args!("{head}: {first}"));
+    if !imported.found.iter().any(Found::breaks_memory) {
+        output.remember(&format!("{head}: {first}"));
+    }
     for sign in imported.unexplained.iter().skip(1).take(SIGNS_TOLD - 1) {
         output.line(format_args!("  and {} in {sign}", sign.kind.in_words()));
     }

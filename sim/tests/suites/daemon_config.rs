@@ -94,13 +94,14 @@ pub(crate) fn trials() -> Vec<Trial> {
     real::trials(module_path!(), &TESTS, Target::Daemon)
 }
 
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test); 7] = [
     ("replica and daemon agree on random traces of a person's file", agree),
     ("values of the file are the daemon's own", values_are_read),
     ("a trace may leave scripts of the file out", fewer_scripts),
     ("a trace that does not fit the file is refused with what does not", misfits),
     ("replay takes a file and says what is left out of it", replay),
     ("hunt takes its scripts from a file", hunt),
+    ("hunt shrinks and explains within what the file says", within),
 ];
 
 /// The file on disk, and the folder that holds it.
@@ -299,4 +300,39 @@ fn hunt(place: &Place, _: Release) -> Result<(), Failed> {
     // What was found is replayed by the target's name alone.
     let named = format!("{target},config={config}");
     ensure(&treefall(&["replay", file, "--target", &named])?, 0, &["1 as expected"])
+}
+
+/// Timeouts well below the interval: a shorter interval, or a longer timeout, would make a smaller trace.
+fn within(place: &Place, release: Release) -> Result<(), Failed> {
+    for (interval, timeout) in [(5, 2), (10, 3)] {
+        let script = format!(
+            "vrrp_script chk_nat {{\n script /usr/bin/chk\n interval {interval}\n timeout {timeout}\n}}\n"
+        );
+        let instance =
+            "vrrp_instance nat {\n interface eth0\n virtual_router_id 30\n track_script {\n chk_nat\n }\n}\n";
+        let (folder, config) = written(&(script + instance))?;
+        let (target, config) = (format!("daemon:{place}"), config.display().to_string());
+        let out = folder.path().join("out").display().to_string();
+        let arguments = [
+            "hunt", "--target", &target, "--config", &config, "--traces", "60", "--all", "--json", "--out",
+            &out,
+        ];
+        let output = treefall(&arguments)?;
+        ensure(&output, 1, &["\"minimal\":true"])?;
+        let text = String::from_utf8(output.stdout.clone())?;
+        for line in text.lines().filter(|line| line.contains("\"wakes_minimal\"")) {
+            let finding: serde_json::Value = serde_json::from_str(line)?;
+            let read = |field: &str| std::fs::read_to_string(finding[field].as_str().unwrap_or_default());
+            let (scenario, report) = (read("scenario")?, read("report")?);
+            let has = |what: &str, seconds: u32| scenario.contains(&format!("{what} = \"{seconds}s\""));
+            let fixed = ["interval of chk_nat", "timeout of chk_nat"];
+            if !has("interval", interval)
+                || !has("timeout", timeout)
+                || fixed.iter().any(|it| report.contains(it))
+            {
+                return Err(format!("{release}: {scenario}\n{report}").into());
+            }
+        }
+    }
+    Ok(())
 }
