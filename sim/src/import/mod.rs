@@ -31,11 +31,11 @@ use std::path::{Path, PathBuf};
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-use treefall_base::input;
 pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
 pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};
+use treefall_base::input;
 
 /// Largest log that is read, in bytes: 64 MiB.
 pub const SIZE_MAX: u64 = 64 << 20;

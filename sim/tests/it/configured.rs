@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use treefall::explain::explain;
 use treefall::finding::work_out;
-use treefall::generator::Source;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
@@ -31,14 +30,6 @@ impl Fixed {
         let values = (script.interval, script.timeout, script.rise, script.fall, script.kind);
         values == (self.interval, self.timeout, 1, 2, ScriptKind::Track)
     }
-
-    fn arrange(&self, setup: &mut Setup) {
-        setup.costs.callback = Span::ZERO;
-        for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
-            (script.interval, script.timeout) = (self.interval, self.timeout);
-            (script.rise, script.fall, script.kind) = (1, 2, ScriptKind::Track);
-        }
-    }
 }
 
 impl Subject for Fixed {
@@ -62,8 +53,12 @@ impl Subject for Fixed {
         None
     }
 
-    fn drawn(&self, source: Source, number: u64) -> Trace {
-        source.trace_arranged(number, |setup| self.arrange(setup))
+    fn arrange(&self, setup: &mut Setup) {
+        setup.costs.callback = Span::ZERO;
+        for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
+            (script.interval, script.timeout) = (self.interval, self.timeout);
+            (script.rise, script.fall, script.kind) = (1, 2, ScriptKind::Track);
+        }
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
