@@ -1,6 +1,6 @@
 //! `treefall report`: what a find is, in every form; and the page of a folder of finds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
