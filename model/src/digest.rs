@@ -375,12 +375,8 @@ impl Hasher {
             Deadline::At(at) => at.as_micros(),
             Deadline::Never => END,
         };
-        // The field means something else where the entry is no child's; retired ones keep it.
-        let of_child = matches!(
-            entry.kind,
-            EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
-        );
-        let pid = entry.pid.filter(|_| of_child).map_or(0, |pid| u64::from(pid.get().unsigned_abs()));
+        let pid =
+            entry.pid.filter(|_| entry.kind.has_pid()).map_or(0, |pid| u64::from(pid.get().unsigned_abs()));
         let handler = entry.handler.map_or(0xff, |handler| handler as u64);
         let argument =
             entry.argument.map_or(END, |it| u64::from(it.generation.0) << 16 | u64::from(it.script.0));

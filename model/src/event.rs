@@ -69,6 +69,12 @@ impl EntryKind {
             Self::Other => "other",
         }
     }
+
+    /// Whether the pid in such an entry is one. In other kinds the field means something else; retired ones keep it.
+    #[must_use]
+    pub const fn has_pid(self) -> bool {
+        matches!(self, Self::Child | Self::ChildTimeout | Self::ChildTerminated | Self::Unused)
+    }
 }
 
 /// The function that an entry calls, as far as the script layer or the program's own loop installs it.

@@ -1,7 +1,15 @@
 //! The laws of the reference model: each a named value with one sentence that a report can quote.
 
 use crate::event::SubjectKind;
-use crate::verdict::Weight;
+
+/// How much a broken law weighs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Weight {
+    /// After it nothing can be trusted: judging ends there.
+    Memory,
+    /// Recorded; judging goes on.
+    Conduct,
+}
 
 /// One rule of the model.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -4,7 +4,8 @@
 //! - [`trace`]: the input; [`event`]: what is observed; [`index`]: trees and lists between steps;
 //! - [`release`]: keepalived's releases, their defects and behaviours, as tables;
 //! - [`codec`]: traces as bytes; [`canon`]: a state by what decides its future;
-//! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says.
+//! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says,
+//!   [`violation`]: what exactly was broken.
 //!
 //! Everything here is a value or a pure function of values: no input or output, no clock, no release in the
 //! judging. The crate is `no_std`, because the judge also runs inside the real program's process.
@@ -53,10 +54,12 @@ pub mod index;
 pub mod judge;
 pub mod law;
 pub mod observe;
+pub mod outcome;
 pub mod release;
 pub mod signal;
 pub mod time;
 pub mod trace;
 pub mod verdict;
+pub mod violation;
 
 pub use time::{Deadline, Instant, Span};

@@ -6,7 +6,6 @@
 //! is, is told by replicas of the release with other defects mended, or put in.
 
 use treefall_model::release::{Defect, Defects, Rules};
-use treefall_model::time::Instant;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
@@ -147,8 +146,7 @@ fn is_cause(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -
 /// The smallest trace to which edits lead that are all `wanted`.
 fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) -> bool) -> Trace {
     let verdict = |shows: bool| {
-        let at = Instant::START;
-        let broken = Break { signature, at, records: 0, detail: String::new() };
+        let broken = Break::bare(signature);
         Verdict { breaks: if shows { vec![broken] } else { Vec::new() }, outcome: Outcome::Survived }
     };
     let limits = Limits { runs_max: RUNS_MAX, pairs: false };

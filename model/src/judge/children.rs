@@ -24,7 +24,6 @@
 //! sent SIGKILL is over, though it may take its time to die.
 
 use alloc::collections::{BinaryHeap, VecDeque};
-use alloc::format;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -38,6 +37,7 @@ use crate::law::Law;
 use crate::signal::Signal;
 use crate::time::{Deadline, Instant, Span};
 use crate::trace::{OnTerm, ScriptKind};
+use crate::violation::{self, Detail};
 
 /// From a timeout's SIGTERM, or SIGKILL, to the next step.
 pub(super) const GRACE: Span = Span::from_secs(2);
@@ -169,12 +169,10 @@ impl Children {
         let alive = |slot: &u32| !self.roster.child(*slot).is_over();
         if let Some(other) = self.roster.of_script(run.of.script).find(alive).filter(|_| script.is_some()) {
             let other = self.roster.child(other).run;
-            ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), || {
-                let name = turn.name(run.of);
-                format!(
-                    "start {} of {name} while its start {} is still running (run {other})",
-                    run.nth, other.nth
-                )
+            ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), || Detail::SecondRun {
+                script: turn.named(run.of),
+                nth: run.nth,
+                other,
             });
         }
         let kind = script.map_or(ScriptKind::Fifo, |script| script.kind);
@@ -287,7 +285,7 @@ impl Children {
         let by_killer = child.graced && child.kills == 0 && run.of.generation != turn.generation;
         if by_killer && !turn.reloading && !turn.ending && at < from && !child.written_off {
             ledger.broken(Law::TimersInOrder, Step::Signalled, Some(EntryKind::Child), || {
-                format!("SIGKILL to run {run} at {at}, before its grace of {RELOAD_GRACE} is over at {from}")
+                Detail::KilledEarly { run, at, grace: RELOAD_GRACE, until: from }
             });
         }
         let child = self.roster.child_mut(slot);
@@ -326,10 +324,9 @@ impl Children {
         self.roster.child_mut(slot).written_off = true;
         let queued = turn.timer_handled && turn.came_past(child.due.from);
         let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
-        ledger.broken(Law::NoChildForgotten, Step::Reload, Some(entry), || {
-            let (name, run, pid) = (turn.name_of(&child), child.run, child.pid);
-            let how = if queued { " (its timeout was queued)" } else { "" };
-            format!("the reload is done, and {name}, run {run}, pid {pid}, lives on without a signal{how}")
+        ledger.broken(Law::NoChildForgotten, Step::Reload, Some(entry), || Detail::PassedOver {
+            child: turn.child(&child),
+            queued,
         });
     }
 
@@ -343,7 +340,8 @@ impl Children {
         if let Some((run, pid)) = self.reaped.front().copied() {
             self.reaped.clear();
             ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::ChildTerminated), || {
-                format!("{}, run {run}, pid {pid}, was reaped, and its handler never ran", turn.name(run.of))
+                let child = violation::Child { run, pid, name: turn.named(run.of).name };
+                Detail::ExitUnhandled { child }
             });
         }
         if let Some(since) = self.reading.take()
@@ -351,10 +349,7 @@ impl Children {
             && self.dispatches
         {
             ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::Child), || {
-                let left = self.zombies - since;
-                format!(
-                    "SIGCHLD was read, and {left} of the children that had exited by then were not reaped"
-                )
+                Detail::ExitsUnreaped { left: (self.zombies - since) as u64 }
             });
         }
         while let Some(Reverse((by, slot, ticket))) = self.debts.peek().copied() {
@@ -382,20 +377,21 @@ impl Children {
         let child = self.roster.child_mut(slot);
         child.written_off = true;
         let child = *child;
-        let (run, pid, at) = (child.run, child.pid, ledger.at);
+        let at = ledger.at;
         let Some(told) = child.told else {
             ledger.broken(Law::NoChildForgotten, Step::Blocked, Some(EntryKind::Child), || {
-                let name = turn.name_of(&child);
-                format!("{name}, run {run}, pid {pid}, was due to be told to die by {by}; at {at} nobody has")
+                Detail::NeverSignalled { child: turn.child(&child), by, at }
             });
             return;
         };
         // Found due before the reload, and lost with what was queued.
         let queued = turn.reloaded && turn.timer_handled && turn.armed <= Deadline::At(by);
         let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
-        ledger.broken(Law::KillFollowsTerm, Step::Blocked, Some(entry), || {
-            let name = turn.name_of(&child);
-            format!("{name}, run {run}, pid {pid}, told to die at {told}, was to be killed by {by}; at {at} it lives")
+        ledger.broken(Law::KillFollowsTerm, Step::Blocked, Some(entry), || Detail::NeverKilled {
+            child: turn.child(&child),
+            term_sent: told,
+            by,
+            at,
         });
     }
 }

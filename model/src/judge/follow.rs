@@ -3,9 +3,10 @@
 use super::roster::Child;
 use crate::canon::Canon;
 use crate::event::EntryKind;
-use crate::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
+use crate::id::{ConfigId, Generation, Run, ScriptRef};
 use crate::time::{Deadline, Instant, Span};
 use crate::trace::{Script, Setup};
+use crate::violation;
 
 /// The loop, as its events tell. A *turn* is what happens from one return of the blocking call to the next
 /// blocking.
@@ -70,18 +71,16 @@ impl<'s> Loop<'s> {
         self.config
     }
 
-    /// What to call a script of the configuration in force.
-    pub(super) fn name(&self, of: ScriptRef) -> Name<'s> {
-        let text = self.script(of).map(|script| script.name.as_str());
-        Name { script: of.script, text }
+    /// A script of the configuration in force, with its name.
+    pub(super) fn named(&self, of: ScriptRef) -> violation::Script {
+        violation::Script { of, name: self.script(of).map(|script| script.name.clone()) }
     }
 
-    /// What to call a child, whose generation may be an older one.
-    pub(super) fn name_of(&self, child: &Child) -> Name<'s> {
-        let script = child.run.of.script;
+    /// A child with the name of its script, whose generation may be an older one.
+    pub(super) fn child(&self, child: &Child) -> violation::Child {
         let config = self.setup.configs.get(usize::from(child.config.0));
-        let spec = config.and_then(|config| config.scripts.get(usize::from(script.0)));
-        Name { script, text: spec.map(|spec| spec.name.as_str()) }
+        let script = config.and_then(|config| config.scripts.get(usize::from(child.run.of.script.0)));
+        violation::Child { run: child.run, pid: child.pid, name: script.map(|script| script.name.clone()) }
     }
 
     /// What counts beyond this turn. When the loop blocked is for the debts to tell, where it counts.
@@ -128,21 +127,5 @@ impl<'s> Loop<'s> {
     /// One microsecond is left to a deadline that is over: the timerfd cannot be armed for no time at all.
     pub(super) fn sleeps_past(due: Instant, at: Instant, deadline: Deadline) -> bool {
         deadline > Deadline::At(due.max(at) + Span::from_micros(1))
-    }
-}
-
-/// What a report calls a script.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Name<'s> {
-    script: ScriptId,
-    text: Option<&'s str>,
-}
-
-impl core::fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.text {
-            Some(text) => f.write_str(text),
-            None => write!(f, "script {}", self.script.0),
-        }
     }
 }

@@ -6,19 +6,18 @@
 //! Exempt: retired entries on UNUSE are given out again uncleared, so that what they say means nothing; while a
 //! reload's handler runs, the old configuration is not freed yet and the new one is there already.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::follow::Loop;
 use super::known::Known;
 use super::ledger::Ledger;
-use super::shape::{self, Flaw};
+use super::shape::{self, Flawed};
 use super::sweep::Sweep;
 use crate::event::{EntryKind, Step};
 use crate::id::ScriptRef;
 use crate::index::{Block, Entry, IndexView, List, Tree};
 use crate::law::Law;
+use crate::violation::{Detail, EntryFacts, Index, Misplacement};
 
 /// With no more blocks than this a sweep is cheaper than following what changed, also where that is told.
 const FEW: u32 = 48;
@@ -122,9 +121,11 @@ impl Indexes {
         let mut look = Look { met, misplaced, stale, look: self.look, step, clean: true, turn, ledger };
         let flaw = look.all(view);
         self.clean = look.clean && flaw.is_ok();
-        if let Err((place, flaw)) = flaw {
-            let kind = flaw.block().map(|block| view.entry(block).kind);
-            ledger.broken(flaw.wrong.law(), step, kind, || told(view, place, flaw));
+        if let Err((index, flawed)) = flaw {
+            let flaw = flawed.flaw;
+            let entry = flawed.block().map(|block| facts(block, &view.entry(block)));
+            let kind = entry.map(|entry| entry.kind);
+            ledger.broken(flaw.law(), step, kind, || Detail::Flawed { index, flaw, entry });
         } else if self.clean && !self.whole && view.blocks() > FEW {
             self.known.learn(turn, view);
         }
@@ -141,24 +142,13 @@ impl Indexes {
     }
 }
 
-fn told<V: IndexView>(view: &V, place: &str, flaw: Flaw) -> String {
-    match flaw.block() {
-        Some(block) => format!("{} in {place}: {}", described(block, &view.entry(block)), flaw.wrong.words()),
-        None => format!("in {place}: {}", flaw.wrong.words()),
-    }
-}
-
-fn described(block: Block, entry: &Entry) -> String {
-    let kind = entry.kind.name();
-    match entry.pid {
-        Some(pid) => format!("block {} ({kind}, pid {pid})", block.0),
-        None => format!("block {} ({kind})", block.0),
-    }
+fn facts(block: Block, entry: &Entry) -> EntryFacts {
+    EntryFacts { block, kind: entry.kind, pid: entry.pid }
 }
 
 impl Look<'_, '_> {
     /// All trees and lists; the place and the flaw where the memory laws break.
-    fn all<V: IndexView>(&mut self, view: &V) -> Result<(), (&'static str, Flaw)> {
+    fn all<V: IndexView>(&mut self, view: &V) -> Result<(), (Index, Flawed)> {
         let mut queued = 0;
         for list in List::ALL {
             let walked = shape::list(view, list, |block| {
@@ -172,7 +162,7 @@ impl Look<'_, '_> {
                 }
                 self.argument(block, &entry);
             });
-            walked.map_err(|flaw| (list.name(), flaw))?;
+            walked.map_err(|flaw| (Index::List(list), flaw))?;
         }
         let mut tracked = 0;
         for tree in Tree::BY_DEADLINE {
@@ -181,12 +171,12 @@ impl Look<'_, '_> {
                     tracked += 1;
                     self.meet(block, IN_CHILD);
                     if entry.kind != EntryKind::Child {
-                        self.misplaced(block, entry, "is in CHILD");
+                        self.misplaced(block, entry, Misplacement::NoChildInChild);
                     }
                 }
                 self.argument(block, entry);
             });
-            walked.map_err(|flaw| (tree.name(), flaw))?;
+            walked.map_err(|flaw| (Index::Tree(tree), flaw))?;
         }
         let mut by_pid = 0;
         let walked = shape::tree(view, Tree::ChildPid, |block, entry| {
@@ -198,10 +188,10 @@ impl Look<'_, '_> {
             by_pid += u32::from(there);
             self.meet(block, IN_CHILD_PID);
             if !there {
-                self.misplaced(block, entry, "is in CHILD_PID, and neither in CHILD nor a timeout on READY");
+                self.misplaced(block, entry, Misplacement::OnlyInChildPid);
             }
         });
-        walked.map_err(|flaw| (Tree::ChildPid.name(), flaw))?;
+        walked.map_err(|flaw| (Index::Tree(Tree::ChildPid), flaw))?;
         if by_pid < tracked + queued {
             self.missing(view);
         }
@@ -212,13 +202,13 @@ impl Look<'_, '_> {
     fn missing<V: IndexView>(&mut self, view: &V) {
         let _ = shape::tree(view, Tree::Child, |block, entry| {
             if !self.was_met(block, IN_CHILD_PID) {
-                self.misplaced(block, entry, "is in CHILD, and not in CHILD_PID");
+                self.misplaced(block, entry, Misplacement::ChildNotInChildPid);
             }
         });
         let _ = shape::list(view, List::Ready, |block| {
             let entry = view.entry(block);
             if entry.kind == EntryKind::ChildTimeout && !self.was_met(block, IN_CHILD_PID) {
-                self.misplaced(block, &entry, "is a timeout on READY, and not in CHILD_PID");
+                self.misplaced(block, &entry, Misplacement::TimeoutNotInChildPid);
             }
         });
     }
@@ -239,11 +229,12 @@ impl Look<'_, '_> {
     }
 
     #[cold]
-    fn misplaced(&mut self, block: Block, entry: &Entry, what: &str) {
+    fn misplaced(&mut self, block: Block, entry: &Entry, place: Misplacement) {
         self.clean = false;
         if self.misplaced.note(block, self.look) {
-            self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), || {
-                format!("{} {what}", described(block, entry))
+            self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), || Detail::Misplaced {
+                entry: facts(block, entry),
+                place,
             });
         }
     }
@@ -263,13 +254,11 @@ impl Look<'_, '_> {
     fn stale(&mut self, block: Block, entry: &Entry, argument: ScriptRef) {
         self.clean = false;
         if self.stale.note(block, self.look) {
-            let force = self.turn.generation.0;
-            self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), || {
-                let (who, generation) = (described(block, entry), argument.generation.0);
-                format!(
-                    "{who} points at script {} of generation {generation}, and {force} is in force",
-                    argument.script.0
-                )
+            let in_force = self.turn.generation;
+            self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), || Detail::StaleArgument {
+                entry: facts(block, entry),
+                argument,
+                in_force,
             });
         }
     }

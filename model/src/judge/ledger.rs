@@ -1,12 +1,12 @@
 //! Where broken laws are written down: each signature once, and nothing after a memory break.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::event::{EntryKind, Step};
 use crate::law::Law;
 use crate::time::Instant;
 use crate::verdict::{Break, Signature, Weight};
+use crate::violation::Detail;
 
 /// Kinds of entry, and none.
 const ENTRIES: usize = EntryKind::ALL.len() + 1;
@@ -62,7 +62,7 @@ impl Ledger {
         law: Law,
         step: Step,
         entry: Option<EntryKind>,
-        detail: impl FnOnce() -> String,
+        detail: impl FnOnce() -> Detail,
     ) {
         let place =
             (law as usize * STEPS + step as usize) * ENTRIES + entry.map_or(0, |kind| kind as usize + 1);

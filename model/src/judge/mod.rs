@@ -26,8 +26,6 @@ mod signals;
 mod sweep;
 mod timers;
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::canon::{Canon, Part};
@@ -39,7 +37,8 @@ use crate::observe::Observer;
 use crate::signal::{ExitStatus, Signal};
 use crate::time::{Deadline, Instant};
 use crate::trace::Setup;
-use crate::verdict::{Break, Outcome, Verdict};
+use crate::verdict::{Break, Outcome, Signature, Verdict};
+use crate::violation::Detail;
 
 use children::Children;
 use follow::Loop;
@@ -97,6 +96,12 @@ impl<'s> Judge<'s> {
         self.ledger.breaks()
     }
 
+    /// Whether a law was broken with this signature so far.
+    #[must_use]
+    pub fn shows(&self, signature: Signature) -> bool {
+        self.breaks().iter().any(|broken| broken.signature == signature)
+    }
+
     /// Whether a memory law broke: nothing is judged any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -133,21 +138,16 @@ impl<'s> Judge<'s> {
     /// back to its blocking call: law `progress`.
     #[must_use]
     pub fn finish(mut self, outcome: Outcome) -> Verdict {
+        let died = || Detail::Died { outcome: outcome.clone() };
         match outcome {
             Outcome::Survived => {}
-            Outcome::Crashed { .. } => self.ledger.broken(Law::TreeShape, Step::Ended, None, || {
-                format!("the program {outcome} before its indexes could be looked at again")
-            }),
-            Outcome::Hung { .. } => {
-                self.no_progress(|| {
-                    format!("the program {outcome} before it came back to its blocking call")
-                });
-            }
+            Outcome::Crashed { .. } => self.ledger.broken(Law::TreeShape, Step::Ended, None, died),
+            Outcome::Hung { .. } => self.no_progress(died),
         }
         Verdict { breaks: self.ledger.into_breaks(), outcome }
     }
 
-    fn no_progress(&mut self, detail: impl FnOnce() -> String) {
+    fn no_progress(&mut self, detail: impl FnOnce() -> Detail) {
         self.ledger.broken(Law::Progress, Step::Ended, None, detail);
     }
 
@@ -242,7 +242,7 @@ impl<'s> Judge<'s> {
         match end {
             End::TraceExhausted | End::Overrun | End::EndOfTime => {}
             End::LoopReturned => self.shutdown.returned(&self.turn, &mut self.ledger, &self.children.roster),
-            End::NoProgress => self.no_progress(|| "the loop does not come back to its blocking call".into()),
+            End::NoProgress => self.no_progress(|| Detail::NoProgress),
         }
     }
 

@@ -5,8 +5,6 @@
 //! The bounds are keepalived's own: a second for the shutdown timer, a tenth more for the backstop; each is
 //! called in when the loop comes to handle it. Exempt: a second SIGTERM during a shutdown.
 
-use alloc::format;
-
 use super::follow::Loop;
 use super::ledger::Ledger;
 use super::roster::Roster;
@@ -14,6 +12,7 @@ use crate::canon::Canon;
 use crate::event::{EntryKind, Step};
 use crate::law::Law;
 use crate::time::{Instant, Span};
+use crate::violation::Detail;
 
 /// The shutdown timer, and the backstop of a process without instances.
 const SHUTDOWN_TIMER: Span = Span::from_secs(1);
@@ -84,14 +83,14 @@ impl Shutdown {
             Stage::Asked => {
                 self.0 = Stage::Not;
                 ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Event), || {
-                    format!("SIGTERM was read, and at {at} the loop blocks as if it had not been")
+                    Detail::TerminationIgnored { at }
                 });
             }
             Stage::TimerUntil(until) if turn.came_past(until) => self.0 = Stage::BackstopUntil(at + BACKSTOP),
             Stage::BackstopUntil(until) if turn.came_past(until) => {
                 self.0 = Stage::Overdue;
                 ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Timer), || {
-                    format!("the loop was to return by {until}; at {at} it blocks again")
+                    Detail::TerminationOverdue { by: until, at }
                 });
             }
             _ => {}
@@ -106,11 +105,9 @@ impl Shutdown {
         };
         // The first by name, so that the report does not hang on the order of the table.
         let Some(child) = roster.all().filter(left).min_by_key(|child| child.run) else { return };
-        let (run, pid) = (child.run, child.pid);
-        let never = if child.told.is_some() { "" } else { "told to die, nor " };
-        ledger.broken(Law::TerminationHonoured, Step::Ended, Some(EntryKind::Child), || {
-            let name = turn.name_of(child);
-            format!("the loop returned, and {name}, run {run}, pid {pid}, lives on: it was not {never}killed")
+        ledger.broken(Law::TerminationHonoured, Step::Ended, Some(EntryKind::Child), || Detail::LeftAlive {
+            child: turn.child(child),
+            term_sent: child.told.is_some(),
         });
     }
 }

@@ -5,8 +5,6 @@
 //! to the group of a child just reaped that died of the SIGTERM it was sent (what it left of its group dies
 //! with it), until the loop blocks again.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ledger::Ledger;
@@ -15,6 +13,7 @@ use crate::event::{Answer, EntryKind, Step, Target};
 use crate::id::{Pid, Run};
 use crate::law::Law;
 use crate::signal::{ExitStatus, Signal};
+use crate::violation::Detail;
 
 /// Whose groups may be swept.
 #[derive(Clone, Debug)]
@@ -59,25 +58,10 @@ impl Signals {
         let was_a_child =
             matches!(target, Target::Group(pid) | Target::Process(pid) if pid != Pid::SELF && pid.get() > 1);
         let entry = was_a_child.then_some(EntryKind::Child);
-        ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, entry, || {
-            format!("{signal} to {}, {}", whom(target), heard(answer))
+        ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, entry, || Detail::WrongTarget {
+            signal,
+            target,
+            answer,
         });
-    }
-}
-
-fn whom(target: Target) -> String {
-    match target {
-        Target::Group(pid) => format!("the group of {pid}, which is no child of it"),
-        Target::Process(pid) => format!("process {pid}, which is no child of it"),
-        Target::OwnGroup => String::from("its own group"),
-        Target::Everyone => String::from("every process there is"),
-    }
-}
-
-const fn heard(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Delivered => "delivered",
-        Answer::NoSuchProcess => "and there was no such process",
-        Answer::NotPermitted => "and it was not allowed to",
     }
 }

@@ -8,7 +8,6 @@
 //! Exempt: what comes off EVENT (a first start is due at once); children that a reload gave to its killer keep
 //! their old order (their killer is not shown, and not judged for order).
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::follow::Loop;
@@ -19,6 +18,7 @@ use crate::event::{EntryKind, Step};
 use crate::id::{Run, ScriptRef};
 use crate::law::Law;
 use crate::time::{Instant, Span};
+use crate::violation::Detail;
 
 /// A script's interval.
 #[derive(Clone, Copy, Debug)]
@@ -128,20 +128,22 @@ impl Timers {
 
     fn fired(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, of: ScriptRef, due: Window) {
         let at = ledger.at;
-        let name = turn.name(of);
-        let mut broken = |detail: &dyn Fn() -> alloc::string::String| {
+        let script = || turn.named(of);
+        let mut broken = |detail: &dyn Fn() -> Detail| {
             ledger.broken(Law::TimersInOrder, Step::Dispatched, Some(EntryKind::Timer), detail);
         };
         if at < due.from {
-            broken(&|| format!("the interval of {name} fired at {at}, not due before {}", due.from));
+            broken(&|| Detail::IntervalEarly { script: script(), at, due: due.from });
         }
         if let Some(last) = self.last_child {
-            broken(&|| format!("the interval of {name} fired after the timeout of run {}", last.who));
+            broken(&|| Detail::IntervalAfterTimeout { script: script(), timed_out: last.who });
         }
         if let Some(last) = self.last_tick.filter(|last| due.to < last.from) {
-            let other = turn.name(last.who);
-            broken(&|| {
-                format!("the interval of {name}, due by {}, fired after {other}'s, due {}", due.to, last.from)
+            broken(&|| Detail::IntervalsOutOfOrder {
+                script: script(),
+                due: due.to,
+                earlier: turn.named(last.who),
+                earlier_due: last.from,
             });
         }
         if self.last_tick.is_none_or(|last| last.from < due.from) {
@@ -167,22 +169,21 @@ impl Timers {
         if due == Window::NEVER || run.of.generation != turn.generation || turn.ending {
             return;
         }
-        let name = turn.name(run.of);
-        let mut broken = |detail: &dyn Fn() -> alloc::string::String| {
+        let mut broken = |detail: &dyn Fn() -> Detail| {
             ledger.broken(Law::TimersInOrder, Step::Dispatched, Some(EntryKind::ChildTimeout), detail);
         };
         if at < due.from {
             broken(&|| {
-                format!("the timeout of {name}, run {run}, fired at {at}, not due before {}", due.from)
+                let name = turn.named(run.of).name;
+                Detail::TimeoutEarly { run, name, at, due: due.from }
             });
         }
         if let Some(last) = self.last_child.filter(|last| due.to < last.from) {
-            let other = last.who;
-            broken(&|| {
-                format!(
-                    "the timeout of run {run}, due by {}, fired after run {other}'s, due {}",
-                    due.to, last.from
-                )
+            broken(&|| Detail::TimeoutsOutOfOrder {
+                run,
+                due: due.to,
+                earlier: last.who,
+                earlier_due: last.from,
             });
         }
         if self.last_child.is_none_or(|last| last.from < due.from) {

@@ -11,7 +11,7 @@ fn of_the_hand_made_histories_those_that_lose_a_child_are_refused() {
         let mut watch = Watch::new(hand.trace.setup(), SubjectKind::Replica, options);
         hand.records.iter().for_each(|record| watch.record(record));
         let verdict = watch.finish(Outcome::Survived).verdict;
-        let signatures: Vec<_> = verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
+        let signatures: Vec<_> = verdict.signatures().map(|signature| signature.to_string()).collect();
         let expected = match hand.name {
             "timer first" | "two scripts" => vec!["no-child-forgotten/reload/child-timeout"],
             _ => vec![],

@@ -96,7 +96,7 @@ pub fn treefall(seed: u64) -> Found {
                 progress.reloads();
             }
         }
-        let planted = Break { signature, at: Instant::START, records: 0, detail: String::new() };
+        let planted = Break::bare(signature);
         Verdict { breaks: if broken { vec![planted] } else { Vec::new() }, outcome: Outcome::Survived }
     };
     for number in 0..1_000 {

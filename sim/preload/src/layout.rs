@@ -252,15 +252,10 @@ impl View {
             )
         };
         let kind = layout.kind_of(number);
-        // The field is shared with descriptors and event values.
-        let has_pid = matches!(
-            kind,
-            EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
-        );
         Entry {
             kind,
             deadline: if seconds == layout.never { Deadline::Never } else { deadline(seconds, micros) },
-            pid: Pid::new(pid).filter(|_| has_pid),
+            pid: Pid::new(pid).filter(|_| kind.has_pid()),
             handler: layout.handler_of(handler),
             argument: untagged(argument),
         }

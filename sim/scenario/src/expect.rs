@@ -242,7 +242,7 @@ impl Expectation {
     /// Exactly what a run showed, signature for signature.
     #[must_use]
     pub fn exactly(verdict: &Verdict) -> Self {
-        Self::broken(verdict.breaks.iter().map(|broken| Failure::Signature(broken.signature)))
+        Self::broken(verdict.signatures().map(Failure::Signature))
     }
 
     /// The failures, in the order of the laws; none when the run is to be clean.
@@ -269,7 +269,7 @@ impl Expectation {
     /// what an expected break of `progress` looks like.
     #[must_use]
     pub fn compare(&self, verdict: &Verdict) -> Comparison {
-        let broken = || verdict.breaks.iter().map(|broken| broken.signature);
+        let broken = || verdict.signatures();
         let expected = |signature| self.failures.iter().any(|failure| failure.is(signature));
         let memory = self.failures.iter().any(|failure| failure.law().weight() == Weight::Memory);
         let hang = self.failures.iter().any(|failure| failure.law() == Law::Progress);
@@ -434,12 +434,7 @@ mod tests {
     }
 
     fn verdict(laws: &[Law], outcome: Outcome) -> Verdict {
-        let broken = |law: &Law| Break {
-            signature: Signature { law: *law, step: Step::Cleanup, entry: None },
-            at: Instant::START,
-            records: 0,
-            detail: String::new(),
-        };
+        let broken = |law: &Law| Break::bare(Signature { law: *law, step: Step::Cleanup, entry: None });
         Verdict { breaks: laws.iter().map(broken).collect(), outcome }
     }
 

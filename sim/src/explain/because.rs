@@ -123,7 +123,7 @@ pub(super) fn because(
             links.push((order, link(Role::Broke, broken.at, place, None, text)));
         }
     }
-    uses(guilt, chronicle, &mut links);
+    uses(guilt, chronicle, names, &mut links);
     links.sort_by_key(|(order, _)| *order);
     // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
     if broken.signature.law.weight() == Weight::Conduct {
@@ -286,7 +286,7 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
     let names = now.names();
     let seat = now.seat.or(before.and_then(|before| before.seat))?;
     let owner = owner(&seat, labels);
-    let entry = format!("the entry of {owner} (block {})", seat.block.0);
+    let entry = format!("the entry of {owner}{}", labels.block(seat.block));
     let Some(before) = before.filter(|before| before.seat.is_some()) else {
         let due = seat.kind == EntryKind::Child && now.live();
         let due = match seat.due {
@@ -420,13 +420,17 @@ fn events(
 }
 
 /// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
-fn uses(guilt: &Guilt, chronicle: &Chronicle, links: &mut Vec<(Order, Because)>) {
+fn uses(guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>, links: &mut Vec<(Order, Because)>) {
     let Some(note) = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block)) else { return };
     let last = chronicle.stages.len().saturating_sub(1);
     let stage = usize::try_from(note.used_at.looks).map_or(last, |looks| looks.min(last));
     let text = format!(
-        "the link to it (block {}), made at {} in {}, freed at {} in {}, is followed",
-        note.block.0, note.linked_at.at, note.linked_at.function, note.freed_at.at, note.freed_at.function
+        "the link to it{}, made at {} in {}, freed at {} in {}, is followed",
+        names.block(note.block),
+        note.linked_at.at,
+        note.linked_at.function,
+        note.freed_at.at,
+        note.freed_at.function
     );
     let Mark { at, function, .. } = note.used_at;
     let order = (at, stage, chronicle.stages.get(stage).map_or(0, |stage| stage.to), Rank::Move);

@@ -299,7 +299,7 @@ impl Chronicle {
     /// The break with this signature, and where it was seen.
     #[must_use]
     pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Break, BreakSeen)> {
-        let place = self.verdict.breaks.iter().position(|broken| broken.signature == signature)?;
+        let place = self.verdict.signatures().position(|shown| shown == signature)?;
         Some((&self.verdict.breaks[place], self.breaks_seen[place]))
     }
 

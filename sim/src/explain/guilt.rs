@@ -1,4 +1,4 @@
-//! Who is to blame for a break: the entries and runs that the model's words and the trees point to.
+//! Who is to blame for a break: the entries and runs that the model's detail and the trees point to.
 
 use treefall_model::event::{EntryKind, Event, Handler};
 use treefall_model::id::Run;
@@ -8,9 +8,8 @@ use treefall_model::verdict::Break;
 
 use super::chronicle::{Chronicle, Seat};
 use super::label::Labels;
-use crate::report::parse_run;
 
-/// Who is to blame, as far as the model's words and the trees tell.
+/// Who is to blame, as far as the model's detail and the trees tell.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Guilt {
     /// The entries' blocks, the one to blame first.
@@ -24,19 +23,10 @@ impl Guilt {
     #[must_use]
     pub fn of(broken: &Break, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
         let mut guilt = Self::default();
-        let words: Vec<&str> =
-            broken.detail.split([' ', ',', '(', ')', ';', ':']).filter(|word| !word.is_empty()).collect();
-        let number_after = |name: &str| {
-            let place = words.iter().position(|word| *word == name)?;
-            words.get(place + 1)?.parse::<i32>().ok()
-        };
-        guilt.blocks.extend(number_after("block").and_then(|number| u32::try_from(number).ok()).map(Block));
-        guilt.runs.extend(words.iter().filter_map(|word| parse_run(word)));
-        let pid = number_after("pid").and_then(treefall_model::id::Pid::new);
-        if let Some(run) = pid.and_then(|pid| labels.run(pid)) {
-            guilt.runs.push(run);
-        }
-        guilt.runs.dedup();
+        let entry = broken.detail.entry();
+        guilt.blocks.extend(entry.map(|entry| entry.block));
+        guilt.runs.extend(broken.detail.runs());
+        guilt.runs.extend(entry.and_then(|entry| entry.pid).and_then(|pid| labels.run(pid)));
         if guilt.blocks.is_empty() {
             let pids: Vec<_> = guilt.runs.iter().filter_map(|run| labels.pid(*run)).collect();
             let of_run = |seat: &Seat| {

@@ -2,7 +2,7 @@
 
 use treefall_model::event::{EntryKind, Event, Handler, Record};
 use treefall_model::id::{Pid, Run};
-use treefall_model::index::{List, Tree};
+use treefall_model::index::{Block, List, Tree};
 use treefall_model::time::Deadline;
 
 use super::chronicle::{ListShot, Seat, Snapshot, TreeShot};
@@ -67,6 +67,11 @@ impl<'n, 't> Labels<'n, 't> {
             (_, Some(handler)) => handler.name().to_owned(),
             (kind, None) => kind.name().to_owned(),
         }
+    }
+
+    /// ` (block 4)`, to follow an entry; nothing where such numbers tell nothing.
+    pub(super) fn block(&self, block: Block) -> String {
+        self.names.block(block)
     }
 
     /// An entry where it stands: whose it is, and what is wrong with it.

@@ -156,7 +156,6 @@ fn explain_by(
         guilt = Guilt::of(broken, seen.stage, chronicle, &labels);
         broke_in = seen.stage;
         because = because::because(broken, seen, &guilt, chronicle, &names, &labels);
-        because.iter_mut().for_each(|link| link.text = names.without_blocks(&link.text));
     }
     let difference = match (&mended, &chronicle) {
         (Some((name, mended)), Some(chronicle)) => {

@@ -8,7 +8,7 @@ use std::fmt;
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
 use treefall_model::trace::{ScriptKind, Trace};
-use treefall_model::verdict::Verdict;
+use treefall_model::verdict::{Break, Outcome, Verdict};
 
 use treefall_subject::Ran;
 
@@ -83,8 +83,9 @@ fn show(record: Option<&Record>) -> String {
 /// Compares the run of a real program of this kind with the replica's of one trace. `replica` knows where a freed entry
 /// was first used; both must have been run with their histories kept.
 ///
-/// A daemon's heap hands out blocks for more than entries (2.2.7's scripts are as large as an entry), so that which
-/// number a block has is its own affair: its breaks are told without it.
+/// Values are compared, and only those that both subjects know. In which function a program died is compared where both
+/// name it: a build without symbols names none. A daemon's heap hands out blocks for more than entries (2.2.7's scripts
+/// are as large as an entry), so that the number of a block is not compared there.
 #[must_use]
 pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
     let limit =
@@ -108,26 +109,25 @@ pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
 
 /// Whether two verdicts say the same.
 fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
-    if kind != SubjectKind::Daemon {
-        return replica == real;
-    }
-    let nameless = |verdict: &Verdict| {
-        let mut verdict = verdict.clone();
-        verdict.breaks.iter_mut().for_each(|broken| broken.detail = without_blocks(&broken.detail));
-        verdict
+    let blocks = kind != SubjectKind::Daemon;
+    let same = |(one, other): (&Break, &Break)| {
+        let comparable = |broken: &Break| broken.detail.clone().comparable(blocks);
+        (one.signature, one.at, one.records) == (other.signature, other.at, other.records)
+            && comparable(one) == comparable(other)
     };
-    nameless(replica) == nameless(real)
+    ended_alike(&replica.outcome, &real.outcome)
+        && replica.breaks.len() == real.breaks.len()
+        && replica.breaks.iter().zip(&real.breaks).all(same)
 }
 
-/// The words of a break, no block in them by its number.
-fn without_blocks(detail: &str) -> String {
-    let mut parts = detail.split("block ");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + "block " + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+/// Whether two runs ended the same way, as far as both subjects know it.
+fn ended_alike(one: &Outcome, other: &Outcome) -> bool {
+    let both_named = one.function().is_some() && other.function().is_some();
+    one.without_function() == other.without_function() && (!both_named || one.function() == other.function())
 }
 
 fn told(ran: &Ran) -> String {
-    let breaks: Vec<String> = ran.verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
+    let breaks: Vec<String> = ran.verdict.signatures().map(|signature| signature.to_string()).collect();
     format!("[{}] {}", breaks.join(", "), ran.verdict.outcome)
 }
 
@@ -211,7 +211,13 @@ impl Census {
 mod tests {
     use super::*;
     use crate::generator;
+    use treefall_model::event::{EntryKind, Step};
+    use treefall_model::index::List;
+    use treefall_model::law::Law;
     use treefall_model::release::{Release, Rules};
+    use treefall_model::signal::Signal;
+    use treefall_model::verdict::Signature;
+    use treefall_model::violation::{Detail, Index};
     use treefall_subject::Options;
     use treefall_subject::replica::run_replica;
 
@@ -226,13 +232,15 @@ mod tests {
         ran.first_use = None;
         let mut other = ran.clone();
         let last = other.verdict.breaks.last_mut().expect("it breaks");
-        assert!(last.detail.starts_with("block "), "{}", last.detail);
-        last.detail = last.detail.replacen("block ", "block 9", 1);
+        let Detail::Flawed { entry: Some(entry), .. } = &mut last.detail else {
+            panic!("{:?}", last.detail);
+        };
+        entry.block.0 += 1;
         (ran, other)
     }
 
     #[test]
-    fn the_number_of_a_block_is_a_daemons_own_affair_and_no_other_subjects() {
+    fn block_numbers_are_not_compared_on_a_daemon() {
         let (replica, real) = renumbered();
         assert_eq!(compare(SubjectKind::Daemon, &replica, &real), Agreement::Whole);
         assert!(matches!(
@@ -242,9 +250,53 @@ mod tests {
     }
 
     #[test]
-    fn what_else_a_break_says_counts_on_a_daemon_too() {
-        let (replica, mut real) = renumbered();
-        real.verdict.breaks.last_mut().expect("it breaks").detail.push('!');
-        assert!(matches!(compare(SubjectKind::Daemon, &replica, &real), Agreement::Differs(_)));
+    fn every_other_fact_of_a_violation_is_compared_on_a_daemon_too() {
+        let (replica, real) = renumbered();
+        let changed = |change: &dyn Fn(&mut Detail)| {
+            let mut real = real.clone();
+            change(&mut real.verdict.breaks.last_mut().expect("it breaks").detail);
+            compare(SubjectKind::Daemon, &replica, &real)
+        };
+        let kind = changed(&|detail| {
+            let Detail::Flawed { entry: Some(entry), .. } = detail else { panic!("{detail:?}") };
+            entry.kind = EntryKind::Other;
+        });
+        let index = changed(&|detail| {
+            let Detail::Flawed { index, .. } = detail else { panic!("{detail:?}") };
+            *index = Index::List(List::Event);
+        });
+        for agreement in [kind, index] {
+            assert!(matches!(agreement, Agreement::Differs(Difference::Outcome { .. })), "{agreement:?}");
+        }
+    }
+
+    /// A run that crashed in a function of this name, if its program has symbols.
+    fn crashed(function: Option<&str>) -> Ran {
+        let (mut ran, _) = renumbered();
+        let function = function.map(str::to_owned);
+        let outcome = Outcome::Crashed { signal: Signal::SEGV, function };
+        let signature = Signature { law: Law::TreeShape, step: Step::Ended, entry: None };
+        let detail = Detail::Died { outcome: outcome.clone() };
+        ran.verdict = Verdict { breaks: vec![Break { detail, ..Break::bare(signature) }], outcome };
+        ran
+    }
+
+    #[test]
+    fn a_function_that_only_one_side_can_name_is_no_difference() {
+        let replica = crashed(Some("rb_erase"));
+        for kind in [SubjectKind::Engine, SubjectKind::Daemon] {
+            assert_eq!(compare(kind, &replica, &crashed(None)), Agreement::Whole);
+            let other = compare(kind, &replica, &crashed(Some("rb_insert_color")));
+            assert!(matches!(other, Agreement::Differs(Difference::Outcome { .. })), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn another_signal_is_a_difference_also_where_no_function_is_named() {
+        let replica = crashed(Some("rb_erase"));
+        let mut real = crashed(None);
+        real.verdict.outcome = Outcome::Crashed { signal: Signal::new(6).expect("a signal"), function: None };
+        let agreement = compare(SubjectKind::Engine, &replica, &real);
+        assert!(matches!(agreement, Agreement::Differs(Difference::Outcome { .. })), "{agreement:?}");
     }
 }

@@ -32,7 +32,6 @@ pub(crate) use text::ending;
 pub use text::{cause_line, cause_name, claim, finding, finding_within, summary};
 pub use timeline::{Length, timeline};
 pub use words::Names;
-pub(crate) use words::parse_run;
 
 use crate::explain::Explanation;
 use crate::finding::Finding;

@@ -199,8 +199,7 @@ fn play(
     };
     let mut acts = Vec::new();
     for exit in &wake.exits {
-        let name = names.script(exit.run.of);
-        let name = name.split('@').next().unwrap_or_default().to_owned();
+        let Some(name) = names.bare_script(exit.run.of) else { continue };
         match exit.status {
             ExitStatus::Code(code) => {
                 acts.push(format!("echo {code} > \"$dir/{name}.status\"; touch \"$dir/{name}.end\""));

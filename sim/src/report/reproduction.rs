@@ -129,8 +129,8 @@ fn run_words(run: Run, names: &Names<'_>) -> String {
     const NTH: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
     let place = usize::try_from(run.nth).unwrap_or(usize::MAX).saturating_sub(1);
     let nth = NTH.get(place).map_or_else(|| format!("{}th", run.nth), |nth| (*nth).to_owned());
-    let script = names.script(run.of);
-    let script = script.split('@').next().unwrap_or_default();
+    let number = || format!("script {}", run.of.script.0);
+    let script = names.bare_script(run.of).map_or_else(number, str::to_owned);
     match run.of.generation.0 {
         0 => format!("the {nth} run of {script}"),
         reload => format!("the {nth} run of {script} after reload {reload}"),

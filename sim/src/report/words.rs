@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, SubjectKind, Target,
 };
-use treefall_model::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
+use treefall_model::id::{ConfigId, Pid, Run, ScriptRef};
+use treefall_model::index::Block;
 use treefall_model::time::Deadline;
 use treefall_model::trace::Trace;
+use treefall_model::violation::{Detail, Naming};
 
 /// Knows the names of a trace's scripts: which configuration each generation has.
 pub struct Names<'t> {
     trace: &'t Trace,
     generations: Vec<ConfigId>,
-    pids: BTreeMap<String, Run>,
+    pids: BTreeMap<Pid, Run>,
     blockless: bool,
 }
 
@@ -38,48 +40,37 @@ impl<'t> Names<'t> {
         self
     }
 
-    /// The words with no block in them by its number, where such numbers tell nothing.
-    #[must_use]
-    pub fn without_blocks(&self, text: &str) -> String {
-        if !self.blockless {
-            return text.to_owned();
-        }
-        let mut parts = text.split("block ");
-        let mut told = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-            match (rest.len() == part.len(), told.strip_suffix(" (").map(str::len), rest.strip_prefix(')')) {
-                (true, ..) => told.extend(["block ", part]),
-                (false, Some(before), Some(rest)) => {
-                    told.truncate(before);
-                    told.push_str(rest);
-                }
-                (false, ..) => told.extend(["an entry", rest]),
-            }
-        }
-        told
+    /// ` (block 4)`, to follow an entry; nothing where such numbers tell nothing.
+    pub(crate) fn block(&self, block: Block) -> String {
+        if self.blockless { String::new() } else { format!(" (block {})", block.0) }
     }
 
     /// The same, knowing which child a pid was: where a pid was used again, the last one.
     #[must_use]
     pub fn with_pids(mut self, history: &[Record]) -> Self {
         self.pids.extend(history.iter().filter_map(|record| match record.event {
-            Event::Started { run, pid } => Some((pid.to_string(), run)),
+            Event::Started { run, pid } => Some((pid, run)),
             _ => None,
         }));
         self
     }
 
-    /// `chk_haproxy`, or the script's place if no configuration of that generation has it.
+    /// `chk_haproxy`, in a later generation `chk_haproxy@2`; or the script's place if no configuration of that generation
+    /// has it.
     #[must_use]
     pub fn script(&self, of: ScriptRef) -> String {
-        let config = self.generations.get(of.generation.0 as usize);
-        let scripts = config.map(|config| &self.trace.setup().configs[usize::from(config.0)].scripts);
-        match scripts.and_then(|scripts| scripts.get(usize::from(of.script.0))) {
-            Some(script) if of.generation.0 == 0 => script.name.to_string(),
-            Some(script) => format!("{}@{}", script.name, of.generation.0),
+        match self.bare_script(of) {
+            Some(name) if of.generation.0 == 0 => name.to_owned(),
+            Some(name) => format!("{name}@{}", of.generation.0),
             None => format!("script {}@{}", of.script.0, of.generation.0),
         }
+    }
+
+    /// `chk_haproxy`, whatever the generation; `None`: no configuration of that generation has it.
+    pub(crate) fn bare_script(&self, of: ScriptRef) -> Option<&'t str> {
+        let config = self.generations.get(of.generation.0 as usize)?;
+        let scripts = &self.trace.setup().configs[usize::from(config.0)].scripts;
+        scripts.get(usize::from(of.script.0)).map(|script| script.name.as_str())
     }
 
     /// `chk_haproxy#1`, in a later generation `chk_haproxy@2#1`: as scenario files name a run.
@@ -88,67 +79,10 @@ impl<'t> Names<'t> {
         format!("{}#{}", self.script(run.of), run.nth)
     }
 
-    /// A law's detail with runs by their names: `s0, run 0@0#2, pid 1002, ..` becomes `chk#2, pid 1002, ..`.
+    /// The detail of a violation, with runs and scripts by their names: `chk#2, pid 1002, ..`.
     #[must_use]
-    pub fn plain(&self, detail: &str) -> String {
-        let detail = self.without_blocks(detail);
-        let mut words: Vec<String> = Vec::new();
-        let mut named = false;
-        for word in detail.split(' ') {
-            let (before, middle, after) = bare(word);
-            if let Some(run) = parse_run(middle) {
-                named = true;
-                // `s0, run 0@0#2` says the script twice.
-                let script = self.script(run.of);
-                if let [.., of, it] = words.as_slice()
-                    && it == "run"
-                    && of.trim_end_matches(',') == script
-                {
-                    words.truncate(words.len() - 2);
-                } else if words.last().is_some_and(|it| it == "run") {
-                    words.pop();
-                }
-                words.push(format!("{before}{}{after}", self.run(run)));
-            } else {
-                words.push(word.to_owned());
-            }
-        }
-        if !named {
-            self.name_pids(&mut words);
-        }
-        self.name_scripts(&mut words);
-        words.join(" ")
-    }
-
-    /// `pid 1001` becomes `pid 1001, chk#1`, where that is known.
-    fn name_pids(&self, words: &mut [String]) {
-        for place in 1..words.len() {
-            let (_, number, _) = bare(&words[place]);
-            if words[place - 1].trim_start_matches('(') == "pid"
-                && let Some(run) = self.pids.get(number)
-            {
-                let named = format!("{number}, {}", self.run(*run));
-                words[place] = words[place].replacen(number, &named, 1);
-            }
-        }
-    }
-
-    /// `script 0 of generation 1` becomes `chk of generation 1`.
-    fn name_scripts(&self, words: &mut Vec<String>) {
-        let mut place = 0;
-        while place + 4 < words.len() {
-            let generation = bare(&words[place + 4]).1.parse();
-            if let (["script", number, "of", "generation"], Ok(generation)) =
-                ([0, 1, 2, 3].map(|next| words[place + next].as_str()), generation)
-                && let Ok(script) = number.parse()
-            {
-                let of = ScriptRef { generation: Generation(generation), script: ScriptId(script) };
-                let name = self.script(of);
-                words[place] = name.split('@').next().unwrap_or_default().to_owned();
-                words.remove(place + 1);
-            }
-            place += 1;
-        }
+    pub fn plain(&self, detail: &Detail) -> String {
+        detail.in_words(self).to_string()
     }
 
     /// The event in words; `None` for one that says nothing to a person.
@@ -280,41 +214,68 @@ fn target_words(target: Target) -> String {
     }
 }
 
-/// A word without what punctuation is before it and after it.
-fn bare(word: &str) -> (&str, &str, &str) {
-    let mark = |c: char| !c.is_ascii_alphanumeric();
-    let start = word.find(|c| !mark(c)).unwrap_or(word.len());
-    let end = word.rfind(|c| !mark(c)).map_or(start, |last| last + 1);
-    (&word[..start], &word[start..end], &word[end..])
-}
+impl Naming for Names<'_> {
+    fn run(&self, run: Run) -> Option<String> {
+        Some(Self::run(self, run))
+    }
 
-/// The run that the model writes as `0@1#2`.
-pub(crate) fn parse_run(text: &str) -> Option<Run> {
-    let (script, rest) = text.split_once('@')?;
-    let (generation, nth) = rest.split_once('#')?;
-    let of = ScriptRef {
-        generation: Generation(generation.parse().ok()?),
-        script: ScriptId(script.parse().ok()?),
-    };
-    Some(Run { of, nth: nth.parse().ok()? })
+    fn script(&self, of: ScriptRef) -> Option<String> {
+        self.bare_script(of).map(str::to_owned)
+    }
+
+    fn run_of(&self, pid: Pid) -> Option<String> {
+        self.pids.get(&pid).map(|run| Self::run(self, *run))
+    }
+
+    fn numbers_blocks(&self) -> bool {
+        !self.blockless
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use treefall_model::id::{Generation, ScriptId};
+    use treefall_model::time::Instant;
+    use treefall_model::violation::{Child, EntryFacts, Misplacement};
 
     #[test]
     fn a_daemons_blocks_are_told_without_their_numbers_and_no_other_subjects() {
         let text =
             "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
         let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
-        let detail =
-            "block 7 (unused, pid 1001, s0#1) is in CHILD_PID; the block of s0#1 (block 4), made before";
-        let told = |kind| Names::new(&trace).seen_on(kind).without_blocks(detail);
+        let pid = Pid::new(1001).expect("a pid");
+        let run = Run { of: ScriptRef::default(), nth: 1 };
+        let started = Record { at: Instant::START, event: Event::Started { run, pid } };
+        let entry = EntryFacts { block: Block(7), kind: EntryKind::Unused, pid: Some(pid) };
+        let detail = Detail::Misplaced { entry, place: Misplacement::NoChildInChild };
+        let names = |kind| Names::new(&trace).with_pids(&[started]).seen_on(kind);
         assert_eq!(
-            told(SubjectKind::Daemon),
-            "an entry (unused, pid 1001, s0#1) is in CHILD_PID; the block of s0#1, made before"
+            names(SubjectKind::Daemon).plain(&detail),
+            "an entry (unused, pid 1001, s0#1) is in CHILD"
         );
-        assert_eq!(told(SubjectKind::Engine), detail);
+        assert_eq!(names(SubjectKind::Engine).plain(&detail), "block 7 (unused, pid 1001, s0#1) is in CHILD");
+        assert_eq!(names(SubjectKind::Daemon).block(Block(7)), "");
+        assert_eq!(names(SubjectKind::Engine).block(Block(7)), " (block 7)");
+    }
+
+    #[test]
+    fn a_run_of_a_later_generation_is_named_once() {
+        let text = "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\n\
+                    wake = [{ after = \"next-timer\", signals = [\"HUP\"] }]\n";
+        let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
+        let of = ScriptRef { generation: Generation(1), script: ScriptId(0) };
+        let run = |nth| Run { of, nth };
+        let pid = Pid::new(1001).expect("a pid");
+        let name = trace.setup().configs[0].scripts.first().map(|script| script.name.clone());
+        let names = Names::new(&trace);
+        let lost = Detail::ExitUnhandled { child: Child { run: run(2), pid, name } };
+        assert_eq!(names.plain(&lost), "s0@1#2, pid 1001, was reaped, and its handler never ran");
+        let (due, earlier_due) = (Instant::from_micros(1), Instant::from_micros(2));
+        let swapped = Detail::TimeoutsOutOfOrder { run: run(1), due, earlier: run(2), earlier_due };
+        assert_eq!(
+            names.plain(&swapped),
+            "the timeout of s0@1#1, due by 0.000001, fired after s0@1#2's, due 0.000002"
+        );
     }
 }

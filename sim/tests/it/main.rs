@@ -30,3 +30,4 @@ mod reports;
 mod roots;
 mod shrink;
 mod soak;
+mod wire;

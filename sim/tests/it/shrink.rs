@@ -21,7 +21,6 @@ use treefall::subject::{Options, Ran, Subject, SubjectError};
 use treefall_model::event::{Step, SubjectKind};
 use treefall_model::law::Law;
 use treefall_model::release::{Defect, Release, Rules};
-use treefall_model::time::Instant;
 use treefall_model::trace::{Trace, Wake};
 use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
@@ -93,7 +92,7 @@ fn runs_are_counted_and_what_slips_is_kept_with_a_trace_that_shows_it() {
     for (slipped, trace) in &shrunk.slipped {
         assert!(known.insert(*slipped), "{slipped} twice");
         let verdict = run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict;
-        assert!(verdict.breaks.iter().any(|broken| broken.signature == *slipped), "{slipped} by {trace:?}");
+        assert!(verdict.shows(*slipped), "{slipped} by {trace:?}");
     }
 }
 
@@ -114,7 +113,7 @@ fn reloads(many: usize) -> impl Fn(&Trace) -> Result<Verdict, ()> {
     let signature = Signature { law: Law::Progress, step: Step::Blocked, entry: None };
     move |trace| {
         let shows = trace.wakes().iter().filter(|wake| wake.hup.is_some()).count() >= many;
-        let broken = || Break { signature, at: Instant::START, records: 0, detail: String::new() };
+        let broken = || Break::bare(signature);
         Ok(Verdict { breaks: shows.then(broken).into_iter().collect(), outcome: Outcome::Survived })
     }
 }

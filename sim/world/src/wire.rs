@@ -137,6 +137,7 @@ macro_rules! wire_by_place {
 
 // Below the macros, which it uses.
 mod answer;
+mod details;
 
 pub use answer::{Called, Facts, RESULTS, Refusal, Reply, Stopped, Told};
 

@@ -150,7 +150,7 @@ pub(crate) fn signatures(watch: Watch<'_>) -> Vec<String> {
 
 pub(crate) fn signatures_of(watch: Watch<'_>, outcome: Outcome) -> Vec<String> {
     let verdict = watch.finish(outcome).verdict;
-    verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect()
+    verdict.signatures().map(|signature| signature.to_string()).collect()
 }
 
 /// Tells a history event by event, at instants in milliseconds.
