@@ -38,7 +38,7 @@
 //!     let rules = Rules::of(Release::parse(release).expect("a release"));
 //!     run_replica(&scenario.trace, rules, Options::VERDICT).verdict
 //! };
-//! let breaks = |release: &str, law: Law| verdict(release).breaks.iter().any(|it| it.signature.law == law);
+//! let breaks = |release: &str, law: Law| verdict(release).breaks_law(law);
 //!
 //! assert!(breaks("2.3.1", Law::NoDanglingNode));
 //! assert!(!breaks("2.3.2", Law::NoDanglingNode));

@@ -70,9 +70,8 @@ impl Scouts {
 pub fn scout(trace: &Trace, rules: Rules, signature: Signature) -> Seen {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
     let scout = Scout { judge, digest: Digest::new(), living: Vec::new(), gap: None };
-    let shows = |judge: &Judge<'_>| judge.breaks().iter().any(|broken| broken.signature == signature);
-    let run =
-        Replica::new(trace, rules, scout).run_while(|scout| !scout.judge.is_over() && !shows(&scout.judge));
+    let run = Replica::new(trace, rules, scout)
+        .run_while(|scout| !scout.judge.is_over() && !scout.judge.shows(signature));
     let Scout { judge, digest, living, gap } = run.observer;
     Seen { verdict: judge.finish(run.outcome), digest: digest.value(), living, gap }
 }

@@ -335,7 +335,7 @@ impl Search<'_> {
     fn work_out(&self, found: &Found, output: &mut Output) -> Result<Option<Finding>, CliError> {
         let mut subject = build(self.target)?;
         let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
-        let broken = verdict.breaks.iter().find(|broken| broken.signature == found.signature);
+        let broken = verdict.violation(found.signature);
         let Some(broken) = broken.cloned() else {
             return Err(CliError::Harness(format!(
                 "{} does not show {} when it is run again; this is a fault of treefall: please report it",

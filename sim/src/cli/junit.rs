@@ -25,7 +25,7 @@ impl Junit {
         let status = if checked.is_good() {
             TestCaseStatus::success()
         } else {
-            let broken = checked.ran.verdict.breaks.iter().map(|broken| broken.signature.to_string());
+            let broken = checked.ran.verdict.signatures().map(|signature| signature.to_string());
             let broken: Vec<String> = broken.collect();
             let kind = broken.first().map_or("clean", String::as_str);
             status(NonSuccessKind::Failure, kind, told.lines().next().unwrap_or_default().trim(), told)

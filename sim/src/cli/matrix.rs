@@ -169,7 +169,7 @@ fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checke
         bad,
         cut_short: !bad && verdict.is_cut_short(),
         as_expected: checked.comparison().map(|it| it.is_as_expected()),
-        broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
+        broken: verdict.signatures().map(|signature| signature.to_string()).collect(),
         outcome: verdict.outcome.to_string(),
     }
 }

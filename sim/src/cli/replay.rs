@@ -219,7 +219,7 @@ pub(super) fn shows(scenario: &Scenario, checked: &Checked) -> bool {
     let grave = |failure: &&Failure| failure.law().weight() == Weight::Memory;
     let memory = failures().any(|failure| grave(&failure));
     let mut told = failures().filter(|failure| !memory || grave(failure));
-    told.any(|failure| verdict.breaks.iter().any(|broken| failure.is(broken.signature)))
+    told.any(|failure| verdict.signatures().any(|signature| failure.is(signature)))
 }
 
 /// An exit of a run that no release of the file can have started is an error of the file.
@@ -288,7 +288,7 @@ impl Reals {
 /// Tells one run; what is told in short, for who is told in another form.
 fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, output: &mut Output) -> String {
     let verdict = &checked.ran.verdict;
-    let broken: Vec<String> = verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect();
+    let broken: Vec<String> = verdict.signatures().map(|signature| signature.to_string()).collect();
     let what = does(&broken, &verdict.outcome);
     output.object(&RunObject {
         scenario: path.display().to_string(),

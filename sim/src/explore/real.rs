@@ -69,7 +69,7 @@ fn play(
         let mut beside = Beside { replays: went.ways.len() as u64, different: Vec::new() };
         went.broken.clear();
         for ((label, to), (trace, real)) in went.ways.iter_mut().zip(played.by_ref()) {
-            went.broken.extend(real.verdict.breaks.iter().map(|broken| (*label, broken.signature)));
+            went.broken.extend(real.verdict.signatures().map(|signature| (*label, signature)));
             if !agree(subject, trace, rules, real)? {
                 *to = To::Different;
                 beside.different.push(trace.clone());

@@ -17,7 +17,7 @@ use treefall_model::event::SubjectKind;
 use treefall_model::observe::Watch;
 use treefall_model::release::{Defect, Defects, Release, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Verdict};
+use treefall_model::verdict::Verdict;
 
 use treefall_scenario::{self as scenario, Scenario};
 use treefall_subject::Options;
@@ -60,7 +60,7 @@ pub fn conformance(bytes: &[u8], tell: Tell<'_>) {
     if !verdict.is_clean() {
         let mended = Rules { defects: Defects::NONE, ..rules };
         let mended = judged("all defects mended", &trace, mended, &mut |_| ());
-        let known = mended.outcome.survived() && !verdict.breaks.iter().any(|broken| has(&mended, broken));
+        let known = explained(&verdict, &mended);
         if !known {
             let all: Vec<_> = rules.defects.iter().map(|defect| format!("-{}", defect.name())).collect();
             fail(
@@ -73,10 +73,11 @@ pub fn conformance(bytes: &[u8], tell: Tell<'_>) {
     }
 }
 
-/// Whether a verdict names what `broken` does. Another break is no news of the release: it is one of a program
-/// that never was, with some defects of its time mended.
-fn has(verdict: &Verdict, broken: &Break) -> bool {
-    verdict.breaks.iter().any(|other| other.signature == broken.signature)
+/// Whether the defects that were mended explain the verdict: with them mended, the run survives and has none of its
+/// signatures. A signature of its own is no news of the release: it is one of a program that never was, with some
+/// defects of its time mended.
+fn explained(verdict: &Verdict, mended: &Verdict) -> bool {
+    mended.outcome.survived() && !verdict.signatures().any(|signature| mended.shows(signature))
 }
 
 /// The replica without defects against the model. The bytes are a trace.

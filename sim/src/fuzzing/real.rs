@@ -51,8 +51,7 @@ pub fn engine(bytes: &[u8], tell: Tell<'_>) {
     if !verdict.is_clean() {
         let mended = Rules { defects: Defects::NONE, ..rules };
         let mended = judged("all defects mended", &trace, mended, &mut |_| ());
-        let known =
-            mended.outcome.survived() && !verdict.breaks.iter().any(|broken| super::has(&mended, broken));
+        let known = super::explained(&verdict, &mended);
         if !known {
             fail(&program.name(), &trace, &real.verdict, "no known defect explains it");
         }

@@ -14,10 +14,10 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Costs, HeapPolicy, PidPolicy, ScriptKind, Setup, Trace, Wake};
 use treefall_model::verdict::{Signature, Verdict};
 
+use super::Size;
 use super::alphabet::{
     Alphabet, BOTH, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
 };
-use super::{Size, has};
 
 /// What a run showed, for who goes on from its end.
 #[derive(Clone, Debug)]
@@ -355,7 +355,7 @@ impl<E> Build<'_, E> {
         }
         self.runs += 1;
         let seen = (self.run)(&trace)?;
-        if has(&seen.verdict, self.signature) {
+        if seen.verdict.shows(self.signature) {
             let size = Size::of(&trace);
             if size < self.best.as_ref().map_or(self.size, |(size, _)| *size) {
                 self.best = Some((size, trace));

@@ -86,7 +86,7 @@ pub fn shrink<E>(
     limits: Limits,
     mut judge: impl FnMut(&Trace) -> Result<Verdict, E>,
 ) -> Result<Shrunk, E> {
-    let known: Vec<_> = verdict.breaks.iter().map(|broken| broken.signature).collect();
+    let known: Vec<_> = verdict.signatures().collect();
     let size = Size::of(&trace);
     let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
     let mut search = Search { best, size, signature, known, limits, judge: &mut judge };
@@ -118,16 +118,12 @@ pub fn is_minimal<E>(
     for candidate in Edit::all(trace).into_iter().filter_map(|edit| edit.apply(trace)) {
         if Size::of(&candidate) < size {
             runs += 1;
-            if has(&judge(&candidate)?, signature) {
+            if judge(&candidate)?.shows(signature) {
                 return Ok((false, runs));
             }
         }
     }
     Ok((true, runs))
-}
-
-fn has(verdict: &Verdict, signature: Signature) -> bool {
-    verdict.breaks.iter().any(|broken| broken.signature == signature)
 }
 
 struct Search<'j, E> {
@@ -158,7 +154,7 @@ impl<E> Search<'_, E> {
                 self.best.slipped.push((broken.signature, candidate.clone()));
             }
         }
-        if !has(&verdict, self.signature) {
+        if !verdict.shows(self.signature) {
             return Ok(false);
         }
         (self.best.trace, self.best.verdict, self.size) = (candidate, verdict, size);

@@ -9,7 +9,7 @@ use treefall_model::observe::{Blind, Options};
 use treefall_model::release::Rules;
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Trace, TraceError};
-use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
+use treefall_model::verdict::{Outcome, Signature, Verdict};
 use treefall_world::Counts;
 
 use super::outside::Field;
@@ -188,14 +188,12 @@ fn fails_alike(trace: &Trace, rules: Rules, until: Until, failed: &Verdict) -> O
             let Some(wanted) = main_signature(failed) else {
                 return (shown.outcome == failed.outcome).then_some(None);
             };
-            let shows = shown.breaks.iter().any(|broken| broken.signature == wanted);
-            shows.then_some(Some(wanted))
+            shown.shows(wanted).then_some(Some(wanted))
         }
     }
 }
 
 /// What a verdict is told by: its memory break, else the first.
 fn main_signature(verdict: &Verdict) -> Option<Signature> {
-    let memory = verdict.breaks.iter().find(|broken| broken.signature.law.weight() == Weight::Memory);
-    memory.or(verdict.breaks.first()).map(|broken| broken.signature)
+    verdict.memory_break().or(verdict.breaks.first()).map(|broken| broken.signature)
 }

@@ -156,10 +156,7 @@ fn the_first_find_on_2_3_1_is_the_trace_of_one_wake() {
     assert!(trace.wakes()[0].hup.is_some());
     for Found { signature, trace, .. } in &found {
         let verdict = run_replica(trace, release("2.3.1"), Options::VERDICT).verdict;
-        assert!(
-            verdict.breaks.iter().any(|broken| broken.signature == *signature),
-            "{signature} of {trace:?}"
-        );
+        assert!(verdict.shows(*signature), "{signature} of {trace:?}");
     }
 }
 

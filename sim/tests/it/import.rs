@@ -49,7 +49,7 @@ fn the_log_of_a_crash_gives_the_signature_of_2468_and_the_scenario_shows_it() {
     assert!(!first.outcome.survived(), "the log tells of a death");
     assert!(first.way.trace.wakes().len() <= 12, "{:?}", first.way.trace.wakes());
     let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
-    assert!(verdict.breaks.iter().any(|broken| broken.signature == first.signature));
+    assert!(verdict.shows(first.signature));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
     assert_eq!(part.searched.departures, None, "nothing is ruled out that was not tried");
     let replays = |found: &treefall::import::Found| {
         let verdict = run_replica(&found.scenario.trace, part.replica.rules(), Options::VERDICT).verdict;
-        verdict.breaks.iter().any(|broken| broken.signature == found.signature)
+        verdict.shows(found.signature)
     };
     assert!(part.found.iter().all(replays));
 }

@@ -255,7 +255,7 @@ fn both_ends_of_every_window_fail_and_beyond_a_closed_end_nothing_does() {
                 script.timeout = treefall::model::time::Span::from_micros(micros);
                 let trace = Trace::new(setup, wakes).expect("a trace");
                 let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
-                verdict.breaks.iter().any(|broken| broken.signature == finding.signature())
+                verdict.shows(finding.signature())
             };
             let micros = |seconds: &str| seconds.replace('.', "").parse::<u64>().expect("microseconds");
             let (from, to) = (micros(&window.from), micros(&window.to));
@@ -386,8 +386,8 @@ fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
         (rules.without(both[1]), true),
         (rules.without(both[0]).without(both[1]), false),
     ] {
-        let breaks = run_replica(&finding.trace, mended, Options::VERDICT).verdict.breaks;
-        assert_eq!(breaks.iter().any(|broken| broken.signature == finding.signature()), fails);
+        let verdict = run_replica(&finding.trace, mended, Options::VERDICT).verdict;
+        assert_eq!(verdict.shows(finding.signature()), fails);
     }
     let text = text(&finding, "a trace", &explanation);
     assert!(!text.contains("NOT KNOWN"), "{text}");

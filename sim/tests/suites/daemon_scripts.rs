@@ -197,7 +197,7 @@ fn proves(place: &Place, release: Release, file: &str, defect: Defect) -> Result
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/shutdown").join(file);
     let trace = scenario::load(&file).map_err(|error| error.to_string())?.trace;
     let ran = play(place, release, &trace)?;
-    let broken = ran.verdict.breaks.iter().any(|broken| broken.signature.law == Law::TerminationHonoured);
+    let broken = ran.verdict.breaks_law(Law::TerminationHonoured);
     let rules = Rules::of(release);
     if !broken || !matches!(against(&trace, rules.without(defect), &ran), Agreement::Differs(_)) {
         return Err(format!("{} does not show: {:?}", defect.name(), ran.verdict).into());

@@ -58,7 +58,7 @@ fn crashed_by(ran: &Ran, wanted: i32) -> bool {
 }
 
 fn breaks(ran: &Ran, law: Law) -> bool {
-    ran.verdict.breaks.iter().any(|broken| broken.signature.law == law)
+    ran.verdict.breaks_law(law)
 }
 
 /// What a fault comes to that is the program's own.

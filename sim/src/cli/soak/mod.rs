@@ -215,7 +215,7 @@ fn keep_kinds(
         };
         let mut subject = build(target)?;
         let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
-        let broken = verdict.breaks.iter().find(|broken| broken.signature == signature).cloned();
+        let broken = verdict.violation(signature).cloned();
         let Some(broken) = broken else {
             return Err(CliError::Harness(format!("life {number} does not show {signature} again")));
         };

@@ -101,9 +101,7 @@ pub fn probe_replica(trace: &Trace, rules: Rules, signature: Signature) -> Verdi
 #[must_use]
 pub fn probe_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
     let judge = Judge::of(trace.setup(), kind);
-    let wanted = |judge: &Judge<'_>| {
-        !judge.is_over() && !judge.breaks().iter().any(|broken| broken.signature == signature)
-    };
+    let wanted = |judge: &Judge<'_>| !judge.is_over() && !judge.shows(signature);
     if kind == SubjectKind::Daemon {
         let replica = Replica::new(trace, rules, AsDaemon::new(judge)).with_instance();
         let run = replica.run_while(|judge| wanted(judge.inner()));
