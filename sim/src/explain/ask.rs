@@ -6,12 +6,12 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict, Weight};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 use treefall_subject::replica::{probe_replica_as, run_replica_as};
 use treefall_subject::{Options, Subject, SubjectError};
@@ -39,21 +39,26 @@ pub struct Shown {
     /// The signatures of the laws that it broke, in the order in which they broke.
     pub broken: Vec<String>,
     /// How the run ended.
-    pub outcome: String,
+    #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
+    pub outcome: Outcome,
     /// It broke other laws alone, and the judging ended there, with the run or with memory: what would have come is not
     /// known.
     #[serde(skip)]
     pub cut_short: bool,
 }
 
+fn as_text<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(outcome)
+}
+
 impl Shown {
     /// What `verdict` shows to who looks for `signature`.
     #[must_use]
     pub fn of(verdict: &Verdict, signature: Signature) -> Self {
-        let any = |is: &dyn Fn(Signature) -> bool| verdict.breaks.iter().any(|it| is(it.signature));
         let fate = match () {
-            () if any(&|other| other == signature) => Fate::Same,
-            () if any(&|other| Self::kin(other, signature)) => Fate::Kin,
+            () if verdict.shows(signature) => Fate::Same,
+            () if verdict.signatures().any(|other| Self::kin(other, signature)) => Fate::Kin,
             () if verdict.is_clean() => Fate::Clean,
             () => Fate::Other,
         };
@@ -75,8 +80,8 @@ impl Shown {
         Self {
             fate,
             cut_short: fate == Fate::Other && verdict.is_cut_short(),
-            broken: verdict.breaks.iter().map(|broken| broken.signature.to_string()).collect(),
-            outcome: verdict.outcome.to_string(),
+            broken: verdict.signatures().map(|signature| signature.to_string()).collect(),
+            outcome: verdict.outcome.clone(),
         }
     }
 
@@ -101,7 +106,7 @@ impl Shown {
 
     /// How the run ended, after a semicolon, where it did not survive.
     pub(super) fn ending(&self) -> String {
-        let survived = self.outcome == "survived" || self.fate == Fate::Clean;
+        let survived = self.outcome.survived() || self.fate == Fate::Clean;
         if survived { String::new() } else { format!("; {}", self.outcome) }
     }
 }
@@ -177,12 +182,11 @@ impl<'s> Asker<'s> {
             return Ok(None);
         }
         let signature = self.signature;
-        let has = |verdict: &Verdict| verdict.breaks.iter().any(|it| it.signature == signature);
         Ok(Some(match (self.asked, self.kind) {
             (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
-                has(&probe_replica_as(self.kind, trace, self.rules, signature))
+                probe_replica_as(self.kind, trace, self.rules, signature).shows(signature)
             }
-            _ => has(&self.subject.run_one(trace, Options::VERDICT)?.verdict),
+            _ => self.subject.run_one(trace, Options::VERDICT)?.verdict.shows(signature),
         }))
     }
 

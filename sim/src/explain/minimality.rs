@@ -21,8 +21,22 @@ pub struct Trial {
     pub part: String,
     /// What was done to it.
     pub change: String,
+    /// The part that it takes away; `None`: it changes one.
+    #[serde(skip)]
+    pub removes: Option<Part>,
     /// What came of it; `None`: the subject cannot be given such a trace, or the runs were spent.
     pub shown: Option<Shown>,
+}
+
+/// A part of a trace that a trial takes away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A wake, by its place, with all that it brings.
+    Wake(usize),
+    /// One thing that this wake brings.
+    Brought(usize),
+    /// A script or a configuration.
+    Setup,
 }
 
 /// Every remaining part, and what it is there for.
@@ -44,18 +58,22 @@ impl Minimality {
     #[must_use]
     pub fn needless(&self) -> Option<String> {
         let fails = |trial: &&Trial| trial.shown.as_ref().is_some_and(|shown| shown.fate == Fate::Same);
-        let removed = self.trials.iter().filter(|trial| trial.change == REMOVED).filter(fails);
-        let mut parts: Vec<&str> = Vec::new();
-        for trial in removed {
-            // A wake by its number alone; with it goes what it brings.
-            let part = trial.part.split([',', '(']).next().unwrap_or_default().trim_end();
-            let goes_with = |wake: &&str| part.ends_with(&format!(" {wake}"));
-            if !parts.iter().any(goes_with) {
-                parts.push(if part.starts_with("wake ") { part } else { &trial.part });
+        let mut gone = Vec::new();
+        let mut parts: Vec<String> = Vec::new();
+        for trial in self.trials.iter().filter(fails) {
+            match trial.removes {
+                Some(Part::Wake(place)) => {
+                    gone.push(place);
+                    parts.push(wakes::name(place));
+                }
+                // It goes with its wake.
+                Some(Part::Brought(place)) if gone.contains(&place) => {}
+                Some(_) => parts.push(trial.part.clone()),
+                None => {}
             }
         }
         let more = parts.len().saturating_sub(NEEDLESS_MAX);
-        let mut named: Vec<String> = parts.iter().take(NEEDLESS_MAX).map(|part| (*part).to_owned()).collect();
+        let mut named: Vec<String> = parts.iter().take(NEEDLESS_MAX).cloned().collect();
         if more > 0 {
             named.push(format!("{more} more"));
         }
@@ -86,20 +104,21 @@ pub(super) fn minimality(
     of_scripts(trace, &mut changes);
     let left_out = changes.len().saturating_sub(TRIALS_MAX);
     let mut trials = Vec::new();
-    for (part, change, changed) in changes.into_iter().take(TRIALS_MAX) {
+    for (part, change, removes, changed) in changes.into_iter().take(TRIALS_MAX) {
         let shown = match &changed {
             Some(changed) => asker.ask(changed)?,
             None => None,
         };
         // What there was nothing to change in is no trial.
         if changed.is_some() {
-            trials.push(Trial { part, change, shown });
+            trials.push(Trial { part, change, removes, shown });
         }
     }
     Ok(Minimality { trials, runs: asker.runs - before, left_out })
 }
 
-type Change = (String, String, Option<Trace>);
+/// The part, what is done to it, what that takes away, and the trace.
+type Change = (String, String, Option<Part>, Option<Trace>);
 
 fn of_wake(
     trace: &Trace,
@@ -109,10 +128,11 @@ fn of_wake(
     changes: &mut Vec<Change>,
 ) {
     let wake = &trace.wakes()[place];
+    let whole = Edit::DropWakes { start: place, end: place + 1 };
+    changes.push((part.to_owned(), REMOVED.to_owned(), Some(Part::Wake(place)), whole.apply(trace)));
     let mut add = |part: &str, change: &str, edit: Edit| {
-        changes.push((part.to_owned(), change.to_owned(), edit.apply(trace)));
+        changes.push((part.to_owned(), change.to_owned(), None, edit.apply(trace)));
     };
-    add(part, REMOVED, Edit::DropWakes { start: place, end: place + 1 });
     if let Some(span) = met.and_then(|met| wakes::since(met.woke_at, met.blocked_at)) {
         let later = |by: Span| Edit::AdvanceOf { wake: place, advance: Advance::By(span + by) };
         add(part, "delayed by 1 us", later(Span::from_micros(1)));
@@ -127,16 +147,19 @@ fn of_wake(
         add(part, change, Edit::OrderOf { wake: place, order });
     }
     // Where it brings one thing only, without that it is nothing but time.
-    let of = |what: &str| format!("{what} of wake {}", place + 1);
+    let mut add = |part: String, edit: Edit| {
+        changes.push((part, REMOVED.to_owned(), Some(Part::Brought(place)), edit.apply(trace)));
+    };
+    let of = |what: &str| format!("{what} of {}", wakes::name(place));
     if wake.hup.is_some() {
-        add(&of("SIGHUP"), REMOVED, Edit::DropHup { wake: place });
+        add(of("SIGHUP"), Edit::DropHup { wake: place });
     }
     if wake.term {
-        add(&of("SIGTERM"), REMOVED, Edit::DropTerm { wake: place });
+        add(of("SIGTERM"), Edit::DropTerm { wake: place });
     }
     for (exit, ended) in wake.exits.iter().enumerate() {
-        let part = format!("the exit of {} in wake {}", names.run(ended.run), place + 1);
-        add(&part, REMOVED, Edit::DropExit { wake: place, exit });
+        let part = format!("the exit of {} in {}", names.run(ended.run), wakes::name(place));
+        add(part, Edit::DropExit { wake: place, exit });
     }
 }
 
@@ -146,12 +169,17 @@ fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
     for script in 0..widest {
         let name = configs.iter().find_map(|config| config.scripts.get(script)).map(|it| it.name.as_str());
         let part = format!("script {}", name.unwrap_or("?"));
-        changes.push((part, REMOVED.to_owned(), Edit::DropScript { script }.apply(trace)));
+        changes.push((part, REMOVED.to_owned(), Some(Part::Setup), Edit::DropScript { script }.apply(trace)));
     }
     if configs.len() > 1 {
         for config in 0..configs.len() {
             let part = format!("configuration {config}");
-            changes.push((part, REMOVED.to_owned(), Edit::DropConfig { config }.apply(trace)));
+            changes.push((
+                part,
+                REMOVED.to_owned(),
+                Some(Part::Setup),
+                Edit::DropConfig { config }.apply(trace),
+            ));
         }
     }
 }

@@ -154,7 +154,7 @@ struct There {
 pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
     on_each(kind, trace, |verdict, rules| {
         let shown = Shown::of(verdict, signature);
-        let signatures = || verdict.breaks.iter().map(|broken| broken.signature);
+        let signatures = || verdict.signatures();
         // Its own signature, or else the one of its kin that broke first.
         let kin = || signatures().find(|other| Shown::kin(*other, signature));
         let which = signatures().find(|other| *other == signature).or_else(kin);
@@ -243,6 +243,7 @@ pub fn first_good<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T)
 #[cfg(test)]
 mod tests {
     use treefall_model::release::Defect;
+    use treefall_model::verdict::Outcome;
 
     use super::super::ask::Fate;
     use super::*;
@@ -256,7 +257,8 @@ mod tests {
             let (own, cut_short) =
                 (rules.has(Defect::ReloadForgetsChildren), rules.has(Defect::ReloadFreesQueuedTimeout));
             let fate = if own { Fate::Same } else { Fate::Other };
-            let outcome = if cut_short { "hung in thread_add_child" } else { "survived" }.to_owned();
+            let hung = Outcome::Hung { function: Some("thread_add_child".to_owned()) };
+            let outcome = if cut_short { hung } else { Outcome::Survived };
             There { shown: Shown { fate, broken: Vec::new(), outcome, cut_short }, cause: None, own }
         });
         assert_eq!(releases.first_good.as_deref(), Some("2.3.2"));

@@ -116,10 +116,16 @@ pub fn in_words(
     } else {
         String::new()
     };
+    let name = name(place);
     match at {
-        Some(at) => format!("wake {}, at {at} ({what}{order})", place + 1),
-        None => format!("wake {} ({what})", place + 1),
+        Some(at) => format!("{name}, at {at} ({what}{order})"),
+        None => format!("{name} ({what})"),
     }
+}
+
+/// What a wake is called, by its place: `wake 1`.
+pub(super) fn name(place: usize) -> String {
+    format!("wake {}", place + 1)
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release};
 use treefall_model::verdict::{Outcome, Weight};
 
@@ -119,7 +120,7 @@ fn how_known(report: &Report<'_>) -> String {
     let checked = report.explanation.releases.spans.iter().filter(|span| span.own);
     let checked: Vec<&str> =
         checked.flat_map(|span| span.checked_against_real.iter().map(String::as_str)).collect();
-    let real = !report.finding.target.starts_with("replica:");
+    let real = report.finding.kind != SubjectKind::Replica;
     let seen =
         if real { "Seen on the real program. " } else { "Seen on treefall's replica of the scheduler. " };
     if checked.is_empty() {

@@ -3,6 +3,7 @@
 //! Always: of a target what is not known comes first, then what kills the process, then the rest in the order given.
 
 use maud::html;
+use treefall_model::verdict::Outcome;
 
 use super::{Card, document, with_code};
 
@@ -47,7 +48,8 @@ pub fn index(cards: &[(String, Card)]) -> String {
 /// What a person is to look at first.
 fn gravest_first(cards: &[(String, Card)]) -> Vec<&(String, Card)> {
     let mut cards: Vec<_> = cards.iter().collect();
-    cards.sort_by_key(|(_, card)| (card.defect.is_some(), card.outcome.starts_with("survived")));
+    let survived = Outcome::Survived.to_string();
+    cards.sort_by_key(|(_, card)| (card.defect.is_some(), card.outcome == survived));
     cards
 }
 

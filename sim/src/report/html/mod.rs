@@ -11,7 +11,7 @@ mod survival;
 mod trees;
 
 use maud::{DOCTYPE, Markup, html};
-use treefall_model::event::Record;
+use treefall_model::event::{Record, SubjectKind};
 
 use super::json::Card;
 use super::text::{cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
@@ -419,7 +419,7 @@ fn histories(report: &Report<'_>, names: &Names<'_>) -> Markup {
         sides.push((format!("model: {name}"), told(&mended.records)));
     }
     if let Some(chronicle) = &explanation.chronicle
-        && !report.finding.target.starts_with("replica:")
+        && report.finding.kind != SubjectKind::Replica
     {
         sides.push(("replica of its release".to_owned(), told(&chronicle.records)));
     }
