@@ -106,7 +106,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     tell_found(&imported, &written, args, output);
     let objects = imported.found.iter().zip(written.iter().map(Some).chain(std::iter::repeat(None)));
     for (found, path) in objects {
-        output.object(&object(found, &target, path));
+        output.object(&object(found, (&target, imported.replica.base), path));
     }
     for kind in &imported.story.census.kinds {
         output.object(&unknown(kind));

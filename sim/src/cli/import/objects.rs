@@ -10,6 +10,7 @@ use super::super::findings::Stopwatch;
 use super::{lines_of, names};
 use crate::import::signs::Sign;
 use crate::import::{Census, Found, Imported, NoWay, Unknown};
+use treefall_subject::target::Base;
 
 /// A signature that the log can have. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -102,12 +103,15 @@ pub(super) struct ImportSummary<'s> {
     elapsed_ms: u64,
 }
 
-pub(super) fn object<'f>(found: &Found, target: &'f str, path: Option<&PathBuf>) -> FoundObject<'f> {
-    let release = target.strip_prefix("replica:").map(str::to_owned);
+pub(super) fn object<'f>(
+    found: &Found,
+    (target, base): (&'f str, Base),
+    path: Option<&PathBuf>,
+) -> FoundObject<'f> {
     let defect = found.cause.defects().first().copied();
     FoundObject {
         target,
-        release,
+        release: Some(base.to_string()),
         law: found.signature.law.name(),
         signature: found.signature.to_string(),
         outcome: found.outcome.to_string(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use treefall_model::time::Span;
 
-use crate::cli::output::count;
+use super::told::lives;
 use crate::cli::pace::Pace;
 use crate::soak::numbers::seconds;
 use crate::soak::{Life, Plan};
@@ -50,7 +50,7 @@ impl Far {
         });
         let whole = Span::from_micros(self.followed.load(Ordering::Relaxed));
         let done = seconds(whole) + seconds(under_way);
-        let lives = count(self.lives.load(Ordering::Relaxed) as u64, "life").replace("lifes", "lives");
+        let lives = lives(self.lives.load(Ordering::Relaxed) as u64);
         let failures = self.failures.load(Ordering::Relaxed);
         let flown = pace.flown(done, seconds(plan.most));
         format!("{flown}; {lives}, {failures} of {} failures", plan.failures)

@@ -92,8 +92,7 @@ impl Told<'_> {
         let (figures, mut lines) = (self.figures, Vec::new());
         let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));
         let failures = count(figures.failures as u64, "failure");
-        let lives =
-            format!("{}, {failures} in", count(figures.lives as u64, "life").replace("lifes", "lives"));
+        let lives = format!("{}, {failures} in", lives(figures.lives as u64));
         line("lives", format!("{lives} {} and {} reloads", time(figures.followed), figures.reloads));
         if figures.failures == 0 {
             let least = time(figures.mean_by_hazard.low);
@@ -224,6 +223,11 @@ impl Told<'_> {
 
 fn age(life: &Life) -> f64 {
     life.lasted.as_micros() as f64 / 1e6
+}
+
+/// `1 life`, `2 lives`.
+pub(super) fn lives(number: u64) -> String {
+    if number == 1 { "1 life".to_owned() } else { format!("{number} lives") }
 }
 
 pub(super) fn times(Estimate { value, low, high }: Estimate) -> String {
