@@ -1,6 +1,7 @@
-//! Any text through the parser and the formatter of scenarios.
+//! Reads, formats and writes any text as a scenario.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use treefall::fuzzing::ScenarioText;
 
-fuzz_target!(|bytes: &[u8]| treefall::fuzzing::scenario_text(bytes));
+fuzz_target!(|text: ScenarioText| treefall::fuzzing::scenario_text(&text));

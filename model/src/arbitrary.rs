@@ -1,166 +1,110 @@
-//! Arbitrary valid traces, for the property tests of this and other crates (feature `proptest`).
+//! `arbitrary::Arbitrary` for traces, releases and defects: how a fuzzer's bytes are read as values.
 //!
-//! Every trace that [`Trace::new`] accepts can in principle come up (limits, names, several configurations,
-//! moot exits), small and plausible ones mostly. It is for laws of values; to find bugs of a scheduler,
-//! use the generator.
+//! Invariant: the bytes of a trace are those of [`codec`](crate::codec), so that a seed made by
+//! [`encode`](crate::codec::encode) is read back as the trace that it was made of.
 
-use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
-use proptest::collection::{btree_set, vec};
-use proptest::prelude::*;
+use arbitrary::{Arbitrary, Result, Unstructured};
 
-use crate::id::{ConfigId, StartNo};
-use crate::signal::{ExitStatus, Signal};
-use crate::time::Span;
-use crate::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, Habit, HeapPolicy, NAME_MAX, Name, OnTerm, Order,
-    PidPolicy, START_NO_MAX, Script, ScriptKind, Setup, Trace, Wake, run,
-};
+use crate::codec;
+use crate::release::{Defect, Release};
+use crate::trace::Trace;
 
-/// A span: mostly what people write, now and then anything.
-pub fn span() -> impl Strategy<Value = Span> {
-    prop_oneof![
-        2 => Just(Span::ZERO),
-        8 => (1_u64..60).prop_map(Span::from_secs),
-        4 => (1_u64..2_000).prop_map(Span::from_millis),
-        2 => (1_u64..100).prop_map(Span::from_micros),
-        2 => (0_u64..=Span::MAX.as_micros()).prop_map(Span::from_micros),
-        1 => Just(Span::MAX),
-    ]
+/// The fewest bytes that the codec writes: version, header, and the count of scripts of one configuration.
+const ENCODED_MIN: usize = 3;
+
+/// Decodes all bytes that are left: the wakes of a trace reach to the end of the input.
+impl<'a> Arbitrary<'a> for Trace {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let rest = u.bytes(u.len())?;
+        Ok(codec::decode(rest))
+    }
+
+    fn arbitrary_take_rest(u: Unstructured<'a>) -> Result<Self> {
+        Ok(codec::decode(u.take_rest()))
+    }
+
+    fn size_hint(_depth: usize) -> (usize, Option<usize>) {
+        (ENCODED_MIN, None)
+    }
 }
 
-/// An exit status.
-pub fn status() -> impl Strategy<Value = ExitStatus> {
-    prop_oneof![
-        Just(ExitStatus::SUCCESS),
-        any::<u8>().prop_map(ExitStatus::Code),
-        Just(ExitStatus::Signal(Signal::TERM)),
-        (1..=Signal::MAX).prop_filter_map("a signal", |n| Signal::new(n).map(ExitStatus::Signal)),
-    ]
+/// Reads one byte, modulo the number of releases.
+impl<'a> Arbitrary<'a> for Release {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        u.choose(Self::ALL).copied()
+    }
+
+    fn size_hint(_depth: usize) -> (usize, Option<usize>) {
+        (1, Some(1))
+    }
 }
 
-/// A name for a script.
-pub fn name() -> impl Strategy<Value = Name> {
-    let long = proptest::string::string_regex(&alloc::format!("[A-Za-z0-9_.-]{{1,{NAME_MAX}}}"));
-    let long = long.expect("a regular expression");
-    prop_oneof![
-        (0_usize..5).prop_map(Name::numbered),
-        "[a-z_]{1,12}".prop_filter_map("a name", |text| Name::new(&text).ok()),
-        long.prop_filter_map("a name", |text| Name::new(&text).ok()),
-    ]
+/// Reads one byte, modulo the number of defects.
+impl<'a> Arbitrary<'a> for Defect {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        u.choose(&Self::ALL).copied()
+    }
+
+    fn size_hint(_depth: usize) -> (usize, Option<usize>) {
+        (1, Some(1))
+    }
 }
 
-fn habit() -> impl Strategy<Value = Habit> {
-    let on_term = prop_oneof![span().prop_map(OnTerm::Dies), Just(OnTerm::Ignores)];
-    let habit = (on_term, span()).prop_map(|(on_term, kill_linger)| Habit { on_term, kill_linger });
-    prop_oneof![Just(Habit::default()), habit]
-}
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
 
-fn script() -> impl Strategy<Value = Script> {
-    let kind = prop_oneof![
-        3 => Just(ScriptKind::Track),
-        1 => Just(ScriptKind::Misc),
-        1 => Just(ScriptKind::Fifo),
-        1 => Just(ScriptKind::Cancelling),
-    ];
-    let count = || prop_oneof![Just(1), 1..=u8::MAX];
-    let least = |span: Span| span.max(Span::from_micros(1));
-    let times = (span(), proptest::option::of(span()))
-        .prop_map(move |(interval, timeout)| (least(interval), least(timeout.unwrap_or(interval))));
-    let parts = (name(), kind, times, count(), count(), habit());
-    parts.prop_map(|(name, kind, (interval, timeout), rise, fall, habit)| Script {
-        name,
-        kind,
-        interval,
-        timeout,
-        rise,
-        fall,
-        habit,
-    })
-}
+    use super::*;
 
-/// A configuration of up to `most` scripts, the default names at their places among others.
-fn config(most: usize) -> impl Strategy<Value = Config> {
-    vec((script(), any::<bool>()), 0..=most).prop_map(|scripts| {
-        let mut taken = BTreeSet::new();
-        let mut config = Config::default();
-        for (mut script, named) in scripts {
-            if !named {
-                script.name = Name::numbered(config.scripts.len());
-            }
-            if taken.insert(script.name.clone()) {
-                config.scripts.push(script);
-            }
+    /// Runs `law` on 200 inputs of `size` bytes, the same ones each time; a failure prints the seed.
+    fn holds(size: u64, law: fn(&mut Unstructured<'_>) -> Result<()>) {
+        (1..=200).for_each(|seed: u64| arbtest::arbtest(law).seed(seed << 32 | size).run());
+    }
+
+    #[test]
+    fn a_trace_is_what_the_codec_decodes() {
+        holds(400, |u| {
+            let bytes = u.peek_bytes(u.len()).expect("all of them").to_vec();
+            assert_eq!(Trace::arbitrary_take_rest(Unstructured::new(&bytes))?, codec::decode(&bytes));
+            assert_eq!(Trace::arbitrary(u)?, codec::decode(&bytes));
+            assert!(u.is_empty(), "the wakes reach to the end");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn an_arbitrary_trace_survives_the_codec() {
+        holds(400, |u| {
+            let trace: Trace = u.arbitrary()?;
+            let bytes = codec::encode(&trace);
+            assert_eq!(codec::decode(&bytes), trace);
+            assert_eq!(Trace::arbitrary_take_rest(Unstructured::new(&bytes))?, trace);
+            assert!(bytes.len() >= Trace::size_hint(0).0);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn no_encoded_trace_is_shorter_than_the_size_hint() {
+        let shortest = codec::encode(&codec::decode(&[]));
+        assert_eq!(Trace::size_hint(0), (shortest.len(), None));
+    }
+
+    #[test]
+    fn a_byte_picks_a_release_modulo_their_number() {
+        for byte in 0..=u8::MAX {
+            let bytes = [byte, 7];
+            let mut u = Unstructured::new(&bytes);
+            let release = Release::arbitrary(&mut u).expect("a byte is enough");
+            assert_eq!(release, Release::ALL[usize::from(byte) % Release::ALL.len()]);
+            assert_eq!(u.len(), 1, "the size hint");
         }
-        config
-    })
-}
+    }
 
-/// A valid setup.
-pub fn setup() -> impl Strategy<Value = Setup> {
-    let configs = prop_oneof![
-        4 => vec(config(4), 1..=1),
-        3 => vec(config(4), 2..=4),
-        1 => vec(config(2), 5..=CONFIGS_MAX),
-        1 => vec(config(40), 1..=2),
-    ];
-    let failures = prop_oneof![
-        3 => Just(BTreeSet::new()),
-        1 => btree_set(prop_oneof![0..20_u32, 0..=START_NO_MAX].prop_map(StartNo), 0..6),
-    ];
-    let pids = prop_oneof![Just(PidPolicy::Ascending), Just(PidPolicy::Scattered), Just(PidPolicy::Reused)];
-    let heap = prop_oneof![
-        Just(HeapPolicy::LastFreedFirst),
-        Just(HeapPolicy::FirstFreedFirst),
-        Just(HeapPolicy::NeverAgain)
-    ];
-    let cost = || span().prop_map(|span| span.min(COST_MAX));
-    let costs = [cost(), cost(), cost(), cost(), cost()].prop_map(Costs::of);
-    let costs = prop_oneof![3 => Just(Costs::default()), 1 => costs];
-    (configs, failures, pids, heap, costs).prop_map(|(configs, fork_failures, pids, heap, costs)| Setup {
-        configs,
-        fork_failures,
-        pids,
-        heap,
-        costs,
-    })
-}
-
-/// What a wake brings, before it is known which scripts and generations there are.
-type Outline = (Option<Span>, Vec<(u16, u32, u32, ExitStatus)>, Option<u8>, bool, bool);
-
-fn outline() -> impl Strategy<Value = Outline> {
-    let nth = prop_oneof![4 => 1..5_u32, 1 => 1..=u32::MAX];
-    let back = prop_oneof![4 => 0..3_u32, 1 => any::<u32>()];
-    let exits = vec((any::<u16>(), back, nth, status()), 0..6);
-    let exits = prop_oneof![Just(Vec::new()), exits];
-    let term = proptest::bool::weighted(0.05);
-    (proptest::option::of(span()), exits, proptest::option::of(any::<u8>()), term, any::<bool>())
-}
-
-/// A valid trace of up to 30 wakes.
-pub fn trace() -> impl Strategy<Value = Trace> {
-    (setup(), vec(outline(), 0..30)).prop_map(|(setup, outlines)| {
-        let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
-        let widest = u16::try_from(widest).unwrap_or(u16::MAX);
-        let configs = u8::try_from(setup.configs.len()).unwrap_or(u8::MAX);
-        let mut reloads = 0;
-        let mut wakes = Vec::new();
-        for (span, exits, hup, term, signals_first) in outlines {
-            let mut wake = Wake::new(span.map_or(Advance::NextTimer, Advance::By));
-            for (script, back, nth, status) in exits {
-                let Some(script) = script.checked_rem(widest) else { break };
-                let generation = u32::saturating_sub(reloads, back);
-                wake.exits.push(Exit { run: run(script, generation, nth), status });
-            }
-            wake.exits.sort_unstable();
-            wake.exits.dedup_by_key(|exit| exit.run);
-            wake.hup = hup.map(|config| ConfigId(config % configs));
-            wake.term = term;
-            wake.order = if signals_first { Order::SignalsFirst } else { Order::TimerFirst };
-            reloads += u32::from(wake.hup.is_some());
-            wakes.push(wake);
-        }
-        Trace::new(setup, wakes).expect("built to be valid")
-    })
+    #[test]
+    fn every_defect_comes_up() {
+        let of = |byte: u8| Defect::arbitrary(&mut Unstructured::new(&[byte])).expect("a byte is enough");
+        let all: Vec<Defect> = (0..=u8::MAX).map(of).collect();
+        assert!(Defect::ALL.iter().all(|defect| all.contains(defect)));
+    }
 }

@@ -7,6 +7,16 @@
 //! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says,
 //!   [`violation`]: what exactly was broken.
 //!
+//! There are three ways to make up a trace, each for one purpose:
+//!
+//! - `strategies` (feature `proptest`): laws that hold for every value, such as those of the codec and of the scenario
+//!   format. It covers all of a type, names and limits included, and shrinks a failure to a small value.
+//! - `arbitrary::Arbitrary` (feature `arbitrary`) for [`trace::Trace`], [`release::Release`] and [`release::Defect`]: the
+//!   inputs of the fuzz targets, and tests that run on such inputs (arbtest). A trace is read by [`codec::decode`], so
+//!   corpora stay valid and a mutated byte changes one wake.
+//! - The generator (`treefall::generator`): campaigns that look for bugs of a scheduler. It keeps exits and signals close
+//!   to the timers that they race with, and a seed names the same trace on every machine.
+//!
 //! Everything here is a value or a pure function of values: no input or output, no clock, no release in the
 //! judging. The crate is `no_std`, because the judge also runs inside the real program's process.
 //!
@@ -43,8 +53,8 @@
 
 extern crate alloc;
 
-#[cfg(any(test, feature = "proptest"))]
-pub mod arbitrary;
+#[cfg(any(test, feature = "arbitrary"))]
+mod arbitrary;
 pub mod canon;
 pub mod codec;
 pub mod digest;
@@ -57,6 +67,8 @@ pub mod observe;
 pub mod outcome;
 pub mod release;
 pub mod signal;
+#[cfg(any(test, feature = "proptest"))]
+pub mod strategies;
 pub mod time;
 pub mod trace;
 pub mod verdict;

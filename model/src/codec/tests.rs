@@ -2,7 +2,7 @@
 
 use super::bytes::HALF;
 use super::*;
-use crate::arbitrary;
+use crate::strategies;
 use crate::time::Span;
 use crate::trace::run;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
-    fn a_trace_survives_the_way_through_bytes(trace in arbitrary::trace()) {
+    fn a_trace_survives_the_way_through_bytes(trace in strategies::trace()) {
         prop_assert_eq!(decode(&encode(&trace)), trace);
     }
 
@@ -23,7 +23,7 @@ proptest! {
 
     #[test]
     fn a_mutated_trace_still_decodes(
-        trace in arbitrary::trace(),
+        trace in strategies::trace(),
         at in any::<prop::sample::Index>(),
         by in any::<u8>(),
         cut in any::<bool>(),

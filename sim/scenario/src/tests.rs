@@ -1,10 +1,10 @@
 //! The laws of the file format, and what messages look like.
 
 use proptest::prelude::*;
-use treefall_model::arbitrary;
 use treefall_model::event::{EntryKind, Step};
 use treefall_model::law::Law;
 use treefall_model::release::Release;
+use treefall_model::strategies;
 use treefall_model::trace::run;
 use treefall_model::verdict::Signature;
 
@@ -125,7 +125,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let texts = (text(), text(), text());
     let number = || prop::option::of(prop_oneof![any::<u32>().prop_map(u64::from), any::<u64>()]);
     let provenance = (number(), number(), number(), prop::option::of(text()), prop::option::of(text()));
-    let parts = (arbitrary::trace(), texts, about(), expectations(), provenance);
+    let parts = (strategies::trace(), texts, about(), expectations(), provenance);
     parts.prop_map(|(trace, texts, about, expect, provenance)| {
         let (title, source, story) = texts;
         let (seed, number, generator, found_by, found_on) = provenance;

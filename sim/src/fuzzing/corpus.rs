@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use arbitrary::{Arbitrary, Unstructured};
 use treefall_model::codec;
 use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
 
-use super::{conformance_seed, judged};
+use super::{ReleaseAndTrace, TraceAlone, conformance_seed, judged};
 use treefall_base::nearest::{nearest, offer};
 use treefall_scenario::Scenario;
 use treefall_subject::target::ReplicaName;
@@ -51,16 +52,13 @@ impl Kind {
     /// What these bytes are, and the replica that they are run on; of the real program's the newest release's.
     #[must_use]
     pub fn read(self, bytes: &[u8]) -> (ReplicaName, Trace) {
-        match (self, bytes.split_first()) {
-            (Self::Conformance, Some((pick, rest))) => {
-                let release = Release::ALL[usize::from(*pick) % Release::ALL.len()];
-                (ReplicaName::of(release), codec::decode(rest))
+        match self {
+            Self::Conformance => {
+                let ReleaseAndTrace { release, trace } = input(bytes);
+                (ReplicaName::of(release), trace)
             }
-            (Self::Mended, _) => (ReplicaName::mended(), codec::decode(bytes)),
-            (Self::Conformance, None) | (Self::Engine, _) => {
-                let newest = Release::ALL[Release::ALL.len() - 1];
-                (ReplicaName::of(newest), codec::decode(bytes))
-            }
+            Self::Mended => (ReplicaName::mended(), input::<TraceAlone>(bytes).0),
+            Self::Engine => (ReplicaName::of(Release::NEWEST), input::<TraceAlone>(bytes).0),
         }
     }
 
@@ -89,6 +87,11 @@ impl Kind {
         });
         states
     }
+}
+
+/// Reads bytes as the fuzzer does.
+fn input<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> T {
+    T::arbitrary_take_rest(Unstructured::new(bytes)).expect("any bytes are a release and a trace")
 }
 
 impl fmt::Display for Kind {

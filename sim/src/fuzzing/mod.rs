@@ -1,10 +1,10 @@
-//! What the fuzz targets assert: a function a target, from the fuzzer's bytes to a panic that says all.
+//! The logic of the fuzz targets: their typed inputs, and for each target a function that panics on a failure.
 //!
-//! A target is a dozen lines that call one of these; so each can be run, and is tested, without a fuzzer. What
-//! always holds: the bytes alone decide; a panic's text carries the trace as a scenario that can be saved and
-//! replayed.
+//! A target is a dozen lines that call one of these functions, so each is also tested without a fuzzer. Invariants: the
+//! input alone decides the result; the text of a panic carries the trace as a scenario that can be saved and replayed.
 
 mod corpus;
+mod input;
 mod mutate;
 mod real;
 mod states;
@@ -24,10 +24,11 @@ use treefall_subject::Options;
 use treefall_subject::replica::{Replica, run_replica};
 
 pub use self::corpus::{Kind, NoKind, fewest};
+pub use self::input::{ReleaseAndTrace, ScenarioText, TraceAlone};
 pub use self::mutate::mutate;
 pub use self::real::engine;
 pub use self::states::{STATES, Watched, state};
-pub use treefall_subject::replica::play_bytes as rbtree;
+pub use treefall_subject::replica::{TreeOps, play_tree_ops as rbtree};
 
 /// Told the number of each state ([`STATES`]) that a run comes through.
 pub type Tell<'t> = &'t mut dyn FnMut(usize);
@@ -35,37 +36,35 @@ pub type Tell<'t> = &'t mut dyn FnMut(usize);
 /// Names a defect: it is put into the replica without defects, which then is held to be without: a canary.
 pub const PLANT: &str = "TREEFALL_FUZZ_PLANT";
 
-/// The replica of a release against the model. The first byte picks the release, the rest is a trace.
+/// Checks the replica of a release against the model.
 ///
 /// # Panics
 /// When the trace is not the same after encoding and decoding; when two runs differ; when looking at each
 /// change of the indexes gives another verdict than looking at all of them; and when a law is broken that no
 /// defect of the release explains: one that is still broken with all of them mended.
-pub fn conformance(bytes: &[u8], tell: Tell<'_>) {
-    let Some((pick, bytes)) = bytes.split_first() else { return };
-    let trace = codec::decode(bytes);
-    round_trip(&trace);
+pub fn conformance(input: &ReleaseAndTrace, tell: Tell<'_>) {
+    let ReleaseAndTrace { release, trace } = input;
+    round_trip(trace);
     if let Some(defect) = planted() {
         let rules = Rules { defects: Defects::NONE.with(defect), ..Rules::mended() };
         let name = format!("replica:mended+{}", defect.name());
-        let verdict = judged(&name, &trace, rules, tell);
+        let verdict = judged(&name, trace, rules, tell);
         if !verdict.is_clean() {
-            fail(&name, &trace, &verdict, "this one was planted");
+            fail(&name, trace, &verdict, "this one was planted");
         }
         return;
     }
-    let release = Release::ALL[usize::from(*pick) % Release::ALL.len()];
-    let rules = Rules::of(release);
-    let verdict = judged(&format!("replica:{release}"), &trace, rules, tell);
+    let rules = Rules::of(*release);
+    let verdict = judged(&format!("replica:{release}"), trace, rules, tell);
     if !verdict.is_clean() {
         let mended = Rules { defects: Defects::NONE, ..rules };
-        let mended = judged("all defects mended", &trace, mended, &mut |_| ());
+        let mended = judged("all defects mended", trace, mended, &mut |_| ());
         let known = explained(&verdict, &mended);
         if !known {
             let all: Vec<_> = rules.defects.iter().map(|defect| format!("-{}", defect.name())).collect();
             fail(
                 &format!("replica:{release}{}", all.concat()),
-                &trace,
+                trace,
                 &mended,
                 "no known defect explains it",
             );
@@ -80,26 +79,24 @@ fn explained(verdict: &Verdict, mended: &Verdict) -> bool {
     mended.outcome.survived() && !verdict.signatures().any(|signature| mended.shows(signature))
 }
 
-/// The replica without defects against the model. The bytes are a trace.
+/// Checks the replica without defects against the model.
 ///
 /// # Panics
 /// When any law is broken, or as [`conformance`] does.
-pub fn mended(bytes: &[u8], tell: Tell<'_>) {
-    let trace = codec::decode(bytes);
-    round_trip(&trace);
-    let verdict = judged("replica:mended", &trace, Rules::mended(), tell);
+pub fn mended(TraceAlone(trace): &TraceAlone, tell: Tell<'_>) {
+    round_trip(trace);
+    let verdict = judged("replica:mended", trace, Rules::mended(), tell);
     if !verdict.is_clean() {
-        fail("replica:mended", &trace, &verdict, "it has no defect");
+        fail("replica:mended", trace, &verdict, "it has no defect");
     }
 }
 
-/// The parser and the formatter of scenarios on any text.
+/// Checks the parser and the formatter of scenarios on any text.
 ///
 /// # Panics
 /// When a scenario that can be read is another one when written or formatted and read again, or when what is
 /// formatted is not in canonical form.
-pub fn scenario_text(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+pub fn scenario_text(ScenarioText(text): &ScenarioText) {
     let formatted = scenario::format("fuzz", text);
     let read = match scenario::read("fuzz", text) {
         Ok(read) => read,
@@ -183,6 +180,10 @@ fn fail(target: &str, trace: &Trace, verdict: &Verdict, why: &str) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use arbitrary::{Arbitrary, Unstructured};
+    use arbtest::arbtest;
+    use treefall_model::verdict::Weight;
+
     use super::*;
     use crate::generator;
 
@@ -191,13 +192,13 @@ mod tests {
     fn generated_traces_pass_as_seeds_of_every_release() {
         for (number, release) in (0..).zip(Release::ALL) {
             for trace in (10 * number..10 * number + 10).map(|number| generator::generate(7, number)) {
-                let seed = conformance_seed(*release, &trace);
+                let input = ReleaseAndTrace { release: *release, trace };
                 let mut states = std::collections::BTreeSet::new();
-                conformance(&seed, &mut |state| {
+                conformance(&input, &mut |state| {
                     states.insert(state);
                 });
                 assert!(states.len() > 1 && states.last() < Some(&STATES), "{states:?}");
-                mended(&seed[1..], &mut |_| ());
+                mended(&TraceAlone(input.trace), &mut |_| ());
             }
         }
     }
@@ -210,14 +211,57 @@ mod tests {
         fail("replica:mended", &trace, &verdict, "this is a test");
     }
 
+    /// Runs `property` on `count` inputs of `size` bytes, the same ones each time; a failure prints the seed.
+    fn holds(
+        count: u64,
+        size: u64,
+        mut property: impl FnMut(&mut Unstructured<'_>) -> arbitrary::Result<()>,
+    ) {
+        (1..=count).for_each(|seed| arbtest(&mut property).seed(seed << 32 | size).run());
+    }
+
     #[test]
-    fn any_bytes_are_played_on_the_trees_and_read_as_text() {
-        let mut bytes = Vec::new();
-        for number in 0..=u8::MAX {
-            bytes.extend([number, number.wrapping_mul(37)]);
-            scenario_text(&bytes);
-        }
-        rbtree(&bytes);
-        scenario_text(scenario::write(&Scenario::new("A trace", generator::generate(3, 3))).as_bytes());
+    fn arbitrary_traces_pass_on_the_replicas() {
+        holds(150, 200, |u| u.arbitrary().map(|input| conformance(&input, &mut |_| ())));
+        holds(50, 200, |u| u.arbitrary().map(|input| mended(&input, &mut |_| ())));
+    }
+
+    #[test]
+    fn only_a_defect_that_breaks_memory_breaks_memory() {
+        let mut broken = 0;
+        holds(300, 200, |u| {
+            let (defect, trace): (Defect, Trace) = u.arbitrary()?;
+            let name = defect.name();
+            let verdict = judged(name, &trace, Rules::mended().with(defect), &mut |_| ());
+            let memory = verdict.breaks.iter().find(|broken| broken.signature.law.weight() == Weight::Memory);
+            assert!(
+                memory.is_none() || defect.breaks_memory(),
+                "{name}: {memory:?}\n{}",
+                as_scenario(&trace)
+            );
+            broken += usize::from(memory.is_some());
+            Ok(())
+        });
+        assert!(broken > 0, "no trace broke memory, so nothing was checked");
+    }
+
+    #[test]
+    fn arbitrary_operations_keep_the_trees_sound() {
+        holds(200, 600, |u| u.arbitrary().map(|ops| rbtree(&ops)));
+    }
+
+    #[test]
+    fn an_edited_scenario_is_read_or_refused() {
+        let written = scenario::write(&Scenario::new("A trace", generator::generate(3, 3)));
+        scenario_text(&ScenarioText(written.clone()));
+        holds(300, 16, |u| {
+            let mut bytes = written.clone().into_bytes();
+            while !u.is_empty() {
+                let place = u.choose_index(bytes.len())?;
+                bytes[place] = u.int_in_range(b' '..=b'~')?;
+            }
+            scenario_text(&ScenarioText::arbitrary_take_rest(Unstructured::new(&bytes))?);
+            Ok(())
+        });
     }
 }

@@ -5,10 +5,9 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use treefall_model::codec;
 use treefall_model::release::{Defects, Rules};
 
-use super::{Tell, as_scenario, fail, judged};
+use super::{Tell, TraceAlone, as_scenario, fail, judged};
 use crate::oracle::{Agreement, compare};
 use treefall_subject::program::find_installed;
 use treefall_subject::replica::run_replica;
@@ -32,15 +31,15 @@ fn program() -> &'static Mutex<Box<dyn Subject>> {
     })
 }
 
-/// The real program against the replica of its release, and both against the model. The bytes are a trace. The states
-/// told are the replica's: where they could differ, the two do.
+/// Checks the real program against the replica of its release, and both against the model. The states told are the
+/// replica's: where they could differ, the two do.
 ///
 /// # Panics
 /// When the two differ; when a law is broken that is still broken with all known defects of the release mended; when
 /// there is no program.
-pub fn engine(bytes: &[u8], tell: Tell<'_>) {
+pub fn engine(input: &TraceAlone, tell: Tell<'_>) {
     let mut program = program().lock().unwrap_or_else(PoisonError::into_inner);
-    let trace = program.fitted(codec::decode(bytes));
+    let trace = program.fitted(input.0.clone());
     let rules = program.rules();
     let real = program.run_one(&trace, Options::COMPARE).unwrap_or_else(|error| panic!("{error}"));
     let replica = run_replica(&trace, rules, Options::COMPARE);

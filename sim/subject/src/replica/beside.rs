@@ -3,6 +3,7 @@
 //! Each operation is played on CHILD, on CHILD_PID and on a list of keys kept in order; after each, both trees
 //! must be sound, hold what the list holds in the same order, and find what it has.
 
+use arbitrary::{Arbitrary, Result as Drawn, Unstructured};
 use treefall_model::index::{Block, IndexView, Link, Tree};
 use treefall_model::release::{Behaviour, Release};
 use treefall_model::trace::HeapPolicy;
@@ -76,11 +77,32 @@ pub(super) fn queues(release: &str) -> Queues {
     Queues::new(HeapPolicy::LastFreedFirst, &behaviour(release))
 }
 
-/// A tree's operation: insert this key, or erase the n-th node there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum TreeOp {
-    Insert(u8),
+/// Keys are below this: few, so that equal keys are common.
+const KEYS: u8 = 24;
+
+/// An operation on a tree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Arbitrary)]
+pub enum TreeOp {
+    /// Inserts a node with this key, below 24.
+    Insert(#[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=KEYS - 1))] u8),
+    /// Erases the node at this place in key order, modulo the number of nodes; nothing when there is none.
     Erase(u16),
+}
+
+/// At most 500 operations on a tree, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TreeOps(pub Vec<TreeOp>);
+
+/// Reads operations to the end of the input. The `Vec` of `arbitrary` reads a byte before each item that ends it every
+/// other time, and lists would stay short.
+impl<'a> Arbitrary<'a> for TreeOps {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Drawn<Self> {
+        let mut ops = Vec::new();
+        while !u.is_empty() && ops.len() < OPS_MAX {
+            ops.push(u.arbitrary()?);
+        }
+        Ok(Self(ops))
+    }
 }
 
 /// Plays `ops` on CHILD and CHILD_PID at once, and on a list of keys kept in order beside them.
@@ -116,7 +138,7 @@ pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result
                 return Err(format!("{}: {nodes:x?}, not {expected:x?}", tree.name()));
             }
         }
-        for key in 0..24_u8 {
+        for key in 0..KEYS {
             let found = queues.find_pid(i32::from(key) - 12).map_err(told)?;
             let known = found.map(|entry| beside.contains(&(key, entry)));
             if known != beside.iter().any(|(k, _)| *k == key).then_some(true) {
@@ -127,19 +149,13 @@ pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result
     if queues.heap.notes().is_empty() { Ok(()) } else { Err("a sound use was noted".into()) }
 }
 
-/// Plays the operations that `bytes` stand for, two bytes each, by both rules for equal keys.
+/// Plays operations by both rules for equal keys.
 ///
 /// # Panics
 /// When a tree differs from the list beside it.
-pub fn play_bytes(bytes: &[u8]) {
-    let op = |pair: &[u8]| match *pair {
-        [what, key] if what % 5 < 3 => TreeOp::Insert(key % 24),
-        [high, low] => TreeOp::Erase(u16::from_le_bytes([low, high])),
-        _ => TreeOp::Erase(0),
-    };
-    let ops: Vec<TreeOp> = bytes.chunks_exact(2).take(OPS_MAX).map(op).collect();
+pub fn play_tree_ops(TreeOps(ops): &TreeOps) {
     for release in BOTH {
-        if let Err(differs) = play_beside_a_sorted_list(release, &ops) {
+        if let Err(differs) = play_beside_a_sorted_list(release, ops) {
             panic!("{release}: {differs}, after {ops:?}");
         }
     }

@@ -36,7 +36,7 @@ mod tests;
 #[cfg(test)]
 mod tree_tests;
 
-pub use beside::play_bytes;
+pub use beside::{TreeOp, TreeOps, play_tree_ops};
 pub use heap::{Fault, Mark, Note};
 pub use mutant::{AVAILABLE as MUTANTS_AVAILABLE, Mutant};
 pub use scheduler::{Finished, Replica};

@@ -6,29 +6,13 @@ use proptest::prelude::*;
 use treefall_model::index::{Block, Tree};
 use treefall_model::trace::HeapPolicy;
 
-use super::beside::{BOTH, TreeOp, behaviour, check, play_beside_a_sorted_list, queues};
+use super::beside::{behaviour, check, queues};
 use super::entry::{Addr, PID, PID_NODE, pid_word, root_of};
 use super::heap::{Heap, MASTER_AT};
 use super::rbtree::{self, LEFT, RIGHT};
 
-fn tree_ops() -> impl Strategy<Value = Vec<TreeOp>> {
-    let op = prop_oneof![
-        3 => (0..24_u8).prop_map(TreeOp::Insert),
-        2 => any::<u16>().prop_map(TreeOp::Erase),
-    ];
-    proptest::collection::vec(op, 0..200)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
-
-    #[test]
-    fn trees_hold_what_a_sorted_list_holds_under_both_rules(ops in tree_ops()) {
-        for release in BOTH {
-            let played = play_beside_a_sorted_list(release, &ops);
-            prop_assert!(played.is_ok(), "{release}: {}", played.unwrap_err());
-        }
-    }
 
     #[test]
     fn the_heap_never_hands_out_a_live_block(ops in proptest::collection::vec(any::<u8>(), 0..200)) {
