@@ -40,7 +40,7 @@ fn class(size: usize) -> (usize, usize) {
 impl Arena {
     fn open(&mut self) {
         if self.end == 0 {
-            let Some(start) = sys::map(BYTES, false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+            let Some(start) = sys::map(BYTES, false) else { sys::exit(sys::EXIT_NO_MEMORY) };
             self.at = start.as_ptr() as usize;
             self.end = self.at + BYTES;
         }
@@ -57,7 +57,7 @@ impl Arena {
         self.open();
         let block = self.at.next_multiple_of(align.max(16));
         if size > self.end - block {
-            sys::exit(crate::EXIT_NO_MEMORY);
+            sys::exit(sys::EXIT_NO_MEMORY);
         }
         self.at = block + size;
         block

@@ -5,14 +5,15 @@
 //! itself says, several times in a row, that the same call at the same place was asleep, and that no CPU time was used
 //! in between.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::escape::is_sheltered;
 use crate::fatal::fatal;
 use crate::filter::name_of;
-use crate::guard::{self, Interrupted};
-use crate::program;
-use crate::shelter::is_sheltered;
+use crate::progress::{done, in_harness};
+use crate::registers::Interrupted;
 use crate::single::Single;
-use crate::stopped;
-use crate::sys;
+use crate::{program, single_step, stopped, sys};
 
 /// From one look to the next, in microseconds.
 const LOOK_EVERY: u64 = 400_000;
@@ -75,13 +76,25 @@ fn asleep_in(interrupted: &Interrupted) -> Option<Option<usize>> {
     (interrupted.result() == INTERRUPTED && is_call(at.wrapping_sub(2))).then_some(None)
 }
 
-/// The handler of SIGALRM.
+/// The progress when the last look found the program's own code at work; the greatest number: it did not.
+static LOOKED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// One of the many looks. When two in a row find the program's own code at work on the same thing, it is followed.
+fn look_often(interrupted: &Interrupted) {
+    let is_ours = in_harness() || !is_sheltered() || program::in_library(interrupted.registers().instruction);
+    let now = if is_ours { u64::MAX } else { done() };
+    if LOOKED.swap(now, Ordering::Relaxed) == now && !is_ours {
+        single_step::begin(interrupted, now, true);
+    }
+}
+
+/// Handles SIGALRM: a tick of the wall clock.
 pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8) {
     // SAFETY: the kernel's own record.
     let interrupted = unsafe { Interrupted::new(context) };
     let (ticks, since) = TICKS.get();
     if ticks > 1 {
-        guard::look_often(&interrupted);
+        look_often(&interrupted);
     }
     if since + 1 < ticks {
         TICKS.set((ticks, since + 1));
@@ -90,12 +103,12 @@ pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8)
     TICKS.set((ticks, 0));
     let registers = interrupted.registers();
     let asleep = asleep_in(&interrupted);
-    let is_ours = guard::watching() || program::in_library(registers.instruction) || !is_sheltered();
+    let is_ours = in_harness() || program::in_library(registers.instruction) || !is_sheltered();
     let micros = sys::cpu_micros(0).unwrap_or(0);
     let seen = asleep.filter(|_| !is_ours).map(|_| Seen {
         instruction: registers.instruction,
         stack: registers.stack,
-        done: guard::done(),
+        done: done(),
     });
     let last = LAST.get();
     let same = seen.is_some() && seen == last.seen && micros.saturating_sub(last.micros) < LOOK_MICROS;

@@ -8,8 +8,8 @@ use core::arch::global_asm;
 
 use treefall_model::event::Handler;
 
-use crate::drive;
 use crate::program::EntryHandler;
+use crate::single::Single;
 
 /// From one function to the next.
 const STEP: usize = 16;
@@ -41,9 +41,19 @@ fn row() -> usize {
     treefall_callbacks as *const () as usize
 }
 
+/// What runs when the program calls a handler for an entry.
+pub type Dispatched = fn(Handler, usize);
+
+static DISPATCHED: Single<Option<Dispatched>> = Single::new(None);
+
+/// Sets what runs when the program calls a handler.
+pub fn set_dispatched(dispatched: Dispatched) {
+    DISPATCHED.set(Some(dispatched));
+}
+
 extern "C" fn called(entry: usize, number: u32) -> i32 {
-    if let Some(handler) = Handler::ALL.get(number as usize) {
-        drive::dispatched(*handler, entry);
+    if let (Some(handler), Some(dispatched)) = (Handler::ALL.get(number as usize), DISPATCHED.get()) {
+        dispatched(*handler, entry);
     }
     0
 }

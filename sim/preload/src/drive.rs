@@ -19,13 +19,12 @@ use treefall_model::verdict::Outcome;
 use treefall_world::wire::{Called, Options};
 use treefall_world::{Counts, Descriptor, Dispatch, Ending, Handle, Op, Woken, World};
 
-use crate::calibrate::NEVER;
+use crate::escape::{Left, escape, shelter};
 use crate::fatal::fatal;
-use crate::hooks::kernel;
 use crate::layout::{View, field, layout, tagged, untagged};
-use crate::shelter::{Left, escape, shelter};
+use crate::program::NEVER;
 use crate::single::{Mode, Single, set_mode};
-use crate::{callbacks, guard, heap, ledger, program, stopped};
+use crate::{callbacks, crash, descriptors, heap, ledger, program, progress, stopped, watchdog};
 
 /// A trace that is being run.
 pub struct Session {
@@ -60,11 +59,11 @@ static SESSION: Single<*mut Session> = Single::new(ptr::null_mut());
 /// Does something with the trace that is being run. Not to be called from inside itself.
 #[inline]
 pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
-    guard::set_watching(true);
+    progress::set_in_harness(true);
     // SAFETY: the pointer is that of the session whose program calls; one thread, and `work` calls nothing of
     // the program's, so that this is the only reference.
     let result = work(unsafe { &mut *SESSION.get() });
-    guard::set_watching(false);
+    progress::set_in_harness(false);
     result
 }
 
@@ -83,7 +82,7 @@ pub struct Ran {
 /// Runs a trace with a master of its own. `None`: the harness failed; see [`fatal`](crate::fatal).
 pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     heap::reset(trace.setup().heap);
-    kernel::reset();
+    descriptors::reset();
     program::restore_variables();
     open(trace, options, SubjectKind::Engine);
     set_mode(Mode::Run);
@@ -112,9 +111,10 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
         reading: false,
         end: None,
     };
+    callbacks::set_dispatched(dispatched);
     ledger::begin();
     SESSION.set(Box::into_raw(Box::new(session)));
-    guard::blocked();
+    watchdog::blocked();
     stopped::forget();
 }
 
@@ -126,7 +126,7 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
-        (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(guard::signal())?, function: None },
+        (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(crash::signal())?, function: None },
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
     };
@@ -182,13 +182,13 @@ pub fn look(step: Step) {
         broke
     });
     if broke {
-        guard::hurry();
+        watchdog::hurry();
     }
 }
 
 /// The loop blocks: what is ready, in order. Does not return when the run is over.
 pub fn block() -> [Option<Descriptor>; 2] {
-    guard::blocked();
+    watchdog::blocked();
     check_limit();
     look(Step::Blocked);
     match with(|session| session.world.block()) {
@@ -219,8 +219,8 @@ pub fn read_signal() -> Option<Signal> {
 }
 
 /// The program calls a handler of the script layer.
-pub fn dispatched(handler: Handler, entry: usize) {
-    guard::progress();
+fn dispatched(handler: Handler, entry: usize) {
+    progress::made();
     check_limit();
     let dispatch = dispatch_of(handler, entry);
     look(Step::Dispatched);
@@ -248,7 +248,7 @@ fn dispatch_of(handler: Handler, entry: usize) -> Dispatch {
 }
 
 extern "C" fn signalled(_: usize, number: i32) {
-    guard::progress();
+    progress::made();
     if let Some(signal) = u8::try_from(number).ok().and_then(Signal::new) {
         with(|session| session.world.begin_signal(signal));
         carry_out();

@@ -5,7 +5,8 @@
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use crate::shelter::{Left, escape};
+use crate::escape::{Left, escape};
+use crate::registers::Registers;
 use crate::single::Single;
 use crate::stopped;
 
@@ -35,7 +36,7 @@ static TEXT: Single<Text> = Single::new(Text { bytes: [0; TEXT_MAX], length: 0 }
 /// Ends the sheltered call; the text says why.
 pub fn fatal(why: fmt::Arguments<'_>) -> ! {
     note(why);
-    stopped::keep(stopped::Registers::here());
+    stopped::keep(Registers::here());
     escape(Left::Fatal)
 }
 

@@ -12,12 +12,7 @@ use alloc::vec::Vec;
 
 use syscalls::Sysno;
 
-use crate::daemon;
-use crate::fatal::fatal;
-use crate::guard::Interrupted;
 use crate::program;
-use crate::single::{Mode, mode};
-use crate::stopped;
 use crate::sys::{self, FilterStep};
 
 /// The calls that go on, and why.
@@ -263,21 +258,6 @@ pub fn install() -> Result<(), i32> {
 /// The name of a system call.
 pub fn name_of(number: usize) -> &'static str {
     Sysno::new(number).map_or("of a number that is none", |call| call.name())
-}
-
-/// The handler of SIGSYS: the filter has stopped a call.
-pub(crate) unsafe extern "C" fn refused(_: i32, information: *const u8, context: *const u8) {
-    const NUMBER_AT: usize = 24;
-    // SAFETY: the kernel's own records.
-    let (number, interrupted) =
-        unsafe { (information.add(NUMBER_AT).cast::<i32>().read(), Interrupted::new(context)) };
-    let number = number as usize;
-    stopped::keep(interrupted.registers());
-    if matches!(Sysno::new(number), Some(Sysno::exit_group | Sysno::exit)) {
-        daemon::leave(interrupted.first_argument() as i32);
-    }
-    let who = if mode() == Mode::Daemon { "daemon" } else { "program" };
-    fatal(format_args!("the {who} made system call `{}`, which is not let through", name_of(number)))
 }
 
 #[cfg(test)]

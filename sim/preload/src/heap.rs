@@ -10,11 +10,10 @@ use core::ptr::NonNull;
 use treefall_model::index::Block;
 use treefall_model::trace::HeapPolicy;
 
+use crate::escape::is_sheltered;
 use crate::fatal::fatal;
-use crate::guard;
-use crate::shelter::is_sheltered;
 use crate::single::Single;
-use crate::sys;
+use crate::{progress, sys};
 
 /// From one entry to the next.
 pub const STRIDE: usize = 128;
@@ -99,7 +98,7 @@ const PLACE: usize = 0x2000_0000_0000;
 fn mapping(number: usize, bytes: usize) -> usize {
     /// No mapping is larger.
     const APART: usize = 1 << 32;
-    let Some(start) = sys::map_at(PLACE + number * APART, bytes) else { sys::exit(crate::EXIT_NO_MEMORY) };
+    let Some(start) = sys::map_at(PLACE + number * APART, bytes) else { sys::exit(sys::EXIT_NO_MEMORY) };
     start.as_ptr() as usize
 }
 
@@ -257,7 +256,7 @@ pub fn last() -> (usize, usize) {
 /// than there is, or a leak that the heap is not large enough for.
 fn exhausted(heap: &Heap, what: &str) -> ! {
     if heap.made - heap.made_then > MORE_ENTRIES || heap.rest_at - heap.rest_then > MORE_BYTES {
-        guard::endless();
+        progress::endless();
     }
     fatal(format_args!(
         "the program has used up, over the whole trace, the memory that it is given for {what} ({BLOCKS_MAX} entries, \

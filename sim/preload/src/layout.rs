@@ -10,7 +10,7 @@ use treefall_model::index::{
 };
 use treefall_model::time::{Deadline, Instant};
 
-use crate::hooks::kernel::real_start;
+use crate::clocks::real_start;
 use crate::single::Single;
 use crate::{callbacks, heap};
 

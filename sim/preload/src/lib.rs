@@ -1,15 +1,30 @@
 //! The library that is preloaded into the real keepalived, takes it over and drives its scheduler.
 //!
-//! It stands before libc ([`hooks`]). In the one program that its parent means ([`start`]) it lets `main` begin for
-//! a whole daemon alone ([`daemon`]); else never: it finds out how the program lays out its data ([`calibrate`], [`search`], [`layout`]), then runs traces on the
-//! program's own functions ([`drive`], [`program`], [`callbacks`]) with the world of `treefall_world` around
-//! them, and answers its parent ([`serve`]). In every other program each hook goes straight on.
+//! The library comes before libc, so the program calls its functions ([`hooks`]). [`start`] takes over only the program
+//! that the parent process names; in every other process each hook calls the real function. What happens next depends on
+//! the parent's first message:
 //!
-//! Always: this is the only home of `unsafe` in the project. Its memory is its own ([`arena`]), the program's
-//! entries lie in blocks that it hands out ([`heap`]); a crash or hang of the program is caught ([`guard`]) and
-//! left by an escape ([`shelter`]); a
-//! system call that nobody foresaw ([`filter`]) or that does not come back ([`asleep`]) ends the run with its name. It imports a handful of libc's functions, none with a version, so that one
-//! build loads wherever glibc is.
+//! - [`serve::engine`]: finds the layout of the program's data ([`calibrate`], [`probe`], [`search`], [`layout`]), then runs
+//!   traces on the program's own scheduler functions ([`drive`], [`program`], [`callbacks`]). `main` never runs.
+//! - [`serve::daemon`]: lets `main` run, and plays each trace in a process forked from it; [`daemon`] tells the world what
+//!   the daemon does.
+//!
+//! Both run in the world of `treefall_world` and answer the parent through [`serve`].
+//!
+//! Layers, lowest first; a file imports only files of lower layers:
+//!
+//! 1. the kernel and the process: [`sys`], [`single`], [`libc`], [`clocks`], [`descriptors`], [`registers`], [`ledger`];
+//! 2. leaving the program: [`sanitizer`], [`escape`], [`stopped`], [`fatal`], [`progress`];
+//! 3. memory and the program: [`arena`], [`heap`], [`program`], [`callbacks`], [`filter`];
+//! 4. signal handlers: [`crash`], [`single_step`], [`asleep`], [`watchdog`];
+//! 5. a trace: [`layout`], [`probe`], [`search`], [`calibrate`], [`drive`], [`daemon`];
+//! 6. [`signals`], which installs the handlers, and [`serve`];
+//! 7. where the program enters the library: [`start`], [`log`], [`hooks`].
+//!
+//! Invariants: this crate holds all `unsafe` code of the project. Its memory comes from [`arena`], never from the
+//! program's heap; the program's blocks come from [`heap`]. A crash, a hang, a system call that is not on the list
+//! ([`filter`]) or one that never returns ([`asleep`]) ends the run with its name. It imports few functions of libc, none
+//! with a version, so that one build loads wherever glibc is.
 //!
 //! As an ordinary member of the workspace (built with unwinding panics, for lints and tests) it exports nothing.
 
@@ -21,35 +36,34 @@ pub mod arena;
 pub mod asleep;
 pub mod calibrate;
 pub mod callbacks;
+pub mod clocks;
+pub mod crash;
 pub mod daemon;
+pub mod descriptors;
 pub mod drive;
+pub mod escape;
 pub mod fatal;
 pub mod filter;
-pub mod follow;
-pub mod guard;
 pub mod heap;
 pub mod hooks;
 pub mod layout;
 pub mod ledger;
+pub mod libc;
 pub mod log;
+pub mod probe;
 pub mod program;
+pub mod progress;
+pub mod registers;
 pub mod sanitizer;
 pub mod search;
 pub mod serve;
-pub mod shelter;
+pub mod signals;
 pub mod single;
+pub mod single_step;
 pub mod start;
 pub mod stopped;
 pub mod sys;
-
-/// Exit status: no memory left.
-pub const EXIT_NO_MEMORY: i32 = 90;
-/// Exit status: a fault where nothing could catch it.
-pub const EXIT_UNSHELTERED: i32 = 91;
-/// Exit status: a function of libc's is nowhere to be found.
-pub const EXIT_NO_FUNCTION: i32 = 92;
-/// Exit status: a law of the library's own is broken.
-pub const EXIT_PANIC: i32 = 93;
+pub mod watchdog;
 
 #[cfg(panic = "abort")]
 #[global_allocator]
@@ -58,11 +72,11 @@ static OWN: arena::Own = arena::Own;
 #[cfg(panic = "abort")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    if shelter::is_sheltered() {
-        guard::set_watching(false);
+    if escape::is_sheltered() {
+        progress::set_in_harness(false);
         fatal::fatal(format_args!("the engine's library failed: {info}"));
     }
-    sys::exit(EXIT_PANIC)
+    sys::exit(sys::EXIT_PANIC)
 }
 
 // Named by the prebuilt core library and never called, for panics abort. Hidden, so that no program's own are

@@ -13,6 +13,9 @@ pub type EntryHandler = extern "C" fn(usize) -> i32;
 /// A handler of a signal, as the program calls it.
 pub type SignalHandler = extern "C" fn(usize, i32);
 
+/// The delay, in microseconds, of a timer that never fires.
+pub const NEVER: u64 = u64::MAX;
+
 /// What is known of the program.
 #[derive(Clone, Copy)]
 struct Program {
@@ -200,7 +203,7 @@ pub fn variables() -> (usize, usize) {
 pub fn keep_variables() {
     let (start, bytes) = variables();
     if SNAPSHOT.get() == 0 {
-        let Some(copy) = sys::map(bytes.max(1), false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+        let Some(copy) = sys::map(bytes.max(1), false) else { sys::exit(sys::EXIT_NO_MEMORY) };
         SNAPSHOT.set(copy.as_ptr() as usize);
     }
     // SAFETY: the program's writable segment, as its file's headers tell it, and a mapping of its size.

@@ -6,10 +6,10 @@
 
 use core::ffi::CStr;
 
-use crate::guard;
 use crate::single::Single;
 
-type Callback = unsafe extern "C" fn();
+/// A function of ours that the sanitizer calls.
+pub type Callback = unsafe extern "C" fn();
 
 /// The sanitizer's function that takes the marks off the stack; 0: there is no sanitizer.
 static FORGET_STACK: Single<usize> = Single::new(0);
@@ -23,8 +23,9 @@ fn find(name: &CStr) -> usize {
     unsafe { dlsym(core::ptr::null(), name.as_ptr()) as usize }
 }
 
-/// In a taken-over process, before anything of the program's runs: what the sanitizer reports is a crash.
-pub fn install() {
+/// In a taken-over process, before anything of the program's runs: a sanitizer that found an error calls `reported`, and would then end the
+/// process.
+pub fn install(reported: Callback) {
     FORGET_STACK.set(find(c"__asan_handle_no_return"));
     let set_death_callback = find(c"__sanitizer_set_death_callback");
     if set_death_callback != 0 {
@@ -34,11 +35,6 @@ pub fn install() {
             set(reported);
         }
     }
-}
-
-/// The sanitizer has told of an error, and is about to end the process.
-unsafe extern "C" fn reported() {
-    guard::sanitizer_reported();
 }
 
 /// Frames of the program were dropped without being run: the sanitizer still has the marks that they left on

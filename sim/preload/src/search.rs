@@ -12,10 +12,11 @@ use treefall_model::event::EntryKind;
 use treefall_model::index::{List, Tree};
 use treefall_model::trace::HeapPolicy;
 
-use crate::calibrate::{self, CHILD, NEVER, NOW, SECOND, STATUS, probe};
-use crate::hooks::kernel;
+use crate::clocks::real_start;
 use crate::layout::{KINDS_MAX, LEFT, LEFTMOST, Layout, NEXT, PARENT, PREVIOUS, RIGHT, field};
-use crate::{heap, program};
+use crate::probe::{self, CHILD, NOW, SECOND, STATUS, probe};
+use crate::program::{self, NEVER};
+use crate::{descriptors, heap};
 
 /// What fits, or why not, for a person.
 pub type Fits<T> = Result<T, String>;
@@ -114,7 +115,7 @@ pub struct Search {
 pub fn find_layout() -> Fits<(Layout, usize)> {
     heap::set_entry_size(0);
     heap::reset(HeapPolicy::LastFreedFirst);
-    kernel::reset();
+    descriptors::reset();
     // SAFETY: as the program's main would begin.
     let at = unsafe { program::thread_make_master() };
     check(heap::holds(at), "the master")?;
@@ -190,7 +191,7 @@ impl Search {
         layout.handler = the_place::<usize>(at, bytes, "an entry's handler", |word| word == handler)?;
         layout.argument = the_place::<usize>(at, bytes, "an entry's argument", |word| word == ARGUMENT)?;
         layout.pid = the_place::<i32>(at, bytes, "a child's pid", |word| word == CHILD)?;
-        let seconds = kernel::real_start() + (NOW / SECOND) as i64 + 5;
+        let seconds = real_start() + (NOW / SECOND) as i64 + 5;
         layout.deadline = the_place::<i64>(at, bytes, "an entry's deadline", |word| word == seconds)?;
         check(child.word(layout.deadline + 8) == (NOW % SECOND) as usize, "a deadline's microseconds")?;
         let mut links = self.master.links(child);
@@ -336,7 +337,7 @@ impl Search {
     /// A child exits: READY, the type and the status.
     fn exit(&mut self) -> Fits<()> {
         const SIGCHLD: i32 = 17;
-        calibrate::set_zombie(CHILD + 1);
+        probe::set_zombie(CHILD + 1);
         let before = self.layout;
         // SAFETY: the program's own handler, as its signal handler calls it.
         unsafe { program::thread_child_handler(0, SIGCHLD) };

@@ -5,10 +5,11 @@
 
 use core::ffi::{CStr, c_char};
 
-use treefall_world::wire::{Image, VARIABLE};
+use treefall_world::wire::{Image, Request, VARIABLE, Wire as _};
 
-use crate::hooks::next::next;
-use crate::{program, serve, sys};
+use crate::libc::next;
+use crate::serve::{daemon, engine, receive};
+use crate::{clocks, program, sys};
 
 /// `__libc_start_main`'s first argument.
 pub type Main = unsafe extern "C" fn(i32, *mut *mut c_char, *mut *mut c_char) -> i32;
@@ -29,12 +30,27 @@ pub unsafe extern "C" fn __libc_start_main(
     // SAFETY: the arguments are followed by the environment, which ends in a null pointer.
     if let Some((socket, bias)) = unsafe { meant(main as *const () as usize, argc, argv) } {
         program::set_bias(bias);
-        serve::serve(socket);
+        select(socket);
         // SAFETY: as told; nothing has looked at the arguments yet.
         (argc, argv) = unsafe { without_version(argc, argv) };
     }
     next!(__libc_start_main(main, argc, argv, init, fini, loader_fini, stack_end)
         as fn(Main, i32, *mut *mut c_char, usize, usize, usize, usize) -> i32)
+}
+
+/// Serves as engine or as daemon, as the parent's first message says. Returns when the program is to go on into its own
+/// `main`, as a daemon.
+fn select(socket: i32) {
+    let first = receive(socket);
+    match first.as_deref().and_then(Request::from_bytes) {
+        Some(Request::Enter { symbols, files, clocks }) => {
+            clocks::set(clocks);
+            if !daemon::enter(socket, symbols, &files) {
+                sys::exit(0);
+            }
+        }
+        _ => engine::serve(socket, first),
+    }
 }
 
 /// The arguments without the first one if that asks for the version, as it does so that a daemon that is not

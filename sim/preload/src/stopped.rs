@@ -1,4 +1,4 @@
-//! Where the program was when it stopped: three registers, and its stack as far as the shelter.
+//! Where the program was when it stopped: three registers, and its stack up to the end that [`escape`](crate::escape) knows.
 //!
 //! Always: nothing is allocated and no more is copied than there is room for, so that a signal handler may keep a
 //! place. What function it is in, and who called that, is for the parent to find out: it has the files.
@@ -7,45 +7,9 @@ use core::arch::asm;
 
 use treefall_world::wire::{STACK_MAX, Stopped};
 
-use crate::shelter;
+use crate::registers::Registers;
 use crate::single::Single;
-use crate::sys;
-
-/// What is needed to find out who called whom.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Registers {
-    /// Of the next instruction.
-    pub instruction: usize,
-    /// The stack pointer.
-    pub stack: usize,
-    /// The frame pointer, or whatever else the compiler keeps there.
-    pub base: usize,
-}
-
-impl Registers {
-    /// Those of the code that asks.
-    #[inline(always)]
-    pub fn here() -> Self {
-        let (instruction, stack, base);
-        // SAFETY: three registers are read.
-        unsafe {
-            asm!("lea {}, [rip]", "mov {}, rsp", "mov {}, rbp", out(reg) instruction, out(reg) stack,
-                 out(reg) base, options(nomem, nostack, preserves_flags));
-        }
-        Self { instruction, stack, base }
-    }
-
-    /// Those of the caller of a function that has just begun, where `stack` points at what it returns to.
-    ///
-    /// # Safety
-    /// `stack` must be the stack pointer at the beginning of a function.
-    pub unsafe fn of_caller(stack: usize, base: usize) -> Self {
-        // A call that never returns may be the last of its function: what it would return to is the next one.
-        // SAFETY: as told: the word that the call left there.
-        let instruction = unsafe { *(stack as *const usize) } - 1;
-        Self { instruction, stack: stack + size_of::<usize>(), base }
-    }
-}
+use crate::{escape, sys};
 
 struct Kept {
     registers: Option<Registers>,
@@ -70,7 +34,7 @@ pub fn keep(registers: Registers) {
     }
     kept.registers = Some(registers);
     // A stack pointer that lies elsewhere, as a broken program's may, tells of no caller.
-    let bytes = shelter::stack_end().saturating_sub(registers.stack).min(STACK_MAX);
+    let bytes = escape::stack_end().saturating_sub(registers.stack).min(STACK_MAX);
     kept.length = 0;
     while kept.length < bytes {
         let address = registers.stack + kept.length;

@@ -42,6 +42,22 @@ const PIPE2: usize = 293;
 const O_CLOEXEC: usize = 0o2_000_000;
 const POLLIN: i16 = 1;
 
+/// Exit status: no memory left.
+pub const EXIT_NO_MEMORY: i32 = 90;
+/// Exit status: a fault where nothing could catch it.
+pub const EXIT_UNSHELTERED: i32 = 91;
+/// Exit status: a function of libc's is nowhere to be found.
+pub const EXIT_NO_FUNCTION: i32 = 92;
+/// Exit status: a law of the library's own is broken.
+pub const EXIT_PANIC: i32 = 93;
+
+/// Exit status of a child: it ran all that it was to run, or a trace that leaves the heap in doubt.
+pub const CHILD_DONE: i32 = 0;
+/// Exit status of a child: the next result did not fit any more.
+pub const CHILD_FULL: i32 = 81;
+/// Exit status of a child: the harness failed; the text is in the results.
+pub const CHILD_FATAL: i32 = 82;
+
 /// One system call.
 ///
 /// # Safety

@@ -18,14 +18,13 @@ use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::index::Block;
 use treefall_world::{FIFOS, Unnamed};
 
-use super::{KNOWN, change, look, puts_in_force, serve, settle, settle_all};
+use super::observe::{self, KNOWN, change, look, puts_in_force, settle, settle_all};
+use crate::escape::Left;
 use crate::fatal::{self, fatal};
-use crate::hooks::fail;
 use crate::layout::{field, layout};
-use crate::serve::CHILD_FATAL;
-use crate::shelter::Left;
+use crate::libc::fail;
 use crate::single::{Mode, Single, mode, set_mode};
-use crate::{drive, guard, heap, sys};
+use crate::{crash, drive, heap, progress, sys, watchdog};
 
 /// Longest command that is looked at.
 const COMMAND_MAX: usize = 500;
@@ -58,8 +57,8 @@ struct Pending {
 static PENDING: Single<Option<Pending>> = Single::new(None);
 
 /// Makes what is shared, in the first process.
-pub(super) fn share() {
-    let Some(memory) = sys::map(size_of::<Shared>(), true) else { sys::exit(crate::EXIT_NO_MEMORY) };
+pub fn share() {
+    let Some(memory) = sys::map(size_of::<Shared>(), true) else { sys::exit(sys::EXIT_NO_MEMORY) };
     SHARED.set(memory.as_ptr() as usize);
 }
 
@@ -67,20 +66,9 @@ fn shared() -> *mut Shared {
     SHARED.get() as *mut Shared
 }
 
-/// `fork`, in each mode in which the library answers it.
-pub fn fork() -> i32 {
-    match mode() {
-        Mode::Parent => {
-            serve::serve_at_fork();
-            0
-        }
-        Mode::Daemon => start_child(),
-        _ => fatal(format_args!("the program called fork, which is not let through")),
-    }
-}
-
-fn start_child() -> i32 {
-    guard::progress();
+/// `fork`, in a daemon that plays a trace: the world starts a child.
+pub fn start_child() -> i32 {
+    progress::made();
     name_start();
     if puts_in_force() {
         return start_fifo();
@@ -159,7 +147,7 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
             sys::exit(0);
         }
         set_mode(Mode::Script);
-        guard::start_clock();
+        watchdog::start_clock();
         return None;
     }
     if child < 0 {
@@ -186,9 +174,9 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
 }
 
 /// The process that asks comes to no exec: how is written down, and it ends.
-pub(super) fn failed(how: Left) -> ! {
+pub fn failed(how: Left) -> ! {
     let why = match how {
-        Left::Crashed => format!("it crashed by signal {}", guard::signal()),
+        Left::Crashed => format!("it crashed by signal {}", crash::signal()),
         Left::Hung => String::from("it ran on without an end"),
         Left::Fatal | Left::Ended | Left::Returned => fatal::noted(),
     };
@@ -199,7 +187,7 @@ pub(super) fn failed(how: Left) -> ! {
         (*shared()).length = bytes.len();
         (*shared()).failed = true;
     }
-    sys::exit(CHILD_FATAL)
+    sys::exit(sys::CHILD_FATAL)
 }
 
 /// Names the start that has no name yet, if there is one. Its entry is there: thread_add_child was called right
@@ -309,7 +297,7 @@ pub fn leave(code: i32) {
     match mode() {
         Mode::Off | Mode::Parent => {}
         Mode::Script => sys::exit(code),
-        Mode::Daemon => super::exits(code),
+        Mode::Daemon => observe::exits(code),
         _ => fatal(format_args!("the program called exit, which the engine does not let through")),
     }
 }

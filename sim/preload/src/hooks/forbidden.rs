@@ -11,10 +11,11 @@ use core::sync::atomic::AtomicUsize;
 use treefall_world::calls::{self, Fate};
 
 use crate::fatal::fatal;
-use crate::hooks::next;
 use crate::ledger;
+use crate::libc;
+use crate::registers::Registers;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
-use crate::stopped::{self, Registers};
+use crate::stopped;
 
 /// A call in a taken-over process: goes on where it is a daemon's and harmless there, else ends the run.
 unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize, call: usize) {
@@ -35,7 +36,7 @@ unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: u
 
 unsafe extern "C" fn resolve(name: *const core::ffi::c_char, slot: *const AtomicUsize) -> usize {
     // SAFETY: the stubs hand over a constant text and a static.
-    unsafe { next::find(&*slot, CStr::from_ptr(name)) }
+    unsafe { libc::find(&*slot, CStr::from_ptr(name)) }
 }
 
 macro_rules! concat_bytes {

@@ -1,27 +1,19 @@
 //! Clock, timerfd, signalfd, epoll, processes, signals and the log, as the program calls them.
 //!
 //! Always: in a taken-over process each asks the driven trace's world, or the calibration's
-//! few answers; none touches the machine. The descriptors are numbers that no real descriptor has.
+//! few answers; none touches the machine.
 
+use crate::clocks::{real_start, uptime_start};
+use crate::descriptors::{self, EPOLL_FD, SIGNAL_FD, TIMER_FD, is_virtual};
+use crate::fatal::fatal;
+use crate::ledger::{self, number};
+use crate::libc::{fail, next};
+use crate::single::{Mode, has_world, mode};
+use crate::{daemon, drive, log, probe, progress};
 use treefall_model::event::{Answer, Target};
 use treefall_model::id::Pid;
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
-use treefall_world::Descriptor;
-use treefall_world::wire::Clocks;
-
-use super::fail;
-use super::next::next;
-use crate::fatal::fatal;
-use crate::ledger::{self, number};
-use crate::single::{Mode, Single, has_world, mode};
-use crate::{calibrate, daemon, drive, guard, log};
-
-/// The timerfd.
-pub const TIMER_FD: i32 = 1_000_001;
-/// The signalfd.
-pub const SIGNAL_FD: i32 = 1_000_002;
-const EPOLL_FD: i32 = 1_000_003;
 
 const ESRCH: i32 = 3;
 const EPERM: i32 = 1;
@@ -31,34 +23,6 @@ const EAGAIN: i32 = 11;
 const CLOCK_REALTIME: i32 = 0;
 const CLOCK_REALTIME_COARSE: i32 = 5;
 
-/// What the clocks show when a trace begins.
-static CLOCKS: Single<Clocks> = Single::new(Clocks::STANDARD);
-
-/// From now on the clocks show this when a trace begins.
-pub fn set_clocks(clocks: Clocks) {
-    CLOCKS.set(clocks);
-}
-
-/// CLOCK_REALTIME in seconds when a trace begins: the program's cached clock counts from there.
-#[inline]
-pub fn real_start() -> i64 {
-    CLOCKS.get().date as i64
-}
-
-/// What the program registered with epoll, to be given back as it is.
-#[derive(Clone, Copy)]
-struct Registered {
-    timer: Option<u64>,
-    signals: Option<u64>,
-}
-
-static REGISTERED: Single<Registered> = Single::new(Registered { timer: None, signals: None });
-
-/// A new trace begins: nothing is registered.
-pub fn reset() {
-    REGISTERED.set(Registered { timer: None, signals: None });
-}
-
 /// Whether the call of this number goes straight on.
 #[inline]
 fn off(call: usize) -> bool {
@@ -66,7 +30,7 @@ fn off(call: usize) -> bool {
         return true;
     }
     ledger::count(call);
-    guard::progress();
+    progress::made();
     if mode() == Mode::Daemon {
         daemon::name_start();
     }
@@ -77,7 +41,7 @@ fn off(call: usize) -> bool {
 /// the one or the other.
 #[inline]
 fn is_real(fd: i32, call: usize, real: usize) -> bool {
-    let is_real = mode() == Mode::Daemon && !(TIMER_FD..=EPOLL_FD).contains(&fd);
+    let is_real = mode() == Mode::Daemon && !is_virtual(fd);
     off(if is_real { real } else { call }) || is_real
 }
 
@@ -91,7 +55,7 @@ fn log_is_off(call: usize) -> bool {
 fn clock_is_off(call: usize) -> bool {
     if mode() != Mode::Off {
         ledger::count(call);
-        guard::progress();
+        progress::made();
     }
     mode() == Mode::Off
 }
@@ -103,7 +67,7 @@ fn clock() -> u64 {
     }
     match mode() {
         Mode::Run | Mode::Daemon => drive::with(|session| session.world.clock().as_micros()),
-        Mode::Calibrate => calibrate::clock(),
+        Mode::Calibrate => probe::clock(),
         Mode::Off | Mode::Parent | Mode::Script => 0,
     }
 }
@@ -117,7 +81,7 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
     }
     let real = matches!(clock_id, CLOCK_REALTIME | CLOCK_REALTIME_COARSE);
     let micros = if real { calm_clock() } else { clock() };
-    let start = if real { real_start() } else { CLOCKS.get().uptime as i64 };
+    let start = if real { real_start() } else { uptime_start() };
     // SAFETY: the caller's own record of two words.
     unsafe {
         *time = start + (micros / 1_000_000) as i64;
@@ -130,7 +94,7 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
 fn calm_clock() -> u64 {
     match mode() {
         Mode::Run | Mode::Daemon => drive::with(|session| session.world.now().as_micros()),
-        Mode::Calibrate => calibrate::clock(),
+        Mode::Calibrate => probe::clock(),
         Mode::Off | Mode::Parent | Mode::Script => 0,
     }
 }
@@ -191,16 +155,10 @@ pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *
     // SAFETY: the caller's packed record: what to wait for, then eight bytes of its own.
     let data = || unsafe { event.add(4).cast::<u64>().read_unaligned() };
     let data = (operation != DELETE && !event.is_null()).then(data);
-    let mut registered = REGISTERED.get();
     if mode() == Mode::Daemon {
         daemon::registers(fd == TIMER_FD, data.is_some());
     }
-    match fd {
-        TIMER_FD => registered.timer = data,
-        SIGNAL_FD => registered.signals = data,
-        _ => {}
-    }
-    REGISTERED.set(registered);
+    descriptors::register(fd, data);
     0
 }
 
@@ -216,13 +174,9 @@ pub unsafe extern "C" fn epoll_wait(epoll: i32, events: *mut u8, most: i32, time
     let ready = match mode() {
         Mode::Run => drive::block(),
         Mode::Daemon => daemon::block(),
-        _ => calibrate::block(),
+        _ => probe::block(),
     };
-    let registered = REGISTERED.get();
-    let data = ready.map(|descriptor| match descriptor? {
-        Descriptor::Timer => registered.timer,
-        Descriptor::Signals => registered.signals,
-    });
+    let data = ready.map(|descriptor| descriptors::data_of(descriptor?));
     let mut count = 0;
     for data in data.into_iter().flatten().take(usize::try_from(most).unwrap_or(0)) {
         // SAFETY: the caller has room for `most` packed records.
@@ -271,7 +225,7 @@ pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, o
     if has_world() {
         drive::with(|session| session.world.arm_timer(after));
     } else {
-        calibrate::arm_timer(after);
+        probe::arm_timer(after);
     }
     0
 }
@@ -300,7 +254,7 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
             let expired = match mode() {
                 Mode::Run => drive::read_timer(),
                 Mode::Daemon => daemon::read_timer(),
-                _ => calibrate::read_timer(),
+                _ => probe::read_timer(),
             };
             if !expired {
                 return fail(EAGAIN) as isize;
@@ -373,7 +327,7 @@ pub unsafe extern "C" fn waitpid(pid: i32, status: *mut i32, options: i32) -> i3
             "the program called waitpid({pid}, .., {options}), not for any child without waiting"
         ));
     }
-    let reaped = if has_world() { drive::with(|s| s.world.reap()) } else { calibrate::reap() };
+    let reaped = if has_world() { drive::with(|s| s.world.reap()) } else { probe::reap() };
     match reaped {
         Some((pid, how)) => {
             // SAFETY: the caller's own word.

@@ -6,7 +6,7 @@ use core::ptr::{NonNull, null_mut};
 
 use crate::ledger::{self, number};
 use crate::single::{Mode, mode};
-use crate::{guard, heap};
+use crate::{heap, progress};
 
 /// Whether memory is libc's: until the program, or a trace of the daemon, is in our hands.
 fn is_native() -> bool {
@@ -16,7 +16,7 @@ fn is_native() -> bool {
 /// A block of our heap. To ask for one is progress, so that a loop that asks without an end comes to the end of the
 /// heap, or to the bound of calls, and not to a tick of the clock, whichever comes first.
 fn allocate(bytes: usize) -> *mut u8 {
-    guard::progress();
+    progress::made();
     heap::allocate(bytes, 16)
 }
 

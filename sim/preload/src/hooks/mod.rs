@@ -6,15 +6,4 @@
 pub mod forbidden;
 pub mod kernel;
 pub mod memory;
-pub mod next;
 pub mod process;
-
-/// Fails a call as libc does.
-pub(crate) fn fail(errno: i32) -> i32 {
-    unsafe extern "C" {
-        fn __errno_location() -> *mut i32;
-    }
-    // SAFETY: libc gives the address of this thread's errno.
-    unsafe { *__errno_location() = errno };
-    -1
-}

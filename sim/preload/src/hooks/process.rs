@@ -5,13 +5,11 @@
 
 use core::ffi::{CStr, c_char};
 
-use super::fail;
-use super::next::next;
-use crate::daemon;
 use crate::fatal::fatal;
-use crate::guard;
 use crate::ledger::{self, number};
+use crate::libc::{fail, next};
 use crate::single::{Mode, mode};
+use crate::{daemon, progress, serve};
 
 /// Whether the call goes straight on. What is left is the daemon's: the engine's programs make no such call.
 fn off(call: usize, name: &str) -> bool {
@@ -32,7 +30,15 @@ fn off(call: usize, name: &str) -> bool {
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
 pub unsafe extern "C" fn fork() -> i32 {
     ledger::count(number!("fork"));
-    if mode() == Mode::Off { next!(fork() as fn() -> i32) } else { daemon::fork() }
+    match mode() {
+        Mode::Off => next!(fork() as fn() -> i32),
+        Mode::Parent => {
+            serve::daemon::serve_at_fork();
+            0
+        }
+        Mode::Daemon => daemon::start_child(),
+        _ => fatal(format_args!("the program called fork, which is not let through")),
+    }
 }
 
 /// # Safety
@@ -173,7 +179,7 @@ impl Path {
         }
         // SAFETY: as told.
         let path = unsafe { CStr::from_ptr(path) }.to_bytes();
-        let root = daemon::serve::root().as_bytes();
+        let root = daemon::root().as_bytes();
         if root.is_empty() || !path.starts_with(b"/etc/keepalived/") || root.len() + path.len() >= PATH_MAX {
             return None;
         }
@@ -191,7 +197,7 @@ macro_rules! of_path {
         #[cfg_attr(panic = "abort", unsafe(no_mangle))]
         pub unsafe extern "C" fn $name(path: *const c_char, $($value: $type),*) -> $result {
             ledger::count(number!(stringify!($name)));
-            guard::progress();
+            progress::made();
             // SAFETY: the caller's own path.
             let other = unsafe { Path::of(path) };
             let path = other.as_ref().map_or(path, |other| other.bytes.as_ptr().cast());

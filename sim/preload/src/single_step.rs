@@ -3,15 +3,16 @@
 //! Where in its loop a tick finds it is chance. So it goes on over many rounds of any short loop, and the place that
 //! counts is the outermost one seen: of the function whose loop it is.
 //!
-//! Always: it is a hang when CPU time went by without progress for so long that nothing else can be ([`guard`]), or
+//! Always: it is a hang when CPU time went by without progress for so long that nothing else can be ([`watchdog`](crate::watchdog)), or
 //! when it is proved to be one: at the outermost place all registers, and all memory that the program works on, are as
 //! they were some rounds before, and it has called nothing in between. What was so once comes again for ever.
 
-use crate::guard::{self, Interrupted};
-use crate::shelter::{self, Left, escape};
+use crate::crash::crashed;
+use crate::escape::{self, Left, escape};
+use crate::progress::{done, in_harness};
+use crate::registers::{Interrupted, REGISTERS, Registers};
 use crate::single::Single;
-use crate::stopped::{self, Registers};
-use crate::{heap, program, sys};
+use crate::{heap, program, stopped, sys};
 
 /// Most instructions that a program is followed for: each costs what a system call does, and more.
 const STEPS: u32 = 4_096;
@@ -32,6 +33,8 @@ const ONE_STEP: i32 = 2;
 struct Followed {
     /// Instructions to go; 0: it is not followed.
     steps: u32,
+    /// The escapes when that began: after another one it is not followed any more.
+    escapes: u32,
     /// The progress when that began.
     progress: u64,
     /// Nothing but a proof counts.
@@ -41,7 +44,7 @@ struct Followed {
     /// How often.
     rounds: u32,
     /// All registers as they were there in an earlier round.
-    then: [usize; guard::REGISTERS],
+    then: [usize; REGISTERS],
     /// The round at which those are taken anew.
     anew: u32,
     /// The memory as it was when the registers were last the same.
@@ -50,11 +53,12 @@ struct Followed {
 
 const NOT: Followed = Followed {
     steps: 0,
+    escapes: 0,
     progress: 0,
     to_prove: false,
     outermost: None,
     rounds: 0,
-    then: [0; guard::REGISTERS],
+    then: [0; REGISTERS],
     anew: 1,
     memory: None,
 };
@@ -65,12 +69,8 @@ static UNPROVED: Single<u64> = Single::new(u64::MAX);
 
 /// Whether it is followed now.
 pub fn is_followed() -> bool {
-    FOLLOWED.get().steps > 0
-}
-
-/// The run is left, by whatever way: nothing is followed any more. The program may still be told each instruction.
-pub fn leave() {
-    FOLLOWED.set(NOT);
+    let Followed { steps, escapes, .. } = FOLLOWED.get();
+    steps > 0 && escapes == escape::escapes()
 }
 
 /// Whether it was tried, without a result, to prove a hang since the program last did something.
@@ -83,7 +83,7 @@ pub(crate) fn begin(interrupted: &Interrupted, progress: u64, to_prove: bool) {
     if is_followed() || (to_prove && was_tried(progress)) {
         return;
     }
-    FOLLOWED.set(Followed { steps: STEPS, progress, to_prove, ..NOT });
+    FOLLOWED.set(Followed { steps: STEPS, escapes: escape::escapes(), progress, to_prove, ..NOT });
     interrupted.set_step_by_step(true);
 }
 
@@ -92,17 +92,17 @@ pub(crate) unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *
     let mut followed = FOLLOWED.get();
     // SAFETY: the kernel's own record.
     let interrupted = unsafe { Interrupted::new(context) };
-    if followed.steps == 0 {
+    if !is_followed() {
         // SAFETY: the kernel's own record of a signal.
         if unsafe { info.cast::<i32>().add(CODE).read() } == ONE_STEP {
             interrupted.set_step_by_step(false);
         } else {
             // SAFETY: handed on as it came: the program's own trap.
-            unsafe { guard::crashed(signal, info, context) };
+            unsafe { crashed(signal, info, context) };
         }
         return;
     }
-    let went_on = guard::done() != followed.progress;
+    let went_on = done() != followed.progress;
     followed.steps -= 1;
     let found = followed.step(&interrupted);
     if went_on || found || followed.steps == 0 {
@@ -129,7 +129,7 @@ impl Followed {
         let registers = interrupted.registers();
         let place = |registers: Registers| (registers.stack, usize::MAX - registers.instruction);
         let is_outer = self.outermost.is_none_or(|outermost| place(registers) > place(outermost));
-        if is_outer && !guard::watching() && program::text_offset(registers.instruction).is_some() {
+        if is_outer && !in_harness() && program::text_offset(registers.instruction).is_some() {
             *self = Self { outermost: Some(registers), rounds: 0, anew: 1, memory: None, ..*self };
         }
         if self.outermost.is_none_or(|outermost| place(registers) != place(outermost)) {
@@ -164,7 +164,7 @@ fn memory(stack: usize) -> Option<u64> {
     if rest.1 > REST_MAX {
         return None;
     }
-    let end = shelter::stack_end().min(stack + STACK_BYTES);
+    let end = escape::stack_end().min(stack + STACK_BYTES);
     let end = if sys::is_mapped(end - 1) { end } else { (stack | 4_095) + 1 };
     let parts = [(variables, bytes), entries, rest, (stack, end - stack)];
     let mut hash = 0_u64;

@@ -1,32 +1,23 @@
-//! The conversation with `treefall`: calibrate once, then run batches, each in forked children.
+//! Parts of the conversation with `treefall` that engine and daemon share: messages, results, and forked children.
 //!
-//! Always: this process, once calibrated, runs nothing of the program's: a child forked from it does, trace
-//! after trace with a fresh master each, and is replaced after any trace whose end leaves its heap in doubt. A
-//! result is in the shared memory before the next trace begins, so that a child that dies takes no result with
-//! it. When `treefall` ends, its socket is hung up and every process here ends.
+//! Invariants: a result is in shared memory before the next trace begins, so that a child that dies loses none. When
+//! `treefall` ends, its socket is hung up and every process here ends.
 
-use alloc::boxed::Box;
+pub mod daemon;
+pub mod engine;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
-use treefall_model::codec;
-use treefall_world::wire::{self, MESSAGE_MAX, Options, Refusal, Reply, Request, Told, Wire};
+use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
 
-use crate::calibrate::calibrate;
 use crate::layout::Layout;
-use crate::{arena, daemon, drive, fatal, filter, guard, heap, hooks, program, sanitizer, stopped, sys};
+use crate::{drive, filter, stopped, sys};
 
 /// Room for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
-
-/// The child ran all that it was to run, or ended after a trace that leaves the heap in doubt.
-pub const CHILD_DONE: i32 = 0;
-/// The next result did not fit any more.
-pub const CHILD_FULL: i32 = 81;
-/// The harness failed: the text is in the results.
-pub const CHILD_FATAL: i32 = 82;
 
 /// The memory that children write their results to.
 #[derive(Clone, Copy)]
@@ -41,7 +32,7 @@ const HEAD: usize = 16;
 impl Results {
     /// Memory for results, none in it.
     pub fn open() -> Self {
-        let Some(memory) = sys::map(RESULTS_BYTES, true) else { sys::exit(crate::EXIT_NO_MEMORY) };
+        let Some(memory) = sys::map(RESULTS_BYTES, true) else { sys::exit(sys::EXIT_NO_MEMORY) };
         Self { memory }
     }
 
@@ -106,41 +97,6 @@ impl Results {
     }
 }
 
-/// Serves until the other end is gone. Returns when the program is to go on into its own `main`, as a daemon.
-pub fn serve(socket: i32) {
-    let mut message = receive(socket);
-    if let Some(Request::Enter { symbols, files, clocks }) = message.as_deref().and_then(Request::from_bytes)
-    {
-        hooks::kernel::set_clocks(clocks);
-        if daemon::serve::enter(socket, symbols, &files) {
-            return;
-        }
-        sys::exit(0);
-    }
-    heap::open();
-    guard::install();
-    sanitizer::install();
-    let results = Results::open();
-    while let Some(request) = message {
-        let alive = match Request::from_bytes(&request) {
-            Some(Request::Calibrate { symbols, clocks }) => {
-                hooks::kernel::set_clocks(clocks);
-                program::set_symbols(symbols);
-                let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept() });
-                let reply = wall().and_then(|()| calibrate()).map_or_else(refused, Reply::Ready);
-                send(socket, &reply)
-            }
-            Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
-            _ => send(socket, &refused("a request that does not decode".into())),
-        };
-        if !alive {
-            break;
-        }
-        message = receive(socket);
-    }
-    sys::exit(0)
-}
-
 /// The next message; `None`: the other end is gone.
 pub fn receive(socket: i32) -> Option<Vec<u8>> {
     let mut length = [0; 4];
@@ -166,44 +122,13 @@ pub fn send(socket: i32, reply: &Reply) -> bool {
     send_bytes(socket, &[&reply.to_bytes()])
 }
 
-/// Runs the traces of a batch, child after child. `false`: the other end is gone.
-fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -> bool {
-    let mut done = 0;
-    while done < traces.len() {
-        results.set_head([0, 0]);
-        let status = match fork_child(socket, !options.stands) {
-            Forked::Child => {
-                if options.stands {
-                    sys::raise(STOP);
-                } else {
-                    guard::start_clock();
-                }
-                sys::exit(run_all(results, options, &traces[done..]))
-            }
-            Forked::Over(status) => status,
-            Forked::Failed(why) => return send(socket, &refused(why)),
-            Forked::Gone => return false,
-        };
-        let count = results.count();
-        let exit = (status & 0x7f == 0).then_some(status >> 8 & 0xff);
-        if !matches!(exit, Some(CHILD_DONE | CHILD_FULL)) || count == 0 {
-            return send(socket, &why_ended(status, results));
-        }
-        done += count as usize;
-        if !send_results(socket, results) {
-            return false;
-        }
-    }
-    true
-}
-
 /// Why a child that gave no result ended with this status.
 pub fn why_ended(status: i32, results: Results) -> Reply {
     refused(match (status & 0x7f == 0).then_some(status >> 8 & 0xff) {
-        Some(CHILD_FULL) => format!(
+        Some(sys::CHILD_FULL) => format!(
             "the history of one trace is larger than {RESULTS_BYTES} bytes; ask for its verdict alone"
         ),
-        Some(CHILD_FATAL) => match Refusal::from_bytes(results.bytes()) {
+        Some(sys::CHILD_FATAL) => match Refusal::from_bytes(results.bytes()) {
             Some(refusal) => return Reply::Refused(refusal),
             None => String::from("no reason was given"),
         },
@@ -233,8 +158,6 @@ pub enum Forked {
     Gone,
 }
 
-/// SIGSTOP.
-const STOP: i32 = 19;
 /// From one look at the child's CPU time to the next.
 const LOOK_MILLIS: usize = 10_000;
 /// So many looks in a row that find no CPU time used: what ends such a child by itself
@@ -256,7 +179,7 @@ pub fn fork_child(socket: i32, watched: bool) -> Forked {
     let child = sys::fork();
     if child == 0 {
         if !sys::die_with_parent(parent) {
-            sys::exit(CHILD_DONE);
+            sys::exit(sys::CHILD_DONE);
         }
         sys::close(ended);
         return Forked::Child;
@@ -311,32 +234,6 @@ pub fn wall() -> Result<(), String> {
              CONFIG_SECCOMP_FILTER, and a sandbox around treefall has to let `seccomp` through"
         )
     })
-}
-
-/// In the child: runs traces until one leaves the heap in doubt.
-fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
-    let mark = arena::mark();
-    for bytes in traces {
-        let trace = Box::leak(Box::new(codec::decode(bytes)));
-        let Some(ran) = drive::run(trace, options) else {
-            results.set_head([0, 0]);
-            results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
-            return CHILD_FATAL;
-        };
-        let told = told(ran);
-        let verdict = &told.observed.verdict;
-        let doubtful = !verdict.outcome.survived() || verdict.memory_break().is_some();
-        if !results.push(&told.to_bytes()) {
-            return CHILD_FULL;
-        }
-        core::mem::forget(told);
-        if doubtful {
-            return CHILD_DONE;
-        }
-        // SAFETY: trace, world and result are not used again: the last was forgotten, the others leaked.
-        unsafe { arena::reset(mark) };
-    }
-    CHILD_DONE
 }
 
 /// What is told of a run.

@@ -7,7 +7,7 @@
 use core::arch::global_asm;
 
 use crate::single::Single;
-use crate::{follow, sanitizer, sys};
+use crate::{sanitizer, sys};
 
 /// How a sheltered call came back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,9 +17,9 @@ pub enum Left {
     Returned = 0,
     /// The world said that the run is over.
     Ended = 1,
-    /// The program crashed: see [`guard`](crate::guard).
+    /// The program crashed: see [`crash`](crate::crash).
     Crashed = 2,
-    /// The program ran on without an end: see [`guard`](crate::guard).
+    /// The program ran on without an end: see [`watchdog`](crate::watchdog).
     Hung = 3,
     /// The harness cannot go on: see [`fatal`](crate::fatal).
     Fatal = 4,
@@ -92,6 +92,14 @@ static APART: Single<usize> = Single::new(0);
 /// The stack pointer of the shelter in force; 0: none.
 static SAVED: Single<usize> = Single::new(0);
 
+/// How many escapes there were.
+static ESCAPES: Single<u32> = Single::new(0);
+
+/// Returns how many escapes there were: what was begun before the last one is over.
+pub fn escapes() -> u32 {
+    ESCAPES.get()
+}
+
 /// Calls `function` so that whatever it calls can [`escape`]. One shelter may stand inside another.
 pub fn shelter(function: extern "C" fn()) -> Left {
     let outer = SAVED.get();
@@ -119,7 +127,7 @@ static THEN: Single<Option<fn(Left) -> !>> = Single::new(None);
 extern "C" fn apart(how: usize) -> ! {
     match THEN.get() {
         Some(then) => then(how_left(how)),
-        None => sys::exit(crate::EXIT_UNSHELTERED),
+        None => sys::exit(sys::EXIT_UNSHELTERED),
     }
 }
 
@@ -128,7 +136,7 @@ extern "C" fn apart(how: usize) -> ! {
 pub fn stand_apart(then: fn(Left) -> !) {
     /// What a shelter saves: two control words, six registers, and where to go on.
     const SAVED_WORDS: usize = 8;
-    let Some(stack) = sys::map(STACK_BYTES, false) else { sys::exit(crate::EXIT_NO_MEMORY) };
+    let Some(stack) = sys::map(STACK_BYTES, false) else { sys::exit(sys::EXIT_NO_MEMORY) };
     THEN.set(Some(then));
     APART.set(apart as *const () as usize);
     // Where the code at `treefall_apart` begins, the stack is aligned as for a call.
@@ -159,10 +167,9 @@ pub fn is_sheltered() -> bool {
 /// Goes back to the shelter. Without one the process ends.
 pub fn escape(how: Left) -> ! {
     if !is_sheltered() {
-        sys::exit(crate::EXIT_UNSHELTERED);
+        sys::exit(sys::EXIT_UNSHELTERED);
     }
-    // Else a tick would go on to look away from what runs next here.
-    follow::leave();
+    ESCAPES.set(ESCAPES.get().wrapping_add(1));
     // SAFETY: the shelter's frame is still on the stack: it resets the pointer when it is left.
     unsafe { treefall_escape(SAVED.get(), how as usize) }
 }

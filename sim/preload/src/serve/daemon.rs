@@ -14,69 +14,32 @@ use treefall_model::codec;
 use treefall_model::event::SubjectKind;
 use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Staged, Symbols, Wire as _};
 
+use super::{Forked, Results};
 use crate::calibrate::calibrate;
+use crate::daemon::{files, observe, start};
+use crate::escape::{self, Left};
 use crate::layout::{LAYOUT, Layout};
-use crate::serve::{self, CHILD_DONE, CHILD_FATAL, CHILD_FULL, Forked, Results};
-use crate::shelter::{self, Left};
 use crate::single::{Mode, Single, mode, set_mode};
-use crate::{drive, fatal, guard, heap, hooks, program, stopped, sys};
+use crate::{descriptors, drive, fatal, heap, program, signals, stopped, sys, watchdog};
 
 /// What the first process knows from its beginning to its end.
 #[derive(Clone, Copy)]
 struct Server {
     socket: i32,
     results: Option<Results>,
-    /// The daemon's files; each text ends in zero.
-    config: &'static str,
-    leftovers: &'static [&'static str],
-    root: &'static str,
 }
 
-static SERVER: Single<Server> =
-    Single::new(Server { socket: -1, results: None, config: "\0", leftovers: &[], root: "\0" });
-
-/// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
-static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
-const LINE_MAX: usize = 120;
+static SERVER: Single<Server> = Single::new(Server { socket: -1, results: None });
 
 /// No file that a daemon writes grows beyond so many bytes: a log without an end is to be found as a loop, not by a
 /// full disk or memory.
 const FILE_MAX: u64 = 64 << 20;
 
-/// The path of the configuration, ending in zero.
-pub fn config_path() -> &'static str {
-    SERVER.get().config
-}
-
-/// Where files below `/etc/keepalived` are: this goes before their paths.
-pub fn root() -> &'static str {
-    SERVER.get().root.trim_end_matches('\0')
-}
-
-/// Keeps a line, cut.
-pub fn remember(text: &str) {
-    let mut line = [0; LINE_MAX];
-    for (kept, byte) in line.iter_mut().zip(text.bytes()) {
-        *kept = byte;
-    }
-    LAST_LINE.set(line);
-}
-
-/// The line kept last, for the end of a sentence.
-pub fn last_line() -> String {
-    let line = LAST_LINE.get();
-    let end = line.iter().position(|byte| *byte == 0).unwrap_or(LINE_MAX);
-    match core::str::from_utf8(&line[..end]) {
-        Ok("") | Err(_) => String::new(),
-        Ok(text) => format!("; the last that it logged: {text}"),
-    }
-}
-
 /// The daemon is to be let into its `main`: calibrates, and sets out what is needed at its first fork.
 /// `false`: `treefall` is gone, or what it is told is that this program does not fit.
-pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
+pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
     heap::open();
-    super::start::share();
+    start::share();
     program::set_symbols(symbols);
     let results = Results::open();
     let reply = match calibrate_apart(results) {
@@ -85,19 +48,19 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
             heap::set_entry_size(facts.entry as usize);
             Reply::Ready(facts)
         }
-        Err(why) => serve::refused(why),
+        Err(why) => super::refused(why),
     };
     let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
-    let config = text(&files.config);
+    let config = text(&of.config);
     // Where a kernel cannot, nothing but file permissions keeps a broken daemon from its user's files.
     sys::freeze_mounts();
-    let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&files.mount)) {
-        serve::refused(format!("nothing can be mounted at {} in a namespace of its own", files.mount))
+    let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&of.mount)) {
+        super::refused(format!("nothing can be mounted at {} in a namespace of its own", of.mount))
     } else {
         reply
     };
-    let reply = if matches!(reply, Reply::Ready(_)) && !sys::write_file(config, files.text.as_bytes()) {
-        serve::refused(format!("{} cannot be written", files.config))
+    let reply = if matches!(reply, Reply::Ready(_)) && !sys::write_file(config, of.text.as_bytes()) {
+        super::refused(format!("{} cannot be written", of.config))
     } else {
         reply
     };
@@ -108,20 +71,19 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
     if aside < 0 {
         let why =
             String::from("no descriptor above 900 can be had; raise the limit of open files (`ulimit -n`)");
-        serve::send(socket, &serve::refused(why));
+        super::send(socket, &super::refused(why));
         return false;
     }
     sys::same_as(2, socket);
     sys::same_as(2, 1);
     let socket = aside;
-    SERVER.set(Server {
-        socket,
-        results: Some(results),
+    SERVER.set(Server { socket, results: Some(results) });
+    files::set(files::Files {
         config,
-        leftovers: Vec::leak(files.leftovers.iter().map(|path| text(path)).collect()),
-        root: text(&files.root),
+        leftovers: Vec::leak(of.leftovers.iter().map(|path| text(path)).collect()),
+        root: text(&of.root),
     });
-    if !serve::send(socket, &reply) || !fits {
+    if !super::send(socket, &reply) || !fits {
         return false;
     }
     set_mode(Mode::Parent);
@@ -132,17 +94,17 @@ pub fn enter(socket: i32, symbols: Symbols, files: &Files) -> bool {
 fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
     let child = sys::fork();
     if child == 0 {
-        guard::install();
+        signals::install();
         results.clear();
         match calibrate() {
             Ok(facts) => {
                 results.push(&facts.to_bytes());
                 results.keep(LAYOUT.get());
-                sys::exit(CHILD_DONE);
+                sys::exit(sys::CHILD_DONE);
             }
             Err(why) => {
                 results.push(why.as_bytes());
-                sys::exit(CHILD_FATAL);
+                sys::exit(sys::CHILD_FATAL);
             }
         }
     }
@@ -160,12 +122,12 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
 /// The daemon's first fork. Returns in the processes that play traces alone, as that fork's child.
 pub fn serve_at_fork() {
     let Server { socket, results, .. } = SERVER.get();
-    let Some(results) = results else { sys::exit(crate::EXIT_PANIC) };
-    let reply = serve::wall().map_or_else(serve::refused, |()| Reply::Serving);
-    if !serve::send(socket, &reply) || reply != Reply::Serving {
+    let Some(results) = results else { sys::exit(sys::EXIT_PANIC) };
+    let reply = super::wall().map_or_else(super::refused, |()| Reply::Serving);
+    if !super::send(socket, &reply) || reply != Reply::Serving {
         sys::exit(0);
     }
-    while let Some(message) = serve::receive(socket) {
+    while let Some(message) = super::receive(socket) {
         let alive = match Request::from_bytes(&message) {
             Some(Request::Play { options, traces }) => {
                 match play(socket, results, &options, &traces) {
@@ -174,7 +136,7 @@ pub fn serve_at_fork() {
                     None => return,
                 }
             }
-            _ => serve::send(socket, &serve::refused(String::from("a request that does not decode"))),
+            _ => super::send(socket, &super::refused(String::from("a request that does not decode"))),
         };
         if !alive {
             break;
@@ -189,64 +151,64 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
     results.clear();
     let mut rest = traces;
     while let Some((staged, later)) = rest.split_first() {
-        SERVER.get().leftovers.iter().for_each(|path| sys::unlink(path));
+        files::remove_leftovers();
         let before = results.count();
-        let status = match serve::fork_child(socket, true) {
+        let status = match super::fork_child(socket, true) {
             Forked::Child => {
                 begin(staged, options);
                 return None;
             }
             Forked::Over(status) => status,
-            Forked::Failed(why) => return Some(serve::send(socket, &serve::refused(why))),
+            Forked::Failed(why) => return Some(super::send(socket, &super::refused(why))),
             Forked::Gone => return Some(false),
         };
-        if status == CHILD_FULL << 8 && before > 0 {
+        if status == sys::CHILD_FULL << 8 && before > 0 {
             // Those before it take the room: it is played again without them.
-            if !serve::send_results(socket, results) {
+            if !super::send_results(socket, results) {
                 return Some(false);
             }
             results.clear();
-        } else if status == CHILD_DONE && results.count() == before + 1 {
+        } else if status == sys::CHILD_DONE && results.count() == before + 1 {
             rest = later;
         } else {
-            return Some(serve::send(socket, &serve::why_ended(status, results)));
+            return Some(super::send(socket, &super::why_ended(status, results)));
         }
     }
-    Some(serve::send_results(socket, results))
+    Some(super::send_results(socket, results))
 }
 
 /// In the process that plays it: the trace begins.
 fn begin(staged: &Staged, options: &Options) {
-    guard::install();
+    signals::install();
     sys::unblock_signals();
     sys::limit_files(FILE_MAX);
     let trace = Box::leak(Box::new(codec::decode(&staged.trace)));
     let configs: Vec<String> = staged.configs.clone();
     heap::reset(trace.setup().heap);
-    hooks::kernel::reset();
+    descriptors::reset();
     drive::open(trace, options, SubjectKind::Daemon);
-    shelter::stand_apart(left);
+    escape::stand_apart(left);
     set_mode(Mode::Daemon);
-    super::stage(configs);
-    guard::start_clock();
+    observe::stage(configs);
+    watchdog::start_clock();
 }
 
 /// The daemon was left: the result is written, the process ends.
 fn left(how: Left) -> ! {
     if mode() == Mode::Script {
-        super::start::failed(how);
+        start::failed(how);
     }
-    let Some(results) = SERVER.get().results else { sys::exit(crate::EXIT_PANIC) };
+    let Some(results) = SERVER.get().results else { sys::exit(sys::EXIT_PANIC) };
     // It may have crashed while it made the entry of a child.
     if how != Left::Fatal {
-        super::start::name_start();
+        start::name_start();
     }
     let Some(ran) = drive::conclude(how) else {
         results.clear();
         results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
-        sys::exit(CHILD_FATAL)
+        sys::exit(sys::CHILD_FATAL)
     };
-    guard::stop_clock();
-    let fits = results.push(&serve::told(ran).to_bytes());
-    sys::exit(if fits { CHILD_DONE } else { CHILD_FULL })
+    watchdog::stop_clock();
+    let fits = results.push(&super::told(ran).to_bytes());
+    sys::exit(if fits { sys::CHILD_DONE } else { sys::CHILD_FULL })
 }

@@ -1,7 +1,7 @@
-//! The real functions behind our hooks.
+//! The real functions of libc behind the hooks, and its `errno`.
 //!
-//! Always: found at their first use and kept; finding one calls nothing that a hook of ours would answer
-//! differently, so that constructors of libraries may come here before anything of ours was set up.
+//! Invariant: a function is looked up at its first use and kept. The look-up calls nothing that a hook answers, so that
+//! constructors of libraries may call hooks before anything here was set up.
 
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +22,20 @@ pub fn find(slot: &AtomicUsize, name: &CStr) -> usize {
     // SAFETY: a name that ends in zero; the loader has done its work before any code of a library runs.
     let found = unsafe { dlsym(NEXT as *const u8, name.as_ptr()) } as usize;
     if found == 0 {
-        sys::exit(crate::EXIT_NO_FUNCTION);
+        sys::exit(sys::EXIT_NO_FUNCTION);
     }
     slot.store(found, Ordering::Relaxed);
     found
+}
+
+/// Fails a call as libc does.
+pub(crate) fn fail(errno: i32) -> i32 {
+    unsafe extern "C" {
+        fn __errno_location() -> *mut i32;
+    }
+    // SAFETY: libc gives the address of this thread's errno.
+    unsafe { *__errno_location() = errno };
+    -1
 }
 
 /// Calls the real function of this name and type.
@@ -37,7 +47,7 @@ macro_rules! next {
                 Ok(name) => name,
                 Err(_) => panic!("a name without zeros"),
             };
-        let address = $crate::hooks::next::find(&SLOT, NAME);
+        let address = $crate::libc::find(&SLOT, NAME);
         // SAFETY: the real function has the signature that its manual page tells.
         let function: unsafe extern "C" fn($($type),*) $(-> $result)? = unsafe { core::mem::transmute(address) };
         // SAFETY: the caller's own arguments.

@@ -1,0 +1,63 @@
+//! The files of the daemon that is taken over, and the last line that it logged.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::single::Single;
+use crate::sys;
+
+/// The daemon's files; each text ends in zero.
+#[derive(Clone, Copy)]
+pub struct Files {
+    /// The configuration.
+    pub config: &'static str,
+    /// What a run may leave behind.
+    pub leftovers: &'static [&'static str],
+    /// The root below which the program's files lie.
+    pub root: &'static str,
+}
+
+static FILES: Single<Files> = Single::new(Files { config: "\0", leftovers: &[], root: "\0" });
+
+/// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
+static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
+const LINE_MAX: usize = 120;
+
+/// Sets the daemon's files.
+pub fn set(files: Files) {
+    FILES.set(files);
+}
+
+/// Removes what a run may have left behind.
+pub fn remove_leftovers() {
+    FILES.get().leftovers.iter().for_each(|path| sys::unlink(path));
+}
+
+/// The path of the configuration, ending in zero.
+pub(super) fn config() -> &'static str {
+    FILES.get().config
+}
+
+/// Where files below `/etc/keepalived` are: this goes before their paths.
+pub fn root() -> &'static str {
+    FILES.get().root.trim_end_matches('\0')
+}
+
+/// Keeps a line, cut.
+pub(super) fn remember(text: &str) {
+    let mut line = [0; LINE_MAX];
+    for (kept, byte) in line.iter_mut().zip(text.bytes()) {
+        *kept = byte;
+    }
+    LAST_LINE.set(line);
+}
+
+/// The line kept last, for the end of a sentence.
+pub(super) fn last_line() -> String {
+    let line = LAST_LINE.get();
+    let end = line.iter().position(|byte| *byte == 0).unwrap_or(LINE_MAX);
+    match core::str::from_utf8(&line[..end]) {
+        Ok("") | Err(_) => String::new(),
+        Ok(text) => format!("; the last that it logged: {text}"),
+    }
+}

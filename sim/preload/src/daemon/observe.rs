@@ -1,0 +1,257 @@
+//! What the daemon does, told to the world as it is seen from the calls that the daemon makes.
+//!
+//! Always: what the daemon does is told to the world when it is seen, in its order. Of a reload its first line
+//! in the log is seen, and its end by whatever comes next that a reload does not do; of a shutdown the first
+//! effect after its SIGTERM was read. The indexes are looked at where the replica lets them be looked at in the
+//! same state: when a tick has armed the next, when the base entries are added after a reload's clean-up, and
+//! before the loop blocks.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use treefall_model::event::{End, LogLine, Step};
+use treefall_model::id::ScriptRef;
+use treefall_model::signal::Signal;
+use treefall_world::Descriptor;
+use treefall_world::words::{self, Said};
+
+use super::files;
+use crate::escape::{Left, escape};
+use crate::fatal::fatal;
+use crate::single::Single;
+use crate::{drive, program, sys};
+
+/// What is known of the daemon that no call of its own tells at once.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// A SIGTERM was read, and nothing that its handler does was seen yet.
+    pub(super) term: bool,
+    /// The signal handler is still reading.
+    pub(super) reading: bool,
+    /// The first configuration is being put in force.
+    pub(super) starting: bool,
+    /// A reload began, and nothing that comes after one was seen yet.
+    pub(super) reload: bool,
+    /// So many fifo scripts were started for the configuration that is being put in force.
+    pub(super) fifos: usize,
+    /// The base entries are still to be added after this reload's clean-up.
+    pub(super) cleaning: bool,
+    /// A shutdown began.
+    pub(super) ending: bool,
+    /// A tick said just now that it skips a run.
+    pub(super) skipped: bool,
+    /// The script whose start failed last.
+    pub(super) unstarted: Option<ScriptRef>,
+    /// The texts of the configurations.
+    pub(super) configs: &'static [String],
+    /// The descriptor of the copy that the daemon reads its configuration from; below 0: it reads the file.
+    pub(super) copy: i32,
+}
+
+const NOTHING: Known = Known {
+    term: false,
+    reading: false,
+    starting: false,
+    reload: false,
+    fifos: 0,
+    cleaning: false,
+    ending: false,
+    skipped: false,
+    unstarted: None,
+    configs: &[],
+    copy: -1,
+};
+
+pub(super) static KNOWN: Single<Known> = Single::new(NOTHING);
+
+pub(super) fn change(what: impl FnOnce(&mut Known)) {
+    let mut known = KNOWN.get();
+    what(&mut known);
+    KNOWN.set(known);
+}
+
+/// The trace that is to be played has these configurations. They are never given back.
+pub fn stage(configs: Vec<String>) {
+    let configs: &'static [String] = configs.leak();
+    change(|known| {
+        *known = Known { configs, copy: known.copy, starting: true, ..NOTHING };
+    });
+    write_config(0);
+}
+
+/// The daemon keeps its configuration in this file of memory from now on. Its vrrp process will have it for reading
+/// alone.
+pub fn keeps_copy(fd: i32) {
+    let copy = sys::aside(fd);
+    if fd >= 0 && copy < 0 {
+        // What is not written to it would not be read.
+        sys::exit(sys::EXIT_NO_MEMORY);
+    }
+    change(|known| known.copy = copy);
+}
+
+/// What the daemon will read as its configuration is that of this number.
+fn write_config(number: usize) {
+    let Known { configs, copy, .. } = KNOWN.get();
+    let Some(text) = configs.get(number) else { fatal(format_args!("there is no configuration {number}")) };
+    let written = if copy >= 0 {
+        sys::replace(copy, text.as_bytes())
+    } else {
+        sys::write_file(files::config(), text.as_bytes())
+    };
+    if !written {
+        fatal(format_args!("the configuration cannot be written where the daemon reads it"));
+    }
+}
+
+/// Looks at the indexes as they are in the daemon's own master.
+pub(super) fn look(step: Step) {
+    drive::with(|session| session.master = program::master());
+    drive::look(step);
+}
+
+/// Something is seen that a shutdown's handler may do, or that comes after it.
+pub(super) fn settle() {
+    let known = KNOWN.get();
+    if known.term && !known.reading {
+        change(|known| {
+            known.term = false;
+            known.ending = true;
+        });
+        // A further SIGTERM begins nothing.
+        if !known.ending {
+            drive::with(|session| session.world.termination_begins());
+        }
+    }
+    change(|known| known.skipped = false);
+}
+
+/// Whether a configuration is being put in force: what is forked then is a fifo's script.
+pub(super) fn puts_in_force() -> bool {
+    let known = KNOWN.get();
+    known.starting || known.reload
+}
+
+/// Something is seen that is never done while a configuration is put in force.
+pub(super) fn settle_all() {
+    settle();
+    change(|known| known.starting = false);
+    if KNOWN.get().reload {
+        change(|known| known.reload = false);
+        drive::with(|session| session.world.reload_ends());
+    }
+}
+
+/// The loop blocks. A SIGTERM that was read and had no effect until now has none.
+pub fn block() -> [Option<Descriptor>; 2] {
+    change(|known| {
+        known.reading = false;
+        known.term = false;
+    });
+    settle_all();
+    drive::with(|session| session.master = program::master());
+    drive::block()
+}
+
+/// The timer handler reads the timerfd.
+pub fn read_timer() -> bool {
+    settle_all();
+    drive::read_timer()
+}
+
+/// The signal handler reads the signalfd.
+pub fn read_signal() -> Option<Signal> {
+    if !KNOWN.get().reading {
+        settle_all();
+    }
+    let signal = drive::read_signal();
+    change(|known| {
+        known.reading = signal.is_some();
+        known.term |= signal == Some(Signal::TERM);
+    });
+    signal
+}
+
+/// The daemon reads the clock: another tick may have begun, which arms the next before anything else.
+pub fn reads_clock() {
+    change(|known| known.skipped = false);
+}
+
+/// The daemon registers a descriptor with epoll, or (`added` false) takes it out.
+pub fn registers(timer: bool, added: bool) {
+    if !added {
+        settle();
+    } else if timer && KNOWN.get().cleaning {
+        change(|known| known.cleaning = false);
+        look(Step::Cleanup);
+    }
+}
+
+/// The daemon signals: for all that is known, in a handler that began just now.
+pub fn signals() {
+    drive::check_limit();
+    settle();
+}
+
+/// The daemon logs a line.
+pub fn line(text: &str) {
+    let said = words::read(text);
+    // That a start failed is said in the handler that tried it, which began before there were too many.
+    if !matches!(said, Said::Line(words::Line { kind: words::Kind::ForkFailed, .. })) {
+        drive::check_limit();
+    }
+    match said {
+        Said::Reloading => reload(),
+        Said::Started => settle_all(),
+        Said::Line(said) => {
+            if let Some(line) = name(said) {
+                logged(line);
+            }
+        }
+        Said::Other => files::remember(text),
+    }
+}
+
+fn reload() {
+    // It puts an end to whatever was queued, a termination too.
+    change(|known| known.term = false);
+    settle_all();
+    let config = drive::with(|session| session.world.reload_begins());
+    change(|known| {
+        known.reload = true;
+        known.fifos = 0;
+        known.cleaning = true;
+    });
+    write_config(usize::from(config.0));
+}
+
+fn logged(line: LogLine) {
+    settle();
+    if let LogLine::Skipped { .. } = line {
+        if !KNOWN.get().ending {
+            look(Step::AddTimer);
+        }
+        change(|known| known.skipped = true);
+    }
+    drive::with(|session| session.world.logged(line));
+}
+
+/// What was said, of the script that the name in it means. A script that the trace does not have is none that
+/// the world follows.
+fn name(said: words::Line<'_>) -> Option<LogLine> {
+    let script = match said.script {
+        Some(script) => drive::with(|session| session.world.script_named(script))?,
+        None => KNOWN.get().unstarted.unwrap_or_default(),
+    };
+    Some(said.kind.of(script))
+}
+
+/// The daemon's process ends by itself.
+pub(super) fn exits(code: i32) -> ! {
+    settle_all();
+    if !KNOWN.get().ending {
+        fatal(format_args!("the daemon ended by itself with status {code}{}", files::last_line()));
+    }
+    drive::finish(End::LoopReturned);
+    escape(Left::Ended)
+}

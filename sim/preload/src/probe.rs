@@ -1,0 +1,130 @@
+//! What the kernel answers while the program is calibrated, and the handler that writes down what ran.
+//!
+//! The answers are the few that the calibration's calls need: a clock that stands still, one child that exits, one wake
+//! with both descriptors ready.
+
+use alloc::vec::Vec;
+
+use treefall_model::id::Pid;
+use treefall_model::signal::ExitStatus;
+use treefall_model::time::Span;
+use treefall_world::Descriptor;
+
+use crate::escape::{Left, escape};
+use crate::layout::field;
+use crate::single::Single;
+
+/// What the clock shows, in microseconds: neither of its two parts is a number found elsewhere.
+pub const NOW: u64 = 7_000_123;
+/// The pid of a child.
+pub const CHILD: i32 = 0x7a_7a7a;
+/// How a child exits.
+pub const STATUS: ExitStatus = ExitStatus::Code(0x5a);
+/// In microseconds.
+pub const SECOND: u64 = 1_000_000;
+/// The kernel of the calibration, and what the probe saw.
+#[derive(Clone, Copy)]
+struct Bench {
+    now: u64,
+    zombie: Option<Pid>,
+    /// Times that the loop blocked.
+    blocked: u32,
+    /// The base entries, and their types when the timerfd was read.
+    base: [usize; 2],
+    base_types: [i32; 2],
+    /// Entries run, and their types then.
+    ran: [(usize, i32); 8],
+    ran_count: usize,
+    type_offset: usize,
+}
+
+static BENCH: Single<Bench> = Single::new(Bench {
+    now: NOW,
+    zombie: None,
+    blocked: 0,
+    base: [0; 2],
+    base_types: [-1; 2],
+    ran: [(0, -1); 8],
+    ran_count: 0,
+    type_offset: 0,
+});
+
+/// The clock.
+pub fn clock() -> u64 {
+    BENCH.get().now
+}
+
+/// The timerfd is armed: nothing comes of it by itself.
+pub fn arm_timer(_: Option<Span>) {}
+
+/// The first time both descriptors are ready, two seconds later; the second time it is over.
+pub fn block() -> [Option<Descriptor>; 2] {
+    let mut bench = BENCH.get();
+    bench.blocked += 1;
+    bench.now += 2 * SECOND;
+    BENCH.set(bench);
+    if bench.blocked > 1 {
+        escape(Left::Ended);
+    }
+    [Some(Descriptor::Timer), Some(Descriptor::Signals)]
+}
+
+/// The timerfd has expired. The base entries are looked at: one of them waits on READY.
+pub fn read_timer() -> bool {
+    let mut bench = BENCH.get();
+    for (entry, seen) in bench.base.into_iter().zip(&mut bench.base_types) {
+        if entry != 0 {
+            // SAFETY: a base entry, that the program has not given back.
+            *seen = unsafe { field(entry + bench.type_offset) };
+        }
+    }
+    BENCH.set(bench);
+    true
+}
+
+/// The one zombie, if there is one.
+pub fn reap() -> Option<(Pid, ExitStatus)> {
+    let mut bench = BENCH.get();
+    let zombie = bench.zombie.take();
+    BENCH.set(bench);
+    zombie.map(|pid| (pid, STATUS))
+}
+
+/// This child exits.
+pub fn set_zombie(pid: i32) {
+    let mut bench = BENCH.get();
+    bench.zombie = Pid::new(pid);
+    BENCH.set(bench);
+}
+
+/// The handler of all entries here: writes down that it was called.
+pub extern "C" fn probe(entry: usize) -> i32 {
+    let mut bench = BENCH.get();
+    if bench.ran_count < bench.ran.len() {
+        // SAFETY: the program hands over its entry.
+        let kind = unsafe { field(entry + bench.type_offset) };
+        bench.ran[bench.ran_count] = (entry, kind);
+        bench.ran_count += 1;
+    }
+    BENCH.set(bench);
+    0
+}
+
+/// What the probe saw.
+pub struct Seen {
+    /// The types of the two base entries when the timerfd was read; -1: it was not.
+    pub base_types: [i32; 2],
+    /// Each entry that ran, with its type then; at most eight.
+    pub ran: Vec<(usize, i32)>,
+}
+
+/// Prepares to look at these base entries, whose type is at this offset.
+pub fn watch(base: [usize; 2], type_offset: usize) {
+    BENCH.set(Bench { base, type_offset, ..BENCH.get() });
+}
+
+/// Returns what the probe saw.
+pub fn seen() -> Seen {
+    let Bench { base_types, ran, ran_count, .. } = BENCH.get();
+    Seen { base_types, ran: ran[..ran_count].to_vec() }
+}
