@@ -12,8 +12,8 @@ use treefall_model::observe::Observer;
 use treefall_model::trace::ScriptKind;
 
 use crate::layer::{Action, State};
+use crate::ops::{Handle, Op};
 use crate::world::World;
-use crate::{Handle, Op};
 
 impl<O: Observer> World<'_, O> {
     /// The answer to [`Op::AddChild`]: the entry that watches a child of `script`.

@@ -51,10 +51,10 @@ mod starts;
 use bounds::Bounds;
 pub use starts::Unnamed;
 
-use crate::Descriptor;
 use crate::children::Children;
+use crate::counts::Counts;
+use crate::ops::Descriptor;
 use crate::pids::Pids;
-use crate::world::Counts;
 
 /// How a blocking call comes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,9 +11,9 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
 use crate::layer::{Action, State};
+use crate::ops::{Dispatch, Op};
 use crate::track::RETRY_AFTER_FAILURE;
 use crate::world::World;
-use crate::{Dispatch, Op};
 
 /// The shortest time to the next start, however late it is.
 const SHORTEST: Span = Span::from_micros(1);

@@ -11,9 +11,9 @@ use treefall_model::signal::Signal;
 use treefall_model::trace::Script;
 
 use crate::layer::{Action, Init, ScriptState};
+use crate::ops::{Ending, Op};
 use crate::track::best;
 use crate::world::World;
-use crate::{Ending, Op};
 
 impl<'t, O: Observer> World<'t, O> {
     /// The reload's handler, step by step.

@@ -8,8 +8,8 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
 use crate::layer::{Action, Counted};
+use crate::ops::{Ending, Op};
 use crate::world::World;
-use crate::{Ending, Op};
 
 /// How long children have until the backstop.
 const BACKSTOP: Span = Span::from_secs(1);

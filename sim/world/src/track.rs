@@ -12,8 +12,8 @@ use treefall_model::time::Span;
 use treefall_model::trace::ScriptKind;
 
 use crate::layer::{Action, Init, ScriptState, State};
+use crate::ops::{Dispatch, Op};
 use crate::world::World;
-use crate::{Dispatch, Op};
 
 /// How long a child has after SIGTERM, and after its first SIGKILL.
 const GRACE: Span = Span::from_secs(2);

@@ -1,0 +1,38 @@
+//! What happened in a run, counted.
+
+/// What happened in a run, counted.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Blocking calls that returned with the timerfd ready.
+    pub timer_wakes: u64,
+    /// Zombies reaped.
+    pub exits: u64,
+    /// SIGHUPs sent to the program (merged ones too).
+    pub hups: u64,
+    /// SIGTERMs sent to the program.
+    pub terms: u64,
+    /// Records of the history.
+    pub records: u64,
+    /// Wakes of the trace used up.
+    pub wakes: u64,
+    /// Children started.
+    pub starts: u64,
+    /// Starts that failed.
+    pub failed_starts: u64,
+    /// Reloads carried out to their end.
+    pub reloads: u64,
+    /// Child timeouts dispatched.
+    pub timeouts: u64,
+    /// Entries cancelled.
+    pub cancels: u64,
+    /// Calls into the world.
+    pub steps: u64,
+}
+
+impl Counts {
+    /// What came from outside: timers, exits, signals.
+    #[must_use]
+    pub const fn external(&self) -> u64 {
+        self.timer_wakes + self.exits + self.hups + self.terms
+    }
+}
