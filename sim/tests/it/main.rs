@@ -20,6 +20,7 @@ mod documents;
 mod explore;
 mod import;
 mod import_crash;
+mod layering;
 mod looks;
 mod machines;
 mod mutants;

@@ -1,0 +1,245 @@
+//! The layers of the source tree, read from the sources: who imports whom, held against the tables below.
+//!
+//! - Between crates: a manifest depends on no crate of the project that the table does not allow.
+//! - Within a crate: no cycle among its files, and where the crate has an order of modules, no import against it.
+//!
+//! An import is a path that names an item or a module of another file of the crate, in a `use` or in code. A path through a
+//! re-export counts as an import of the file that defines the name. Code under `#[cfg(test)]` does not count.
+
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imports::{Imports, read};
+
+/// A crate of the project.
+struct Layer {
+    name: &'static str,
+    /// Its folder, from the top of the repository.
+    folder: &'static str,
+    /// The crates of the project that it may depend on, tests aside.
+    may_import: &'static [&'static str],
+    /// The groups of files that import each other in a circle. Only lower it: the goal is 0 for every crate.
+    cycles: usize,
+    /// The modules from the bottom up: a module imports only from its own row and from rows above it in this list. Empty: no
+    /// order is fixed.
+    order: &'static [&'static [&'static str]],
+}
+
+/// The crates, from the bottom up.
+const LAYERS: [Layer; 9] = [
+    Layer { name: "treefall-model", folder: "model", may_import: &[], cycles: 0, order: &[] },
+    Layer { name: "treefall-base", folder: "sim/base", may_import: &[], cycles: 0, order: &[] },
+    Layer {
+        name: "treefall-world",
+        folder: "sim/world",
+        may_import: &["treefall-model"],
+        cycles: 0,
+        order: &[],
+    },
+    Layer {
+        name: "treefall-preload",
+        folder: "sim/preload",
+        may_import: &["treefall-model", "treefall-world"],
+        cycles: 0,
+        order: &[
+            &["sys", "single", "libc", "clocks", "descriptors", "registers", "ledger"],
+            &["sanitizer", "escape", "stopped", "fatal", "progress"],
+            &["arena", "heap", "program", "callbacks", "filter"],
+            &["crash", "single_step", "asleep", "watchdog"],
+            &["layout", "probe", "search", "calibrate", "drive", "daemon"],
+            &["signals", "serve"],
+            &["start", "log", "hooks"],
+        ],
+    },
+    Layer {
+        name: "treefall-scenario",
+        folder: "sim/scenario",
+        may_import: &["treefall-base", "treefall-model"],
+        cycles: 0,
+        order: &[],
+    },
+    Layer {
+        name: "treefall-subject",
+        folder: "sim/subject",
+        may_import: &["treefall-base", "treefall-model", "treefall-world"],
+        cycles: 0,
+        order: &[],
+    },
+    Layer {
+        name: "treefall",
+        folder: "sim",
+        may_import: &[
+            "treefall-base",
+            "treefall-model",
+            "treefall-scenario",
+            "treefall-subject",
+            "treefall-world",
+        ],
+        cycles: 0,
+        order: &[],
+    },
+    Layer { name: "treefall-peers", folder: "sim/peers", may_import: &["treefall"], cycles: 0, order: &[] },
+    Layer { name: "treefall-fuzz", folder: "fuzz", may_import: &["treefall"], cycles: 0, order: &[] },
+];
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The crate's imports, file by file.
+fn imports_of(layer: &Layer) -> Imports {
+    let src = top().join(layer.folder).join("src");
+    read(&|path| fs::read_to_string(src.join(path)).ok())
+        .unwrap_or_else(|why| panic!("{}: {why}", layer.folder))
+}
+
+/// The folders of all manifests below the top that are no build's output.
+fn packages() -> BTreeSet<String> {
+    let mut folders = BTreeSet::new();
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(folder) = waiting.pop() {
+        if top().join(&folder).join("Cargo.toml").is_file() && folder != Path::new("") {
+            folders.insert(folder.display().to_string());
+        }
+        for entry in fs::read_dir(top().join(&folder)).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && name != "target" && name != "src" && !name.starts_with('.') {
+                waiting.push(folder.join(name));
+            }
+        }
+    }
+    folders
+}
+
+#[test]
+fn every_package_has_a_layer() {
+    let listed: BTreeSet<String> = LAYERS.iter().map(|layer| layer.folder.to_owned()).collect();
+    assert_eq!(packages(), listed);
+}
+
+#[test]
+fn no_manifest_depends_against_the_layers() {
+    for layer in &LAYERS {
+        let path = top().join(layer.folder).join("Cargo.toml");
+        let text = fs::read_to_string(&path).expect("a manifest");
+        let manifest: toml::Table = text.parse().expect("a manifest");
+        assert_eq!(manifest["package"]["name"].as_str(), Some(layer.name));
+        let own = LAYERS.map(|layer| layer.name);
+        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+        for name in
+            dependencies.into_iter().flat_map(toml::Table::keys).filter(|name| own.contains(&name.as_str()))
+        {
+            assert!(layer.may_import.contains(&name.as_str()), "{} must not depend on {name}", layer.name);
+        }
+    }
+}
+
+#[test]
+fn no_crate_has_more_cycles_than_the_table_says() {
+    for layer in &LAYERS {
+        let cycles = imports_of(layer).cycles();
+        let listed: Vec<String> = cycles.iter().map(|files| files.join(", ")).collect();
+        assert_eq!(
+            cycles.len(),
+            layer.cycles,
+            "{}: cycles among files; remove the new one, or lower the number in the table:\n{}",
+            layer.name,
+            listed.join("\n")
+        );
+    }
+}
+
+#[test]
+fn no_file_imports_against_its_crates_order() {
+    for layer in LAYERS.iter().filter(|layer| !layer.order.is_empty()) {
+        assert_eq!(against(layer.order, &imports_of(layer)), Vec::<String>::new(), "{}", layer.name);
+    }
+}
+
+/// The imports that go against an order, and the modules that are on no row of it.
+fn against(order: &[&[&str]], imports: &Imports) -> Vec<String> {
+    let rows: BTreeMap<&str, usize> = order
+        .iter()
+        .enumerate()
+        .flat_map(|(row, modules)| modules.iter().map(move |name| (*name, row)))
+        .collect();
+    // The root imports what it likes; nothing may import the root.
+    let row =
+        |file: &str| if file == imports.root { Some(usize::MAX) } else { rows.get(module_of(file)).copied() };
+    let mut wrong = Vec::new();
+    for (from, to) in &imports.arrows {
+        match (row(from), row(to)) {
+            (Some(from_row), Some(to_row)) if to_row <= from_row => {}
+            (None, _) => wrong.push(format!("{from}: on no row of the order")),
+            (_, None) => wrong.push(format!("{to}: on no row of the order")),
+            _ => wrong.push(format!("{from} imports {to}, which is on a higher row")),
+        }
+    }
+    wrong
+}
+
+/// The module of the crate's root that a file belongs to.
+fn module_of(file: &str) -> &str {
+    let first = file.split('/').next().unwrap_or(file);
+    first.trim_end_matches(".rs")
+}
+
+fn of(sources: &[(&str, &str)]) -> Imports {
+    let sources: BTreeMap<&str, &str> = sources.iter().copied().collect();
+    read(&|path| sources.get(path).map(|text| (*text).to_owned())).expect("a crate")
+}
+
+#[test]
+fn a_cycle_is_found_through_use_code_and_re_exports() {
+    let root = ("lib.rs", "mod a; mod b;");
+    for (a, b) in [
+        ("use crate::b::B; pub struct A;", "use super::a::A; pub struct B;"),
+        ("use crate::{b, other::X}; fn f() { b::g() }", "pub fn g() { crate::a::f() }"),
+        ("fn f(_: super::b::B) {}", "use crate::a::*;"),
+    ] {
+        assert_eq!(of(&[root, ("a.rs", a), ("b.rs", b)]).cycles(), [["a.rs", "b.rs"]], "{a} {b}");
+    }
+    let facade = [
+        ("lib.rs", "mod a; mod f;"),
+        ("f/mod.rs", "mod inner; pub use inner::{Deep as Renamed, *};"),
+        ("f/inner.rs", "use crate::a::A; pub struct Deep;"),
+        ("a.rs", "use crate::f::Renamed; pub struct A;"),
+    ];
+    assert_eq!(of(&facade).cycles(), [["a.rs", "f/inner.rs"]]);
+}
+
+#[test]
+fn tests_comments_and_texts_import_nothing() {
+    let sources = [
+        ("lib.rs", "mod a; mod b; #[cfg(test)] mod tests;"),
+        ("a.rs", "use crate::b::B; /* crate::a */ fn f() -> char { '\\'' }"),
+        (
+            "b.rs",
+            "//! [`crate::a`]\nfn f<'a>() -> &'a str { \"crate::a\" } const R: &str = r#\"crate::a \" \"#;
+             #[cfg(test)]\nmod tests { use crate::a; } #[cfg(test)] use crate::a::A;",
+        ),
+    ];
+    let imports = of(&sources);
+    assert_eq!(imports.cycles(), Vec::<Vec<&str>>::new());
+    assert_eq!(imports.arrows, [("a.rs".to_owned(), "b.rs".to_owned())].into());
+}
+
+#[test]
+fn an_import_against_the_order_is_named() {
+    let sources = [
+        ("lib.rs", "mod a; mod b; mod c;"),
+        ("a.rs", "use crate::b;"),
+        ("b.rs", ""),
+        ("c.rs", "use crate::a;"),
+    ];
+    let imports = of(&sources);
+    assert_eq!(against(&[&["b"], &["a"], &["c"]], &imports), Vec::<String>::new());
+    assert_eq!(against(&[&["a"], &["b"], &["c"]], &imports), ["a.rs imports b.rs, which is on a higher row"]);
+    assert_eq!(against(&[&["b"], &["a"]], &imports), ["c.rs: on no row of the order"]);
+    let root = of(&[("lib.rs", "mod a; pub struct R;"), ("a.rs", "use crate::R;")]);
+    assert_eq!(against(&[&["a"]], &root), ["a.rs imports lib.rs, which is on a higher row"]);
+}
