@@ -1,19 +1,16 @@
-//! A blocked loop told by what decides its future, in one form for all states whose futures are alike.
+//! Canonical form of a blocked loop's state: what decides its future, and nothing else.
 //!
-//! Two states are *alike* when every further trace, its runs renamed, breaks the same laws from the one as from the
-//! other. [`Canon`] is where a state is written down so that alike states mostly read the same, and states that
-//! read the same are always alike:
+//! Two states are *alike* when every further trace, with its runs renamed, violates the same laws from both. [`Canon`]
+//! writes a state down so that states with equal bytes are always alike, and alike states mostly have equal bytes:
 //!
-//! - instants are told from now; what lies before now only by how far, where a law still asks;
-//! - children are told by their place in the order of their births, which is the order of their pids where these
-//!   ascend; of who was reaped only that he is gone is told;
-//! - scripts are told by their place in an order that the state itself gives, beside what the configuration
-//!   says of them, which their [class](Canon::class_of) stands for; generations by how many ago they were in force,
-//!   two standing for all more.
+//! - Instants are relative to now. An instant in the past is written only where a law still asks for its age.
+//! - Children are numbered in the order of their births, which is also the order of ascending pids. A reaped child is
+//!   only marked as gone.
+//! - Scripts are numbered in an order that the state gives, with their [class](Canon::class_of) for what the
+//!   configuration says of them. Generations are written by age: 0, 1, or 2 for all older ones.
 //!
-//! The subject, its world and the [judge](crate::judge) each write their part. That nothing is missing is a matter of
-//! tests: states that read the same are stepped on side by side, and each [`Part`] can be left out to see that it
-//! would be missed.
+//! The subject, its world and the [judge](crate::judge) each write their part. Tests check that nothing is missing:
+//! they step states with equal bytes side by side, and leave out each [`Part`] in turn to see that it matters.
 
 use alloc::vec::Vec;
 
@@ -23,25 +20,25 @@ use crate::id::{Generation, Pid, Run, ScriptId};
 use crate::time::{Deadline, Instant};
 use crate::trace::Config;
 
-/// A part of what decides the future. For tests, each can be left out.
+/// Part of a state. Tests leave out one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Part {
     /// The virtual kernel: its timer, what is pending.
     Kernel,
-    /// Who lives, and dies when.
+    /// Which children live, and when each dies.
     Children,
-    /// Where the scripts' runs stand.
+    /// Progress of the scripts' runs.
     Scripts,
     /// Entries and their order.
     Entries,
-    /// The trees' shapes, where these matter.
+    /// Shapes of the trees, where these matter.
     Shapes,
-    /// What the judge knows of children and owes them.
+    /// Children that the judge knows, and the signals that it still expects for them.
     Debts,
-    /// When the judge takes ticks to be due.
+    /// Instants at which the judge expects ticks.
     Ticks,
-    /// What else the judge keeps.
+    /// The rest of the judge's state.
     Judge,
 }
 
@@ -59,26 +56,26 @@ impl Part {
     ];
 }
 
-/// Told of a child or script that there is none.
+/// Stands for: no child, or no script.
 const NOBODY: u8 = u8::MAX;
-/// Told of a child that is gone.
+/// Stands for a child that was reaped.
 const GONE: u8 = u8::MAX - 1;
-/// Told of an instant that never comes: no span is so long.
+/// Stands for an instant that never comes; longer than any span.
 const NEVER: u64 = u64::MAX / 2;
-/// A generation so long ago, or longer.
+/// Age of a generation that stands for this age and all greater ones.
 const LONG_AGO: u32 = 2;
 
-/// A state being written down.
+/// Writes one state at a time.
 #[derive(Clone, Default, Debug)]
 pub struct Canon {
     bytes: Vec<u8>,
     now: Instant,
     generation: Generation,
-    /// For each script the first that the configuration describes in the same words.
+    /// For each script, the first script with the same description in the configuration.
     classes: Vec<u8>,
-    /// For each script its place.
+    /// Number of each script.
     places: Vec<u8>,
-    /// The scripts in the order of their places.
+    /// Scripts in the order of their numbers.
     scripts: Vec<u16>,
     children: Vec<(Run, Pid)>,
     left_out: Option<Part>,
@@ -87,8 +84,8 @@ pub struct Canon {
 }
 
 impl Canon {
-    /// For states of traces of this configuration. With another configuration in the same trace scripts would have
-    /// to be told otherwise.
+    /// Writes states of traces of this configuration. Traces with several configurations would need another numbering
+    /// of scripts.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let same = |a: usize, b: usize| {
@@ -101,14 +98,14 @@ impl Canon {
         Self { classes: classes.collect(), ..Self::default() }
     }
 
-    /// The same, with a part left out: it then takes states for alike that are not.
+    /// Leaves out a part: some states that are not alike then get equal bytes. For tests.
     #[must_use]
     pub fn without(mut self, part: Option<Part>) -> Self {
         self.left_out = part;
         self
     }
 
-    /// A new state is written down: so late it is, and this generation is in force.
+    /// Begins a new state, at this instant, with this generation in force.
     pub fn start(&mut self, now: Instant, generation: Generation) {
         self.bytes.clear();
         (self.now, self.generation) = (now, generation);
@@ -119,18 +116,18 @@ impl Canon {
         self.children.clear();
     }
 
-    /// The next child in the order of births.
+    /// Adds the next child, in the order of births.
     pub fn child(&mut self, run: Run, pid: Pid) {
         self.children.push((run, pid));
     }
 
-    /// The children, in the order of births.
+    /// Returns the children in the order of births.
     #[must_use]
     pub fn children(&self) -> &[(Run, Pid)] {
         &self.children
     }
 
-    /// A script of the generation in force is met: it gets the next place, if it has none.
+    /// Numbers a script of the generation in force, unless it has a number.
     pub fn meet(&mut self, script: ScriptId) {
         if let Some(place) = self.places.get_mut(usize::from(script.0))
             && *place == NOBODY
@@ -140,43 +137,43 @@ impl Canon {
         }
     }
 
-    /// Those scripts that were not met get the last places, in the order of the configuration.
+    /// Numbers the remaining scripts, in the order of the configuration.
     pub fn meet_rest(&mut self) {
         for script in 0..self.classes.len() {
             self.meet(ScriptId(u16::try_from(script).unwrap_or(u16::MAX)));
         }
     }
 
-    /// The scripts, in the order of their places.
+    /// Returns the scripts in the order of their numbers.
     #[must_use]
     pub fn scripts(&self) -> &[u16] {
         &self.scripts
     }
 
-    /// What the configuration says of a script, as a number.
+    /// Returns a number for what the configuration says of a script.
     #[must_use]
     pub fn class_of(&self, script: ScriptId) -> u8 {
         self.classes.get(usize::from(script.0)).copied().unwrap_or(NOBODY)
     }
 
-    /// What follows belongs to this part.
+    /// Starts a part: what is written next belongs to it.
     pub fn part(&mut self, part: Part) {
         self.muted = self.left_out == Some(part);
         self.byte(part as u8);
     }
 
-    /// What follows tells more than the future hangs on: states that are alike may read differently.
+    /// Notes that the following detail is finer than needed: alike states may get different bytes.
     pub fn exactly(&mut self) {
         self.exact = true;
     }
 
-    /// Whether the state may read differently from one that is alike.
+    /// Whether alike states may have different bytes.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 
-    /// A small number.
+    /// Writes a small number.
     #[inline]
     pub fn byte(&mut self, byte: u8) {
         if !self.muted {
@@ -184,13 +181,13 @@ impl Canon {
         }
     }
 
-    /// Yes or no.
+    /// Writes a truth value.
     #[inline]
     pub fn flag(&mut self, flag: bool) {
         self.byte(u8::from(flag));
     }
 
-    /// A number.
+    /// Writes a number.
     #[inline]
     pub fn word(&mut self, word: u64) {
         if !self.muted {
@@ -198,7 +195,7 @@ impl Canon {
         }
     }
 
-    /// An instant, from now; the last there is, which stands for never, as that.
+    /// Writes an instant relative to now; the last instant stands for "never" and stays that.
     #[inline]
     pub fn at(&mut self, at: Instant) {
         if at == Instant::MAX {
@@ -208,13 +205,13 @@ impl Canon {
         }
     }
 
-    /// An instant of which only matters how far ahead it is.
+    /// Writes how far ahead an instant is, or 0 if it has passed.
     #[inline]
     pub fn ahead(&mut self, at: Instant) {
         self.word(at.saturating_since(self.now).as_micros());
     }
 
-    /// A deadline, from now.
+    /// Writes a deadline relative to now.
     #[inline]
     pub fn due(&mut self, due: Deadline) {
         match due {
@@ -223,7 +220,7 @@ impl Canon {
         }
     }
 
-    /// An instant, if there is one.
+    /// Writes an optional instant.
     #[inline]
     pub fn maybe_at(&mut self, at: Option<Instant>) {
         self.flag(at.is_some());
@@ -232,32 +229,32 @@ impl Canon {
         }
     }
 
-    /// Whether that is past.
+    /// Whether an instant has passed.
     #[must_use]
     pub fn is_past(&self, at: Instant) -> bool {
         at < self.now
     }
 
-    /// A child, by its pid.
+    /// Writes a child, by its pid.
     #[inline]
     pub fn pid(&mut self, pid: i32) {
         let place = self.children.iter().position(|(_, child)| child.get() == pid);
         self.byte(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(GONE));
     }
 
-    /// How many generations ago this one was in force: 0, 1, or 2 for more.
+    /// Returns the age of a generation: 0 in force, 1 the one before, 2 for all older ones.
     #[must_use]
     pub fn age(&self, generation: Generation) -> u8 {
         self.generation.0.wrapping_sub(generation.0).min(LONG_AGO) as u8
     }
 
-    /// A script of the generation in force.
+    /// Writes a script of the generation in force.
     #[inline]
     pub fn script(&mut self, script: ScriptId) {
         self.byte(self.places.get(usize::from(script.0)).copied().unwrap_or(NOBODY));
     }
 
-    /// Whose child a run is: which script's, or, if that was an earlier generation's, of which kind.
+    /// Writes the script of a run; of an earlier generation, only the kind of script.
     pub fn parent(&mut self, run: Run) {
         let age = self.age(run.of.generation);
         self.byte(age);
@@ -268,13 +265,13 @@ impl Canon {
         }
     }
 
-    /// The state in one number, of traces of this setup. Two different states have the same once in 2^128.
+    /// Returns a 128-bit hash of the state, for traces of this setup. Distinct states collide with probability 2^-128.
     #[must_use]
     pub fn hash(&self, setup: u64) -> u128 {
         xxh3_128_with_seed(&self.bytes, setup)
     }
 
-    /// What was written, byte by byte.
+    /// Returns the bytes written.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

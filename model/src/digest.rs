@@ -1,9 +1,8 @@
-//! Digests: one number for a history, one for the state of the indexes.
+//! Digests of histories and of indexes.
 //!
-//! A [`Digest`] is the XXH3 hash of 128 bits, seed 0, over *cells* of 32 bytes, one for each record or mark. The
-//! cells never change their meaning, so that digests can be compared between versions of treefall: a new kind
-//! of event takes a tag of its own, fields go behind those there are. All numbers are little-endian; what a
-//! kind does not use is zero:
+//! A [`Digest`] is the 128-bit XXH3 hash, seed 0, of *cells* of 32 bytes, one for each record or mark. Cells never
+//! change their meaning, so digests can be compared between versions of treefall: a new kind of event takes a new tag,
+//! new fields go behind the old ones. All numbers are little-endian; unused bytes are zero:
 //!
 //! | bytes | hold |
 //! | --- | --- |
@@ -11,10 +10,10 @@
 //! | 8 | the tag: events from 1 on in the order of [`Event`]'s first version, 255 a mark |
 //! | 9.. | the fields, in the order of their declaration |
 //!
-//! A run takes 10 bytes (script 2, generation 4, n-th 4), a script 6, a pid or a count 4, a span or an instant 8,
-//! a signal, a code, a flag and what has a number in [`Handler`](crate::event::Handler) and its like 1; an
-//! optional field has a byte 1 before it, or is all zero. A deadline is an optional instant. A log line is its own
-//! tag, then its fields.
+//! Sizes in bytes: a run 10 (script 2, generation 4, n-th 4), a script 6, a pid or a count 4, a span or an instant 8, a
+//! signal, a code, a flag and values with a number, such as [`Handler`](crate::event::Handler), 1. An optional field
+//! has a byte 1 before it, or is all zero. A deadline is an optional instant. A log line is its own tag, then its
+//! fields.
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -28,15 +27,15 @@ use crate::time::{Deadline, Instant};
 const CELL: usize = 32;
 /// Words of a cell.
 const WORDS: usize = CELL / 8;
-/// So many cells are hashed at once.
+/// Cells hashed at once.
 const CELLS: usize = 64;
 /// The tag of a mark.
 const MARK: u8 = 255;
 
-/// A running digest of records and marks.
+/// Running digest of records and marks.
 ///
-/// Cells wait in a row until there are many: written in whole words, read much later, they cost the processor no
-/// wait for bytes that are not yet where it looks for them.
+/// Cells are collected and hashed many at a time: they are written in whole words and read much later, so the processor
+/// does not stall on partly written words.
 #[derive(Clone)]
 pub struct Digest {
     hash: Xxh3,
@@ -57,13 +56,13 @@ impl core::fmt::Debug for Digest {
 }
 
 impl Digest {
-    /// Of nothing yet.
+    /// Creates the digest of an empty history.
     #[must_use]
     pub const fn new() -> Self {
         Self { hash: Xxh3::new(), cells: [[0; CELL]; CELLS], waiting: 0 }
     }
 
-    /// Of all that was told so far.
+    /// Returns the digest of everything so far.
     #[must_use]
     pub fn value(&self) -> u128 {
         let mut hash = self.hash.clone();
@@ -71,13 +70,13 @@ impl Digest {
         hash.digest128()
     }
 
-    /// Something happened.
+    /// Adds a record.
     #[inline]
     pub fn record(&mut self, record: &Record) {
         self.add(cell(record));
     }
 
-    /// A step is done, and the indexes have this hash.
+    /// Adds a mark: a step is done, and the indexes have this hash.
     pub fn mark(&mut self, at: Instant, step: Step, index_hash: u64) {
         let mut cell = Cell::new(at, MARK);
         cell.byte(step as u8);
@@ -98,10 +97,10 @@ impl Digest {
     }
 }
 
-/// A cell that is being filled.
+/// A cell being filled.
 struct Cell {
     words: [u64; WORDS],
-    /// Bytes.
+    /// Bytes used.
     used: usize,
 }
 
@@ -118,7 +117,7 @@ impl Cell {
         self.number(byte.into(), 1);
     }
 
-    /// A number that fits in `size` bytes, the lowest first.
+    /// Adds a number that fits in `size` bytes, lowest byte first.
     #[inline(always)]
     fn number(&mut self, number: u64, size: usize) {
         let (word, bits) = (self.used / 8, self.used % 8 * 8);
@@ -151,7 +150,7 @@ impl Cell {
         self.number(run.nth.into(), 4);
     }
 
-    /// An optional field of `size` bytes.
+    /// Adds an optional field of `size` bytes.
     #[inline(always)]
     fn option<T>(&mut self, value: Option<T>, size: usize, put: impl FnOnce(&mut Self, T)) {
         let after = self.used + 1 + size;
@@ -308,7 +307,7 @@ fn cell(record: &Record) -> [u64; WORDS] {
     cell.words
 }
 
-// Numbers that cells hold: they must never change.
+// Numbers in cells must never change.
 const _: () = {
     assert!(
         Answer::Delivered as u8 == 0 && Answer::NoSuchProcess as u8 == 1 && Answer::NotPermitted as u8 == 2
@@ -320,16 +319,16 @@ const _: () = {
     assert!(crate::event::End::Overrun as u8 == 3 && crate::event::End::EndOfTime as u8 == 4);
 };
 
-/// No red-black tree with fewer than 2^32 nodes is higher: what is deeper is only noted.
+/// Greatest height that is walked: no red-black tree with fewer than 2^32 nodes is higher.
 const HEIGHT_MAX: u32 = 64;
-/// What stands for a link to nowhere, to no entry, and for a walk that was cut.
+/// Stands for a null link, for a link to no entry, and for a walk that was cut.
 const END: u64 = u64::MAX;
 const WILD: u64 = u64::MAX - 1;
 const CUT: u64 = u64::MAX - 2;
 
-/// Hashes all trees and lists as they are linked: which block stands where, its colour, and what its entry says
-/// of itself; of retired entries the block alone. Two subjects whose indexes are alike have one hash; it is for
-/// comparing within one version of treefall, not for keeping. The walk is bounded on corrupted indexes too.
+/// Hashes all trees and lists as they are linked: the block at each place, its colour, and the contents of its entry;
+/// of retired entries the block alone. Equal indexes have equal hashes. The hash may differ between versions of
+/// treefall. The walk ends on corrupted indexes too.
 #[must_use]
 pub fn index_hash<V: IndexView>(view: &V) -> u64 {
     let mut hasher = Hasher { state: 0, nodes_left: 0 };
@@ -368,13 +367,14 @@ impl Hasher {
         self.state = mixed ^ (mixed >> 32);
     }
 
-    /// What an entry says of itself. Its place among equals is in the walk.
+    /// Adds an entry's contents. The walk gives its place among equals.
     #[inline]
     fn entry(&mut self, entry: &Entry) {
         let due = match entry.deadline {
             Deadline::At(at) => at.as_micros(),
             Deadline::Never => END,
         };
+        // The field has another meaning in entries that are not a child's; retired ones keep it.
         let pid =
             entry.pid.filter(|_| entry.kind.has_pid()).map_or(0, |pid| u64::from(pid.get().unsigned_abs()));
         let handler = entry.handler.map_or(0xff, |handler| handler as u64);
@@ -416,7 +416,7 @@ impl Hasher {
         self.mix(u64::from(block.0), link_word(view.previous(list, block)));
         if list != List::Unuse {
             let entry = view.entry(block);
-            // A deadline means nothing on a list.
+            // A deadline means nothing in a list.
             self.entry(&Entry { deadline: Deadline::Never, ..entry });
         }
     }

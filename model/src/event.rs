@@ -1,9 +1,8 @@
-//! What is observed of a run: events with their instants, and the steps between which indexes are looked at.
+//! Observations of a run: events with their instants, and the steps between which indexes are looked at.
 //!
-//! A [`History`] is the list of [`Record`]s of one run of one subject. No address, no wall clock and nothing
-//! of the subject's insides is in it. Which subject can show which event is a table, [`Event::shown_by`]; two
-//! subjects are compared on what both show. The order of records is the order in which things happened; two
-//! records may bear one instant.
+//! A [`History`] is the list of [`Record`]s of one run of one subject, in the order in which things happened; several
+//! records may have the same instant. It holds no address, no wall clock and nothing internal to the subject.
+//! [`Event::shown_by`] says which subject can show which event; subjects are compared on what both show.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,13 +11,13 @@ use crate::id::{ConfigId, Generation, Pid, Run, ScriptRef, StartNo};
 use crate::signal::{ExitStatus, Signal};
 use crate::time::{Deadline, Instant, Span};
 
-/// What kind of thing a scheduler's entry stands for, as its own type field says.
+/// Kind of a scheduler's entry, by its own type field.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum EntryKind {
-    /// Waits for a descriptor.
+    /// Waits to read from a descriptor.
     Read,
-    /// Waits for a descriptor to take more.
+    /// Waits to write to a descriptor.
     Write,
     /// Waits for its deadline.
     Timer,
@@ -28,13 +27,13 @@ pub enum EntryKind {
     ChildTimeout,
     /// A child that was reaped; its exit is queued on READY.
     ChildTerminated,
-    /// To be run as soon as the running handler has returned.
+    /// Runs as soon as the current handler has returned.
     Event,
     /// A descriptor's or a timer's entry that is due, queued on READY.
     Ready,
-    /// Retired; waits on UNUSE to be given out again.
+    /// Retired: waits on UNUSE to be reused.
     Unused,
-    /// Any other kind that the program has.
+    /// Any other kind.
     Other,
 }
 
@@ -53,7 +52,7 @@ impl EntryKind {
         Self::Other,
     ];
 
-    /// As signatures and reports write it.
+    /// Returns the name in signatures and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,13 +76,13 @@ impl EntryKind {
     }
 }
 
-/// The function that an entry calls, as far as the script layer or the program's own loop installs it.
+/// Function that an entry calls, if the script layer or the program's own loop installs it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Handler {
-    /// The program's own: moves what is due (reads the timerfd).
+    /// The program's own: reads the timerfd and moves what is due.
     TimerFd,
-    /// The program's own: serves the pending signals (reads the signalfd).
+    /// The program's own: reads the signalfd and serves pending signals.
     SignalFd,
     /// Queues the start of every script (the "start dispatcher" of a configuration).
     Dispatcher,
@@ -101,9 +100,9 @@ pub enum Handler {
     Reload,
     /// The beginning of a shutdown.
     TerminateStart,
-    /// Kills what is left at a shutdown.
+    /// Kills the children that are left at a shutdown.
     Backstop,
-    /// The program's own killer for children of a reload or shutdown. Not seen as a dispatch.
+    /// The program's own killer of children at a reload or shutdown. Never seen as a dispatch.
     Killer,
     /// The end of the time that instances are given to shut down.
     ShutdownTimer,
@@ -127,7 +126,7 @@ impl Handler {
         Self::ShutdownTimer,
     ];
 
-    /// As signatures and reports write it.
+    /// Returns the name in signatures and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -148,7 +147,7 @@ impl Handler {
     }
 }
 
-/// Whom the program signals, as it asked the kernel.
+/// Target of a signal, as the program asked the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Target {
     /// A process group, by its leader: `kill(-pid, ..)`.
@@ -157,23 +156,23 @@ pub enum Target {
     Process(Pid),
     /// The program's own group: `kill(0, ..)`.
     OwnGroup,
-    /// Every process there is: `kill(-1, ..)`.
+    /// Every process: `kill(-1, ..)`.
     Everyone,
 }
 
-/// What the kernel answered to a signal.
+/// Answer of the kernel to a signal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Answer {
-    /// Delivered, to a living child or to one that exited and was not reaped.
+    /// Delivered to a living child, or to one that exited and was not reaped.
     Delivered,
     /// ESRCH: no such process.
     NoSuchProcess,
-    /// EPERM: not allowed.
+    /// EPERM: not permitted.
     NotPermitted,
 }
 
-/// Why a script's run counts as a failure.
+/// Reason why a script's run counts as a failure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FailedBy {
     /// `exited with status c`.
@@ -184,14 +183,14 @@ pub enum FailedBy {
     TimedOut,
 }
 
-/// A line that the program logs, told in our own words.
+/// A line that the program logs, as a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LogLine {
-    /// The tick found the script not idle; `timing_out`: it is being timed out, else it is running.
+    /// The tick found the script not idle.
     Skipped {
         /// The script.
         script: ScriptRef,
-        /// Being timed out, rather than already running.
+        /// The script is being timed out, rather than running.
         timing_out: bool,
     },
     /// A run exited with another code than the last.
@@ -210,7 +209,7 @@ pub enum LogLine {
     Failed {
         /// The script.
         script: ScriptRef,
-        /// How.
+        /// The reason.
         by: FailedBy,
     },
     /// A reload carried the result over.
@@ -234,7 +233,7 @@ pub enum LogLine {
         /// The child.
         pid: Pid,
     },
-    /// A signal could not be sent, for another reason than that there is no such process.
+    /// A signal could not be sent, and the reason was not a missing process.
     KillFailed {
         /// The script.
         script: ScriptRef,
@@ -255,12 +254,12 @@ pub enum LogLine {
     },
     /// The backstop of a shutdown ran.
     Backstop {
-        /// With so many children left.
+        /// The children that were left.
         children: u32,
     },
 }
 
-/// Why a run came to its end by itself.
+/// Reason why a run ended by itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum End {
@@ -268,25 +267,25 @@ pub enum End {
     TraceExhausted,
     /// The loop returned: the program was shut down.
     LoopReturned,
-    /// A bound of the harness was reached: the loop does not come to its blocking call (law `progress`).
+    /// A bound of the harness was reached: the loop never reaches its blocking call (law `progress`).
     NoProgress,
-    /// A bound of the harness was reached, and time went by meanwhile: what handlers cost, or deaths between two wakes, leave
-    /// the loop more to do than is followed. It is late, not stuck; the trace ends there, and no law says a word.
+    /// A bound of the harness was reached while time passed: handlers' costs, or deaths between two wakes, give the
+    /// loop more to do than is followed. The loop is late, not stuck: the trace ends there and no law is violated.
     Overrun,
-    /// The clock is so near to the last instant there is that a deadline might be cut. The trace ends there, and no law
-    /// says a word.
+    /// The clock is so close to its last instant that a deadline might be cut. The trace ends there and no law is
+    /// violated.
     EndOfTime,
 }
 
-/// Something observed.
+/// Something that was observed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Event {
-    /// The loop blocks, until `deadline` if nothing else comes.
+    /// The loop blocks, until `deadline` at the latest.
     Blocked {
-        /// What the timerfd is armed for.
+        /// Instant that the timerfd is armed for.
         deadline: Deadline,
     },
-    /// The blocking call returned, after `wakes` wakes of the trace were used up.
+    /// The blocking call returned.
     Woke {
         /// Wakes of the trace used up so far, this one included.
         wakes: u32,
@@ -302,7 +301,7 @@ pub enum Event {
         /// How it ended.
         status: ExitStatus,
     },
-    /// The trace ends a run that is not alive: nothing happens.
+    /// The trace ends a run that is not alive; nothing happens.
     Moot {
         /// The run.
         run: Run,
@@ -316,11 +315,11 @@ pub enum Event {
     Dispatched {
         /// The handler.
         handler: Handler,
-        /// What the entry says of itself.
+        /// The entry's kind.
         entry: EntryKind,
-        /// The script that its argument names.
+        /// The script that the entry's argument points at.
         script: Option<ScriptRef>,
-        /// The child that its pid names, if it is a child's entry.
+        /// The child that the entry's pid names, if it is a child's entry.
         run: Option<Run>,
     },
     /// A child was started.
@@ -339,13 +338,13 @@ pub enum Event {
     },
     /// The program sent a signal.
     Signalled {
-        /// To whom.
+        /// The target.
         target: Target,
-        /// The run that this is, if it is one not yet reaped.
+        /// The run that is signalled, if it is not yet reaped.
         run: Option<Run>,
         /// The signal.
         signal: Signal,
-        /// What the kernel answered.
+        /// The kernel's answer.
         answer: Answer,
     },
     /// The program reaped a zombie.
@@ -373,18 +372,18 @@ pub enum Event {
     },
     /// A shutdown begins: the handler runs.
     TerminationBegun,
-    /// The entry that tracked a run was cancelled: from now on nothing tracks it.
+    /// The entry that tracked a run was cancelled: nothing tracks the run any more.
     Cancelled {
         /// The run.
         run: Run,
-        /// What the entry said of itself until then.
+        /// The entry's kind before.
         entry: EntryKind,
     },
     /// The run is over.
     Ended(End),
 }
 
-/// The kind of an [`Event`] or of a scheduler operation: the part of a signature that says where a law broke.
+/// Kind of an [`Event`] or of a scheduler operation: the part of a signature that says where a law was violated.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Step {
@@ -394,7 +393,7 @@ pub enum Step {
     AddChild,
     /// An event entry was added.
     AddEvent,
-    /// All children were told to end, and rescheduled where the release does so.
+    /// All children were told to end, and rescheduled where the release does that.
     TerminateChildren,
     /// All entries were cleaned up.
     Cleanup,
@@ -402,9 +401,9 @@ pub enum Step {
     AddBase,
     /// An entry was cancelled.
     Cancel,
-    /// An entry's handler begins: what the handler before it did is done.
+    /// An entry's handler begins; the handler before it is done.
     Dispatched,
-    /// The loop blocks: all that the last wake brought is done.
+    /// The loop blocks; everything that the last wake brought is done.
     Blocked,
     /// The blocking call returned.
     Woke,
@@ -414,7 +413,7 @@ pub enum Step {
     Exited,
     /// A zombie was reaped.
     Reaped,
-    /// A child was started, or was not.
+    /// A child was started, or failed to start.
     Started,
     /// A signal was read.
     SignalRead,
@@ -452,7 +451,7 @@ impl Step {
         Self::Ended,
     ];
 
-    /// As signatures and reports write it.
+    /// Returns the name in signatures and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -480,7 +479,7 @@ impl Step {
 }
 
 impl Event {
-    /// The kind of event that this is, for signatures.
+    /// Returns the kind of event, for signatures.
     #[must_use]
     pub const fn step(&self) -> Step {
         match self {
@@ -500,8 +499,8 @@ impl Event {
         }
     }
 
-    /// Whether a subject of this kind can show this event. Replica and engine show everything: the world
-    /// around them is one; the daemon shows what passes through the kernel and its log.
+    /// Whether a subject of this kind can show this event. Replica and engine show everything, because they run in the
+    /// same world; the daemon shows what passes through the kernel and its log.
     #[must_use]
     pub const fn shown_by(&self, subject: SubjectKind) -> bool {
         match subject {
@@ -513,12 +512,12 @@ impl Event {
     }
 }
 
-/// The three kinds of subject.
+/// Kind of subject.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SubjectKind {
-    /// The in-process rendition.
+    /// The in-process replica.
     Replica,
-    /// The real program's scheduler under our world.
+    /// The real program's scheduler in our world.
     Engine,
     /// The whole real daemon.
     Daemon,
@@ -534,18 +533,18 @@ impl fmt::Display for SubjectKind {
     }
 }
 
-/// An event and when it happened.
+/// An event with its instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Record {
-    /// When.
+    /// The instant.
     pub at: Instant,
-    /// What.
+    /// The event.
     pub event: Event,
 }
 
-/// All that was observed of one run.
+/// Everything observed of one run.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct History {
-    /// In the order in which it happened.
+    /// The records, in the order in which things happened.
     pub records: Vec<Record>,
 }

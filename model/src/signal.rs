@@ -1,4 +1,4 @@
-//! Signals and exit statuses, as numbers that the kernel would use.
+//! Signals and exit statuses, with the kernel's numbers.
 
 use core::fmt;
 
@@ -7,32 +7,32 @@ use core::fmt;
 pub struct Signal(u8);
 
 impl Signal {
-    /// Reload.
+    /// Asks for a reload.
     pub const HUP: Self = Self(1);
-    /// Cannot be refused.
+    /// Kills; cannot be ignored.
     pub const KILL: Self = Self(9);
-    /// A crash.
+    /// Marks a crash.
     pub const SEGV: Self = Self(11);
-    /// End, please.
+    /// Asks to end.
     pub const TERM: Self = Self(15);
-    /// A child changed state.
+    /// Tells that a child changed its state.
     pub const CHLD: Self = Self(17);
-    /// The highest there is.
+    /// The highest number.
     pub const MAX: u8 = 64;
 
-    /// A signal, if `number` is 1 to 64.
+    /// Returns a signal, if `number` is 1 to 64.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
         if number >= 1 && number <= Self::MAX { Some(Self(number)) } else { None }
     }
 
-    /// Its number.
+    /// Returns the number.
     #[must_use]
     pub const fn number(self) -> u8 {
         self.0
     }
 
-    /// Its name, if it is one that this project has to do with.
+    /// Returns the name, of a signal that this project uses.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
@@ -71,9 +71,9 @@ impl fmt::Debug for Signal {
 /// How a child ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ExitStatus {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(u8),
-    /// Of this signal.
+    /// It died of this signal.
     Signal(Signal),
 }
 
@@ -81,7 +81,7 @@ impl ExitStatus {
     /// Success.
     pub const SUCCESS: Self = Self::Code(0);
 
-    /// As `waitpid` stores it.
+    /// Returns the status as `waitpid` stores it.
     #[must_use]
     pub const fn raw(self) -> i32 {
         match self {
@@ -90,7 +90,7 @@ impl ExitStatus {
         }
     }
 
-    /// What `waitpid` stored; `None` for a status that it stores for nothing that ended.
+    /// Reads a status that `waitpid` stored; `None` if it is not that of a child that ended.
     #[must_use]
     pub fn from_raw(raw: i32) -> Option<Self> {
         let low = u8::try_from(raw & 0x7f).ok()?;

@@ -16,7 +16,7 @@ use crate::trace::{
     PidPolicy, START_NO_MAX, Script, ScriptKind, Setup, Trace, Wake, run,
 };
 
-/// A span: mostly what people write, now and then anything.
+/// Draws a span: mostly one that people write, sometimes any.
 pub fn span() -> impl Strategy<Value = Span> {
     prop_oneof![
         2 => Just(Span::ZERO),
@@ -28,7 +28,7 @@ pub fn span() -> impl Strategy<Value = Span> {
     ]
 }
 
-/// An exit status.
+/// Draws an exit status.
 pub fn status() -> impl Strategy<Value = ExitStatus> {
     prop_oneof![
         Just(ExitStatus::SUCCESS),
@@ -38,7 +38,7 @@ pub fn status() -> impl Strategy<Value = ExitStatus> {
     ]
 }
 
-/// A name for a script.
+/// Draws a name of a script.
 pub fn name() -> impl Strategy<Value = Name> {
     let long = proptest::string::string_regex(&alloc::format!("[A-Za-z0-9_.-]{{1,{NAME_MAX}}}"));
     let long = long.expect("a regular expression");
@@ -78,7 +78,7 @@ fn script() -> impl Strategy<Value = Script> {
     })
 }
 
-/// A configuration of up to `most` scripts, the default names at their places among others.
+/// Draws a configuration of up to `most` scripts, some with default names.
 fn config(most: usize) -> impl Strategy<Value = Config> {
     vec((script(), any::<bool>()), 0..=most).prop_map(|scripts| {
         let mut taken = BTreeSet::new();
@@ -95,7 +95,7 @@ fn config(most: usize) -> impl Strategy<Value = Config> {
     })
 }
 
-/// A valid setup.
+/// Draws a valid setup.
 pub fn setup() -> impl Strategy<Value = Setup> {
     let configs = prop_oneof![
         4 => vec(config(4), 1..=1),
@@ -125,7 +125,7 @@ pub fn setup() -> impl Strategy<Value = Setup> {
     })
 }
 
-/// What a wake brings, before it is known which scripts and generations there are.
+/// A wake before its scripts and generations are known.
 type Outline = (Option<Span>, Vec<(u16, u32, u32, ExitStatus)>, Option<u8>, bool, bool);
 
 fn outline() -> impl Strategy<Value = Outline> {
@@ -137,7 +137,7 @@ fn outline() -> impl Strategy<Value = Outline> {
     (proptest::option::of(span()), exits, proptest::option::of(any::<u8>()), term, any::<bool>())
 }
 
-/// A valid trace of up to 30 wakes.
+/// Draws a valid trace of up to 30 wakes.
 pub fn trace() -> impl Strategy<Value = Trace> {
     (setup(), vec(outline(), 0..30)).prop_map(|(setup, outlines)| {
         let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);

@@ -1,8 +1,8 @@
 //! Virtual time: instants and spans, in whole microseconds.
 //!
-//! An [`Instant`] is a point on the trace's own clock, which starts at zero; a [`Span`] is a distance. They
-//! never mix: an instant minus an instant is a span, an instant plus a span is an instant, and two instants
-//! cannot be added. Both are bounded by [`Span::MAX`] and [`Instant::MAX`] so that no sum overflows unseen.
+//! An [`Instant`] is a point on the trace's own clock, which starts at zero; a [`Span`] is a distance. An instant minus
+//! an instant is a span, an instant plus a span is an instant, and two instants cannot be added. [`Span::MAX`] and
+//! [`Instant::MAX`] bound both, so that no sum overflows.
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
@@ -15,42 +15,42 @@ pub const MICROS_PER_SECOND: u64 = 1_000_000;
 pub struct Span(u64);
 
 impl Span {
-    /// No time at all.
+    /// No time.
     pub const ZERO: Self = Self(0);
-    /// The longest span that a trace can name: 10^8 seconds, a little over three years.
+    /// The longest span in a trace: 10^8 seconds, a little over three years.
     pub const MAX: Self = Self(100_000_000 * MICROS_PER_SECOND);
 
-    /// A span of `micros` microseconds; longer than [`Span::MAX`] is cut to it.
+    /// Returns a span of `micros` microseconds, at most [`Span::MAX`].
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
     }
 
-    /// A span of `millis` milliseconds; longer than [`Span::MAX`] is cut to it.
+    /// Returns a span of `millis` milliseconds, at most [`Span::MAX`].
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self::from_micros(millis.saturating_mul(1_000))
     }
 
-    /// A span of `seconds` seconds; longer than [`Span::MAX`] is cut to it.
+    /// Returns a span of `seconds` seconds, at most [`Span::MAX`].
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self::from_micros(seconds.saturating_mul(MICROS_PER_SECOND))
     }
 
-    /// The span in microseconds.
+    /// Returns the span in microseconds.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// Whether the span is empty.
+    /// Whether the span is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// `self` less `other`, not less than zero.
+    /// Returns `self` less `other`, at least zero.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -64,7 +64,7 @@ impl Add for Span {
     }
 }
 
-/// As scenario files write it: the largest unit that divides it, `3s`, `250ms`, `7us`.
+/// Writes the span as scenario files do, in the largest unit that divides it: `3s`, `250ms`, `7us`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -82,29 +82,29 @@ impl fmt::Debug for Span {
     }
 }
 
-/// A point of virtual time, in microseconds since the trace began.
+/// A point in virtual time, in microseconds since the trace began.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// When the trace begins.
+    /// The beginning of a trace.
     pub const START: Self = Self(0);
-    /// The last instant there is; a trace that gets there stands still. About 300 years.
+    /// The last instant, after about 300 years; a trace that reaches it stands still.
     pub const MAX: Self = Self(10_000_000_000 * MICROS_PER_SECOND);
 
-    /// The instant `micros` microseconds after the start; later than [`Instant::MAX`] is cut to it.
+    /// Returns the instant `micros` microseconds after the start, at most [`Instant::MAX`].
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
     }
 
-    /// Microseconds since the start.
+    /// Returns microseconds since the start.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// Returns the span since `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Span {
         Span::from_micros(self.0.saturating_sub(earlier.0))
@@ -124,11 +124,10 @@ impl AddAssign<Span> for Instant {
     }
 }
 
-/// The span between two instants.
+/// Returns the span between two instants.
 ///
 /// # Panics
-/// When `earlier` is after `self`: a law of the caller is broken. Use
-/// [`saturating_since`](Instant::saturating_since) where that can be.
+/// When `earlier` is after `self`. Use [`saturating_since`](Instant::saturating_since) where that can happen.
 impl Sub for Instant {
     type Output = Span;
     fn sub(self, earlier: Self) -> Span {
@@ -137,7 +136,7 @@ impl Sub for Instant {
     }
 }
 
-/// Seconds with six places, as keepalived's own log writes them: `3.000000`.
+/// Writes seconds with six decimals, as keepalived's log does: `3.000000`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06}", self.0 / MICROS_PER_SECOND, self.0 % MICROS_PER_SECOND)
@@ -150,17 +149,17 @@ impl fmt::Debug for Instant {
     }
 }
 
-/// When an entry is due. `Never` sorts after every instant.
+/// Instant at which an entry is due; `Never` sorts after every instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Deadline {
     /// Due at this instant.
     At(Instant),
-    /// Not due by time at all.
+    /// Never due by time.
     Never,
 }
 
 impl Deadline {
-    /// Whether the deadline is not after `now`.
+    /// Whether the deadline has come at `now`.
     #[must_use]
     pub fn is_due(self, now: Instant) -> bool {
         self <= Self::At(now)

@@ -1,14 +1,14 @@
-//! A trace: all that the outside world does to a scheduler, as a plain value.
+//! A trace: everything that the outside world does to a scheduler, as a plain value.
 //!
-//! A [`Trace`] is a [`Setup`] and a list of [`Wake`]s. No random number is in it and nothing about a release:
-//! the same trace can be given to every subject. It is built through [`Trace::new`], which refuses what no
-//! run could mean, so that whoever holds a trace holds a valid one.
+//! A [`Trace`] is a [`Setup`] and a list of [`Wake`]s. It holds no random numbers and nothing about a release, so every
+//! subject can run the same trace. [`Trace::new`] refuses what no run could mean, so every trace is valid.
 //!
-//! What arrives while handlers run is the next wake at +0: between two blocking calls the program cannot see
-//! the outside world but through the descriptors that the next blocking call reports, and the signals of one
-//! read are merged and sorted by the kernel. A signal at any moment inside a handler is therefore the same as
-//! that signal at the handler's end. Children that die of a signal sent to them are the world's own doing:
-//! [`Habit`] says when, and the world makes a wake of its own for them (see `treefall_world::kernel`).
+//! Events that arrive while handlers run belong to the next wake, at +0. Between two blocking calls the program sees
+//! the outside world only through the descriptors that the next blocking call reports, and the kernel merges and sorts
+//! the signals of one read. A signal inside a handler therefore equals that signal at the handler's end.
+//!
+//! The world itself makes children die of signals that the program sends them: [`Habit`] says when, and the world adds
+//! wakes of its own for them (see `treefall_world::kernel`).
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -29,23 +29,23 @@ pub const WAKES_MAX: usize = 4_000_000;
 pub const EXITS_MAX: usize = 4_096;
 /// Longest name of a script, in bytes.
 pub const NAME_MAX: usize = 64;
-/// Highest number of a start that can be told to fail.
+/// Highest number of a start that can be made to fail.
 pub const START_NO_MAX: u32 = 1 << 24;
-/// Most starts that can be told to fail.
+/// Most starts that can be made to fail.
 pub const FORK_FAILURES_MAX: usize = 4_096;
 
-/// What keepalived runs a script for; it decides which handlers its entry has (keepalived.md, section 5).
+/// Purpose of a script; it decides which handlers the script's entry has (keepalived.md, section 5).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ScriptKind {
     /// A `track_script` of the vrrp process: started at each tick of its interval.
     #[default]
     Track,
-    /// A `MISC_CHECK` of the checker process: the next start is armed only after the exit.
+    /// A `MISC_CHECK` of the checker process: the next start is armed after the exit.
     Misc,
-    /// A notify fifo's script: started once a generation, its entry has no deadline.
+    /// A notify fifo's script: started once in each generation; its entry has no deadline.
     Fifo,
-    /// A track script that does not wait: a tick that finds its last run not ended cancels that run's entry, kills
-    /// the child and starts the next. keepalived has none; it is here to have entries cancelled.
+    /// A track script that does not wait: a tick that finds the last run still going cancels that run's entry, kills
+    /// the child and starts the next. keepalived has no such script; it exists so that entries are cancelled.
     Cancelling,
 }
 
@@ -57,21 +57,21 @@ impl ScriptKind {
     }
 }
 
-/// What a child of this script does when it is told to die.
+/// What a script's child does when it is told to die.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Habit {
-    /// On SIGTERM.
+    /// Reaction to SIGTERM.
     pub on_term: OnTerm,
-    /// How long after a SIGKILL it is still there (a process in an uninterruptible wait dies late).
+    /// How long it lives on after a SIGKILL, as a process in an uninterruptible wait does.
     pub kill_linger: Span,
 }
 
-/// What a child does on SIGTERM.
+/// Reaction of a child to SIGTERM.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum OnTerm {
-    /// Dies of it, this long after.
+    /// Dies of it after this span.
     Dies(Span),
-    /// Ignores it: it ends when the trace says so, or by SIGKILL.
+    /// Ignores it; ends when the trace says so, or by SIGKILL.
     Ignores,
 }
 
@@ -84,17 +84,17 @@ impl Default for OnTerm {
 /// A script of a configuration.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Script {
-    /// Its name; reload carries results over by it. Unique in its configuration.
+    /// The name, unique in its configuration; a reload carries results over by it.
     pub name: Name,
-    /// What it is run for.
+    /// The purpose.
     pub kind: ScriptKind,
-    /// From one tick to the next (Misc: `delay_loop`), at least 1 us.
+    /// Time between ticks (Misc: `delay_loop`), at least 1 us.
     pub interval: Span,
-    /// How long a run may take before it is told to end, at least 1 us.
+    /// Time after which a run is told to end, at least 1 us.
     pub timeout: Span,
-    /// Successes in a row until it counts as up, 1 to 255.
+    /// Successes in a row after which it counts as up, 1 to 255.
     pub rise: u8,
-    /// Failures in a row until it counts as down, 1 to 255.
+    /// Failures in a row after which it counts as down, 1 to 255.
     pub fall: u8,
     /// What its children do when told to die.
     pub habit: Habit,
@@ -122,7 +122,7 @@ impl Script {
 pub struct Name(String);
 
 impl Name {
-    /// A name, if `text` is one.
+    /// Checks a name.
     ///
     /// # Errors
     /// [`TraceError::BadName`] when it is empty, too long, or holds another character.
@@ -134,13 +134,13 @@ impl Name {
         Ok(Self(text.to_string()))
     }
 
-    /// The name that a script gets when nobody names it: `s0`, `s1`, by its place.
+    /// Returns the default name of the script at this place: `s0`, `s1`.
     #[must_use]
     pub fn numbered(place: usize) -> Self {
         Self(alloc::format!("s{place}"))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -153,89 +153,89 @@ impl fmt::Display for Name {
     }
 }
 
-/// One configuration: its scripts in the order of the file.
+/// A configuration: its scripts in the order of the file.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Config {
     /// The scripts, at most [`SCRIPTS_MAX`].
     pub scripts: Vec<Script>,
 }
 
-/// Which pids children get.
+/// Policy for the pids of children.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum PidPolicy {
-    /// Each higher than the last.
+    /// Each pid is higher than the last.
     #[default]
     Ascending,
-    /// Spread over the pid space in an order of its own, so that the pid tree takes other shapes.
+    /// Pids are spread over the pid space, so that the pid tree takes other shapes.
     Scattered,
-    /// The lowest that no living or unreaped child has.
+    /// The lowest pid of no living or unreaped child.
     Reused,
 }
 
-/// Which of the freed blocks an allocation gets.
+/// Policy for reusing freed heap blocks.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum HeapPolicy {
-    /// The one freed last, as most allocators do.
+    /// The block freed last is reused first, as most allocators do.
     #[default]
     LastFreedFirst,
-    /// The one freed first.
+    /// The block freed first is reused first.
     FirstFreedFirst,
-    /// None: a freed block is never handed out again.
+    /// A freed block is never reused.
     NeverAgain,
 }
 
-/// Time that passes inside an iteration of the loop. All zero: handlers take no time and ties stay ties.
+/// Time that passes inside an iteration of the loop. All zero: handlers take no time, and ties stay ties.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Costs {
-    /// Of each callback of the script layer, when it begins.
+    /// Cost of each callback of the script layer, when it begins.
     pub callback: Span,
-    /// Of each attempt to start a child.
+    /// Cost of each attempt to start a child.
     pub start: Span,
-    /// Of each log line.
+    /// Cost of each log line.
     pub log: Span,
-    /// Of each child reaped, while the signals are being read: a log line there, for one.
+    /// Cost of each child reaped while signals are read, such as a log line there.
     pub reap: Span,
-    /// Of each reload's reading of its configuration, between the old entries' end and the new scripts' start.
+    /// Cost of reading the configuration at a reload, after the old entries end and before the new scripts start.
     pub reload: Span,
 }
 
 impl Costs {
-    /// What each is called, in the order of [`each`](Self::each).
+    /// Names of the costs, in the order of [`each`](Self::each).
     pub const NAMES: [&str; 5] = ["callback", "start", "log", "reap", "reload"];
 
-    /// All of them.
+    /// Returns all costs.
     #[must_use]
     pub const fn each(self) -> [Span; 5] {
         [self.callback, self.start, self.log, self.reap, self.reload]
     }
 
-    /// These, in the same order.
+    /// Builds costs from values in the same order.
     #[must_use]
     pub const fn of([callback, start, log, reap, reload]: [Span; 5]) -> Self {
         Self { callback, start, log, reap, reload }
     }
 }
 
-/// Longest cost of one kind: a second.
+/// Highest cost of each kind: one second.
 pub const COST_MAX: Span = Span::from_secs(1);
 
-/// What stays the same over a trace.
+/// The part of a trace that stays the same from wake to wake.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Setup {
-    /// One or more; the first is in force at the start, a SIGHUP names the one it brings.
+    /// One or more configurations; the first is in force at the start, a SIGHUP names the one that it brings.
     pub configs: Vec<Config>,
-    /// The starts that fail to fork, by number.
+    /// Starts whose fork fails, by number.
     pub fork_failures: BTreeSet<StartNo>,
     /// The pid policy.
     pub pids: PidPolicy,
     /// The heap policy.
     pub heap: HeapPolicy,
-    /// Costs inside an iteration.
+    /// Costs inside an iteration of the loop.
     pub costs: Costs,
 }
 
 impl Setup {
-    /// Whether any script of any configuration is of this kind.
+    /// Whether any configuration has a script of this kind.
     #[must_use]
     pub fn has_kind(&self, kind: ScriptKind) -> bool {
         self.configs.iter().flat_map(|config| &config.scripts).any(|script| script.kind == kind)
@@ -245,9 +245,9 @@ impl Setup {
 /// How far the clock moves until the blocking call returns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Advance {
-    /// To the deadline that the timerfd is armed for; not at all if it is not armed or overdue.
+    /// To the deadline of the timerfd; not at all if it is disarmed or overdue.
     NextTimer,
-    /// By this span, counted from the moment the loop blocked. Past the armed deadline, the loop is late.
+    /// By this span, from the moment the loop blocked. Past the armed deadline, the loop is late.
     By(Span),
 }
 
@@ -261,65 +261,65 @@ pub enum Order {
     SignalsFirst,
 }
 
-/// A child's exit, told from outside.
+/// Exit of a child.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Exit {
-    /// Whose. Not alive at that moment: recorded as moot.
+    /// The run; if it is not alive, the exit is recorded as moot.
     pub run: Run,
-    /// How.
+    /// The exit status.
     pub status: ExitStatus,
 }
 
-/// One return of the blocking call, and what the outside world did before it.
+/// One return of the blocking call, with everything that the outside world did before it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Wake {
     /// How far the clock moves.
     pub advance: Advance,
-    /// The children that exit. Sorted by run: zombies are reaped in the order they were forked.
+    /// The children that exit, sorted by run: zombies are reaped in the order in which they were forked.
     pub exits: Vec<Exit>,
-    /// A SIGHUP, and the configuration that its reload will read.
+    /// A SIGHUP, with the configuration that its reload will read.
     pub hup: Option<ConfigId>,
-    /// A SIGTERM.
+    /// Whether there is a SIGTERM.
     pub term: bool,
     /// Which descriptor is reported first when both are ready.
     pub order: Order,
 }
 
 impl Wake {
-    /// A wake by the timer alone.
+    /// Creates a wake at the next timer.
     #[must_use]
     pub const fn next_timer() -> Self {
         Self::new(Advance::NextTimer)
     }
 
-    /// A wake that nothing but the clock brings.
+    /// Creates a wake with this advance and no events.
     #[must_use]
     pub const fn new(advance: Advance) -> Self {
         Self { advance, exits: Vec::new(), hup: None, term: false, order: Order::TimerFirst }
     }
 
-    /// The same with a SIGHUP that brings configuration `config`.
+    /// Adds a SIGHUP that brings configuration `config`.
     #[must_use]
     pub fn hup(mut self, config: ConfigId) -> Self {
         self.hup = Some(config);
         self
     }
 
-    /// The same with a SIGTERM.
+    /// Adds a SIGTERM.
     #[must_use]
     pub fn term(mut self) -> Self {
         self.term = true;
         self
     }
 
-    /// The same with the signals reported before the timer.
+    /// Reports the signals before the timer.
     #[must_use]
     pub fn signals_first(mut self) -> Self {
         self.order = Order::SignalsFirst;
         self
     }
 
-    /// The same with one more exit.
+    /// Adds an exit.
     #[must_use]
     pub fn exit(mut self, run: Run, status: ExitStatus) -> Self {
         self.exits.push(Exit { run, status });
@@ -327,14 +327,14 @@ impl Wake {
         self
     }
 
-    /// External events that this wake brings besides the timer: exits and signals.
+    /// Returns the number of external events besides the timer: exits and signals.
     #[must_use]
     pub fn external_events(&self) -> usize {
         self.exits.len() + usize::from(self.hup.is_some()) + usize::from(self.term)
     }
 }
 
-/// A valid trace. See the [module](self) for what holds in it.
+/// A valid trace; see the [module](self).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Trace {
     setup: Setup,
@@ -342,7 +342,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace of these parts.
+    /// Checks the parts of a trace.
     ///
     /// # Errors
     /// A [`TraceError`] that names the first part that no run could mean.
@@ -360,19 +360,19 @@ impl Trace {
         Ok(Self { setup, wakes })
     }
 
-    /// What stays the same over the trace.
+    /// Returns the setup.
     #[must_use]
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// The wakes, in order.
+    /// Returns the wakes, in order.
     #[must_use]
     pub fn wakes(&self) -> &[Wake] {
         &self.wakes
     }
 
-    /// Takes the trace apart, to change it and build another.
+    /// Returns the parts, to change them and build another trace.
     #[must_use]
     pub fn into_parts(self) -> (Setup, Vec<Wake>) {
         (self.setup, self.wakes)
@@ -446,26 +446,26 @@ fn check_wake(setup: &Setup, wake: &Wake, place: usize, reloads: u32) -> Result<
     Ok(())
 }
 
-/// Shorthand for tests and tables: the run of script `script`, generation `generation`, start `nth`.
+/// Names the run of script `script`, generation `generation`, start `nth`: shorthand for tests and tables.
 #[must_use]
 pub const fn run(script: u16, generation: u32, nth: u32) -> Run {
     Run { of: ScriptRef { generation: Generation(generation), script: ScriptId(script) }, nth }
 }
 
-/// Why a trace cannot be built.
+/// Reason why a trace cannot be built.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TraceError {
     /// The setup has no configuration.
     NoConfig,
-    /// More of something than a trace may hold.
+    /// There is more of something than a trace may hold.
     TooMany {
-        /// Of what.
+        /// The kind of thing.
         what: &'static str,
-        /// How many there may be.
+        /// The limit.
         limit: usize,
     },
-    /// Not a name for a script.
+    /// A text is not a valid name of a script.
     BadName(String),
     /// Two scripts of one configuration share a name.
     NameTwice {
@@ -474,16 +474,16 @@ pub enum TraceError {
         /// The configuration.
         config: ConfigId,
     },
-    /// A value of a script that must not be zero.
+    /// A value of a script is zero and must not be.
     ZeroInScript {
         /// The script.
         name: Name,
         /// The value.
         what: &'static str,
     },
-    /// A failing start beyond [`START_NO_MAX`].
+    /// A failing start is beyond [`START_NO_MAX`].
     StartTooFar(StartNo),
-    /// A cost beyond [`COST_MAX`].
+    /// A cost is beyond [`COST_MAX`].
     CostTooLong,
     /// A SIGHUP brings a configuration that the setup does not have.
     NoSuchConfig {
@@ -538,7 +538,7 @@ impl fmt::Display for TraceError {
 
 impl core::error::Error for TraceError {}
 
-/// Signals that a wake can bring, beside the SIGCHLD that its exits raise.
+/// Returns the signals of a wake, without the SIGCHLD that its exits raise.
 pub fn signals(wake: &Wake) -> impl Iterator<Item = Signal> {
     let hup = wake.hup.map(|_| Signal::HUP);
     let term = wake.term.then_some(Signal::TERM);

@@ -1,19 +1,19 @@
-//! The parts that the layout is made of: bytes, varints, and spans of one byte where they are common.
+//! Parts of the format: bytes, varints, and spans that take one byte where they are common.
 
 use alloc::vec::Vec;
 
 use crate::time::Span;
 
-/// The spans that scripts are made of, a byte each: quarters of a second, hundredths, microseconds.
+/// Units of one-byte spans: quarters of a second, hundredths, microseconds.
 const QUARTER: u64 = 250_000;
 const HUNDREDTH: u64 = 10_000;
 pub(super) const HALF: u64 = 500_000;
-/// The classes of a span's first byte: each holds 64 values but the last two.
+/// Ranges of a span's first byte: 64 values each, except the last two.
 const HUNDREDTHS: u8 = 0x40;
 const MICROS: u8 = 0x80;
-/// Half seconds, and a byte of microseconds more or less.
+/// Half seconds, followed by a signed byte of microseconds.
 const NEAR: u8 = 0xc0;
-/// A varint of microseconds.
+/// Followed by a varint of microseconds.
 const ANY: u8 = 0xe0;
 
 pub(super) struct Writer {
@@ -45,7 +45,7 @@ impl Writer {
         self.byte(number as u8);
     }
 
-    /// In the first class that holds it.
+    /// Writes a span in the first range that holds it.
     pub(super) fn span(&mut self, span: Span) {
         let micros = span.as_micros();
         let below = |limit, number: u64| u8::try_from(number).ok().filter(|n| *n < limit);
@@ -82,7 +82,7 @@ impl<'b> Reader<'b> {
         Self { bytes }
     }
 
-    /// How many bytes are left.
+    /// Returns how many bytes are left.
     pub(super) const fn left(&self) -> usize {
         self.bytes.len()
     }
@@ -91,21 +91,21 @@ impl<'b> Reader<'b> {
         self.bytes.is_empty()
     }
 
-    /// The next byte, zero beyond the end.
+    /// Reads a byte; zero past the end.
     pub(super) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.bytes.split_first() else { return 0 };
         self.bytes = rest;
         *first
     }
 
-    /// The next `length` bytes, or what there is.
+    /// Reads `length` bytes, or as many as are left.
     pub(super) fn take(&mut self, length: usize) -> &'b [u8] {
         let (taken, rest) = self.bytes.split_at(length.min(self.bytes.len()));
         self.bytes = rest;
         taken
     }
 
-    /// Seven bits a byte, least first. Bits beyond the 64th are dropped.
+    /// Reads seven bits a byte, lowest first; bits past the 64th are dropped.
     pub(super) fn varint(&mut self) -> u64 {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -118,7 +118,7 @@ impl<'b> Reader<'b> {
         number
     }
 
-    /// A count of things that take a byte at least each: never more than there are bytes, or than `most`.
+    /// Reads a count of items of at least one byte each: at most `most`, and at most the bytes that are left.
     pub(super) fn count(&mut self, most: usize) -> usize {
         let number = usize::try_from(self.varint()).unwrap_or(usize::MAX);
         number.min(most).min(self.bytes.len())
@@ -139,7 +139,7 @@ impl<'b> Reader<'b> {
         Span::from_micros(micros)
     }
 
-    /// A span that must not be zero: a second instead.
+    /// Reads a span; a second in place of zero.
     pub(super) fn span_or_second(&mut self) -> Span {
         match self.span() {
             Span::ZERO => Span::from_secs(1),

@@ -1,12 +1,11 @@
-//! Traces as bytes: for the fuzzer, and for the way to the engine's process.
+//! Binary format of traces, for fuzzers and for the engine's process.
 //!
-//! Two laws hold: `decode(&encode(t)) == t` for every trace, and *any* bytes decode to some trace, so that
-//! `encode(&decode(bytes))` is a canonical form of `bytes`. Bytes that end early are read as if zeros came
-//! after them; a number out of range is brought into it; a run named twice in a wake counts once.
+//! Invariants: `decode(&encode(t)) == t` for every trace. *Any* bytes decode to some trace, so `encode(&decode(bytes))`
+//! is a canonical form of `bytes`. Input that ends early is read as if followed by zeros; a number out of range is
+//! brought into range; a run named twice in one wake counts once.
 //!
-//! The layout is made for mutation: what is common is one byte, what follows another thing is told relative
-//! to it, and the wakes reach to the end of the input without a count, so that bytes put in or cut out put
-//! in or cut out wakes.
+//! The format suits mutation: common values take one byte, numbers are relative to earlier ones, and wakes extend to
+//! the end of the input without a count. Inserting or deleting bytes inserts or deletes wakes.
 //!
 //! ```text
 //! version | header | [costs] | [failing starts] | configuration.. | wake..
@@ -17,8 +16,8 @@
 //! exit           bits 0-1 status, 2-4 script (7: a varint more), 5-6 generations back (3: a varint more), 7 own number
 //! ```
 //!
-//! The number of an exit's run is, unless bit 7 says otherwise, one more than that of the exit that was last
-//! told of its script in its generation, or 1.
+//! Unless bit 7 says otherwise, the number of an exit's run is one more than that of the last exit named of the same
+//! script and generation, or 1.
 
 mod bytes;
 #[cfg(test)]
@@ -37,13 +36,13 @@ use crate::trace::{
     WAKES_MAX, Wake,
 };
 
-/// The first byte of what [`encode`] writes. [`decode`] reads bytes of version 2 as they were written, in which no script
-/// cancels, and those of any other version as of this one.
+/// The first byte that [`encode`] writes. [`decode`] reads version 2 as it was written, when no script could cancel,
+/// and any other version as this one.
 pub const VERSION: u8 = 3;
-/// The last version that had no script that cancels.
+/// Last version without scripts that cancel.
 const NONE_CANCELS: u8 = 2;
 
-/// The trace as bytes; the same bytes for the same trace.
+/// Encodes a trace; equal traces give equal bytes.
 #[must_use]
 pub fn encode(trace: &Trace) -> Vec<u8> {
     let setup = trace.setup();
@@ -57,7 +56,7 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The trace that `bytes` stand for.
+/// Decodes any bytes to a trace.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Trace {
     let mut input = Reader::new(bytes);
@@ -70,7 +69,7 @@ pub fn decode(bytes: &[u8]) -> Trace {
             .for_each(|script| script.kind = ScriptKind::Track);
     }
     let mut runs = Runs::of(&setup);
-    // A wake takes a byte at least. Room that is not used is never touched.
+    // A wake takes at least one byte. Unused capacity is never touched.
     let mut wakes = Vec::with_capacity(input.left().min(WAKES_MAX));
     while !input.is_empty() && wakes.len() < WAKES_MAX {
         wakes.push(read_wake(&mut input, setup.configs.len(), &mut runs));
@@ -150,9 +149,9 @@ fn read_setup(input: &mut Reader<'_>) -> Setup {
     Setup { configs, fork_failures, pids, heap, costs }
 }
 
-/// The count of a configuration's scripts that says: a varint follows.
+/// Count of scripts that announces a varint.
 const MANY: u8 = u8::MAX;
-/// The largest count of scripts that the byte itself tells.
+/// Largest count of scripts in the byte itself.
 const FEW: u8 = 7;
 
 fn write_config(out: &mut Writer, config: &Config) {
@@ -250,7 +249,7 @@ fn write_script(out: &mut Writer, script: &Script, place: usize) {
     }
 }
 
-/// A script, and whether it has a name of its own.
+/// Reads a script, and whether it has a name of its own.
 fn read_script(input: &mut Reader<'_>, place: usize) -> (Script, bool) {
     let tag = input.byte();
     let mut script = Script::new(Name::numbered(place));
@@ -285,7 +284,7 @@ fn read_script(input: &mut Reader<'_>, place: usize) -> (Script, bool) {
     (script, named)
 }
 
-/// What a byte that no name can hold is read as.
+/// Characters for bytes that no name can hold.
 const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 fn read_name(input: &mut Reader<'_>, place: usize) -> Name {
@@ -298,9 +297,9 @@ fn read_name(input: &mut Reader<'_>, place: usize) -> Name {
     Name::new(&name).unwrap_or_else(|_| Name::numbered(place))
 }
 
-/// What is told of the runs so far, the same in both directions.
+/// The runs named so far, kept equally by reader and writer.
 struct Runs {
-    /// For each script, the generation and number of the run last told of.
+    /// For each script, the generation and number of the last run named.
     last: Vec<(Generation, u32)>,
     /// Reloads before this wake.
     reloads: u32,
@@ -312,7 +311,7 @@ impl Runs {
         Self { last: alloc::vec![(Generation(0), 0); widest], reloads: 0 }
     }
 
-    /// The number that the next run of this script to be told of probably has.
+    /// Returns the likely number of the script's next run.
     fn expected(&self, of: ScriptRef) -> u32 {
         let (generation, nth) = self.last[usize::from(of.script.0)];
         if generation == of.generation { nth.saturating_add(1) } else { 1 }
@@ -325,11 +324,11 @@ impl Runs {
 
 const SPAN: u8 = 1;
 const SIGNALS_FIRST: u8 = 1 << 1;
-/// In bits 2 and 3 of a wake.
+/// Value of bits 2 and 3 of a wake.
 const HUP_FIRST: u8 = 1;
 const HUP_OTHER: u8 = 2;
 const SIGNALS: u8 = 3;
-/// In the byte that [`SIGNALS`] announces: rare among random bytes, because a SIGTERM ends the show.
+/// In the byte that [`SIGNALS`] announces. Rare among random bytes, because a SIGTERM ends the run.
 const TERM: u8 = 0b1110_0000;
 const HUP: u8 = 1 << 4;
 
@@ -368,7 +367,7 @@ fn read_wake(input: &mut Reader<'_>, configs: usize, runs: &mut Runs) -> Wake {
     if tag & SIGNALS_FIRST != 0 {
         wake.order = Order::SignalsFirst;
     }
-    // At most 16 configurations: the remainder fits a byte.
+    // There are at most 16 configurations, so the remainder fits in a byte.
     let config = |byte: u8| Some(ConfigId(small(usize::from(byte) % configs)));
     match tag >> 2 & 3 {
         HUP_FIRST => wake.hup = config(0),
@@ -398,7 +397,7 @@ fn read_wake(input: &mut Reader<'_>, configs: usize, runs: &mut Runs) -> Wake {
 }
 
 const OWN_NUMBER: u8 = 1 << 7;
-/// In bits 0 and 1 of an exit; 0 is success.
+/// Value of bits 0 and 1 of an exit; 0 is success.
 const CODE: u8 = 1;
 const BY_TERM: u8 = 2;
 const BY_SIGNAL: u8 = 3;
@@ -433,7 +432,7 @@ fn write_exit(out: &mut Writer, exit: &Exit, runs: &mut Runs) {
     runs.told(exit.run);
 }
 
-/// The next exit; `None` when there is no script that could have a run.
+/// Reads an exit; `None` when there is no script to have a run.
 fn read_exit(input: &mut Reader<'_>, runs: &mut Runs) -> Option<Exit> {
     let tag = input.byte();
     let status = match tag & 3 {
@@ -464,7 +463,7 @@ fn read_exit(input: &mut Reader<'_>, runs: &mut Runs) -> Option<Exit> {
     Some(Exit { run, status })
 }
 
-/// A difference, small either way, as a small number.
+/// Maps small differences of either sign to small numbers.
 const fn zigzag(difference: u32) -> u32 {
     let signed = difference.cast_signed();
     (signed << 1 ^ signed >> 31).cast_unsigned()
@@ -478,7 +477,7 @@ const fn flag(set: bool, bit: u8) -> u8 {
     if set { bit } else { 0 }
 }
 
-/// `number` as a byte; [`u8::MAX`] when it is none.
+/// Returns `number` as a byte, or [`u8::MAX`] if it does not fit.
 fn small(number: usize) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
 }

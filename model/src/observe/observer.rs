@@ -1,4 +1,4 @@
-//! The trait of what watches a run, and the watchers that do not judge.
+//! The observer of a run, and the observers that do not judge.
 
 use alloc::vec::Vec;
 
@@ -6,17 +6,17 @@ use crate::event::{Event, Record, Step, SubjectKind};
 use crate::index::{Block, Entry, IndexView, Link, List, Node, Tree};
 use crate::time::Instant;
 
-/// Watches a run.
+/// Observes a run.
 pub trait Observer {
-    /// Something happened.
+    /// Receives an event.
     fn record(&mut self, record: &Record);
 
-    /// A step is done: a scheduler operation has returned, a handler begins (what the one before did is
-    /// done), or the loop blocks. `view` shows the indexes as they are now.
+    /// Receives the end of a step: a scheduler operation has returned, a handler begins and the one before it is done,
+    /// or the loop blocks. `view` shows the indexes at that moment.
     fn step<V: IndexView>(&mut self, step: Step, at: Instant, view: &V);
 }
 
-/// Who is lent out watches as well.
+/// A borrowed observer observes too.
 impl<O: Observer> Observer for &mut O {
     #[inline]
     fn record(&mut self, record: &Record) {
@@ -29,7 +29,7 @@ impl<O: Observer> Observer for &mut O {
     }
 }
 
-/// Watches nothing: for benchmarks of a bare subject.
+/// Observes nothing, for benchmarks of a bare subject.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Blind;
 
@@ -41,14 +41,14 @@ impl Observer for Blind {
     fn step<V: IndexView>(&mut self, _: Step, _: Instant, _: &V) {}
 }
 
-/// Sees of a run what a daemon shows of it and no more, and passes that on: so that a replica can be compared with,
-/// and shrunk for, a whole daemon.
+/// Passes on only what a daemon shows of a run, so that a replica can be compared with a whole daemon and shrunk for
+/// it.
 #[derive(Clone, Debug)]
 pub struct AsDaemon<O> {
     to: O,
-    /// A shutdown began: no tick runs any more.
+    /// A shutdown began, so no tick runs any more.
     ending: bool,
-    /// For each record, whether it was passed on.
+    /// Whether each record was passed on.
     passed: Vec<bool>,
 }
 
@@ -58,24 +58,24 @@ impl<O: Observer> AsDaemon<O> {
         Self { to, ending: false, passed: Vec::new() }
     }
 
-    /// How many of the first `records` were passed on.
+    /// Returns how many of the first `records` were passed on.
     #[must_use]
     pub fn passed_of(&self, records: u64) -> u64 {
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         self.passed.iter().take(records).map(|passed| u64::from(*passed)).sum()
     }
 
-    /// Gives the observer back.
+    /// Returns the inner observer.
     pub fn into_inner(self) -> O {
         self.to
     }
 
-    /// The observer.
+    /// Borrows the inner observer.
     pub const fn inner(&self) -> &O {
         &self.to
     }
 
-    /// The observer, to be asked for what it has seen.
+    /// Borrows the inner observer mutably, to ask what it has seen.
     pub const fn inner_mut(&mut self) -> &mut O {
         &mut self.to
     }
@@ -94,7 +94,7 @@ impl<O: Observer> Observer for AsDaemon<O> {
     fn step<V: IndexView>(&mut self, step: Step, at: Instant, view: &V) {
         let shown = match step {
             Step::Cleanup | Step::Blocked => true,
-            // A tick's; a shutdown's own timers are not seen.
+            // Only a tick's: the timers of a shutdown itself are not seen.
             Step::AddTimer => !self.ending,
             _ => false,
         };
@@ -104,7 +104,7 @@ impl<O: Observer> Observer for AsDaemon<O> {
     }
 }
 
-/// Indexes in which no argument is known: a daemon's are its own objects.
+/// Indexes without arguments: a daemon's arguments are its own objects.
 struct NoArguments<'v, V>(&'v V);
 
 impl<V: IndexView> IndexView for NoArguments<'_, V> {

@@ -1,4 +1,4 @@
-//! The watch that all subjects use: it judges, digests and keeps, as its [`Options`] say.
+//! The observer that all subjects use: it judges, digests and keeps, as its [`Options`] say.
 
 use alloc::vec::Vec;
 
@@ -11,70 +11,70 @@ use crate::time::Instant;
 use crate::trace::Setup;
 use crate::verdict::{Break, Outcome, Verdict};
 
-/// What a [`Watch`] does.
+/// Selects what a [`Watch`] does.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Judges the events by the model's laws.
+    /// Judge events by the model's laws.
     pub judge: bool,
-    /// Judges the indexes too, after each step; only with `judge`.
+    /// Judge the indexes too, after each step; only with `judge`.
     pub indexes: bool,
-    /// Looks at all trees and lists after each step, not just at what changed where the subject can tell. The
-    /// verdict is the same; this is what it is compared with.
+    /// Look at all trees and lists after each step, even where the subject can tell what changed. The verdict is the
+    /// same; tests compare the two.
     pub whole: bool,
-    /// Digests the records, for runs that are compared or told by their digest.
+    /// Digest the records.
     pub digest: bool,
-    /// Hashes the indexes after each step, into marks and digest, up to a memory break.
+    /// Hash the indexes after each step, into marks and digest, until a memory law is violated.
     pub hash_indexes: bool,
-    /// Keeps records, and the marks of the steps.
+    /// Keep records and the marks of steps.
     pub keep: bool,
 }
 
 impl Options {
-    /// The verdict alone, by events and indexes.
+    /// The verdict, by events and indexes.
     pub const VERDICT: Self =
         Self { judge: true, indexes: true, whole: false, digest: false, hash_indexes: false, keep: false };
-    /// The verdict, and a digest of the history.
+    /// The verdict and a digest of the history.
     pub const DIGESTED: Self = Self { digest: true, ..Self::VERDICT };
-    /// The verdict alone, all indexes looked at after every step.
+    /// The verdict, with all indexes looked at after every step.
     pub const WHOLE: Self = Self { whole: true, ..Self::VERDICT };
-    /// The verdict and a digest of history and indexes, nothing kept: for comparing many runs.
+    /// The verdict and a digest of history and indexes, for comparing many runs.
     pub const HASHED: Self =
         Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: false };
-    /// The verdict by events alone.
+    /// The verdict, by events.
     pub const EVENTS: Self =
         Self { judge: true, indexes: false, whole: false, digest: false, hash_indexes: false, keep: false };
-    /// The digest alone: for benchmarks.
+    /// The digest, for benchmarks.
     pub const DIGEST: Self =
         Self { judge: false, indexes: false, whole: false, digest: true, hash_indexes: false, keep: false };
-    /// Everything, for a comparison of two subjects.
+    /// Everything, for comparing two subjects.
     pub const COMPARE: Self =
         Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: true };
 }
 
-/// Whether a subject that can tell what changed shall do so ([`IndexView::changed`]): with few scripts a look at
-/// everything costs less. It is the same all over a trace.
+/// Whether a subject that can tell changes should do so ([`IndexView::changed`]): with few scripts, looking at
+/// everything is cheaper. The answer is constant over a trace.
 #[must_use]
 pub fn shall_tell_changes(setup: &Setup) -> bool {
-    /// From so many scripts in one configuration on.
+    /// Scripts in one configuration from which telling changes pays.
     const MANY: usize = 24;
     setup.configs.iter().any(|config| config.scripts.len() >= MANY)
 }
 
-/// That a step was done, and how the indexes were then.
+/// A step that was done, with the indexes' hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
-    /// Records of the history so far.
+    /// Number of records so far.
     pub records: u64,
     /// The step.
     pub step: Step,
-    /// The hash of all trees and lists ([`index_hash`]); 0 when none was wanted, or after a memory break.
+    /// The hash of all trees and lists ([`index_hash`]); 0 when not asked for, or after a memory law was violated.
     pub index_hash: u64,
 }
 
 /// Judges, digests and keeps.
 ///
-/// A program that crashes or hangs has broken off wherever it was; what was watched until then is as good as
-/// that of a run that came to its end.
+/// A program may crash or hang anywhere; what was observed until then counts as much as that of a run that ended
+/// normally.
 #[derive(Clone, Debug)]
 pub struct Watch<'s> {
     judge: Judge<'s>,
@@ -88,7 +88,7 @@ pub struct Watch<'s> {
 }
 
 impl<'s> Watch<'s> {
-    /// Watches the run of a trace with this setup, on a subject of this kind.
+    /// Observes the run of a trace with this setup, on a subject of this kind.
     #[must_use]
     pub fn new(setup: &'s Setup, subject: SubjectKind, options: Options) -> Self {
         let mut judge = Judge::of(setup, subject);
@@ -107,31 +107,31 @@ impl<'s> Watch<'s> {
         }
     }
 
-    /// Whether [`Observer::step`] has anything to look at; a subject may spare itself the view when not.
+    /// Whether [`Observer::step`] has anything to do; a subject may skip making the view when not.
     #[must_use]
     pub const fn looks(&self) -> bool {
         (self.options.judge && self.options.indexes) || self.options.hash_indexes || self.options.keep
     }
 
-    /// Records so far.
+    /// Returns the number of records so far.
     #[must_use]
     pub const fn records(&self) -> u64 {
         self.records
     }
 
-    /// The laws broken so far.
+    /// Returns the violations so far.
     #[must_use]
     pub fn breaks(&self) -> &[Break] {
         self.judge.breaks()
     }
 
-    /// Whether a memory law broke.
+    /// Whether a memory law was violated.
     #[must_use]
     pub fn memory_broke(&self) -> bool {
         self.judge.is_over()
     }
 
-    /// What was seen, now that the run ended so.
+    /// Returns what was observed, after the run ended with this outcome.
     #[must_use]
     pub fn finish(self, outcome: Outcome) -> Observed {
         let judged = self.options.judge;
@@ -186,22 +186,23 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// What a [`Watch`] saw of one run.
+/// Everything that a [`Watch`] observed of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Observed {
-    /// The laws broken, and the outcome. No laws when none was to be judged.
+    /// The violations, and the outcome. No violations when none was to be judged.
     pub verdict: Verdict,
-    /// With `digest`, the digest of all records and, with `hash_indexes`, of the indexes after each step up to a memory break.
+    /// With `digest`, the digest of all records; with `hash_indexes`, also of the indexes after each step, until a
+    /// memory law is violated.
     pub digest: u128,
-    /// The same as it was when a memory law broke, the state that broke it not included: up to there two
-    /// subjects of one release are alike.
+    /// The digest at the moment when a memory law was violated, without the state that violated it: up to there,
+    /// subjects of one release agree.
     pub digest_at_break: Option<u128>,
-    /// How many records there were.
+    /// Number of records.
     pub record_count: u64,
-    /// How many steps there were.
+    /// Number of steps.
     pub step_count: u64,
     /// The records, with `keep`.
     pub records: Vec<Record>,
-    /// The steps, with `keep`.
+    /// The marks, with `keep`.
     pub marks: Vec<Mark>,
 }

@@ -1,23 +1,22 @@
-//! What becomes of each call that a driven program makes out of itself: one list, for the library that stands before
-//! libc, for the ledger of a run, and for looking at a program's imports before it is run.
+//! Fate of each call that a driven program makes: one list for the preloaded library, for the ledger of a run, and for
+//! checking a program's imports before it runs.
 //!
-//! Always: a name is on the list once. A name that the library stands before is counted when it is called; behind what
-//! it lets through, and behind what it does not stand before at all, stands the kernel's own filter (`sim/preload`,
-//! `filter`), by system calls.
+//! Invariants: a name is on the list once. The library counts each call that it intercepts. Calls that it lets through
+//! or does not intercept meet the kernel's filter of system calls (`sim/preload`, `filter`).
 
-/// What becomes of a call.
+/// Fate of a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fate {
     /// The world answers it.
     Virtual,
-    /// It goes on to the real one.
+    /// The real function is called.
     LetThrough,
     /// It ends the run with its name.
     Forbidden,
 }
 
 impl Fate {
-    /// In words.
+    /// Returns the fate in words.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,18 +27,18 @@ impl Fate {
     }
 }
 
-/// Calls that have one fate.
+/// Calls with the same fate.
 #[derive(Debug)]
 pub struct Row {
-    /// Why that fate.
+    /// The reason.
     pub why: &'static str,
-    /// In a program whose scheduler alone is driven.
+    /// Fate in a program whose scheduler alone is driven.
     pub engine: Fate,
-    /// In a whole daemon.
+    /// Fate in a whole daemon.
     pub daemon: Fate,
-    /// The library stands before them, and they are counted.
+    /// Whether the library intercepts and counts them.
     pub counted: bool,
-    /// Their names. A name that ends in `*` is the beginning of names.
+    /// The names; one that ends in `*` is a prefix.
     pub names: &'static [&'static str],
 }
 
@@ -55,7 +54,7 @@ const fn row(
 
 use Fate::{Forbidden, LetThrough, Virtual};
 
-/// The list. Rows that are counted come first.
+/// The list; counted rows come first.
 pub const ROWS: [Row; 17] = [
     row(
         "the world's own clock, children, signals, descriptors and memory",
@@ -209,7 +208,7 @@ pub const ROWS: [Row; 17] = [
             "raise",
         ],
     ),
-    // From here on nothing stands before them.
+    // No call from here on is intercepted.
     row(
         "works on its arguments and on memory alone",
         LetThrough,
@@ -480,7 +479,7 @@ pub const ROWS: [Row; 17] = [
     row("regular expressions", LetThrough, LetThrough, false, &["pcre2_*", "regcomp", "regexec", "regfree"]),
 ];
 
-/// How many names are counted.
+/// Number of counted names.
 pub const COUNTED: usize = {
     let (mut count, mut row) = (0, 0);
     while row < ROWS.len() {
@@ -506,10 +505,10 @@ const fn is_same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// The number of a counted name, below [`COUNTED`].
+/// Returns the number of a counted name, below [`COUNTED`].
 ///
 /// # Panics
-/// When it is none of the list: in a `const` the build fails.
+/// When no counted row has the name; in a `const`, the build fails.
 #[must_use]
 pub const fn number(name: &str) -> usize {
     let (mut number, mut row) = (0, 0);
@@ -527,7 +526,7 @@ pub const fn number(name: &str) -> usize {
     panic!("a call that the library stands before is not on the list")
 }
 
-/// The row of a counted name, by its number, and the name.
+/// Returns the row and the name of a counted call, by its number.
 #[must_use]
 pub fn counted(number: usize) -> Option<(&'static str, &'static Row)> {
     let all = ROWS.iter().filter(|row| row.counted);
@@ -535,14 +534,14 @@ pub fn counted(number: usize) -> Option<(&'static str, &'static Row)> {
     all.nth(number)
 }
 
-/// The row of a call. `None`: it is on no list.
+/// Returns the row of a call; `None` when it is on no row.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
     let is_meant = |meant: &&str| match meant.strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
         None => name == *meant,
     };
-    // A whole name comes before the beginning of one.
+    // A whole name is preferred to a prefix.
     let whole = ROWS.iter().find(|row| row.names.contains(&name));
     whole.or_else(|| ROWS.iter().find(|row| row.names.iter().any(is_meant)))
 }

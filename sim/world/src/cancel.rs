@@ -1,10 +1,10 @@
 //! The script that does not wait: its tick cancels the entry of a run that has not ended.
 //!
-//! keepalived's own script layer cancels no child's entry; this one does, so that the scheduler's `thread_cancel` is met
-//! with every kind of entry that a run can have by then: in CHILD, a timeout on READY, an exit on READY.
+//! keepalived's own script layer never cancels a child's entry. This one does, so that the scheduler's `thread_cancel`
+//! meets every kind of entry that a run can have: in CHILD, a timeout on READY, an exit on READY.
 //!
-//! Always: between two handlers a script that is not idle has one entry that was not cancelled, the last that it was
-//! told of; a run whose entry is cancelled is sent SIGKILL, unless it was reaped.
+//! Invariants: between two handlers, a script that is not idle has one entry that was not cancelled, the last that
+//! [`World::watched_by`] named. A run whose entry is cancelled gets SIGKILL, unless it was reaped.
 
 use treefall_model::event::{EntryKind, Event};
 use treefall_model::id::{Run, ScriptRef};
@@ -16,7 +16,7 @@ use crate::ops::{Handle, Op};
 use crate::world::World;
 
 impl<O: Observer> World<'_, O> {
-    /// The answer to [`Op::AddChild`]: the entry that watches a child of `script`.
+    /// Answers [`Op::AddChild`]: the entry that watches a child of `script`.
     pub fn watched_by(&mut self, script: Option<ScriptRef>, entry: Handle) {
         if let Some(script) = script
             && let Some(state) = self.layer.script(script)
@@ -26,14 +26,14 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The entry of the script's run is to be cancelled.
+    /// Asks to cancel the entry of the script's run.
     pub(crate) fn cancel_run(&mut self, script: ScriptRef) -> Option<Op> {
         let entry = self.layer.script(script)?.entry.take()?;
         self.layer.cancelling = Some(script);
         Some(Op::Cancel { entry })
     }
 
-    /// The answer to [`Op::Cancel`]: what the entry said of itself before.
+    /// Answers [`Op::Cancel`]: the kind that the entry had before.
     pub fn cancelled(&mut self, entry: EntryKind) {
         self.count_step();
         let Some(script) = self.layer.cancelling.take() else { return };
@@ -42,7 +42,7 @@ impl<O: Observer> World<'_, O> {
         let (run, pid) = (Run { of: script, nth: state.started }, state.last_pid);
         self.out.counts.cancels += 1;
         self.emit(Event::Cancelled { run, entry });
-        // The pid of one that was reaped may be another's by now.
+        // The pid of a reaped child may belong to another by now.
         if entry != EntryKind::ChildTerminated
             && let Some(pid) = pid
         {

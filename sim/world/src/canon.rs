@@ -1,9 +1,7 @@
-//! The world's part of a state in one form for all whose futures are alike: see [`treefall_model::canon`].
+//! The world's part of a state's canonical form: see [`treefall_model::canon`].
 //!
-//! An explored setup has no script that cancels, so that nobody's entry is remembered.
-//!
-//! Of the script layer, results are left out: they come out in log lines alone, which no law asks for. Where log lines
-//! take time they are told too.
+//! A setup that is explored has no script that cancels, so no entries are remembered. Results of scripts are left out,
+//! because they show only in log lines, which no law reads; where log lines take time, results are written too.
 
 use treefall_model::canon::{Canon, Part};
 use treefall_model::id::{Run, ScriptId};
@@ -17,26 +15,25 @@ use crate::layer::{Layer, ScriptState};
 use crate::pids::Pids;
 use crate::world::World;
 
-/// So many wakes of its own the world never makes before one of a trace that has few children: that it may make more
-/// is not told. See [`World::own_wakes_left`].
+/// Number of the world's own wakes that is never reached before a wake of a trace with few children; more need not be
+/// written. See [`World::own_wakes_left`].
 pub const OWN_WAKES_ENOUGH: usize = 32;
 
 impl<O: Observer> World<'_, O> {
-    /// Begins to write the state down, the loop being blocked: the instant, the generation, and who lives.
+    /// Begins to write the state of a blocked loop: the instant, the generation, and the living children.
     pub fn start_canon(&self, canon: &mut Canon) {
         canon.start(self.kernel.now(), self.layer.generation());
         self.kernel.children.each_unreaped(|child| canon.child(child.run, child.pid));
     }
 
-    /// Writes the state down, all scripts having been met. `freed`: the scripts of the generation before may be
-    /// asked for.
+    /// Writes the state after all scripts have numbers. `freed`: scripts of the generation before may still be needed.
     pub fn canon(&self, canon: &mut Canon, freed: bool) {
         self.kernel.canon(canon);
         canon.part(Part::Scripts);
         self.layer.canon(canon, !self.kernel.log_is_free(), freed);
     }
 
-    /// Who lives now, in the order of their births, and the instant for which the timerfd is armed.
+    /// Calls `tell` with each living run, in the order of births.
     pub fn each_living(&self, mut tell: impl FnMut(Run)) {
         self.kernel.children.each_unreaped(|child| {
             if child.ended.is_none() {
@@ -45,13 +42,13 @@ impl<O: Observer> World<'_, O> {
         });
     }
 
-    /// What the timerfd is armed for.
+    /// Returns the instant that the timerfd is armed for.
     #[must_use]
     pub fn armed(&self) -> Deadline {
         self.kernel.timer.map_or(Deadline::Never, Deadline::At)
     }
 
-    /// How many wakes of its own the world may still make before the next of the trace.
+    /// Returns how many wakes of its own the world may still make before the next wake of the trace.
     #[must_use]
     pub fn own_wakes_left(&self) -> usize {
         self.kernel.own_left
@@ -73,8 +70,8 @@ impl Kernel<'_> {
         canon.byte(self.file.0);
         canon.flag(self.own_at == self.now);
         canon.byte(self.own_left.min(OWN_WAKES_ENOUGH) as u8);
-        // The bounds on the loop are not told: what an explored trace does between two wakes stays far below them.
-        // Which start fails is told by its number.
+        // The bounds on the loop are not written: an explored trace stays far below them between two wakes. The number
+        // of a start decides whether it fails.
         let mut failures = self.failures.clone();
         canon.word(failures.len() as u64);
         failures.by_ref().for_each(|failure| canon.word(u64::from(failure.0.wrapping_sub(self.starts))));
@@ -104,7 +101,7 @@ impl Kernel<'_> {
 }
 
 impl Pids {
-    /// What the pids to come depend on. Whether each is higher than all before, so that a pid is told by its rank.
+    /// Writes what the coming pids depend on. Returns whether pids only ascend, so that ranks stand for them.
     fn canon(&self, canon: &mut Canon) -> bool {
         match self {
             Self::Ascending { .. } => return true,

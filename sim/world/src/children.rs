@@ -1,9 +1,9 @@
-//! The children of the program: alive, then zombie, then reaped and forgotten.
+//! The program's children: alive, then zombie, then reaped and forgotten.
 //!
-//! Always: each pid and each run names at most one child that is not reaped; zombies are reaped in the order
-//! in which they were forked, whatever the order of their deaths; a child that was told to die dies at the
-//! earliest of the instants that its signals set, of that signal. A reaped child's record is dropped, so that
-//! memory is bounded by the most children that were there at once.
+//! Invariants: each pid and each run names at most one child that is not reaped. Zombies are reaped in the order of
+//! forks, whatever the order of their deaths. A child that was told to die dies at the earliest instant that its
+//! signals set, of that signal. Records of reaped children are dropped, so memory is bounded by the most children at
+//! one time.
 
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
@@ -16,23 +16,23 @@ use treefall_model::trace::Habit;
 
 use crate::slots::SlotIndex;
 
-/// Deaths called off that may lie in the heap before it is swept, beside one a living child.
+/// Cancelled deaths that the heap may hold, besides one for each living child, before it is cleaned.
 const SLACK: usize = 64;
 
 /// A child that is not reaped.
 #[derive(Clone, Copy)]
 pub(crate) struct Child {
-    /// Its name in the trace.
+    /// The run in the trace.
     pub(crate) run: Run,
-    /// Its pid; it leads its own group.
+    /// The pid; the child leads its own group.
     pub(crate) pid: Pid,
-    /// What it does when told to die.
+    /// Reaction to being told to die.
     pub(crate) habit: Habit,
-    /// How it ended; `None`: it is alive.
+    /// The exit status; `None` while it is alive.
     pub(crate) ended: Option<ExitStatus>,
-    /// Its place in the order of forks; no other child of the whole run has it.
+    /// Place in the order of forks; unique in the whole run.
     born: u64,
-    /// When it will die of what it was sent.
+    /// Instant and signal of the coming death.
     pub(crate) death: Option<(Instant, Signal)>,
 }
 
@@ -63,33 +63,33 @@ impl Children {
         &self.slots[slot as usize]
     }
 
-    /// How many are alive.
+    /// Returns how many are alive.
     pub(crate) fn living(&self) -> usize {
         self.living
     }
 
-    /// How many are alive or zombies.
+    /// Returns how many are alive or zombies.
     pub(crate) fn unreaped(&self) -> usize {
         self.living + self.zombies.len()
     }
 
-    /// The child with this pid.
+    /// Finds the child with this pid.
     pub(crate) fn with_pid(&self, pid: Pid) -> Option<(u32, Child)> {
         let slot = self.by_pid.find(pid_hash(pid), |slot| self.at(slot).pid == pid)?;
         Some((slot, *self.at(slot)))
     }
 
-    /// The child that is this run.
+    /// Finds the child of this run.
     pub(crate) fn with_run(&self, run: Run) -> Option<(u32, Child)> {
         let slot = self.by_run.find(run_hash(run), |slot| self.at(slot).run == run)?;
         Some((slot, *self.at(slot)))
     }
 
-    /// Tells each child that is not reaped, in the order of their births.
+    /// Calls `tell` with each child that is not reaped, in the order of births.
     pub(crate) fn each_unreaped(&self, mut tell: impl FnMut(&Child)) {
         let mut before = None;
         loop {
-            // Few children, each to be told once: the next is looked for, not all of them sorted.
+            // There are few children: searching for the next each time is cheaper than sorting.
             let there = |slot: &u32| !self.free.contains(slot);
             let slots =
                 (0..self.slots.len()).map(|slot| u32::try_from(slot).unwrap_or(u32::MAX)).filter(there);
@@ -101,7 +101,7 @@ impl Children {
         }
     }
 
-    /// A child is forked. No unreaped child may have its pid or its run.
+    /// Adds a child. No unreaped child may have its pid or its run.
     pub(crate) fn add(&mut self, run: Run, pid: Pid, habit: Habit) {
         let child = Child { run, pid, habit, ended: None, born: self.born, death: None };
         self.born += 1;
@@ -121,7 +121,7 @@ impl Children {
         self.by_run.insert(run_hash(run), slot, |slot| run_hash(slots[slot as usize].run));
     }
 
-    /// The living child in `slot` ends: it is a zombie now.
+    /// Makes the living child in `slot` a zombie.
     pub(crate) fn end(&mut self, slot: u32, status: ExitStatus) {
         let child = &mut self.slots[slot as usize];
         debug_assert!(child.ended.is_none(), "{} ends twice", child.run);
@@ -131,7 +131,7 @@ impl Children {
         self.living -= 1;
     }
 
-    /// The living child in `slot` will die of `signal` at `due`, unless it dies earlier.
+    /// Schedules the death of the living child in `slot`, unless it dies earlier.
     pub(crate) fn will_die(&mut self, slot: u32, due: Instant, signal: Signal) {
         let child = &mut self.slots[slot as usize];
         if child.death.is_none_or(|(earlier, _)| due < earlier) {
@@ -144,7 +144,7 @@ impl Children {
         }
     }
 
-    /// When the next of the living dies of what it was sent.
+    /// Returns the instant of the next death by a signal.
     pub(crate) fn next_death(&mut self) -> Option<Instant> {
         while let Some(Reverse((due, born, slot))) = self.deaths.peek() {
             if stands(&self.slots[*slot as usize], *due, *born) {
@@ -155,7 +155,7 @@ impl Children {
         None
     }
 
-    /// Ends the next of those that are due to die by `now`: the earliest first, then the one forked first.
+    /// Ends the next child whose death is due by `now`: the earliest death first, then the child forked first.
     pub(crate) fn die(&mut self, now: Instant) -> Option<(Run, ExitStatus)> {
         if self.next_death()? > now {
             return None;
@@ -179,7 +179,7 @@ impl Children {
     }
 }
 
-/// Whether a death in the heap is the one that its child is to die.
+/// Whether a death in the heap is still its child's.
 fn stands(child: &Child, due: Instant, born: u64) -> bool {
     child.born == born && child.death.is_some_and(|(instant, _)| instant == due)
 }

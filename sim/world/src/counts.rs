@@ -1,13 +1,13 @@
-//! What happened in a run, counted.
+//! Counts of what happened in a run.
 
-/// What happened in a run, counted.
+/// Counts of what happened in a run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Blocking calls that returned with the timerfd ready.
     pub timer_wakes: u64,
     /// Zombies reaped.
     pub exits: u64,
-    /// SIGHUPs sent to the program (merged ones too).
+    /// SIGHUPs sent to the program, merged ones included.
     pub hups: u64,
     /// SIGTERMs sent to the program.
     pub terms: u64,
@@ -19,7 +19,7 @@ pub struct Counts {
     pub starts: u64,
     /// Starts that failed.
     pub failed_starts: u64,
-    /// Reloads carried out to their end.
+    /// Reloads that finished.
     pub reloads: u64,
     /// Child timeouts dispatched.
     pub timeouts: u64,
@@ -30,7 +30,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What came from outside: timers, exits, signals.
+    /// Returns the number of external events: timers, exits, signals.
     #[must_use]
     pub const fn external(&self) -> u64 {
         self.timer_wakes + self.exits + self.hups + self.terms

@@ -1,10 +1,9 @@
-//! The script layer's handlers: how one begins, and how its actions are worked off one by one.
+//! Handlers of the script layer: how one begins, and how its actions are executed one by one.
 //!
-//! A handler is not run in one go. [`World::begin`] records its beginning and queues its [`Action`]s;
-//! [`World::next_op`] works them off in order until one is an operation for the scheduler, which it hands out.
-//! So events and operations come in the order in which the program would bring them about, time passes
-//! between them, and the answer of the kernel to one action (a start that fails, a child that is lost) decides
-//! the next. When `next_op` gives `None` the handler has returned.
+//! A handler does not run in one go. [`World::begin`] records its beginning and queues its [`Action`]s.
+//! [`World::next_op`] executes them in order until one is an operation for the scheduler, which it returns; `None`
+//! means that the handler has returned. Events and operations therefore come in the program's own order, time can pass
+//! between them, and the kernel's answer to one action (a start that fails, a child that is lost) decides the next.
 
 use treefall_model::event::{EntryKind, Event, Handler, LogLine, Target};
 use treefall_model::id::{Pid, Run, ScriptRef};
@@ -17,23 +16,23 @@ use crate::ops::{Dispatch, Op};
 use crate::world::World;
 
 impl<O: Observer> World<'_, O> {
-    /// The process starts: the base entries are to be added, and the first configuration is put in force.
+    /// Starts the process: base entries are added, and the first configuration is put in force.
     pub fn start(&mut self) {
         self.layer.then(Action::Op(Op::AddBase));
         self.put_in_force();
     }
 
-    /// The configuration that was read is put in force: its fifo scripts start, and the dispatcher, which sees to
-    /// all others, is put on EVENT.
+    /// Puts the configuration that was read in force: its fifo scripts start, and the dispatcher, which starts all
+    /// others, goes on EVENT.
     pub(crate) fn put_in_force(&mut self) {
         self.layer.then(Action::StartFifos(0));
         self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None }));
     }
 
-    /// A handler of the script layer begins. Its operations are then to be carried out: [`carry_out`].
+    /// Begins a handler of the script layer. The caller then executes its operations: [`carry_out`].
     ///
-    /// The timer and signal handlers, which the program's own reading of their descriptors shows, and the
-    /// killer, which nothing shows, are no handlers of the script layer: nothing happens.
+    /// Does nothing for the timer and signal handlers, which show by reading their descriptors, and for the killer,
+    /// which shows nowhere: they are not handlers of the script layer.
     ///
     /// [`carry_out`]: crate::carry_out
     pub fn begin(&mut self, dispatch: Dispatch) {
@@ -59,7 +58,7 @@ impl<O: Observer> World<'_, O> {
                     self.begin_of_script(dispatch, script);
                 }
             }
-            // A fifo script's child is not missed.
+            // A fifo script is not restarted.
             Handler::FifoChild | Handler::TimerFd | Handler::SignalFd | Handler::Killer => {}
         }
     }
@@ -73,7 +72,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Which run a child's entry means. Almost always the last of the script that its argument names.
+    /// Returns the run that a child's entry means; nearly always the last run of the script that its argument names.
     fn run_of(&mut self, pid: Pid, argument: Option<ScriptRef>) -> Option<Run> {
         if let Some(of) = argument
             && let Some(script) = self.layer.script(of)
@@ -84,8 +83,8 @@ impl<O: Observer> World<'_, O> {
         self.kernel.run_meant(pid, argument)
     }
 
-    /// The program calls its own handler for a signal that it read. Only SIGHUP and SIGTERM have one that
-    /// is the world's (no instance is in MASTER, so that a reload goes on EVENT at once).
+    /// Runs the program's handler for a signal that it read. Only SIGHUP and SIGTERM have handlers in the world; no
+    /// instance is in MASTER, so a reload goes on EVENT at once.
     pub fn begin_signal(&mut self, signal: Signal) {
         self.count_step();
         match signal {
@@ -99,7 +98,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The next operation that the handler which began asks for; `None`: it has returned.
+    /// Returns the handler's next operation; `None` when the handler has returned.
     pub fn next_op(&mut self) -> Option<Op> {
         while let Some(action) = self.layer.actions.pop_front() {
             if let Some(op) = self.work_off(action) {
@@ -143,7 +142,7 @@ impl<O: Observer> World<'_, O> {
         None
     }
 
-    /// The next of the fifo scripts starts, in the order of the configuration. One whose fork fails is left out.
+    /// Starts the next fifo script, in the order of the configuration; one whose fork fails is skipped.
     fn start_fifos(&mut self, from: u16) -> Option<Op> {
         let scripts = self.layer.current.get(usize::from(from)..)?;
         let ahead = scripts.iter().position(|script| script.spec.kind == ScriptKind::Fifo)?;
@@ -152,7 +151,7 @@ impl<O: Observer> World<'_, O> {
         self.start_run(self.layer.in_force(place), Handler::FifoChild)
     }
 
-    /// The dispatcher comes to a script: an event for its first tick. A fifo script started before.
+    /// Dispatches a script: an event for its first tick. A fifo script has started before.
     fn dispatch(&mut self, place: u16) -> Option<Op> {
         let kind = self.layer.current.get(usize::from(place))?.spec.kind;
         self.layer.actions.push_front(Action::Dispatch(place + 1));
@@ -169,7 +168,7 @@ impl<O: Observer> World<'_, O> {
     /// Starts a run and has its child watched. A start that fails leaves the script as it is.
     fn start_run(&mut self, script: ScriptRef, handler: Handler) -> Option<Op> {
         let Some(pid) = self.spawn(script) else {
-            // Nothing is changed: where a run is skipped and starts all the same, the one before goes on.
+            // The state stays: where a skipped run starts all the same, the run before continues.
             self.logged(LogLine::ForkFailed { script });
             return None;
         };
@@ -179,7 +178,7 @@ impl<O: Observer> World<'_, O> {
         Some(Op::AddChild { handler, argument: Some(script), pid, after })
     }
 
-    /// The program forks a child for `script`; `None` when that fails, or when no such script is known.
+    /// Forks a child for `script`; `None` when that fails, or when no such script is known.
     pub fn spawn(&mut self, script: ScriptRef) -> Option<Pid> {
         self.count_step();
         let now = self.kernel.now();
@@ -192,7 +191,7 @@ impl<O: Observer> World<'_, O> {
         Some(pid)
     }
 
-    /// A run was started.
+    /// Notes that a run was started.
     pub(crate) fn started(&mut self, run: Run, pid: Pid) {
         if let Some(state) = self.layer.script(run.of) {
             state.started = run.nth;
@@ -200,7 +199,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The answer to [`Op::CountChildren`]: CHILD holds so many entries.
+    /// Answers [`Op::CountChildren`]: the number of entries in CHILD.
     pub fn children_counted(&mut self, children: u32) {
         self.count_step();
         match self.layer.counting.take() {

@@ -56,39 +56,39 @@ use crate::counts::Counts;
 use crate::ops::Descriptor;
 use crate::pids::Pids;
 
-/// How a blocking call comes back.
+/// Result of a blocking call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Woken {
-    /// With descriptors to read, in the order in which the kernel reports them.
+    /// Descriptors are ready, in the order in which the kernel reports them.
     Ready {
         /// Reported first.
         first: Descriptor,
-        /// Reported after it.
+        /// Reported second.
         second: Option<Descriptor>,
     },
-    /// Not at all: the run is over.
+    /// The run is over; the call does not return.
     End(End),
 }
 
-/// The world outside, where no trace says from the start what it does: it is told what becomes of the children, and
-/// asked for each wake when the wakes of the trace are used up. The wakes that it gave, put behind those of the
-/// trace, are a trace that replays the run.
+/// The outside world where no trace says beforehand what it does. It learns what happens to the children, and is asked
+/// for each wake once the trace has no more. Its wakes, appended to those of the trace, form a trace that replays the
+/// run.
 pub trait Outside: Send {
-    /// A child was forked.
+    /// Learns that a child was forked.
     fn started(&mut self, run: Run, at: Instant);
 
-    /// A living child was sent a signal.
+    /// Learns that a living child was sent a signal.
     fn signalled(&mut self, run: Run, signal: Signal, at: Instant);
 
-    /// A child ended: of an exit that was asked for, or of a signal.
+    /// Learns that a child ended, by a requested exit or by a signal.
     fn ended(&mut self, run: Run);
 
-    /// The loop blocks at `now`, its timerfd armed for `timer`: writes what wakes it next into `wake`, which has
-    /// no exit, no signal, and an advance to the next timer. Whether there is anything more to come.
+    /// Writes what wakes the loop next into `wake`, which has no exit, no signal, and an advance to the next timer. The
+    /// loop blocks at `now`, its timerfd armed for `timer`. Returns whether there is a wake.
     fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool;
 }
 
-/// Who goes on where the trace ends. A copy of a kernel has nobody: what becomes of two runs is not for one to be told.
+/// The outside that continues where the trace ends. A copy of a kernel has none: it must not hear of two runs.
 struct Told<'t>(Option<&'t mut dyn Outside>);
 
 impl Clone for Told<'_> {
@@ -97,7 +97,7 @@ impl Clone for Told<'_> {
     }
 }
 
-/// Tells the observer of events, and counts them.
+/// Sends events to the observer, and counts them.
 #[derive(Clone)]
 pub(crate) struct Recorder<O> {
     pub(crate) observer: O,
@@ -115,52 +115,51 @@ impl<O: Observer> Recorder<O> {
 #[derive(Clone)]
 pub(crate) struct Kernel<'t> {
     pub(crate) trace: &'t Trace,
-    /// Who goes on where the trace ends.
+    /// The outside that continues where the trace ends.
     outside: Told<'t>,
-    /// What it gave, until a blocking call uses it up; then kept for its room.
+    /// The wake that it gave, until a blocking call uses it; then kept for its allocation.
     given: Wake,
-    /// Whether that is still to be used up.
+    /// Whether that wake is unused.
     given_waits: bool,
     pub(crate) now: Instant,
-    /// What the timerfd is armed for.
+    /// Instant that the timerfd is armed for.
     pub(crate) timer: Option<Instant>,
-    /// Signal `n` is pending: bit `n`.
+    /// Pending signals; signal `n` is bit `n`.
     pub(crate) pending: u128,
-    /// The signalfd is being read: its handler began, and has not found it empty.
+    /// The signalfd's handler began and has not found it empty.
     pub(crate) reading: bool,
-    /// The configuration that the pending SIGHUP brings.
+    /// Configuration of the pending SIGHUP.
     pub(crate) hup_brings: ConfigId,
-    /// The configuration file as the last SIGHUP that was read left it.
+    /// Configuration file as the last SIGHUP that was read left it.
     pub(crate) file: ConfigId,
     pub(crate) children: Children,
     pub(crate) pids: Pids,
-    /// Reaped since the loop blocked last: their entries may still be on their way to a handler.
+    /// Children reaped since the loop last blocked: their entries may still wait for a handler.
     reaped: Vec<(Pid, Run)>,
-    /// Attempts to start a child so far.
+    /// Attempts to start a child.
     pub(crate) starts: u32,
-    /// The starts still to fail, lowest first.
+    /// Starts that are still to fail, lowest first.
     pub(crate) failures: Peekable<Iter<'t, StartNo>>,
-    /// Wakes used up.
+    /// Wakes used.
     used: usize,
-    /// Wakes of its own that the world may still make before the trace's next.
+    /// Own wakes that the world may still make before the trace's next.
     pub(crate) own_left: usize,
-    /// When it made the last for signals that were pending already.
+    /// Instant of the last own wake for signals that were already pending.
     pub(crate) own_at: Instant,
-    /// How much of what the loop does is followed.
+    /// Bounds on what the loop does.
     bounds: Bounds,
 }
 
-/// The bit of a pending signal.
+/// Returns the bit of a pending signal.
 const fn bit(signal: Signal) -> u128 {
     1 << signal.number()
 }
 
-/// From here on the loop blocks no more: a wake comes a [`Span::MAX`] later at most, and what its handlers then add is
-/// due another one later, which is an instant still.
+/// The last instant at which the loop blocks: a wake comes at most one [`Span::MAX`] later, and what its handlers add
+/// is due at most another one later, which is still a valid instant.
 const LAST: Instant = Instant::from_micros(Instant::MAX.as_micros() - 3 * Span::MAX.as_micros());
 
-/// Wakes of its own that the world makes between two of the trace: so many, and two more for each child there
-/// was at the first.
+/// Own wakes between two wakes of the trace: this many, and two more for each child at the first of them.
 const OWN_WAKES_BASE: usize = 64;
 
 impl<'t> Kernel<'t> {
@@ -190,7 +189,7 @@ impl<'t> Kernel<'t> {
         }
     }
 
-    /// From here on `outside` goes on where the trace ends.
+    /// Continues with `outside` where the trace ends.
     pub(crate) fn go_on_with(&mut self, outside: &'t mut dyn Outside) {
         self.outside = Told(Some(outside));
     }
@@ -207,42 +206,42 @@ impl<'t> Kernel<'t> {
         self.now
     }
 
-    /// The configuration file as the last SIGHUP that was read left it.
+    /// Returns the configuration file as the last SIGHUP that was read left it.
     pub(crate) fn file(&self) -> ConfigId {
         self.file
     }
 
-    /// Something takes `cost`.
+    /// Lets `cost` pass.
     fn spend(&mut self, cost: Span) {
         self.now += cost;
     }
 
-    /// A script-layer handler begins: it takes its time.
+    /// Lets the cost of a callback pass.
     pub(crate) fn spend_callback(&mut self) {
         self.spend(self.costs().callback);
     }
 
-    /// A configuration is read: it takes its time.
+    /// Lets the cost of reading a configuration pass.
     pub(crate) fn spend_reload(&mut self) {
         self.spend(self.costs().reload);
     }
 
-    /// A log line was written: it takes its time.
+    /// Lets the cost of a log line pass.
     pub(crate) fn spend_log(&mut self) {
         self.spend(self.costs().log);
     }
 
-    /// The program does something that the kernel sees.
+    /// Counts something that the program does and the kernel sees.
     pub(crate) fn step(&mut self) {
         self.bounds.step();
     }
 
-    /// How the run ends, if the loop did more than any that comes back could need.
+    /// Returns how the run ends, if the loop exceeds its bounds.
     pub(crate) fn limit(&self) -> Option<End> {
         self.bounds.limit(self.now, self.starts)
     }
 
-    /// Arms the timerfd, from now.
+    /// Arms the timerfd, relative to now.
     pub(crate) fn arm_timer(&mut self, after: Option<Span>) {
         self.timer = after.map(|after| self.now + after);
     }
@@ -261,7 +260,7 @@ impl<'t> Kernel<'t> {
         self.go_on(trace.wakes().get(self.used..).unwrap_or_default(), out)
     }
 
-    /// Goes on blocking, `wakes` being all that is to come.
+    /// Continues to block, with `wakes` as everything to come.
     pub(crate) fn go_on<O: Observer>(&mut self, wakes: &[Wake], out: &mut Recorder<O>) -> Woken {
         let used = self.used;
         let woken = self.wait(wakes, out);
@@ -277,7 +276,7 @@ impl<'t> Kernel<'t> {
             return Woken::End(End::EndOfTime);
         }
         let before = self.used;
-        // While the clock stands still the bound of steps watches over the loop.
+        // While the clock stands still, the bound on steps applies.
         let stands = self.own_at == self.now;
         if self.pending != 0
             && (self.own_left > 0 || stands)
@@ -304,8 +303,8 @@ impl<'t> Kernel<'t> {
         }
     }
 
-    /// Lets time go on to `wake`, or to a death before it. Whether the wake was used up, and in which order
-    /// descriptors are reported.
+    /// Lets time pass to `wake`, or to a death before it. Returns whether the wake was used, and the order of
+    /// descriptors.
     fn go_on_by<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) -> (bool, Order) {
         let target = self.target(wake.advance);
         let own = self.children.next_death().filter(|due| *due < target && self.own_left > 0);
@@ -325,7 +324,7 @@ impl<'t> Kernel<'t> {
         (true, wake.order)
     }
 
-    /// Whether the outside has a wake, which is the one given then.
+    /// Asks the outside for a wake; returns whether there is one.
     fn ask_outside(&mut self) -> bool {
         let Some(outside) = &mut self.outside.0 else { return false };
         if !self.given_waits {
@@ -344,7 +343,7 @@ impl<'t> Kernel<'t> {
         }
     }
 
-    /// What a wake brings besides time.
+    /// Does what a wake brings besides time.
     fn happen<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) {
         for exit in &wake.exits {
             match self.children.with_run(exit.run) {
@@ -366,7 +365,7 @@ impl<'t> Kernel<'t> {
         }
     }
 
-    /// Those die who are due to.
+    /// Ends the children whose death is due.
     fn let_die<O: Observer>(&mut self, out: &mut Recorder<O>) {
         while let Some((run, status)) = self.children.die(self.now) {
             self.ended(run, status, out);
@@ -381,7 +380,7 @@ impl<'t> Kernel<'t> {
         self.pending |= bit(Signal::CHLD);
     }
 
-    /// The blocking call returns, if a descriptor is ready.
+    /// Returns from the blocking call, if a descriptor is ready.
     fn report<O: Observer>(&mut self, order: Order, out: &mut Recorder<O>) -> Option<Woken> {
         let (timer, signals) = (self.timer_is_ready(), self.pending != 0);
         let (first, second) = match (timer, signals, order) {
@@ -402,7 +401,7 @@ impl<'t> Kernel<'t> {
         out.emit(self.now, event);
     }
 
-    /// The timer handler reads its descriptor.
+    /// Reads the timerfd.
     pub(crate) fn read_timer<O: Observer>(&mut self, out: &mut Recorder<O>) -> bool {
         self.dispatched(Handler::TimerFd, out);
         let expired = self.timer_is_ready();
@@ -412,7 +411,7 @@ impl<'t> Kernel<'t> {
         expired
     }
 
-    /// The signal handler reads its descriptor.
+    /// Reads the signalfd.
     pub(crate) fn read_signal<O: Observer>(&mut self, out: &mut Recorder<O>) -> Option<Signal> {
         if !self.reading {
             self.dispatched(Handler::SignalFd, out);
@@ -439,12 +438,12 @@ impl<'t> Kernel<'t> {
         Some((pid, status))
     }
 
-    /// Whether there is any child that is not reaped.
+    /// Whether any child is not reaped.
     pub(crate) fn has_children(&self) -> bool {
         self.children.unreaped() > 0
     }
 
-    /// How many children are alive.
+    /// Returns how many children are alive.
     pub(crate) fn living(&self) -> usize {
         self.children.living()
     }
@@ -474,7 +473,7 @@ impl<'t> Kernel<'t> {
             Target::OwnGroup | Target::Everyone | Target::Group(Pid::SELF) | Target::Process(Pid::SELF) => {
                 Answer::Delivered
             }
-            // The negation of 1 means everyone.
+            // The negation of 1 means every process.
             Target::Group(pid) if pid.get() == 1 => Answer::Delivered,
             Target::Process(pid) if pid.get() == 1 => Answer::NotPermitted,
             Target::Group(_) | Target::Process(_) if at.is_some() => Answer::Delivered,
@@ -513,9 +512,8 @@ impl<'t> Kernel<'t> {
         }
     }
 
-    /// Which run an entry means that says `pid`, its argument naming `script`: of the children that are not
-    /// reaped or were reaped since the loop blocked last, the one that fits the argument, else the one that
-    /// has the pid.
+    /// Resolves an entry's pid to a run, with the script that the entry's argument names. Among children not reaped, or
+    /// reaped since the loop last blocked, it prefers the one of that script, then the one with the pid.
     pub(crate) fn run_meant(&self, pid: Pid, script: Option<ScriptRef>) -> Option<Run> {
         let unreaped = self.children.with_pid(pid).map(|(_, child)| child.run);
         let reaped = || self.reaped.iter().rev().filter(|(had, _)| *had == pid).map(|(_, run)| *run);
@@ -524,7 +522,7 @@ impl<'t> Kernel<'t> {
     }
 }
 
-/// How long after `signal` a child of this habit dies of it; `None`: it does not.
+/// Returns how long after `signal` a child of this habit dies; `None` if it does not.
 fn dies_after(habit: Habit, signal: Signal) -> Option<Span> {
     match (signal, habit.on_term) {
         (Signal::KILL, _) => Some(habit.kill_linger),

@@ -1,8 +1,8 @@
-//! The script layer's own state: the scripts of the generations, and what the handler that began has still to do.
+//! State of the script layer: the scripts of the generations, and the actions that the current handler still has to do.
 //!
-//! Always: the scripts of the generation in force and, as they were when it was freed, those of the one before
-//! are known. An argument that names an older generation's script is as a freed object that was overwritten:
-//! its handler begins and does nothing.
+//! Invariants: the scripts of the generation in force are known, and those of the one before as they were when freed.
+//! An argument that names a script of an older generation is like a freed object that was overwritten: its handler
+//! begins and does nothing.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ use treefall_model::trace::{Config, Script, Trace};
 
 use crate::ops::{Handle, Op};
 
-/// Where a script's run stands.
+/// State of a script's run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// Not running.
@@ -29,12 +29,12 @@ pub(crate) enum State {
     Forcing,
 }
 
-/// Whether a script's result is one that it earned.
+/// Whether a script's result is its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Init {
-    /// Not yet: it is as it was at the start of the process.
+    /// No: it is the initial one of the process.
     Start,
-    /// Not yet: it came with a reload.
+    /// No: a reload carried it over.
     Reload,
     /// Yes.
     Done,
@@ -43,9 +43,9 @@ pub(crate) enum Init {
 /// A script of a generation, as the program's own object.
 #[derive(Clone, Copy)]
 pub(crate) struct ScriptState<'t> {
-    /// What the configuration says of it.
+    /// The configuration of the script.
     pub(crate) spec: &'t Script,
-    /// Where its run stands.
+    /// State of its run.
     pub(crate) state: State,
     /// Whether its result is its own.
     pub(crate) init: Init,
@@ -57,14 +57,14 @@ pub(crate) struct ScriptState<'t> {
     pub(crate) started: u32,
     /// The pid of the last of them.
     pub(crate) last_pid: Option<Pid>,
-    /// When the last start was tried.
+    /// Instant of the last attempt to start it.
     pub(crate) last_start: Instant,
-    /// The entry that watches its run, if it is one that cancels.
+    /// The entry that watches its run, of a script that cancels.
     pub(crate) entry: Option<Handle>,
 }
 
 impl<'t> ScriptState<'t> {
-    /// A script that never ran: one success makes it up.
+    /// Creates a script that never ran: one success brings it up.
     pub(crate) fn new(spec: &'t Script, init: Init) -> Self {
         Self {
             spec,
@@ -80,74 +80,74 @@ impl<'t> ScriptState<'t> {
     }
 }
 
-/// A thing that a handler does.
+/// One thing that a handler does.
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
     /// An operation of the scheduler.
     Op(Op),
     /// A log line.
     Log(LogLine),
-    /// Something that only the world knows of.
+    /// An event that only the world sees.
     Event(Event),
-    /// The fifo scripts of the generation in force start, from this script on.
+    /// Starts the fifo scripts of the generation in force, from this script on.
     StartFifos(u16),
-    /// The dispatcher goes on with this script of the generation in force.
+    /// Dispatches the scripts of the generation in force, from this script on.
     Dispatch(u16),
-    /// A run is to start, its child watched by this handler.
+    /// Starts a run, its child watched by this handler.
     Start(ScriptRef, Handler),
-    /// A child that timed out is told to end; it is given `grace` for it.
+    /// Tells a child that timed out to end.
     TellToEnd {
-        /// Its script.
+        /// The script.
         script: ScriptRef,
-        /// By its timeout.
+        /// The handler of its timeout.
         handler: Handler,
         /// The child.
         pid: Pid,
-        /// How.
+        /// The signal.
         signal: Signal,
-        /// How long it has then.
+        /// Time until the next signal.
         grace: Span,
     },
-    /// The entry of the script's run is cancelled.
+    /// Cancels the entry of the script's run.
     Cancel(ScriptRef),
-    /// Its group is sent SIGKILL, whatever comes of it.
+    /// Sends SIGKILL to the group and ignores the answer.
     KillGroup(Pid),
-    /// A misc check's next start is armed.
+    /// Arms the next start of a misc check.
     ArmMisc(ScriptRef),
-    /// The children are counted, and then?
+    /// Counts the children, for this purpose.
     Count(Counted),
-    /// The new configuration is read and takes the place of the old.
+    /// Reads the new configuration, which replaces the old.
     ReadConfig(ConfigId),
-    /// The old configuration is freed, the reload's handler returns.
+    /// Frees the old configuration; the reload's handler returns.
     ReloadDone,
 }
 
-/// For whom the children are counted.
+/// Purpose of counting the children.
 #[derive(Clone, Copy)]
 pub(crate) enum Counted {
     /// The beginning of a shutdown.
     TerminateStart,
-    /// The end of the instances' time in it.
+    /// The end of the instances' time in a shutdown.
     ShutdownTimer,
     /// The backstop.
     Backstop,
 }
 
-/// The script layer's state.
+/// State of the script layer.
 #[derive(Clone)]
 pub(crate) struct Layer<'t> {
     configs: &'t [Config],
     generation: Generation,
     pub(crate) current: Vec<ScriptState<'t>>,
-    /// Of the generation before, freed.
+    /// Scripts of the generation before, freed.
     pub(crate) freed: Vec<ScriptState<'t>>,
-    /// What the handler that began has still to do.
+    /// Actions that the current handler still has to do.
     pub(crate) actions: VecDeque<Action>,
-    /// Who waits for the number of children.
+    /// Purpose for which children are being counted.
     pub(crate) counting: Option<Counted>,
-    /// Whose run's entry is being cancelled.
+    /// The script whose run's entry is being cancelled.
     pub(crate) cancelling: Option<ScriptRef>,
-    /// The configurations have an instance, which tracks their scripts.
+    /// Whether the configurations have an instance, which tracks their scripts.
     pub(crate) has_instance: bool,
 }
 
@@ -171,8 +171,8 @@ impl<'t> Layer<'t> {
         self.generation
     }
 
-    /// The next generation begins, of configuration `config`: the scripts in force become those freed, and
-    /// `current` is left empty. The scripts that it is to hold are returned.
+    /// Begins the next generation, of configuration `config`: the scripts in force become the freed ones, `current`
+    /// becomes empty. Returns the scripts that it is to hold.
     pub(crate) fn turn(&mut self, config: ConfigId) -> &'t [Script] {
         core::mem::swap(&mut self.current, &mut self.freed);
         self.current.clear();
@@ -180,12 +180,12 @@ impl<'t> Layer<'t> {
         self.configs.get(usize::from(config.0)).map_or(&[], |config| &config.scripts)
     }
 
-    /// Script number `place` of the generation in force.
+    /// Identifies script `place` of the generation in force.
     pub(crate) fn in_force(&self, place: u16) -> ScriptRef {
         ScriptRef { generation: self.generation, script: ScriptId(place) }
     }
 
-    /// The object that an argument points at, if it is one that is still known.
+    /// Returns the object that an argument points at, if it is still known.
     pub(crate) fn script(&mut self, script: ScriptRef) -> Option<&mut ScriptState<'t>> {
         let place = usize::from(script.script.0);
         if script.generation == self.generation {

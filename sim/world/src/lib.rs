@@ -1,29 +1,30 @@
-//! Everything around a scheduler: the virtual kernel, and the track-script and reload layer.
+//! Everything around a scheduler: the virtual kernel, and the layer of track scripts and reloads.
 //!
-//! One world, written once, stands around the replica, around the real program's scheduler (`engine`) and, its
-//! kernel alone, around the whole daemon. It is a state machine without input or output:
+//! The same world surrounds the replica, the real program's scheduler (`engine`) and, with its kernel alone, the whole
+//! daemon. It is a state machine without input or output:
 //!
-//! - [`World`] owns the virtual kernel (clock, timerfd, signalfd, children), which the scheduler asks as the
-//!   program asks the real one: [`World::clock`], [`World::arm_timer`], [`World::block`], [`World::read_signal`],
-//!   [`World::reap`], [`World::send`], [`World::group_of`];
-//! - the script layer is told of a handler that begins ([`World::begin`]) and answers with operations, one at
-//!   a time ([`World::next_op`]), which the subject's driver carries out with [`carry_out`]. No call from
-//!   program to world to program holds a borrow of the world.
+//! - [`World`] owns the virtual kernel (clock, timerfd, signalfd, children). The scheduler calls it as the program
+//!   calls the real one: [`World::clock`], [`World::arm_timer`], [`World::block`], [`World::read_signal`],
+//!   [`World::reap`], [`World::send`], [`World::group_of`].
+//! - The script layer takes the begin of a handler ([`World::begin`]) and returns operations one at a time
+//!   ([`World::next_op`]), which the subject's driver executes with [`carry_out`]. No call from program to world to
+//!   program holds a borrow of the world.
 //!
-//! All events are told to the world's [`Observer`], in the order in which they happen, by the world alone.
+//! The world alone sends events to its [`Observer`](treefall_model::observe::Observer), in the order in which they
+//! happen.
 //!
-//! Beside it: [`calls`] (what becomes of each call of a real program), [`wire`] (how the library in one is spoken to),
-//! [`words`] (what a daemon's log lines say).
+//! Beside the world: [`calls`] (the fate of each call of a real program), [`wire`] (messages to the library inside a
+//! real program), [`words`] (the meaning of a daemon's log lines).
 //!
-//! Inside: [`kernel`] (what wakes the loop, and when), `children` and `pids` (processes), `slots` (finding them
-//! fast); `layer` (scripts and what a handler has still to do), `track`, `cancel`, `misc`, `reload`, `shutdown` (what each
-//! handler does); [`whole`](World::reload_begins) (a daemon that brings its own script layer). Rules, not releases,
-//! decide what differs: each defect and behaviour is asked for at one place.
+//! Inside: `ops` and `scheduler` (what world and scheduler exchange); [`kernel`] (what wakes the loop, and when),
+//! `children`, `pids`, `slots` (processes); `layer` and `handlers` (scripts, and how handlers run), `track`, `cancel`,
+//! `misc`, `reload`, `shutdown` (what each handler does); [`whole`](World::reload_begins) (a daemon with its own script
+//! layer). Rules, not releases, decide what differs: each defect and behaviour is consulted at one place.
 //!
 //! # Examples
 //!
-//! The kernel alone, as a program meets it: a timer of two seconds and a SIGHUP that arrives in the same wake. The trace
-//! says that the signals are reported first; no time passes but the trace's.
+//! The kernel alone, as a program sees it: a timer of two seconds, and a SIGHUP that arrives in the same wake. The
+//! trace has the signals reported first; only the trace lets time pass.
 //!
 //! ```
 //! use treefall_model::id::ConfigId;
@@ -47,7 +48,7 @@
 //! # Ok::<(), treefall_model::trace::TraceError>(())
 //! ```
 //!
-//! What becomes of a real program's calls is a list; what is on no list ends a run with its name.
+//! Each call of a real program has a fate; a call that is on no list ends a run with its name.
 //!
 //! ```
 //! use treefall_world::calls::{Fate, find};

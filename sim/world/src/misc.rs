@@ -1,7 +1,7 @@
-//! The misc check: a check of the checker process, whose next start is armed only after its exit.
+//! The misc check of the checker process: its next start is armed only after its exit.
 //!
-//! Always: while a run is tracked no start is armed, and the other way round. What becomes of a check when its
-//! child is lost, its start fails or its kill is misread is as each release does it.
+//! Invariants: while a run is tracked, no start is armed, and the other way round. Rules decide what happens when a
+//! child is lost, a start fails or a kill is misread.
 
 use treefall_model::event::{Answer, EntryKind, Handler, LogLine};
 use treefall_model::id::{Pid, ScriptRef};
@@ -15,11 +15,11 @@ use crate::ops::{Dispatch, Op};
 use crate::track::RETRY_AFTER_FAILURE;
 use crate::world::World;
 
-/// The shortest time to the next start, however late it is.
+/// Shortest time to the next start, however late it is.
 const SHORTEST: Span = Span::from_micros(1);
 
 impl<O: Observer> World<'_, O> {
-    /// A misc check's child timed out or ended.
+    /// Handles the timeout or end of a misc check's child.
     pub(crate) fn misc_child(&mut self, script: ScriptRef, dispatch: Dispatch) {
         if dispatch.kind == EntryKind::ChildTimeout {
             self.child_timed_out(script, dispatch.pid, Handler::MiscChild);
@@ -29,7 +29,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The kernel's answer to a misc check's signal decides how its child is tracked on.
+    /// Continues after the kernel's answer to a misc check's signal.
     pub(crate) fn misc_told(
         &mut self,
         script: ScriptRef,
@@ -38,8 +38,8 @@ impl<O: Observer> World<'_, O> {
         grace: Span,
         answer: Answer,
     ) -> Option<Op> {
-        // With the test inverted only a delivered signal is looked at as a failure, and by then there is no
-        // error that says the child is lost.
+        // With the test inverted, only a delivered signal counts as a failure, and then no error says that the child is
+        // lost.
         let inverted = self.rules.has(Defect::MiscKillTestInverted);
         let after = match answer {
             Answer::NoSuchProcess if !inverted => return self.misc_lost(script, pid),
@@ -61,7 +61,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// The next start: an interval after the last one.
+    /// Arms the next start, an interval after the last one.
     pub(crate) fn arm_misc(&mut self, script: ScriptRef) -> Option<Op> {
         let now = self.kernel.now();
         let state = self.layer.script(script)?;

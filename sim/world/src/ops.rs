@@ -1,95 +1,95 @@
-//! What world and scheduler say to each other: operations, handlers that begin, descriptors.
+//! What world and scheduler exchange: operations, handlers that begin, descriptors.
 
 use treefall_model::event::{EntryKind, Handler, Step};
 use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
-/// What kills a running child's peace: decides how the program reschedules it.
+/// What ends a running child; it decides how the program reschedules the child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// A reload: the process goes on.
+    /// A reload; the process continues.
     Reload,
     /// A shutdown.
     Shutdown,
 }
 
-/// A scheduler operation that the script layer asks for, cut at what the real program exports.
+/// Operation of the scheduler that the script layer asks for, at the boundary that the real program exports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op {
-    /// `thread_add_timer`: due at the clock read by the scheduler plus `after`.
+    /// `thread_add_timer`: due `after` the clock that the scheduler reads.
     AddTimer {
-        /// To be called.
+        /// The function to call.
         handler: Handler,
-        /// With this argument.
+        /// Its argument.
         argument: Option<ScriptRef>,
-        /// From now.
+        /// Time until it is due.
         after: Span,
     },
-    /// `thread_add_timer_shutdown`: as [`AddTimer`](Self::AddTimer), of an entry type that still runs when a
-    /// shutdown has begun.
+    /// `thread_add_timer_shutdown`: like [`AddTimer`](Self::AddTimer), with an entry type that still runs in a
+    /// shutdown.
     AddShutdownTimer {
-        /// To be called.
+        /// The function to call.
         handler: Handler,
-        /// From now.
+        /// Time until it is due.
         after: Span,
     },
-    /// `thread_add_child`. Answered through [`World::watched_by`](crate::World::watched_by).
+    /// `thread_add_child`; answered through [`World::watched_by`](crate::World::watched_by).
     AddChild {
-        /// To be called on timeout and exit.
+        /// The function to call on timeout and exit.
         handler: Handler,
-        /// With this argument.
+        /// Its argument.
         argument: Option<ScriptRef>,
         /// The child.
         pid: Pid,
-        /// Its timeout, from now; `None`: never.
+        /// Time until its timeout; `None`: never.
         after: Option<Span>,
     },
     /// `thread_add_event`.
     AddEvent {
-        /// To be called.
+        /// The function to call.
         handler: Handler,
-        /// With this argument.
+        /// Its argument.
         argument: Option<ScriptRef>,
     },
-    /// `thread_add_start_terminate_event`: the event that begins a shutdown, of an entry type of its own.
+    /// `thread_add_start_terminate_event`: the event that begins a shutdown, with an entry type of its own.
     AddTerminateStart {
-        /// To be called.
+        /// The function to call.
         handler: Handler,
     },
-    /// `script_killall`: a signal to every child in CHILD; the program reschedules them by itself where its
-    /// release does so.
+    /// `script_killall`: a signal to every child in CHILD. The program itself reschedules them where its release does
+    /// that.
     TerminateChildren {
         /// The signal.
         signal: Signal,
-        /// Why.
+        /// The reason.
         ending: Ending,
     },
     /// `thread_cleanup_master`.
     Cleanup {
-        /// Entries in CHILD are kept (what the release makes of it is its own affair).
+        /// Whether entries in CHILD are kept; the release decides what that means.
         keep_children: bool,
     },
     /// `thread_add_base_threads`: the timerfd's and the signalfd's entries, in this order.
     AddBase,
-    /// `thread_cancel`. Answered through [`World::cancelled`](crate::World::cancelled).
+    /// `thread_cancel`; answered through [`World::cancelled`](crate::World::cancelled).
     Cancel {
-        /// What was told of it through [`World::watched_by`](crate::World::watched_by).
+        /// The entry, from [`World::watched_by`](crate::World::watched_by).
         entry: Handle,
     },
-    /// The program's cached clock is refreshed.
+    /// Refreshes the program's cached clock.
     ReadClock,
-    /// The time that instances are given to shut down begins, or is over: while it runs the loop does not return
-    /// for want of children. Only in a world [with an instance](crate::World::with_instance).
+    /// Begins or ends the time that instances have to shut down; during it the loop does not return for lack of
+    /// children. Only in a world [with an instance](crate::World::with_instance).
     ShutdownTimerRuns(bool),
-    /// How many entries stand in CHILD? Answered through [`World::children_counted`](crate::World::children_counted).
+    /// Counts the entries in CHILD; answered through [`World::children_counted`](crate::World::children_counted).
     CountChildren,
     /// `thread_add_terminate_event`: the loop returns.
     Terminate,
 }
 
 impl Op {
-    /// The step that carrying it out is; `None` when it changes no index.
+    /// Returns the step that the operation is; `None` when it changes no index.
     #[must_use]
     pub const fn step(&self) -> Option<Step> {
         match self {
@@ -105,23 +105,23 @@ impl Op {
     }
 }
 
-/// An entry, as the scheduler that made it knows it: what `thread_add_child` returned. It means nothing to anybody else
-/// and reaches no history.
+/// An entry as its scheduler knows it: the result of `thread_add_child`. It has no meaning elsewhere and is in no
+/// history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Handle(pub u64);
 
-/// A handler of the script layer begins.
+/// Begin of a handler of the script layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dispatch {
-    /// Which.
+    /// The handler.
     pub handler: Handler,
-    /// The entry's own type at that moment.
+    /// The entry's type at that moment.
     pub kind: EntryKind,
-    /// The script that its argument points at, if it points at one.
+    /// The script that the entry's argument points at, if any.
     pub argument: Option<ScriptRef>,
-    /// The entry's pid field; meaningful for child entries only.
+    /// The entry's pid field, meaningful for child entries.
     pub pid: Option<Pid>,
-    /// The entry's status field as `waitpid` stored it; meaningful for [`EntryKind::ChildTerminated`] only.
+    /// The entry's status field as `waitpid` stored it, meaningful for [`EntryKind::ChildTerminated`].
     pub status: i32,
 }
 

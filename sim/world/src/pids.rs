@@ -1,7 +1,7 @@
-//! Which pid the next child gets.
+//! Pids of children.
 //!
-//! Always: no pid is handed out that a living or unreaped child has, nor the program's own, nor 1. The order
-//! is a function of the policy and of the starts and reapings so far, nothing else.
+//! Invariants: a pid that is handed out is not that of a living or unreaped child, not the program's own, and not 1.
+//! The order depends only on the policy and on the starts and reapings so far.
 
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
@@ -9,13 +9,13 @@ use core::cmp::Reverse;
 use treefall_model::id::Pid;
 use treefall_model::trace::PidPolicy;
 
-/// The first pid of the policies that count upwards.
+/// First pid of the policies that count upwards.
 const FIRST: i32 = Pid::SELF.get() + 1;
 
-/// A prime: the scattered pids are 2 to this number, the powers of [`GENERATOR`] modulo it plus one.
+/// A prime. The scattered pids go from 2 to this number: powers of [`GENERATOR`] modulo it, plus one.
 const PRIME: u64 = 4_194_301;
 
-/// A primitive root of [`PRIME`], so that its powers go through every number below it once.
+/// A primitive root of [`PRIME`], so that its powers take every value below it once.
 const GENERATOR: u64 = 1_664_527;
 
 /// Hands out pids.
@@ -23,7 +23,7 @@ const GENERATOR: u64 = 1_664_527;
 pub(crate) enum Pids {
     /// [`PidPolicy::Ascending`].
     Ascending {
-        /// Not handed out since the last turn.
+        /// Next pid to hand out.
         next: i32,
     },
     /// [`PidPolicy::Scattered`].
@@ -33,15 +33,15 @@ pub(crate) enum Pids {
     },
     /// [`PidPolicy::Reused`].
     Reused {
-        /// Never handed out, and all above.
+        /// Lowest pid that was never handed out.
         next: i32,
-        /// Handed out and given back.
+        /// Pids that were handed out and given back.
         free: BinaryHeap<Reverse<i32>>,
     },
 }
 
 impl Pids {
-    /// Of a policy, none handed out.
+    /// Creates the pids of a policy.
     pub(crate) fn new(policy: PidPolicy) -> Self {
         match policy {
             PidPolicy::Ascending => Self::Ascending { next: FIRST },
@@ -50,7 +50,7 @@ impl Pids {
         }
     }
 
-    /// The next pid of which `taken` says no. Some pid must be free: there are millions more than children.
+    /// Returns the next pid that is not `taken`. One must be free: there are millions more pids than children.
     pub(crate) fn take(&mut self, taken: impl Fn(Pid) -> bool) -> Pid {
         loop {
             let pid = Pid::new(self.step()).unwrap_or(Pid::SELF);
@@ -64,7 +64,7 @@ impl Pids {
         match self {
             Self::Ascending { next } => {
                 let pid = *next;
-                // After two thousand million starts the pids begin anew, as the kernel's do.
+                // After two thousand million starts pids start over, as the kernel's do.
                 *next = pid.checked_add(1).unwrap_or(FIRST);
                 pid
             }
@@ -82,7 +82,7 @@ impl Pids {
         }
     }
 
-    /// The child that had `pid` was reaped.
+    /// Notes that the child with `pid` was reaped.
     pub(crate) fn give_back(&mut self, pid: Pid) {
         if let Self::Reused { free, .. } = self {
             free.push(Reverse(pid.get()));

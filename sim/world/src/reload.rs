@@ -1,7 +1,7 @@
-//! The reload: children told to die, entries cleaned up, a new generation read, results carried over.
+//! The reload: children are told to die, entries cleaned up, a new generation read, results carried over.
 //!
-//! Always: a reload makes exactly one generation; results go by name from the scripts in force to those of
-//! the new configuration, run state never does.
+//! Invariants: a reload makes exactly one generation. Results are carried over by name from the scripts in force to
+//! those of the new configuration; the state of runs never is.
 
 use treefall_model::event::{Event, LogLine};
 use treefall_model::id::ConfigId;
@@ -16,7 +16,7 @@ use crate::track::best;
 use crate::world::World;
 
 impl<'t, O: Observer> World<'t, O> {
-    /// The reload's handler, step by step.
+    /// Begins the reload's handler, step by step.
     pub(crate) fn begin_reload(&mut self) {
         let config = self.kernel.file();
         let generation = self.layer.generation().next();
@@ -33,8 +33,8 @@ impl<'t, O: Observer> World<'t, O> {
         self.layer.then(Action::ReloadDone);
     }
 
-    /// The configuration is parsed into new objects, and the old ones' results are carried over, in the order
-    /// of the old configuration.
+    /// Parses the configuration into new objects, and carries the old results over, in the order of the old
+    /// configuration.
     pub(crate) fn read_config(&mut self, config: ConfigId) {
         let init = match self.rules.behaviour.first_result {
             FirstResult::Init => Init::Start,
@@ -52,7 +52,7 @@ impl<'t, O: Observer> World<'t, O> {
         }
     }
 
-    /// The new script at `place` takes over what `old` earned.
+    /// Carries the result of `old` over to the new script at `place`.
     fn carry(&mut self, old: &ScriptState<'t>, place: u16) {
         let script = self.layer.in_force(place);
         let Some(new) = self.layer.script(script) else { return };
@@ -71,14 +71,14 @@ impl<'t, O: Observer> World<'t, O> {
     }
 }
 
-/// Where the script is that bears the name of `old`, which stood at `place`: there most often. The traces'
-/// scripts of one name have one command, so that releases which compare commands too find the same.
+/// Finds the script with the name of `old`, which stood at `place` and most often still does. Scripts of one name have
+/// one command in traces, so releases that also compare commands find the same.
 fn namesake(old: &ScriptState<'_>, place: usize, scripts: &[Script]) -> Option<usize> {
     let is = |script: &Script| script.name == old.spec.name;
     if scripts.get(place).is_some_and(is) { Some(place) } else { scripts.iter().position(is) }
 }
 
-/// What `result` of the old script is worth under the new one's rise and fall.
+/// Converts `result` of the old script to the new script's rise and fall.
 fn carried(result: u16, old: &Script, new: &Script) -> u16 {
     let (old_rise, new_rise) = (u16::from(old.rise), u16::from(new.rise));
     let new_best = best(new.rise, new.fall);

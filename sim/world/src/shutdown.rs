@@ -1,6 +1,6 @@
-//! The shutdown: children told to die, time for the instances if there are any, and a backstop.
+//! The shutdown: children are told to die, instances get time if there are any, and a backstop ends it.
 //!
-//! Always: once it has begun, either a timer of the shutdown is armed, or the loop is told to return.
+//! Invariant: once it has begun, either a timer of the shutdown is armed, or the loop is told to return.
 
 use treefall_model::event::{Event, Handler, LogLine};
 use treefall_model::observe::Observer;
@@ -11,22 +11,22 @@ use crate::layer::{Action, Counted};
 use crate::ops::{Ending, Op};
 use crate::world::World;
 
-/// How long children have until the backstop.
+/// Time that children have until the backstop.
 const BACKSTOP: Span = Span::from_secs(1);
-/// How long instances have to shut down.
+/// Time that instances have to shut down.
 const SHUTDOWN_TIMER: Span = Span::from_secs(1);
-/// And how long children then still have.
+/// Time that children have after that.
 const BACKSTOP_AFTER_TIMER: Span = Span::from_millis(100);
 
 impl<O: Observer> World<'_, O> {
-    /// The shutdown begins: are there children?
+    /// Begins the shutdown and counts the children.
     pub(crate) fn begin_shutdown(&mut self) {
         self.layer.then(Action::Event(Event::TerminationBegun));
         self.layer.then(Action::Count(Counted::TerminateStart));
     }
 
-    /// The children are counted: they are told to die. Then instances are given their time, or, without any, the
-    /// backstop is armed, or the loop returns.
+    /// Continues with the count: tells the children to die, then gives instances their time, or arms the backstop, or
+    /// lets the loop return.
     pub(crate) fn shut_down(&mut self, children: u32) {
         if children > 0 {
             let ending = Ending::Shutdown;
@@ -49,13 +49,13 @@ impl<O: Observer> World<'_, O> {
         self.layer.then(Action::Op(Op::AddShutdownTimer { handler: Handler::Backstop, after }));
     }
 
-    /// The instances have had their time: children that are left have a little more.
+    /// Ends the instances' time and counts the children that are left.
     pub(crate) fn shutdown_timer(&mut self) {
         self.layer.then(Action::Op(Op::ShutdownTimerRuns(false)));
         self.layer.then(Action::Count(Counted::ShutdownTimer));
     }
 
-    /// The children are counted: the backstop is armed, or the loop returns.
+    /// Continues with the count: arms the backstop, or lets the loop return.
     pub(crate) fn shutdown_timer_ends(&mut self, children: u32) {
         if children > 0 {
             self.arm_backstop(BACKSTOP_AFTER_TIMER);
@@ -64,13 +64,13 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Too long: SIGKILL to all that is left.
+    /// Sends SIGKILL to all children that are left.
     pub(crate) fn backstop(&mut self) {
         self.layer.then(Action::Op(Op::TerminateChildren { signal: Signal::KILL, ending: Ending::Shutdown }));
         self.layer.then(Action::Count(Counted::Backstop));
     }
 
-    /// The children are counted: this is logged, and the loop returns.
+    /// Continues with the count: logs it, and lets the loop return.
     pub(crate) fn backstop_ends(&mut self, children: u32) {
         self.layer.then(Action::Log(LogLine::Backstop { children }));
         self.layer.then(Action::Op(Op::Terminate));

@@ -1,16 +1,15 @@
-//! An index of numbered slots by a key that the slots themselves hold.
+//! Hash index of numbered slots, whose keys lie in the slots themselves.
 //!
-//! Open addressing with linear probing; at most half of the cells are in use, and a removal closes its gap, so
-//! that a search is short however many slots came and went. Nothing is ever walked in the order of the cells:
-//! no history depends on it.
+//! It uses open addressing with linear probing. At most half of the cells are in use and a removal closes its gap, so
+//! searches stay short. Cells are never walked in order, so no history depends on it.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// No slot in this cell.
+/// An empty cell.
 const EMPTY: u32 = u32::MAX;
 
-/// Finds slots by their keys' hashes.
+/// Finds slots by the hashes of their keys.
 #[derive(Clone, Default)]
 pub(crate) struct SlotIndex {
     cells: Vec<u32>,
@@ -19,7 +18,7 @@ pub(crate) struct SlotIndex {
 
 impl SlotIndex {
     fn home(&self, hash: u64) -> usize {
-        // The upper half of the product is well mixed; there are never more cells than slots times four.
+        // The upper half of the product is well mixed; there are never more cells than four times the slots.
         let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         usize::try_from(mixed).unwrap_or_default() & (self.cells.len() - 1)
     }
@@ -28,7 +27,7 @@ impl SlotIndex {
         (cell + 1) & (self.cells.len() - 1)
     }
 
-    /// The slot under `hash` of which `is` says yes.
+    /// Finds the slot under `hash` for which `is` holds.
     pub(crate) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         if self.cells.is_empty() {
             return None;
@@ -43,7 +42,7 @@ impl SlotIndex {
         None
     }
 
-    /// Puts `slot` in under `hash`. `hash_of` tells the hash of every slot that is in.
+    /// Inserts `slot` under `hash`; `hash_of` returns the hash of any slot in the index.
     pub(crate) fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
         if (self.used + 1) * 2 > self.cells.len() {
             let larger = vec![EMPTY; (self.cells.len() * 2).max(16)];
@@ -64,7 +63,7 @@ impl SlotIndex {
         self.cells[cell] = slot;
     }
 
-    /// Takes `slot` out, which was put in under `hash`.
+    /// Removes `slot`, which was inserted under `hash`.
     pub(crate) fn remove(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
         let mut gap = self.home(hash);
         while self.cells[gap] != slot {
@@ -72,7 +71,7 @@ impl SlotIndex {
             gap = self.after(gap);
         }
         self.used -= 1;
-        // What lies behind the gap moves into it, unless its own home lies between the gap and it.
+        // A later cell moves into the gap, unless its home lies between the gap and it.
         let mask = self.cells.len() - 1;
         let mut cell = self.after(gap);
         while self.cells[cell] != EMPTY {

@@ -1,7 +1,7 @@
 //! The track script: ticks, timeouts, exits, and how results are counted.
 //!
-//! Always: a result lies between 0 and rise + fall - 1, and the script is up from rise on. What a handler
-//! logs follows what it does to its child.
+//! Invariants: a result lies between 0 and rise + fall - 1, and the script is up from rise on. A handler acts on its
+//! child before it logs.
 
 use treefall_model::event::{Answer, EntryKind, FailedBy, Handler, LogLine};
 use treefall_model::id::{Pid, ScriptRef};
@@ -15,16 +15,16 @@ use crate::layer::{Action, Init, ScriptState, State};
 use crate::ops::{Dispatch, Op};
 use crate::world::World;
 
-/// How long a child has after SIGTERM, and after its first SIGKILL.
+/// Time after SIGTERM, and after the first SIGKILL.
 const GRACE: Span = Span::from_secs(2);
-/// How long it has after each further SIGKILL.
+/// Time after each further SIGKILL.
 const GRACE_AFTER_KILL: Span = Span::from_secs(10);
-/// When the next try comes after a signal that could not be sent.
+/// Time to the next attempt after a signal could not be sent.
 pub(crate) const RETRY_AFTER_FAILURE: Span = Span::from_secs(1_000);
-/// When the next look comes at a child that no longer exists, where that is not noticed.
+/// Time to the next look at a child that no longer exists, where that goes unnoticed.
 const RETRY_LOST: Span = Span::from_secs(1);
 
-/// What a child's timeout comes to: the state that follows, the signal, and how long the child then has.
+/// Returns the next state after a timeout, its signal, and the time that the child then has.
 pub(crate) fn escalate(state: State) -> Option<(State, Signal, Span)> {
     match state {
         State::Idle => None,
@@ -34,13 +34,13 @@ pub(crate) fn escalate(state: State) -> Option<(State, Signal, Span)> {
     }
 }
 
-/// The highest result of a script.
+/// Returns the highest result of a script.
 pub(crate) fn best(rise: u8, fall: u8) -> u16 {
     u16::from(rise) + u16::from(fall) - 1
 }
 
 impl ScriptState<'_> {
-    /// A run succeeded. Whether the script came up by it, which is logged.
+    /// Counts a success. Returns whether the script came up, which is logged.
     fn succeed(&mut self) -> bool {
         let rise = u16::from(self.spec.rise);
         let best = best(self.spec.rise, self.spec.fall);
@@ -53,7 +53,7 @@ impl ScriptState<'_> {
         came_up
     }
 
-    /// A run failed. Whether the script went down by it (or was never up nor down before), which is logged.
+    /// Counts a failure. Returns whether the script went down, or had no result before, which is logged.
     fn fail(&mut self) -> bool {
         let rise = u16::from(self.spec.rise);
         if self.result > rise {
@@ -67,7 +67,7 @@ impl ScriptState<'_> {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// The interval is over: arm the next tick, then start a run, unless the last is not done and is waited for.
+    /// Handles a tick: arms the next, then starts a run, unless the last run is not done and is waited for.
     pub(crate) fn tick(&mut self, script: ScriptRef) {
         let skipped_run_starts = self.rules.has(Defect::SkippedRunStillStarts);
         let Some(state) = self.layer.script(script) else { return };
@@ -85,7 +85,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// A child timed out or ended.
+    /// Handles the timeout or end of a child.
     pub(crate) fn track_child(&mut self, script: ScriptRef, dispatch: Dispatch) {
         if dispatch.kind == EntryKind::ChildTimeout {
             self.child_timed_out(script, dispatch.pid, Handler::TrackChild);
@@ -94,10 +94,10 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// A child of a track script or misc check timed out: the next stronger signal.
+    /// Handles the timeout of a track script's or misc check's child: sends the next stronger signal.
     pub(crate) fn child_timed_out(&mut self, script: ScriptRef, pid: Option<Pid>, handler: Handler) {
         let (Some(pid), Some(state)) = (pid, self.layer.script(script)) else { return };
-        // A run whose timeout meets an idle script is dropped: another run's end made it so.
+        // The script is idle because another run ended: the timeout is dropped.
         let Some((next, signal, grace)) = escalate(state.state) else { return };
         let already_forced = state.state == State::Forcing;
         state.state = next;
@@ -107,7 +107,7 @@ impl<O: Observer> World<'_, O> {
         self.layer.then(Action::TellToEnd { script, handler, pid, signal, grace });
     }
 
-    /// The kernel's answer to a track script's signal decides how its child is tracked on.
+    /// Continues after the kernel's answer to a track script's signal.
     pub(crate) fn track_told(
         &mut self,
         script: ScriptRef,
@@ -131,7 +131,7 @@ impl<O: Observer> World<'_, O> {
         Some(Op::AddChild { handler: Handler::TrackChild, argument: Some(script), pid, after: Some(after) })
     }
 
-    /// The child is gone and its exit never came: the script is idle, the run has no result.
+    /// Handles a child whose exit never came: the script becomes idle, the run has no result.
     pub(crate) fn lose(&mut self, script: ScriptRef, pid: Pid) {
         self.logged(LogLine::Lost { script, pid });
         if let Some(state) = self.layer.script(script) {
@@ -144,7 +144,7 @@ impl<O: Observer> World<'_, O> {
         let at = state.state;
         let status = ExitStatus::from_raw(dispatch.status);
         let mut new_code = None;
-        // What is neither an exit nor a death is no result.
+        // A status that is neither an exit nor a death gives no result.
         let line = match status {
             Some(ExitStatus::Code(code)) => {
                 new_code = (code != state.last_code).then_some(code);
@@ -163,7 +163,7 @@ impl<O: Observer> World<'_, O> {
         };
         state.state = State::Idle;
         state.init = Init::Done;
-        // It died as it was asked to; what it may have left of its group dies with it.
+        // It died as asked; what may be left of its group dies with it.
         let asked = at == State::Requesting && status == Some(ExitStatus::Signal(Signal::TERM));
         if asked && let Some(pid) = dispatch.pid {
             self.layer.then(Action::KillGroup(pid));
@@ -195,8 +195,7 @@ mod tests {
         Script { rise, fall, ..Script::new(Name::numbered(0)) }
     }
 
-    /// Plays `runs` (`+` success, `-` failure) and tells what is logged (`^` up, `v` down, `.` nothing) and
-    /// the results.
+    /// Plays `runs` (`+` success, `-` failure). Returns what is logged (`^` up, `v` down, `.` nothing) and the results.
     fn play(rise: u8, fall: u8, runs: &str) -> (alloc::string::String, alloc::vec::Vec<u16>) {
         let spec = script(rise, fall);
         let mut state = ScriptState::new(&spec, Init::Start);

@@ -1,10 +1,10 @@
-//! The world around a whole daemon: its kernel serves, its script layer is the daemon's own and is followed.
+//! The world around a whole daemon: the kernel serves it, and its own script layer is followed.
 //!
-//! The driver tells what the daemon shows itself to be doing (a reload begins, its configuration is in force);
-//! the layer here only keeps which scripts there are, so that runs, log lines and generations bear names.
+//! The driver reports what the daemon does (a reload begins, its configuration is in force). This layer only keeps the
+//! scripts, so that runs, log lines and generations have names.
 //!
-//! Always: nothing is decided here that the daemon decides. [`begin`](World::begin) and
-//! [`next_op`](World::next_op) are not called on such a world.
+//! Invariant: nothing is decided here that the daemon decides. [`begin`](World::begin) and [`next_op`](World::next_op)
+//! are not called on such a world.
 
 use treefall_model::event::Event;
 use treefall_model::id::{ConfigId, Run, ScriptRef};
@@ -15,14 +15,13 @@ use crate::kernel::Unnamed;
 use crate::layer::{Init, ScriptState};
 use crate::world::World;
 
-/// The fifos that a daemon's configuration can have, in the order in which it starts their scripts: so are the scripts
-/// called that a trace's fifo scripts are given to it as, the first of a configuration as the first here. A daemon
-/// is given no more of them.
+/// Names of the fifos that a daemon's configuration can have, in the order in which it starts their scripts. The n-th
+/// fifo script of a trace's configuration gets the n-th name; a daemon gets no more of them.
 pub const FIFOS: [&str; 2] = ["notify_fifo", "vrrp_notify_fifo"];
 
 impl<O: Observer> World<'_, O> {
-    /// The daemon begins a reload, and will read the configuration that is returned. From here on its scripts
-    /// are the ones that names mean: what the daemon says of scripts in a reload, it says of the new ones.
+    /// Notes that the daemon begins a reload; returns the configuration that it will read. From now on names mean the
+    /// new scripts, because a daemon that reloads speaks of the new ones.
     pub fn reload_begins(&mut self) -> ConfigId {
         let config = self.kernel.file();
         let generation = self.layer.generation().next();
@@ -32,25 +31,25 @@ impl<O: Observer> World<'_, O> {
         config
     }
 
-    /// The daemon's reload is done.
+    /// Notes that the daemon's reload is done.
     pub fn reload_ends(&mut self) {
         self.out.counts.reloads += 1;
         self.emit(Event::ReloadDone { generation: self.layer.generation() });
     }
 
-    /// The daemon begins its shutdown.
+    /// Notes that the daemon begins its shutdown.
     pub fn termination_begins(&mut self) {
         self.emit(Event::TerminationBegun);
     }
 
-    /// The daemon forks. `None`: the setup says that this start fails; it is then to be told as
-    /// [`spawn`](World::spawn) with its script.
+    /// Forks for the daemon. `None`: the setup makes this start fail, and [`spawn`](World::spawn) must be called with
+    /// its script.
     pub fn fork_unnamed(&mut self) -> Option<Unnamed> {
         self.count_step();
         (!self.kernel.next_start_fails()).then(|| self.kernel.fork_unnamed())
     }
 
-    /// What the daemon forked is a run of `script`. To be told before anything but the clock is asked for.
+    /// Names the script of a fork. Must be called before anything but the clock is asked for.
     pub fn name_start(&mut self, unnamed: Unnamed, script: ScriptRef) {
         let Some(state) = self.layer.script(script) else { return };
         let run = Run { of: script, nth: state.started + 1 };
@@ -59,7 +58,7 @@ impl<O: Observer> World<'_, O> {
         self.started(run, unnamed.pid);
     }
 
-    /// The script of the generation in force that the script of this one of the [`FIFOS`] is.
+    /// Returns the script of the generation in force that has this one of the [`FIFOS`].
     #[must_use]
     pub fn script_of_fifo(&self, fifo: &str) -> Option<ScriptRef> {
         let nth = FIFOS.iter().position(|name| *name == fifo)?;
@@ -68,7 +67,7 @@ impl<O: Observer> World<'_, O> {
         Some(self.layer.in_force(u16::try_from(place).ok()?))
     }
 
-    /// The script of the generation in force that bears this name.
+    /// Returns the script of the generation in force with this name.
     #[must_use]
     pub fn script_named(&self, name: &str) -> Option<ScriptRef> {
         let place = self.layer.current.iter().position(|script| script.spec.name.as_str() == name)?;

@@ -1,8 +1,8 @@
-//! The language between `treefall` and the library inside the real program: bytes for setup, requests, results.
+//! Messages between `treefall` and the library inside the real program: setup, requests, results.
 //!
-//! Always: both sides are built from the same sources, so that there is one version and no negotiation; what
-//! does not decode to its end is refused, never guessed. Numbers are written in groups of seven bits, lowest
-//! first, but for single bytes, which are themselves; a list is its length and its items.
+//! Invariants: both sides are built from the same sources, so there is one version and no negotiation. A message that
+//! does not decode to its end is refused, never guessed. Numbers are written in groups of seven bits, lowest first,
+//! except single bytes; a list is its length and its items.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,30 +24,30 @@ mod plain;
 
 pub use plain::{get_bytes, put_bytes};
 
-/// The environment variable that tells the library where its parent is: descriptor, then [`Image`] as text.
+/// Environment variable that names the parent's socket to the library: descriptor, then [`Image`] as text.
 pub const VARIABLE: &str = "TREEFALL_ENGINE";
 
-/// How much of a stack is sent along, in bytes. A sanitizer's report takes the most.
+/// Bytes of stack that are sent, at most. A sanitizer's report takes the most.
 pub const STACK_MAX: usize = 64 << 10;
 
 /// Longest message, in bytes.
 pub const MESSAGE_MAX: usize = 1 << 30;
 
-/// A value that goes over the wire.
+/// A value that can be sent.
 pub trait Wire: Sized {
-    /// Writes it.
+    /// Writes the value.
     fn put(&self, out: &mut Vec<u8>);
-    /// Reads it, from the front; `None`: this is none.
+    /// Reads a value from the front; `None` when the bytes hold none.
     fn get(input: &mut &[u8]) -> Option<Self>;
 
-    /// Writes several, one after the other.
+    /// Writes several values, one after the other.
     fn put_all(items: &[Self], out: &mut Vec<u8>) {
         items.iter().for_each(|item| item.put(out));
     }
 
-    /// Reads `length`, one after the other.
+    /// Reads `length` values, one after the other.
     fn get_all(length: usize, input: &mut &[u8]) -> Option<Vec<Self>> {
-        // Every item takes a byte at least: a length that cannot be true takes no memory.
+        // Every item takes at least one byte, so an impossible length takes no memory.
         let mut items = Vec::with_capacity(length.min(input.len()));
         for _ in 0..length {
             items.push(Self::get(input)?);
@@ -55,14 +55,14 @@ pub trait Wire: Sized {
         Some(items)
     }
 
-    /// It alone, as bytes.
+    /// Returns the value as bytes.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.put(&mut out);
         out
     }
 
-    /// From bytes that hold it and nothing else.
+    /// Reads a value that takes all the bytes.
     fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let value = Self::get(&mut bytes)?;
         bytes.is_empty().then_some(value)
@@ -120,7 +120,7 @@ macro_rules! wire_enum {
     };
 }
 
-/// Enums without fields that list all their values.
+/// Implements [`Wire`] for enums without fields, by their lists of all values.
 macro_rules! wire_by_place {
     ($($type:ident)*) => { $(
         impl Wire for $type {
@@ -135,7 +135,7 @@ macro_rules! wire_by_place {
     )* };
 }
 
-// Below the macros, which it uses.
+// Below the macros that it uses.
 mod answer;
 mod details;
 
@@ -242,24 +242,24 @@ wire_struct!(Counts {
     steps,
 });
 
-/// Rules by the release whose behaviours they have, and their defects.
+/// Rules, as the release of their behaviours and their defects.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RulesAs {
-    /// Whose behaviours.
+    /// The release of the behaviours.
     pub release: Release,
-    /// All defects that are in.
+    /// The defects.
     pub defects: Vec<Defect>,
 }
 wire_struct!(RulesAs { release, defects });
 
 impl RulesAs {
-    /// The rules of a release, as they are.
+    /// Returns the rules of a release.
     #[must_use]
     pub fn of(release: Release) -> Self {
         Self { release, defects: release.defects().iter().collect() }
     }
 
-    /// The rules themselves.
+    /// Returns the rules themselves.
     #[must_use]
     pub fn rules(&self) -> Rules {
         let bare = Defect::ALL.into_iter().fold(Rules::of(self.release), Rules::without);
@@ -269,17 +269,17 @@ impl RulesAs {
 
 macro_rules! symbols {
     ($($(#[$doc:meta])* $field:ident),* $(,)?) => {
-        /// Offsets in the program's file, as its symbols tell; 0: it has no such symbol.
+        /// Offsets in the program's file, from its symbols; 0 for a symbol that it lacks.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[expect(missing_docs, reason = "each field is called as the program's own symbol is")]
         pub struct Symbols { $( $(#[$doc])* pub $field: u64 ),* }
         wire_struct!(Symbols { $($field),* });
 
         impl Symbols {
-            /// None at all.
+            /// No symbol.
             pub const NONE: Self = Self { $($field: 0),* };
 
-            /// Asks `find` for each by its name.
+            /// Asks `find` for each symbol by its name.
             #[must_use]
             pub fn find(find: impl Fn(&str) -> u64) -> Self {
                 Self { $($field: find(stringify!($field))),* }
@@ -296,28 +296,28 @@ symbols! {
     min_auto_priority_delay_size, text_start, text_end, data_start, data_end,
 }
 
-/// What the program's file looks like from inside: it tells the expected program from any other.
+/// Properties of the program's file in memory that tell the expected program from any other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Image {
-    /// The address of `main` in the file.
+    /// Address of `main` in the file.
     pub main: u64,
-    /// The address at which the file's header is mapped.
+    /// Address at which the file's header is mapped.
     pub header: u64,
-    /// The header's entry point.
+    /// Entry point in the header.
     pub entry: u64,
-    /// The header's section table: differs between any two builds, nearly.
+    /// Section table in the header; it differs between nearly any two builds.
     pub sections: u64,
 }
 
 impl Image {
-    /// As the environment variable holds it, after the descriptor.
+    /// Returns the text for the environment variable, after the descriptor.
     #[must_use]
     pub fn variable(&self, descriptor: i32) -> String {
         let Self { main, header, entry, sections } = self;
         alloc::format!("{descriptor}:{main:x}:{header:x}:{entry:x}:{sections:x}")
     }
 
-    /// From the environment variable: the descriptor and the image.
+    /// Reads descriptor and image from the environment variable.
     #[must_use]
     pub fn from_variable(text: &str) -> Option<(i32, Self)> {
         let (descriptor, rest) = text.split_once(':')?;
@@ -328,37 +328,37 @@ impl Image {
     }
 }
 
-/// From `treefall` to the library.
+/// Request from `treefall` to the library.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// The first, for the engine: calibrate.
+    /// First request to an engine: calibrate.
     Calibrate {
-        /// Where the program's functions are.
+        /// Addresses of the program's functions.
         symbols: Symbols,
         /// What its clocks show.
         clocks: Clocks,
     },
-    /// The first, for the daemon: let its `main` begin, and take it over at its first fork.
+    /// First request to a daemon: let its `main` begin, and take it over at its first fork.
     Enter {
-        /// Where the program's functions are; its trees are looked at if they are all there.
+        /// Addresses of the program's functions; its trees are looked at if all are there.
         symbols: Symbols,
-        /// What it finds on disk.
+        /// Its files.
         files: Files,
         /// What its clocks show.
         clocks: Clocks,
     },
-    /// Run traces on the daemon.
+    /// Runs traces on the daemon.
     Play {
-        /// What is asked for.
+        /// Options of the batch.
         options: Options,
-        /// Each with its configurations.
+        /// The traces, each with its configurations.
         traces: Vec<Staged>,
     },
-    /// Run traces.
+    /// Runs traces on the engine.
     Batch {
-        /// What is asked for.
+        /// Options of the batch.
         options: Options,
-        /// Each as the model's codec writes it.
+        /// The traces, each encoded by the model's codec.
         traces: Vec<Vec<u8>>,
     },
 }
@@ -369,18 +369,18 @@ wire_enum!(Request {
     3 = Play { options, traces },
 });
 
-/// What the program's clocks show when a trace begins, in seconds. Nothing that is compared may depend on them.
+/// What the program's clocks show when a trace begins, in seconds. No comparison may depend on them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clocks {
     /// CLOCK_MONOTONIC.
     pub uptime: u64,
-    /// CLOCK_REALTIME: the date.
+    /// CLOCK_REALTIME, the date.
     pub date: u64,
 }
 wire_struct!(Clocks { uptime, date });
 
 impl Clocks {
-    /// Those of every run that is not asked for others: eleven days up, in September 2020.
+    /// The default: eleven days up, in September 2020.
     pub const STANDARD: Self = Self { uptime: 1_000_000, date: 1_601_000_000 };
 }
 
@@ -390,19 +390,19 @@ impl Default for Clocks {
     }
 }
 
-/// The files of a daemon, as it sees them. A file system in memory is mounted for them, in its own namespace.
+/// Files of a daemon, as it sees them. A file system in memory is mounted for them in its namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Files {
-    /// Where that is mounted.
+    /// Mount point.
     pub mount: String,
-    /// Its configuration.
+    /// Path of its configuration.
     pub config: String,
-    /// What it holds until the first trace.
+    /// The configuration's text until the first trace.
     pub text: String,
-    /// What a crash leaves behind, to be taken away before the next trace: the pid file of the process that is taken
-    /// over, and its fifos.
+    /// Files that a crash leaves behind and that are removed before the next trace: the pid file of the process that is
+    /// taken over, and its fifos.
     pub leftovers: Vec<String>,
-    /// Where its own folder below `/etc` is, if not there.
+    /// Directory that replaces `/` for its own folder below `/etc`; empty for none.
     pub root: String,
 }
 wire_struct!(Files { mount, config, text, leftovers, root });
@@ -410,23 +410,23 @@ wire_struct!(Files { mount, config, text, leftovers, root });
 /// A trace for the daemon.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Staged {
-    /// As the model's codec writes it.
+    /// The trace, encoded by the model's codec.
     pub trace: Vec<u8>,
-    /// The text of each of its configurations.
+    /// Texts of its configurations.
     pub configs: Vec<String>,
 }
 wire_struct!(Staged { trace, configs });
 
-/// How a batch is to be run.
+/// Options of a batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// The rules of the world around the program.
+    /// Rules of the world around the program.
     pub rules: RulesAs,
-    /// What is watched while it runs.
+    /// What is observed.
     pub watch: observe::Options,
-    /// Whether the calls that the program makes are told.
+    /// Whether to report the calls that the program makes.
     pub ledger: bool,
-    /// Whether it stands still before its first trace, for a debugger, and is not watched for hangs.
+    /// Whether the process stops before its first trace, for a debugger, and is not watched for hangs.
     pub stands: bool,
 }
 wire_struct!(Options { rules, watch, ledger, stands });

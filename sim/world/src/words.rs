@@ -1,36 +1,36 @@
-//! A daemon's log lines, in the words of the model: for who watches a daemon, and for who reads a log.
+//! Meaning of a daemon's log lines, for observing a daemon and for reading a log.
 //!
-//! Always: a line that means nothing to the model is [`Said::Other`]; no line is taken for another because of
-//! what a script is called, for names hold no blanks.
+//! Invariants: a line that means nothing to the model is [`Said::Other`]. A script's name never makes one line look
+//! like another, because names hold no blanks.
 
 use treefall_model::event::{FailedBy, LogLine};
 use treefall_model::id::{Pid, ScriptRef};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
-/// What a line says.
+/// Meaning of a line.
 #[derive(Clone, Copy, Debug)]
 pub enum Said<'l> {
     /// A reload begins.
     Reloading,
-    /// The dispatcher of a configuration begins: what made it is done.
+    /// The dispatcher of a configuration begins; making the configuration is done.
     Started,
-    /// Something that the model has a word for.
+    /// A line that the model knows.
     Line(Line<'l>),
-    /// Anything else.
+    /// Any other line.
     Other,
 }
 
-/// A line, its script by its name.
+/// A log line with its script by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'l> {
-    /// The script; `None`: the line names none.
+    /// The script's name; `None` when the line has none.
     pub script: Option<&'l str>,
-    /// What it says of it.
+    /// The kind of line.
     pub kind: Kind,
 }
 
-/// A [`LogLine`] without its script, whose kinds have the same names.
+/// Kind of a [`LogLine`], under the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "`LogLine` says what each is")]
 pub enum Kind {
@@ -48,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The line, of this script.
+    /// Returns the line, of this script.
     #[must_use]
     pub fn of(self, script: ScriptRef) -> LogLine {
         match self {
@@ -67,7 +67,7 @@ impl Kind {
     }
 }
 
-/// Reads a line, without what a log puts before the message.
+/// Reads a line, without the prefix that a log adds.
 #[must_use]
 pub fn read(line: &str) -> Said<'_> {
     if line == "Reloading" {
@@ -133,7 +133,7 @@ fn of_child(line: &str) -> Option<Line<'_>> {
     Some(Line { script: Some(script), kind })
 }
 
-/// `kill -S of process CMD(p) with new state N failed with errno E`: the command ends in the script's name.
+/// Reads `kill -S of process CMD(p) with new state N failed with errno E`; the command ends in the script's name.
 fn of_kill(line: &str) -> Option<Line<'_>> {
     let (signal, rest) = between(line, "kill -", " of process ")?;
     let (process, _) = rest.split_once(" with new state ")?;
@@ -162,7 +162,7 @@ fn of_none(line: &str) -> Option<Line<'_>> {
     Some(Line { script: None, kind })
 }
 
-/// By how much the loop was late, if the line says so.
+/// Returns by how much the loop was late, if the line says so.
 #[must_use]
 pub fn late(line: &str) -> Option<Span> {
     match of_none(line)?.kind {

@@ -23,7 +23,7 @@ pub struct World<'t, O> {
 }
 
 impl<'t, O: Observer> World<'t, O> {
-    /// A world at the start of `trace`: no child, nothing armed or pending, the first configuration read.
+    /// Creates the world at the start of `trace`: no child, nothing armed or pending, the first configuration read.
     pub fn new(trace: &'t Trace, rules: Rules, observer: O) -> Self {
         Self {
             kernel: Kernel::new(trace),
@@ -34,15 +34,14 @@ impl<'t, O: Observer> World<'t, O> {
         }
     }
 
-    /// The same with an instance in each configuration, as a whole daemon has one: it is given a second to shut
-    /// down.
+    /// Gives each configuration an instance, as a whole daemon has: it has a second to shut down.
     #[must_use]
     pub fn with_instance(mut self) -> Self {
         self.layer.has_instance = true;
         self
     }
 
-    /// The same with an outside that goes on where the trace ends.
+    /// Continues with `outside` where the trace ends.
     #[must_use]
     pub fn with_outside(mut self, outside: &'t mut dyn Outside) -> Self {
         self.kernel.go_on_with(outside);
@@ -54,63 +53,62 @@ impl<'t, O: Observer> World<'t, O> {
         self.out.counts.steps += 1;
     }
 
-    /// The program reads CLOCK_MONOTONIC.
+    /// Reads CLOCK_MONOTONIC for the program.
     pub fn clock(&mut self) -> Instant {
         self.step();
         self.kernel.now()
     }
 
-    /// What the clock shows, without the program's asking.
+    /// Returns the clock without a call of the program.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.kernel.now()
     }
 
-    /// `timerfd_settime`, relative. Zero: overdue at once. `None`: disarmed.
+    /// `timerfd_settime`, relative. Zero is overdue at once; `None` disarms.
     pub fn arm_timer(&mut self, after: Option<Span>) {
         self.step();
         self.kernel.arm_timer(after);
     }
 
-    /// `epoll_wait`, without a timeout of its own: see [`kernel`](crate::kernel).
+    /// `epoll_wait` without a timeout of its own: see [`kernel`](crate::kernel).
     pub fn block(&mut self) -> Woken {
         self.step();
         self.kernel.block(&mut self.out)
     }
 
-    /// The loop is blocked and the trace is out of wakes: it goes on with this one. [`Counts::wakes`] tells whether
-    /// the wake was used up, or another of the world's own came before it; the loop being blocked again, it is to be
-    /// given once more.
+    /// Continues a blocked loop whose trace has no wakes left. [`Counts::wakes`] says whether `wake` was used or one of
+    /// the world's own came before it; if not used, it must be given again once the loop blocks.
     pub fn go_on(&mut self, wake: &Wake) -> Woken {
         self.step();
         self.kernel.go_on(core::slice::from_ref(wake), &mut self.out)
     }
 
-    /// The timer handler reads the timerfd, which disarms it. Whether it had expired.
+    /// Reads the timerfd, which disarms it. Returns whether it had expired.
     pub fn read_timer(&mut self) -> bool {
         self.step();
         self.kernel.read_timer(&mut self.out)
     }
 
-    /// The signal handler reads the signalfd: the lowest pending signal, or `None` when there is none left.
+    /// Reads the signalfd: the lowest pending signal, or `None`.
     pub fn read_signal(&mut self) -> Option<Signal> {
         self.step();
         self.kernel.read_signal(&mut self.out)
     }
 
-    /// `waitpid(-1, .., WNOHANG)`: of the zombies the one forked first; `None` when there is none.
+    /// `waitpid(-1, .., WNOHANG)`: the zombie that was forked first; `None` when there is none.
     pub fn reap(&mut self) -> Option<(Pid, ExitStatus)> {
         self.step();
         self.kernel.reap(&mut self.out)
     }
 
-    /// Whether any child is not reaped: `waitpid` finds ECHILD when there is none.
+    /// Whether any child is not reaped; without one, `waitpid` fails with ECHILD.
     #[must_use]
     pub fn has_children(&self) -> bool {
         self.kernel.has_children()
     }
 
-    /// How many children are alive.
+    /// Returns how many children are alive.
     #[must_use]
     pub fn living(&self) -> usize {
         self.kernel.living()
@@ -128,21 +126,20 @@ impl<'t, O: Observer> World<'t, O> {
         self.kernel.group_of(pid)
     }
 
-    /// The program logs a line; it takes its cost.
+    /// Logs a line of the program, and lets its cost pass.
     pub fn logged(&mut self, line: LogLine) {
         self.emit(Event::Logged(line));
         self.kernel.spend_log();
     }
 
-    /// How the run ends if the loop took more steps since it last moved on, or started more children since the last
-    /// wake of the trace, than are followed. Asking is a step itself, so that a driver may ask at each turn of a loop that
-    /// calls nothing else.
+    /// Returns how the run ends, if the loop exceeds the bounds on steps or starts. The call counts as a step, so a
+    /// driver can call it in a loop that calls nothing else.
     pub fn limit(&mut self) -> Option<End> {
         self.step();
         self.kernel.limit()
     }
 
-    /// The run is over. Only the first call counts.
+    /// Ends the run. Only the first call counts.
     pub fn finish(&mut self, end: End) {
         if !self.ended {
             self.ended = true;
@@ -154,48 +151,48 @@ impl<'t, O: Observer> World<'t, O> {
         self.out.emit(self.kernel.now(), event);
     }
 
-    /// The trace that it plays.
+    /// Returns the trace.
     #[must_use]
     pub fn trace(&self) -> &'t Trace {
         self.kernel.trace()
     }
 
-    /// What the script layer does as which releases do.
+    /// Returns the rules of the script layer.
     #[must_use]
     pub fn rules(&self) -> Rules {
         self.rules
     }
 
-    /// The generation in force.
+    /// Returns the generation in force.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.layer.generation()
     }
 
-    /// The configuration file as the last SIGHUP that was read left it.
+    /// Returns the configuration file as the last SIGHUP that was read left it.
     #[must_use]
     pub fn file(&self) -> ConfigId {
         self.kernel.file()
     }
 
-    /// What happened so far.
+    /// Returns the counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.out.counts
     }
 
-    /// Who watches.
+    /// Borrows the observer mutably.
     pub fn observer(&mut self) -> &mut O {
         &mut self.out.observer
     }
 
-    /// The same, to ask of what was seen.
+    /// Borrows the observer.
     #[must_use]
     pub fn watcher(&self) -> &O {
         &self.out.observer
     }
 
-    /// Gives the observer back.
+    /// Returns the observer.
     pub fn into_observer(self) -> O {
         self.out.observer
     }

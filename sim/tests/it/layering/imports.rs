@@ -150,27 +150,23 @@ fn lex(text: &str) -> Vec<Token> {
             at = after_text(&chars, at + 1);
             tokens.push(Token::Sign('"'));
         } else if c == '\'' {
-            // A character, or the name of a lifetime or label.
-            let is_char = chars.get(at + 1) == Some(&'\\') || chars.get(at + 2) == Some(&'\'');
-            at += if is_char {
-                3 + chars[at + 3..]
-                    .iter()
-                    .take_while(|_| chars[at + 1] == '\\')
-                    .position(|c| *c == '\'')
-                    .map_or(0, |n| n + 1)
-            } else {
-                1
+            // A character, or the beginning of a lifetime's or label's name.
+            let end = match (chars.get(at + 1), chars.get(at + 2)) {
+                (Some('\\'), _) => {
+                    chars[at + 3..].iter().position(|c| *c == '\'').map(|ahead| at + 3 + ahead)
+                }
+                (_, Some('\'')) => Some(at + 2),
+                _ => None,
             };
-            if is_char {
-                tokens.push(Token::Sign('"'));
-            }
+            tokens.extend(end.map(|_| Token::Sign('"')));
+            at = end.unwrap_or(at) + 1;
         } else if c.is_alphanumeric() || c == '_' {
             let word: String = chars[at..].iter().take_while(|c| c.is_alphanumeric() || **c == '_').collect();
             at += word.chars().count();
             let hashes = chars[at..].iter().take_while(|c| **c == '#').count();
             let is_raw = matches!(word.as_str(), "r" | "br" | "cr") && chars.get(at + hashes) == Some(&'"');
             if is_raw {
-                let end: String = ["\"", &"#".repeat(hashes)].concat();
+                let end = format!("\"{}", "#".repeat(hashes));
                 at += hashes + 1;
                 while at < chars.len() && !starts(at, &end) {
                     at += 1;
@@ -384,16 +380,15 @@ impl Reader<'_> {
                     self.at += 1;
                     return;
                 }
-                Token::Sign('{') => return self.skip_use_or_body(),
+                Token::Sign('{') => {
+                    self.skip_group();
+                    // Braces of a `use` are followed by a semicolon.
+                    self.at += usize::from(self.is(0, ';'));
+                    return;
+                }
                 Token::Sign('(' | '[') => self.skip_group(),
                 _ => self.at += 1,
             }
         }
-    }
-
-    /// Braces; those of a `use` are followed by a semicolon.
-    fn skip_use_or_body(&mut self) {
-        self.skip_group();
-        self.at += usize::from(self.is(0, ';'));
     }
 }

@@ -1,44 +1,43 @@
-//! How much the loop may do before it blocks, and between two wakes of the trace.
+//! Bounds on what the loop does before it blocks, and between two wakes of the trace.
 //!
-//! Always: what a loop that comes back could need is allowed; a run that goes beyond it ends, as stuck where the clock
-//! stands, as late where time went by ([`End`]).
+//! Invariant: the bounds allow everything that a loop that returns could need. A run beyond them ends: as stuck where
+//! the clock stands still, as late where time passed ([`End`]).
 
 use treefall_model::event::End;
 use treefall_model::time::Instant;
 
-/// Steps that a loop may take between two blocking calls, whatever there is to do. A reload of nothing takes
-/// about twenty.
+/// Steps allowed between two blocking calls, whatever there is to do. A reload of nothing takes about twenty.
 const STEPS_BASE: usize = 4_000;
-/// And so many more for each script and each child: to start one, time it out, reap it and tell it to die
-/// at a reload takes about fifty.
+/// More steps for each script and each child: to start one, time it out, reap it and tell it to die at a reload takes
+/// about fifty.
 const STEPS_EACH: usize = 256;
 
-/// Starts from one wake of the trace to the next: so many, and as many more for each script. Where handlers take
-/// longer than what they handle is due again the loop never blocks, and its children, each of which allows
-/// more steps, would grow in number by the power of the wakes.
+/// Starts allowed between two wakes of the trace: this many, and as many more for each script. Where handlers take
+/// longer than the interval of what they handle, the loop never blocks, and children, each of which allows more steps,
+/// would multiply with every wake.
 const STARTS_EACH: usize = 16;
 
-/// What the loop did, and how much of it is followed.
+/// What the loop did, with the bounds.
 #[derive(Clone)]
 pub(super) struct Bounds {
     /// Calls since the loop last moved on.
     steps: u32,
-    /// Most of them.
+    /// Bound on those.
     steps_max: u32,
-    /// Where the clock stood then.
+    /// The clock at that moment.
     moved_at: Instant,
-    /// Starts before the wake of the trace that was used up last.
+    /// Starts before the last wake of the trace that was used.
     starts_before: u32,
-    /// Most of them from one wake to the next.
+    /// Bound on starts from one wake to the next.
     starts_max: u32,
-    /// When that wake came.
+    /// Instant of that wake.
     woken_at: Instant,
-    /// Most scripts that any configuration of the trace has.
+    /// Most scripts in any configuration of the trace.
     widest: usize,
 }
 
 impl Bounds {
-    /// At the beginning of a trace whose configurations have so many scripts at most.
+    /// Starts a trace whose configurations have at most this many scripts.
     pub(super) fn new(widest: usize) -> Self {
         let starts_max = u32::try_from(STARTS_EACH * (1 + widest)).unwrap_or(u32::MAX);
         let (moved_at, woken_at) = (Instant::START, Instant::START);
@@ -48,13 +47,12 @@ impl Bounds {
         bounds
     }
 
-    /// The program does something that the kernel sees.
+    /// Counts something that the program does and the kernel sees.
     pub(super) fn step(&mut self) {
         self.steps = self.steps.saturating_add(1);
     }
 
-    /// The blocking call used up a wake, or time passed, with so many children that are not reaped: steps are counted
-    /// anew.
+    /// Restarts the count of steps: the blocking call used a wake, or time passed. `unreaped` children are left.
     pub(super) fn moved_on(&mut self, now: Instant, unreaped: usize) {
         self.steps = 0;
         self.moved_at = now;
@@ -62,18 +60,17 @@ impl Bounds {
         self.steps_max = u32::try_from(most).unwrap_or(u32::MAX);
     }
 
-    /// When the loop last moved on.
+    /// Returns when the loop last moved on.
     pub(super) fn moved_at(&self) -> Instant {
         self.moved_at
     }
 
-    /// A wake of the trace is used up, after so many starts in all.
+    /// Notes that a wake of the trace was used, after `starts` starts in all.
     pub(super) fn woke(&mut self, now: Instant, starts: u32) {
         (self.woken_at, self.starts_before) = (now, starts);
     }
 
-    /// How the run ends, if the loop took more steps since it last moved on, or started more children since the last
-    /// wake of the trace, than any it could need.
+    /// Returns how the run ends, if the loop exceeded its bounds on steps or starts.
     pub(super) fn limit(&self, now: Instant, starts: u32) -> Option<End> {
         let end = |since: Instant| if now == since { End::NoProgress } else { End::Overrun };
         if self.steps > self.steps_max {

@@ -1,7 +1,7 @@
 //! Starts of children: `fork`, as the kernel serves it.
 //!
-//! Always: a start that the setup lets fail makes no child. A child is known to the kernel from the moment that its
-//! run is known; whoever forks before that names the run before anything but the clock is asked for.
+//! Invariants: a start that the setup makes fail makes no child. The kernel knows a child once its run is named; a
+//! caller that forks before that names the run before it asks for anything but the clock.
 
 use treefall_model::event::Event;
 use treefall_model::id::{Pid, Run, StartNo};
@@ -11,17 +11,17 @@ use treefall_model::trace::Habit;
 
 use super::{Kernel, Recorder};
 
-/// A child that was started and of which the kernel does not know yet what it runs.
+/// A child that was started, and whose run is not yet named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unnamed {
-    /// Its pid.
+    /// The pid.
     pub pid: Pid,
-    /// When it was started.
+    /// Instant of the start.
     at: Instant,
 }
 
 impl Kernel<'_> {
-    /// `fork`: starts `run`, unless the setup says that this start fails.
+    /// `fork`: starts `run`, unless the setup makes this start fail.
     pub(crate) fn fork<O: Observer>(&mut self, run: Run, habit: Habit, out: &mut Recorder<O>) -> Option<Pid> {
         if self.next_start_fails() {
             let start = self.count_start();
@@ -36,7 +36,7 @@ impl Kernel<'_> {
         Some(unnamed.pid)
     }
 
-    /// Whether the setup says that the next start fails.
+    /// Whether the setup makes the next start fail.
     pub(crate) fn next_start_fails(&mut self) -> bool {
         let next = StartNo(self.starts);
         self.failures.peek().is_some_and(|failing| **failing == next)
@@ -48,7 +48,7 @@ impl Kernel<'_> {
         start
     }
 
-    /// `fork`, of a run that will be named before anything else is asked of the kernel but its clock.
+    /// `fork` of a run that the caller names before it asks for anything but the clock.
     pub(crate) fn fork_unnamed(&mut self) -> Unnamed {
         self.count_start();
         let children = &self.children;
@@ -58,7 +58,7 @@ impl Kernel<'_> {
         unnamed
     }
 
-    /// It is this run that was started.
+    /// Names the run that was started.
     pub(crate) fn name<O: Observer>(
         &mut self,
         unnamed: Unnamed,

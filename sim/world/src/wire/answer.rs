@@ -1,7 +1,6 @@
-//! From the library to `treefall`: what the program is like, what became of a trace, or why not.
+//! Replies of the library to `treefall`: facts about the program, results of traces, or a refusal.
 //!
-//! Always: an answer holds no name of a function, for the library knows none; it holds addresses, and the parent
-//! has the files.
+//! Invariant: a reply holds addresses, never names of functions; the parent has the files to resolve them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,84 +10,84 @@ use treefall_model::observe::Observed;
 use super::Wire;
 use crate::Counts;
 
-/// From the library to `treefall`.
+/// Reply of the library to `treefall`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Reply {
-    /// The program fits.
+    /// The program can be driven.
     Ready(Facts),
-    /// The program does not fit, or the harness failed.
+    /// The program cannot be driven, or the harness failed.
     Refused(Refusal),
     /// Results of the next traces, in order.
     Results(Vec<Told>),
-    /// The daemon has come to its first fork and waits for traces.
+    /// The daemon has reached its first fork and waits for traces.
     Serving,
 }
-/// The first byte of [`Reply::Results`]: what follows is the list.
+/// First byte of [`Reply::Results`]; the list follows.
 pub const RESULTS: u8 = 2;
 wire_enum!(Reply { 0 = Ready(facts), 1 = Refused(refusal), 2 = Results(results), 3 = Serving });
 
-/// What the calibration found, for a person.
+/// Results of the calibration, for a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
-    /// Bytes of an entry.
+    /// Size of an entry in bytes.
     pub entry: u32,
-    /// Whether the late-wake log of a real daemon takes place.
+    /// Whether the program logs late wakes as a real daemon does.
     pub late_wake: bool,
-    /// Whether the cached clock can be read anew by itself.
+    /// Whether the cached clock can be refreshed on its own.
     pub clock: bool,
     /// Whether there is a timer that runs in a shutdown.
     pub shutdown_timer: bool,
-    /// Whether a reload, and a shutdown, install killers of the program's own.
+    /// Whether a reload installs a killer of the program's own.
     pub reload_killer: bool,
-    /// See `reload_killer`.
+    /// Whether a shutdown installs a killer of the program's own.
     pub shutdown_killer: bool,
 }
 wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shutdown_killer });
 
-/// The result of one trace.
+/// Result of one trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
-    /// What was seen of it. The outcome names no function: the library knows no names.
+    /// What was observed. The outcome names no function.
     pub observed: Observed,
     /// Where the program was when it crashed or hung.
     pub stopped: Option<Stopped>,
-    /// What happened, counted.
+    /// Counts of what happened.
     pub counts: Counts,
-    /// The calls that the program made, where that was asked for.
+    /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
 }
 wire_struct!(Told { observed, stopped, counts, ledger });
 
-/// A call, and how often it was made.
+/// A call, with how often it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Called {
-    /// Its number on the list of [`calls`](crate::calls).
+    /// Number on the list of [`calls`](crate::calls).
     pub call: u16,
-    /// At least once.
+    /// How often, at least once.
     pub times: u32,
 }
 wire_struct!(Called { call, times });
 
-/// Why the library does not go on.
+/// Reason why the library does not continue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// For a person.
+    /// The reason, for a person.
     pub why: String,
-    /// Where the program was, if it is about a place in it.
+    /// Where the program was, if the reason concerns a place in it.
     pub stopped: Option<Stopped>,
 }
 wire_struct!(Refusal { why, stopped });
 
-/// Where the program was at one moment, in addresses of its process.
+/// Where the program was at one moment, as addresses of its process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stopped {
-    /// Of the next instruction.
+    /// Address of the next instruction.
     pub instruction: u64,
     /// The stack pointer.
     pub stack: u64,
     /// The frame pointer.
     pub base: u64,
-    /// What lies on the stack, from the stack pointer on, [`STACK_MAX`](super::STACK_MAX) bytes at most.
+    /// Contents of the stack from the stack pointer on, at most [`STACK_MAX`](super::STACK_MAX) bytes.
     pub bytes: Vec<u8>,
 }
 wire_struct!(Stopped { instruction, stack, base, bytes });

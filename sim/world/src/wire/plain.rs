@@ -1,4 +1,4 @@
-//! How numbers, texts and lists go over the wire.
+//! Encoding of numbers, texts and lists.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -47,7 +47,7 @@ macro_rules! numbers {
 }
 numbers! { u16 u32 }
 
-/// A byte is itself: traces go over the wire as lists of them.
+/// A byte is itself, because traces are sent as lists of bytes.
 impl Wire for u8 {
     fn put(&self, out: &mut Vec<u8>) {
         out.push(*self);
@@ -123,13 +123,13 @@ impl Wire for String {
     }
 }
 
-/// Bytes, as a list of them, but at once.
+/// Writes a list of bytes at once.
 pub fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     (bytes.len() as u64).put(out);
     out.extend_from_slice(bytes);
 }
 
-/// The other way; the bytes stay where they are.
+/// Reads a list of bytes without a copy.
 pub fn get_bytes<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(u64::get(input)?).ok()?;
     let (bytes, rest) = input.split_at_checked(length)?;
