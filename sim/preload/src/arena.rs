@@ -1,7 +1,7 @@
 //! The library's own memory: one large mapping, never the program's heap.
 //!
-//! Always: blocks are handed out in an order that depends on nothing but the requests; all that was handed out
-//! since a [`mark`] is dropped at once by [`reset`], so that each trace begins with the same memory.
+//! Invariants: the order of blocks depends only on the requests. [`reset`] drops at once everything handed out since a
+//! [`mark`], so each trace begins with the same memory.
 
 #[cfg(panic = "abort")]
 use core::alloc::{GlobalAlloc, Layout};
@@ -9,7 +9,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use crate::single::Single;
 use crate::sys;
 
-/// Most of it: far more than any trace that can be named needs. Taken from the machine only when touched.
+/// Size of the mapping, far more than any trace needs; pages are taken from the machine when touched.
 const BYTES: usize = 8 << 30;
 /// Freed blocks are kept by size: steps of 16 bytes up to this, powers of two above.
 const SMALL: usize = 1_024;
@@ -25,7 +25,7 @@ struct Arena {
 
 static ARENA: Single<Arena> = Single::new(Arena { at: 0, end: 0, free: [0; CLASSES] });
 
-/// The size that a request is served with, and its class.
+/// Returns the size that serves a request, and its class.
 fn class(size: usize) -> (usize, usize) {
     if size <= SMALL {
         let size = size.max(1).next_multiple_of(16);
@@ -102,11 +102,11 @@ unsafe impl GlobalAlloc for Own {
     }
 }
 
-/// What was handed out up to here stays.
+/// A point in the arena: what was handed out before it stays.
 #[derive(Clone, Copy)]
 pub struct Mark(usize);
 
-/// The present end of what was handed out.
+/// Returns the current end of what was handed out.
 pub fn mark() -> Mark {
     // SAFETY: one thread; no reference into the arena's state outlives this block.
     unsafe {
@@ -116,14 +116,14 @@ pub fn mark() -> Mark {
     }
 }
 
-/// Drops all that was handed out since `mark`.
+/// Drops everything handed out since `mark`.
 ///
 /// # Safety
-/// Nothing handed out since may be used again, nor dropped.
+/// Nothing handed out since may be used or dropped.
 pub unsafe fn reset(mark: Mark) {
-    /// Keep so much of what was used: touched pages are dear to get anew.
+    /// Bytes that stay mapped: touched pages are expensive to get again.
     const KEEP: usize = 64 << 20;
-    // SAFETY: one thread; the caller answers for what lay above the mark.
+    // SAFETY: one thread; the caller guarantees what lay above the mark.
     unsafe {
         let arena = &mut *ARENA.as_ptr();
         let keep = (mark.0 + KEEP).next_multiple_of(4_096);

@@ -1,9 +1,8 @@
-//! A real call that does not come back: a process that waits uses no CPU time, so that no tick of that finds it.
+//! Detects a real call that never returns: a waiting process uses no CPU time, so ticks of CPU time cannot find it.
 //!
-//! Always: it is an error of the harness with the call's name, never a verdict, for it is the clock on the wall that
-//! finds it. A process that merely was not given the machine is none that waits: what counts is that the kernel
-//! itself says, several times in a row, that the same call at the same place was asleep, and that no CPU time was used
-//! in between.
+//! Invariants: such a call is an error of the harness with the call's name, never a verdict, because time on the wall
+//! clock finds it. A process that is merely not scheduled does not count: the kernel must say, several times in a row,
+//! that the same call at the same place was asleep, with no CPU time used in between.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,14 +14,14 @@ use crate::registers::Interrupted;
 use crate::single::Single;
 use crate::{program, single_step, stopped, sys};
 
-/// From one look to the next, in microseconds.
+/// Time between looks, in microseconds.
 const LOOK_EVERY: u64 = 400_000;
-/// So many looks in a row that find the same.
+/// Looks in a row with the same result that prove a wait.
 const LOOKS: u32 = 5;
-/// What the looks themselves take at most.
+/// Most CPU time that the looks themselves use.
 const LOOK_MICROS: u64 = 20_000;
 
-/// What the last look saw.
+/// Result of one look.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Seen {
     instruction: usize,
@@ -39,26 +38,26 @@ struct Look {
 
 static LAST: Single<Look> = Single::new(Look { seen: None, micros: 0, times: 0 });
 
-/// From one tick to the next, in microseconds, when a hang is looked for often: each is a look at that. Of conform on a
-/// release whose trees break, the wait for the second look is a good part of all time.
+/// Time between ticks in microseconds when hangs are looked for often; each tick looks for a hang. Waiting for the
+/// second look takes much of the time of `conform` on a release whose trees break.
 const OFTEN_EVERY: u64 = 250;
 
-/// Ticks to one look, and since the last.
+/// Ticks per look, and ticks since the last look.
 static TICKS: Single<(u64, u64)> = Single::new((1, 0));
 
-/// The looks begin.
+/// Starts the looks.
 pub fn start() {
     TICKS.set((1, 0));
     sys::tick_wall(LOOK_EVERY);
 }
 
-/// The ticks come often from now on.
+/// Makes ticks frequent.
 pub fn start_often() {
     TICKS.set((LOOK_EVERY / OFTEN_EVERY, 0));
     sys::tick_wall(OFTEN_EVERY);
 }
 
-/// The system call that the interrupted code was asleep in: its number, if the kernel still tells it.
+/// Returns the system call that the interrupted code was asleep in, with its number if the kernel still has it.
 fn asleep_in(interrupted: &Interrupted) -> Option<Option<usize>> {
     const CALL: [u8; 2] = [0x0f, 0x05];
     const INTERRUPTED: usize = -4_isize as usize;
@@ -70,16 +69,17 @@ fn asleep_in(interrupted: &Interrupted) -> Option<Option<usize>> {
             && unsafe { (at as *const [u8; 2]).read_unaligned() } == CALL
     };
     if is_call(at) {
-        // It will be made again with the same number.
+        // The call will be made again, with the same number.
         return Some(Some(interrupted.result()));
     }
     (interrupted.result() == INTERRUPTED && is_call(at.wrapping_sub(2))).then_some(None)
 }
 
-/// The progress when the last look found the program's own code at work; the greatest number: it did not.
+/// Progress when the last look found the program's own code at work; the greatest number when it did not.
 static LOOKED: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// One of the many looks. When two in a row find the program's own code at work on the same thing, it is followed.
+/// Looks for a hang: two looks in a row that find the program's own code at work without progress start
+/// single-stepping.
 fn look_often(interrupted: &Interrupted) {
     let is_ours = in_harness() || !is_sheltered() || program::in_library(interrupted.registers().instruction);
     let now = if is_ours { u64::MAX } else { done() };

@@ -1,8 +1,8 @@
-//! Finds out how the program lays out its master and its entries, by calling its functions with values that
-//! are looked for afterwards.
+//! Finds the layout of the program's master and entries: calls its functions with known values and searches memory for
+//! them.
 //!
-//! Always: nothing is assumed of an offset that is not checked; what does not fit is refused with its name, so
-//! that a build that differs is never driven by guesses. What the kernel answers is in [`probe`](mod@crate::probe).
+//! Invariant: every offset is checked. A build that does not fit is refused by name, never driven by guesses.
+//! [`probe`](mod@crate::probe) has the kernel's answers.
 
 use alloc::format;
 use alloc::string::String;
@@ -24,11 +24,11 @@ static RESULT: Single<Option<Fits<Facts>>> = Single::new(None);
 
 extern "C" fn calibrate_sheltered() {
     let result = find_layout().and_then(watch_one_wake);
-    // SAFETY: one thread; nobody refers to the result yet.
+    // SAFETY: one thread; nothing refers to the result yet.
     unsafe { *RESULT.as_ptr() = Some(result) };
 }
 
-/// Calibrates. The layout is in force afterwards.
+/// Finds the layout and puts it in force.
 ///
 /// # Errors
 /// What does not fit, for a person.
@@ -56,7 +56,7 @@ pub fn calibrate() -> Fits<Facts> {
     }
 }
 
-/// A second master: the base entries, one wake, and what becomes of entries that are due.
+/// Checks a second master: its base entries, one wake, and entries that are due.
 fn watch_one_wake((mut layout, bytes): (Layout, usize)) -> Fits<Facts> {
     if !heap::set_entry_size(bytes) {
         return Err(format!("an entry of {bytes} bytes is larger than any known ({} at most)", heap::STRIDE));
@@ -109,7 +109,7 @@ fn shelter_again(master: usize) -> Left {
 }
 
 impl Search {
-    /// The base entries are the first two: the timerfd's, then the signalfd's.
+    /// Checks that the base entries are the first two: the timerfd's, then the signalfd's.
     fn base_entries(&mut self) -> Fits<()> {
         check(heap::blocks() == 2, "the base entries")?;
         for (number, fd) in [TIMER_FD, SIGNAL_FD].into_iter().enumerate() {
@@ -124,7 +124,7 @@ impl Search {
         Ok(())
     }
 
-    /// The types that entries had when they ran.
+    /// Learns the types that entries had when they ran.
     fn ready_types(&mut self) -> Fits<()> {
         let seen = probe::seen();
         let child = heap::address(Block(2));

@@ -1,8 +1,7 @@
-//! The functions that the program calls for its entries: one for each of the script layer's handlers.
+//! The functions that the program calls for its entries, one for each handler of the script layer.
 //!
-//! Always: which handler an entry has is told by the function that it calls and by nothing else. The functions
-//! stand in a row at even distances, so that handler and function are found from each other by a division:
-//! the observer asks for every entry at every step.
+//! Invariants: an entry's function alone identifies its handler. The functions lie at even distances, so that a
+//! division finds handler and function from each other: the observer asks for every entry at every step.
 
 use core::arch::global_asm;
 
@@ -11,7 +10,7 @@ use treefall_model::event::Handler;
 use crate::program::EntryHandler;
 use crate::single::Single;
 
-/// From one function to the next.
+/// Distance between functions in bytes.
 const STEP: usize = 16;
 
 global_asm!(
@@ -21,7 +20,7 @@ global_asm!(
     "treefall_callbacks:",
     ".set number, 0",
     ".rept {count}",
-    // The entry is in rdi already.
+    // rdi already holds the entry.
     "mov esi, number",
     "jmp {called}",
     ".p2align 4",
@@ -35,7 +34,7 @@ unsafe extern "C" {
     fn treefall_callbacks();
 }
 
-/// Where the row begins.
+/// Returns the address of the first function.
 #[inline]
 fn row() -> usize {
     treefall_callbacks as *const () as usize
@@ -58,14 +57,14 @@ extern "C" fn called(entry: usize, number: u32) -> i32 {
     0
 }
 
-/// The function of a handler.
+/// Returns the function of a handler.
 #[inline]
 pub fn function(handler: Handler) -> EntryHandler {
     // SAFETY: the row has a function of this signature for every handler.
     unsafe { core::mem::transmute::<usize, EntryHandler>(row() + handler as usize * STEP) }
 }
 
-/// The handler of a function.
+/// Returns the handler of a function.
 #[inline]
 pub fn known(address: usize) -> Option<Handler> {
     let from_start = address.wrapping_sub(row());

@@ -1,8 +1,8 @@
-//! One trace on the real scheduler: the world around it, and the operations that it asks for.
+//! Runs one trace on the real scheduler: the world around it, and the operations that the world asks for.
 //!
-//! Always: no borrow of the world is held over a call into the program, for the program calls back. The
-//! indexes are looked at where the replica lets them be looked at and nowhere else: when a handler of the
-//! script layer begins, after each operation, and before the loop blocks.
+//! Invariants: no borrow of the world is held over a call into the program, because the program calls back. Indexes are
+//! looked at exactly where the replica's are: when a handler of the script layer begins, after each operation, and
+//! before the loop blocks.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -26,23 +26,23 @@ use crate::program::NEVER;
 use crate::single::{Mode, Single, set_mode};
 use crate::{callbacks, crash, descriptors, heap, ledger, program, progress, stopped, watchdog};
 
-/// A trace that is being run.
+/// State of the trace that is running.
 pub struct Session {
     /// The world around the scheduler.
     pub world: World<'static, Watch<'static>>,
-    /// The address of the program's master; 0: it has none that can be looked at.
+    /// Address of the program's master; 0: there is none to look at.
     pub master: usize,
-    /// The indexes are looked at.
+    /// Whether the indexes are looked at.
     looks: bool,
-    /// The observer is told what changed.
+    /// Whether the observer learns what changed.
     tells_changes: bool,
-    /// The base entries are the ones that the master came with.
+    /// Whether the base entries are those that the master came with.
     fresh: bool,
-    /// A memory law is broken.
+    /// Whether a memory law is violated.
     broken: bool,
-    /// The calls are to be told.
+    /// Whether calls are reported.
     ledger: bool,
-    /// The signal handler is reading on.
+    /// Whether the signal handler is still reading.
     reading: bool,
     end: Option<End>,
 }
@@ -56,30 +56,30 @@ impl Session {
 
 static SESSION: Single<*mut Session> = Single::new(ptr::null_mut());
 
-/// Does something with the trace that is being run. Not to be called from inside itself.
+/// Calls `work` with the running trace. Must not be called from inside `work`.
 #[inline]
 pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     progress::set_in_harness(true);
     // SAFETY: the pointer is that of the session whose program calls; one thread, and `work` calls nothing of
-    // the program's, so that this is the only reference.
+    // the program's, so this is the only reference.
     let result = work(unsafe { &mut *SESSION.get() });
     progress::set_in_harness(false);
     result
 }
 
-/// How a run went.
+/// Result of a run.
 pub struct Ran {
-    /// What was seen of it.
+    /// What was observed.
     pub observed: Observed,
-    /// What happened, counted.
+    /// Counts of what happened.
     pub counts: Counts,
-    /// The program crashed or hung: [`stopped`] says where.
+    /// Whether the program crashed or hung; [`stopped`] has the place.
     pub faulted: bool,
-    /// The calls that it made, if they were asked for.
+    /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
 }
 
-/// Runs a trace with a master of its own. `None`: the harness failed; see [`fatal`](crate::fatal).
+/// Runs a trace with a fresh master. `None`: the harness failed; see [`fatal`](crate::fatal).
 pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     heap::reset(trace.setup().heap);
     descriptors::reset();
@@ -93,7 +93,7 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     conclude(left)
 }
 
-/// The session of a trace begins: what the hooks ask from now on.
+/// Begins the session of a trace, which the hooks use from now on.
 pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let watch = Watch::new(trace.setup(), kind, options.watch);
     let looks = watch.looks();
@@ -118,7 +118,7 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     stopped::forget();
 }
 
-/// The session is over, the program left so: what was seen. `None`: the harness failed.
+/// Ends the session of a program that was left like this. `None`: the harness failed.
 pub fn conclude(left: Left) -> Option<Ran> {
     let session = SESSION.get();
     SESSION.set(ptr::null_mut());
@@ -151,7 +151,7 @@ extern "C" fn from_the_start() {
     }
 }
 
-/// The run came to its end.
+/// Ends the run.
 pub fn finish(end: End) {
     with(|session| {
         session.end = Some(end);
@@ -159,7 +159,7 @@ pub fn finish(end: End) {
     });
 }
 
-/// Ends the run when the loop does not come to its blocking call.
+/// Ends the run if the loop exceeds its bounds.
 #[inline]
 pub fn check_limit() {
     if let Some(end) = with(|session| session.world.limit()) {
@@ -168,7 +168,7 @@ pub fn check_limit() {
     }
 }
 
-/// The indexes are looked at, if anybody wants to: `step` is done.
+/// Lets the observer look at the indexes after `step`, if it looks at all.
 #[inline]
 pub fn look(step: Step) {
     let broke = with(|session| {
@@ -186,7 +186,7 @@ pub fn look(step: Step) {
     }
 }
 
-/// The loop blocks: what is ready, in order. Does not return when the run is over.
+/// Blocks the loop and returns what is ready, in order. Does not return when the run is over.
 pub fn block() -> [Option<Descriptor>; 2] {
     watchdog::blocked();
     check_limit();
@@ -200,13 +200,13 @@ pub fn block() -> [Option<Descriptor>; 2] {
     }
 }
 
-/// The timer handler reads the timerfd.
+/// Reads the timerfd.
 pub fn read_timer() -> bool {
     check_limit();
     with(|session| session.world.read_timer())
 }
 
-/// The signal handler reads the signalfd.
+/// Reads the signalfd.
 pub fn read_signal() -> Option<Signal> {
     if !with(|session| session.reading) {
         check_limit();
@@ -218,7 +218,7 @@ pub fn read_signal() -> Option<Signal> {
     })
 }
 
-/// The program calls a handler of the script layer.
+/// Runs when the program calls a handler of the script layer.
 fn dispatched(handler: Handler, entry: usize) {
     progress::made();
     check_limit();
@@ -255,7 +255,7 @@ extern "C" fn signalled(_: usize, number: i32) {
     }
 }
 
-/// Carries out what the world asks for, until the handler that began is done.
+/// Executes the operations that the world asks for, until the current handler is done.
 fn carry_out() {
     while let Some(op) = with(|session| session.world.next_op()) {
         perform(op);
@@ -319,7 +319,7 @@ fn perform(op: Op) {
                 with(|session| session.fresh = false);
             }
             Op::AddBase => {
-                // A new master comes with them.
+                // A new master has them already.
                 if !with(|session| session.fresh) {
                     program::thread_add_base_threads(master, 0);
                 }
@@ -343,12 +343,12 @@ fn perform(op: Op) {
     }
 }
 
-/// What an entry says of itself.
+/// Returns the kind of an entry.
 fn kind_of(entry: usize) -> EntryKind {
     dispatch_of(Handler::TrackChild, entry).kind
 }
 
-/// How many entries stand in CHILD; in a broken tree, how many are found before there would be too many.
+/// Counts the entries in CHILD; in a broken tree, up to the number of blocks.
 fn count_children(view: &View) -> u32 {
     let mut count = 0;
     let mut waiting = alloc::vec![view.root(Tree::Child)];

@@ -1,8 +1,8 @@
-//! Calls into the program that may be left from anywhere below: the end of a trace, a crash, a hang.
+//! Calls into the program that can be left from anywhere inside: at the end of a trace, on a crash, on a hang.
 //!
-//! Always: [`escape`] goes to the shelter entered last; frames between are dropped without being run, so that
-//! none of them may hold anything that must be given back (the library's memory is reset as a whole). It is
-//! written in assembly because a function that returns twice cannot be told to the compiler.
+//! Invariant: [`escape`] goes to the shelter entered last and drops the frames between without running them, so none of
+//! them may own anything that must be released (the library's memory is reset as a whole). It is written in assembly,
+//! because the compiler cannot express a function that returns twice.
 
 use core::arch::global_asm;
 
@@ -13,15 +13,15 @@ use crate::{sanitizer, sys};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Left {
-    /// By itself.
+    /// It returned.
     Returned = 0,
-    /// The world said that the run is over.
+    /// The world ended the run.
     Ended = 1,
     /// The program crashed: see [`crash`](crate::crash).
     Crashed = 2,
-    /// The program ran on without an end: see [`watchdog`](crate::watchdog).
+    /// The program hung: see [`watchdog`](crate::watchdog).
     Hung = 3,
-    /// The harness cannot go on: see [`fatal`](crate::fatal).
+    /// The harness cannot continue: see [`fatal`](crate::fatal).
     Fatal = 4,
 }
 
@@ -34,7 +34,7 @@ global_asm!(
     ".globl treefall_shelter",
     ".globl treefall_escape",
     ".globl treefall_restorer",
-    // treefall_shelter(function, saved): calls function(); 0, or what the escape says.
+    // treefall_shelter(function, saved): calls function(); returns 0, or the escape's value.
     "treefall_shelter:",
     "push rbp",
     "push rbx",
@@ -65,14 +65,14 @@ global_asm!(
     "fldcw [rsp+4]",
     "cld",
     "jmp 2b",
-    // Where an escape ends up that found no frame of a shelter to go back to.
+    // Target of an escape without a shelter's frame to return to.
     "treefall_apart:",
-    // The frame stays as it is: whoever comes here may have to escape once more.
+    // The frame stays as it is: another escape may come here again.
     "sub rsp, 64",
     "mov edi, eax",
     "call [rip + {apart}]",
     "ud2",
-    // The end of a signal handler: rt_sigreturn.
+    // End of a signal handler: rt_sigreturn.
     "treefall_restorer:",
     "mov eax, 15",
     "syscall",
@@ -86,21 +86,21 @@ unsafe extern "C" {
     fn treefall_apart();
 }
 
-/// What an escape from a program that was not called from here ends up in.
+/// Function that an escape reaches when the program was not called from here.
 static APART: Single<usize> = Single::new(0);
 
-/// The stack pointer of the shelter in force; 0: none.
+/// Stack pointer of the shelter in force; 0: none.
 static SAVED: Single<usize> = Single::new(0);
 
 /// How many escapes there were.
 static ESCAPES: Single<u32> = Single::new(0);
 
-/// Returns how many escapes there were: what was begun before the last one is over.
+/// Returns how many escapes there were. What began before the last one is over.
 pub fn escapes() -> u32 {
     ESCAPES.get()
 }
 
-/// Calls `function` so that whatever it calls can [`escape`]. One shelter may stand inside another.
+/// Calls `function` so that code inside can [`escape`]. Shelters nest.
 pub fn shelter(function: extern "C" fn()) -> Left {
     let outer = SAVED.get();
     // SAFETY: it saves what the calling convention asks for and calls a function of ours.
@@ -131,15 +131,15 @@ extern "C" fn apart(how: usize) -> ! {
     }
 }
 
-/// From now on an [`escape`] from anywhere goes to `then`, on a stack of its own: for a program that goes on by
-/// itself, so that no frame of ours is below it.
+/// Makes every later [`escape`] call `then`, on a stack of its own: for a program that runs by itself, without a frame
+/// of this library below it.
 pub fn stand_apart(then: fn(Left) -> !) {
-    /// What a shelter saves: two control words, six registers, and where to go on.
+    /// Words that a shelter saves: two control words, six registers, and the return address.
     const SAVED_WORDS: usize = 8;
     let Some(stack) = sys::map(STACK_BYTES, false) else { sys::exit(sys::EXIT_NO_MEMORY) };
     THEN.set(Some(then));
     APART.set(apart as *const () as usize);
-    // Where the code at `treefall_apart` begins, the stack is aligned as for a call.
+    // At `treefall_apart` the stack is aligned as for a call.
     let top = stack.as_ptr() as usize + STACK_BYTES - 64;
     let frame = top - SAVED_WORDS * 8;
     // SAFETY: the top of a mapping of ours: the control words as they are now, six registers, an address.
@@ -150,11 +150,11 @@ pub fn stand_apart(then: fn(Left) -> !) {
     SAVED.set(frame);
 }
 
-/// Of the stack on which a program that stands apart is left.
+/// Size of that stack.
 const STACK_BYTES: usize = 1 << 20;
 
-/// How far the program's stack can be of use for who called whom: up to the shelter in force. That of a program
-/// that stands apart has no such end.
+/// Returns the end of the stack that is useful for finding callers: the shelter in force. A program that runs by itself
+/// has no such end.
 pub fn stack_end() -> usize {
     if THEN.get().is_some() { usize::MAX } else { SAVED.get() }
 }
@@ -164,7 +164,7 @@ pub fn is_sheltered() -> bool {
     SAVED.get() != 0
 }
 
-/// Goes back to the shelter. Without one the process ends.
+/// Leaves the program for the shelter. Without one the process ends.
 pub fn escape(how: Left) -> ! {
     if !is_sheltered() {
         sys::exit(sys::EXIT_UNSHELTERED);
@@ -174,7 +174,7 @@ pub fn escape(how: Left) -> ! {
     unsafe { treefall_escape(SAVED.get(), how as usize) }
 }
 
-/// The code that ends a signal handler.
+/// Returns the address of the code that ends a signal handler.
 pub fn restorer() -> usize {
     treefall_restorer as *const () as usize
 }

@@ -1,6 +1,6 @@
-//! Why the harness itself cannot go on: a text for a person, and the way out.
+//! Ends a run because the harness cannot continue, with a text for a person.
 //!
-//! Always: what ends a run here is an error of the harness or a program that does not fit, never a verdict.
+//! Invariant: this is an error of the harness, or a program that cannot be driven, never a verdict.
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};
@@ -10,7 +10,7 @@ use crate::registers::Registers;
 use crate::single::Single;
 use crate::stopped;
 
-/// Longest text.
+/// Most bytes of the text.
 const TEXT_MAX: usize = 400;
 
 #[derive(Clone, Copy)]
@@ -33,14 +33,14 @@ impl fmt::Write for Text {
 
 static TEXT: Single<Text> = Single::new(Text { bytes: [0; TEXT_MAX], length: 0 });
 
-/// Ends the sheltered call; the text says why.
+/// Leaves the sheltered call with this text.
 pub fn fatal(why: fmt::Arguments<'_>) -> ! {
     note(why);
     stopped::keep(Registers::here());
     escape(Left::Fatal)
 }
 
-/// Writes down why, without ending anything.
+/// Keeps the text without leaving.
 pub fn note(why: fmt::Arguments<'_>) {
     let mut text = Text { bytes: [0; TEXT_MAX], length: 0 };
     // A text that is too long is cut.
@@ -48,7 +48,7 @@ pub fn note(why: fmt::Arguments<'_>) {
     TEXT.set(text);
 }
 
-/// What was written down last.
+/// Returns the last text.
 pub fn noted() -> String {
     let text = TEXT.get();
     String::from_utf8_lossy(&text.bytes[..text.length]).into_owned()

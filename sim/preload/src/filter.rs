@@ -1,12 +1,12 @@
-//! The wall behind the hooks: which system calls the code of a taken-over process may make by itself.
+//! Filter of the system calls that a taken-over process may make.
 //!
-//! The hooks stand before the functions that a program imports. What comes past them, from inside libc, from another
-//! library, or from an instruction of a broken program's, meets the kernel's own filter: a call on the list below
-//! goes on, any other ends the run with its name. The library's own calls, known by where they are made, are free.
+//! The hooks intercept functions that a program imports. Calls that bypass them, from inside libc, from another
+//! library, or from a broken program's code, meet the kernel's filter: a call on the list below is allowed, any other
+//! ends the run with its name. The library's own calls, recognised by their address, are allowed.
 //!
-//! Always: nothing on the list makes a process, sends a signal but a process's own SIGABRT, waits for time to pass, or
-//! reaches beyond the namespaces and the files that a daemon was given. A call that goes on and waits is found by
-//! [`asleep`](crate::asleep).
+//! Invariant: nothing on the list makes a process, sends a signal except a process's own SIGABRT, waits for time to
+//! pass, or reaches beyond a daemon's namespaces and files. [`asleep`](crate::asleep) finds an allowed call that never
+//! returns.
 
 use alloc::vec::Vec;
 
@@ -15,7 +15,7 @@ use syscalls::Sysno;
 use crate::program;
 use crate::sys::{self, FilterStep};
 
-/// The calls that go on, and why.
+/// The allowed calls, with reasons.
 const LET_THROUGH: [(&str, &[Sysno]); 7] = [
     (
         "files: everything that is mounted can only be read, but for a file system in memory",
@@ -196,7 +196,7 @@ const LET_THROUGH: [(&str, &[Sysno]); 7] = [
 
 const ABORT: u32 = 6;
 
-/// Where the kernel has what a filter looks at.
+/// Offsets of what a filter can read.
 const NUMBER_AT: u32 = 0;
 const MACHINE_AT: u32 = 4;
 const PLACE_AT: u32 = 8;
@@ -220,16 +220,16 @@ fn answer(number: u32) -> FilterStep {
     FilterStep { code: RETURN, then: 0, otherwise: 0, number }
 }
 
-/// Passes over so many steps if the comparison holds, or if not.
+/// Skips `then` steps if the comparison holds, otherwise `otherwise` steps.
 fn compare(code: u16, number: u32, then: u8, otherwise: u8) -> FilterStep {
     FilterStep { code, then, otherwise, number }
 }
 
-/// The filter, for a library that lies there.
+/// Builds the filter for a library at these addresses.
 fn steps(library: core::ops::Range<usize>) -> Vec<FilterStep> {
     let mut steps = Vec::new();
     steps.extend([load(MACHINE_AT), compare(IS, X86_64, 1, 0), answer(SIGNAL)]);
-    // Places are looked at in halves: once for each upper one.
+    // Addresses are compared in halves, once for each value of the upper half.
     let (first, last) = (library.start, library.end - 1);
     for upper in first >> 32..=last >> 32 {
         let from = if upper == first >> 32 { first as u32 } else { 0 };
@@ -247,15 +247,15 @@ fn steps(library: core::ops::Range<usize>) -> Vec<FilterStep> {
     steps
 }
 
-/// Sets the filter, for this process and all forked from it.
+/// Installs the filter for this process and all its children.
 ///
 /// # Errors
-/// The kernel's error number: it has no such filters.
+/// The kernel's error number, when it has no such filters.
 pub fn install() -> Result<(), i32> {
     sys::filter(&steps(program::library()))
 }
 
-/// The name of a system call.
+/// Returns the name of a system call.
 pub fn name_of(number: usize) -> &'static str {
     Sysno::new(number).map_or("of a number that is none", |call| call.name())
 }
@@ -264,7 +264,7 @@ pub fn name_of(number: usize) -> &'static str {
 mod tests {
     use super::*;
 
-    /// What the kernel answers to a call.
+    /// Runs the filter as the kernel does.
     fn answer_to(steps: &[FilterStep], number: Sysno, place: usize, third: u32) -> u32 {
         let (mut at, mut held) = (0, 0);
         loop {

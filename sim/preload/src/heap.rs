@@ -1,9 +1,9 @@
-//! The program's heap while it is driven: its entries in numbered blocks, everything else beside them.
+//! The program's heap while it is driven: entries in numbered blocks, all other memory beside them.
 //!
-//! Always: entries (known by their size, which the calibration found) lie in slots of one stride, numbered in
-//! the order in which they were made; which freed one is handed out again is the trace's heap policy. A freed
-//! block keeps its bytes, and whether a block is live is written down outside of it, so that the program can
-//! break neither. Fresh memory is zeroed, so that a trace never sees what the one before left.
+//! Invariants: entries, known by the size that the calibration found, lie in slots of one size, numbered in the order
+//! of creation; the trace's heap policy selects which freed slot is reused. A freed block keeps its bytes, and its
+//! state is kept outside of it, so the program can corrupt neither. Fresh memory is zeroed, so a trace never sees data
+//! of the one before.
 
 use core::ptr::NonNull;
 
@@ -15,43 +15,43 @@ use crate::fatal::fatal;
 use crate::single::Single;
 use crate::{progress, sys};
 
-/// From one entry to the next.
+/// Distance between entries in bytes.
 pub const STRIDE: usize = 128;
 const _: () = assert!(STRIDE.is_power_of_two() && BLOCKS_MAX < usize::MAX / STRIDE);
 /// Most entries of one trace.
 const BLOCKS_MAX: usize = 1 << 23;
-/// Of everything else.
+/// Bytes for all other memory.
 const REST_BYTES: usize = 256 << 20;
 /// Freed blocks of the rest are kept by size: steps of 16 bytes up to this, powers of two above.
 const SMALL: usize = 4_096;
 const SMALL_CLASSES: usize = SMALL / 16 + 1;
 const CLASSES: usize = SMALL_CLASSES + 64;
-/// A program that asks for so much more between two times that its loop blocks, be it entries or bytes of the rest,
-/// goes on asking: a thousand scripts that do all that they can in one wake ask for a hundredth of it.
+/// A program that requests more than this between two blockings of its loop, in entries or in bytes of the rest,
+/// requests without end: a thousand scripts that do everything possible in one wake need a hundredth of it.
 const MORE_ENTRIES: usize = BLOCKS_MAX / 16;
 const MORE_BYTES: usize = REST_BYTES / 16;
-/// Before each block of the rest: its size and whether it is live.
+/// Before each block of the rest: its size, and whether it is live.
 const HEADER: usize = 16;
 const LIVE: usize = 0x11fe_11fe;
 const FREED: usize = 0xf4ee_f4ee;
 
-/// The state of the heap. Plain numbers: addresses of mappings that live as long as the process.
+/// State of the heap, as plain numbers: addresses of mappings that live as long as the process.
 #[derive(Clone, Copy)]
 struct Heap {
-    /// How large an entry is; 0: not known yet.
+    /// Size of an entry; 0: not known yet.
     entry: usize,
     policy: HeapPolicy,
     /// The slots.
     slots: usize,
-    /// For each slot, whether it is live.
+    /// Whether each slot is live.
     live: usize,
-    /// The slots and their lives as they were when the changes were last asked for, of the first `seen`.
+    /// Copy of the first `seen` slots and their states, from the last call of [`changes`].
     slots_then: usize,
     live_then: usize,
     seen: usize,
-    /// Room for the numbers of those that changed.
+    /// Space for the numbers of changed slots.
     changed: usize,
-    /// Numbers of freed slots, in the order of their freeing.
+    /// Numbers of freed slots, in the order of freeing.
     freed: usize,
     first_freed: usize,
     past_freed: usize,
@@ -91,18 +91,18 @@ fn heap() -> &'static mut Heap {
     unsafe { &mut *HEAP.as_ptr() }
 }
 
-/// Where the mappings lie, one behind the other: where no loader puts anything. So what is read from a freed
-/// block, where an address of the heap's had been, is the same in every process.
+/// Address of the first mapping, where no loader maps anything. A freed block that held an address of this heap
+/// therefore reads the same in every process.
 const PLACE: usize = 0x2000_0000_0000;
 
 fn mapping(number: usize, bytes: usize) -> usize {
-    /// No mapping is larger.
+    /// Distance between mappings; none is larger.
     const APART: usize = 1 << 32;
     let Some(start) = sys::map_at(PLACE + number * APART, bytes) else { sys::exit(sys::EXIT_NO_MEMORY) };
     start.as_ptr() as usize
 }
 
-/// Makes the mappings. Once, before anything else here.
+/// Makes the mappings; must be called once, first.
 pub fn open() {
     let heap = heap();
     heap.slots = mapping(0, BLOCKS_MAX * STRIDE);
@@ -110,19 +110,19 @@ pub fn open() {
     heap.slots_then = mapping(2, BLOCKS_MAX * STRIDE);
     heap.live_then = mapping(3, BLOCKS_MAX);
     heap.changed = mapping(4, BLOCKS_MAX * size_of::<Block>());
-    // Every freeing writes one number; a slot may be freed many times: the queue goes round.
+    // Every free writes one number, and a slot may be freed many times: the queue wraps around.
     heap.freed = mapping(5, BLOCKS_MAX * 4);
     heap.rest = mapping(6, REST_BYTES);
     heap.rest_at = heap.rest;
 }
 
-/// Entries are so large. Larger than a slot's stride: cannot be numbered.
+/// Sets the size of an entry. Returns false when it does not fit a slot.
 pub fn set_entry_size(bytes: usize) -> bool {
     heap().entry = bytes;
     (1..=STRIDE).contains(&bytes)
 }
 
-/// All blocks are gone; the next are handed out by `policy`.
+/// Drops all blocks; later ones follow `policy`.
 pub fn reset(policy: HeapPolicy) {
     let heap = heap();
     heap.policy = policy;
@@ -135,7 +135,7 @@ pub fn reset(policy: HeapPolicy) {
     blocked();
 }
 
-/// The loop blocks: what was asked for until now was not asked for without an end.
+/// Notes that the loop blocks: requests so far were not without end.
 #[inline]
 pub fn blocked() {
     let heap = heap();
@@ -143,7 +143,7 @@ pub fn blocked() {
     heap.rest_then = heap.rest_at;
 }
 
-/// How many entries were made.
+/// Returns how many entries were made.
 pub fn blocks() -> u32 {
     heap().made as u32
 }
@@ -156,7 +156,7 @@ pub struct Blocks {
     made: usize,
 }
 
-/// The entries' blocks now.
+/// Returns the entries' blocks now.
 #[inline]
 pub fn now() -> Blocks {
     let heap = heap();
@@ -164,28 +164,28 @@ pub fn now() -> Blocks {
 }
 
 impl Blocks {
-    /// How many there are.
+    /// Returns how many blocks were made.
     #[inline]
     pub fn made(&self) -> u32 {
         self.made as u32
     }
 
-    /// The address of a block's first byte.
+    /// Returns the address of a block's first byte.
     #[inline]
     pub fn address(&self, block: Block) -> usize {
         self.slots + block.0 as usize * STRIDE
     }
 
-    /// The block at which `address` lies at `offset` exactly.
+    /// Returns the block that has `address` at exactly `offset`.
     #[inline]
     pub fn block_at(&self, address: usize, offset: usize) -> Option<Block> {
         let from_start = address.wrapping_sub(self.slots).wrapping_sub(offset);
-        // What is no multiple of the stride comes out larger than any number of a slot.
+        // What is no multiple of the stride becomes larger than any slot number.
         let number = from_start.rotate_right(STRIDE.trailing_zeros());
         (number < self.made).then_some(Block(number as u32))
     }
 
-    /// As [`block_at`](Self::block_at), and the block is live.
+    /// As [`block_at`](Self::block_at), for live blocks.
     #[inline(always)]
     pub fn live_at(&self, address: usize, offset: usize) -> Option<Block> {
         let block = self.block_at(address, offset)?;
@@ -193,7 +193,7 @@ impl Blocks {
         (unsafe { *((self.live + block.0 as usize) as *const u8) } != 0).then_some(block)
     }
 
-    /// Whether the block is handed out and not given back.
+    /// Whether the block is live.
     #[inline]
     pub fn is_live(&self, block: Block) -> bool {
         if block.0 as usize >= self.made {
@@ -204,7 +204,7 @@ impl Blocks {
     }
 }
 
-/// The blocks that changed since this was last asked: a byte in them, whether they are live, or they are new.
+/// Returns the blocks that changed since the last call: a byte, the state, or a new block.
 pub fn changes() -> &'static [Block] {
     type Slot = [u64; STRIDE / 8];
     let heap = heap();
@@ -236,24 +236,24 @@ fn differ(a: &[u64; STRIDE / 8], b: &[u64; STRIDE / 8]) -> bool {
     a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b)) != 0
 }
 
-/// The block that begins at `address`.
+/// Returns the block that begins at `address`.
 #[inline]
 pub fn block_at(address: usize) -> Option<Block> {
     now().block_at(address, 0)
 }
 
-/// The address of a block's first byte.
+/// Returns the address of a block's first byte.
 pub fn address(block: Block) -> usize {
     now().address(block)
 }
 
-/// The block handed out last: its address and how large it was asked to be.
+/// Returns address and requested size of the last block.
 pub fn last() -> (usize, usize) {
     heap().last
 }
 
-/// There is no room any more: a program that went on asking runs without an end, else it is the trace that needs more
-/// than there is, or a leak that the heap is not large enough for.
+/// Ends the run, out of memory: a program that requests without end hangs; otherwise the trace needs more than there
+/// is, or a leak fills the heap.
 fn exhausted(heap: &Heap, what: &str) -> ! {
     if heap.made - heap.made_then > MORE_ENTRIES || heap.rest_at - heap.rest_then > MORE_BYTES {
         progress::endless();
@@ -265,7 +265,7 @@ fn exhausted(heap: &Heap, what: &str) -> ! {
     ))
 }
 
-/// The size that a request to the rest is served with, and its class.
+/// Returns the size that serves a request to the rest, and its class.
 fn class(size: usize) -> (usize, usize) {
     if size <= SMALL {
         let size = size.max(1).next_multiple_of(16);
@@ -328,13 +328,13 @@ fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
     block
 }
 
-/// A zeroed block. Never fails: without memory the run ends.
+/// Returns a zeroed block; without memory the run ends.
 pub fn allocate(size: usize, align: usize) -> *mut u8 {
     let heap = heap();
     let block =
         if size == heap.entry && align <= 16 { take_entry(heap) } else { take_rest(heap, size, align) };
     heap.last = (block, size);
-    // SAFETY: the block is at least `size` bytes long and nobody else's.
+    // SAFETY: the block is at least `size` bytes long and not in use.
     unsafe { core::ptr::write_bytes(block as *mut u8, 0, size) };
     block as *mut u8
 }
@@ -347,7 +347,7 @@ fn rest_holds(heap: &Heap, address: usize) -> bool {
     (heap.rest + HEADER..heap.rest_at).contains(&address)
 }
 
-/// What was handed out, given back or not: where it is, and how many bytes. First the entries, then the rest.
+/// Returns start and size of everything handed out, freed or not: first the entries, then the rest.
 pub fn used() -> [(usize, usize); 2] {
     let heap = heap();
     [(heap.slots, heap.made * STRIDE), (heap.rest, heap.rest_at - heap.rest)]
@@ -358,7 +358,7 @@ pub fn holds(address: usize) -> bool {
     slots_hold(heap(), address) || rest_holds(heap(), address)
 }
 
-/// How many bytes a block of this heap has.
+/// Returns the size of a block of this heap.
 pub fn bytes_of(block: NonNull<u8>) -> usize {
     let heap = heap();
     let address = block.as_ptr() as usize;
@@ -369,7 +369,7 @@ pub fn bytes_of(block: NonNull<u8>) -> usize {
     unsafe { *((address - 16) as *const usize) }
 }
 
-/// How many bytes the block has that begins at `address`, if one does that is handed out.
+/// Returns the size of the live block that begins at `address`.
 pub fn live_bytes(address: usize) -> Option<usize> {
     if let Some(block) = block_at(address) {
         return now().is_live(block).then_some(heap().entry);
@@ -382,7 +382,7 @@ pub fn live_bytes(address: usize) -> Option<usize> {
     (life == LIVE).then_some(bytes)
 }
 
-/// Takes a block back. One that is not live: as glibc does, SIGABRT.
+/// Frees a block. One that is not live raises SIGABRT, as in glibc.
 pub fn release(block: NonNull<u8>) {
     let heap = heap();
     let address = block.as_ptr() as usize;

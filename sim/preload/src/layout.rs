@@ -1,7 +1,7 @@
-//! How the program lays out its master and its entries, as the calibration found it.
+//! The layout of the program's master and entries, as the calibration found it.
 //!
-//! Always: an address is read only when it lies in the master or in a block of the heap; what a link leads to
-//! is checked before it is followed, so that a broken tree can be walked without a fault.
+//! Invariant: an address is read only when it lies in the master or in a block of the heap, and a link is checked
+//! before it is followed, so a broken tree can be walked without a fault.
 
 use treefall_model::event::{EntryKind, Handler};
 use treefall_model::id::{Generation, Pid, ScriptId, ScriptRef};
@@ -14,40 +14,40 @@ use crate::clocks::real_start;
 use crate::single::Single;
 use crate::{callbacks, heap};
 
-/// Offsets in bytes, in the master and in an entry, and the numbers of the types.
+/// Offsets in bytes in the master and in an entry, and the program's numbers of types.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// The five roots, in the master.
+    /// Offsets of the five roots, in the master.
     pub roots: [usize; 5],
-    /// The three list heads, in the master.
+    /// Offsets of the three list heads, in the master.
     pub lists: [usize; 3],
-    /// The type.
+    /// Offset of the type.
     pub kind: usize,
-    /// The handler.
+    /// Offset of the handler.
     pub handler: usize,
-    /// The argument.
+    /// Offset of the argument.
     pub argument: usize,
-    /// The deadline: seconds, then microseconds.
+    /// Offset of the deadline: seconds, then microseconds.
     pub deadline: usize,
-    /// The seconds of a deadline that never comes.
+    /// Seconds of a deadline that never comes.
     pub never: i64,
-    /// The pid.
+    /// Offset of the pid.
     pub pid: usize,
-    /// The status.
+    /// Offset of the status.
     pub status: usize,
-    /// The node in a deadline tree, and the links in a list.
+    /// Offset of the node in a deadline tree, and of the links in a list.
     pub node: usize,
-    /// The node in CHILD_PID.
+    /// Offset of the node in CHILD_PID.
     pub pid_node: usize,
-    /// The kinds by the program's numbers.
+    /// Kinds by the program's numbers.
     pub kinds: [EntryKind; KINDS_MAX],
-    /// The handlers of the timerfd's and the signalfd's entries.
+    /// Handlers of the timerfd's and the signalfd's entries.
     pub base_handlers: [usize; 2],
-    /// The killers of a reload and of a shutdown; 0: none of its own.
+    /// Killers of a reload and of a shutdown; 0: none of its own.
     pub killers: [usize; 2],
 }
 
-/// More than the program has types.
+/// More than the number of types in the program.
 pub const KINDS_MAX: usize = 32;
 
 /// Offsets inside a tree node: parent and colour, higher, lower.
@@ -60,14 +60,14 @@ pub const LEFT: usize = 16;
 pub const NEXT: usize = 0;
 /// See [`NEXT`].
 pub const PREVIOUS: usize = 8;
-/// The root of a deadline tree is followed by its cached leftmost node.
+/// A deadline tree's root is followed by its cached leftmost node.
 pub const LEFTMOST: usize = 8;
 
-/// More seconds, or microseconds beside them, than a deadline has that a trace brings.
+/// More seconds, or microseconds beside them, than any deadline of a trace has.
 const SECONDS_MAX: u64 = 1 << 39;
 
 impl Layout {
-    /// Nothing known.
+    /// An empty layout.
     pub const NONE: Self = Self {
         roots: [0; 5],
         lists: [0; 3],
@@ -85,7 +85,7 @@ impl Layout {
         killers: [0; 2],
     };
 
-    /// The kind that the program's number stands for.
+    /// Returns the kind for the program's number.
     #[inline]
     pub fn kind_of(&self, number: i32) -> EntryKind {
         usize::try_from(number).ok().and_then(|n| self.kinds.get(n)).copied().unwrap_or(EntryKind::Other)
@@ -115,35 +115,34 @@ impl Layout {
 /// The layout in force.
 pub static LAYOUT: Single<Layout> = Single::new(Layout::NONE);
 
-/// The layout in force.
+/// Returns the layout in force.
 #[inline]
 pub fn layout() -> &'static Layout {
     // SAFETY: written once, at the end of the calibration, before anything refers to it.
     unsafe { &*LAYOUT.as_ptr() }
 }
 
-/// One field.
+/// Reads one field.
 ///
 /// # Safety
 /// `address` must be mapped for the size of the field.
 #[inline]
 pub unsafe fn field<T: Copy>(address: usize) -> T {
-    // SAFETY: the caller answers for the address; fields are read whatever their alignment.
+    // SAFETY: the caller guarantees the address; fields are read whatever their alignment.
     unsafe { (address as *const T).read_unaligned() }
 }
 
-/// The tag of an argument that names a script: no address that a machine has, so that a program that follows
-/// it crashes at once.
+/// Tag of an argument that names a script: not a valid address, so a program that follows it crashes at once.
 const TAG: usize = 0x5f1a << 48;
 const TAG_MASK: usize = 0xffff << 48;
 
-/// What is handed to the program as an argument.
+/// Encodes a script as an argument for the program.
 #[inline]
 pub fn tagged(script: Option<ScriptRef>) -> usize {
     script.map_or(0, |of| TAG | (of.generation.0 as usize) << 16 | usize::from(of.script.0))
 }
 
-/// The script that an argument names.
+/// Decodes the script that an argument names.
 #[inline]
 pub fn untagged(argument: usize) -> Option<ScriptRef> {
     (argument & TAG_MASK == TAG).then_some(ScriptRef {
@@ -152,10 +151,10 @@ pub fn untagged(argument: usize) -> Option<ScriptRef> {
     })
 }
 
-/// The trees and lists of one master, for one look: what stays the same during it is at hand.
+/// View of one master's trees and lists, with everything at hand that stays the same during it.
 #[derive(Clone, Copy)]
 pub struct View {
-    /// The master's address.
+    /// Address of the master.
     master: usize,
     layout: &'static Layout,
     blocks: heap::Blocks,
@@ -163,8 +162,8 @@ pub struct View {
 }
 
 impl View {
-    /// A look at the master at `master`. Finding out what changed pays with many entries only; whether it is
-    /// told must be the same all over a trace.
+    /// Creates a view of the master at `master`. Telling changes pays only with many entries, and must be constant over
+    /// a trace.
     #[inline]
     pub fn now(master: usize, tells_changes: bool) -> Self {
         Self { master, layout: layout(), blocks: heap::now(), tells_changes }
@@ -211,7 +210,7 @@ impl View {
         unsafe { field(self.blocks.address(block) + offset) }
     }
 
-    /// Parent and colour, left, right.
+    /// Reads parent and colour, left, right.
     #[inline(always)]
     fn tree_words(&self, tree: Tree, block: Block) -> [usize; 3] {
         debug_assert!(block.0 < self.blocks.made());
@@ -220,7 +219,7 @@ impl View {
         [PARENT, LEFT, RIGHT].map(|link| unsafe { field(at + link) })
     }
 
-    /// Previous, next.
+    /// Reads previous, next.
     #[inline(always)]
     fn list_words(&self, block: Block) -> [usize; 2] {
         debug_assert!(block.0 < self.blocks.made());
@@ -235,7 +234,7 @@ impl View {
         unsafe { field(self.master + offset) }
     }
 
-    /// What an entry says of itself.
+    /// Reads an entry's contents.
     #[inline(always)]
     fn read(&self, block: Block) -> Entry {
         let layout = self.layout;
@@ -262,7 +261,7 @@ impl View {
     }
 }
 
-/// A deadline as the program's cached clock has it.
+/// Converts a deadline of the program's cached clock.
 #[inline]
 fn deadline(seconds: i64, micros: i64) -> Deadline {
     let micros = seconds.saturating_sub(real_start()).saturating_mul(1_000_000).saturating_add(micros);
@@ -381,7 +380,7 @@ impl IndexView for View {
         let (seconds, micros) =
             unsafe { (field::<i64>(at + layout.deadline), field::<u64>(at + layout.deadline + 8)) };
         let since = seconds.wrapping_sub(real_start()) as u64;
-        // What is neither "never" nor out of bounds is told without a case for each.
+        // Neither "never" nor out of bounds, checked without a case for each.
         if since < SECONDS_MAX && micros < SECONDS_MAX {
             return since * 1_000_000 + micros;
         }

@@ -1,8 +1,7 @@
-//! How often the program made each call that the library stands before, since a run began.
+//! Counts how often the program made each intercepted call since a run began.
 //!
-//! Always: counting is one addition to memory, done for every run, so that no run differs from another by who asks for
-//! its ledger; only the sum is told or not. A number on the list of [`calls`](treefall_world::calls) is found when the library is
-//! built.
+//! Invariants: counting is one addition to memory in every run, so asking for the ledger changes no run. The number of
+//! a call on the list of [`calls`](treefall_world::calls) is computed at compile time.
 
 use alloc::vec::Vec;
 
@@ -11,10 +10,10 @@ use treefall_world::wire::Called;
 
 use crate::single::Single;
 
-/// By the numbers of [`calls`](treefall_world::calls).
+/// Counts by the numbers of [`calls`](treefall_world::calls).
 pub static COUNTS: Single<[u32; COUNTED]> = Single::new([0; COUNTED]);
 
-/// A call was made.
+/// Counts a call.
 #[inline(always)]
 pub fn count(call: usize) {
     // SAFETY: one thread; a number below the count of numbers, or the build failed.
@@ -24,19 +23,19 @@ pub fn count(call: usize) {
     }
 }
 
-/// A run begins.
+/// Starts a run at zero.
 pub fn begin() {
     COUNTS.set([0; COUNTED]);
 }
 
-/// What was called since, in the order of the list.
+/// Returns the calls made, in the order of the list.
 pub fn told() -> Vec<Called> {
     let counts = COUNTS.get();
     let called = counts.iter().enumerate().filter(|(_, times)| **times > 0);
     called.map(|(call, times)| Called { call: call as u16, times: *times }).collect()
 }
 
-/// The number of a call, known when the library is built.
+/// Returns the number of a call at compile time.
 macro_rules! number {
     ($name:expr) => {
         const { treefall_world::calls::number($name) }

@@ -1,17 +1,17 @@
-//! What the program logs by itself. Of the engine's program one line matters, that the loop came late: the script
-//! layer's lines are the world's own. A daemon's lines are all looked at.
+//! Lines that the program itself logs. Of the engine's program only a late wake matters, because the world writes the
+//! script layer's lines. A daemon's lines are all read.
 //!
-//! Always: a line is cut, never kept.
+//! Invariant: lines are cut to a fixed length and never kept.
 
 use treefall_model::event::LogLine;
 
 use crate::single::{Mode, has_world, mode};
 use crate::{daemon, drive, sys};
 
-/// Longest line that is looked at.
+/// Most bytes of a line that are read.
 const LINE_MAX: usize = 256;
 
-/// The program logs a line.
+/// Handles a line that the program logs.
 ///
 /// # Safety
 /// `format` and `arguments` must fit, as for `vsyslog`.
@@ -23,14 +23,14 @@ pub unsafe fn line(format: *const u8, arguments: *mut u8) {
         return;
     }
     let mut buffer = [0_u8; LINE_MAX];
-    // SAFETY: a buffer of ours of the size told; the caller answers for the rest.
+    // SAFETY: a buffer of ours of this size; the caller guarantees the rest.
     let length = unsafe { vsnprintf(buffer.as_mut_ptr(), LINE_MAX, format, arguments) };
     let length = usize::try_from(length).unwrap_or(0).min(LINE_MAX - 1);
     let Ok(line) = core::str::from_utf8(&buffer[..length]) else { return };
     if mode() == Mode::Daemon {
         daemon::line(line);
     } else if mode() == Mode::Parent {
-        // It tells why a daemon never comes to its first fork.
+        // It tells why a daemon never reaches its first fork.
         sys::write_all(2, line.as_bytes());
         sys::write_all(2, b"\n");
     } else if let Some(by) = daemon::late(line) {

@@ -1,7 +1,7 @@
-//! What the kernel answers while the program is calibrated, and the handler that writes down what ran.
+//! The kernel's answers during calibration, and the handler that records what ran.
 //!
-//! The answers are the few that the calibration's calls need: a clock that stands still, one child that exits, one wake
-//! with both descriptors ready.
+//! The calibration's calls need few answers: a clock that stands still, one child that exits, one wake with both
+//! descriptors ready.
 
 use alloc::vec::Vec;
 
@@ -14,25 +14,25 @@ use crate::escape::{Left, escape};
 use crate::layout::field;
 use crate::single::Single;
 
-/// What the clock shows, in microseconds: neither of its two parts is a number found elsewhere.
+/// Time that the clock shows, in microseconds: neither part of it is a number found elsewhere.
 pub const NOW: u64 = 7_000_123;
-/// The pid of a child.
+/// Pid of the child.
 pub const CHILD: i32 = 0x7a_7a7a;
-/// How a child exits.
+/// Exit status of the child.
 pub const STATUS: ExitStatus = ExitStatus::Code(0x5a);
-/// In microseconds.
+/// One second, in microseconds.
 pub const SECOND: u64 = 1_000_000;
-/// The kernel of the calibration, and what the probe saw.
+/// State of the kernel during calibration, and records of the probe.
 #[derive(Clone, Copy)]
 struct Bench {
     now: u64,
     zombie: Option<Pid>,
-    /// Times that the loop blocked.
+    /// Number of times that the loop blocked.
     blocked: u32,
     /// The base entries, and their types when the timerfd was read.
     base: [usize; 2],
     base_types: [i32; 2],
-    /// Entries run, and their types then.
+    /// Entries that ran, and their types then.
     ran: [(usize, i32); 8],
     ran_count: usize,
     type_offset: usize,
@@ -49,15 +49,15 @@ static BENCH: Single<Bench> = Single::new(Bench {
     type_offset: 0,
 });
 
-/// The clock.
+/// Returns the clock.
 pub fn clock() -> u64 {
     BENCH.get().now
 }
 
-/// The timerfd is armed: nothing comes of it by itself.
+/// Arms the timerfd, which has no effect.
 pub fn arm_timer(_: Option<Span>) {}
 
-/// The first time both descriptors are ready, two seconds later; the second time it is over.
+/// Returns both descriptors ready the first time, two seconds later; ends the run the second time.
 pub fn block() -> [Option<Descriptor>; 2] {
     let mut bench = BENCH.get();
     bench.blocked += 1;
@@ -69,7 +69,7 @@ pub fn block() -> [Option<Descriptor>; 2] {
     [Some(Descriptor::Timer), Some(Descriptor::Signals)]
 }
 
-/// The timerfd has expired. The base entries are looked at: one of them waits on READY.
+/// Reads the timerfd as expired. Records the base entries' types: one of them is on READY.
 pub fn read_timer() -> bool {
     let mut bench = BENCH.get();
     for (entry, seen) in bench.base.into_iter().zip(&mut bench.base_types) {
@@ -82,7 +82,7 @@ pub fn read_timer() -> bool {
     true
 }
 
-/// The one zombie, if there is one.
+/// Reaps the zombie, if there is one.
 pub fn reap() -> Option<(Pid, ExitStatus)> {
     let mut bench = BENCH.get();
     let zombie = bench.zombie.take();
@@ -90,14 +90,14 @@ pub fn reap() -> Option<(Pid, ExitStatus)> {
     zombie.map(|pid| (pid, STATUS))
 }
 
-/// This child exits.
+/// Makes this child exit.
 pub fn set_zombie(pid: i32) {
     let mut bench = BENCH.get();
     bench.zombie = Pid::new(pid);
     BENCH.set(bench);
 }
 
-/// The handler of all entries here: writes down that it was called.
+/// Handler of all entries: records its call.
 pub extern "C" fn probe(entry: usize) -> i32 {
     let mut bench = BENCH.get();
     if bench.ran_count < bench.ran.len() {
@@ -110,20 +110,20 @@ pub extern "C" fn probe(entry: usize) -> i32 {
     0
 }
 
-/// What the probe saw.
+/// Records of the probe.
 pub struct Seen {
-    /// The types of the two base entries when the timerfd was read; -1: it was not.
+    /// Types of the two base entries when the timerfd was read; -1: it was not.
     pub base_types: [i32; 2],
     /// Each entry that ran, with its type then; at most eight.
     pub ran: Vec<(usize, i32)>,
 }
 
-/// Prepares to look at these base entries, whose type is at this offset.
+/// Sets the base entries and the offset of their type.
 pub fn watch(base: [usize; 2], type_offset: usize) {
     BENCH.set(Bench { base, type_offset, ..BENCH.get() });
 }
 
-/// Returns what the probe saw.
+/// Returns the records.
 pub fn seen() -> Seen {
     let Bench { base_types, ran, ran_count, .. } = BENCH.get();
     Seen { base_types, ran: ran[..ran_count].to_vec() }

@@ -1,22 +1,22 @@
-//! The program that was taken over: where it lies, and its functions.
+//! The program that was taken over: its address, and its functions.
 //!
-//! Always: a function here is called with the arguments that the release takes, or with more: on this machine
-//! an argument too many does no harm.
+//! Invariant: a function here is called with the arguments that its release takes, or with more; on this machine extra
+//! arguments do no harm.
 
 use treefall_world::wire::Symbols;
 
 use crate::single::Single;
 use crate::sys;
 
-/// A handler of an entry, as the program calls it. Old releases look at the result, which is 0.
+/// An entry's handler, as the program calls it. Old releases read the result, which is 0.
 pub type EntryHandler = extern "C" fn(usize) -> i32;
-/// A handler of a signal, as the program calls it.
+/// A signal's handler, as the program calls it.
 pub type SignalHandler = extern "C" fn(usize, i32);
 
 /// The delay, in microseconds, of a timer that never fires.
 pub const NEVER: u64 = u64::MAX;
 
-/// What is known of the program.
+/// Known facts about the program.
 #[derive(Clone, Copy)]
 struct Program {
     bias: usize,
@@ -25,17 +25,17 @@ struct Program {
 
 static PROGRAM: Single<Program> = Single::new(Program { bias: 0, symbols: Symbols::NONE });
 
-/// The program lies `bias` above the addresses of its file.
+/// Sets the difference between the program's addresses and those of its file.
 pub fn set_bias(bias: usize) {
     PROGRAM.set(Program { bias, ..PROGRAM.get() });
 }
 
-/// The program's functions are at these places of its file.
+/// Sets the places of the program's functions in its file.
 pub fn set_symbols(symbols: Symbols) {
     PROGRAM.set(Program { symbols, ..PROGRAM.get() });
 }
 
-/// The offset of an address in the program's text; `None`: it lies elsewhere.
+/// Returns an address's offset in the program's text; `None` outside.
 pub fn text_offset(address: usize) -> Option<u64> {
     let Program { bias, symbols } = PROGRAM.get();
     let offset = (address as u64).wrapping_sub(bias as u64);
@@ -50,17 +50,17 @@ fn library_start() -> usize {
     &raw const __ehdr_start as usize
 }
 
-/// How far an address is above the library's start; huge when it is below.
+/// Returns the offset of an address from the library's start; huge when below it.
 pub fn library_offset(address: usize) -> usize {
     address.wrapping_sub(library_start())
 }
 
-/// Whether an address lies in the library itself: the program may be mapped right behind it.
+/// Whether an address is in the library itself; the program may be mapped right behind it.
 pub fn in_library(address: usize) -> bool {
     library().contains(&address)
 }
 
-/// Where the library itself lies.
+/// Returns the library's own addresses.
 pub fn library() -> core::ops::Range<usize> {
     const LOADED: u32 = 1;
     const HEADERS: usize = 32;
@@ -95,7 +95,7 @@ macro_rules! functions {
         #[inline]
         pub unsafe fn $name($($argument: $type),*) $(-> $result)? {
             // SAFETY: the parent found the symbol of this name in the program's file, and the calibration
-            // saw that the function does what it is taken for; the caller answers for the moment.
+            // saw that the function does what it is taken for; the caller guarantees the moment.
             unsafe {
                 let address = at(PROGRAM.get().symbols.$name);
                 let function: extern "C" fn($($type),*) $(-> $result)? = core::mem::transmute(address);
@@ -106,61 +106,61 @@ macro_rules! functions {
 }
 
 functions! {
-    /// A new master, with the base entries in it.
+    /// Creates a master, with the base entries in it.
     thread_make_master() -> usize;
-    /// The timerfd's and the signalfd's entries are added.
+    /// Adds the entries of timerfd and signalfd.
     thread_add_base_threads(master: usize, with_snmp: usize);
-    /// All entries are cleaned up.
+    /// Cleans up all entries.
     thread_cleanup_master(master: usize, keep_children: usize);
-    /// A timer, due in `micros`.
+    /// Adds a timer, due in `micros`.
     thread_add_timer(master: usize, handler: EntryHandler, argument: usize, micros: u64) -> usize;
-    /// A timer that also runs in a shutdown.
+    /// Adds a timer that also runs in a shutdown.
     thread_add_timer_shutdown(master: usize, handler: EntryHandler, argument: usize, micros: u64) -> usize;
-    /// A child, its timeout in `micros`.
+    /// Adds a child with a timeout in `micros`.
     thread_add_child(master: usize, handler: EntryHandler, argument: usize, pid: i32, micros: u64) -> usize;
-    /// An event.
+    /// Adds an event.
     thread_add_event(master: usize, handler: EntryHandler, argument: usize, value: i32) -> usize;
-    /// A descriptor to read; `micros` until its timeout.
+    /// Adds a descriptor to read, with a timeout in `micros`.
     thread_add_read(master: usize, handler: EntryHandler, argument: usize, fd: i32, micros: u64, flags: u32) -> usize;
-    /// A descriptor to write; `micros` until its timeout.
+    /// Adds a descriptor to write, with a timeout in `micros`.
     thread_add_write(master: usize, handler: EntryHandler, argument: usize, fd: i32, micros: u64, flags: u32) -> usize;
-    /// The event that begins a shutdown.
+    /// Adds the event that begins a shutdown.
     thread_add_start_terminate_event(master: usize, handler: EntryHandler) -> usize;
-    /// The event that ends the loop.
+    /// Adds the event that ends the loop.
     thread_add_terminate_event(master: usize) -> usize;
-    /// An entry is cancelled.
+    /// Cancels an entry.
     thread_cancel(entry: usize);
-    /// The program's own handler of SIGCHLD.
+    /// Handles SIGCHLD as the program does.
     thread_child_handler(argument: usize, signal: i32);
-    /// The loop.
+    /// Runs the loop.
     process_threads(master: usize);
-    /// A signal to all of CHILD.
+    /// Sends a signal to all children in CHILD.
     script_killall(master: usize, signal: i32, flag: usize);
-    /// A handler for a signal.
+    /// Sets a handler for a signal.
     signal_set(signal: i32, handler: SignalHandler, argument: usize);
-    /// The cached clock is read anew.
+    /// Refreshes the cached clock.
     set_time_now();
 }
 
-/// Whether the program has the functions that not every release has.
+/// Whether the program has timers that run in a shutdown; not every release has.
 pub fn has_shutdown_timer() -> bool {
     PROGRAM.get().symbols.thread_add_timer_shutdown != 0
 }
 
-/// The program's own handler of SIGCHLD, to be handed to [`signal_set`].
+/// Returns the program's own handler of SIGCHLD, for [`signal_set`].
 pub fn child_handler() -> SignalHandler {
     let address = at(PROGRAM.get().symbols.thread_child_handler);
     // SAFETY: the symbol is the program's own handler of this signature.
     unsafe { core::mem::transmute::<usize, SignalHandler>(address) }
 }
 
-/// What the program's variable `master` holds: the address of its master, or 0.
+/// Returns the program's variable `master`: the address of its master, or 0.
 pub fn master() -> usize {
     // SAFETY: a variable of the program's, one word, by its symbol.
     unsafe { *(at(PROGRAM.get().symbols.master) as *const usize) }
 }
 
-/// The program's variable `master` is set.
+/// Sets the program's variable `master`.
 ///
 /// # Safety
 /// As for a call into the program.
@@ -169,8 +169,8 @@ pub unsafe fn set_master(master: usize) {
     unsafe { *(at(PROGRAM.get().symbols.master) as *mut usize) = master };
 }
 
-/// The delay above which a wake counts as late is given its default, which the program's `main` would have
-/// set: a second. `false`: the program does not show the variable.
+/// Sets the delay from which a wake counts as late to its default, one second, as the program's `main` would. Returns
+/// false when the program does not export the variable.
 ///
 /// # Safety
 /// As for a call into the program.
@@ -190,10 +190,10 @@ pub unsafe fn set_late_wake_default() -> bool {
     true
 }
 
-/// The program's variables as they were after the calibration.
+/// Copy of the program's variables after the calibration.
 static SNAPSHOT: Single<usize> = Single::new(0);
 
-/// Where the program's variables are, and how many bytes.
+/// Returns address and size of the program's variables.
 pub fn variables() -> (usize, usize) {
     let Symbols { data_start, data_end, .. } = PROGRAM.get().symbols;
     (at(data_start), (data_end - data_start) as usize)
@@ -210,15 +210,15 @@ pub fn keep_variables() {
     unsafe { core::ptr::copy_nonoverlapping(start as *const u8, SNAPSHOT.get() as *mut u8, bytes) };
 }
 
-/// The program's variables are again as they were kept: a run leaves some that the next would see (that a
-/// shutdown has begun, for one).
+/// Restores the program's variables from the copy: a run leaves values that the next must not see, such as that a
+/// shutdown has begun.
 pub fn restore_variables() {
     let (start, bytes) = variables();
     // SAFETY: as above; no code of the program's is running.
     unsafe { core::ptr::copy_nonoverlapping(SNAPSHOT.get() as *const u8, start as *mut u8, bytes) };
 }
 
-/// Whether a call that not every program shows can be made.
+/// Whether the program exports the function that refreshes its clock.
 pub fn has_clock() -> bool {
     PROGRAM.get().symbols.set_time_now != 0
 }

@@ -2,10 +2,10 @@
 
 use core::arch::asm;
 
-/// What is needed to find out who called whom.
+/// Registers for finding the callers of a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Registers {
-    /// Of the next instruction.
+    /// Address of the next instruction.
     pub instruction: usize,
     /// The stack pointer.
     pub stack: usize,
@@ -14,7 +14,7 @@ pub struct Registers {
 }
 
 impl Registers {
-    /// Those of the code that asks.
+    /// Returns the registers of the caller.
     #[inline(always)]
     pub fn here() -> Self {
         let (instruction, stack, base);
@@ -26,22 +26,22 @@ impl Registers {
         Self { instruction, stack, base }
     }
 
-    /// Those of the caller of a function that has just begun, where `stack` points at what it returns to.
+    /// Returns the registers of the caller of a function that has just begun.
     ///
     /// # Safety
     /// `stack` must be the stack pointer at the beginning of a function.
     pub unsafe fn of_caller(stack: usize, base: usize) -> Self {
-        // A call that never returns may be the last of its function: what it would return to is the next one.
-        // SAFETY: as told: the word that the call left there.
+        // A call that never returns may be the last of its function, so the return address may belong to the next one.
+        // SAFETY: as required above: the word that the call left there.
         let instruction = unsafe { *(stack as *const usize) } - 1;
         Self { instruction, stack: stack + size_of::<usize>(), base }
     }
 }
 
-/// The registers that a program counts with, and the place of its next instruction.
+/// Number of registers that are compared: the general ones, and the address of the next instruction.
 pub const REGISTERS: usize = 17;
 
-/// The interrupted code, as the kernel saved it: the registers stand in a row, of which these are three.
+/// Interrupted code, as the kernel saved it, with its registers in one array.
 pub(crate) struct Interrupted(*mut usize);
 
 impl Interrupted {
@@ -51,7 +51,7 @@ impl Interrupted {
     const STACK: usize = 15;
     const INSTRUCTION: usize = 16;
     const FLAGS: usize = 17;
-    /// The flag that stops the program after each instruction.
+    /// Flag that traps after each instruction.
     const STEP_BY_STEP: usize = 0x100;
 
     /// # Safety
@@ -63,25 +63,25 @@ impl Interrupted {
         Self(unsafe { context.add(REGISTERS) } as *mut usize)
     }
 
-    /// All registers that a program counts with, and where it is.
+    /// Returns all general registers and the next instruction.
     pub(crate) fn all(&self) -> [usize; REGISTERS] {
         // SAFETY: the kernel's own record, of 23 registers.
         unsafe { self.0.cast::<[usize; REGISTERS]>().read() }
     }
 
-    /// The first argument of a system call.
+    /// Returns the first argument of a system call.
     pub(crate) fn first_argument(&self) -> usize {
         // SAFETY: the kernel's own record, of 23 registers.
         unsafe { self.0.add(Self::FIRST_ARGUMENT).read() }
     }
 
-    /// The number of a system call that is to be made, or the result of one that was.
+    /// Returns the number of a system call about to be made, or the result of one that was made.
     pub(crate) fn result(&self) -> usize {
         // SAFETY: as above.
         unsafe { self.0.add(Self::RESULT).read() }
     }
 
-    /// The three registers that tell where the code is.
+    /// Returns the registers for finding callers.
     pub(crate) fn registers(&self) -> Registers {
         // SAFETY: the kernel's own record, of 23 registers.
         unsafe {
@@ -93,7 +93,7 @@ impl Interrupted {
         }
     }
 
-    /// From the handler's end on the code goes on step by step, or does not any more.
+    /// Sets whether the code traps after each instruction once the handler ends.
     pub(crate) fn set_step_by_step(&self, on: bool) {
         // SAFETY: the kernel's own record, which it reads again when the handler ends.
         unsafe {

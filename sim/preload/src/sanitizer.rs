@@ -1,20 +1,20 @@
-//! A program that was built with an address sanitizer: what its runtime library is to be told.
+//! Interface to the runtime library of a program that was built with an address sanitizer.
 //!
-//! Always: in a program without one nothing here does anything. The blocks of [`heap`](crate::heap) are not the
-//! sanitizer's, and what the program's own beginning would tell it of variables is never run, so that it watches
-//! the program's stack alone; a freed entry is the laws' business.
+//! Invariant: in a program without one, nothing here has an effect. The blocks of [`heap`](crate::heap) are not the
+//! sanitizer's, and the program's initialisation, which would register variables, never runs; the sanitizer watches
+//! only the program's stack. The laws cover freed entries.
 
 use core::ffi::CStr;
 
 use crate::single::Single;
 
-/// A function of ours that the sanitizer calls.
+/// A function of this library that the sanitizer calls.
 pub type Callback = unsafe extern "C" fn();
 
-/// The sanitizer's function that takes the marks off the stack; 0: there is no sanitizer.
+/// The sanitizer's function that unmarks the stack; 0: there is no sanitizer.
 static FORGET_STACK: Single<usize> = Single::new(0);
 
-/// The function of this name, wherever it is.
+/// Returns the address of the function of this name, in any library.
 fn find(name: &CStr) -> usize {
     unsafe extern "C" {
         fn dlsym(handle: *const u8, name: *const core::ffi::c_char) -> *const u8;
@@ -23,8 +23,8 @@ fn find(name: &CStr) -> usize {
     unsafe { dlsym(core::ptr::null(), name.as_ptr()) as usize }
 }
 
-/// In a taken-over process, before anything of the program's runs: a sanitizer that found an error calls `reported`, and would then end the
-/// process.
+/// Makes a sanitizer that found an error call `reported` before it ends the process. To be called before anything of
+/// the program's runs.
 pub fn install(reported: Callback) {
     FORGET_STACK.set(find(c"__asan_handle_no_return"));
     let set_death_callback = find(c"__sanitizer_set_death_callback");
@@ -37,8 +37,7 @@ pub fn install(reported: Callback) {
     }
 }
 
-/// Frames of the program were dropped without being run: the sanitizer still has the marks that they left on
-/// the stack.
+/// Unmarks the stack after frames of the program were dropped without running.
 pub fn frames_dropped() {
     let forget = FORGET_STACK.get();
     if forget != 0 {

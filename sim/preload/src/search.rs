@@ -1,7 +1,7 @@
-//! Looks for values that the program was called with, in the memory that it wrote them to.
+//! Searches memory that the program wrote for the values that it was called with.
 //!
-//! Always: a place is taken only when it is the one place that fits; nothing is read outside of blocks that the
-//! program was handed.
+//! Invariants: a place is accepted only when it is the only one that fits. Only blocks that the program was given are
+//! read.
 
 use alloc::format;
 use alloc::string::String;
@@ -18,25 +18,25 @@ use crate::probe::{self, CHILD, NOW, SECOND, STATUS, probe};
 use crate::program::{self, NEVER};
 use crate::{descriptors, heap};
 
-/// What fits, or why not, for a person.
+/// What fits, or the reason why not, for a person.
 pub type Fits<T> = Result<T, String>;
 
-/// What entries of the calibration are given as their argument.
+/// Argument of the calibration's entries.
 const ARGUMENT: usize = 0x5e41;
 
-/// This does not fit.
+/// Refuses the program: `what` was not found.
 pub fn refuse<T>(what: &str) -> Fits<T> {
     Err(format!(
         "{what} could not be found in memory: this build lays out its data in a way that is not known"
     ))
 }
 
-/// It fits if this holds.
+/// Refuses the program unless `holds`.
 pub fn check(holds: bool, what: &str) -> Fits<()> {
     if holds { Ok(()) } else { refuse(what) }
 }
 
-/// The places, in steps of `T`'s size, of a block of `bytes` bytes at which `is` says yes.
+/// Returns the offsets in a block of `bytes` bytes, in steps of `T`'s size, at which `is` holds.
 fn places<T: Copy>(at: usize, bytes: usize, is: impl Fn(T) -> bool) -> impl Iterator<Item = usize> {
     (0..bytes).step_by(size_of::<T>()).filter(move |offset| {
         // SAFETY: inside a block of the heap.
@@ -44,7 +44,7 @@ fn places<T: Copy>(at: usize, bytes: usize, is: impl Fn(T) -> bool) -> impl Iter
     })
 }
 
-/// The one place; more than one or none does not fit.
+/// Returns the only such offset; none or several do not fit.
 fn the_place<T: Copy>(at: usize, bytes: usize, what: &str, is: impl Fn(T) -> bool) -> Fits<usize> {
     let mut found = places(at, bytes, is);
     match (found.next(), found.next()) {
@@ -53,24 +53,24 @@ fn the_place<T: Copy>(at: usize, bytes: usize, what: &str, is: impl Fn(T) -> boo
     }
 }
 
-/// A block of the program's that is looked into.
+/// A block of the program that is searched.
 #[derive(Clone, Copy)]
 pub struct Piece {
-    /// Where it begins.
+    /// Address.
     pub at: usize,
-    /// How long it is.
+    /// Size in bytes.
     pub bytes: usize,
 }
 
 impl Piece {
-    /// The places in this block that point into `other`, and where there.
+    /// Returns the offsets of words that point into `other`, each with the offset there.
     fn links(self, other: Self) -> impl Iterator<Item = (usize, usize)> {
         let range = other.at..other.at + other.bytes;
         places::<usize>(self.at, self.bytes, move |word| range.contains(&word))
             .map(move |place| (place, self.word(place) - other.at))
     }
 
-    /// Two neighbouring words that both point at the same place of `other`: which, and at which place.
+    /// Returns two neighbouring words that point at the same place of `other`: the first offset, and that place.
     fn pair(self, other: Self, what: &str) -> Fits<(usize, usize)> {
         let mut links = self.links(other);
         match (links.next(), links.next(), links.next()) {
@@ -81,13 +81,13 @@ impl Piece {
         }
     }
 
-    /// A word of it.
+    /// Reads a word.
     pub fn word(self, offset: usize) -> usize {
         // SAFETY: inside a block of the heap.
         unsafe { field(self.at + offset) }
     }
 
-    /// A number of 32 bits in it.
+    /// Reads a 32-bit number.
     pub fn number(self, offset: usize) -> i32 {
         // SAFETY: inside a block of the heap.
         unsafe { field(self.at + offset) }
@@ -98,9 +98,9 @@ impl Piece {
     }
 }
 
-/// What is being found out, and the pieces in which it is looked for.
+/// What is being found, and the blocks that are searched.
 pub struct Search {
-    /// What was found so far.
+    /// Results so far.
     pub layout: Layout,
     /// The master.
     pub master: Piece,
@@ -108,7 +108,7 @@ pub struct Search {
     pub child: Piece,
 }
 
-/// Finds the layout with a master of its own, which no loop runs on; and how large an entry is.
+/// Finds the layout, with a master on which no loop runs, and the size of an entry.
 ///
 /// # Errors
 /// What does not fit.
@@ -136,10 +136,10 @@ pub fn find_layout() -> Fits<(Layout, usize)> {
 }
 
 impl Search {
-    /// This number of a type stands for that kind.
+    /// Sets the kind for the program's number of a type.
     ///
     /// # Errors
-    /// When it is none that a type can have.
+    /// When no type can have that number.
     pub fn name_kind(&mut self, number: i32, kind: EntryKind) -> Fits<()> {
         match usize::try_from(number).ok().and_then(|n| self.layout.kinds.get_mut(n)) {
             Some(slot) => {
@@ -150,13 +150,13 @@ impl Search {
         }
     }
 
-    /// An entry that the program just made.
+    /// Checks an entry that the program just made.
     fn entry(&self, at: usize) -> Fits<Piece> {
         check(heap::holds(at), "a new entry")?;
         Ok(Piece { at, bytes: self.child.bytes })
     }
 
-    /// A timer is added.
+    /// Adds a timer.
     ///
     /// # Errors
     /// What does not fit.
@@ -170,7 +170,7 @@ impl Search {
         self.entry(unsafe { program::thread_add_event(self.master.at, probe, 0, 0) })
     }
 
-    /// A child is added.
+    /// Adds a child.
     ///
     /// # Errors
     /// What does not fit.
@@ -179,7 +179,7 @@ impl Search {
         self.entry(unsafe { program::thread_add_child(self.master.at, probe, ARGUMENT, pid, micros) })
     }
 
-    /// A child alone: its fields, CHILD and CHILD_PID.
+    /// Finds the fields of a child, CHILD and CHILD_PID.
     fn child_alone(&mut self) -> Fits<()> {
         let at = self.child_of(CHILD, 5 * SECOND)?.at;
         let (last, bytes) = heap::last();
@@ -208,14 +208,14 @@ impl Search {
         Ok(())
     }
 
-    /// Where in the master an entry stands that is alone in its tree or list.
+    /// Returns the place in the master of a tree or list that holds only this entry.
     fn alone(&self, entry: Piece, what: &str) -> Fits<usize> {
         let (place, node) = self.master.pair(entry, what)?;
         check(node == self.layout.node, what)?;
         Ok(place)
     }
 
-    /// TIMER, EVENT, UNUSE, and the types of what is in them.
+    /// Finds TIMER, EVENT, UNUSE, and the types of their entries.
     fn queues(&mut self) -> Fits<()> {
         let timer = self.timer(5)?;
         self.layout.roots[Tree::Timer as usize] = self.alone(timer, "TIMER")?;
@@ -237,7 +237,7 @@ impl Search {
         self.name_kind(later.kind(&self.layout), EntryKind::Unused)
     }
 
-    /// Where small numbers tell child, timer and event apart, and two timers not.
+    /// Returns the offset at which small numbers differ between child, timer and event, and agree between two timers.
     fn type_place(&self, [child, timer, event, later]: [Piece; 4]) -> Fits<usize> {
         let tells = |offset: &usize| {
             let [a, b, c, d] = [child, timer, event, later].map(|entry| entry.number(*offset));
@@ -251,7 +251,7 @@ impl Search {
         }
     }
 
-    /// READ, which holds the base entries, and WRITE, which is empty.
+    /// Finds READ, which holds the base entries, and WRITE, which is empty.
     fn descriptors(&mut self) -> Fits<()> {
         const SOME_FD: i32 = 1_000_009;
         let (master, layout) = (self.master.at, self.layout);
@@ -263,7 +263,7 @@ impl Search {
             )
         };
         let (read, write) = (self.entry(read)?, self.entry(write)?);
-        // The base entries never time out: the new one is the leftmost, wherever the root is.
+        // The base entries never time out, so the new entry is the leftmost, wherever the root is.
         let mut links = self.master.links(read);
         let (Some((leftmost, node)), None) = (links.next(), links.next()) else { return refuse("READ") };
         check(node == layout.node && leftmost >= LEFTMOST, "READ")?;
@@ -273,7 +273,7 @@ impl Search {
         self.name_kind(write.kind(&layout), EntryKind::Write)
     }
 
-    /// Which link of a node leads to lower keys, and which to higher ones.
+    /// Checks which link of a node leads to lower keys, and which to higher ones.
     fn tree_links(&mut self) -> Fits<()> {
         let lower = self.child_of(CHILD - 1, 4 * SECOND)?;
         let higher = self.child_of(CHILD + 1, 6 * SECOND)?;
@@ -290,7 +290,7 @@ impl Search {
         check(self.master.word(leftmost) == lower.at + self.layout.node, "the cached leftmost node")
     }
 
-    /// The types of what a shutdown adds.
+    /// Learns the types of entries that a shutdown adds.
     fn other_types(&mut self) -> Fits<()> {
         let master = self.master.at;
         if program::has_shutdown_timer() {
@@ -312,7 +312,7 @@ impl Search {
         Ok(())
     }
 
-    /// What a reload and a shutdown make of a child's handler.
+    /// Finds the handlers that a reload and a shutdown install for a child.
     fn killers(&mut self) -> Fits<()> {
         const TERM: i32 = 15;
         for shutdown in [0, 1] {
@@ -326,15 +326,15 @@ impl Search {
         Ok(())
     }
 
-    /// A deadline that never comes.
+    /// Learns the deadline that never comes.
     fn never(&mut self) -> Fits<()> {
         let child = self.child_of(CHILD + 2, NEVER)?;
         self.layout.never = child.word(self.layout.deadline) as i64;
-        // The machine's lowest or highest number, or a time that no clock shows.
+        // The lowest or highest number of the machine, or a time that no clock shows.
         check(self.layout.never.unsigned_abs() > 1 << 40, "a deadline that never comes")
     }
 
-    /// A child exits: READY, the type and the status.
+    /// Lets a child exit: finds READY, the type and the status.
     fn exit(&mut self) -> Fits<()> {
         const SIGCHLD: i32 = 17;
         probe::set_zombie(CHILD + 1);
@@ -350,7 +350,7 @@ impl Search {
         self.name_kind(entry.kind(&self.layout), EntryKind::ChildTerminated)
     }
 
-    /// The list whose two links lead to one entry, and are neither EVENT's nor UNUSE's.
+    /// Returns the list whose two links lead to one entry, and that is neither EVENT nor UNUSE.
     fn heads_after_exit(&self) -> Fits<usize> {
         let known = [List::Event, List::Unuse].map(|list| self.layout.lists[list as usize]);
         let roots = self.layout.roots;

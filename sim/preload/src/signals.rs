@@ -10,7 +10,7 @@ use crate::registers::Interrupted;
 use crate::single::{Mode, mode};
 use crate::{asleep, daemon, single_step, stopped, sys, watchdog};
 
-/// Size of the stack that signals are handled on.
+/// Size of the stack for signal handlers.
 const STACK_BYTES: usize = 64 << 10;
 
 const TRAP: i32 = 5;
@@ -21,7 +21,7 @@ const NO_SUCH_CALL: i32 = 31;
 /// ILL, ABRT, BUS, FPE, SEGV.
 const CRASHES: [i32; 5] = [4, ABORT, 7, 8, 11];
 
-/// Installs the handlers, in a process that is about to run the program's code.
+/// Installs the handlers, before the program's code runs.
 pub fn install() {
     let Some(stack) = sys::map(STACK_BYTES, false) else { sys::exit(sys::EXIT_NO_MEMORY) };
     // SAFETY: a mapping of ours that is never given back; the restorer ends handlers.

@@ -1,70 +1,69 @@
 //! State of a process that has one thread.
 //!
-//! Always: until the take-over nothing here is written, and hooks that run then, in whatever program and on
-//! whatever thread, read nothing but the [mode]. After it the process has one thread: the program is driven
-//! by our calls alone, and making a thread is one of the calls that end the run. A signal handler of ours
-//! reads, or leaves for good by an escape.
+//! Invariants: before the process is taken over, nothing here is written, and hooks that run then, in any program and
+//! on any thread, read only the [mode]. Afterwards the process has one thread: our calls drive the program, and a call
+//! that makes a thread ends the run. A signal handler only reads, or leaves for good by an escape.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// A value that only the one thread of a taken-over process touches.
+/// A value that only the thread of a taken-over process uses.
 pub struct Single<T>(UnsafeCell<T>);
 
 // SAFETY: see the module: there is one thread whenever a value is touched.
 unsafe impl<T> Sync for Single<T> {}
 
 impl<T> Single<T> {
-    /// Holding `value`.
+    /// Creates a value.
     pub const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }
 
-    /// Where the value lies.
+    /// Returns the value's address.
     pub const fn as_ptr(&self) -> *mut T {
         self.0.get()
     }
 }
 
 impl<T: Copy> Single<T> {
-    /// A copy of the value.
+    /// Returns a copy of the value.
     pub fn get(&self) -> T {
         // SAFETY: one thread, and no reference to the value is ever held.
         unsafe { *self.0.get() }
     }
 
-    /// Another value.
+    /// Sets the value.
     pub fn set(&self, value: T) {
         // SAFETY: one thread, and no reference to the value is ever held.
         unsafe { *self.0.get() = value }
     }
 }
 
-/// What the hooks are to do.
+/// What the hooks do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Mode {
     /// Nothing: the program is not ours.
     Off = 0,
-    /// The daemon's first process, on its way to its first fork: only its clock stands still.
+    /// The daemon's first process, before its first fork: only its clock stands still.
     Parent = 1,
-    /// Answer as the calibration needs it.
+    /// Answer for the calibration.
     Calibrate = 2,
-    /// Ask the world: the engine drives the program.
+    /// Ask the world; the engine drives the program.
     Run = 3,
-    /// Ask the world: the daemon runs by itself.
+    /// Ask the world; the daemon runs by itself.
     Daemon = 4,
-    /// A child that the daemon forked, up to its exec.
+    /// A child that the daemon forked, until its exec.
     Script = 5,
 }
 
-/// The highest mode in which calls that the engine forbids go straight on.
+/// Highest mode in which calls that the engine forbids reach the real function.
 pub const NATIVE_MAX: u8 = Mode::Parent as u8;
 
-/// The mode as a byte, for the hooks that are written in assembly.
+/// The mode as a byte, for hooks in assembly.
 pub static MODE: AtomicU8 = AtomicU8::new(0);
 
-/// What the hooks are to do now.
+/// Returns the mode.
 #[inline]
 pub fn mode() -> Mode {
     match MODE.load(Ordering::Relaxed) {
@@ -77,13 +76,13 @@ pub fn mode() -> Mode {
     }
 }
 
-/// Whether there is a world to be asked.
+/// Whether there is a world to ask.
 #[inline]
 pub fn has_world() -> bool {
     matches!(mode(), Mode::Run | Mode::Daemon)
 }
 
-/// From now on the hooks do this.
+/// Sets the mode.
 pub fn set_mode(mode: Mode) {
     MODE.store(mode as u8, Ordering::Relaxed);
 }

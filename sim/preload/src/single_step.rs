@@ -1,11 +1,11 @@
-//! A program that seems to run on without an end is followed, instruction by instruction.
+//! Proves a hang by single-stepping the program.
 //!
-//! Where in its loop a tick finds it is chance. So it goes on over many rounds of any short loop, and the place that
-//! counts is the outermost one seen: of the function whose loop it is.
+//! A tick finds the program at a random place of its loop. The program is therefore stepped over many rounds of any
+//! short loop, and the outermost place seen counts: that of the function whose loop it is.
 //!
-//! Always: it is a hang when CPU time went by without progress for so long that nothing else can be ([`watchdog`](crate::watchdog)), or
-//! when it is proved to be one: at the outermost place all registers, and all memory that the program works on, are as
-//! they were some rounds before, and it has called nothing in between. What was so once comes again for ever.
+//! Invariant: a program hangs when CPU time passed without progress for too long ([`watchdog`](crate::watchdog)), or
+//! when a hang is proved: at the outermost place, all registers and all memory that the program works on are as some
+//! rounds before, with no call in between. Such a state repeats for ever.
 
 use crate::crash::crashed;
 use crate::escape::{self, Left, escape};
@@ -14,40 +14,40 @@ use crate::registers::{Interrupted, REGISTERS, Registers};
 use crate::single::Single;
 use crate::{heap, program, stopped, sys};
 
-/// Most instructions that a program is followed for: each costs what a system call does, and more.
+/// Most instructions that are stepped; each costs more than a system call.
 const STEPS: u32 = 4_096;
-/// So many times at the outermost place are rounds enough of its loop.
+/// Visits of the outermost place that are enough rounds of its loop.
 const ROUNDS: u32 = 8;
-/// So much of the stack belongs to the memory that is compared: the frames around a loop.
+/// Bytes of stack that are compared: the frames around a loop.
 const STACK_BYTES: usize = 4_096;
-/// Of the memory that holds no entries so much at most is compared; where there is more nothing is proved.
+/// Most memory without entries that is compared; with more, nothing is proved.
 const REST_MAX: usize = 4 << 20;
 
-/// The place of `si_code` in the kernel's record of a signal, in words of four bytes.
+/// Offset of `si_code` in the kernel's record of a signal, in words of four bytes.
 const CODE: usize = 2;
 /// `TRAP_TRACE`: one instruction is done.
 const ONE_STEP: i32 = 2;
 
-/// How a program is followed.
+/// State of single-stepping.
 #[derive(Clone, Copy)]
 struct Followed {
-    /// Instructions to go; 0: it is not followed.
+    /// Instructions left; 0: none is stepped.
     steps: u32,
-    /// The escapes when that began: after another one it is not followed any more.
+    /// Number of escapes at the beginning; after another one, stepping is over.
     escapes: u32,
-    /// The progress when that began.
+    /// Progress at the beginning.
     progress: u64,
-    /// Nothing but a proof counts.
+    /// Whether only a proof counts.
     to_prove: bool,
-    /// The outermost place seen.
+    /// Outermost place seen.
     outermost: Option<Registers>,
-    /// How often.
+    /// Visits of that place.
     rounds: u32,
-    /// All registers as they were there in an earlier round.
+    /// All registers at that place in an earlier round.
     then: [usize; REGISTERS],
-    /// The round at which those are taken anew.
+    /// Round at which those registers are replaced.
     anew: u32,
-    /// The memory as it was when the registers were last the same.
+    /// Memory when the registers were last the same.
     memory: Option<u64>,
 }
 
@@ -64,21 +64,21 @@ const NOT: Followed = Followed {
 };
 
 static FOLLOWED: Single<Followed> = Single::new(NOT);
-/// The progress at which nothing could be proved.
+/// Progress at which a proof failed.
 static UNPROVED: Single<u64> = Single::new(u64::MAX);
 
-/// Whether it is followed now.
+/// Whether the program is being stepped.
 pub fn is_followed() -> bool {
     let Followed { steps, escapes, .. } = FOLLOWED.get();
     steps > 0 && escapes == escape::escapes()
 }
 
-/// Whether it was tried, without a result, to prove a hang since the program last did something.
+/// Whether a proof was tried and failed since the program last made progress.
 pub fn was_tried(progress: u64) -> bool {
     UNPROVED.get() == progress
 }
 
-/// Begins to follow the interrupted program. To prove that it hangs is tried once between two progresses.
+/// Starts to step the interrupted program. A proof is tried once for each progress.
 pub(crate) fn begin(interrupted: &Interrupted, progress: u64, to_prove: bool) {
     if is_followed() || (to_prove && was_tried(progress)) {
         return;
@@ -87,7 +87,7 @@ pub(crate) fn begin(interrupted: &Interrupted, progress: u64, to_prove: bool) {
     interrupted.set_step_by_step(true);
 }
 
-/// The handler of SIGTRAP: an instruction is done, or the program has a trap of its own.
+/// Handles SIGTRAP: an instruction is done, or the program has a trap of its own.
 pub(crate) unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *const u8) {
     let mut followed = FOLLOWED.get();
     // SAFETY: the kernel's own record.
@@ -124,7 +124,7 @@ pub(crate) unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *
 }
 
 impl Followed {
-    /// One instruction later. Whether enough was seen.
+    /// Notes one more instruction. Returns whether enough was seen.
     fn step(&mut self, interrupted: &Interrupted) -> bool {
         let registers = interrupted.registers();
         let place = |registers: Registers| (registers.stack, usize::MAX - registers.instruction);
@@ -149,15 +149,15 @@ impl Followed {
                 self.memory = memory;
             }
         } else if self.rounds == self.anew {
-            // Rounds of any number are found so: what is compared with is taken at the first, second, fourth, eighth.
+            // Registers are saved in rounds one, two, four, eight and so on, which finds loops of any period.
             *self = Self { then: now, anew: self.anew * 2, memory: None, ..*self };
         }
         false
     }
 }
 
-/// What the program works on, as one number: its variables, its entries and other blocks, the frames around the loop.
-/// `None`: there is too much of it.
+/// Hashes the memory that the program works on: variables, entries and other blocks, the frames around the loop.
+/// `None`: there is too much.
 fn memory(stack: usize) -> Option<u64> {
     let (variables, bytes) = program::variables();
     let [entries, rest] = heap::used();

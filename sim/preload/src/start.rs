@@ -1,7 +1,7 @@
-//! The beginning of every process that the library is loaded into: take it over, or leave it alone.
+//! Start of every process that loads the library: take it over, or leave it alone.
 //!
-//! Always: a process is taken over only when its environment says where the parent listens and the program in
-//! memory is the one that the parent means. Any other goes on to its own `main` with nothing changed.
+//! Invariant: a process is taken over only when its environment names the parent's socket and its program is the one
+//! that the parent means. Any other runs its own `main` unchanged.
 
 use core::ffi::{CStr, c_char};
 
@@ -11,7 +11,7 @@ use crate::libc::next;
 use crate::serve::{daemon, engine, receive};
 use crate::{clocks, program, sys};
 
-/// `__libc_start_main`'s first argument.
+/// First argument of `__libc_start_main`.
 pub type Main = unsafe extern "C" fn(i32, *mut *mut c_char, *mut *mut c_char) -> i32;
 
 /// # Safety
@@ -31,15 +31,15 @@ pub unsafe extern "C" fn __libc_start_main(
     if let Some((socket, bias)) = unsafe { meant(main as *const () as usize, argc, argv) } {
         program::set_bias(bias);
         select(socket);
-        // SAFETY: as told; nothing has looked at the arguments yet.
+        // SAFETY: as required above; nothing has looked at the arguments yet.
         (argc, argv) = unsafe { without_version(argc, argv) };
     }
     next!(__libc_start_main(main, argc, argv, init, fini, loader_fini, stack_end)
         as fn(Main, i32, *mut *mut c_char, usize, usize, usize, usize) -> i32)
 }
 
-/// Serves as engine or as daemon, as the parent's first message says. Returns when the program is to go on into its own
-/// `main`, as a daemon.
+/// Serves as engine or as daemon, by the parent's first message. Returns when the program is to run its own `main`, as
+/// a daemon.
 fn select(socket: i32) {
     let first = receive(socket);
     match first.as_deref().and_then(Request::from_bytes) {
@@ -53,13 +53,13 @@ fn select(socket: i32) {
     }
 }
 
-/// The arguments without the first one if that asks for the version, as it does so that a daemon that is not
-/// taken over ends at once. What follows them stays where it is.
+/// Removes the first argument if it asks for the version: it makes a daemon that is not taken over end at once. What
+/// follows the arguments stays where it is.
 ///
 /// # Safety
 /// As [`meant`].
 unsafe fn without_version(argc: i32, argv: *mut *mut c_char) -> (i32, *mut *mut c_char) {
-    // SAFETY: as told: there is a second argument.
+    // SAFETY: as required above: there is a second argument.
     unsafe {
         if argc < 2 || CStr::from_ptr(*argv.add(1)) != c"--version" {
             return (argc, argv);
@@ -69,23 +69,23 @@ unsafe fn without_version(argc: i32, argv: *mut *mut c_char) -> (i32, *mut *mut 
     }
 }
 
-/// The parent's socket and where the program lies, if this is the program that the parent means. Then the
-/// variables that brought us here are taken out of the environment.
+/// Returns the parent's socket and the program's address, if the parent means this program; then also removes the
+/// library's variables from the environment.
 ///
 /// # Safety
 /// `argv` must hold `argc` arguments, a null pointer, and the environment up to a null pointer.
 unsafe fn meant(main: usize, argc: i32, argv: *mut *mut c_char) -> Option<(i32, usize)> {
-    // SAFETY: as told.
+    // SAFETY: as required above.
     let environment = unsafe { argv.add(usize::try_from(argc).ok()? + 1) };
     let ours = |entry: &CStr| value_of(entry, VARIABLE).and_then(Image::from_variable);
-    // SAFETY: as told.
+    // SAFETY: as required above.
     let (socket, image) = unsafe { entries(environment) }.find_map(ours)?;
     let bias = main.wrapping_sub(usize::try_from(image.main).ok()?);
     let header = bias.wrapping_add(usize::try_from(image.header).ok()?);
     if !bias.is_multiple_of(4_096) || !sys::is_mapped(header) || !is_image(header, &image) {
         return None;
     }
-    // SAFETY: as told; one thread.
+    // SAFETY: as required above; one thread.
     unsafe {
         take_out(environment, |entry| {
             ours(entry).is_some()
@@ -103,7 +103,7 @@ fn value_of<'e>(entry: &'e CStr, name: &str) -> Option<&'e str> {
 /// `environment` must be pointers to texts, up to a null pointer.
 unsafe fn entries<'e>(environment: *mut *mut c_char) -> impl Iterator<Item = &'e CStr> {
     (0..).map_while(move |place| {
-        // SAFETY: as told; the first null pointer ends the walk.
+        // SAFETY: as required above; the first null pointer ends the walk.
         unsafe {
             let entry = *environment.add(place);
             (!entry.is_null()).then(|| CStr::from_ptr(entry))

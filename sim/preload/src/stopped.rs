@@ -1,7 +1,7 @@
-//! Where the program was when it stopped: three registers, and its stack up to the end that [`escape`](crate::escape) knows.
+//! The place where the program stopped: registers, and the stack up to [`stack_end`](crate::escape::stack_end).
 //!
-//! Always: nothing is allocated and no more is copied than there is room for, so that a signal handler may keep a
-//! place. What function it is in, and who called that, is for the parent to find out: it has the files.
+//! Invariant: nothing is allocated and the copy is bounded, so a signal handler may keep a place. The parent, which has
+//! the files, finds the functions.
 
 use core::arch::asm;
 
@@ -19,13 +19,13 @@ struct Kept {
 
 static KEPT: Single<Kept> = Single::new(Kept { registers: None, length: 0, stack: [0; STACK_MAX] });
 
-/// A run begins: no place is kept.
+/// Forgets the place: a run begins.
 pub fn forget() {
     // SAFETY: one thread; no reference into what is kept outlives a function here.
     unsafe { (*KEPT.as_ptr()).registers = None };
 }
 
-/// Keeps this place; the first one counts.
+/// Keeps this place, unless one is kept.
 pub fn keep(registers: Registers) {
     // SAFETY: as above.
     let kept = unsafe { &mut *KEPT.as_ptr() };
@@ -33,7 +33,7 @@ pub fn keep(registers: Registers) {
         return;
     }
     kept.registers = Some(registers);
-    // A stack pointer that lies elsewhere, as a broken program's may, tells of no caller.
+    // A stack pointer elsewhere, as a broken program may have, gives no callers.
     let bytes = escape::stack_end().saturating_sub(registers.stack).min(STACK_MAX);
     kept.length = 0;
     while kept.length < bytes {
@@ -53,7 +53,7 @@ pub fn keep(registers: Registers) {
     }
 }
 
-/// The place that is kept, for the parent.
+/// Returns the place that is kept.
 pub fn kept() -> Option<Stopped> {
     // SAFETY: as above.
     let kept = unsafe { &*KEPT.as_ptr() };

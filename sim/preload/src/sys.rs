@@ -1,6 +1,6 @@
-//! The real kernel, by raw system calls: no libc function of ours is called that the library itself hooks.
+//! The real kernel, by raw system calls: no function of libc that the library hooks is used.
 //!
-//! Always: nothing here allocates, and nothing depends on whether the process was taken over.
+//! Invariant: nothing here allocates or depends on whether the process was taken over.
 
 use core::arch::asm;
 use core::ptr::NonNull;
@@ -46,26 +46,26 @@ const POLLIN: i16 = 1;
 pub const EXIT_NO_MEMORY: i32 = 90;
 /// Exit status: a fault where nothing could catch it.
 pub const EXIT_UNSHELTERED: i32 = 91;
-/// Exit status: a function of libc's is nowhere to be found.
+/// Exit status: a function of libc was not found.
 pub const EXIT_NO_FUNCTION: i32 = 92;
-/// Exit status: a law of the library's own is broken.
+/// Exit status: an invariant of the library is broken.
 pub const EXIT_PANIC: i32 = 93;
 
-/// Exit status of a child: it ran all that it was to run, or a trace that leaves the heap in doubt.
+/// Exit status of a child: it ran everything, or a trace that leaves the heap in doubt.
 pub const CHILD_DONE: i32 = 0;
-/// Exit status of a child: the next result did not fit any more.
+/// Exit status of a child: the next result did not fit.
 pub const CHILD_FULL: i32 = 81;
 /// Exit status of a child: the harness failed; the text is in the results.
 pub const CHILD_FATAL: i32 = 82;
 
-/// One system call.
+/// Makes a system call.
 ///
 /// # Safety
-/// The arguments must be what the call asks for; it may write where they point.
+/// The arguments must be valid for the call, which may write where they point.
 unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
     let result;
     let [a, b, c, d, e, f] = arguments;
-    // SAFETY: the kernel's calling convention; the caller answers for what the call does.
+    // SAFETY: the kernel's calling convention; the caller is responsible for what the call does.
     unsafe {
         asm!("syscall", inlateout("rax") number => result, in("rdi") a, in("rsi") b, in("rdx") c,
              in("r10") d, in("r8") e, in("r9") f, lateout("rcx") _, lateout("r11") _, options(nostack));
@@ -73,7 +73,7 @@ unsafe fn call(number: usize, arguments: [usize; 6]) -> isize {
     result
 }
 
-/// Ends the process at once, without running anything of the program's.
+/// Ends the process at once, without running any code of the program.
 pub fn exit(code: i32) -> ! {
     loop {
         // SAFETY: exit_group takes a number and touches no memory.
@@ -81,7 +81,7 @@ pub fn exit(code: i32) -> ! {
     }
 }
 
-/// Reads until `buffer` is full. `false`: the other end is gone.
+/// Reads until `buffer` is full. Returns false when the other end is gone.
 pub fn read_exact(fd: i32, mut buffer: &mut [u8]) -> bool {
     while !buffer.is_empty() {
         // SAFETY: the kernel writes at most `len` bytes into a buffer that is ours.
@@ -96,7 +96,7 @@ pub fn read_exact(fd: i32, mut buffer: &mut [u8]) -> bool {
     true
 }
 
-/// Writes all of `bytes`. `false`: the other end is gone.
+/// Writes all of `bytes`. Returns false when the other end is gone.
 pub fn write_all(fd: i32, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         // SAFETY: the kernel reads at most `len` bytes of a slice that is ours.
@@ -110,7 +110,7 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> bool {
     true
 }
 
-/// Fresh zeroed memory, taken from the machine only when touched; `shared`: with the children forked later.
+/// Maps zeroed memory, taken from the machine when touched; `shared` with children forked later.
 pub fn map(bytes: usize, shared: bool) -> Option<NonNull<u8>> {
     const ANONYMOUS: usize = 0x20;
     const NORESERVE: usize = 0x4000;
@@ -120,7 +120,7 @@ pub fn map(bytes: usize, shared: bool) -> Option<NonNull<u8>> {
     if address < 0 { None } else { NonNull::new(address as *mut u8) }
 }
 
-/// The same as [`map`], private, at this address if that is free, else anywhere.
+/// As [`map`], private, at this address if it is free, otherwise anywhere.
 pub fn map_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
     const PRIVATE_ANONYMOUS_NORESERVE: usize = 0x4022;
     const FIXED_IF_FREE: usize = 0x10_0000;
@@ -130,13 +130,13 @@ pub fn map_at(address: usize, bytes: usize) -> Option<NonNull<u8>> {
     if mapped < 0 { map(bytes, false) } else { NonNull::new(mapped as *mut u8) }
 }
 
-/// Gives the pages back to the machine; a private anonymous mapping reads as zeros again.
+/// Returns pages to the machine; a private anonymous mapping reads as zeros again.
 ///
 /// # Safety
-/// `start` to `start + bytes` must be whole pages of an anonymous mapping of ours that nothing refers into.
+/// `start` to `start + bytes` must be whole pages of an anonymous mapping of ours that nothing refers to.
 pub unsafe fn discard(start: usize, bytes: usize) {
     const DONTNEED: usize = 4;
-    // SAFETY: the caller answers for the range.
+    // SAFETY: the caller guarantees the range.
     unsafe { call(MADVISE, [start, bytes, DONTNEED, 0, 0, 0]) };
 }
 
@@ -147,13 +147,13 @@ pub fn is_mapped(address: usize) -> bool {
     unsafe { call(MINCORE, [address & !4095, 4096, &raw mut resident as usize, 0, 0, 0]) == 0 }
 }
 
-/// `fork`, past libc and its handlers: 0 in the child, its pid in the parent, an error below zero.
+/// Forks, bypassing libc and its handlers: 0 in the child, its pid in the parent, an error below zero.
 pub fn fork() -> i32 {
     // SAFETY: the process has one thread; the child goes on with a copy of everything.
     unsafe { call(FORK, [0; 6]) as i32 }
 }
 
-/// Waits for the child `pid`; its status as `waitpid` stores it.
+/// Waits for the child `pid`; returns its status as `waitpid` stores it.
 pub fn wait(pid: i32) -> i32 {
     let mut status = 0_i32;
     loop {
@@ -178,7 +178,7 @@ pub fn is_stopped(pid: i32) -> bool {
     done == 0 && information[PID_WORD] == pid
 }
 
-/// Kills the child `pid` of ours for good.
+/// Kills our child `pid`.
 pub fn kill(pid: i32) {
     // SAFETY: a signal to a child of ours that is not reaped.
     unsafe { call(KILL, [pid as usize, 9, 0, 0, 0, 0]) };
@@ -193,7 +193,7 @@ pub fn raise(signal: i32) {
     }
 }
 
-/// This process is killed when its parent ends. `false`: the parent is gone already.
+/// Makes the kernel kill this process when its parent ends. Returns false when the parent is already gone.
 pub fn die_with_parent(parent: i32) -> bool {
     const SET_PDEATHSIG: usize = 1;
     // SAFETY: numbers only.
@@ -203,13 +203,13 @@ pub fn die_with_parent(parent: i32) -> bool {
     }
 }
 
-/// This process's pid, as the real kernel knows it.
+/// Returns this process's real pid.
 pub fn pid() -> i32 {
     // SAFETY: no arguments.
     unsafe { call(GETPID, [0; 6]) as i32 }
 }
 
-/// A pipe: the end to read, the end to write.
+/// Makes a pipe: the end to read, the end to write.
 ///
 /// # Errors
 /// The kernel's error number.
@@ -226,7 +226,7 @@ pub fn close(fd: i32) {
     unsafe { call(CLOSE, [fd as usize, 0, 0, 0, 0, 0]) };
 }
 
-/// Waits until one of two descriptors can be read or was hung up, or for `millis`: which of them.
+/// Waits until one of two descriptors is readable or hung up, or for `millis`; returns which are.
 pub fn poll(fds: [i32; 2], millis: usize) -> [bool; 2] {
     #[repr(C)]
     #[derive(Clone, Copy)]
@@ -236,18 +236,18 @@ pub fn poll(fds: [i32; 2], millis: usize) -> [bool; 2] {
         seen: i16,
     }
     let mut wanted = fds.map(|fd| Wanted { fd, events: POLLIN, seen: 0 });
-    // SAFETY: two records, as told.
+    // SAFETY: two records, as required above.
     unsafe { call(POLL, [wanted.as_mut_ptr() as usize, 2, millis, 0, 0, 0]) };
     wanted.map(|wanted| wanted.seen != 0)
 }
 
-/// SIGPROF each `millis` of CPU time; 0: none.
+/// Raises SIGPROF every `millis` of CPU time; 0: never.
 pub fn tick_cpu(millis: u64) {
     const PROF: usize = 2;
     tick(PROF, millis * 1_000);
 }
 
-/// SIGALRM each `micros` of time on the wall; 0: none.
+/// Raises SIGALRM every `micros` on the wall clock; 0: never.
 pub fn tick_wall(micros: u64) {
     const REAL: usize = 0;
     tick(REAL, micros);
@@ -260,9 +260,9 @@ fn tick(timer: usize, micros: u64) {
     unsafe { call(SETITIMER, [timer, every.as_ptr() as usize, 0, 0, 0, 0]) };
 }
 
-/// How much CPU time the process `pid` has used, in microseconds; 0: this process. `None`: there is none.
+/// Returns the CPU time of process `pid` in microseconds, 0 being this process; `None` when there is none.
 pub fn cpu_micros(pid: i32) -> Option<u64> {
-    /// As the kernel numbers the clock of a process.
+    /// The kernel's number for the clock of a process.
     const OF_PROCESS: i32 = 2;
     let clock = (!pid << 3) | OF_PROCESS;
     let mut time = [0_u64; 2];
@@ -271,7 +271,7 @@ pub fn cpu_micros(pid: i32) -> Option<u64> {
     (result == 0).then(|| time[0] * 1_000_000 + time[1] / 1_000)
 }
 
-/// No file that this process writes grows beyond `bytes`: what is written beyond fails.
+/// Limits files that this process writes to `bytes`; larger writes fail.
 pub fn limit_files(bytes: u64) {
     const FILE_SIZE: usize = 1;
     const TOO_LARGE: i32 = 25;
@@ -281,21 +281,21 @@ pub fn limit_files(bytes: u64) {
     unsafe { call(PRLIMIT, [0, FILE_SIZE, limit.as_ptr() as usize, 0, 0, 0]) };
 }
 
-/// One instruction of a filter of system calls.
+/// Instruction of a filter of system calls.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FilterStep {
-    /// What is done.
+    /// Operation.
     pub code: u16,
-    /// How many steps are passed over if a comparison holds.
+    /// Steps skipped if a comparison holds.
     pub then: u8,
-    /// The same if it does not.
+    /// Steps skipped if it does not.
     pub otherwise: u8,
-    /// The number that it is done with.
+    /// Operand.
     pub number: u32,
 }
 
-/// From now on every system call of this process, and of all forked from it, passes this filter.
+/// Filters every later system call of this process and its children.
 ///
 /// # Errors
 /// The kernel's error number.
@@ -311,8 +311,8 @@ pub fn filter(steps: &[FilterStep]) -> Result<(), i32> {
     if result == 0 { Ok(()) } else { Err(-(result as i32)) }
 }
 
-/// Nothing can be written any more to whatever is mounted now, as far as this process's own namespace goes.
-/// `false`: the kernel cannot do that (before 5.12).
+/// Makes everything that is mounted read-only in this process's namespace. Returns false when the kernel cannot do that
+/// (before 5.12).
 pub fn freeze_mounts() -> bool {
     const HERE: usize = -100_isize as usize;
     const RECURSIVE: usize = 0x8000;
@@ -343,8 +343,8 @@ fn ignore_signal(signal: i32) {
     unsafe { call(RT_SIGACTION, [signal as usize, &raw const action as usize, 0, 8, 0, 0]) };
 }
 
-/// Installs `handler` for `signal`, on the alternate stack, all other signals blocked while it runs; a call that
-/// it interrupts goes on.
+/// Installs `handler` for `signal`, on the alternate stack, with all other signals blocked; an interrupted call is
+/// restarted.
 ///
 /// # Safety
 /// `restorer` must be the code that ends a handler.
@@ -359,17 +359,17 @@ pub unsafe fn on_signal(signal: i32, handler: SignalHandler, restorer: usize) {
     unsafe { call(RT_SIGACTION, [signal as usize, &raw const action as usize, 0, 8, 0, 0]) };
 }
 
-/// Signals are handled on this stack.
+/// Sets the stack for signal handlers.
 ///
 /// # Safety
 /// `stack` must be ours, of `bytes` bytes, for as long as the process lives.
 pub unsafe fn alternate_stack(stack: NonNull<u8>, bytes: usize) {
     let description = [stack.as_ptr() as usize, 0, bytes];
-    // SAFETY: the kernel reads three words; the caller answers for the stack.
+    // SAFETY: the kernel reads three words; the caller guarantees the stack.
     unsafe { call(SIGALTSTACK, [description.as_ptr() as usize, 0, 0, 0, 0, 0]) };
 }
 
-/// The same as `fd` under a high number that no program counts on, not inherited over an exec; below 0: none.
+/// Duplicates `fd` to a high number that no program expects, closed on exec; below 0: none.
 pub fn aside(fd: i32) -> i32 {
     const DUP_CLOEXEC: usize = 1_030;
     const HIGH: usize = 900;
@@ -377,13 +377,13 @@ pub fn aside(fd: i32) -> i32 {
     unsafe { call(FCNTL, [fd as usize, DUP_CLOEXEC, HIGH, 0, 0, 0]) as i32 }
 }
 
-/// `second` becomes another name of what `first` is.
+/// Makes `second` a duplicate of `first`.
 pub fn same_as(first: i32, second: i32) {
     // SAFETY: numbers.
     unsafe { call(DUP3, [first as usize, second as usize, 0, 0, 0, 0]) };
 }
 
-/// The file's content becomes `bytes`. `false`: it cannot be written.
+/// Replaces the file's content. Returns false when it cannot be written.
 pub fn replace(fd: i32, bytes: &[u8]) -> bool {
     // SAFETY: numbers, and a slice of ours that the kernel reads.
     unsafe {
@@ -393,7 +393,7 @@ pub fn replace(fd: i32, bytes: &[u8]) -> bool {
     }
 }
 
-/// The file at `path`, a text that ends in zero, becomes one that holds `bytes`. `false`: it cannot be written.
+/// Writes a file that holds `bytes`; `path` ends in zero. Returns false when it cannot be written.
 pub fn write_file(path: &str, bytes: &[u8]) -> bool {
     const WRITE_CREATE_CUT: usize = 0o1_101;
     assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
@@ -408,14 +408,14 @@ pub fn write_file(path: &str, bytes: &[u8]) -> bool {
     written
 }
 
-/// The file at `path`, a text that ends in zero, is gone, if it was there.
+/// Removes a file if it exists; `path` ends in zero.
 pub fn unlink(path: &str) {
     assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
     // SAFETY: a text that ends in zero.
     unsafe { call(UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) };
 }
 
-/// No signal is blocked any more.
+/// Unblocks all signals.
 pub fn unblock_signals() {
     const SET: usize = 2;
     let none = 0_u64;
@@ -423,7 +423,7 @@ pub fn unblock_signals() {
     unsafe { call(RT_SIGPROCMASK, [SET, &raw const none as usize, 0, 8, 0, 0]) };
 }
 
-/// Mounts an empty file system in memory at `path`, a text that ends in zero. `false`: that is not allowed.
+/// Mounts an empty file system in memory; `path` ends in zero. Returns false when that is not allowed.
 pub fn mount_memory(path: &str) -> bool {
     const NO_DEVICES_NO_SUID: usize = 6;
     assert!(path.ends_with('\0'), "a path for the kernel ends in zero");

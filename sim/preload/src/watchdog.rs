@@ -13,21 +13,21 @@ use crate::registers::Interrupted;
 use crate::single::{Mode, mode};
 use crate::{asleep, heap, program, progress, single_step, stopped, sys};
 
-/// CPU time from one tick to the next, in milliseconds. A scheduler's operation takes microseconds, and of hunts that
-/// meet many hangs most of the time goes by here.
+/// CPU time between ticks, in milliseconds. An operation of the scheduler takes microseconds, and hunts that meet many
+/// hangs spend most of their time here.
 const TICK_MILLIS: u64 = 10;
 /// The same for a daemon, which reads files and loads libraries between its calls.
 const DAEMON_TICK_MILLIS: u64 = 40;
 static LAST_PROGRESS: AtomicU64 = AtomicU64::new(0);
-/// Ticks in a row that found the harness's own code at work on one and the same thing.
+/// Ticks in a row that found the harness's own code at work without progress.
 static OWN_TICKS: AtomicU64 = AtomicU64::new(0);
-/// Ticks in a row that found the program's own code at work on one and the same thing.
+/// Ticks in a row that found the program's own code at work without progress.
 static IDLE_TICKS: AtomicU64 = AtomicU64::new(0);
-/// So many take the instructions of one attempt to prove a hang, at most.
+/// Most ticks that one attempt to prove a hang takes.
 const TRIAL_TICKS: u64 = 3;
-/// After so many more it is a hang wherever it is found: one that is seldom in the program's own functions.
+/// Ticks after which it is a hang wherever the program is, even if seldom in its own functions.
 const IDLE_TICKS_MAX: u64 = 8;
-/// So many are a fault of the harness: ten seconds and more.
+/// Ticks after which the harness is at fault: ten seconds and more.
 const OWN_TICKS_MAX: u64 = 1_000;
 
 /// Counts progress and memory from here: the loop blocks, or a run begins.
@@ -37,7 +37,7 @@ pub fn blocked() {
     progress::restart();
 }
 
-/// Starts the watch over CPU time, and over calls that do not come back; a forked process begins without.
+/// Starts to watch CPU time, and calls that never return; a forked process begins unwatched.
 pub fn start_clock() {
     WATCHED.store(true, Ordering::Relaxed);
     let is_daemon = matches!(mode(), Mode::Daemon | Mode::Script);
@@ -45,17 +45,17 @@ pub fn start_clock() {
     asleep::start();
 }
 
-/// Stops it.
+/// Stops the watch.
 pub fn stop_clock() {
     WATCHED.store(false, Ordering::Relaxed);
     sys::tick_cpu(0);
     sys::tick_wall(0);
 }
 
-/// Hangs are looked for: nobody is there with a debugger.
+/// Whether hangs are looked for; not under a debugger.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// A memory law is broken: a hang is looked for at once, and often.
+/// Looks for hangs often from now on: a memory law is violated.
 pub fn hurry() {
     if WATCHED.load(Ordering::Relaxed) {
         asleep::start_often();
@@ -86,7 +86,7 @@ pub(crate) unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8)
         return;
     }
     let idle = IDLE_TICKS.fetch_add(1, Ordering::Relaxed) + 1;
-    // To try to prove a hang takes CPU time itself, which is not the program's.
+    // An attempt to prove a hang takes CPU time that is not the program's.
     let enough = if single_step::was_tried(now) { 1 + TRIAL_TICKS } else { 1 };
     if idle > enough + IDLE_TICKS_MAX {
         stopped::keep(interrupted.registers());

@@ -9,9 +9,9 @@ use crate::sys;
 /// The daemon's files; each text ends in zero.
 #[derive(Clone, Copy)]
 pub struct Files {
-    /// The configuration.
+    /// Path of the configuration.
     pub config: &'static str,
-    /// What a run may leave behind.
+    /// Paths that a run may leave behind.
     pub leftovers: &'static [&'static str],
     /// The root below which the program's files lie.
     pub root: &'static str,
@@ -19,7 +19,7 @@ pub struct Files {
 
 static FILES: Single<Files> = Single::new(Files { config: "\0", leftovers: &[], root: "\0" });
 
-/// The last line that the daemon logged and that the model has no word for: it tells why a daemon gives up.
+/// Last line that the daemon logged and the model does not know: it tells why a daemon gives up.
 static LAST_LINE: Single<[u8; LINE_MAX]> = Single::new([0; LINE_MAX]);
 const LINE_MAX: usize = 120;
 
@@ -33,12 +33,12 @@ pub fn remove_leftovers() {
     FILES.get().leftovers.iter().for_each(|path| sys::unlink(path));
 }
 
-/// The path of the configuration, ending in zero.
+/// Returns the path of the configuration, ending in zero.
 pub(super) fn config() -> &'static str {
     FILES.get().config
 }
 
-/// Where files below `/etc/keepalived` are: this goes before their paths.
+/// Returns the prefix of files below `/etc/keepalived`.
 pub fn root() -> &'static str {
     FILES.get().root.trim_end_matches('\0')
 }
@@ -52,7 +52,7 @@ pub(super) fn remember(text: &str) {
     LAST_LINE.set(line);
 }
 
-/// The line kept last, for the end of a sentence.
+/// Returns the line as the end of a sentence.
 pub(super) fn last_line() -> String {
     let line = LAST_LINE.get();
     let end = line.iter().position(|byte| *byte == 0).unwrap_or(LINE_MAX);

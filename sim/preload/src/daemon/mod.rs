@@ -1,11 +1,11 @@
-//! The whole daemon under the world's kernel: its own `main`, configuration, reload and log, watched from the
-//! calls that it makes.
+//! The whole daemon in the world's kernel: its own `main`, configuration, reload and log, observed by the calls that it
+//! makes.
 //!
-//! The daemon's first process is real up to its first fork; there it waits for traces ([`serve`]) and never goes
-//! on. Each trace is played in a process forked from it, which the daemon takes for its vrrp process: in it
-//! clock, timerfd, signalfd, epoll, children and signals are the world's, what the scripts are to do is the
-//! trace's, and the script layer is the daemon's own. A SIGHUP or SIGTERM of the trace goes to that process;
-//! the first one takes no part.
+//! The daemon's first process is real up to its first fork, where it waits for traces
+//! ([`serve::daemon`](crate::serve::daemon)) and never continues. Each trace is played in a process forked from it,
+//! which the daemon takes for its vrrp process. In that process the world provides clock, timerfd, signalfd, epoll,
+//! children and signals, the trace says what the scripts do, and the script layer is the daemon's own. Signals of the
+//! trace go to that process only.
 
 pub mod files;
 pub mod observe;

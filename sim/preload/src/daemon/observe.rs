@@ -1,10 +1,9 @@
-//! What the daemon does, told to the world as it is seen from the calls that the daemon makes.
+//! Reports to the world what the daemon does, as its calls show it.
 //!
-//! Always: what the daemon does is told to the world when it is seen, in its order. Of a reload its first line
-//! in the log is seen, and its end by whatever comes next that a reload does not do; of a shutdown the first
-//! effect after its SIGTERM was read. The indexes are looked at where the replica lets them be looked at in the
-//! same state: when a tick has armed the next, when the base entries are added after a reload's clean-up, and
-//! before the loop blocks.
+//! Invariants: everything is reported when it is seen, in order. A reload shows by its first line in the log, and its
+//! end by the next thing that a reload does not do; a shutdown shows by the first effect after its SIGTERM was read.
+//! Indexes are looked at where the replica's are in the same state: when a tick has armed the next, when the base
+//! entries are added after a reload's clean-up, and before the loop blocks.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,10 +20,10 @@ use crate::fatal::fatal;
 use crate::single::Single;
 use crate::{drive, program, sys};
 
-/// What is known of the daemon that no call of its own tells at once.
+/// Knowledge of the daemon that none of its calls shows directly.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
-    /// A SIGTERM was read, and nothing that its handler does was seen yet.
+    /// A SIGTERM was read, and no effect of its handler was seen yet.
     pub(super) term: bool,
     /// The signal handler is still reading.
     pub(super) reading: bool,
@@ -32,19 +31,19 @@ pub(super) struct Known {
     pub(super) starting: bool,
     /// A reload began, and nothing that comes after one was seen yet.
     pub(super) reload: bool,
-    /// So many fifo scripts were started for the configuration that is being put in force.
+    /// Fifo scripts started for the configuration that is being put in force.
     pub(super) fifos: usize,
     /// The base entries are still to be added after this reload's clean-up.
     pub(super) cleaning: bool,
     /// A shutdown began.
     pub(super) ending: bool,
-    /// A tick said just now that it skips a run.
+    /// A tick just logged that it skips a run.
     pub(super) skipped: bool,
     /// The script whose start failed last.
     pub(super) unstarted: Option<ScriptRef>,
-    /// The texts of the configurations.
+    /// Texts of the configurations.
     pub(super) configs: &'static [String],
-    /// The descriptor of the copy that the daemon reads its configuration from; below 0: it reads the file.
+    /// Descriptor of the copy that the daemon reads its configuration from; below 0: it reads the file.
     pub(super) copy: i32,
 }
 
@@ -70,7 +69,7 @@ pub(super) fn change(what: impl FnOnce(&mut Known)) {
     KNOWN.set(known);
 }
 
-/// The trace that is to be played has these configurations. They are never given back.
+/// Sets the configurations of the trace; they are never freed.
 pub fn stage(configs: Vec<String>) {
     let configs: &'static [String] = configs.leak();
     change(|known| {
@@ -79,18 +78,18 @@ pub fn stage(configs: Vec<String>) {
     write_config(0);
 }
 
-/// The daemon keeps its configuration in this file of memory from now on. Its vrrp process will have it for reading
-/// alone.
+/// Notes that the daemon reads its configuration from this file in memory from now on. Its vrrp process can only read
+/// it.
 pub fn keeps_copy(fd: i32) {
     let copy = sys::aside(fd);
     if fd >= 0 && copy < 0 {
-        // What is not written to it would not be read.
+        // What cannot be written there would not be read.
         sys::exit(sys::EXIT_NO_MEMORY);
     }
     change(|known| known.copy = copy);
 }
 
-/// What the daemon will read as its configuration is that of this number.
+/// Writes the configuration that the daemon reads next.
 fn write_config(number: usize) {
     let Known { configs, copy, .. } = KNOWN.get();
     let Some(text) = configs.get(number) else { fatal(format_args!("there is no configuration {number}")) };
@@ -104,13 +103,13 @@ fn write_config(number: usize) {
     }
 }
 
-/// Looks at the indexes as they are in the daemon's own master.
+/// Looks at the indexes in the daemon's own master.
 pub(super) fn look(step: Step) {
     drive::with(|session| session.master = program::master());
     drive::look(step);
 }
 
-/// Something is seen that a shutdown's handler may do, or that comes after it.
+/// Handles something that a shutdown's handler may do, or that comes after it.
 pub(super) fn settle() {
     let known = KNOWN.get();
     if known.term && !known.reading {
@@ -126,13 +125,13 @@ pub(super) fn settle() {
     change(|known| known.skipped = false);
 }
 
-/// Whether a configuration is being put in force: what is forked then is a fifo's script.
+/// Whether a configuration is being put in force; a fork then is that of a fifo script.
 pub(super) fn puts_in_force() -> bool {
     let known = KNOWN.get();
     known.starting || known.reload
 }
 
-/// Something is seen that is never done while a configuration is put in force.
+/// Handles something that never happens while a configuration is put in force.
 pub(super) fn settle_all() {
     settle();
     change(|known| known.starting = false);
@@ -142,7 +141,7 @@ pub(super) fn settle_all() {
     }
 }
 
-/// The loop blocks. A SIGTERM that was read and had no effect until now has none.
+/// Blocks the loop. A SIGTERM that was read and had no effect so far has none.
 pub fn block() -> [Option<Descriptor>; 2] {
     change(|known| {
         known.reading = false;
@@ -153,13 +152,13 @@ pub fn block() -> [Option<Descriptor>; 2] {
     drive::block()
 }
 
-/// The timer handler reads the timerfd.
+/// Reads the timerfd.
 pub fn read_timer() -> bool {
     settle_all();
     drive::read_timer()
 }
 
-/// The signal handler reads the signalfd.
+/// Reads the signalfd.
 pub fn read_signal() -> Option<Signal> {
     if !KNOWN.get().reading {
         settle_all();
@@ -172,12 +171,12 @@ pub fn read_signal() -> Option<Signal> {
     signal
 }
 
-/// The daemon reads the clock: another tick may have begun, which arms the next before anything else.
+/// Notes that the daemon reads the clock: another tick may have begun, which first arms the next.
 pub fn reads_clock() {
     change(|known| known.skipped = false);
 }
 
-/// The daemon registers a descriptor with epoll, or (`added` false) takes it out.
+/// Notes that the daemon registers a descriptor with epoll, or (`added` false) removes it.
 pub fn registers(timer: bool, added: bool) {
     if !added {
         settle();
@@ -187,16 +186,16 @@ pub fn registers(timer: bool, added: bool) {
     }
 }
 
-/// The daemon signals: for all that is known, in a handler that began just now.
+/// Notes that the daemon sends a signal, as far as is known in a handler that just began.
 pub fn signals() {
     drive::check_limit();
     settle();
 }
 
-/// The daemon logs a line.
+/// Reads a line that the daemon logs.
 pub fn line(text: &str) {
     let said = words::read(text);
-    // That a start failed is said in the handler that tried it, which began before there were too many.
+    // The handler that tried a failed start logs it; that handler began within the bounds.
     if !matches!(said, Said::Line(words::Line { kind: words::Kind::ForkFailed, .. })) {
         drive::check_limit();
     }
@@ -213,7 +212,7 @@ pub fn line(text: &str) {
 }
 
 fn reload() {
-    // It puts an end to whatever was queued, a termination too.
+    // It drops everything queued, also a termination.
     change(|known| known.term = false);
     settle_all();
     let config = drive::with(|session| session.world.reload_begins());
@@ -236,8 +235,7 @@ fn logged(line: LogLine) {
     drive::with(|session| session.world.logged(line));
 }
 
-/// What was said, of the script that the name in it means. A script that the trace does not have is none that
-/// the world follows.
+/// Resolves the script's name in a log line. A script that the trace does not have is not followed.
 fn name(said: words::Line<'_>) -> Option<LogLine> {
     let script = match said.script {
         Some(script) => drive::with(|session| session.world.script_named(script))?,
@@ -246,7 +244,7 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
     Some(said.kind.of(script))
 }
 
-/// The daemon's process ends by itself.
+/// Ends the run of a daemon whose process ends by itself.
 pub(super) fn exits(code: i32) -> ! {
     settle_all();
     if !KNOWN.get().ending {

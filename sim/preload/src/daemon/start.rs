@@ -1,13 +1,12 @@
-//! The daemon starts a child: which script is that?
+//! Starts of the daemon's children: finds which script each one is.
 //!
-//! The first time it is asked of a real process, which runs the daemon's own code from its fork to its exec, writes
-//! down what it was to execute, and ends. Once the child's entry is there, the script's name is looked for in
-//! the object that the entry's argument points at; where it was found it is read from then on, for a real
-//! process costs twenty times what a whole reload does. A start that is to fail never gets an entry, and the entry of a
-//! fifo's script names no script: those are asked for each time.
+//! The first time a real process is asked: it runs the daemon's own code from fork to exec, writes down the command,
+//! and ends. Once the child's entry exists, the script's name is searched in the object that the entry's argument
+//! points at; later starts read it there, because a real process costs twenty times as much as a whole reload. A start
+//! that must fail never gets an entry, and the entry of a fifo script names no script: those are asked each time.
 //!
-//! Always: nothing is ever executed; the child that the daemon has is the world's. A name that is read is that of
-//! a script of the configuration in force, or the run ends with an error: no start is ever guessed.
+//! Invariants: nothing is ever executed; the daemon's child is the world's. A name that is read belongs to a script of
+//! the configuration in force, or the run ends with an error; no start is guessed.
 
 use alloc::format;
 use alloc::string::String;
@@ -26,37 +25,37 @@ use crate::libc::fail;
 use crate::single::{Mode, Single, mode, set_mode};
 use crate::{crash, drive, heap, progress, sys, watchdog};
 
-/// Longest command that is looked at.
+/// Most bytes of a command that are read.
 const COMMAND_MAX: usize = 500;
 const EAGAIN: i32 = 11;
 
-/// What is shared by all processes of a daemon.
+/// Data shared by all processes of a daemon.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Shared {
-    /// The asking process failed, and the words tell how.
+    /// Whether the asked process failed; the words then say how.
     failed: bool,
-    /// The command that it was to execute, its words ended by zeros, and its length.
+    /// Length of the command that it was to execute; zeros end the words.
     length: usize,
     words: [u8; COMMAND_MAX],
-    /// Where in a script's object the pointer to its name is, plus one; 0: not known yet.
+    /// Offset of the name's pointer in a script's object, plus one; 0: not known yet.
     name_at: usize,
 }
 
-/// The shared memory; 0: not made yet.
+/// Address of the shared memory; 0: not made yet.
 static SHARED: Single<usize> = Single::new(0);
 
 /// A start whose script is not known yet.
 #[derive(Clone, Copy)]
 struct Pending {
     unnamed: Unnamed,
-    /// What a real process said of it.
+    /// The answer of a real process.
     asked: Option<ScriptRef>,
 }
 
 static PENDING: Single<Option<Pending>> = Single::new(None);
 
-/// Makes what is shared, in the first process.
+/// Makes the shared memory, in the first process.
 pub fn share() {
     let Some(memory) = sys::map(size_of::<Shared>(), true) else { sys::exit(sys::EXIT_NO_MEMORY) };
     SHARED.set(memory.as_ptr() as usize);
@@ -66,7 +65,7 @@ fn shared() -> *mut Shared {
     SHARED.get() as *mut Shared
 }
 
-/// `fork`, in a daemon that plays a trace: the world starts a child.
+/// `fork` in a daemon that plays a trace: the world starts a child.
 pub fn start_child() -> i32 {
     progress::made();
     name_start();
@@ -76,11 +75,11 @@ pub fn start_child() -> i32 {
     let skipped = KNOWN.get().skipped;
     drive::check_limit();
     settle_all();
-    // The tick has armed the next, and has been looked at if it said that it skips a run.
+    // The tick has armed the next; it was looked at if the daemon logged that it skips a run.
     if !skipped && !KNOWN.get().ending {
         look(Step::AddTimer);
     }
-    // Entries of a broken memory tell nothing.
+    // Entries in broken memory say nothing.
     let sound = drive::with(|session| !session.world.observer().memory_broke());
     // SAFETY: our own shared mapping, which no other process writes to now.
     let learnt = sound && unsafe { (*shared()).name_at != 0 };
@@ -102,7 +101,7 @@ pub fn start_child() -> i32 {
     }
 }
 
-/// A fifo's script starts: which, its command alone tells, for its entry's argument is no object of its own.
+/// Starts a fifo script. Only its command identifies it, because its entry's argument is not its own object.
 fn start_fifo() -> i32 {
     let before = KNOWN.get().fifos;
     if before == FIFOS.len() {
@@ -125,15 +124,15 @@ fn start_fifo() -> i32 {
     }
 }
 
-/// The start of `script` fails, as the setup says.
+/// Fails the start of `script`, as the setup says.
 fn fail_start(script: ScriptRef) -> i32 {
     drive::with(|session| session.world.spawn(script));
     change(|known| known.unstarted = Some(script));
     fail(EAGAIN)
 }
 
-/// Asks a real process which script it is that starts; `of` knows the script by its command's first argument. `None`:
-/// this is that process.
+/// Asks a real process which script starts; `of` finds the script by the first argument of its command. Returns `None`
+/// in that process.
 fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
     // SAFETY: our own shared mapping.
     unsafe {
@@ -173,7 +172,7 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
     Some(script)
 }
 
-/// The process that asks comes to no exec: how is written down, and it ends.
+/// Ends the asked process, which reached no exec, and records the reason.
 pub fn failed(how: Left) -> ! {
     let why = match how {
         Left::Crashed => format!("it crashed by signal {}", crash::signal()),
@@ -190,8 +189,8 @@ pub fn failed(how: Left) -> ! {
     sys::exit(sys::CHILD_FATAL)
 }
 
-/// Names the start that has no name yet, if there is one. Its entry is there: thread_add_child was called right
-/// after the fork, and anything but the clock was asked for since.
+/// Names the pending start, if there is one. Its entry exists: thread_add_child was called right after the fork, and
+/// the program has since made another call than reading the clock.
 pub fn name_start() {
     let Some(Pending { unnamed, asked }) = PENDING.get() else { return };
     PENDING.set(None);
@@ -219,11 +218,11 @@ pub fn name_start() {
     drive::with(|session| session.world.name_start(unnamed, script));
 }
 
-/// The argument of the entry that was made for this child: the address of its script's object.
+/// Returns the argument of the entry of this child: the address of its script's object.
 fn entry_of(pid: Pid) -> Option<usize> {
     let layout = layout();
     let blocks = heap::now();
-    // The newest blocks first: one that was given out again is older, and is found all the same.
+    // Newest blocks first; a reused block is older and is found too.
     let fits = |block: &Block| {
         let at = blocks.address(*block);
         // SAFETY: fields inside a block of the heap.
@@ -236,9 +235,9 @@ fn entry_of(pid: Pid) -> Option<usize> {
     heap::live_bytes(object).map(|_| object)
 }
 
-/// Finds out where in a script's object its name is.
+/// Finds the offset of the name in a script's object.
 fn learn(object: usize, script: ScriptRef) {
-    /// How many words of an object are looked at.
+    /// Most words of an object that are searched.
     const WORDS_MAX: usize = 64;
     let is_name = |at: &usize| {
         let name = text_at(object, *at);
@@ -251,7 +250,7 @@ fn learn(object: usize, script: ScriptRef) {
     }
 }
 
-/// The text that a word of an object points at, if both are in the heap and it is one.
+/// Returns the text that a word of an object points at, if both are in the heap.
 fn text_at(object: usize, at: usize) -> Option<&'static str> {
     if at + 8 > heap::live_bytes(object)? {
         return None;
@@ -264,7 +263,7 @@ fn text_at(object: usize, at: usize) -> Option<&'static str> {
     CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
 }
 
-/// An exec: in the process that asks, writes the command down and ends. In any other it goes on, or ends the run.
+/// Handles an exec: in the asked process, records the command and ends. In any other it is allowed, or ends the run.
 ///
 /// # Safety
 /// `words` must be pointers to texts, up to a null pointer.
@@ -276,7 +275,7 @@ pub unsafe fn admits_exec(words: *const *const c_char) {
     }
     let asked = shared();
     let mut length = 0;
-    // SAFETY: as told; our own shared mapping, and no other process writes to it now.
+    // SAFETY: as required above; our own shared mapping, and no other process writes to it now.
     unsafe {
         let all = (0..64).map(|place| *words.add(place)).take_while(|word| !word.is_null());
         for word in all {
@@ -292,7 +291,7 @@ pub unsafe fn admits_exec(words: *const *const c_char) {
     sys::exit(0)
 }
 
-/// The process calls `exit`: where it is the daemon, its run is over.
+/// Handles a call of `exit`: the run of a daemon is over.
 pub fn leave(code: i32) {
     match mode() {
         Mode::Off | Mode::Parent => {}

@@ -1,8 +1,8 @@
-//! Calls that a driven program has no business to make: each ends the run with its name, or goes on where the list
-//! ([`calls`]) says that it is a part of a daemon's work.
+//! Calls that a driven program must not make: each ends the run with its name, or is allowed where the list ([`calls`])
+//! says that a daemon needs it.
 //!
-//! Always: outside of a taken-over process each goes on to the real one with all its registers untouched,
-//! however many arguments it has.
+//! Invariant: outside of a taken-over process each calls the real function with all registers untouched, for any number
+//! of arguments.
 
 use core::arch::naked_asm;
 use core::ffi::CStr;
@@ -17,7 +17,7 @@ use crate::registers::Registers;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
 use crate::stopped;
 
-/// A call in a taken-over process: goes on where it is a daemon's and harmless there, else ends the run.
+/// Handles a call in a taken-over process: allows it where it is a daemon's and harmless, otherwise ends the run.
 unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize, call: usize) {
     // SAFETY: the stubs hand over a constant text.
     let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("?");
@@ -91,7 +91,7 @@ macro_rules! forbidden {
                 "pop rdi",
                 "pop rax",
                 "jmp 4b",
-                // The first use.
+                // First use.
                 "3:",
                 "push rax",
                 "push rdi",

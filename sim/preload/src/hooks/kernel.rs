@@ -1,7 +1,7 @@
-//! Clock, timerfd, signalfd, epoll, processes, signals and the log, as the program calls them.
+//! Hooks of clock, timerfd, signalfd, epoll, processes, signals and the log.
 //!
-//! Always: in a taken-over process each asks the driven trace's world, or the calibration's
-//! few answers; none touches the machine.
+//! Invariant: in a taken-over process each asks the trace's world, or the calibration's [`probe`](mod@crate::probe);
+//! none touches the machine.
 
 use crate::clocks::{real_start, uptime_start};
 use crate::descriptors::{self, EPOLL_FD, SIGNAL_FD, TIMER_FD, is_virtual};
@@ -23,7 +23,7 @@ const EAGAIN: i32 = 11;
 const CLOCK_REALTIME: i32 = 0;
 const CLOCK_REALTIME_COARSE: i32 = 5;
 
-/// Whether the call of this number goes straight on.
+/// Whether the call goes to the real function.
 #[inline]
 fn off(call: usize) -> bool {
     if matches!(mode(), Mode::Off | Mode::Parent | Mode::Script) {
@@ -37,20 +37,20 @@ fn off(call: usize) -> bool {
     false
 }
 
-/// Whether a call with this descriptor goes straight on: a daemon has real ones beside the virtual. It is counted as
-/// the one or the other.
+/// Whether a call with this descriptor goes to the real function: a daemon has real and virtual ones. It is counted by
+/// which it is.
 #[inline]
 fn is_real(fd: i32, call: usize, real: usize) -> bool {
     let is_real = mode() == Mode::Daemon && !is_virtual(fd);
     off(if is_real { real } else { call }) || is_real
 }
 
-/// Whether a log line goes straight on: one of a daemon's never does.
+/// Whether a log line goes to the real function; a daemon's never does.
 fn log_is_off(call: usize) -> bool {
     !matches!(mode(), Mode::Parent | Mode::Script) && off(call)
 }
 
-/// Whether a call that asks what time it is goes straight on: a daemon's clock never does.
+/// Whether a call that reads the clock goes to the real function; a daemon's never does.
 #[inline]
 fn clock_is_off(call: usize) -> bool {
     if mode() != Mode::Off {
@@ -60,7 +60,7 @@ fn clock_is_off(call: usize) -> bool {
     mode() == Mode::Off
 }
 
-/// The clock in microseconds since the trace began.
+/// Returns the clock in microseconds since the trace began.
 fn clock() -> u64 {
     if mode() == Mode::Daemon {
         daemon::reads_clock();
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn clock_gettime(clock_id: i32, time: *mut i64) -> i32 {
     0
 }
 
-/// What the clock shows, when the asking itself is not to be counted.
+/// Returns the clock without counting a step.
 fn calm_clock() -> u64 {
     match mode() {
         Mode::Run | Mode::Daemon => drive::with(|session| session.world.now().as_micros()),
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn timerfd_settime(fd: i32, flags: i32, new: *const i64, o
     let (seconds, nanos) = unsafe { (*new.add(2), *new.add(3)) };
     let after = match (seconds, nanos) {
         (0, 0) => None,
-        // As far as the clock goes: no deadline at all.
+        // Beyond the clock's range: no deadline.
         (seconds, _) if seconds > i64::MAX / 2 => None,
         (seconds, nanos) => {
             let micros = (seconds as u64).saturating_mul(1_000_000).saturating_add(nanos as u64 / 1_000);

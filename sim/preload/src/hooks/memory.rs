@@ -1,6 +1,6 @@
-//! malloc and its kin.
+//! Hooks of malloc, calloc, realloc and free.
 //!
-//! Always: what libc handed out goes back to libc, whenever it comes.
+//! Invariant: a block of libc's is freed by libc, whenever that happens.
 
 use core::ptr::{NonNull, null_mut};
 
@@ -8,13 +8,13 @@ use crate::ledger::{self, number};
 use crate::single::{Mode, mode};
 use crate::{heap, progress};
 
-/// Whether memory is libc's: until the program, or a trace of the daemon, is in our hands.
+/// Whether memory is libc's: before the program, or a trace of the daemon, is taken over.
 fn is_native() -> bool {
     matches!(mode(), Mode::Off | Mode::Parent)
 }
 
-/// A block of our heap. To ask for one is progress, so that a loop that asks without an end comes to the end of the
-/// heap, or to the bound of calls, and not to a tick of the clock, whichever comes first.
+/// Allocates a block of our heap. It counts as progress, so that an endless loop of requests ends at the heap's or the
+/// calls' bound and never at a tick of the clock, whichever comes first.
 fn allocate(bytes: usize) -> *mut u8 {
     progress::made();
     heap::allocate(bytes, 16)

@@ -1,7 +1,7 @@
-//! The functions of libc that this library stands before, by name.
+//! Hooks: functions of libc that the library replaces, by name.
 //!
-//! Always: until the process is taken over each goes straight on to the real one. After that, each is virtual,
-//! or goes on because it touches nothing outside, or ends the run with its name ([`forbidden`]).
+//! Invariant: until the process is taken over each calls the real function. Afterwards each is virtual, or is allowed
+//! because it touches nothing outside, or ends the run with its name ([`forbidden`]).
 
 pub mod forbidden;
 pub mod kernel;

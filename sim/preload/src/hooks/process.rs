@@ -1,7 +1,6 @@
-//! Calls by which a program makes processes, ends, or changes what it is to the machine.
+//! Hooks of calls that make processes, end the process, or change its status on the machine.
 //!
-//! Always: the engine lets none of them through. The daemon makes no process and changes nothing; it reads
-//! its own files.
+//! Invariant: the engine allows none of them. The daemon makes no process and changes nothing; it reads its own files.
 
 use core::ffi::{CStr, c_char};
 
@@ -11,7 +10,7 @@ use crate::libc::{fail, next};
 use crate::single::{Mode, mode};
 use crate::{daemon, progress, serve};
 
-/// Whether the call goes straight on. What is left is the daemon's: the engine's programs make no such call.
+/// Whether the call goes to the real function. The engine's programs must not make it; otherwise it is the daemon's.
 fn off(call: usize, name: &str) -> bool {
     match mode() {
         Mode::Off | Mode::Parent => true,
@@ -90,7 +89,7 @@ macro_rules! leaves {
 }
 leaves! { exit _exit }
 
-/// Calls that change what a process is to the machine: a played daemon is told that they were done.
+/// Calls that change the status of a process: a daemon that plays a trace gets the answer that they succeeded.
 macro_rules! nothing_done {
     ($($name:ident($($value:ident),*);)*) => { $(
         /// # Safety
@@ -123,8 +122,8 @@ nothing_done! {
     openlog(name, options, facility);
 }
 
-/// libmagic is asked what kind of file a script is, at each reload and for twenty milliseconds: it says that it
-/// cannot be used.
+/// Answers that libmagic cannot be used: at each reload it would be asked for the type of each script file, for twenty
+/// milliseconds.
 ///
 /// # Safety
 /// As libmagic's.
@@ -138,8 +137,8 @@ pub unsafe extern "C" fn magic_open(flags: i32) -> *mut u8 {
     core::ptr::null_mut()
 }
 
-/// A command is asked what it prints (`nft`, for its version): nothing. No process is made; a stream there must be,
-/// for not every release looks whether there is one.
+/// Answers with an empty stream what a command prints, such as `nft` its version. No process is made; there must be a
+/// stream, because not every release checks for one.
 ///
 /// # Safety
 /// As libc's.
@@ -164,7 +163,7 @@ pub unsafe extern "C" fn memfd_create(name: *const c_char, flags: u32) -> i32 {
     fd
 }
 
-/// A path that is looked at: below `/etc/keepalived` it is the program's own root's.
+/// A path below `/etc/keepalived`, moved to the program's own root.
 struct Path {
     bytes: [u8; PATH_MAX],
 }
@@ -177,7 +176,7 @@ impl Path {
         if mode() != Mode::Parent && mode() != Mode::Daemon || path.is_null() {
             return None;
         }
-        // SAFETY: as told.
+        // SAFETY: as required above.
         let path = unsafe { CStr::from_ptr(path) }.to_bytes();
         let root = daemon::root().as_bytes();
         if root.is_empty() || !path.starts_with(b"/etc/keepalived/") || root.len() + path.len() >= PATH_MAX {

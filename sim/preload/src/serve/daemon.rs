@@ -1,9 +1,9 @@
-//! The daemon's first process: calibrated before its `main`, held at its first fork, where traces come in.
+//! The daemon's first process: calibrated before its `main`, held at its first fork, where it serves traces.
 //!
-//! Always: the calibration runs in a process of its own, so that the daemon begins as it would without us.
-//! Each trace is played in a process of its own, forked here in place of the daemon's own fork; it writes its
-//! result to the shared memory when it is left, however it is left, and ends. When `treefall` ends, its socket
-//! is hung up and this process ends, and with it the namespaces that it is the first process of.
+//! Invariants: the calibration runs in a process of its own, so the daemon starts as it would without this library.
+//! Each trace is played in a process forked here in place of the daemon's own fork; however that process ends, it first
+//! writes its result to shared memory. When `treefall` ends, its socket is hung up and this process ends, with the
+//! namespaces that it is the first process of.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -22,7 +22,7 @@ use crate::layout::{LAYOUT, Layout};
 use crate::single::{Mode, Single, mode, set_mode};
 use crate::{descriptors, drive, fatal, heap, program, signals, stopped, sys, watchdog};
 
-/// What the first process knows from its beginning to its end.
+/// State of the first process.
 #[derive(Clone, Copy)]
 struct Server {
     socket: i32,
@@ -31,12 +31,11 @@ struct Server {
 
 static SERVER: Single<Server> = Single::new(Server { socket: -1, results: None });
 
-/// No file that a daemon writes grows beyond so many bytes: a log without an end is to be found as a loop, not by a
-/// full disk or memory.
+/// Largest file that a daemon may write: an endless log must show as a loop, not as a full disk or memory.
 const FILE_MAX: u64 = 64 << 20;
 
-/// The daemon is to be let into its `main`: calibrates, and sets out what is needed at its first fork.
-/// `false`: `treefall` is gone, or what it is told is that this program does not fit.
+/// Calibrates, prepares the first fork, and replies. Returns false when `treefall` is gone or this program cannot be
+/// driven.
 pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
     heap::open();
     start::share();
@@ -52,7 +51,7 @@ pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
     };
     let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
     let config = text(&of.config);
-    // Where a kernel cannot, nothing but file permissions keeps a broken daemon from its user's files.
+    // On a kernel that cannot do this, only file permissions protect the user's files from a broken daemon.
     sys::freeze_mounts();
     let reply = if matches!(reply, Reply::Ready(_)) && !sys::mount_memory(text(&of.mount)) {
         super::refused(format!("nothing can be mounted at {} in a namespace of its own", of.mount))
@@ -65,8 +64,8 @@ pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
         reply
     };
     let fits = matches!(reply, Reply::Ready(_));
-    // Standard input and output were inherited as the socket and the library: nothing that the daemon reads or
-    // prints may come near them.
+    // Standard input and output were inherited as the socket and the library; what the daemon reads or prints must not
+    // reach them.
     let aside = sys::aside(socket);
     if aside < 0 {
         let why =
@@ -119,7 +118,7 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
     }
 }
 
-/// The daemon's first fork. Returns in the processes that play traces alone, as that fork's child.
+/// Serves traces at the daemon's first fork. Returns only in a process that plays a trace, as that fork's child.
 pub fn serve_at_fork() {
     let Server { socket, results, .. } = SERVER.get();
     let Some(results) = results else { sys::exit(sys::EXIT_PANIC) };
@@ -145,8 +144,8 @@ pub fn serve_at_fork() {
     sys::exit(0)
 }
 
-/// Plays the traces, a process for each. `None`: this is such a process, its trace begun. Else whether
-/// `treefall` is still there. Results are sent when no more fit, and at the end.
+/// Plays the traces, each in a process. Returns `None` in such a process, otherwise whether `treefall` is still there.
+/// Results are sent when no more fit, and at the end.
 fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> Option<bool> {
     results.clear();
     let mut rest = traces;
@@ -163,7 +162,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
             Forked::Gone => return Some(false),
         };
         if status == sys::CHILD_FULL << 8 && before > 0 {
-            // Those before it take the room: it is played again without them.
+            // Earlier results fill the memory: this trace is played again without them.
             if !super::send_results(socket, results) {
                 return Some(false);
             }
@@ -177,7 +176,7 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
     Some(super::send_results(socket, results))
 }
 
-/// In the process that plays it: the trace begins.
+/// Begins the trace, in the process that plays it.
 fn begin(staged: &Staged, options: &Options) {
     signals::install();
     sys::unblock_signals();
@@ -193,7 +192,7 @@ fn begin(staged: &Staged, options: &Options) {
     watchdog::start_clock();
 }
 
-/// The daemon was left: the result is written, the process ends.
+/// Writes the result after the daemon was left, and ends the process.
 fn left(how: Left) -> ! {
     if mode() == Mode::Script {
         start::failed(how);

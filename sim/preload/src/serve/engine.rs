@@ -43,7 +43,7 @@ pub fn serve(socket: i32, first: Option<Vec<u8>>) -> ! {
     sys::exit(0)
 }
 
-/// Runs the traces of a batch, child after child. `false`: the other end is gone.
+/// Runs the traces of a batch in one child after another. Returns false when the other end is gone.
 fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -> bool {
     let mut done = 0;
     while done < traces.len() {
@@ -74,7 +74,7 @@ fn batch(socket: i32, results: Results, options: &Options, traces: &[Vec<u8>]) -
     true
 }
 
-/// In the child: runs traces until one leaves the heap in doubt.
+/// Runs traces, in the child, until one leaves the heap in doubt.
 fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
     let mark = arena::mark();
     for bytes in traces {

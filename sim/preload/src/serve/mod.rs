@@ -16,21 +16,21 @@ use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
 use crate::layout::Layout;
 use crate::{drive, filter, stopped, sys};
 
-/// Room for the results of one child.
+/// Bytes for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
 
-/// The memory that children write their results to.
+/// Shared memory for the results of children.
 #[derive(Clone, Copy)]
 pub struct Results {
-    /// First the count of results and of bytes, then the bytes.
+    /// The number of results and of bytes, then the bytes.
     memory: NonNull<u8>,
 }
 
-/// The two counts.
+/// Bytes of the two numbers.
 const HEAD: usize = 16;
 
 impl Results {
-    /// Memory for results, none in it.
+    /// Maps memory without results.
     pub fn open() -> Self {
         let Some(memory) = sys::map(RESULTS_BYTES, true) else { sys::exit(sys::EXIT_NO_MEMORY) };
         Self { memory }
@@ -46,23 +46,23 @@ impl Results {
         unsafe { self.memory.cast::<[u64; 2]>().write(head) };
     }
 
-    /// There are none any more.
+    /// Removes all results.
     pub fn clear(self) {
         self.set_head([0, 0]);
     }
 
-    /// How many there are.
+    /// Returns the number of results.
     pub fn count(self) -> u64 {
         self.head()[0]
     }
 
-    /// Keeps a layout behind all results.
+    /// Stores a layout behind all results.
     pub fn keep(self, layout: Layout) {
         // SAFETY: the end of the mapping, which no result of a calibration comes near.
         unsafe { self.kept_at().write_unaligned(layout) };
     }
 
-    /// The layout kept last.
+    /// Returns the layout stored last.
     pub fn kept(self) -> Layout {
         // SAFETY: as above; its writer is gone.
         unsafe { self.kept_at().read_unaligned() }
@@ -73,7 +73,7 @@ impl Results {
         unsafe { self.memory.as_ptr().add(RESULTS_BYTES - size_of::<Layout>()).cast() }
     }
 
-    /// Adds one result. `false`: it does not fit.
+    /// Adds a result. Returns false when it does not fit.
     pub fn push(self, bytes: &[u8]) -> bool {
         let [count, used] = self.head();
         let used = used as usize;
@@ -89,7 +89,7 @@ impl Results {
         true
     }
 
-    /// All of them, one behind the other.
+    /// Returns all results, one after the other.
     pub fn bytes(&self) -> &[u8] {
         let [_, used] = self.head();
         // SAFETY: so many bytes were written behind the head; the writer is gone.
@@ -97,7 +97,7 @@ impl Results {
     }
 }
 
-/// The next message; `None`: the other end is gone.
+/// Receives a message; `None` when the other end is gone.
 pub fn receive(socket: i32) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     if !sys::read_exact(socket, &mut length) {
@@ -117,12 +117,12 @@ fn send_bytes(socket: i32, parts: &[&[u8]]) -> bool {
     sys::write_all(socket, &length.to_le_bytes()) && parts.iter().all(|part| sys::write_all(socket, part))
 }
 
-/// Sends a reply. `false`: the other end is gone.
+/// Sends a reply. Returns false when the other end is gone.
 pub fn send(socket: i32, reply: &Reply) -> bool {
     send_bytes(socket, &[&reply.to_bytes()])
 }
 
-/// Why a child that gave no result ended with this status.
+/// Explains why a child that gave no result ended with this status.
 pub fn why_ended(status: i32, results: Results) -> Reply {
     refused(match (status & 0x7f == 0).then_some(status >> 8 & 0xff) {
         Some(sys::CHILD_FULL) => format!(
@@ -137,34 +137,33 @@ pub fn why_ended(status: i32, results: Results) -> Reply {
     })
 }
 
-/// Sends all results. `false`: the other end is gone.
+/// Sends all results. Returns false when the other end is gone.
 pub fn send_results(socket: i32, results: Results) -> bool {
-    // The reply's own beginning, then the results as the child wrote them.
+    // The beginning of the reply, then the results as the child wrote them.
     let mut beginning = Vec::new();
     beginning.push(wire::RESULTS);
     results.count().put(&mut beginning);
     send_bytes(socket, &[&beginning, results.bytes()])
 }
 
-/// Where a fork has led to.
+/// Outcome of a fork.
 pub enum Forked {
     /// This is the child; it ends with its parent.
     Child,
     /// The child has ended, with this status.
     Over(i32),
-    /// There is no child, or it was put an end to: why, for a person.
+    /// There is no child, or it was killed: the reason, for a person.
     Failed(String),
-    /// `treefall` is gone, and so is the child.
+    /// `treefall` is gone, and the child was killed.
     Gone,
 }
 
-/// From one look at the child's CPU time to the next.
+/// Milliseconds between looks at the child's CPU time.
 const LOOK_MILLIS: usize = 10_000;
-/// So many looks in a row that find no CPU time used: what ends such a child by itself
-/// ([`asleep`](crate::asleep)) has failed.
+/// Looks in a row without CPU time after which [`asleep`](crate::asleep) has failed to end the child.
 const LOOKS: u32 = 6;
 
-/// Forks a child and, in the parent, waits for its end; watched: one that waits for ever is put an end to.
+/// Forks a child and waits for its end in the parent; a `watched` child that waits for ever is killed.
 pub fn fork_child(socket: i32, watched: bool) -> Forked {
     let parent = sys::pid();
     let (ended, alive) = match sys::pipe() {
@@ -193,7 +192,7 @@ pub fn fork_child(socket: i32, watched: bool) -> Forked {
             -child
         ));
     }
-    // The child holds the pipe's other end for as long as it lives.
+    // The child holds the other end of the pipe as long as it lives.
     let (mut used, mut idle) = (0, 0);
     let [gone, over] = loop {
         let seen = sys::poll([socket, ended], LOOK_MILLIS);
@@ -223,10 +222,10 @@ pub fn fork_child(socket: i32, watched: bool) -> Forked {
     if over || !gone { Forked::Over(status) } else { Forked::Gone }
 }
 
-/// The wall behind the hooks is set up.
+/// Installs the filter of system calls.
 ///
 /// # Errors
-/// Why it cannot be, for a person.
+/// The reason why it cannot be installed, for a person.
 pub fn wall() -> Result<(), String> {
     filter::install().map_err(|error| {
         format!(
@@ -236,13 +235,13 @@ pub fn wall() -> Result<(), String> {
     })
 }
 
-/// What is told of a run.
+/// Returns the part of a run's result that is sent.
 pub fn told(ran: drive::Ran) -> Told {
     let stopped = if ran.faulted { stopped::kept() } else { None };
     Told { observed: ran.observed, stopped, counts: ran.counts, ledger: ran.ledger }
 }
 
-/// A refusal that comes from no place in the program.
+/// Builds a refusal that concerns no place in the program.
 pub fn refused(why: String) -> Reply {
     Reply::Refused(Refusal { why, stopped: None })
 }
