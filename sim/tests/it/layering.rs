@@ -29,7 +29,7 @@ struct Layer {
 }
 
 /// The crates, from the bottom up.
-const LAYERS: [Layer; 9] = [
+static LAYERS: [Layer; 9] = [
     Layer { name: "treefall-model", folder: "model", may_import: &[], cycles: 0, order: &[] },
     Layer { name: "treefall-base", folder: "sim/base", may_import: &[], cycles: 0, order: &[] },
     Layer {
@@ -128,7 +128,7 @@ fn no_manifest_depends_against_the_layers() {
         let text = fs::read_to_string(&path).expect("a manifest");
         let manifest: toml::Table = text.parse().expect("a manifest");
         assert_eq!(manifest["package"]["name"].as_str(), Some(layer.name));
-        let own = LAYERS.map(|layer| layer.name);
+        let own: Vec<&str> = LAYERS.iter().map(|layer| layer.name).collect();
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
         for name in
             dependencies.into_iter().flat_map(toml::Table::keys).filter(|name| own.contains(&name.as_str()))
