@@ -1,8 +1,12 @@
 //! The table of known defects: one row each, with what brought it, what mended it, and one sentence.
 
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Release, at};
+use super::{Reach, Release, at};
 
 /// A known bug of keepalived's scheduler or of its script layer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,10 +70,16 @@ pub struct Row {
     pub mended_by: Option<&'static str>,
     /// Where it lives.
     pub layer: Layer,
+    /// Which part of keepalived has to be in use for it to show.
+    pub reach: Reach,
     /// Whether it can break memory: dangling nodes, or trees that no longer hold together; a crash or a hang may follow.
     pub breaks_memory: bool,
     /// What goes wrong, in one sentence for reports.
     pub headline: &'static str,
+    /// The numbers of the upstream issues that report it, the one to cite first.
+    pub issues: &'static [u16],
+    /// The number of the upstream pull request that brought `mended_by`.
+    pub pull_request: Option<u16>,
 }
 
 use Layer::{Scheduler, Script};
@@ -79,12 +89,51 @@ type Life = (Option<Release>, Option<&'static str>, Option<Release>, Option<&'st
 
 const fn row(defect: Defect, name: &'static str, life: Life, layer: Layer, headline: &'static str) -> Row {
     let (from, brought_by, mended_in, mended_by) = life;
-    Row { defect, name, from, brought_by, mended_in, mended_by, layer, breaks_memory: false, headline }
+    Row {
+        defect,
+        name,
+        from,
+        brought_by,
+        mended_in,
+        mended_by,
+        layer,
+        reach: Reach::Trees,
+        breaks_memory: false,
+        headline,
+        issues: &[],
+        pull_request: None,
+    }
 }
 
 impl Row {
     const fn breaking_memory(self) -> Self {
         Self { breaks_memory: true, ..self }
+    }
+
+    const fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
+    /// The issues that report it, and the pull request that mended it.
+    const fn upstream(self, issues: &'static [u16], pull_request: u16) -> Self {
+        Self { issues, pull_request: Some(pull_request), ..self }
+    }
+
+    /// The number of the issue to cite, or its name where no issue reports it: `2468`.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        self.issues.first().map_or_else(|| self.name.to_owned(), u16::to_string)
+    }
+
+    /// The issues that report it: `issue 2468`, `issues 1093, 1706, 1894`; empty where none does.
+    #[must_use]
+    pub fn issues_in_words(&self) -> String {
+        let numbers: Vec<String> = self.issues.iter().map(u16::to_string).collect();
+        match numbers.as_slice() {
+            [] => String::new(),
+            [only] => format!("issue {only}"),
+            several => format!("issues {}", several.join(", ")),
+        }
     }
 }
 
@@ -96,6 +145,7 @@ const TABLE: [Row; 15] = [
         Scheduler,
         "A timed-out child's entry stays linked in the pid tree while it is queued, retired and used again.",
     )
+    .upstream(&[1093, 1706, 1894], 1094)
     .breaking_memory(),
     row(
         Defect::TimeoutDropsPidEntryEarly,
@@ -103,21 +153,24 @@ const TABLE: [Row; 15] = [
         (Some(at(0, 11)), Some("a577fa0c"), Some(at(0, 20)), Some("0a0095b8")),
         Scheduler,
         "A child leaves the pid tree the moment it times out, so an exit reaped before its timeout runs is lost.",
-    ),
+    )
+    .upstream(&[1364], 1432),
     row(
         Defect::SkippedRunStillStarts,
         "SkippedRunStillStarts",
         (Some(at(1, 3)), Some("e8e64015"), Some(at(3, 3)), Some("94d40e3b")),
         Script,
         "A tick that finds the last run not ended says it skips this one, and starts it all the same.",
-    ),
+    )
+    .upstream(&[], 2563),
     row(
         Defect::ReloadForgetsChildren,
         "ReloadForgetsChildren",
         (None, None, Some(at(2, 5)), Some("f4a9f52a")),
         Scheduler,
         "A reload sends SIGTERM and then forgets its children: one that ignores SIGTERM is never killed.",
-    ),
+    )
+    .upstream(&[], 2038),
     row(
         Defect::ReloadFreesQueuedTimeout,
         "ReloadFreesQueuedTimeout",
@@ -125,6 +178,7 @@ const TABLE: [Row; 15] = [
         Scheduler,
         "A reload frees the entry of a child whose timeout is queued, while the pid tree still links it.",
     )
+    .upstream(&[2468], 2478)
     .breaking_memory(),
     row(
         Defect::StaleArgumentAfterReload,
@@ -132,7 +186,8 @@ const TABLE: [Row; 15] = [
         (Some(at(2, 5)), Some("f4a9f52a"), Some(at(3, 2)), Some("7e04261d")),
         Scheduler,
         "An entry kept for a running child over a reload still points at the freed script.",
-    ),
+    )
+    .upstream(&[2468], 2478),
     row(
         Defect::ExitErasesTwice,
         "ExitErasesTwice",
@@ -140,6 +195,7 @@ const TABLE: [Row; 15] = [
         Scheduler,
         "The exit of a child whose timeout is queued erases its pid node twice.",
     )
+    .upstream(&[2548], 2554)
     .breaking_memory(),
     row(
         Defect::ReloadSkipsQueuedTimeout,
@@ -154,7 +210,8 @@ const TABLE: [Row; 15] = [
         (Some(at(0, 8)), Some("79f73b6b"), Some(at(0, 19)), Some("79e1ec8a")),
         Script,
         "A timed-out child that no longer exists is tracked again each second, and its script never runs again.",
-    ),
+    )
+    .upstream(&[1364], 1396),
     row(
         Defect::ReloadRestartsGrace,
         "ReloadRestartsGrace",
@@ -189,7 +246,9 @@ const TABLE: [Row; 15] = [
         (None, None, Some(at(0, 20)), Some("2738ee60")),
         Script,
         "A misc check takes a signal that was sent for one that was not, and waits 1000 s until SIGKILL.",
-    ),
+    )
+    .within(Reach::Checker)
+    .upstream(&[], 1478),
     row(
         Defect::CancelLeavesPidEntry,
         "CancelLeavesPidEntry",
@@ -197,6 +256,8 @@ const TABLE: [Row; 15] = [
         Scheduler,
         "Cancelling the entry of a child whose timeout is queued leaves it linked in the pid tree.",
     )
+    .within(Reach::Cancelling)
+    .upstream(&[], 2478)
     .breaking_memory(),
 ];
 
@@ -257,13 +318,20 @@ impl Defect {
         self.row().breaks_memory
     }
 
-    /// The first release without it from which on no release has a known defect that breaks memory; `None`: the
-    /// newest has it, or one that does.
+    /// Whether it is a crash of the trees: it can break memory, in keepalived as it is configured by anybody who has a
+    /// script.
+    #[must_use]
+    pub const fn crashes_trees(self) -> bool {
+        self.breaks_memory() && matches!(self.row().reach, Reach::Trees)
+    }
+
+    /// The first release without it from which on no release has a known crash of the trees; `None`: the newest has
+    /// it, or a crash.
     #[must_use]
     pub fn safe_from(self) -> Option<Release> {
         let mended = self.row().mended_in?;
-        let breaks = |release: &Release| release.defects().iter().any(Self::breaks_memory);
-        let first = Release::ALL.iter().rposition(breaks).map_or(0, |last| last + 1);
+        let crashes = |release: &Release| release.tree_crashes().next().is_some();
+        let first = Release::ALL.iter().rposition(crashes).map_or(0, |last| last + 1);
         Release::ALL.get(first).map(|first| mended.max(*first))
     }
 
@@ -340,7 +408,6 @@ impl fmt::Debug for Defects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     #[test]
     fn each_row_stands_at_the_place_of_its_defect_and_bears_its_name() {
@@ -350,12 +417,13 @@ mod tests {
             assert_eq!(Defect::named(row.name), Some(row.defect));
             assert!(row.headline.ends_with('.'), "{}", row.name);
             assert!(row.mended_in.is_some() == row.mended_by.is_some(), "{}", row.name);
+            assert!(row.mended_in.is_some() == row.pull_request.is_some(), "{}", row.name);
         }
         assert_eq!(Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()).count(), 8);
     }
 
     #[test]
-    fn no_release_from_a_safe_one_on_breaks_memory_and_of_2468_that_is_later_than_its_mend() {
+    fn no_release_from_a_safe_one_on_crashes_and_of_2468_that_is_later_than_its_mend() {
         let safe = Defect::ReloadFreesQueuedTimeout.safe_from();
         assert_eq!(
             (Defect::ReloadFreesQueuedTimeout.row().mended_in, safe),
@@ -364,7 +432,7 @@ mod tests {
         for defect in Defect::ALL {
             assert_eq!(defect.safe_from().is_some(), defect.row().mended_in.is_some(), "{defect}");
             let from = Release::ALL.iter().filter(|release| Some(**release) >= defect.safe_from());
-            let bad = |it: Defect| it == defect || it.breaks_memory();
+            let bad = |it: Defect| it == defect || it.crashes_trees();
             let mut bad = from.filter(|release| release.defects().iter().any(bad));
             assert!(defect.safe_from().is_none() || bad.next().is_none(), "{defect}");
         }
@@ -407,6 +475,6 @@ mod tests {
         assert_eq!(of(3, 1), of(2, 5));
         assert_eq!(of(3, 2), lasting_and(&[SkippedRunStillStarts, ExitErasesTwice, ReloadRestartsGrace]));
         assert_eq!(of(3, 3), lasting_and(&[ReloadRestartsGrace]));
-        assert_eq!(of(4, 3), of(3, 3));
+        assert_eq!(Release::NEWEST.defects(), at(3, 3).defects());
     }
 }

@@ -4,18 +4,22 @@
 //! table of [`Defect`]s and the table of [`Behaviour`]s. A subject or a world is given [`Rules`], never a
 //! release, and asks them at one named place a rule; nothing else may compare releases.
 
+mod advice;
 mod behaviour;
 mod defect;
+mod reach;
 
 use core::fmt;
 
+pub use advice::Advice;
 pub use behaviour::{
     BeforeMove, Behaviour, CarriedBy, CleanupCall, CurrentEntry, Destruction, EqualKeys, Expiry, FirstResult,
     KillallFlag, LastInErase, LateWake, LeftmostRule, LostMisc, MasterLayout, NeverFinished, ShortTimeouts,
 };
 pub use defect::{Defect, Defects, Layer, Row};
+pub use reach::{Elsewhere, Reach};
 
-/// A release of keepalived that the tables know: 2.0.8 to 2.4.3.
+/// A release of keepalived that the tables know: one of [`Release::ALL`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release {
     major: u8,
@@ -54,8 +58,7 @@ const ALL: [Release; COUNT] = {
 };
 
 impl Release {
-    /// All releases, oldest first: 2.0.8 to 2.0.20, 2.1.0 to 2.1.5, 2.2.0 to 2.2.8, 2.3.0 to 2.3.4,
-    /// 2.4.0 to 2.4.3.
+    /// All releases, oldest first, without a gap in a minor line.
     pub const ALL: &[Self] = &ALL;
 
     /// The oldest: the pid tree came with it.
@@ -82,6 +85,34 @@ impl Release {
         parts.next().is_none().then_some(release)
     }
 
+    /// The release that `text` names, or where a version that the tables do not know stands among theirs.
+    ///
+    /// # Errors
+    /// [`Unlisted`] when the tables do not have it.
+    pub fn look_up(text: &str) -> Result<Self, Unlisted> {
+        if let Some(release) = Self::parse(text) {
+            return Ok(release);
+        }
+        let number = |part: &str| {
+            let digits = !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+            // A number too great for its type is greater than any in the tables.
+            digits.then(|| part.parse().unwrap_or(u32::MAX))
+        };
+        let mut parts = text.split('.').map(number);
+        let mut next = || parts.next().flatten().ok_or(Unlisted::NoVersion);
+        let version = (next()?, next()?, next()?);
+        if parts.any(|part| part.is_none()) {
+            return Err(Unlisted::NoVersion);
+        }
+        let numbers = |it: &Self| (u32::from(it.major), u32::from(it.minor), u32::from(it.patch));
+        let before = ALL.into_iter().rfind(|release| numbers(release) <= version);
+        Err(match before {
+            None => Unlisted::Older,
+            Some(before) if before == Self::NEWEST => Unlisted::Newer,
+            Some(before) => Unlisted::After(before),
+        })
+    }
+
     /// The first number of its name.
     #[must_use]
     pub const fn major(self) -> u8 {
@@ -106,6 +137,16 @@ impl Release {
         Defect::ALL.into_iter().filter(|defect| defect.is_in(self)).collect()
     }
 
+    /// The known defects by which its trees can break, and the process crash or hang.
+    pub fn tree_crashes(self) -> impl Iterator<Item = Defect> {
+        self.defects().iter().filter(|defect| defect.crashes_trees())
+    }
+
+    /// The known crashes that it has outside the trees.
+    pub fn crashes_elsewhere(self) -> impl Iterator<Item = &'static Elsewhere> {
+        Elsewhere::ALL.iter().filter(move |row| row.is_in(self))
+    }
+
     /// Whether the project can compare the replica of this release with the real program.
     #[must_use]
     pub fn checked_against_real(self) -> bool {
@@ -121,6 +162,19 @@ impl Release {
             defects: group[0].defects(),
         })
     }
+}
+
+/// Where a version stands that the tables do not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unlisted {
+    /// It is newer than the newest.
+    Newer,
+    /// It is older than the oldest.
+    Older,
+    /// It comes after this release, and before the next.
+    After(Release),
+    /// It is no version: three numbers or more, with points between.
+    NoVersion,
 }
 
 /// A run of consecutive releases that share their defects.
@@ -225,11 +279,12 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn the_releases_are_those_of_the_five_lines() {
-        assert_eq!(Release::ALL.len(), 13 + 6 + 9 + 5 + 4);
+    fn the_releases_are_those_of_the_lines() {
+        let of_line = |(_, first, last): &(u8, u8, u8)| usize::from(last - first + 1);
+        assert_eq!(Release::ALL.len(), LINES.iter().map(of_line).sum::<usize>());
         assert!(Release::ALL.is_sorted());
         assert_eq!(Release::OLDEST.to_string(), "2.0.8");
-        assert_eq!(Release::NEWEST.to_string(), "2.4.3");
+        assert_eq!(Release::ALL.last(), Some(&Release::NEWEST));
     }
 
     #[test]
@@ -245,11 +300,32 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_is_in_no_table_has_its_place_all_the_same() {
+        for release in Release::ALL {
+            assert_eq!(Release::look_up(&release.to_string()), Ok(*release));
+        }
+        let newest = Release::NEWEST;
+        let next = alloc::format!("{}.{}.{}", newest.major, newest.minor, newest.patch + 1);
+        for newer in [next.as_str(), "2.99.0", "3.0.0", "10.0.0", "2.4.99999999999999999999"] {
+            assert_eq!(Release::look_up(newer), Err(Unlisted::Newer), "{newer}");
+        }
+        for older in ["2.0.7", "1.3.9", "0.0.0"] {
+            assert_eq!(Release::look_up(older), Err(Unlisted::Older), "{older}");
+        }
+        for (between, before) in [("2.2.9", at(2, 8)), ("2.0.21", at(0, 20)), ("2.3.1.1", at(3, 1))] {
+            assert_eq!(Release::look_up(between), Err(Unlisted::After(before)), "{between}");
+        }
+        for text in ["", "2", "9.9", "2.3.", "2.3.x", "2.3.+1", "mended"] {
+            assert_eq!(Release::look_up(text), Err(Unlisted::NoVersion), "{text:?}");
+        }
+    }
+
+    #[test]
     fn consecutive_releases_with_the_same_defects_form_groups_that_cover_all() {
         let groups: Vec<Group> = Release::with_defects_of_their_own().collect();
         assert_eq!(groups.iter().flat_map(|group| group.releases()).collect::<Vec<_>>(), Release::ALL);
         let last = groups.last().expect("there are releases");
-        assert_eq!((last.first, last.last), (at(3, 3), at(4, 3)));
+        assert_eq!((last.first, last.last), (at(3, 3), Release::NEWEST));
         assert!(groups.windows(2).all(|pair| pair[0].defects != pair[1].defects));
     }
 
