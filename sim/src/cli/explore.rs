@@ -25,6 +25,7 @@ use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
 use crate::finding::{Finding, Worked, work_out_while};
 use crate::hunt::Find;
+use crate::report::json::UpstreamObject;
 use crate::report::{self, Report, Store};
 use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, Expectation, Expectations, Provenance, Scenario};
@@ -56,6 +57,8 @@ struct FoundObject {
     /// It takes two: mending either of `defects` alone is not enough.
     together: bool,
     mended_by: Option<&'static str>,
+    /// What upstream has of each of `defects`.
+    upstream: Vec<UpstreamObject>,
     wakes_found: usize,
     wakes_minimal: usize,
     confirmed: bool,
@@ -458,6 +461,7 @@ impl Search<'_> {
             defects: defects.iter().map(|defect| defect.name()).collect(),
             together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
+            upstream: UpstreamObject::all(defects.iter().copied()),
             wakes_found: found.wakes,
             wakes_minimal: finding.trace.wakes().len(),
             confirmed: finding.confirmed,

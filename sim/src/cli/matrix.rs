@@ -1,13 +1,14 @@
 //! `treefall matrix`: each scenario on every replica release and every real program, as one table.
 //!
-//! A release is bad where the failure shows that the file tells of, as for `replay --bisect`. Releases that follow
-//! each other and do the same are one row.
+//! A release is bad where the failure shows that the file tells of, as for `replay --bisect`, and good where it does not
+//! and the table knows no other crash of the trees. Releases that follow each other and do the same are one row.
 
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::release::Release;
+use treefall_model::release::{Advice, Release};
+use treefall_model::verdict::Weight;
 
 use super::args::Matrix;
 use super::output::{Output, count};
@@ -17,9 +18,10 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, all, crew, files};
 use crate::check::Checked;
-use crate::explain::first_good;
-use treefall_scenario::Scenario;
+use crate::explain::first_without;
+use crate::report::not_fixed;
 use treefall_subject::roots::find_programs;
+use treefall_scenario::Scenario;
 use treefall_subject::target::{ReplicaName, Target};
 use treefall_subject::{Options, program};
 
@@ -30,6 +32,8 @@ struct RunObject {
     target: String,
     release: String,
     bad: bool,
+    /// The release's other known crashes of the trees, by issue or defect; of a real program by its number.
+    other_crashes: Vec<String>,
     /// Null: the file says nothing of this release.
     as_expected: Option<bool>,
     broken: Vec<String>,
@@ -41,7 +45,12 @@ struct RunObject {
 struct ScenarioObject {
     scenario: String,
     first_bad: Option<String>,
+    /// The release to run: after the last bad one, and without a known crash of the trees.
     first_good: Option<String>,
+    /// The first after the last bad one: it may have another known crash of the trees.
+    first_without: Option<String>,
+    /// Which release to run, in words; null: the newest is bad, or none is.
+    fixed: Option<String>,
     /// First and last of each row of bad releases.
     bad: Vec<[String; 2]>,
     /// Real programs that do otherwise than the replica of their release.
@@ -65,6 +74,7 @@ struct Cell {
     bad: bool,
     as_expected: Option<bool>,
     broken: Vec<String>,
+    breaks_memory: bool,
     outcome: String,
     /// Not bad, but the judging ended with the run or with memory: what would have come is not known.
     cut_short: bool,
@@ -73,7 +83,23 @@ struct Cell {
 impl Cell {
     /// Whether another does the same, as far as a reader of the table sees.
     fn same(&self, other: &Self) -> bool {
-        (&self.broken, &self.outcome, self.as_expected) == (&other.broken, &other.outcome, other.as_expected)
+        (&self.broken, &self.outcome, self.as_expected, self.mark())
+            == (&other.broken, &other.outcome, other.as_expected, other.mark())
+    }
+
+    /// The other known crashes of the trees that its release has.
+    fn other_crashes(&self) -> Vec<String> {
+        let crashes = self.release.tree_crashes().map(|defect| defect.row().short_name());
+        if self.bad { Vec::new() } else { crashes.collect() }
+    }
+
+    /// What is said of it: a release with another crash is not a good one.
+    fn mark(&self) -> String {
+        match (self.bad, self.other_crashes()) {
+            (true, _) => "bad".to_owned(),
+            (false, crashes) if crashes.is_empty() => "good".to_owned(),
+            (false, crashes) => format!("other crash: {}", crashes.join(" and ")),
+        }
     }
 }
 
@@ -106,6 +132,10 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         summary.not_as_expected,
         summary.differ
     ));
+    output.note(
+        "good: the file's failure does not show, and the table of defects has no crash of the trees for the release's \
+         number; `treefall targets` tells what else it has",
+    );
     if args.targets.is_empty() && find_programs().is_empty() {
         crew::none_installed("the replicas alone are in the table", output);
     }
@@ -170,6 +200,7 @@ fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checke
         cut_short: !bad && verdict.is_cut_short(),
         as_expected: checked.comparison().map(|it| it.is_as_expected()),
         broken: verdict.signatures().map(|signature| signature.to_string()).collect(),
+        breaks_memory: verdict.signatures().any(|it| it.law.weight() == Weight::Memory),
         outcome: verdict.outcome.to_string(),
     }
 }
@@ -183,6 +214,7 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
             target: cell.real.clone().unwrap_or_else(|| format!("replica:{}", cell.release)),
             release: cell.release.to_string(),
             bad: cell.bad,
+            other_crashes: cell.other_crashes(),
             as_expected: cell.as_expected,
             broken: cell.broken.clone(),
             outcome: cell.outcome.clone(),
@@ -195,11 +227,15 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
         replica.is_some_and(|replica| (replica.bad, &replica.broken) != (real.bad, &real.broken))
     };
     let bad = bad_spans(&replicas);
-    let good = first_good(&replicas, |cell| cell.bad, |cell| cell.cut_short);
+    let without = first_without(&replicas, |cell| cell.bad, |cell| cell.cut_short);
+    let crash = replicas.iter().any(|cell| cell.bad && cell.breaks_memory);
+    let advice = without.map(|cell| Advice::against(cell.release, crash));
     let object = ScenarioObject {
         scenario: scenario_path,
         first_bad: bad.first().map(|[first, _]| first.to_string()),
-        first_good: good.map(|cell| cell.release.to_string()),
+        first_good: advice.and_then(Advice::run).map(|release| release.to_string()),
+        first_without: without.map(|cell| cell.release.to_string()),
+        fixed: advice.map(|advice| advice.to_string()),
         bad: bad.iter().map(|span| span.map(|release| release.to_string())).collect(),
         differ: reals.iter().filter(differs).filter_map(|real| real.real.clone()).collect(),
         not_as_expected: cells.iter().filter(|cell| cell.as_expected == Some(false)).count(),
@@ -224,16 +260,10 @@ fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
         .iter()
         .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
         .collect();
-    let good = object.first_good.as_ref();
-    let good = good.map_or_else(
-        || "none good after the last".to_owned(),
-        |good| format!("first good after the last bad {good}"),
-    );
+    let fixed = object.fixed.clone().unwrap_or_else(not_fixed);
     match object.first_bad.as_deref() {
         None => "bad: none".to_owned(),
-        Some(first_bad) => {
-            format!("bad: {}; first bad {first_bad}, {good}", spans.join(", "))
-        }
+        Some(first_bad) => format!("bad: {}; first bad {first_bad}; {fixed}", spans.join(", ")),
     }
 }
 
@@ -246,8 +276,7 @@ fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> Sheet {
             Some(false) => "NO",
             None => "nothing said",
         };
-        let mark = if cell.bad { "bad" } else { "good" };
-        sheet.add_row([label, mark.to_owned(), broken, cell.outcome.clone(), expected.to_owned()]);
+        sheet.add_row([label, cell.mark(), broken, cell.outcome.clone(), expected.to_owned()]);
     };
     for span in replicas.chunk_by(|a, b| a.same(b)) {
         let (first, last) = (span[0].release, span[span.len() - 1].release);

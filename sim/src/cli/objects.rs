@@ -11,6 +11,7 @@ use super::findings::Searched;
 use crate::finding::Finding;
 use crate::generator::Source;
 use crate::report::Store;
+use crate::report::json::UpstreamObject;
 use treefall_subject::backtrace;
 use treefall_subject::target::Target;
 
@@ -37,6 +38,8 @@ pub(super) struct FindingObject {
     together: bool,
     /// The upstream commit that mended it, if any did.
     mended_by: Option<&'static str>,
+    /// What upstream has of each of `defects`.
+    upstream: Vec<UpstreamObject>,
     /// The campaign's.
     seed: u64,
     /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
@@ -88,6 +91,7 @@ impl FindingObject {
             defects: defects.iter().map(|defect| defect.name()).collect(),
             together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
+            upstream: UpstreamObject::all(defects.iter().copied()),
             seed: source.seed,
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,

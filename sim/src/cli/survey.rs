@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::trace::ScriptKind;
 
@@ -27,9 +28,10 @@ use crate::generator::Source;
 use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
+use crate::report::json::UpstreamObject;
+use treefall_subject::roots::find_programs;
 use treefall_subject::build;
 use treefall_subject::program::Program;
-use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
 
 /// Traces of each replica's hunt.
@@ -56,6 +58,8 @@ struct RowObject {
     target: String,
     releases: String,
     known: Vec<&'static str>,
+    /// What upstream has of each of `known`.
+    upstream: Vec<UpstreamObject>,
     found: Vec<&'static str>,
     /// Each with those of the release that mask it.
     masked: BTreeMap<&'static str, Vec<&'static str>>,
@@ -80,7 +84,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let _lock = crew::lock(&args.out, output)?;
     let mut sheet =
-        Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
+        Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let (mut good, mut status) = (true, Status::Good);
     let (rows, pace) = (rows(), Pace::begin(None));
@@ -128,7 +132,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         crew::none_installed("no real program is surveyed", output);
     }
     output.line(if good {
-        "every release shows exactly the defects that are known of it"
+        "each row shows the known defects of its release that it can show, or where they hide, and no other find"
     } else {
         "NOT as known: see the rows marked MISSING or NOT KNOWN"
     });
@@ -183,7 +187,7 @@ fn rows() -> Vec<Row> {
                 label: span(group),
                 target: Target::Replica(ReplicaName::of(group.last)),
                 release: group.last,
-                known: group.defects.iter().collect(),
+                known: showable(group.last, SubjectKind::Replica),
                 checked: if real.is_empty() { "never".to_owned() } else { real.join(", ") },
                 traces: REPLICA_TRACES,
             }
@@ -197,12 +201,17 @@ fn rows() -> Vec<Row> {
             label: format!("{} (real)\n{}", release, program.banner()),
             target: Target::Engine(place),
             release,
-            known: release.defects().iter().collect(),
+            known: showable(release, SubjectKind::Engine),
             checked: "is real".to_owned(),
             traces: REAL_TRACES,
         })
     }));
     rows
+}
+
+/// The known defects of a release that a subject of this kind can show.
+fn showable(release: Release, kind: SubjectKind) -> BTreeSet<Defect> {
+    release.defects().iter().filter(|defect| defect.row().reach.shown_by(kind)).collect()
 }
 
 /// Looks for the known defects that no find is due to alone. What shows after all is worked out and kept beside
@@ -287,7 +296,7 @@ fn show(
             std::mem::take(&mut label),
             defect.name().to_owned(),
             laws(finds),
-            mended(*defect),
+            upstream(*defect),
             smallest(finds, hidden.get(defect)),
             std::mem::take(&mut checked),
         ]);
@@ -336,6 +345,7 @@ fn row_object(
         target: row.target.to_string(),
         releases: row.label.replace('\n', " "),
         known: row.known.iter().map(|defect| defect.name()).collect(),
+        upstream: UpstreamObject::all(row.known.iter().copied()),
         found: names(&found),
         as_known: missing.is_empty() && nothing_more,
         missing: names(&missing),
@@ -346,13 +356,17 @@ fn row_object(
     }
 }
 
-fn mended(defect: Defect) -> String {
-    let facts = defect.row();
-    match (facts.mended_by, facts.mended_in) {
+/// Who reported a defect and what mended it, a line each.
+pub(super) fn upstream(defect: Defect) -> String {
+    let row = defect.row();
+    let mut lines = vec![match (row.mended_by, row.mended_in) {
         (Some(commit), Some(release)) => format!("{commit} in {release}"),
         (_, Some(release)) => format!("in {release}"),
         (_, None) => "not mended".to_owned(),
-    }
+    }];
+    lines.extend((!row.issues.is_empty()).then(|| row.issues_in_words()));
+    lines.extend(row.pull_request.map(|number| format!("pull request {number}")));
+    lines.join("\n")
 }
 
 /// How small a trace shows the defect, or where it hides.

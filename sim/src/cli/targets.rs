@@ -2,16 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::release::{Group, Release};
+use treefall_model::release::{Elsewhere, Group, Release};
 
 use super::args::Targets;
 use super::output::Output;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
+use crate::report::{self, json::UpstreamObject};
+use treefall_subject::roots::find_programs;
 use treefall_subject::build;
 use treefall_subject::program::{INSTALL, Imports, Program, find_installed};
-use treefall_subject::roots::find_programs;
 use treefall_subject::target::{self, Place, Target};
 
 /// One target, for machines. The fields are stable.
@@ -20,11 +21,39 @@ struct TargetObject {
     target: String,
     release: Option<String>,
     defects: Vec<&'static str>,
+    /// What upstream has of each of `defects`.
+    upstream: Vec<UpstreamObject>,
+    /// Known crashes of the release outside the trees, which treefall does not show.
+    crashes_elsewhere: Vec<ElsewhereObject>,
     banner: Option<String>,
     allowed: bool,
     /// Why it cannot be driven; null: it can.
     why_not: Option<String>,
     imports: Option<ImportsObject>,
+}
+
+/// A known crash outside the trees.
+#[derive(Serialize, JsonSchema)]
+struct ElsewhereObject {
+    /// The part of keepalived that it needs.
+    reach: &'static str,
+    /// What a configuration has to use.
+    used_with: &'static str,
+    headline: &'static str,
+    /// How it is known.
+    rests_on: &'static str,
+}
+
+impl ElsewhereObject {
+    fn all(release: Release) -> Vec<Self> {
+        let object = |row: &Elsewhere| Self {
+            reach: row.reach.name(),
+            used_with: row.used_with,
+            headline: row.headline,
+            rests_on: row.rests_on,
+        };
+        release.crashes_elsewhere().map(object).collect()
+    }
 }
 
 /// What a real program imports: how many names of each fate, and those that end a run or are on no list.
@@ -61,7 +90,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
         let defects: Vec<&str> = group.defects.iter().map(|defect| defect.name()).collect();
         table.add_row([
             span(group),
-            defects.join("\n"),
+            group.defects.iter().map(report::reported).collect::<Vec<_>>().join("\n"),
             if checked.is_empty() { "never".to_owned() } else { checked.join(", ") },
         ]);
         for release in group.releases() {
@@ -70,6 +99,8 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
                 target: format!("replica:{release}"),
                 release: Some(release.to_string()),
                 defects: defects.clone(),
+                upstream: UpstreamObject::all(group.defects.iter()),
+                crashes_elsewhere: ElsewhereObject::all(release),
                 banner: None,
                 allowed: true,
                 why_not: None,
@@ -79,6 +110,18 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     }
     output.line(table);
     output.line("replica:mended has no known defect; replica:mended+DEFECT has one; replica:RELEASE-DEFECT lacks one\n");
+    output.line("known crashes outside the trees, which no target shows:");
+    for row in Elsewhere::ALL {
+        let releases = match row.mended_in {
+            None => format!("from {} on", row.from),
+            Some(mended) => format!("{} until {mended}", row.from),
+        };
+        output.line(format_args!(
+            "  {releases}, if you use {}: {} ({})",
+            row.used_with, row.headline, row.rests_on
+        ));
+    }
+    output.line("");
     show_real(args, &mut summary, output)?;
     output.conclude(&summary);
     if crew::told_to_stop() {
@@ -128,6 +171,8 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
             target: target.to_string(),
             release,
             defects: Vec::new(),
+            upstream: Vec::new(),
+            crashes_elsewhere: Vec::new(),
             banner,
             allowed: why_not.is_none(),
             why_not,

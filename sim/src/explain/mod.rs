@@ -37,7 +37,7 @@ pub use difference::{Difference, Pair};
 pub use guilt::Guilt;
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
-pub use releases::{ReleaseRow, Releases, Span, first_good};
+pub use releases::{ReleaseRow, Releases, Span, first_without};
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};

@@ -1,15 +1,16 @@
 //! Which releases have it: the trace on the replica of each, and by which defect it fails there.
 //!
 //! Always: the cause of each failing row was found by ablation on that release's own replica; first bad and first good
-//! speak of the find's own cause, for older releases may fail alike by another.
+//! speak of the find's own cause, for older releases may fail alike by another. No release with a known crash of the
+//! trees is a good one.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
 use treefall_model::observe::Options;
-use treefall_model::release::{Release, Rules};
+use treefall_model::release::{Advice, Release, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict};
+use treefall_model::verdict::{Signature, Verdict, Weight};
 
 use super::ask::Shown;
 use crate::cause::{Cause, cause};
@@ -86,9 +87,13 @@ pub struct Releases {
     pub spans: Vec<Span>,
     /// The oldest that fails by this cause.
     pub first_bad: Option<String>,
-    /// The first that was judged to the end after the last that fails by this cause; `None`: the newest still fails, or
-    /// none does.
+    /// The first after the last that fails by this cause that was judged to the end and has no known crash of the trees;
+    /// `None`: the newest still fails, or none does.
     pub first_good: Option<String>,
+    /// The first after the last that fails by this cause that was judged to the end. It may have another known crash.
+    pub first_without: Option<String>,
+    /// Which release to run, in words; `None` as for `first_without`.
+    pub fixed: Option<String>,
 }
 
 impl Releases {
@@ -129,9 +134,9 @@ impl Releases {
 
     /// Whether the first release without this cause fails all the same, by another.
     #[must_use]
-    pub fn good_fails_otherwise(&self) -> bool {
-        let good = self.first_good.as_ref();
-        good.is_some_and(|good| self.spans.iter().any(|span| span.first == *good && span.shown.fails()))
+    pub fn fails_otherwise(&self) -> bool {
+        let without = self.first_without.as_ref();
+        without.is_some_and(|it| self.spans.iter().any(|span| span.first == *it && span.shown.fails()))
     }
 }
 
@@ -152,7 +157,8 @@ struct There {
 /// Which releases have a find, by the replica of each, as far as a subject of this kind shows it. `own` is the find's
 /// cause.
 pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
-    on_each(kind, trace, |verdict, rules| {
+    let crash = signature.law.weight() == Weight::Memory;
+    on_each(kind, trace, crash, |verdict, rules| {
         let shown = Shown::of(verdict, signature);
         let signatures = || verdict.signatures();
         // Its own signature, or else the one of its kin that broke first.
@@ -178,7 +184,7 @@ fn alike(own: &Cause, there: &Cause) -> bool {
 
 /// Which releases break a law at all.
 pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
-    on_each(kind, trace, |verdict, rules| {
+    on_each(kind, trace, false, |verdict, rules| {
         let shown = Shown::of_any(verdict);
         let mut defects = Vec::new();
         for broken in &verdict.breaks {
@@ -192,7 +198,13 @@ pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
     })
 }
 
-fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> There) -> Releases {
+/// What `does` says of each release. `crash`: the failure is one.
+fn on_each(
+    kind: SubjectKind,
+    trace: &Trace,
+    crash: bool,
+    does: impl Fn(&Verdict, Rules) -> There,
+) -> Releases {
     let mut all: Vec<(Release, Rules, There)> = Vec::new();
     for release in Release::ALL {
         let rules = Rules::of(*release);
@@ -226,16 +238,20 @@ fn on_each(kind: SubjectKind, trace: &Trace, does: impl Fn(&Verdict, Rules) -> T
             .map(|(release, ..)| release.to_string())
             .collect(),
     });
+    let without = first_without(&all, |(.., there)| there.own, |(.., there)| there.shown.cut_short);
+    let advice = without.map(|(release, ..)| Advice::against(*release, crash));
     Releases {
         spans: spans.collect(),
         first_bad: all.iter().find(|(.., there)| there.own).map(|(release, ..)| release.to_string()),
-        first_good: first_good(&all, |(.., there)| there.own, |(.., there)| there.shown.cut_short)
-            .map(|(release, ..)| release.to_string()),
+        first_good: advice.and_then(Advice::run).map(|release| release.to_string()),
+        first_without: without.map(|(release, ..)| release.to_string()),
+        fixed: advice.map(|advice| advice.to_string()),
     }
 }
 
-/// The first good one of releases, oldest first: behind the last bad one, and judged to the end. `None` where none is bad.
-pub fn first_good<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T) -> bool) -> Option<&T> {
+/// The first of releases, oldest first, that lacks a failure: behind the last bad one, and judged to the end. `None` where
+/// none is bad.
+pub fn first_without<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T) -> bool) -> Option<&T> {
     let last = all.iter().rposition(bad)?;
     all[last + 1..].iter().find(|one| !cut_short(one))
 }
@@ -249,11 +265,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_that_was_not_judged_to_the_end_is_not_the_first_good_one() {
+    fn a_release_that_was_not_judged_to_the_end_or_has_another_crash_is_no_good_one() {
         let text =
             "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
         let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
-        let releases = on_each(SubjectKind::Replica, &trace, |_, rules| {
+        let releases = on_each(SubjectKind::Replica, &trace, false, |_, rules| {
             let (own, cut_short) =
                 (rules.has(Defect::ReloadForgetsChildren), rules.has(Defect::ReloadFreesQueuedTimeout));
             let fate = if own { Fate::Same } else { Fate::Other };
@@ -261,7 +277,8 @@ mod tests {
             let outcome = if cut_short { hung } else { Outcome::Survived };
             There { shown: Shown { fate, broken: Vec::new(), outcome, cut_short }, cause: None, own }
         });
-        assert_eq!(releases.first_good.as_deref(), Some("2.3.2"));
+        assert_eq!(releases.first_without.as_deref(), Some("2.3.2"));
+        assert_eq!(releases.first_good.as_deref(), Some("2.3.3"));
         let words: Vec<String> = releases.rows().into_iter().map(|row| row.words).collect();
         assert_eq!(words[1], "not judged to the end; hung in thread_add_child");
     }

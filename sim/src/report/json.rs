@@ -3,11 +3,55 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use treefall_model::release::{Advice, Defect};
+
 use super::Report;
 use super::text::{cause_line, claim, found, releases_line, under_gdb};
 use super::{CleanReport, Told};
 use crate::explain::{Explanation, Releases};
 use treefall_subject::backtrace;
+
+/// What upstream has of a known defect.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct UpstreamObject {
+    defect: &'static str,
+    /// The numbers of the issues that report it.
+    issues: &'static [u16],
+    /// The number of the pull request with the commit that mended it.
+    pull_request: Option<u16>,
+    brought_by: Option<&'static str>,
+    mended_by: Option<&'static str>,
+    mended_in: Option<String>,
+    /// The release to run against it, without a known crash of the trees; null: the newest release has it.
+    run: Option<String>,
+    /// The part of keepalived that it needs.
+    reach: &'static str,
+}
+
+impl UpstreamObject {
+    /// Of one defect.
+    #[must_use]
+    pub fn of(defect: Defect) -> Self {
+        let row = defect.row();
+        let run = Advice::against_defect(defect).and_then(Advice::run);
+        Self {
+            defect: row.name,
+            issues: row.issues,
+            pull_request: row.pull_request,
+            brought_by: row.brought_by,
+            mended_by: row.mended_by,
+            mended_in: row.mended_in.map(|release| release.to_string()),
+            run: run.map(|release| release.to_string()),
+            reach: row.reach.name(),
+        }
+    }
+
+    /// Of several, in their order.
+    #[must_use]
+    pub fn all(defects: impl IntoIterator<Item = Defect>) -> Vec<Self> {
+        defects.into_iter().map(Self::of).collect()
+    }
+}
 
 /// What a list of reports tells of one.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +82,8 @@ pub struct ReportObject<'r> {
     sentence: &'static str,
     mended_by: Option<&'static str>,
     mended_in: Option<String>,
+    /// What upstream has of each of `defects`.
+    upstream: Vec<UpstreamObject>,
     defects: Vec<&'static str>,
     /// Both `defects` have to be mended; else each alone is enough.
     together: bool,
@@ -137,6 +183,7 @@ impl<'r> ReportObject<'r> {
             sentence: finding.signature().law.sentence(),
             mended_by: row.and_then(|row| row.mended_by),
             mended_in: row.and_then(|row| row.mended_in).map(|release| release.to_string()),
+            upstream: UpstreamObject::all(defects.iter().copied()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
             together: finding.cause.is_together(),
             detail: names.plain(&finding.broken().detail),

@@ -28,8 +28,8 @@ pub use recipe::{NoRecipe, recipe};
 pub use rust_test::rust_test;
 pub use store::Store;
 pub(crate) use store::{refuse_foreign_page, slug};
-pub(crate) use text::ending;
 pub use text::{cause_line, cause_name, claim, finding, finding_within, summary};
+pub(crate) use text::{ending, not_fixed, reported};
 pub use timeline::{Length, timeline};
 pub use words::Names;
 

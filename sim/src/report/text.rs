@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Release};
+use treefall_model::release::{Advice, Defect, Release};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
 
@@ -56,9 +56,17 @@ fn uncapitalised(sentence: &str) -> String {
 #[must_use]
 pub fn cause_name(cause: &Cause) -> String {
     match cause {
-        Cause::Known(defects) => defects.first().map_or_else(String::new, ToString::to_string),
-        Cause::Together([one, other]) => format!("{one} and {other} together"),
+        Cause::Known(defects) => defects.first().map_or_else(String::new, |it| reported(*it)),
+        Cause::Together([one, other]) => format!("{} and {} together", reported(*one), reported(*other)),
         Cause::NotKnown | Cause::NotInReplica => "NOT KNOWN".to_owned(),
+    }
+}
+
+/// `ReloadFreesQueuedTimeout (issue 2468)`.
+pub(crate) fn reported(defect: Defect) -> String {
+    match defect.row().issues_in_words() {
+        issues if issues.is_empty() => defect.name().to_owned(),
+        issues => format!("{defect} ({issues})"),
     }
 }
 
@@ -105,13 +113,38 @@ fn beside_the_cause(cause: &Cause) -> Vec<String> {
         .collect()
 }
 
+/// Who reported a defect, and what mended it: `issue 2468; mended in 2.3.2 by 7e04261d (pull request 2478), which
+/// introduces 2548`.
 pub(crate) fn mended(defect: Defect) -> String {
     let row = defect.row();
-    match (row.mended_in, row.mended_by) {
-        (Some(release), Some(commit)) => format!("mended in {release} by {commit}"),
-        (Some(release), None) => format!("mended in {release}"),
-        (None, _) => format!("not mended up to {}", Release::NEWEST),
+    let issues = row.issues_in_words();
+    let issues = if issues.is_empty() { issues } else { format!("{issues}; ") };
+    let Some(release) = row.mended_in else {
+        return format!("{issues}not mended up to {}", Release::NEWEST);
+    };
+    let by = row.mended_by.map(|commit| format!(" by {commit}")).unwrap_or_default();
+    let pull_request = row.pull_request.map(|number| format!(" (pull request {number})")).unwrap_or_default();
+    let crashes: Vec<String> = release.tree_crashes().map(|it| it.row().short_name()).collect();
+    let mut other = String::new();
+    if !crashes.is_empty() {
+        let run = Advice::against_defect(defect).and_then(Advice::run);
+        let run = run.map(|run| format!(", run {run}")).unwrap_or_default();
+        other = format!("; {release} has {}{run}", crashes.join(" and "));
     }
+    format!("{issues}mended in {release}{by}{pull_request}{other}")
+}
+
+/// What is known of a release that is recommended, and how far that goes.
+pub(crate) fn how_good(release: Release) -> String {
+    let used: Vec<&str> = release.crashes_elsewhere().map(|row| row.used_with).collect();
+    let elsewhere = match used.as_slice() {
+        [] => String::new(),
+        used => format!(
+            " It has known crashes elsewhere, which treefall does not show, if you use {}.",
+            used.join(", or ")
+        ),
+    };
+    format!("{release} has no known crash of the trees.{elsewhere}")
 }
 
 /// The whole report as plain text.
@@ -181,19 +214,26 @@ pub(crate) fn releases_line(explanation: &Explanation) -> String {
     releases_in_words(&explanation.releases).unwrap_or_else(|| "no replica of a release shows it".to_owned())
 }
 
-/// Those that fail by this cause, the first of them, and the first after the last; and those that fail by another.
-/// `None`: none fails by this one.
+/// Those that fail by this cause, the first of them, and which to run; and those that fail by another. `None`: none fails
+/// by this one.
 pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
     let first = releases.first_bad.as_ref()?;
-    let good = match &releases.first_good {
-        Some(good) if releases.good_fails_otherwise() => format!("from {good} on by another cause alone"),
-        Some(good) => format!("first good after the last bad {good}"),
-        None => "none good after the last".to_owned(),
+    let fixed = match (&releases.first_without, &releases.fixed) {
+        (Some(without), _) if releases.fails_otherwise() => {
+            format!("from {without} on by another cause alone")
+        }
+        (_, Some(fixed)) => fixed.clone(),
+        (_, None) => not_fixed(),
     };
     let otherwise = releases.bad_otherwise();
     let otherwise =
         if otherwise.is_empty() { otherwise } else { format!("; by another cause also {otherwise}") };
-    Some(format!("{} (first bad {first}, {good}){otherwise}", releases.bad()))
+    Some(format!("{} (first bad {first}); {fixed}{otherwise}", releases.bad()))
+}
+
+/// What is said where the newest release has a failure.
+pub(crate) fn not_fixed() -> String {
+    format!("not fixed up to {}", Release::NEWEST)
 }
 
 /// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,

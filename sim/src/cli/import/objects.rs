@@ -11,6 +11,7 @@ use super::{lines_of, names};
 use crate::import::signs::Sign;
 use crate::import::{Census, Found, Imported, NoWay, Unknown};
 use treefall_subject::target::Base;
+use crate::report::json::UpstreamObject;
 
 /// A signature that the log can have. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub(super) struct FoundObject<'f> {
     /// All without one of which it does not happen; `defect` is the first of them.
     defects: Vec<&'static str>,
     mended_by: Option<&'static str>,
+    /// What upstream has of each of `defects`.
+    upstream: Vec<UpstreamObject>,
     /// Runs of which the log does not tell what is assumed of them.
     untold: u32,
     wakes: usize,
@@ -119,6 +122,7 @@ pub(super) fn object<'f>(
         defect: defect.map(Defect::name),
         defects: names(found.cause.defects()),
         mended_by: defect.and_then(|defect| defect.row().mended_by),
+        upstream: UpstreamObject::all(found.cause.defects().iter().copied()),
         untold: found.way.untold,
         wakes: found.way.trace.wakes().len(),
         lines: lines_of(found),
