@@ -7,7 +7,7 @@ use std::fmt;
 
 use treefall_model::event::{EntryKind, Step, SubjectKind};
 use treefall_model::law::Law;
-use treefall_model::release::Release;
+use treefall_model::release::{Release, Unlisted};
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 use treefall_base::nearest::nearest;
@@ -112,12 +112,14 @@ impl NoRange {
 /// # Errors
 /// That there is none, and which is near.
 pub(super) fn release(text: &str) -> Result<Release, NoRange> {
-    Release::parse(text).ok_or_else(|| {
+    Release::look_up(text).map_err(|unlisted| {
         let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
         let known: Vec<String> = Release::ALL.iter().map(ToString::to_string).collect();
+        // A version out of the tables' range is no slip.
+        let slip = !matches!(unlisted, Unlisted::Newer | Unlisted::Older);
         NoRange {
             why: format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})"),
-            meant: nearest(text, known.iter().map(String::as_str)).map(str::to_owned),
+            meant: nearest(text, known.iter().map(String::as_str)).filter(|_| slip).map(str::to_owned),
         }
     })
 }
@@ -398,13 +400,21 @@ mod tests {
 
     #[test]
     fn what_is_no_range_says_why() {
+        let known = format!("{} to {}", Release::OLDEST, Release::NEWEST);
+        let unknown = |text| format!("{text:?} is no release of keepalived that treefall knows ({known})");
+        let (between, empty) = (unknown("2.3.9"), unknown(""));
         for (text, why) in [
-            ("2.3.9", "\"2.3.9\" is no release of keepalived that treefall knows (2.0.8 to 2.4.3)"),
+            ("2.3.9", between.as_str()),
             ("2.2.5..2.3.2", "a range names its last release: write \"2.2.5..=2.3.2\""),
             ("2.3.2..=2.2.5", "2.3.2 comes after 2.2.5"),
-            ("", "\"\" is no release of keepalived that treefall knows (2.0.8 to 2.4.3)"),
+            ("", &empty),
         ] {
             assert_eq!(Whom::parse(text).map_err(|no| no.why), Err(why.to_owned()));
+        }
+        let meant = |text| Whom::parse(text).map_err(|no| no.meant);
+        assert_eq!(meant("2.2.9"), Err(Some("2.2.8".to_owned())));
+        for out_of_range in ["2.9.0", "3.0.0", "2.0.7"] {
+            assert_eq!(meant(out_of_range), Err(None), "{out_of_range}");
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     }
     let mut sheet = Sheet::new(["target", "scripts", "checked", "external events/s", "history events/s"]);
     let (pace, mut measurements) = (Pace::begin(None), 0);
-    let targets = crew::targets(&names)?;
+    let targets = crew::driven(&names, args.driven, output)?;
     for (place, target) in targets.iter().enumerate() {
         if crew::told_to_stop() {
             break;

@@ -17,7 +17,6 @@ use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use crate::generator::Source;
 use crate::oracle::{Agreement, Census, compare};
-use treefall_subject::program::Program;
 use treefall_subject::replica::run_replica_as;
 use treefall_subject::target::{ReplicaName, Target};
 use treefall_subject::{Options, Ran, Subject, SubjectError};
@@ -67,14 +66,15 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
     };
     let mut status = Status::Good;
     let mut summary = ConformSummary { traces: 0, different: 0 };
-    for target in crew::configured(crew::targets(&names)?, args.config.as_deref(), output)? {
+    for target in
+        crew::configured(crew::driven(&names, args.driven, output)?, args.config.as_deref(), output)?
+    {
         let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
                 "{target} is not real: conform compares `engine:PATH` or `daemon:PATH` with a replica"
             )));
         };
-        let program = Program::open(&place.path, place.root.as_deref())
-            .map_err(|error| CliError::Usage(error.to_string()))?;
+        let program = place.open().map_err(|error| CliError::Usage(error.to_string()))?;
         let replica = match &args.replica {
             None => ReplicaName::of(program.release()),
             Some(name) => one_replica(name)?,

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
+use super::args::Driven;
 use super::output::{Output, count};
 use super::{CliError, all};
 use crate::report::Lock;
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;
-use treefall_subject::target::{self, Target};
+use treefall_subject::program::Program;
+use treefall_subject::roots::find_programs;
+use treefall_subject::target::{self, Place, Target};
 use treefall_subject::{Subject, SubjectError, build, program};
 
 /// How many subjects work side by side.
@@ -21,6 +24,36 @@ pub(super) fn jobs(asked: Option<u16>) -> usize {
 pub(super) fn targets(names: &[String]) -> Result<Vec<Target>, CliError> {
     let installed = program::find_installed();
     all(names.iter().map(|name| target::parse(name, &installed))).map(|targets| targets.concat())
+}
+
+/// The same for a command that takes `--as`. A program of a release that is not known is told of.
+pub(super) fn driven(names: &[String], driven: Driven, output: &mut Output) -> Result<Vec<Target>, CliError> {
+    let targets: Vec<Target> =
+        targets(names)?.into_iter().map(|target| target.driven_as(driven.as_release)).collect();
+    targets.iter().for_each(|target| warn_of(target, output));
+    Ok(targets)
+}
+
+/// The real programs that are found, for a command that takes `--as`, each with what it is.
+pub(super) fn found(driven: Driven, output: &mut Output) -> Vec<(Place, Program)> {
+    let as_told = |place: Place| Place { as_release: place.as_release.or(driven.as_release), ..place };
+    let opened = find_programs().into_iter().map(as_told).filter_map(|place| {
+        let program = place.open().ok()?;
+        program.engine_offsets().ok()?;
+        Some((place, program))
+    });
+    let found: Vec<_> = opened.collect();
+    found.iter().filter_map(|(_, program)| program.unlisted()).for_each(|text| output.warning(text));
+    found
+}
+
+/// Warns of a real program that is of a release that is not known.
+pub(super) fn warn_of(target: &Target, output: &mut Output) {
+    // What cannot be opened is told of where it is to be driven.
+    let program = target.place().and_then(|place| place.open().ok());
+    if let Some(text) = program.and_then(|program| program.unlisted()) {
+        output.warning(text);
+    }
 }
 
 /// Tells that no keepalived is installed, what therefore is done, and what can be done about it.

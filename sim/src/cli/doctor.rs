@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
     }
     let mut status = Status::Good;
     let mut summary = DoctorSummary { targets: 0, different: 0 };
-    for target in crew::targets(&names)? {
+    for target in crew::driven(&names, args.driven, output)? {
         let different = examine(args, &target, output)?;
         summary.targets += 1;
         summary.different += different;

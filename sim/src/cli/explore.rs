@@ -113,7 +113,7 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
         if args.targets.is_empty() { vec!["replica:mended".to_owned()] } else { args.targets.clone() };
     let store = Store::new(args.resume.as_deref().unwrap_or(&args.out));
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let targets = crew::targets(&names)?;
+    let targets = crew::driven(&names, args.driven, output)?;
     let _lock = crew::lock(args.resume.as_deref().unwrap_or(&args.out), output)?;
     if args.resume.is_none() {
         let folders = targets.iter().map(|target| store.target_folder(&target.to_string()));

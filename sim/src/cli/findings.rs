@@ -21,7 +21,7 @@ use crate::hunt::{Find, Lookout, Plan, Tally, hunt_on};
 use crate::report::{self, Report, Store};
 use treefall_scenario::{self as scenario, About, Expectation, Expectations, Provenance, Scenario, Whom};
 use treefall_subject::target::{Base, ReplicaName, Target};
-use treefall_subject::{Options, Subject, SubjectError, build, program};
+use treefall_subject::{Options, Subject, SubjectError, build};
 
 /// What to search on one target.
 pub(super) struct Search<'s> {
@@ -252,7 +252,7 @@ pub(super) fn whom(target: &Target) -> Option<Whom> {
         Target::Replica(ReplicaName { base: Base::Mended, .. }) => Some(Whom::Mended),
         Target::Replica(ReplicaName { base: Base::Release(release), .. }) => Some(only(*release)),
         Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
-            let program = program::Program::open(&place.path, place.root.as_deref());
+            let program = place.open();
             program.ok().map(|program| only(program.release()))
         }
     }

@@ -53,6 +53,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let mut status = Status::Good;
     for (campaign, is_over) in campaigns {
         let target = &named(&campaign.target)?;
+        crew::warn_of(target, output);
         let plan = Plan {
             source: campaign.source(),
             traces_max: campaign.traces_max,
@@ -100,7 +101,8 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             output.note(if has_baseline {
                 "nothing found that the baseline does not break too"
             } else {
-                "nothing found; `treefall hunt --target replica:2.3.1` shows that a find would be seen"
+                "nothing found in these traces, which says nothing of others; `treefall hunt --target replica:2.3.1` shows what a find \
+                 looks like"
             });
         }
     }
@@ -125,14 +127,23 @@ fn stopped(searched: &Searched, out: &Path) -> String {
 /// The campaigns that the arguments ask for.
 fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
     let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
+    let baseline = match &args.baseline {
+        Some(name) => Some(crew::driven(std::slice::from_ref(name), args.driven, output)?),
+        None => None,
+    };
+    // `replica:all` names several, and stays as it was typed.
+    let baseline = match baseline.as_deref() {
+        Some([only]) => Some(only.to_string()),
+        _ => args.baseline.clone(),
+    };
     let campaign = |target: Target| {
         let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
-        (campaign.traces_max, campaign.all, campaign.baseline) =
-            (traces_max, args.all, args.baseline.clone());
+        (campaign.traces_max, campaign.all, campaign.baseline) = (traces_max, args.all, baseline.clone());
         (campaign.sampling, campaign.cancelling) = (args.sampling, args.cancelling);
         campaign
     };
-    let targets = crew::configured(crew::targets(&asked(args, output))?, args.config.as_deref(), output)?;
+    let targets = crew::driven(&asked(args, output), args.driven, output)?;
+    let targets = crew::configured(targets, args.config.as_deref(), output)?;
     Ok(targets.into_iter().map(campaign).collect())
 }
 
@@ -303,14 +314,12 @@ fn overview(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
-/// The release that a target says it is.
+/// The release that a target is driven as.
 pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
     Ok(match target {
         Target::Replica(name) => name.base.to_string(),
         Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
-            let program = program::Program::open(&place.path, place.root.as_deref())
-                .map_err(|error| CliError::Usage(error.to_string()))?;
-            program.release().to_string()
+            place.open().map_err(|error| CliError::Usage(error.to_string()))?.release().to_string()
         }
     })
 }

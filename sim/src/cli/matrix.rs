@@ -20,10 +20,10 @@ use super::{CliError, Status, Summary, all, crew, files};
 use crate::check::Checked;
 use crate::explain::first_without;
 use crate::report::not_fixed;
-use treefall_subject::roots::find_programs;
 use treefall_scenario::Scenario;
+use treefall_subject::Options;
+use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
-use treefall_subject::{Options, program};
 
 /// One run, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -113,7 +113,7 @@ pub(super) const LINES: [Line; 3] = [
 pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError> {
     let scenarios = files::load_all(&args.files)?;
     all(scenarios.iter().map(|(path, scenario)| refuse_never_started(path, scenario)))?;
-    let reals = real_targets(args)?;
+    let reals = real_targets(args, output)?;
     let mut running = Reals::default();
     let mut summary = MatrixSummary { scenarios: scenarios.len(), runs: 0, not_as_expected: 0, differ: 0 };
     let pace = Pace::begin(None);
@@ -149,27 +149,21 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
 }
 
 /// The real programs that are named, or those that are found and can be driven.
-fn real_targets(args: &Matrix) -> Result<Vec<(Target, Release)>, CliError> {
-    let open =
-        |place: &treefall_subject::target::Place| program::Program::open(&place.path, place.root.as_deref());
+fn real_targets(args: &Matrix, output: &mut Output) -> Result<Vec<(Target, Release)>, CliError> {
     if args.targets.is_empty() {
-        let found = find_programs().into_iter().filter_map(|place| {
-            let program = open(&place).ok()?;
-            program.engine_offsets().ok()?;
-            Some((Target::Engine(place), program.release()))
-        });
-        return Ok(found.collect());
+        let found = crew::found(args.driven, output).into_iter();
+        return Ok(found.map(|(place, program)| (Target::Engine(place), program.release())).collect());
     }
     let real = |target: Target| match &target {
         Target::Engine(place) => {
-            let release = open(place).map_err(|error| CliError::Usage(error.to_string()))?.release();
+            let release = place.open().map_err(|error| CliError::Usage(error.to_string()))?.release();
             Ok((target, release))
         }
         _ => Err(CliError::Usage(format!(
             "`{target}`: every replica release is in the table; name real programs, as `engine:PATH`"
         ))),
     };
-    crew::targets(&args.targets)?.into_iter().map(real).collect()
+    crew::driven(&args.targets, args.driven, output)?.into_iter().map(real).collect()
 }
 
 /// What each release and program does; `None`: the word to stop came.

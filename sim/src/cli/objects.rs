@@ -20,7 +20,7 @@ use treefall_subject::target::Target;
 pub(super) struct FindingObject {
     /// What was tested.
     target: String,
-    /// The release that it says it is.
+    /// The release that it is driven as: what it says it is, if treefall knows that.
     release: String,
     /// The law that broke.
     law: &'static str,

@@ -6,6 +6,7 @@
 //! any other failure to write is said and is a failure of the harness.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
@@ -22,6 +23,7 @@ use super::args::Common;
 use super::findings::Stopwatch;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const STRONG: Style = Style::new().bold();
 
 /// From one line of progress to the next, where no terminal is.
@@ -40,6 +42,8 @@ pub(super) struct Output {
     watch: Stopwatch,
     /// When progress was last told as a line.
     told: Option<Duration>,
+    /// Warnings that were given.
+    warned: BTreeSet<String>,
     /// Of which part of a larger work progress is told, with what parts it from the rest.
     part: String,
     /// The summary of the command, as JSON.
@@ -58,6 +62,7 @@ impl Output {
             progress: None,
             watch: Stopwatch::start(),
             told: None,
+            warned: BTreeSet::new(),
             part: String::new(),
             summary: None,
             errors: Vec::new(),
@@ -140,6 +145,15 @@ impl Output {
         if self.verbose {
             self.clear();
             write_err(&format!("[{:.1} s] {text}", self.watch.elapsed().as_secs_f64()));
+        }
+    }
+
+    /// What changes what the results mean, and is told with `--quiet` too; the same only once.
+    pub(super) fn warning(&mut self, text: String) {
+        if !self.warned.contains(&text) {
+            self.clear();
+            write_err(&format!("{WARNING}warning{WARNING:#}: {text}"));
+            self.warned.insert(text);
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use treefall_model::verdict::{Outcome, Weight};
 use treefall_world::calls::Fate;
 
-use super::args::Replay;
+use super::args::{Driven, Replay};
 use super::github::{self, Annotation};
 use super::junit::Junit;
 use super::output::{Output, count};
@@ -124,7 +124,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
         (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
         _ => args.targets.clone(),
     };
-    let asked = crew::configured(crew::targets(&names)?, args.config.as_deref(), output)?;
+    let asked = crew::configured(crew::driven(&names, args.driven, output)?, args.config.as_deref(), output)?;
     if args.gdb {
         if scenarios.len() != 1 || !matches!(asked.as_slice(), [Target::Engine(_)]) {
             return Err(CliError::Usage(
@@ -141,7 +141,8 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
     let pace = Pace::begin(None);
     for (place, (path, scenario)) in scenarios.iter().enumerate() {
         output.part(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
-        let targets = if asked.is_empty() { default_targets(scenario) } else { asked.clone() };
+        let targets =
+            if asked.is_empty() { default_targets(scenario, args.driven, output) } else { asked.clone() };
         if targets.is_empty() {
             return Err(CliError::Usage(format!(
                 "{} expects nothing of any release; name what it is to run on: `--target replica:2.3.1`",
@@ -240,16 +241,18 @@ fn want(args: &Replay) -> Options {
 }
 
 /// Every replica that the scenario speaks of, and every keepalived found here whose release it speaks of.
-fn default_targets(scenario: &Scenario) -> Vec<Target> {
-    let speaks_of = |path: &PathBuf| {
-        let program = program::Program::open(path, None).ok()?;
-        scenario
-            .expect
-            .of(program.release())
-            .map(|_| Target::Engine(Place { path: path.clone(), root: None }))
-    };
-    let real = program::find_installed().iter().filter_map(speaks_of).collect::<Vec<_>>();
-    replicas_of(scenario).into_iter().chain(real).collect()
+fn default_targets(scenario: &Scenario, driven: Driven, output: &mut Output) -> Vec<Target> {
+    let mut targets = replicas_of(scenario);
+    for path in program::find_installed() {
+        let place = Place { as_release: driven.as_release, ..Place::of(path) };
+        let release = place.open().ok().map(|program| program.release());
+        if release.is_some_and(|release| scenario.expect.of(release).is_some()) {
+            let target = Target::Engine(place);
+            crew::warn_of(&target, output);
+            targets.push(target);
+        }
+    }
+    targets
 }
 
 /// The real programs that are running already: each is started once.
@@ -273,7 +276,7 @@ impl Reals {
             return check(scenario, target, None, build(target)?.as_mut(), want);
         };
         if !self.running.iter().any(|(known, ..)| known == target) {
-            let release = program::Program::open(&place.path, place.root.as_deref())?.release();
+            let release = place.open()?.release();
             let conditions = Conditions { debugger: self.gdb, ..Conditions::default() };
             let mut subject = build_under(target, &conditions)?;
             subject.keep_ledger(self.ledger);

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     }
     let scenario = files::load(&args.file)?;
     refuse_never_started(&args.file, &scenario)?;
-    let target = target(args, &scenario)?;
+    let target = target(args, &scenario, output)?;
     let mut subject = build(&target)?;
     let Some(finding) = finding(args, &scenario, &target, subject.as_mut())? else {
         return nothing_broken(args, &scenario, &target, subject.as_mut(), output);
@@ -169,7 +169,7 @@ fn wanted(args: &Report) -> String {
 
 /// The target that is named; or what the find was found on; or the replica of the release that the file is about; or the replica of the newest release that the file says
 /// fails; or of the newest that there is.
-fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
+fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Target, CliError> {
     let told = || scenario.about.map(|about| format!("replica:{}", about.release));
     let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone()).or_else(told);
     let name = named.or_else(|| {
@@ -191,7 +191,7 @@ fn target(args: &Report, scenario: &Scenario) -> Result<Target, CliError> {
     });
     // Of what fails nowhere, the newest release tells.
     let name = name.unwrap_or_else(|| format!("replica:{}", crate::model::release::Release::NEWEST));
-    match crew::targets(std::slice::from_ref(&name))?.as_slice() {
+    match crew::driven(std::slice::from_ref(&name), args.driven, output)?.as_slice() {
         [target] => Ok(target.clone()),
         _ => Err(CliError::Usage("report takes one target; `replica:all` names several".to_owned())),
     }

@@ -55,7 +55,7 @@ pub(super) const LINES: [Line; 2] =
 
 pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError> {
     let scenario = files::load(&args.file)?;
-    let targets = crew::targets(std::slice::from_ref(&args.target))?;
+    let targets = crew::driven(std::slice::from_ref(&args.target), args.driven, output)?;
     let [target] = targets.as_slice() else {
         return Err(CliError::Usage("shrink takes one target; `replica:all` names several".to_owned()));
     };

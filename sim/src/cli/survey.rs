@@ -29,9 +29,9 @@ use crate::hidden::{Hidden, find_hidden};
 use crate::hunt::Plan;
 use crate::report::Store;
 use crate::report::json::UpstreamObject;
-use treefall_subject::roots::find_programs;
 use treefall_subject::build;
-use treefall_subject::program::Program;
+use treefall_subject::program::Likeness;
+use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
 
 /// Traces of each replica's hunt.
@@ -87,7 +87,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let (mut good, mut status) = (true, Status::Good);
-    let (rows, pace) = (rows(), Pace::begin(None));
+    let (rows, pace) = (rows(args, output)?, Pace::begin(None));
     for (place, row) in rows.iter().enumerate() {
         output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
         output.progress("beginning");
@@ -178,7 +178,7 @@ fn stopped(summary: Vec<TargetSummary>, sheet: Option<Sheet>, output: &mut Outpu
     Status::Failure
 }
 
-fn rows() -> Vec<Row> {
+fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> {
     let mut rows: Vec<Row> = Release::with_defects_of_their_own()
         .map(|group| {
             let real: Vec<_> =
@@ -193,20 +193,31 @@ fn rows() -> Vec<Row> {
             }
         })
         .collect();
-    rows.extend(find_programs().into_iter().filter_map(|place| {
-        let program = Program::open(&place.path, place.root.as_deref()).ok()?;
-        program.engine_offsets().ok()?;
+    let mut programs = crew::found(args.driven, output);
+    for target in crew::driven(&args.targets, args.driven, output)? {
+        let Target::Engine(place) = target else {
+            return Err(CliError::Usage(format!(
+                "`{target}`: the survey takes real programs, as `engine:PATH`; every replica is in it"
+            )));
+        };
+        let program = place.open().map_err(|error| CliError::Usage(error.to_string()))?;
+        if !programs.iter().any(|(known, _)| *known == place) {
+            programs.push((place, program));
+        }
+    }
+    rows.extend(programs.into_iter().map(|(place, program)| {
         let release = program.release();
-        Some(Row {
-            label: format!("{} (real)\n{}", release, program.banner()),
+        let likeness = if program.likeness() == Likeness::Says { "" } else { "as " };
+        Row {
+            label: format!("{likeness}{release} (real)\n{}", program.banner()),
             target: Target::Engine(place),
             release,
             known: showable(release, SubjectKind::Engine),
             checked: "is real".to_owned(),
             traces: REAL_TRACES,
-        })
+        }
     }));
-    rows
+    Ok(rows)
 }
 
 /// The known defects of a release that a subject of this kind can show.

@@ -10,9 +10,9 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use crate::report::{self, json::UpstreamObject};
-use treefall_subject::roots::find_programs;
 use treefall_subject::build;
-use treefall_subject::program::{INSTALL, Imports, Program, find_installed};
+use treefall_subject::program::{INSTALL, Imports, Likeness, find_installed};
+use treefall_subject::roots::find_programs;
 use treefall_subject::target::{self, Place, Target};
 
 /// One target, for machines. The fields are stable.
@@ -133,9 +133,11 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
 
 fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) -> Result<(), CliError> {
     let installed = find_installed();
-    let mut places: Vec<Place> = find_programs();
+    let as_told = |place: Place| Place { as_release: place.as_release.or(args.driven.as_release), ..place };
+    let mut places: Vec<Place> = find_programs().into_iter().map(as_told).collect();
     for name in &args.targets {
         for target in target::parse(name, &installed)? {
+            let target = target.driven_as(args.driven.as_release);
             if let Some(place) = target.place()
                 && !places.contains(place)
             {
@@ -151,11 +153,16 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
         if crew::told_to_stop() {
             break;
         }
-        let Look { banner, release, why_not, imports } = look(&target);
+        crew::warn_of(&target, output);
+        let Look { banner, release, likeness, why_not, imports } = look(&target);
+        let driven_as = match (likeness, &release) {
+            (Some(Likeness::Nearest | Likeness::Told), Some(release)) => format!(" as {release}"),
+            _ => String::new(),
+        };
         summary.real += 1;
         summary.real_allowed += usize::from(why_not.is_none());
         match (&banner, &why_not) {
-            (Some(banner), None) => output.line(format_args!("{target}  {banner}: can be driven")),
+            (Some(banner), None) => output.line(format_args!("{target}  {banner}: can be driven{driven_as}")),
             (_, Some(why)) => output.line(format_args!("{target}  cannot be driven: {why}")),
             (None, None) => {}
         }
@@ -186,18 +193,20 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
 struct Look {
     banner: Option<String>,
     release: Option<String>,
+    likeness: Option<Likeness>,
     why_not: Option<String>,
     imports: Option<ImportsObject>,
 }
 
 fn look(target: &Target) -> Look {
-    let nothing = Look { banner: None, release: None, why_not: None, imports: None };
+    let nothing = Look { banner: None, release: None, likeness: None, why_not: None, imports: None };
     let Some(place) = target.place() else { return nothing };
-    match Program::open(&place.path, place.root.as_deref()) {
+    match place.open() {
         Err(error) => Look { why_not: Some(error.to_string()), ..nothing },
         Ok(program) => Look {
             banner: Some(program.banner().to_owned()),
             release: Some(program.release().to_string()),
+            likeness: Some(program.likeness()),
             why_not: build(target).err().map(|error| error.to_string()),
             imports: Some(imports(program.imports(target.kind()))),
         },

@@ -192,16 +192,16 @@ pub fn build_under(
     Ok(match target {
         target::Target::Replica(name) => Box::new(replica::ReplicaSubject::new(name.clone())),
         target::Target::Engine(place) => {
-            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            let program = place.open()?;
             Box::new(engine::EngineSubject::start(target.to_string(), &program, conditions)?)
         }
         target::Target::Daemon(place) => {
-            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            let program = place.open()?;
             Box::new(daemon::DaemonSubject::start(target.to_string(), &program, conditions)?)
         }
         target::Target::Configured(place, file) => {
             let own = daemon::Own::load(file).map_err(daemon::DaemonError::from)?;
-            let program = program::Program::open(&place.path, place.root.as_deref())?;
+            let program = place.open()?;
             let daemon = daemon::DaemonSubject::start(target.to_string(), &program, conditions)?;
             Box::new(daemon.with_own(own))
         }

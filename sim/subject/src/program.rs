@@ -13,7 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::Release;
+use treefall_model::release::{Release, Unlisted};
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::{Image, Symbols};
 
@@ -72,6 +72,17 @@ pub struct Imports<'p> {
     pub unknown: Vec<&'p str>,
 }
 
+/// Why a program is driven as its release.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Likeness {
+    /// It says that it is.
+    Says,
+    /// It says that it is one that the tables do not have; this is the nearest before it.
+    Nearest,
+    /// A person said so.
+    Told,
+}
+
 /// A keepalived that was found fit to be looked at.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -79,6 +90,7 @@ pub struct Program {
     root: Option<PathBuf>,
     banner: String,
     release: Release,
+    likeness: Likeness,
     functions: Functions,
     offsets: [Option<u64>; ENGINE_SYMBOLS.len()],
     symbols: Symbols,
@@ -95,6 +107,14 @@ impl Program {
     /// # Errors
     /// A [`ProgramError`] when it is no keepalived that can be started with a preloaded library.
     pub fn open(path: &Path, root: Option<&Path>) -> Result<Self, ProgramError> {
+        Self::open_as(path, root, None)
+    }
+
+    /// The same, to be driven as `told` whatever it says of itself.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_as(path: &Path, root: Option<&Path>, told: Option<Release>) -> Result<Self, ProgramError> {
         let path = match root {
             Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
             None => path.to_path_buf(),
@@ -103,7 +123,9 @@ impl Program {
         let parsed = file::parse(&path, &bytes)?;
         let banner =
             file::find_banner(&parsed).ok_or_else(|| ProgramError::NotKeepalived { path: path.clone() })?;
-        let release = banner_release(&banner)
+        let (release, likeness) = told
+            .map(|told| (told, Likeness::Told))
+            .or_else(|| banner_release(&banner))
             .ok_or_else(|| ProgramError::UnknownRelease { path: path.clone(), banner: banner.clone() })?;
         let mut table = SymbolTable::default();
         table.add(&parsed);
@@ -128,6 +150,7 @@ impl Program {
             path,
             banner,
             release,
+            likeness,
         })
     }
 
@@ -149,10 +172,32 @@ impl Program {
         &self.banner
     }
 
-    /// The release that its banner names. Packagers backport mends without changing it.
+    /// The release that it is driven as: the one that its banner names, or the nearest before that one. Packagers backport
+    /// mends without changing it.
     #[must_use]
     pub fn release(&self) -> Release {
         self.release
+    }
+
+    /// Why it is driven as that release.
+    #[must_use]
+    pub fn likeness(&self) -> Likeness {
+        self.likeness
+    }
+
+    /// What a person is told of a program that says it is a release that the tables do not have; `None`: it is none.
+    #[must_use]
+    pub fn unlisted(&self) -> Option<String> {
+        let which = if self.release == Release::NEWEST { "newest" } else { "nearest older" };
+        (self.likeness == Likeness::Nearest).then(|| {
+            format!(
+                "{} says `{}`, a release that treefall does not know: it is driven as {}, the {which} release that it knows; \
+                 `--as RELEASE` names another",
+                self.path.display(),
+                self.banner,
+                self.release
+            )
+        })
     }
 
     /// The offsets of [`ENGINE_SYMBOLS`], in that order.
@@ -255,10 +300,21 @@ pub fn find_installed() -> Vec<PathBuf> {
     found
 }
 
-fn banner_release(banner: &str) -> Option<Release> {
+/// The release that a banner's program is driven as; `None`: it is older than the oldest.
+fn banner_release(banner: &str) -> Option<(Release, Likeness)> {
     let version = banner.strip_prefix("Keepalived v")?;
     let number = version.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
-    Release::parse(number)
+    let mut number = number.trim_end_matches('.').to_owned();
+    // `v2.5` is the first of its line.
+    while number.matches('.').count() < 2 {
+        number.push_str(".0");
+    }
+    match Release::look_up(&number) {
+        Ok(release) => Some((release, Likeness::Says)),
+        Err(Unlisted::Newer) => Some((Release::NEWEST, Likeness::Nearest)),
+        Err(Unlisted::After(release)) => Some((release, Likeness::Nearest)),
+        Err(Unlisted::Older | Unlisted::NoVersion) => None,
+    }
 }
 
 #[cfg(test)]
@@ -287,10 +343,21 @@ mod tests {
 
     #[test]
     fn a_banner_names_its_release() {
-        assert_eq!(
-            banner_release("Keepalived v2.2.7 (01/16,2022)").map(|r| r.to_string()).as_deref(),
-            Some("2.2.7")
-        );
-        assert_eq!(banner_release("Keepalived v9.9.9"), None);
+        let of =
+            |banner: &str| banner_release(banner).map(|(release, likeness)| (release.to_string(), likeness));
+        for (banner, release, likeness) in [
+            ("Keepalived v2.2.7 (01/16,2022)", "2.2.7", Likeness::Says),
+            ("Keepalived v2.2.7-dirty", "2.2.7", Likeness::Says),
+            ("Keepalived v2.2.9 (01/16,2022)", "2.2.8", Likeness::Nearest),
+            ("Keepalived v2.3.7-rc1", "2.3.4", Likeness::Nearest),
+        ] {
+            assert_eq!(of(banner), Some((release.to_owned(), likeness)), "{banner}");
+        }
+        for newer in ["v9.9.9", "v2.99.0-rc1 (x)", "v2.99", "v3", "v2.99.0.1+git", "v2.300.0"] {
+            let newest = (Release::NEWEST.to_string(), Likeness::Nearest);
+            assert_eq!(of(&format!("Keepalived {newer}")), Some(newest), "{newer}");
+        }
+        assert_eq!(of("Keepalived v2.0.7"), None);
+        assert_eq!(of("Keepalived v1.3.9 (10/21,2017)"), None);
     }
 }

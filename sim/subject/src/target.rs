@@ -1,12 +1,12 @@
 //! Names of subjects, as a person types them: `replica:2.3.1`, `engine:/usr/sbin/keepalived`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Release, Rules};
+use treefall_model::release::{Defect, Release, Rules, Unlisted};
 
-use super::program::INSTALL;
+use super::program::{INSTALL, Program, ProgramError};
 use treefall_base::nearest::{nearest, offer};
 
 /// The release in a replica's name.
@@ -85,12 +85,37 @@ pub struct Place {
     pub path: PathBuf,
     /// Another root that it lives in.
     pub root: Option<PathBuf>,
+    /// The release that it is driven as, whatever it says of itself.
+    pub as_release: Option<Release>,
+}
+
+impl Place {
+    /// A program on the machine's own root.
+    #[must_use]
+    pub fn of(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), root: None, as_release: None }
+    }
+
+    /// A program inside another root.
+    #[must_use]
+    pub fn inside(root: impl Into<PathBuf>, path: impl Into<PathBuf>) -> Self {
+        Self { root: Some(root.into()), ..Self::of(path) }
+    }
+
+    /// Looks at the program.
+    ///
+    /// # Errors
+    /// When it is no keepalived that can be driven.
+    pub fn open(&self) -> Result<Program, ProgramError> {
+        Program::open_as(&self.path, self.root.as_deref(), self.as_release)
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
-        self.root.as_ref().map_or(Ok(()), |root| write!(f, "@{}", root.display()))
+        self.root.iter().try_for_each(|root| write!(f, "@{}", root.display()))?;
+        self.as_release.iter().try_for_each(|release| write!(f, "{AS}{release}"))
     }
 }
 
@@ -113,6 +138,9 @@ const KINDS: [&str; 3] = ["replica", "engine", "daemon"];
 /// What stands before a person's own configuration file in a daemon's name.
 const CONFIG: &str = ",config=";
 
+/// What stands before the release that a real program is driven as.
+const AS: &str = ",as=";
+
 impl Target {
     /// Which of the three kinds it is.
     #[must_use]
@@ -122,6 +150,15 @@ impl Target {
             Self::Engine(_) => SubjectKind::Engine,
             Self::Daemon(_) | Self::Configured(..) => SubjectKind::Daemon,
         }
+    }
+
+    /// The same, a real program driven as `release`; one whose name has a release keeps it.
+    #[must_use]
+    pub fn driven_as(mut self, release: Option<Release>) -> Self {
+        if let Self::Engine(place) | Self::Daemon(place) | Self::Configured(place, _) = &mut self {
+            place.as_release = place.as_release.or(release);
+        }
+        self
     }
 
     /// Where the real program is, if it is one.
@@ -152,7 +189,7 @@ pub enum TargetError {
     /// The word before the colon.
     #[error(
         "`{text}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, \
-         `engine[:PATH[@ROOT]]`, `daemon[:PATH[@ROOT][,config=FILE]]`{}",
+         `engine[:PATH[@ROOT][,as=RELEASE]]`, `daemon[:PATH[@ROOT][,as=RELEASE][,config=FILE]]`{}",
         offer(meant.as_ref())
     )]
     UnknownKind {
@@ -170,13 +207,7 @@ pub enum TargetError {
     )]
     NoRelease(String),
     /// A release that the tables do not have.
-    #[error(
-        "target `{text}`: `{release}` is no release that treefall knows; there are {} to {}, `replica:all` takes \
-         each{}",
-        Release::OLDEST,
-        Release::NEWEST,
-        offer(meant.as_ref())
-    )]
+    #[error("target `{text}`: {}{}", not_known(release), offer(meant.as_ref()))]
     UnknownRelease {
         /// What was typed.
         text: String,
@@ -244,10 +275,38 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
             }
             Some((_, "")) => Err(TargetError::NoConfig(text.to_owned())),
             Some((place, file)) => {
-                real(text, Some(place), installed, |place| Target::Configured(place, PathBuf::from(file)))
+                // The two options may stand in either order.
+                let (file, as_release) = split_as(text, file)?;
+                let configured = |place| Target::Configured(place, PathBuf::from(file)).driven_as(as_release);
+                real(text, Some(place), installed, configured)
             }
         },
         _ => Err(unknown_kind(text, kind, rest)),
+    }
+}
+
+/// What is said of a release that the tables do not have.
+fn not_known(release: &str) -> String {
+    let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
+    match Release::look_up(release) {
+        Err(Unlisted::Newer) => format!(
+            "`{release}` is newer than {newest}, the newest release that treefall knows; `replica:{newest}` is the nearest \
+             replica, and a real program of it is driven as {newest}"
+        ),
+        Err(Unlisted::Older) => {
+            format!("`{release}` is older than {oldest}, the oldest release that treefall knows")
+        }
+        _ => format!(
+            "`{release}` is no release that treefall knows; there are {oldest} to {newest}, `replica:all` takes each"
+        ),
+    }
+}
+
+/// The release among `names` that was meant by one that is none. A version out of the tables' range is no slip.
+fn meant_release<'n>(release: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    match Release::look_up(release) {
+        Err(Unlisted::Newer | Unlisted::Older) => None,
+        _ => nearest(release, names),
     }
 }
 
@@ -261,8 +320,11 @@ fn real(
     let place = match place {
         // As when a shell's variable is empty: another program than the one meant would be tested.
         Some("") => return Err(TargetError::NoPath(text.to_owned())),
-        None => installed.first().map(|path| Place { path: path.clone(), root: None }),
-        Some(place) => Some(parse_place(place)),
+        None => installed.first().map(Place::of),
+        Some(place) => {
+            let (place, as_release) = split_as(text, place)?;
+            Some(Place { as_release, ..parse_place(place) })
+        }
     };
     Ok(vec![target(place.ok_or(TargetError::NothingInstalled)?)])
 }
@@ -309,9 +371,21 @@ fn unknown_kind(text: &str, kind: &str, rest: Option<&str>) -> TargetError {
 fn unknown_release(text: &str, release: &str, changes: &str) -> TargetError {
     let names = Release::ALL.iter().map(Release::to_string).chain(["mended".to_owned(), "all".to_owned()]);
     let names: Vec<String> = names.collect();
-    let near = nearest(release, names.iter().map(String::as_str));
+    let near = meant_release(release, names.iter().map(String::as_str));
     let meant = near.map(|near| format!("replica:{near}{changes}"));
     TargetError::UnknownRelease { text: text.to_owned(), release: release.to_owned(), meant }
+}
+
+/// What stands before `,as=RELEASE` at the end of a place, and the release.
+fn split_as<'p>(text: &str, place: &'p str) -> Result<(&'p str, Option<Release>), TargetError> {
+    let Some((path, release)) = place.rsplit_once(AS) else { return Ok((place, None)) };
+    if let Some(release) = Release::parse(release) {
+        return Ok((path, Some(release)));
+    }
+    let names: Vec<String> = Release::ALL.iter().map(Release::to_string).collect();
+    let near = meant_release(release, names.iter().map(String::as_str));
+    let meant = near.map(|near| text.replacen(&format!("{AS}{release}"), &format!("{AS}{near}"), 1));
+    Err(TargetError::UnknownRelease { text: text.to_owned(), release: release.to_owned(), meant })
 }
 
 /// Of a replica's name a defect is none; `later` ones follow it.
@@ -343,10 +417,8 @@ fn known_options(text: &str, place: &str) -> Result<(), TargetError> {
 /// `PATH` or `PATH@ROOT`, split at the last `@`.
 fn parse_place(text: &str) -> Place {
     match text.rsplit_once('@') {
-        Some((path, root)) if !root.is_empty() => {
-            Place { path: PathBuf::from(path), root: Some(Path::new(root).to_path_buf()) }
-        }
-        _ => Place { path: PathBuf::from(text), root: None },
+        Some((path, root)) if !root.is_empty() => Place::inside(root, path),
+        _ => Place::of(text),
     }
 }
 
@@ -373,9 +445,12 @@ mod tests {
             "engine:/usr/sbin/keepalived@/var/roots/sid",
             "daemon:/usr/sbin/keepalived@/var/roots/sid",
             "daemon:/usr/sbin/keepalived@/var/roots/sid,config=/etc/keepalived/keepalived.conf",
+            "engine:./keepalived,as=2.3.4",
+            "daemon:/usr/sbin/keepalived@/var/roots/sid,as=2.3.4,config=/etc/keepalived/keepalived.conf",
         ] {
             assert_eq!(written(text), text);
         }
+        assert_eq!(written("daemon:/x,config=my.conf,as=2.3.4"), "daemon:/x,as=2.3.4,config=my.conf");
         assert_eq!(written("engine"), "engine:/usr/sbin/keepalived");
     }
 
@@ -390,6 +465,8 @@ mod tests {
             ("2.3.1", "replica:2.3.1"),
             ("replica:2.3.11", "replica:2.3.1"),
             ("replica:2.3.11+ExitErasesTwice", "replica:2.3.1+ExitErasesTwice"),
+            ("replica:2.2.9", "replica:2.2.8"),
+            ("engine:/x,as=2.3.11", "engine:/x,as=2.3.1"),
             ("replica:mendd", "replica:mended"),
             ("replica:al", "replica:all"),
             ("replica:mended+ExitErasesTwise", "replica:mended+ExitErasesTwice"),
@@ -410,6 +487,10 @@ mod tests {
             ("replica:+ExitErasesTwice", "target `replica:+ExitErasesTwice` names no release"),
             ("replica:", "target `replica:` names no release; write one of"),
             ("replica:9.9", "`9.9` is no release that treefall knows; there are 2.0.8 to"),
+            ("replica:2.9.0", "target `replica:2.9.0`: `2.9.0` is newer than"),
+            ("replica:3.0.0+ExitErasesTwice", "`3.0.0` is newer than"),
+            ("engine:/x,as=2.99.0", "target `engine:/x,as=2.99.0`: `2.99.0` is newer than"),
+            ("replica:2.0.7", "`2.0.7` is older than 2.0.8, the oldest release"),
             ("replica:2.3.1+", "target `replica:2.3.1+`: `` is no known defect"),
             ("engine:", "no program is named after the colon of `engine:`"),
             ("daemon:/x,config=", "target `daemon:/x,config=` names no file"),

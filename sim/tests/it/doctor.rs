@@ -32,7 +32,7 @@ fn build(leak: &str) -> (TempDir, PathBuf) {
 /// How many of the traces differ, and what the first is said to come from; and its field.
 fn examine(leak: &str) -> (usize, Option<(Cause, &'static str)>) {
     let (_folder, path) = build(leak);
-    let target = Target::Engine(Place { path, root: None });
+    let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
     if leak != "NOTHING" {
         // What is caught is caught without it, and eight tests at once are load enough.
@@ -88,10 +88,9 @@ fn an_uptime_that_leaks_is_caught_and_named() {
 #[test]
 fn the_real_uptime_is_not_let_through() {
     let (_folder, path) = build("RAW_UPTIME");
-    let refused =
-        Doctor::new(&Target::Engine(Place { path, root: None }), 1, possible(SubjectKind::Engine).0)
-            .and_then(|mut doctor| doctor.examine(0, 1).map(drop))
-            .expect_err("the call is on no list");
+    let refused = Doctor::new(&Target::Engine(Place::of(path)), 1, possible(SubjectKind::Engine).0)
+        .and_then(|mut doctor| doctor.examine(0, 1).map(drop))
+        .expect_err("the call is on no list");
     assert!(
         refused.to_string().contains("system call `clock_gettime`, which is not let through"),
         "{refused}"
@@ -121,7 +120,7 @@ fn an_address_that_leaks_is_caught() {
 #[test]
 fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
     let (_folder, path) = build("DATE");
-    let target = Target::Engine(Place { path, root: None });
+    let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
     changed.remove(&Condition::Load);
     let examined_after = |batches: u32| {

@@ -171,7 +171,7 @@ fn a_sweep_by_links_as_numbers_tells_as_much_as_a_whole_look() {
 #[test]
 fn on_the_real_program_quick_looks_tell_as_much_as_whole_ones() {
     for path in find_installed() {
-        let mut real = build(&Target::Engine(Place { path, root: None })).expect("it can be driven");
+        let mut real = build(&Target::Engine(Place::of(path))).expect("it can be driven");
         let few: Vec<_> = (0..300).map(|number| generate(SEED, number)).collect();
         let many: Vec<_> = few.iter().step_by(10).map(wider).collect();
         for traces in [few, many] {

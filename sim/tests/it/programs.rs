@@ -13,7 +13,7 @@ use crate::programs_built::{Built, EXPORTED, build, faulty, program, try_build};
 use treefall::model::event::SubjectKind;
 use treefall::model::id::ConfigId;
 use treefall::model::law::Law;
-use treefall::model::release::Rules;
+use treefall::model::release::{Release, Rules};
 use treefall::model::signal::Signal;
 use treefall::model::time::Span;
 use treefall::model::trace::{Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
@@ -91,6 +91,95 @@ fn a_sound_program_that_is_no_keepalived_agrees_with_the_replica() {
     assert_eq!(ran.records, replica.records);
     assert_eq!(ran.verdict, replica.verdict);
     assert_eq!(replay(&built).0, Some(0));
+}
+
+/// The program, calling itself another version of the same length, as `9.9.9`.
+fn renamed(version: &str) -> Built {
+    let built = build(&[EXPORTED]);
+    let mut bytes = fs::read(&built.path).unwrap();
+    let place = bytes.windows(BANNER.len()).position(|window| window == BANNER).unwrap() + BANNER.len();
+    bytes[place..place + version.len()].copy_from_slice(version.as_bytes());
+    fs::write(&built.path, bytes).unwrap();
+    built
+}
+
+/// What stands before the version in the program's name of itself.
+const BANNER: &[u8] = b"Keepalived v";
+
+/// What a command says on standard error, its exit status checked.
+#[track_caller]
+fn told(arguments: &[&str], status: i32) -> (String, String) {
+    let output = treefall(&arguments.iter().map(OsStr::new).collect::<Vec<_>>());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}{told}");
+    (said, told)
+}
+
+/// Every command drives a program of a release that no table has, as `release`, and says so once.
+#[track_caller]
+fn driven_as(version: &str, release: Release) {
+    let built = renamed(version);
+    let target = format!("engine:{}", built.path.display());
+    let folder = built.folder.path().join("reports").display().to_string();
+    let warned = |arguments: &[&str], status: i32| {
+        let (said, told) = told(arguments, status);
+        let warnings: Vec<&str> = told.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings.len(), 1, "{arguments:?}: {told}");
+        says(warnings[0], &[&format!("says `Keepalived v{version}"), &format!("driven as {release}")]);
+        said
+    };
+    says(&warned(&["targets", "--target", &target], 0), &[&format!("can be driven as {release}")]);
+    warned(&["replay", SCENARIO, "--target", &target, "--quiet"], 0);
+    warned(&["matrix", SCENARIO, "--target", &target], 0);
+    warned(&["hunt", "--target", &target, "--traces", "20", "--all", "--out", &folder], 1);
+    // The campaign says by itself what it is driven as.
+    warned(&["hunt", "--resume", &folder, "--traces", "20"], 1);
+    // This scheduler is not keepalived's to the last log line: it is compared, with the right replica.
+    let said = warned(&["conform", "--target", &target, "--traces", "20"], 1);
+    says(&said, &[&format!("replica:{release}: 20 traces")]);
+    // A release that is named is no news.
+    let (_, told) = told(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
+    assert!(!told.contains("warning"), "{told}");
+}
+
+#[test]
+fn a_program_newer_than_the_tables_is_driven_as_the_newest_release() {
+    let newest = Release::NEWEST;
+    let next = format!("{}.{}.{}", newest.major(), newest.minor(), newest.patch() + 1);
+    driven_as(&next, newest);
+    driven_as("9.9.9", newest);
+}
+
+#[test]
+fn a_program_between_two_releases_is_driven_as_the_one_before() {
+    driven_as("2.3.9", Release::new(2, 3, 4).unwrap());
+}
+
+#[test]
+fn a_program_older_than_the_tables_is_driven_only_when_told_as_what() {
+    let built = renamed("2.0.7");
+    refused(&built, &["older than 2.0.8, the oldest release", "`--as RELEASE`"]);
+    let target = format!("engine:{}", built.path.display());
+    told(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
+    // What stands in the name holds, whatever --as says.
+    told(&["replay", SCENARIO, "--target", &format!("{target},as=2.3.4"), "--as", "2.0.8"], 0);
+    let (_, error) = told(&["replay", SCENARIO, "--target", &target, "--as", "9.9.9"], 2);
+    says(&error, &["no release that treefall knows; name one of 2.0.8 to"]);
+}
+
+#[test]
+fn a_survey_takes_a_program_that_is_named() {
+    let built = renamed("9.9.9");
+    let target = format!("engine:{}", built.path.display());
+    let folder = built.folder.path().join("reports").display().to_string();
+    let arguments = ["survey", "--target", &target, "--json", "--out", &folder];
+    let output = treefall(&arguments.map(OsStr::new));
+    // Whether it shows what is known of its release is not the question.
+    assert!(output.status.code().is_some_and(|status| status < 2), "{:?}", output.status);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let row = said.lines().find(|line| line.contains(&format!("\"target\":\"{target}\",\"releases\"")));
+    says(row.expect("its row"), &[&format!("as {} (real) Keepalived v9.9.9", Release::NEWEST)]);
 }
 
 /// Each is as good as the plain one: the scenario shows what it is expected to show.

@@ -17,7 +17,6 @@ use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::scenario;
 use treefall::subject::engine::Conditions;
-use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::target::{Place, Target};
 use treefall::subject::{Subject, SubjectError, build, build_under};
@@ -240,7 +239,7 @@ fn unfit_is_refused(place: &Place, _: Release) -> Result<(), Failed> {
 }
 
 fn imports_are_known(place: &Place, _: Release) -> Result<(), Failed> {
-    let program = Program::open(&place.path, place.root.as_deref())?;
+    let program = place.open()?;
     for kind in [SubjectKind::Engine, SubjectKind::Daemon] {
         let imports = program.imports(kind);
         if !imports.unknown.is_empty() || imports.virtuals.len() < 20 || imports.forbidden.len() < 5 {

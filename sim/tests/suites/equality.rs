@@ -19,7 +19,6 @@ use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::roots::find_programs;
 use treefall::scenario;
 use treefall::subject::engine::Conditions;
-use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::{Place, Target};
 use treefall::subject::{Ran, build, build_under};
@@ -44,13 +43,10 @@ fn places() -> Vec<Place> {
     let roots = std::env::var_os("TREEFALL_ROOTS").unwrap_or_default();
     let roots: Vec<PathBuf> =
         std::env::split_paths(&roots).filter(|root| !root.as_os_str().is_empty()).collect();
-    let inside = roots
-        .into_iter()
-        .map(|root| Place { path: Path::new("/usr/sbin/keepalived").into(), root: Some(root) });
+    let inside = roots.into_iter().map(|root| Place::inside(root, "/usr/sbin/keepalived"));
     // Two that say the same of themselves are the same program: one is enough.
     let mut seen = Vec::new();
-    let banner =
-        |place: &Place| Some(Program::open(&place.path, place.root.as_deref()).ok()?.banner().to_owned());
+    let banner = |place: &Place| Some(place.open().ok()?.banner().to_owned());
     let all = find_programs().into_iter().chain(inside);
     all.filter(|place| {
         let banner = banner(place);
@@ -78,8 +74,7 @@ fn ignored() -> Vec<Trial> {
 }
 
 fn of_program(place: &Place) -> Vec<Trial> {
-    let program =
-        Program::open(&place.path, place.root.as_deref()).expect("the real program can be looked at");
+    let program = place.open().expect("the real program can be looked at");
     let release = program.release();
     let target = Target::Engine(place.clone());
     let [one, two, three, four, five, six] = std::array::from_fn(|_| target.clone());

@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         let name = format!("{}: real program", hand.name);
         trials.push(match &real {
             Some(path) => {
-                let target = Target::Engine(Place { path: path.clone(), root: None });
+                let target = Target::Engine(Place::of(path));
                 trial!(name, move || shown(&target, hand.name))
             }
             None => trial!(name, || Ok(()))

@@ -7,7 +7,6 @@ use libtest_mimic::{Failed, Trial};
 use treefall::model::release::Release;
 use treefall::roots::find_programs;
 use treefall::subject::build;
-use treefall::subject::program::Program;
 use treefall::subject::target::{Place, Target};
 
 /// A test on one program, which says that it is of this release.
@@ -31,7 +30,7 @@ pub(crate) fn trials(suite: &str, tests: &[(&str, Test)], subject: fn(Place) -> 
 }
 
 fn of_program(suite: &str, tests: &[(&str, Test)], place: &Place) -> Vec<Trial> {
-    let program = Program::open(&place.path, place.root.as_deref()).expect("the program can be looked at");
+    let program = place.open().expect("the program can be looked at");
     let release = program.release();
     let trial = |(name, test): &(&str, Test)| {
         let (place, test) = (place.clone(), *test);

@@ -43,7 +43,7 @@ fn real_program() -> Option<(Target, Program)> {
     );
     let path = path?;
     let program = Program::open(&path, None).expect("the installed keepalived can be looked at");
-    Some((Target::Engine(Place { path, root: None }), program))
+    Some((Target::Engine(Place::of(path)), program))
 }
 
 /// One file: its form, its replicas, the real program.

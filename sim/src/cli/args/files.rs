@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::values::parse_law;
+use super::values::{Driven, parse_law};
 use crate::fuzzing::Kind;
 use crate::model::law::Law;
 
@@ -23,6 +23,8 @@ pub(in crate::cli) struct Replay {
     /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// Play them on a daemon with this keepalived.conf, which must have the scripts that they tell of.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
@@ -59,12 +61,14 @@ pub(in crate::cli) struct Matrix {
     /// Real programs, beside all replica releases [default: every keepalived found here and in the cache].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  \
     treefall shrink found.toml --target replica:2.3.1 -o minimal.toml\n  \
-    treefall shrink found.toml --target replica:2.4.3 --law no-child-forgotten")]
+    treefall shrink found.toml --target replica:2.3.4 --law no-child-forgotten")]
 pub(in crate::cli) struct Shrink {
     /// The scenario file.
     #[arg(value_name = "FILE")]
@@ -72,6 +76,8 @@ pub(in crate::cli) struct Shrink {
     /// On what it fails.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: String,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// Which law is to break on [default: that which the file is `about`, if it breaks there; or the last that breaks: the
     /// memory law if one does].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
@@ -96,6 +102,8 @@ pub(in crate::cli) struct Report {
     /// newest release that the file says breaks memory, or else another law; or the newest].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// Which law [default: that which the file is `about`; or the last that breaks: the memory law if one does].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
     pub(in crate::cli) law: Option<Law>,

@@ -10,7 +10,7 @@ mod search;
 mod tools;
 mod values;
 
-pub(super) use values::parse_span;
+pub(super) use values::{Driven, parse_span};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -75,7 +75,7 @@ pub(super) enum Command {
     Explore(Explore),
     /// Run scenario files and compare with what they expect.
     Replay(Replay),
-    /// Run scenario files on every replica release and every real program: the first bad release, the first good.
+    /// Run scenario files on every replica release and every real program: the first bad release, and which to run.
     Matrix(Matrix),
     /// Read a keepalived's log: which failures its story can produce, each as a scenario, and which not.
     Import(super::import::Import),

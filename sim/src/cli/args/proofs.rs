@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::parse_duration;
+use super::values::{Driven, parse_duration};
 use crate::generator::Sampling;
 
 #[derive(Args, Debug)]
@@ -16,6 +16,8 @@ pub(in crate::cli) struct Conform {
     /// Real programs [default: the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
@@ -47,6 +49,8 @@ pub(in crate::cli) struct Doctor {
     /// What to run [default: replica:2.2.7 and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
@@ -63,6 +67,8 @@ pub(in crate::cli) struct Bench {
     /// What to measure [default: replica:mended and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// How many scripts.
     #[arg(long = "scripts", value_name = "N", default_values_t = [4, 8], value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) scripts: Vec<u16>,

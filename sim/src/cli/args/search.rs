@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::parse_duration;
+use super::values::{Driven, parse_duration};
 use crate::campaign::Shard;
 use crate::generator::Sampling;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     treefall survey\n  \
+    treefall survey --target engine:./keepalived/keepalived\n  \
     treefall survey --seed 7 --out /tmp/survey")]
 pub(in crate::cli) struct Survey {
+    /// Survey these real programs too, besides those that are found: engine:PATH[@ROOT].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
@@ -25,7 +31,8 @@ pub(in crate::cli) struct Survey {
 impl Survey {
     /// What `treefall` alone does.
     pub(in crate::cli) fn standard() -> Self {
-        Self { seed: 1, out: PathBuf::from("reports") }
+        let targets = Vec::new();
+        Self { targets, driven: Driven::default(), seed: 1, out: PathBuf::from("reports") }
     }
 }
 
@@ -37,6 +44,8 @@ pub(in crate::cli) struct Targets {
     /// Look at these too.
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
 }
 
 #[derive(Args, Debug)]
@@ -48,11 +57,13 @@ pub(in crate::cli) struct Targets {
     treefall hunt --resume reports --for 8h\n  \
     treefall hunt --target daemon --config /etc/keepalived/keepalived.conf")]
 pub(in crate::cli) struct Hunt {
-    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT]],
-    /// daemon[:PATH[@ROOT][,config=FILE]]. Repeatable
+    /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT][,as=RELEASE]],
+    /// daemon[:PATH[@ROOT][,as=RELEASE][,config=FILE]]. Repeatable
     /// [default: engine if a keepalived is installed, else replica:2.3.1; daemon with --config].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// The campaign's seed.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
@@ -89,7 +100,7 @@ pub(in crate::cli) struct Hunt {
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "seed", "all", "baseline", "config", "sampling", "cancelling", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Begin anew where a hunt was stopped in the folder of --out, which can then not be gone on with. Its finds stay.
     #[arg(long, conflicts_with = "resume")]
@@ -122,6 +133,8 @@ pub(in crate::cli) struct Explore {
     /// [default: replica:mended].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
     /// Scripts of the configuration.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub(in crate::cli) scripts: u8,

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use clap::Args;
+use treefall_model::release::Release;
 use treefall_model::time::Span;
 
 use crate::model::law::Law;
@@ -21,6 +23,23 @@ pub(super) fn parse_law(text: &str) -> Result<Law, String> {
 fn units() -> [scenario::Unit; 7] {
     let [us, ms, s, min, h] = UNITS;
     [us, ms, s, min, SHORT_MINUTE, h, DAY]
+}
+
+/// A release that the tables know.
+fn parse_release(text: &str) -> Result<Release, String> {
+    Release::look_up(text).map_err(|_| {
+        let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
+        format!("no release that treefall knows; name one of {oldest} to {newest}")
+    })
+}
+
+/// How real programs are driven.
+#[derive(Args, Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct Driven {
+    /// Drive real programs as this release, whatever they say that they are [default: as the release that they say, or
+    /// the last that is known before it].
+    #[arg(long = "as", value_name = "RELEASE", value_parser = parse_release)]
+    pub(in crate::cli) as_release: Option<Release>,
 }
 
 /// A virtual span of more than nothing: as scenarios have it, or in days.

@@ -5,7 +5,7 @@
 //! Its first process runs as it would up to its first fork, where its vrrp process would begin; each trace is
 //! played in a process forked there (`sim/preload`, `daemon`). That vrrp process is the virtual one: clock,
 //! children and signals are the trace's. A trace's SIGHUP and SIGTERM go to it, as `kill` to the vrrp
-//! process's own pid would; the first process, which passes signals on in the field, takes no part.
+//! process's own pid would. The first process, the parent, is not played: what it does in the field does not show.
 //!
 //! Always: no privilege is needed where a user may make namespaces; nothing is written outside them. Which
 //! traces can be played is told by [`config`]; what a daemon cannot be given is an error, never a verdict.

@@ -98,10 +98,11 @@ pub enum ProgramError {
         /// The file.
         path: PathBuf,
     },
-    /// Its release is none that the tables know.
+    /// Its release is older than any that the tables know.
     #[error(
-        "{path} says `{banner}`: not one of the releases that treefall knows (2.0.8 to 2.4.3); a new release is \
-         a row in model/src/release"
+        "{path} says `{banner}`: older than {}, the oldest release that treefall knows; `,as=RELEASE` behind its name, or \
+         `--as RELEASE`, drives it as another all the same",
+        treefall_model::release::Release::OLDEST
     )]
     UnknownRelease {
         /// The file.
