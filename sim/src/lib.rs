@@ -12,7 +12,7 @@
 //!
 //! # Examples
 //!
-//! A scenario on the replicas of two releases: the one dies of it, in the other no memory is harmed.
+//! A scenario on the replicas of two releases: the one dies of it, in the other no memory law breaks.
 //!
 //! ```
 //! use treefall::model::law::Law;

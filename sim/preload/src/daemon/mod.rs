@@ -5,7 +5,7 @@
 //! ([`serve::daemon`](crate::serve::daemon)) and never continues. Each trace is played in a process forked from it,
 //! which the daemon takes for its vrrp process. In that process the world provides clock, timerfd, signalfd, epoll,
 //! children and signals, the trace says what the scripts do, and the script layer is the daemon's own. Signals of the
-//! trace go to that process only.
+//! trace go to that process only; the first one, the parent, is not played.
 
 pub mod files;
 pub mod observe;
