@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::args::Driven;
+pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
 use super::{CliError, all};
 use crate::report::Lock;

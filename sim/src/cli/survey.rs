@@ -83,8 +83,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     let store = Store::new(&args.out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let _lock = crew::lock(&args.out, output)?;
-    let mut sheet =
-        Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
+    let mut sheet = Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let (mut good, mut status) = (true, Status::Good);
     let (rows, pace) = (rows(args, output)?, Pace::begin(None));

@@ -10,8 +10,8 @@ use super::super::findings::Stopwatch;
 use super::{lines_of, names};
 use crate::import::signs::Sign;
 use crate::import::{Census, Found, Imported, NoWay, Unknown};
-use treefall_subject::target::Base;
 use crate::report::json::UpstreamObject;
+use treefall_subject::target::Base;
 
 /// A signature that the log can have. The fields are stable.
 #[derive(Serialize, JsonSchema)]
