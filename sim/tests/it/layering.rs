@@ -141,7 +141,8 @@ fn no_manifest_depends_against_the_layers() {
 #[test]
 fn no_crate_has_more_cycles_than_the_table_says() {
     for layer in &LAYERS {
-        let cycles = imports_of(layer).cycles();
+        let imports = imports_of(layer);
+        let cycles = imports.cycles();
         let listed: Vec<String> = cycles.iter().map(|files| files.join(", ")).collect();
         assert_eq!(
             cycles.len(),
