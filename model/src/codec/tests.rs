@@ -62,7 +62,7 @@ fn the_trace_of_the_field_report_takes_seven_bytes() {
 }
 
 #[test]
-fn bytes_from_before_scripts_cancelled_are_read_as_they_were_written() {
+fn version_2_bytes_are_read_as_they_were_written() {
     let kind = |version| decode(&[version, 0, 1, 3, 4, 0]).setup().configs[0].scripts[0].kind;
     assert_eq!([1, 2, 3].map(kind), [ScriptKind::Cancelling, ScriptKind::Track, ScriptKind::Cancelling]);
     let bytes = |script: u8| encode(&decode(&[2, 0, 1, script, 4, 0]));
@@ -78,7 +78,7 @@ fn a_count_beyond_the_input_allocates_nothing() {
 }
 
 #[test]
-fn names_made_equal_by_reading_are_told_apart() {
+fn names_made_equal_by_reading_become_distinct() {
     let script = [NAME, 4, 2, b's', b'1'];
     let bytes = [&[VERSION, 0, 3][..], &script, &script, &script].concat();
     let names: Vec<_> = decode(&bytes).setup().configs[0].scripts.iter().map(|s| s.name.clone()).collect();

@@ -310,7 +310,7 @@ mod tests {
     use alloc::collections::BTreeSet;
 
     #[test]
-    fn children_are_found_by_their_run_whoever_came_and_went_before() {
+    fn a_child_is_found_by_its_run_after_others_came_and_went() {
         let mut roster = Roster::new(8);
         let mut there = BTreeSet::new();
         let mut dice = 1_u64;

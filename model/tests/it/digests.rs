@@ -28,7 +28,7 @@ fn the_digests_of_the_hand_made_histories_never_change() {
 }
 
 #[test]
-fn a_digest_tells_a_change_of_any_record_or_of_their_order() {
+fn a_digest_changes_with_any_record_or_their_order() {
     for hand in crate::hand::histories() {
         let whole = digest(&hand.records);
         for place in 0..hand.records.len() {

@@ -25,7 +25,7 @@ fn begun(setup: &Setup) -> Teller<'_> {
 }
 
 #[test]
-fn a_child_told_at_its_timeout_is_not_forgotten_and_one_that_is_passed_over_is() {
+fn a_child_is_forgotten_if_its_timeout_sends_no_signal() {
     let setup = stubborn();
     let mut told = begun(&setup);
     told.wakes(2_000, true).of_child(FIRST, EntryKind::ChildTimeout).signals(FIRST, Signal::TERM).blocks();
@@ -36,7 +36,7 @@ fn a_child_told_at_its_timeout_is_not_forgotten_and_one_that_is_passed_over_is()
 }
 
 #[test]
-fn a_late_wake_forgets_nobody_before_it_is_handled() {
+fn a_late_wake_forgets_no_child_before_it_is_handled() {
     let setup = stubborn();
     let mut late = begun(&setup);
     late.wakes(9_000, true).of_child(FIRST, EntryKind::ChildTimeout);
@@ -116,7 +116,7 @@ fn sigkill_follows_one_second_after_a_reload_s_sigterm() {
 }
 
 #[test]
-fn reloads_closer_than_a_second_must_not_put_sigkill_off() {
+fn close_reloads_must_not_delay_sigkill() {
     let setup = stubborn();
     let again = |second_grace: u64| {
         let mut teller = begun(&setup);
@@ -154,7 +154,7 @@ fn reloads_closer_than_a_second_must_not_put_sigkill_off() {
 }
 
 #[test]
-fn a_told_child_whose_queued_timeout_a_reload_drops_breaks_kill_follows_term() {
+fn a_reload_that_drops_a_timeout_breaks_kill_follows_term() {
     let setup = stubborn();
     let mut teller = begun(&setup);
     teller
@@ -183,7 +183,7 @@ fn a_child_that_a_timeout_told_has_the_longer_of_both_graces() {
 }
 
 #[test]
-fn the_exit_of_a_tracked_child_reaches_its_handler_unless_a_reload_or_the_end_comes_between() {
+fn an_exit_is_handled_unless_a_reload_or_the_end_intervenes() {
     let setup = stubborn();
     let reaped = || {
         let mut teller = begun(&setup);
@@ -205,7 +205,7 @@ fn the_exit_of_a_tracked_child_reaches_its_handler_unless_a_reload_or_the_end_co
 }
 
 #[test]
-fn a_program_that_read_sigchld_reaps_all_that_had_exited_by_then() {
+fn reading_sigchld_reaps_every_child_that_had_exited() {
     let setup = stubborn();
     let second = run(1, 0, 1);
     let read = || {
@@ -231,7 +231,7 @@ fn a_program_that_read_sigchld_reaps_all_that_had_exited_by_then() {
 }
 
 #[test]
-fn the_daemon_s_exits_are_not_missed_since_it_does_not_show_its_dispatches() {
+fn a_daemon_that_shows_no_dispatch_misses_no_exit() {
     let setup = stubborn();
     let mut teller = Teller::of(&setup, SubjectKind::Daemon);
     teller.forks(FIRST).blocks_until(2_000).exits(FIRST, ExitStatus::SUCCESS);
@@ -240,7 +240,7 @@ fn the_daemon_s_exits_are_not_missed_since_it_does_not_show_its_dispatches() {
 }
 
 #[test]
-fn a_run_whose_entry_is_cancelled_is_over_once_it_is_killed_and_its_exit_is_not_missed() {
+fn a_run_with_cancelled_entry_ends_when_killed() {
     let setup = stubborn();
     let killed_by = ExitStatus::Signal(Signal::KILL);
     let cancelled = |entry| {
@@ -326,7 +326,7 @@ fn a_timeout_does_not_fire_before_its_time_nor_a_killer() {
 }
 
 #[test]
-fn what_is_due_together_fires_by_deadline_and_intervals_before_timeouts() {
+fn due_entries_fire_by_deadline_intervals_before_timeouts() {
     let setup = stubborn();
     let (first, second) = (FIRST, run(1, 0, 1));
     // The second started half a second after the first; a late wake finds everything due.
@@ -382,7 +382,7 @@ fn signals_go_to_its_own_children_only() {
 }
 
 #[test]
-fn one_sigkill_sweeps_the_group_of_a_child_just_reaped_that_died_of_its_sigterm() {
+fn one_sigkill_may_go_to_the_group_of_a_child_just_reaped() {
     let setup = setup(1, OnTerm::Dies(Span::ZERO));
     let reaped = |status| {
         let mut teller = begun(&setup);
@@ -400,7 +400,7 @@ fn one_sigkill_sweeps_the_group_of_a_child_just_reaped_that_died_of_its_sigterm(
 }
 
 #[test]
-fn a_sigterm_that_was_read_begins_the_shutdown_before_the_loop_blocks() {
+fn a_sigterm_that_was_read_begins_a_shutdown_before_blocking() {
     let setup = stubborn();
     let mut honoured = begun(&setup);
     honoured.wakes(500, false).terminates(true).signals(FIRST, Signal::TERM).blocks_until(1_500);
@@ -423,7 +423,7 @@ fn a_shutdown_ends_within_its_bounds() {
 }
 
 #[test]
-fn a_shutdown_leaves_nobody_alive_who_will_not_die() {
+fn a_shutdown_kills_children_that_ignore_sigterm() {
     let leaves = |setup: &Setup, signals: &[Signal]| {
         let mut teller = begun(setup);
         teller.wakes(500, false).terminates(true);

@@ -5,7 +5,7 @@ use treefall_model::observe::{Observer, Options, Watch};
 use treefall_model::verdict::Outcome;
 
 #[test]
-fn of_the_hand_made_histories_those_that_lose_a_child_are_refused() {
+fn hand_made_histories_that_lose_a_child_are_refused() {
     for hand in crate::hand::histories() {
         let options = Options { judge: true, ..Options::default() };
         let mut watch = Watch::new(hand.trace.setup(), SubjectKind::Replica, options);

@@ -39,7 +39,7 @@ fn sound_indexes_break_no_law() {
 }
 
 #[test]
-fn a_linked_entry_that_was_given_back_dangles_though_it_looks_whole() {
+fn a_freed_entry_that_is_linked_dangles_though_it_looks_whole() {
     for place in 0..5 {
         let (mut board, children) = sound(5);
         board.squares[children[place].0 as usize].live = false;
@@ -67,7 +67,7 @@ fn an_entry_that_is_freed_and_linked_nowhere_is_no_concern() {
 }
 
 #[test]
-fn a_tree_s_order_links_colours_heights_and_cache_must_be_right() {
+fn a_broken_order_link_colour_height_or_cache_is_found() {
     let refused = ["tree-shape/cleanup/child"];
     let spoilt = |spoil: &dyn Fn(&mut Board, &[Block])| {
         let (mut board, children) = sound(7);
@@ -125,7 +125,7 @@ fn to(place: usize) -> Link {
 }
 
 #[test]
-fn a_child_is_in_both_trees_or_its_timeout_on_ready_and_in_the_pid_tree() {
+fn a_tracked_child_is_in_both_trees_or_on_ready() {
     let mut queued = Board::new();
     let timeout = queued.hand_out(EntryKind::ChildTimeout);
     queued.queue(List::Ready, &[timeout]);
@@ -145,7 +145,7 @@ fn a_child_is_in_both_trees_or_its_timeout_on_ready_and_in_the_pid_tree() {
 }
 
 #[test]
-fn what_stays_broken_is_written_down_where_it_came_to_be() {
+fn a_lasting_violation_is_noted_where_it_arose() {
     let setup = setup(1, OnTerm::Ignores);
     let (mut board, children) = sound(3);
     board.plant(Tree::ChildPid, &children[..2]);
@@ -303,7 +303,7 @@ proptest! {
 }
 
 #[test]
-fn the_index_hash_tells_every_link_colour_and_entry_apart() {
+fn the_index_hash_depends_on_every_link_colour_and_entry() {
     let sound = || sound(7).0;
     let hash = index_hash(&sound());
     assert_eq!(hash, index_hash(&sound()));

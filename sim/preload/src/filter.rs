@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_the_library_are_free_and_others_go_by_the_list() {
+    fn the_librarys_calls_are_allowed_others_go_by_the_list() {
         for library in [0x7f00_1000..0x7f00_5000, 0x1_ffff_f000..0x2_0000_2000] {
             let steps = steps(library.clone());
             let ask = |number, place| answer_to(&steps, number, place, 0);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_makes_processes_sends_signals_or_waits_for_time_goes_on() {
+    fn no_call_that_forks_signals_or_waits_is_allowed() {
         let steps = steps(0x1000..0x2000);
         for number in [
             Sysno::fork,

@@ -226,7 +226,7 @@ pub fn changes() -> &'static [Block] {
         }
     }
     heap.seen = heap.made;
-    // SAFETY: so many were written just now; nothing writes there before the next call.
+    // SAFETY: `count` blocks were just written; nothing writes there before the next call.
     unsafe { core::slice::from_raw_parts(heap.changed as *const Block, count) }
 }
 

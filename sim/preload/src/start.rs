@@ -112,7 +112,7 @@ unsafe fn entries<'e>(environment: *mut *mut c_char) -> impl Iterator<Item = &'e
 }
 
 /// # Safety
-/// As [`entries`], and nobody else may look at the environment.
+/// As [`entries`], and nothing else may read the environment.
 unsafe fn take_out(environment: *mut *mut c_char, out: impl Fn(&CStr) -> bool) {
     let mut kept = 0;
     let mut place = 0;

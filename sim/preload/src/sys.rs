@@ -303,7 +303,7 @@ pub fn filter(steps: &[FilterStep]) -> Result<(), i32> {
     const NO_NEW_PRIVILEGES: usize = 38;
     const SET_FILTER: usize = 1;
     let program = [steps.len(), steps.as_ptr() as usize];
-    // SAFETY: numbers; then the kernel reads two words, a count and where so many steps are.
+    // SAFETY: numbers; then the kernel reads two words: the number of steps and their address.
     let result = unsafe {
         call(PRCTL, [NO_NEW_PRIVILEGES, 1, 0, 0, 0, 0]);
         call(SECCOMP, [SET_FILTER, 0, program.as_ptr() as usize, 0, 0, 0])

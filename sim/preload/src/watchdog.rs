@@ -1,7 +1,7 @@
 //! Hangs of the program, found by CPU time.
 //!
 //! Invariants: a hang is CPU time of the program's own code without progress between ticks, never time on the wall clock. It
-//! can also be proved sooner ([`single_step`](crate::single_step)); that is tried often once a memory law is broken, because
+//! can also be proved sooner ([`single_step`]); that is tried often once a memory law is broken, because
 //! most hangs come after one. After a hang nothing of the program runs again in this process.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -225,7 +225,7 @@ fn tests_comments_and_texts_import_nothing() {
         ),
     ];
     let imports = of(&sources);
-    assert_eq!(imports.cycles(), Vec::<Vec<&str>>::new());
+    assert_eq!(imports.cycles(), Vec::<Vec<String>>::new());
     assert_eq!(imports.arrows, [("a.rs".to_owned(), "b.rs".to_owned())].into());
 }
 

@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_nobody_thought_of_is_on_no_list() {
+    fn an_unknown_call_is_on_no_list() {
         assert!(find("io_uring_setup").is_none());
         assert!(find("strlen").is_some_and(|row| row.engine == LetThrough));
         assert!(find("fork").is_some_and(|row| row.engine == Forbidden && row.daemon == Virtual));

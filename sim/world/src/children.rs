@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_death_called_off_by_an_exit_does_not_touch_the_next_child_in_the_slot() {
+    fn a_cancelled_death_spares_the_next_child_in_the_slot() {
         let mut children = three();
         children.will_die(slot(&children, 1), at(10), Signal::TERM);
         children.end(slot(&children, 1), ExitStatus::Code(3));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn deaths_called_off_do_not_heap_up() {
+    fn cancelled_deaths_do_not_accumulate() {
         let mut children = Children::default();
         for nth in 1..10_000 {
             children.add(run(0, 0, nth), pid(2_000), Habit::default());

@@ -1,4 +1,8 @@
-//! Counts of what happened in a run.
+//! Counts of what happened in a run, and the recorder that keeps them.
+
+use treefall_model::event::{Event, Record};
+use treefall_model::observe::Observer;
+use treefall_model::time::Instant;
 
 /// Counts of what happened in a run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -34,5 +38,19 @@ impl Counts {
     #[must_use]
     pub const fn external(&self) -> u64 {
         self.timer_wakes + self.exits + self.hups + self.terms
+    }
+}
+
+/// Sends events to the observer, and counts them.
+#[derive(Clone)]
+pub(crate) struct Recorder<O> {
+    pub(crate) observer: O,
+    pub(crate) counts: Counts,
+}
+
+impl<O: Observer> Recorder<O> {
+    pub(crate) fn emit(&mut self, at: Instant, event: Event) {
+        self.counts.records += 1;
+        self.observer.record(&Record { at, event });
     }
 }

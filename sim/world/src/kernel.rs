@@ -38,7 +38,7 @@ use alloc::collections::btree_set::Iter;
 use alloc::vec::Vec;
 use core::iter::Peekable;
 
-use treefall_model::event::{Answer, End, EntryKind, Event, Handler, Record, Target};
+use treefall_model::event::{Answer, End, EntryKind, Event, Handler, Target};
 use treefall_model::id::{ConfigId, Pid, Run, ScriptRef, StartNo};
 use treefall_model::observe::Observer;
 use treefall_model::signal::{ExitStatus, Signal};
@@ -46,13 +46,16 @@ use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, Costs, Habit, OnTerm, Order, Trace, Wake};
 
 mod bounds;
+mod outside;
 mod starts;
 
 use bounds::Bounds;
+pub use outside::Outside;
+use outside::Told;
 pub use starts::Unnamed;
 
 use crate::children::Children;
-use crate::counts::Counts;
+use crate::counts::Recorder;
 use crate::ops::Descriptor;
 use crate::pids::Pids;
 
@@ -68,47 +71,6 @@ pub enum Woken {
     },
     /// The run is over; the call does not return.
     End(End),
-}
-
-/// The outside world where no trace says beforehand what it does. It learns what happens to the children, and is asked
-/// for each wake once the trace has no more. Its wakes, appended to those of the trace, form a trace that replays the
-/// run.
-pub trait Outside: Send {
-    /// Learns that a child was forked.
-    fn started(&mut self, run: Run, at: Instant);
-
-    /// Learns that a living child was sent a signal.
-    fn signalled(&mut self, run: Run, signal: Signal, at: Instant);
-
-    /// Learns that a child ended, by a requested exit or by a signal.
-    fn ended(&mut self, run: Run);
-
-    /// Writes what wakes the loop next into `wake`, which has no exit, no signal, and an advance to the next timer. The
-    /// loop blocks at `now`, its timerfd armed for `timer`. Returns whether there is a wake.
-    fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool;
-}
-
-/// The outside that continues where the trace ends. A copy of a kernel has none: it must not hear of two runs.
-struct Told<'t>(Option<&'t mut dyn Outside>);
-
-impl Clone for Told<'_> {
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
-
-/// Sends events to the observer, and counts them.
-#[derive(Clone)]
-pub(crate) struct Recorder<O> {
-    pub(crate) observer: O,
-    pub(crate) counts: Counts,
-}
-
-impl<O: Observer> Recorder<O> {
-    pub(crate) fn emit(&mut self, at: Instant, event: Event) {
-        self.counts.records += 1;
-        self.observer.record(&Record { at, event });
-    }
 }
 
 /// The kernel of one run.

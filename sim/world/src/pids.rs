@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn scattered_pids_go_once_through_the_whole_pid_space_but_the_program() {
+    fn scattered_pids_use_every_pid_once_but_the_programs() {
         let mut pids = Pids::new(PidPolicy::Scattered);
         let mut seen = vec![false; 4_194_302];
         for _ in 0..PRIME - 2 {

@@ -92,7 +92,7 @@ mod tests {
     use alloc::collections::BTreeSet;
 
     #[test]
-    fn what_is_in_is_found_and_what_was_removed_is_not() {
+    fn a_slot_is_found_until_it_is_removed() {
         // Hashes collide on purpose: eight slots share each.
         let hash_of = |slot: u32| u64::from(slot / 8);
         let mut index = SlotIndex::default();

@@ -222,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn a_script_rises_after_rise_successes_in_a_row_and_the_first_alone_does_at_the_start() {
+    fn a_script_comes_up_after_rise_successes_or_the_very_first() {
         assert_eq!(play(3, 2, "+"), ("^".into(), [4].into()));
         assert_eq!(play(3, 2, "-++-+++"), ("v.....^".into(), [0, 1, 2, 0, 1, 2, 4].into()));
     }
 
     #[test]
-    fn a_script_falls_after_fall_failures_in_a_row_and_a_success_makes_them_good() {
+    fn a_script_goes_down_after_fall_failures_in_a_row() {
         assert_eq!(play(1, 3, "+--+---"), ("^.....v".into(), [3, 2, 1, 3, 2, 1, 0].into()));
     }
 

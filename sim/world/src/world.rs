@@ -8,8 +8,8 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Trace, Wake};
 
-use crate::counts::Counts;
-use crate::kernel::{Kernel, Outside, Recorder, Woken};
+use crate::counts::{Counts, Recorder};
+use crate::kernel::{Kernel, Outside, Woken};
 use crate::layer::Layer;
 
 /// Everything around a scheduler, for one run of one trace.

@@ -92,7 +92,7 @@ impl Results {
     /// Returns all results, one after the other.
     pub fn bytes(&self) -> &[u8] {
         let [_, used] = self.head();
-        // SAFETY: so many bytes were written behind the head; the writer is gone.
+        // SAFETY: this many bytes were written behind the head; the writer is gone.
         unsafe { core::slice::from_raw_parts(self.memory.as_ptr().add(HEAD), used as usize) }
     }
 }

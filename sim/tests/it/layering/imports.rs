@@ -12,20 +12,20 @@ pub(crate) struct Imports {
 
 impl Imports {
     /// The groups of files that import each other in a circle, each in order of name.
-    pub(crate) fn cycles(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn cycles(&self) -> Vec<Vec<String>> {
         let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (from, to) in &self.arrows {
             next.entry(from).or_default().push(to);
         }
         let reached: BTreeMap<&str, BTreeSet<&str>> =
             next.keys().map(|file| (*file, reach(&next, file))).collect();
-        let mut cycles: Vec<Vec<&str>> = Vec::new();
-        for file in next.keys().filter(|file| reached[*file].contains(*file)) {
+        let mut cycles: Vec<Vec<String>> = Vec::new();
+        for (file, reaches) in reached.iter().filter(|(file, reaches)| reaches.contains(*file)) {
             if cycles.iter().flatten().any(|known| known == file) {
                 continue;
             }
             let back = |other: &&&str| reached.get(**other).is_some_and(|reached| reached.contains(file));
-            cycles.push(reached[file].iter().filter(back).copied().collect());
+            cycles.push(reaches.iter().filter(back).map(|file| (*file).to_owned()).collect());
         }
         cycles
     }

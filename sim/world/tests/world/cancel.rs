@@ -42,7 +42,7 @@ fn cancelled_as(world: &mut World<'_, Notes>, handle: u64, kind: EntryKind) -> V
 }
 
 #[test]
-fn a_tick_that_finds_a_run_cancels_its_entry_kills_it_and_starts_the_next() {
+fn a_tick_cancels_and_kills_a_run_and_starts_the_next() {
     let trace = impatient();
     let mut world = started(&trace);
     let heard = cancelled_as(&mut world, 7, EntryKind::Child);
@@ -51,7 +51,7 @@ fn a_tick_that_finds_a_run_cancels_its_entry_kills_it_and_starts_the_next() {
 }
 
 #[test]
-fn the_entry_that_is_cancelled_is_the_last_that_the_run_was_given() {
+fn the_last_entry_of_a_run_is_the_one_cancelled() {
     let trace = impatient();
     let mut world = started(&trace);
     assert_eq!(ops(&mut world, timeout(SCRIPT, pid(1_001))), [add_child(SCRIPT, pid(1_001), s(2))]);
@@ -62,7 +62,7 @@ fn the_entry_that_is_cancelled_is_the_last_that_the_run_was_given() {
 }
 
 #[test]
-fn who_was_reaped_is_sent_nothing() {
+fn a_reaped_child_gets_no_signal() {
     let trace = impatient();
     let mut world = started(&trace);
     let heard = cancelled_as(&mut world, 7, EntryKind::ChildTerminated);
@@ -87,7 +87,7 @@ fn a_script_whose_next_run_cannot_start_is_idle() {
 }
 
 #[test]
-fn under_a_scheduler_that_does_everything_right_each_tick_has_a_run_of_its_own() {
+fn a_correct_scheduler_gives_each_tick_its_own_run() {
     let ticking = Script { kind: ScriptKind::Cancelling, ..script(0) };
     let wakes = vec![
         Wake::next_timer(),

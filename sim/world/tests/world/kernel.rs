@@ -38,7 +38,7 @@ fn signals(world: &mut World<'_, Notes>) -> Vec<u8> {
 }
 
 #[test]
-fn the_next_timer_is_the_armed_deadline_and_stays_ready_until_it_is_read() {
+fn an_expired_timer_stays_ready_until_it_is_read() {
     let trace = only(vec![Wake::next_timer(); 3]);
     let mut world = world(&trace);
     world.arm_timer(Some(s(3)));
@@ -50,7 +50,7 @@ fn the_next_timer_is_the_armed_deadline_and_stays_ready_until_it_is_read() {
 }
 
 #[test]
-fn a_timer_armed_with_zero_is_overdue_at_once_and_one_armed_anew_forgets_its_expiry() {
+fn a_timer_of_zero_is_overdue_and_rearming_clears_expiry() {
     let trace = only(vec![Wake::next_timer(), Wake::next_timer()]);
     let mut world = world(&trace);
     world.arm_timer(Some(Span::ZERO));
@@ -69,7 +69,7 @@ fn a_wake_past_the_deadline_is_late() {
 }
 
 #[test]
-fn a_loop_that_finds_nothing_ready_stays_blocked_and_the_clock_stays_moved() {
+fn a_loop_with_nothing_ready_stays_blocked_as_time_passes() {
     let trace = only(vec![after(s(1)), Wake::next_timer(), after(ms(500)).hup(ConfigId(0))]);
     let mut world = world(&trace);
     assert_eq!((world.block(), world.now()), (SIGNALS, at(ms(1_500))));
@@ -137,7 +137,7 @@ fn an_exit_of_a_run_that_is_not_alive_is_moot() {
 }
 
 #[test]
-fn a_zombie_takes_signals_and_has_a_group_and_a_reaped_child_neither() {
+fn a_zombie_takes_signals_until_it_is_reaped() {
     let trace = trace(vec![script(0)], vec![after(s(1)).exit(run(0, 0, 1), ExitStatus::SUCCESS)]);
     let mut world = world(&trace);
     let child = start(&mut world, 1)[0];
@@ -228,7 +228,7 @@ fn a_death_overdue_when_the_loop_blocks_happens_at_once() {
 }
 
 #[test]
-fn a_child_that_dies_while_handlers_run_wakes_the_loop_at_once_signals_first() {
+fn a_death_while_handlers_run_wakes_the_loop_at_once() {
     let trace = dying(Span::ZERO, vec![Wake::next_timer()]);
     let mut world = told_to_die(&trace);
     world.arm_timer(Some(Span::ZERO));
@@ -260,7 +260,7 @@ fn a_killed_child_lingers_and_the_earliest_death_wins() {
 }
 
 #[test]
-fn other_signals_do_nothing_to_a_child_and_sigterm_nothing_to_one_that_ignores_it() {
+fn a_child_survives_other_signals_and_an_ignored_sigterm() {
     let trace = trace(vec![stubborn(0)], vec![after(s(100))]);
     let mut world = world(&trace);
     let child = start(&mut world, 1)[0];
@@ -292,7 +292,7 @@ fn time_passes_after_the_record_of_what_costs() {
 }
 
 #[test]
-fn a_child_reaped_takes_its_time_and_a_configuration_read_too() {
+fn reaping_and_reading_a_configuration_cost_time() {
     let exits = after(s(1)).exit(run(0, 0, 1), ExitStatus::SUCCESS).exit(run(1, 0, 1), ExitStatus::SUCCESS);
     let mut parts = trace(vec![script(0), script(1)], vec![exits.hup(ConfigId(0))]).into_parts();
     parts.0.costs = Costs { reap: ms(4), reload: ms(20), ..Costs::default() };
@@ -311,7 +311,7 @@ fn a_child_reaped_takes_its_time_and_a_configuration_read_too() {
 }
 
 #[test]
-fn starts_are_numbered_over_the_whole_trace_and_runs_by_success() {
+fn starts_count_attempts_and_runs_count_successes() {
     let mut setup = setup(vec![script(0)]);
     setup.fork_failures.extend([StartNo(0), StartNo(2)]);
     let trace = Trace::new(setup, vec![]).expect("a valid trace");
@@ -363,7 +363,7 @@ fn each_policy_keeps_thousands_of_children_apart() {
 }
 
 #[test]
-fn a_loop_that_never_blocks_reaches_its_limit_and_one_that_blocks_does_not() {
+fn only_a_loop_that_never_blocks_reaches_its_limit() {
     let trace = trace(vec![script(0)], vec![after(s(1)).term(); 3]);
     let mut world = world(&trace);
     for _ in 0..3 {
@@ -393,7 +393,7 @@ fn a_loop_that_never_reads_its_signals_reaches_its_limit_too() {
 /// Each child allows the loop more steps: without a bound of their own their number would grow by the power of the
 /// wakes, and a trace of ninety take for ever.
 #[test]
-fn a_loop_that_blocks_late_but_starts_children_without_end_reaches_its_limit() {
+fn endless_starts_reach_the_limit_though_the_loop_blocks() {
     let trace = trace(vec![script(0)], vec![after(s(1)); 2]);
     let mut world = world(&trace);
     for _ in 0..2 {
@@ -412,7 +412,7 @@ fn a_loop_that_blocks_late_but_starts_children_without_end_reaches_its_limit() {
 }
 
 #[test]
-fn a_loop_for_whose_starts_time_goes_by_is_late_and_not_stuck() {
+fn endless_starts_that_take_time_make_the_loop_late_not_stuck() {
     let mut parts = trace(vec![script(0)], vec![after(s(1))]).into_parts();
     parts.0.costs.start = Span::from_micros(1);
     let trace = Trace::new(parts.0, parts.1).expect("a valid trace");
@@ -424,7 +424,7 @@ fn a_loop_for_whose_starts_time_goes_by_is_late_and_not_stuck() {
 }
 
 #[test]
-fn the_end_is_told_once() {
+fn the_end_is_recorded_once() {
     let trace = only(vec![]);
     let mut world = world(&trace);
     assert_eq!(world.block(), OVER);
@@ -463,7 +463,7 @@ impl Outside for Told {
 }
 
 #[test]
-fn an_outside_hears_of_the_children_and_goes_on_where_the_trace_ends() {
+fn an_outside_continues_where_the_trace_ends() {
     let trace = trace(vec![stubborn(0), stubborn(1)], vec![after(ms(5)).hup(ConfigId(0))]);
     let mut outside = Told::default();
     let blocks = |world: &mut World<'_, Notes>| {

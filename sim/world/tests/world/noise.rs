@@ -130,7 +130,7 @@ impl Noise {
 }
 
 #[test]
-fn no_call_makes_the_world_panic_turn_back_its_clock_or_lose_a_child() {
+fn random_calls_keep_the_worlds_invariants() {
     let mut reloads = 0;
     for seed in 0..400 {
         let mut noise = Noise(seed);

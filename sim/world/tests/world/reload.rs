@@ -72,7 +72,7 @@ fn a_reload_goes_in_this_order() {
 }
 
 #[test]
-fn results_go_by_name_also_to_another_place_and_run_state_does_not() {
+fn a_reload_carries_results_by_name_but_no_run_state() {
     let named = |name: &str| Script::new(treefall_model::trace::Name::new(name).expect("a name"));
     let (a, b, c) = (named("a"), named("b"), named("c"));
     let trace = two(vec![a.clone(), b.clone()], vec![c, b, a], vec![hup(1)]);
@@ -109,7 +109,7 @@ fn a_script_that_never_finished_stays_initial_or_is_carried() {
 }
 
 #[test]
-fn the_scripts_freed_last_are_still_known_and_older_ones_are_not() {
+fn only_the_scripts_freed_last_are_still_known() {
     let trace = trace(vec![script(0)], vec![hup(0), hup(0)]);
     let mut world = world(&trace);
     reload(&mut world);
@@ -135,7 +135,7 @@ fn a_reload_to_fewer_scripts_drops_the_rest() {
 }
 
 #[test]
-fn a_stubborn_child_is_killed_a_second_after_the_reload_beside_its_successor() {
+fn a_stubborn_child_is_killed_a_second_after_the_reload() {
     let mut patient = stubborn(0);
     (patient.interval, patient.timeout) = (s(60), s(60));
     let trace = trace(vec![patient], vec![hup(0), Wake::next_timer()]);
@@ -175,7 +175,7 @@ fn inner(trace: &Trace) -> Vec<String> {
 }
 
 #[test]
-fn a_signal_in_the_middle_of_handlers_equals_the_next_wake_at_once() {
+fn a_signal_during_handlers_equals_the_next_wake_at_once() {
     // The child of script 0 times out together with that of script 1, whose handler still waits on READY when
     // the first is sent SIGTERM. It dies of it there and then, or, ignoring it, by the trace right after.
     let scripts = |on_term| {

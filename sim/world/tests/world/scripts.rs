@@ -29,7 +29,7 @@ fn the_process_starts_with_its_base_entries_and_the_dispatcher() {
 }
 
 #[test]
-fn fifo_scripts_start_when_a_configuration_is_put_in_force_and_the_dispatcher_sees_to_the_others() {
+fn fifo_scripts_start_first_the_dispatcher_starts_the_rest() {
     let kinds = [ScriptKind::Track, ScriptKind::Fifo, ScriptKind::Misc, ScriptKind::Track];
     let scripts = kinds.into_iter().enumerate();
     let scripts = scripts.map(|(n, kind)| treefall_model::trace::Script { kind, ..script(n) }).collect();
@@ -85,7 +85,7 @@ fn a_tick_that_finds_a_run_skips_its_own() {
 }
 
 #[test]
-fn a_skipped_run_still_starts_with_the_defect_and_either_exit_makes_the_script_idle() {
+fn with_the_defect_a_skipped_run_starts_all_the_same() {
     let trace = trace(vec![stubborn(0)], vec![]);
     let mut world = with(Defect::SkippedRunStillStarts, &trace);
     let first = watched(&ops(&mut world, tick(of(0, 0))));
@@ -99,7 +99,7 @@ fn a_skipped_run_still_starts_with_the_defect_and_either_exit_makes_the_script_i
 }
 
 #[test]
-fn overlapping_runs_keep_their_names_when_they_were_reaped() {
+fn overlapping_runs_keep_their_names_after_reaping() {
     let wake = Wake::new(Advance::By(s(1)));
     let wake = wake.exit(run(0, 0, 1), ExitStatus::SUCCESS).exit(run(0, 0, 2), ExitStatus::SUCCESS);
     let trace = trace(vec![script(0)], vec![wake]);
@@ -116,7 +116,7 @@ fn overlapping_runs_keep_their_names_when_they_were_reaped() {
 }
 
 #[test]
-fn a_start_that_fails_leaves_the_script_idle_and_the_next_tick_armed() {
+fn a_failed_start_leaves_the_script_idle_and_a_tick_armed() {
     let mut setup = setup(vec![script(0)]);
     setup.fork_failures.insert(StartNo(0));
     let trace = Trace::new(setup, vec![]).expect("a valid trace");
@@ -211,7 +211,7 @@ fn ended(timeouts: usize, status: ExitStatus) -> Vec<String> {
 }
 
 #[test]
-fn an_exit_by_code_counts_whatever_the_script_was_told() {
+fn an_exit_by_code_counts_whatever_signal_was_sent() {
     for timeouts in 0..3 {
         assert_eq!(ended(timeouts, ExitStatus::SUCCESS), ["log 0@0 succeeded"]);
         let failed = ["log 0@0 now returning 7", "log 0@0 failed status 7"];

@@ -31,7 +31,7 @@ fn without_children_the_loop_returns() {
 }
 
 #[test]
-fn with_children_they_are_told_to_die_and_the_backstop_is_armed() {
+fn a_shutdown_with_children_arms_the_backstop() {
     let trace = trace(vec![], vec![]);
     let mut world = world(&trace);
     let term = Op::TerminateChildren { signal: Signal::TERM, ending: Ending::Shutdown };
@@ -46,7 +46,7 @@ fn with_children_they_are_told_to_die_and_the_backstop_is_armed() {
 }
 
 #[test]
-fn an_instance_is_given_a_second_and_children_that_are_left_then_a_tenth_more() {
+fn instances_get_a_second_and_children_then_a_tenth_more() {
     let trace = trace(vec![], vec![]);
     let timer = Op::AddShutdownTimer { handler: Handler::ShutdownTimer, after: s(1) };
     let begin_with = |children| {
