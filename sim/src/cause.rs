@@ -45,10 +45,7 @@ impl Cause {
 /// The cause of `signature` in `trace` under `rules`, as far as a subject of this kind shows it.
 #[must_use]
 pub fn cause(kind: SubjectKind, trace: &Trace, signature: Signature, rules: Rules) -> Cause {
-    let shows = |rules| {
-        let breaks = probe_replica_as(kind, trace, rules, signature).breaks;
-        breaks.iter().any(|broken| broken.signature == signature)
-    };
+    let shows = |rules| probe_replica_as(kind, trace, rules, signature).shows(signature);
     if !shows(rules) {
         return Cause::NotInReplica;
     }

@@ -77,7 +77,7 @@ impl Finding {
     #[must_use]
     pub fn broken(&self) -> &Break {
         let signature = self.signature();
-        let shown = self.verdict.breaks.iter().find(|broken| broken.signature == signature);
+        let shown = self.verdict.violation(signature);
         shown.unwrap_or(&self.find.broken)
     }
 }
@@ -212,7 +212,7 @@ impl<'w> Work<'w> {
         let (signature, rules, kind) = (self.find.signature(), self.subject.rules(), self.subject.kind());
         let shrunk_on = match kind {
             SubjectKind::Replica => ShrunkOn::Itself,
-            _ if has(&probe_replica_as(kind, &trace, rules, signature), signature) => {
+            _ if probe_replica_as(kind, &trace, rules, signature).shows(signature) => {
                 ShrunkOn::ReplicaConfirmed
             }
             _ => ShrunkOn::RealBecauseReplicaDiffers,
@@ -228,7 +228,7 @@ impl<'w> Work<'w> {
                 _ => self.ask(trace)?,
             };
             // What the shrinker offers is smaller than all that it took before.
-            if has(&verdict, signature) {
+            if verdict.shows(signature) {
                 self.best = (trace.clone(), verdict.clone());
             }
             Ok::<_, SubjectError>(verdict)
@@ -251,7 +251,7 @@ impl<'w> Work<'w> {
             // What the replica shows, the subject must show too.
             let verdict = self.ask(&trace)?;
             shrunk.runs += 1;
-            if !has(&verdict, signature) {
+            if !verdict.shows(signature) {
                 break;
             }
             self.best = (trace.clone(), verdict.clone());
@@ -289,7 +289,7 @@ impl<'w> Work<'w> {
             runs: shrunk.runs + checks,
             shrunk_on,
             cause: cause(self.subject.kind(), &shrunk.trace, signature, self.subject.rules()),
-            confirmed: once == twice && has(&once.verdict, signature),
+            confirmed: once == twice && once.verdict.shows(signature),
             digest: once.digest,
             backtrace: once.backtrace,
             verdict: once.verdict,
@@ -317,7 +317,7 @@ impl<'w> Work<'w> {
         }
         let signature = self.find.signature();
         let expected = probe_replica_as(self.subject.kind(), trace, self.subject.rules(), signature);
-        if has(&expected, signature) { self.ask(trace) } else { Ok(expected) }
+        if expected.shows(signature) { self.ask(trace) } else { Ok(expected) }
     }
 }
 
@@ -381,8 +381,4 @@ pub fn work_out_each_while<T: Send>(
     });
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, worked)| worked).collect()
-}
-
-fn has(verdict: &Verdict, signature: Signature) -> bool {
-    verdict.breaks.iter().any(|broken| broken.signature == signature)
 }

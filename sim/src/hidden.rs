@@ -133,13 +133,12 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
 
 fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Break) -> Find {
     let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
-    let broken = verdict.breaks.iter().find(|broken| broken.signature == signature).unwrap_or(like).clone();
+    let broken = verdict.violation(signature).unwrap_or(like).clone();
     Find { number, trace, broken, verdict }
 }
 
 fn is_cause(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> bool {
-    let shows =
-        |rules| probe_replica(trace, rules, signature).breaks.iter().any(|it| it.signature == signature);
+    let shows = |rules| probe_replica(trace, rules, signature).shows(signature);
     shows(rules) && !shows(rules.without(defect))
 }
 
