@@ -13,7 +13,6 @@ use quickcheck::{Arbitrary, Gen, QuickCheck};
 use treefall::generator;
 use treefall::model::event::Step;
 use treefall::model::law::Law;
-use treefall::model::time::Instant;
 use treefall::model::trace::Trace;
 use treefall::model::verdict::{Break, Outcome, Signature, Verdict};
 use treefall::shrink::{Limits, shrink};
