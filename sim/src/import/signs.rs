@@ -170,15 +170,25 @@ pub(super) fn sign(line: &str, named: bool) -> Option<SignKind> {
     let line = line.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| line.contains(word));
     let named = named || line.contains("keepalived");
-    let died = line.contains("child process(") && line.contains(") died");
     match () {
-        () if any(&OF_KEEPALIVED) || died => Some(SignKind::Crash),
+        () if any(&OF_KEEPALIVED) || is_death(&line) => Some(SignKind::Crash),
         () if named && any(&HANG) => Some(SignKind::Hang),
         () if named && any(&CRASH) => Some(SignKind::Crash),
         () if named && any(&KILL) => Some(SignKind::Kill),
         () if any(&GAP) || suppressed(&line) => Some(SignKind::Gap),
         () => None,
     }
+}
+
+/// Whether a line tells of a crash in words that keepalived alone has.
+pub(super) fn is_of_keepalived(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    OF_KEEPALIVED.iter().any(|words| line.contains(words)) || is_death(&line)
+}
+
+/// `VRRP child process(74) died: Respawning`, in lower case.
+fn is_death(line: &str) -> bool {
+    line.contains("child process(") && line.contains(") died")
 }
 
 /// `Suppressed 2 messages from ..`, `lost 17 messages from pid 5`, `Missed 3 kernel messages`.

@@ -16,7 +16,7 @@ use super::ImportError;
 use super::lines::{Reader, Writer};
 use super::messages::{Said, read, shape};
 use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
-use super::signs::{SIGNS_MAX, Sign, SignKind, sign};
+use super::signs::{SIGNS_MAX, Sign, SignKind, is_of_keepalived, sign};
 
 /// Most kinds of messages that are not understood that are told apart.
 const SHAPES_MAX: usize = 500;
@@ -321,7 +321,11 @@ impl<'l> Teller<'l> {
         if self.census.lines == 0 {
             return Err(ImportError::Empty);
         }
-        let shown = self.signs.iter().find(|sign| sign.kind != SignKind::Gap).cloned();
+        // Where no line is keepalived's, its own words alone show that the text is its log.
+        let is_shown = |sign: &&Sign| {
+            sign.kind != SignKind::Gap && (self.keepalived > 0 || is_of_keepalived(&sign.text))
+        };
+        let shown = self.signs.iter().find(is_shown).cloned();
         let unexplained = |reason| match shown {
             Some(sign) => ImportError::NotExplained { sign, reason: Box::new(reason) },
             None => reason,

@@ -71,7 +71,7 @@ fn a_file_that_is_read_may_be_standard_input() {
     let untidy = GOOD.replace(" = ", "=");
     let tidy = fed(&["fmt", "-"], &untidy, folder.path());
     assert_eq!((tidy.status.code(), out(&tidy)), (Some(0), GOOD.to_owned()));
-    let conf = "vrrp_script chk {\n script x\n}\n";
+    let conf = "vrrp_script chk {\n script x\n}\nvrrp_instance one {\n track_script {\n chk\n }\n}\n";
     let soak = ["soak", "--config", "-", "--life", "1min", "--most", "2min", "--failures", "1"];
     let soaked = fed(&soak, conf, folder.path());
     assert_eq!(soaked.status.code(), Some(0), "{}", err(&soaked));

@@ -174,7 +174,7 @@ fn a_replay_becomes_junit_xml_and_annotations() {
     let told = stdout(&output);
     let annotations: Vec<&str> = told.lines().filter(|line| line.starts_with("::error ")).collect();
     let begin =
-        format!("::error file={wrong},line=14,title=not as expected on replica%3A2.3.1::no-dangling-node");
+        format!("::error file={wrong},line=14,title=not as expected on replica%3A2.3.1::NOT as expected: ");
     assert!(annotations.len() == 1 && annotations[0].starts_with(&begin), "{told}");
     // The whole counts cases, not suites.
     let both = [&replay[..], &["--target", "replica:2.2.8"]].concat();
@@ -260,7 +260,7 @@ const SECTIONS: [&str; 9] = [
 #[test]
 fn a_manual_page_says_how_the_command_is_typed_and_man_has_nothing_to_complain_of() {
     let page = stdout(&treefall(&["man", "corpus", "import"]));
-    let usage = "\\fBtreefall corpus import\\fR [\\-\\-into <DIR>] [\\-\\-json] [\\-\\-quiet] [\\-\\-verbose] [\\-\\-jobs <N>] \
+    let usage = "\\fBtreefall corpus import\\fR [\\-\\-out <DIR>] [\\-\\-json] [\\-\\-quiet] [\\-\\-verbose] [\\-\\-jobs <N>] \
                  <FILE>...\n";
     assert!(page.contains(usage), "{page}");
     let folder = tempfile::tempdir().expect("a folder");

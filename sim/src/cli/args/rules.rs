@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 use super::Cli;
 
 /// What each flag that several commands have takes, whatever the command.
-const SHARED: [(&str, Option<&str>); 17] = [
+const SHARED: [(&str, Option<&str>); 18] = [
     ("all", None),
     ("cancelling", None),
     ("config", Some("FILE")),
@@ -17,6 +17,7 @@ const SHARED: [(&str, Option<&str>); 17] = [
     ("of", Some("NAME")),
     ("out", Some("DIR")),
     ("output", Some("FILE")),
+    ("overwrite", None),
     ("resume", Some("DIR")),
     ("sampling", Some("WAY")),
     ("scripts", Some("N")),
