@@ -499,6 +499,15 @@ impl Event {
         }
     }
 
+    /// How many wakes of the trace were used up, if it says so.
+    #[must_use]
+    pub const fn wakes_used(&self) -> Option<u32> {
+        match self {
+            Self::Woke { wakes, .. } => Some(*wakes),
+            _ => None,
+        }
+    }
+
     /// Whether a subject of this kind can show this event. Replica and engine show everything, because they run in the
     /// same world; the daemon shows what passes through the kernel and its log.
     #[must_use]

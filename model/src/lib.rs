@@ -5,7 +5,7 @@
 //! - [`release`]: keepalived's releases, their defects and behaviours, as tables;
 //! - [`codec`]: traces as bytes; [`canon`]: a state by what decides its future;
 //! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says,
-//!   [`violation`]: what exactly was broken.
+//!   [`violation`]: what exactly was broken, [`place`]: where in a run something was seen.
 //!
 //! There are three ways to make up a trace, each for one purpose:
 //!
@@ -65,6 +65,7 @@ pub mod judge;
 pub mod law;
 pub mod observe;
 pub mod outcome;
+pub mod place;
 pub mod release;
 pub mod signal;
 #[cfg(any(test, feature = "proptest"))]

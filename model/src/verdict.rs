@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::law::Law;
 pub use crate::law::Weight;
 pub use crate::outcome::Outcome;
-pub use crate::violation::{Break, Signature};
+pub use crate::violation::{AGAIN_MAX, Again, Break, Moment, Signature};
 
 /// What the model says of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +50,13 @@ impl Verdict {
     #[must_use]
     pub fn memory_break(&self) -> Option<&Break> {
         self.breaks.last().filter(|broken| broken.signature.law.weight() == Weight::Memory)
+    }
+
+    /// The moment at which the judging ended before the trace did; `None`: it did not.
+    #[must_use]
+    pub fn cut_at(&self) -> Option<Moment> {
+        let last = self.breaks.last().filter(|_| self.is_cut_short());
+        last.map(|broken| Moment { at: broken.at, records: broken.records })
     }
 
     /// Whether the judging ended before the trace did, with the run or with memory: what would have come is not known.

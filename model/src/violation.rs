@@ -17,6 +17,7 @@ use crate::id::{Generation, Pid, Run, ScriptRef};
 use crate::index::{Block, List, Tree};
 use crate::law::Law;
 use crate::outcome::Outcome;
+use crate::place::Place;
 use crate::signal::Signal;
 use crate::time::{Instant, Span};
 use crate::trace::Name;
@@ -52,13 +53,60 @@ pub struct Break {
     pub records: u64,
     /// What exactly.
     pub detail: Detail,
+    /// The child concerned; `None` when none is, or none is known.
+    pub run: Option<Run>,
+    /// Where it broke again with the same signature, of another child: the first [`AGAIN_MAX`], each child once.
+    pub again: Vec<Again>,
+}
+
+/// Most places that are kept behind the first of a signature.
+pub const AGAIN_MAX: usize = 64;
+
+/// Where a law broke again with the same signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Again {
+    /// The child concerned.
+    pub run: Option<Run>,
+    /// When.
+    pub at: Instant,
+    /// How many records the history held then.
+    pub records: u64,
+}
+
+/// A moment of a run: its instant, then how many records its history held. Ordered as moments follow each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Moment {
+    /// The instant.
+    pub at: Instant,
+    /// Records until then.
+    pub records: u64,
 }
 
 impl Break {
+    /// A violation that concerns no child and was seen once.
+    #[must_use]
+    pub const fn new(signature: Signature, at: Instant, records: u64, detail: Detail) -> Self {
+        Self { signature, at, records, detail, run: None, again: Vec::new() }
+    }
+
     /// A violation of which nothing but the signature is known, at the start of a run.
     #[must_use]
     pub const fn bare(signature: Signature) -> Self {
-        Self { signature, at: Instant::START, records: 0, detail: Detail::Unknown }
+        Self::new(signature, Instant::START, 0, Detail::Unknown)
+    }
+
+    /// Every place at which it was seen, the first one first, each with its [`Moment`].
+    pub fn places(&self) -> impl Iterator<Item = (Place, Moment)> {
+        let first = Again { run: self.run, at: self.at, records: self.records };
+        core::iter::once(first)
+            .chain(self.again.iter().copied())
+            .map(|it| (Place::of(self.signature, it.run), Moment { at: it.at, records: it.records }))
+    }
+
+    /// Whether there may be more places than are kept.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.again.len() >= AGAIN_MAX
     }
 }
 

@@ -169,10 +169,8 @@ impl Children {
         let alive = |slot: &u32| !self.roster.child(*slot).is_over();
         if let Some(other) = self.roster.of_script(run.of.script).find(alive).filter(|_| script.is_some()) {
             let other = self.roster.child(other).run;
-            ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), || Detail::SecondRun {
-                script: turn.named(run.of),
-                nth: run.nth,
-                other,
+            ledger.broken(Law::OneRunAtATime, Step::Started, Some(EntryKind::Child), Some(run), || {
+                Detail::SecondRun { script: turn.named(run.of), nth: run.nth, other }
             });
         }
         let kind = script.map_or(ScriptKind::Fifo, |script| script.kind);
@@ -284,7 +282,7 @@ impl Children {
         let (run, from, at) = (child.run, child.grace_from, ledger.at);
         let by_killer = child.graced && child.kills == 0 && run.of.generation != turn.generation;
         if by_killer && !turn.reloading && !turn.ending && at < from && !child.written_off {
-            ledger.broken(Law::TimersInOrder, Step::Signalled, Some(EntryKind::Child), || {
+            ledger.broken(Law::TimersInOrder, Step::Signalled, Some(EntryKind::Child), Some(run), || {
                 Detail::KilledEarly { run, at, grace: RELOAD_GRACE, until: from }
             });
         }
@@ -324,9 +322,8 @@ impl Children {
         self.roster.child_mut(slot).written_off = true;
         let queued = turn.timer_handled && turn.came_past(child.due.from);
         let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
-        ledger.broken(Law::NoChildForgotten, Step::Reload, Some(entry), || Detail::PassedOver {
-            child: turn.child(&child),
-            queued,
+        ledger.broken(Law::NoChildForgotten, Step::Reload, Some(entry), Some(child.run), || {
+            Detail::PassedOver { child: turn.child(&child), queued }
         });
     }
 
@@ -339,16 +336,22 @@ impl Children {
     pub(super) fn blocked(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, deadline: Deadline) {
         if let Some((run, pid)) = self.reaped.front().copied() {
             self.reaped.clear();
-            ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::ChildTerminated), || {
-                let child = violation::Child { run, pid, name: turn.named(run.of).name };
-                Detail::ExitUnhandled { child }
-            });
+            ledger.broken(
+                Law::ExitNotLost,
+                Step::Blocked,
+                Some(EntryKind::ChildTerminated),
+                Some(run),
+                || {
+                    let child = violation::Child { run, pid, name: turn.named(run.of).name };
+                    Detail::ExitUnhandled { child }
+                },
+            );
         }
         if let Some(since) = self.reading.take()
             && self.zombies > since
             && self.dispatches
         {
-            ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::Child), || {
+            ledger.broken(Law::ExitNotLost, Step::Blocked, Some(EntryKind::Child), None, || {
                 Detail::ExitsUnreaped { left: (self.zombies - since) as u64 }
             });
         }
@@ -379,19 +382,20 @@ impl Children {
         let child = *child;
         let at = ledger.at;
         let Some(told) = child.told else {
-            ledger.broken(Law::NoChildForgotten, Step::Blocked, Some(EntryKind::Child), || {
-                Detail::NeverSignalled { child: turn.child(&child), by, at }
-            });
+            ledger.broken(
+                Law::NoChildForgotten,
+                Step::Blocked,
+                Some(EntryKind::Child),
+                Some(child.run),
+                || Detail::NeverSignalled { child: turn.child(&child), by, at },
+            );
             return;
         };
         // Found due before the reload, and lost with what was queued.
         let queued = turn.reloaded && turn.timer_handled && turn.armed <= Deadline::At(by);
         let entry = if queued { EntryKind::ChildTimeout } else { EntryKind::Child };
-        ledger.broken(Law::KillFollowsTerm, Step::Blocked, Some(entry), || Detail::NeverKilled {
-            child: turn.child(&child),
-            term_sent: told,
-            by,
-            at,
+        ledger.broken(Law::KillFollowsTerm, Step::Blocked, Some(entry), Some(child.run), || {
+            Detail::NeverKilled { child: turn.child(&child), term_sent: told, by, at }
         });
     }
 }

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::follow::Loop;
 use super::known::Known;
 use super::ledger::Ledger;
+use super::roster::Roster;
 use super::shape::{self, Flawed};
 use super::sweep::Sweep;
 use crate::event::{EntryKind, Step};
@@ -69,6 +70,7 @@ struct Look<'a, 'l> {
     /// Nothing was found.
     clean: bool,
     turn: &'l Loop<'l>,
+    roster: &'l Roster,
     ledger: &'l mut Ledger,
 }
 
@@ -102,7 +104,14 @@ impl Indexes {
 
     /// Looks at all trees and lists, after `step`. What can say quickly that all is sound is asked first: what
     /// changed, where the subject tells it, else one pass over all.
-    pub(super) fn look<V: IndexView>(&mut self, turn: &Loop<'_>, ledger: &mut Ledger, step: Step, view: &V) {
+    pub(super) fn look<V: IndexView>(
+        &mut self,
+        turn: &Loop<'_>,
+        roster: &Roster,
+        ledger: &mut Ledger,
+        step: Step,
+        view: &V,
+    ) {
         self.look = self.look.wrapping_add(1) & (u32::MAX >> PLACES);
         if self.look == 0 {
             self.met.fill(0);
@@ -118,14 +127,16 @@ impl Indexes {
             self.met.resize(blocks.next_power_of_two(), 0);
         }
         let (met, misplaced, stale) = (self.met.as_mut_slice(), &mut self.misplaced, &mut self.stale);
-        let mut look = Look { met, misplaced, stale, look: self.look, step, clean: true, turn, ledger };
+        let mut look =
+            Look { met, misplaced, stale, look: self.look, step, clean: true, turn, roster, ledger };
         let flaw = look.all(view);
         self.clean = look.clean && flaw.is_ok();
         if let Err((index, flawed)) = flaw {
             let flaw = flawed.flaw;
             let entry = flawed.block().map(|block| facts(block, &view.entry(block)));
             let kind = entry.map(|entry| entry.kind);
-            ledger.broken(flaw.law(), step, kind, || Detail::Flawed { index, flaw, entry });
+            let run = flawed.block().and_then(|block| roster.run_of(view.entry(block).pid));
+            ledger.broken(flaw.law(), step, kind, run, || Detail::Flawed { index, flaw, entry });
         } else if self.clean && !self.whole && view.blocks() > FEW {
             self.known.learn(turn, view);
         }
@@ -232,9 +243,9 @@ impl Look<'_, '_> {
     fn misplaced(&mut self, block: Block, entry: &Entry, place: Misplacement) {
         self.clean = false;
         if self.misplaced.note(block, self.look) {
-            self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), || Detail::Misplaced {
-                entry: facts(block, entry),
-                place,
+            let run = self.roster.run_of(entry.pid);
+            self.ledger.broken(Law::OneEntryPerChild, self.step, Some(entry.kind), run, || {
+                Detail::Misplaced { entry: facts(block, entry), place }
             });
         }
     }
@@ -255,10 +266,9 @@ impl Look<'_, '_> {
         self.clean = false;
         if self.stale.note(block, self.look) {
             let in_force = self.turn.generation;
-            self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), || Detail::StaleArgument {
-                entry: facts(block, entry),
-                argument,
-                in_force,
+            let run = self.roster.run_of(entry.pid);
+            self.ledger.broken(Law::NoStaleArgument, self.step, Some(entry.kind), run, || {
+                Detail::StaleArgument { entry: facts(block, entry), argument, in_force }
             });
         }
     }

@@ -1,11 +1,13 @@
-//! Where broken laws are written down: each signature once, and nothing after a memory break.
+//! Where broken laws are written down: each signature once, with the children that it concerns, and nothing after a
+//! memory break.
 
 use alloc::vec::Vec;
 
 use crate::event::{EntryKind, Step};
+use crate::id::Run;
 use crate::law::Law;
 use crate::time::Instant;
-use crate::verdict::{Break, Signature, Weight};
+use crate::verdict::{AGAIN_MAX, Again, Break, Signature, Weight};
 use crate::violation::Detail;
 
 /// Kinds of entry, and none.
@@ -55,28 +57,40 @@ impl Ledger {
         self.breaks
     }
 
-    /// Writes a break down, unless its signature stands there already or judging is over. The detail is made
-    /// only when it is kept: no allocation for what is known.
+    /// Writes a break down; of a signature that stands there already only the child, if that is another one. Nothing
+    /// once judging is over. The detail is made only when it is kept: no allocation for what is known.
     pub(super) fn broken(
         &mut self,
         law: Law,
         step: Step,
         entry: Option<EntryKind>,
+        run: Option<Run>,
         detail: impl FnOnce() -> Detail,
     ) {
+        if self.over {
+            return;
+        }
         let place =
             (law as usize * STEPS + step as usize) * ENTRIES + entry.map_or(0, |kind| kind as usize + 1);
         let bit = 1 << (place % WORD);
-        if self.over || self.seen[place / WORD] & bit != 0 {
-            return;
+        let signature = Signature { law, step, entry };
+        if self.seen[place / WORD] & bit != 0 {
+            return self.again(signature, run);
         }
         self.seen[place / WORD] |= bit;
         self.over = law.weight() == Weight::Memory;
-        self.breaks.push(Break {
-            signature: Signature { law, step, entry },
-            at: self.at,
-            records: self.records,
-            detail: detail(),
-        });
+        self.breaks.push(Break { run, ..Break::new(signature, self.at, self.records, detail()) });
+    }
+
+    #[cold]
+    fn again(&mut self, signature: Signature, run: Option<Run>) {
+        let (at, records) = (self.at, self.records);
+        let Some(broken) = self.breaks.iter_mut().find(|broken| broken.signature == signature) else {
+            return;
+        };
+        let known = broken.run == run || broken.again.iter().any(|it| it.run == run);
+        if !known && broken.again.len() < AGAIN_MAX {
+            broken.again.push(Again { run, at, records });
+        }
     }
 }

@@ -141,14 +141,14 @@ impl<'s> Judge<'s> {
         let died = || Detail::Died { outcome: outcome.clone() };
         match outcome {
             Outcome::Survived => {}
-            Outcome::Crashed { .. } => self.ledger.broken(Law::TreeShape, Step::Ended, None, died),
+            Outcome::Crashed { .. } => self.ledger.broken(Law::TreeShape, Step::Ended, None, None, died),
             Outcome::Hung { .. } => self.no_progress(died),
         }
         Verdict { breaks: self.ledger.into_breaks(), outcome }
     }
 
     fn no_progress(&mut self, detail: impl FnOnce() -> Detail) {
-        self.ledger.broken(Law::Progress, Step::Ended, None, detail);
+        self.ledger.broken(Law::Progress, Step::Ended, None, None, detail);
     }
 
     fn handler_ends(&mut self, at: Instant) {
@@ -291,7 +291,7 @@ impl Observer for Judge<'_> {
     fn step<V: IndexView>(&mut self, step: Step, at: Instant, view: &V) {
         if !self.ledger.is_over() {
             self.ledger.at = at;
-            self.indexes.look(&self.turn, &mut self.ledger, step, view);
+            self.indexes.look(&self.turn, &self.children.roster, &mut self.ledger, step, view);
         }
     }
 }

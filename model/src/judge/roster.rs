@@ -224,6 +224,13 @@ impl Roster {
         self.table.iter().filter(|slot| **slot != NONE).map(|slot| self.child(*slot))
     }
 
+    /// The run that bears this pid, if one does that was not reaped.
+    #[cold]
+    pub(super) fn run_of(&self, pid: Option<Pid>) -> Option<Run> {
+        let pid = pid?;
+        self.all().filter(|child| child.pid == pid).map(|child| child.run).min()
+    }
+
     /// Another generation, of so many scripts, is in force.
     pub(super) fn turn_to(&mut self, generation: Generation, scripts: usize) {
         self.generation = generation;

@@ -82,14 +82,14 @@ impl Shutdown {
         match self.0 {
             Stage::Asked => {
                 self.0 = Stage::Not;
-                ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Event), || {
+                ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Event), None, || {
                     Detail::TerminationIgnored { at }
                 });
             }
             Stage::TimerUntil(until) if turn.came_past(until) => self.0 = Stage::BackstopUntil(at + BACKSTOP),
             Stage::BackstopUntil(until) if turn.came_past(until) => {
                 self.0 = Stage::Overdue;
-                ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Timer), || {
+                ledger.broken(Law::TerminationHonoured, Step::Blocked, Some(EntryKind::Timer), None, || {
                     Detail::TerminationOverdue { by: until, at }
                 });
             }
@@ -105,9 +105,8 @@ impl Shutdown {
         };
         // The first by name, so that the report does not hang on the order of the table.
         let Some(child) = roster.all().filter(left).min_by_key(|child| child.run) else { return };
-        ledger.broken(Law::TerminationHonoured, Step::Ended, Some(EntryKind::Child), || Detail::LeftAlive {
-            child: turn.child(child),
-            term_sent: child.told.is_some(),
+        ledger.broken(Law::TerminationHonoured, Step::Ended, Some(EntryKind::Child), Some(child.run), || {
+            Detail::LeftAlive { child: turn.child(child), term_sent: child.told.is_some() }
         });
     }
 }

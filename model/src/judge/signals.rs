@@ -58,7 +58,7 @@ impl Signals {
         let was_a_child =
             matches!(target, Target::Group(pid) | Target::Process(pid) if pid != Pid::SELF && pid.get() > 1);
         let entry = was_a_child.then_some(EntryKind::Child);
-        ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, entry, || Detail::WrongTarget {
+        ledger.broken(Law::SignalsOnlyItsChildren, Step::Signalled, entry, None, || Detail::WrongTarget {
             signal,
             target,
             answer,

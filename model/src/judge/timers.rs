@@ -130,7 +130,7 @@ impl Timers {
         let at = ledger.at;
         let script = || turn.named(of);
         let mut broken = |detail: &dyn Fn() -> Detail| {
-            ledger.broken(Law::TimersInOrder, Step::Dispatched, Some(EntryKind::Timer), detail);
+            ledger.broken(Law::TimersInOrder, Step::Dispatched, Some(EntryKind::Timer), None, detail);
         };
         if at < due.from {
             broken(&|| Detail::IntervalEarly { script: script(), at, due: due.from });
@@ -170,7 +170,13 @@ impl Timers {
             return;
         }
         let mut broken = |detail: &dyn Fn() -> Detail| {
-            ledger.broken(Law::TimersInOrder, Step::Dispatched, Some(EntryKind::ChildTimeout), detail);
+            ledger.broken(
+                Law::TimersInOrder,
+                Step::Dispatched,
+                Some(EntryKind::ChildTimeout),
+                Some(run),
+                detail,
+            );
         };
         if at < due.from {
             broken(&|| {

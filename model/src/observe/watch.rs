@@ -46,6 +46,8 @@ impl Options {
     /// The digest, for benchmarks.
     pub const DIGEST: Self =
         Self { judge: false, indexes: false, whole: false, digest: true, hash_indexes: false, keep: false };
+    /// The verdict, and the history.
+    pub const HISTORY: Self = Self { keep: true, ..Self::VERDICT };
     /// Everything, for comparing two subjects.
     pub const COMPARE: Self =
         Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: true };
