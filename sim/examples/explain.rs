@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
             for broken in &verdict.breaks {
                 let (trace, verdict) = (scenario.trace.clone(), verdict.clone());
-                let find = Find { number: 0, trace, broken: broken.clone(), verdict };
+                let find = Find::new(0, trace, broken.clone(), verdict);
                 let start = now();
                 let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find)?;
                 let explanation = explain(&finding, subject.as_mut())?;

@@ -1,63 +1,339 @@
-//! The cause of a find, by running: the trace is replayed with each defect mended in turn.
+//! The cause of a failure, by running: the trace is replayed with each defect mended in turn, and the defects whose
+//! mending ends the failure are ranked.
 //!
-//! No table leads from a signature to a defect. What is mended and makes the find vanish is a cause; where no single
-//! mend does, two together may; if nothing does, the find is not known.
+//! No table leads from a signature to a defect. A defect whose mending makes the failure vanish is a cause; where no
+//! single mend does, two together may; where the replica does not show the failure at all, it is looked for in replicas
+//! with a further defect. Beside a baseline everything is asked of the *difference*: what the target shows in a trace at
+//! a place at which the baseline shows nothing.
+
+use std::cmp::Reverse;
+use std::fmt;
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Rules};
+use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Signature;
+use treefall_model::verdict::{Break, Moment, Signature, Verdict, Weight};
 
-use treefall_subject::replica::probe_replica_as;
+use treefall_subject::baseline::compare;
+use treefall_subject::replica::{probe_replica_as, run_replica_as};
+use treefall_subject::{Options, Subject};
 
-/// What the ablation says.
+/// What the ablation says. The first defect of a list is the leading cause.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cause {
-    /// Mending one of these makes the find vanish; several, if each alone does.
+    /// Mending one of these makes the failure vanish: each is required.
     Known(Vec<Defect>),
-    /// Mending both makes it vanish, and neither alone does: the first such pair, in the order of the table.
+    /// Mending both makes it vanish, and neither alone does.
     Together([Defect; 2]),
+    /// The rules of the program's release do not show it, and with one of these defects added they do exactly what the
+    /// program does.
+    AsIf(Vec<Defect>),
     /// Neither a single mend nor two together make it vanish.
     NotKnown,
-    /// The replica does not show the find at all, so that nothing can be mended: a difference between replica
+    /// The replica does not show the failure at all, so that nothing can be mended: a difference between replica
     /// and real program, or a bug that the replica does not have.
     NotInReplica,
 }
 
 impl Cause {
-    /// The defects, if any is known: one of them is enough, or both are needed.
+    /// The defects, if any is known, the leading one first.
     #[must_use]
     pub fn defects(&self) -> &[Defect] {
         match self {
-            Self::Known(defects) => defects,
+            Self::Known(defects) | Self::AsIf(defects) => defects,
             Self::Together(both) => both,
             Self::NotKnown | Self::NotInReplica => &[],
         }
     }
 
-    /// Whether it takes two defects.
+    /// The leading cause, if any is known.
+    #[must_use]
+    pub fn leading(&self) -> Option<Defect> {
+        self.defects().first().copied()
+    }
+
+    /// The defects that the failure needs beside the leading one.
+    #[must_use]
+    pub fn also_required(&self) -> &[Defect] {
+        match self {
+            Self::Known(defects) => defects.get(1..).unwrap_or_default(),
+            Self::Together(both) => &both[1..],
+            Self::AsIf(_) | Self::NotKnown | Self::NotInReplica => &[],
+        }
+    }
+
+    /// The same with one of its defects put first.
+    #[must_use]
+    pub fn led_by(mut self, defect: Defect) -> Self {
+        let list: &mut [Defect] = match &mut self {
+            Self::Known(defects) | Self::AsIf(defects) => defects,
+            Self::Together(both) => both,
+            Self::NotKnown | Self::NotInReplica => &mut [],
+        };
+        if let Some(place) = list.iter().position(|other| *other == defect) {
+            list[..=place].rotate_right(1);
+        }
+        self
+    }
+
+    /// Whether it takes two mends to end it.
     #[must_use]
     pub const fn is_together(&self) -> bool {
         matches!(self, Self::Together(_))
+    }
+
+    /// What two failures of one signature must share to be one finding.
+    #[must_use]
+    pub fn key(&self) -> CauseKey {
+        match self {
+            Self::Known(defects) | Self::AsIf(defects) => {
+                defects.first().map_or(CauseKey::NotKnown, |first| CauseKey::Defect(*first))
+            }
+            Self::Together([one, other]) => CauseKey::Both(*one.min(other), *one.max(other)),
+            Self::NotKnown => CauseKey::NotKnown,
+            Self::NotInReplica => CauseKey::NotInReplica,
+        }
+    }
+}
+
+/// What tells the causes of one signature apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CauseKey {
+    /// A defect that leads.
+    Defect(Defect),
+    /// Two that take two mends, in the order of the table.
+    Both(Defect, Defect),
+    /// None of the known defects.
+    NotKnown,
+    /// The replica does not show it.
+    NotInReplica,
+}
+
+impl CauseKey {
+    /// Its defects.
+    #[must_use]
+    pub fn defects(self) -> Defects {
+        match self {
+            Self::Defect(defect) => Defects::NONE.with(defect),
+            Self::Both(one, other) => Defects::NONE.with(one).with(other),
+            Self::NotKnown | Self::NotInReplica => Defects::NONE,
+        }
+    }
+
+    /// The key that is written so.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        match text.split_once('+') {
+            Some((one, other)) => Some(Self::Both(Defect::named(one)?, Defect::named(other)?)),
+            None if text == Self::NotKnown.to_string() => Some(Self::NotKnown),
+            None if text == Self::NotInReplica.to_string() => Some(Self::NotInReplica),
+            None => Defect::named(text).map(Self::Defect),
+        }
+    }
+}
+
+/// `ReloadForgetsChildren`, `A+B`, `not-known`, `not-in-replica`: as folders and files have it.
+impl fmt::Display for CauseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Defect(defect) => defect.fmt(f),
+            Self::Both(one, other) => write!(f, "{one}+{other}"),
+            Self::NotKnown => f.write_str("not-known"),
+            Self::NotInReplica => f.write_str("not-in-replica"),
+        }
     }
 }
 
 /// The cause of `signature` in `trace` under `rules`, as far as a subject of this kind shows it.
 #[must_use]
 pub fn cause(kind: SubjectKind, trace: &Trace, signature: Signature, rules: Rules) -> Cause {
-    let shows = |rules| probe_replica_as(kind, trace, rules, signature).shows(signature);
-    if !shows(rules) {
-        return Cause::NotInReplica;
+    Ablation::new(kind, rules).cause(trace, signature)
+}
+
+/// Looks for causes by runs of replicas: of the target's rules, and of the baseline's where there is one.
+#[derive(Clone, Copy, Debug)]
+pub struct Ablation {
+    kind: SubjectKind,
+    rules: Rules,
+    baseline: Option<Rules>,
+}
+
+impl Ablation {
+    /// For failures of a subject of this kind with these rules.
+    #[must_use]
+    pub const fn new(kind: SubjectKind, rules: Rules) -> Self {
+        Self { kind, rules, baseline: None }
     }
-    let mends = |defect: &Defect| !shows(rules.without(*defect));
-    let defects: Vec<_> = rules.defects.iter().filter(mends).collect();
-    if !defects.is_empty() {
-        return Cause::Known(defects);
+
+    /// For what such a subject shows and a baseline with these rules does not.
+    #[must_use]
+    pub const fn beside(self, baseline: Option<Rules>) -> Self {
+        Self { baseline, ..self }
     }
-    let pairs = rules.defects.iter().flat_map(|one| {
-        let later = rules.defects.iter().skip_while(move |other| *other != one).skip(1);
-        later.map(move |other| [one, other])
-    });
-    let mut mending = pairs.filter(|[one, other]| !shows(rules.without(*one).without(*other)));
-    mending.next().map_or(Cause::NotKnown, Cause::Together)
+
+    /// For failures of `subject`.
+    #[must_use]
+    pub fn of(subject: &dyn Subject) -> Self {
+        Self::new(subject.kind(), subject.rules()).beside(subject.baseline_rules())
+    }
+
+    /// Whether what the target shows is what the replica shows: the target is that replica.
+    #[must_use]
+    pub fn is_surely_shown(&self) -> bool {
+        self.kind == SubjectKind::Replica && self.baseline.is_none()
+    }
+
+    /// Whether the replica shows the failure in `trace`.
+    #[must_use]
+    pub fn shows(&self, trace: &Trace, signature: Signature) -> bool {
+        self.probe(trace, signature).shows(signature)
+    }
+
+    /// What the replica shows that counts, run no further than until the failure is seen where that is possible.
+    #[must_use]
+    pub fn probe(&self, trace: &Trace, signature: Signature) -> Verdict {
+        self.probe_by(self.rules, self.baseline, trace, signature)
+    }
+
+    /// The replica's whole verdict, with the violations that count.
+    #[must_use]
+    pub fn verdict(&self, trace: &Trace) -> Verdict {
+        self.verdict_by(self.rules, self.baseline, trace)
+    }
+
+    /// Whether the replica shows the failure with these defects mended, in the baseline too.
+    #[must_use]
+    pub fn shows_without(&self, mended: Defects, trace: &Trace, signature: Signature) -> bool {
+        let (rules, baseline) = (without(self.rules, mended), self.baseline_without(mended));
+        self.probe_by(rules, baseline, trace, signature).shows(signature)
+    }
+
+    /// The cause of the failure in `trace`.
+    #[must_use]
+    pub fn cause(&self, trace: &Trace, signature: Signature) -> Cause {
+        if !self.shows(trace, signature) {
+            return Cause::NotInReplica;
+        }
+        let defects: Vec<Defect> = self.rules.defects.iter().collect();
+        let ends = |mended| !self.shows_without(mended, trace, signature);
+        let one = |defect: &Defect| Defects::NONE.with(*defect);
+        let single: Vec<Defect> = defects.iter().copied().filter(|it| ends(one(it))).collect();
+        if !single.is_empty() {
+            return Cause::Known(self.ranked(single, trace, signature));
+        }
+        let pairs = defects
+            .iter()
+            .enumerate()
+            .flat_map(|(place, first)| defects[place + 1..].iter().map(move |second| [*first, *second]));
+        let mut ending = pairs.filter(|[first, second]| ends(one(first).with(*second)));
+        let Some(both) = ending.next() else { return Cause::NotKnown };
+        let ranked = self.ranked(both.to_vec(), trace, signature);
+        Cause::Together([ranked[0], ranked[1]])
+    }
+
+    /// The same of a program that gave this verdict: what the replica of its release does not show, a replica with a
+    /// further defect may.
+    #[must_use]
+    pub fn cause_of(&self, trace: &Trace, signature: Signature, verdict: &Verdict) -> Cause {
+        let cause = self.cause(trace, signature);
+        if cause != Cause::NotInReplica || self.kind == SubjectKind::Replica {
+            return cause;
+        }
+        let does_the_same = |defect: &Defect| {
+            let planted = self.rules.with(*defect);
+            planted != self.rules
+                && alike(verdict, &run_replica_as(self.kind, trace, planted, Options::VERDICT).verdict)
+        };
+        let planted: Vec<Defect> = Defect::ALL.into_iter().filter(does_the_same).collect();
+        if planted.is_empty() { cause } else { Cause::AsIf(self.ranked(planted, trace, signature)) }
+    }
+
+    /// Where the failure is first seen in `trace` with these defects mended: how many wakes were used up by then.
+    #[must_use]
+    pub fn wakes_until(&self, mended: Defects, trace: &Trace, signature: Signature) -> Option<usize> {
+        let rules = without(self.rules, mended);
+        let ran = run_replica_as(self.kind, trace, rules, Options::HISTORY);
+        let moment = match self.baseline_without(mended) {
+            None => first_moment(&ran.verdict.breaks, signature)?,
+            Some(baseline) => {
+                let baseline = run_replica_as(self.kind, trace, baseline, Options::VERDICT).verdict;
+                compare(&ran.verdict, &baseline).first_new(signature)?
+            }
+        };
+        let records = usize::try_from(moment.records).unwrap_or(usize::MAX).min(ran.records.len());
+        let woke = ran.records[..records].iter().rev().find_map(|record| record.event.wakes_used());
+        woke.and_then(|wakes| usize::try_from(wakes).ok())
+    }
+
+    fn baseline_without(&self, mended: Defects) -> Option<Rules> {
+        self.baseline.map(|baseline| without(baseline, mended))
+    }
+
+    fn probe_by(
+        &self,
+        rules: Rules,
+        baseline: Option<Rules>,
+        trace: &Trace,
+        signature: Signature,
+    ) -> Verdict {
+        match baseline {
+            None => probe_replica_as(self.kind, trace, rules, signature),
+            Some(_) => self.verdict_by(rules, baseline, trace),
+        }
+    }
+
+    fn verdict_by(&self, rules: Rules, baseline: Option<Rules>, trace: &Trace) -> Verdict {
+        let run = |rules| run_replica_as(self.kind, trace, rules, Options::VERDICT).verdict;
+        let mut target = run(rules);
+        if let Some(baseline) = baseline.filter(|_| !target.breaks.is_empty()) {
+            let compared = compare(&target, &run(baseline));
+            target.breaks.retain(|broken| compared.is_new(broken.signature));
+        }
+        target
+    }
+
+    /// Puts the defect first that explains most. A defect that the baseline has too explains no difference; then comes
+    /// one that breaks the law in this trace when it is the only defect (with the behaviours of the release, so that the
+    /// trace means the same); then, for a memory law, one that can break memory; then the one that acts last: the longer
+    /// the run stays the same with it mended, the nearer it is to the failure.
+    fn ranked(&self, defects: Vec<Defect>, trace: &Trace, signature: Signature) -> Vec<Defect> {
+        if defects.len() < 2 {
+            return defects;
+        }
+        let own = run_replica_as(self.kind, trace, self.rules, Options::HISTORY).records;
+        let acts_at = |defect: Defect| {
+            let other =
+                if self.rules.has(defect) { self.rules.without(defect) } else { self.rules.with(defect) };
+            let other = run_replica_as(self.kind, trace, other, Options::HISTORY).records;
+            own.iter().zip(&other).take_while(|(one, other)| one == other).count()
+        };
+        let alone = |defect: Defect| {
+            let only = Rules { defects: Defects::NONE.with(defect), ..self.rules };
+            let verdict = run_replica_as(self.kind, trace, only, Options::VERDICT).verdict;
+            verdict.breaks.iter().any(|broken| broken.signature.law == signature.law)
+        };
+        let memory = signature.law.weight() == Weight::Memory;
+        let rank = |defect: &Defect| {
+            let shared = self.baseline.is_some_and(|baseline| baseline.has(*defect));
+            (shared, !alone(*defect), !(memory && defect.breaks_memory()), Reverse(acts_at(*defect)))
+        };
+        let mut ranked = defects;
+        ranked.sort_by_cached_key(rank);
+        ranked
+    }
+}
+
+fn without(rules: Rules, mended: Defects) -> Rules {
+    mended.iter().fold(rules, Rules::without)
+}
+
+/// Whether two runs broke the same laws at the same places and moments.
+fn alike(one: &Verdict, other: &Verdict) -> bool {
+    let places = |verdict: &Verdict| verdict.breaks.iter().flat_map(Break::places).collect::<Vec<_>>();
+    !one.breaks.is_empty() && places(one) == places(other)
+}
+
+fn first_moment(breaks: &[Break], signature: Signature) -> Option<Moment> {
+    let broken = breaks.iter().find(|broken| broken.signature == signature)?;
+    broken.places().next().map(|(_, moment)| moment)
 }

@@ -6,12 +6,13 @@ use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
-use crate::cause::{Cause, cause};
+use crate::cause::{Ablation, Cause};
 use crate::hunt::Find;
 use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
+use crate::triage::FindingId;
 use treefall_subject::backtrace::Frame;
-use treefall_subject::replica::{probe_replica, probe_replica_as};
+use treefall_subject::replica::probe_replica;
 use treefall_subject::{Options, Subject, SubjectError};
 
 /// Most runs of the replica in building up what is smaller than a shrunk find.
@@ -67,10 +68,16 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What makes it the same as another.
+    /// Its signature.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.find.signature()
+    }
+
+    /// What makes it the same as another: signature and cause.
+    #[must_use]
+    pub fn id(&self) -> FindingId {
+        (self.signature(), self.cause.key()).into()
     }
 
     /// The break, as the smallest trace shows it.
@@ -175,6 +182,7 @@ pub fn work_out_as_it_is(
 /// A find that is worked on: each run is counted, and none begins after the word to stop.
 struct Work<'w> {
     subject: &'w mut dyn Subject,
+    ablation: Ablation,
     find: &'w Find,
     go_on: &'w dyn Fn(u64) -> bool,
     /// Runs so far, and those of the replica that were remembered.
@@ -185,7 +193,8 @@ struct Work<'w> {
 
 impl<'w> Work<'w> {
     fn new(subject: &'w mut dyn Subject, find: &'w Find, go_on: &'w dyn Fn(u64) -> bool) -> Self {
-        Self { subject, find, go_on, runs: 0, best: (find.trace.clone(), find.verdict.clone()) }
+        let ablation = Ablation::of(subject);
+        Self { subject, ablation, find, go_on, runs: 0, best: (find.trace.clone(), find.verdict.clone()) }
     }
 
     /// Counts a run that is about to begin.
@@ -198,8 +207,8 @@ impl<'w> Work<'w> {
     }
 
     fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SubjectError> {
-        let find = self.find;
-        let (mut shrunk, shrunk_on) = self.shrink(find.trace.clone(), find.verdict.clone())?;
+        let (trace, verdict) = self.start()?;
+        let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
         // What is built up is judged as a replica shows it, and a daemon shows less.
         if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon {
             self.go_below(&mut shrunk, build_up_max)?;
@@ -208,13 +217,23 @@ impl<'w> Work<'w> {
         self.confirm(fresh, shrunk, shrunk_on, checked)
     }
 
-    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SubjectError> {
-        let (signature, rules, kind) = (self.find.signature(), self.subject.rules(), self.subject.kind());
-        let shrunk_on = match kind {
-            SubjectKind::Replica => ShrunkOn::Itself,
-            _ if probe_replica_as(kind, &trace, rules, signature).shows(signature) => {
-                ShrunkOn::ReplicaConfirmed
+    /// Where shrinking starts: at the part of the trace that shows the cause, if the subject shows it there too.
+    fn start(&mut self) -> Result<(Trace, Verdict), SubjectError> {
+        let signature = self.find.signature();
+        if let Some(triaged) = &self.find.triaged {
+            let ran = self.subject.run_one(&triaged.start, Options::VERDICT)?;
+            if ran.counting().any(|broken| broken.signature == signature) {
+                return Ok((triaged.start.clone(), ran.verdict));
             }
+        }
+        Ok((self.find.trace.clone(), self.find.verdict.clone()))
+    }
+
+    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+        let signature = self.find.signature();
+        let shrunk_on = match self.subject.kind() {
+            SubjectKind::Replica => ShrunkOn::Itself,
+            _ if self.ablation.shows(&trace, signature) => ShrunkOn::ReplicaConfirmed,
             _ => ShrunkOn::RealBecauseReplicaDiffers,
         };
         let limits = match shrunk_on {
@@ -243,7 +262,15 @@ impl<'w> Work<'w> {
         let mut left = build_up_max;
         while left > 0 {
             let before = scouts.runs();
-            let scouted = |trace: &Trace| self.next().map(|()| scouts.look(trace));
+            let scouted = |trace: &Trace| {
+                self.next()?;
+                let mut seen = scouts.look(trace);
+                if seen.verdict.shows(signature) && !self.ablation.shows(trace, signature) {
+                    drop_from(&mut seen.verdict, signature);
+                }
+                self.keep_cause(trace, &mut seen.verdict);
+                Ok::<_, SubjectError>(seen)
+            };
             let built = build_up(&shrunk.trace, signature, left, scouted)?;
             left -= built.runs;
             shrunk.runs += scouts.runs() - before;
@@ -288,8 +315,8 @@ impl<'w> Work<'w> {
             minimal,
             runs: shrunk.runs + checks,
             shrunk_on,
-            cause: cause(self.subject.kind(), &shrunk.trace, signature, self.subject.rules()),
-            confirmed: once == twice && once.verdict.shows(signature),
+            cause: self.ablation.cause_of(&shrunk.trace, signature, &once.verdict),
+            confirmed: once == twice && once.counting().any(|broken| broken.signature == signature),
             digest: once.digest,
             backtrace: once.backtrace,
             verdict: once.verdict,
@@ -298,14 +325,29 @@ impl<'w> Work<'w> {
         })
     }
 
-    /// What the subject does with a trace, as far as it matters to who looks for the signature.
+    /// What the subject does with a trace: of the violations those that count, and the one looked for only where its
+    /// cause is the one looked for.
     fn ask(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
         self.next()?;
-        match self.subject.kind() {
-            SubjectKind::Replica => Ok(probe_replica(trace, self.subject.rules(), self.find.signature())),
+        let mut verdict = match self.subject.kind() {
+            SubjectKind::Replica if self.ablation.is_surely_shown() => {
+                probe_replica(trace, self.subject.rules(), self.find.signature())
+            }
             // It cannot be given this one, which so shows nothing.
-            _ if !self.subject.takes(trace) => Ok(NOTHING_SHOWN),
-            _ => self.subject.run_one(trace, Options::VERDICT).map(|ran| ran.verdict),
+            _ if !self.subject.takes(trace) => NOTHING_SHOWN,
+            _ => self.subject.run_one(trace, Options::VERDICT)?.counted(),
+        };
+        self.keep_cause(trace, &mut verdict);
+        Ok(verdict)
+    }
+
+    /// Takes the violation looked for out of a verdict where another cause leads to it.
+    fn keep_cause(&self, trace: &Trace, verdict: &mut Verdict) {
+        let signature = self.find.signature();
+        if let Some(key) = self.find.key().filter(|_| verdict.shows(signature))
+            && self.ablation.cause_of(trace, signature, verdict).key() != key
+        {
+            drop_from(verdict, signature);
         }
     }
 
@@ -316,7 +358,7 @@ impl<'w> Work<'w> {
             return Ok(NOTHING_SHOWN);
         }
         let signature = self.find.signature();
-        let expected = probe_replica_as(self.subject.kind(), trace, self.subject.rules(), signature);
+        let expected = self.ablation.probe(trace, signature);
         if expected.shows(signature) { self.ask(trace) } else { Ok(expected) }
     }
 }
@@ -381,4 +423,8 @@ pub fn work_out_each_while<T: Send>(
     });
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, worked)| worked).collect()
+}
+
+fn drop_from(verdict: &mut Verdict, signature: Signature) {
+    verdict.breaks.retain(|broken| broken.signature != signature);
 }

@@ -1,14 +1,20 @@
 //! Why a defect that a release has was the cause of no find: by running, never by a list of exceptions.
 //!
-//! A hunt keeps the first trace of each signature. So a defect can be missing among the causes because another
-//! one shows by the same signature, earlier; because another one always breaks first what it would break
-//! (*masked*); or because nothing else in the release brings about what it needs (*latent*). Which of these it
-//! is, is told by replicas of the release with other defects mended, or put in.
+//! A hunt keeps the first trace of each signature and cause. A defect can be missing among the causes because its traces
+//! are rare; because another one always breaks first what it would break (*masked*); or because nothing else in the
+//! release brings about what it needs (*latent*). Which of these it is, replicas of the release with other defects
+//! mended, or put in, tell.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
 
+use crate::cause::cause;
+use crate::finding::Finding;
 use crate::generator::Source;
 use crate::hunt::Find;
 use crate::shrink::{self, Limits};
@@ -39,6 +45,47 @@ pub enum Hidden {
     LatentWithout(Defect),
     /// It was not met.
     NotSeen,
+}
+
+impl Hidden {
+    /// Where it hides, to follow the defect's name; `None`: it is shown.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        match self {
+            Self::Shown(_) => None,
+            Self::MaskedBy(masks) => {
+                let masks: Vec<&str> = masks.iter().map(|defect| defect.name()).collect();
+                Some(format!("masked by {}", masks.join(" and ")))
+            }
+            Self::LatentWithout(other) => Some(format!("latent: would show beside {other}")),
+            Self::NotSeen => Some("not seen".to_owned()),
+        }
+    }
+}
+
+/// Where the defects of a release hide that lead none of its findings.
+#[derive(Clone, Default, Debug)]
+pub struct Behind {
+    /// Those that are not hidden, each with a trace that shows it.
+    pub shown: Vec<(Defect, Find)>,
+    /// Where each of the others hides.
+    pub hidden: BTreeMap<Defect, Hidden>,
+}
+
+/// Looks for each defect of `rules` that leads none of `findings`, in the traces of the campaign of `seed`.
+#[must_use]
+pub fn look_behind(rules: Rules, findings: &[Finding], seed: u64) -> Behind {
+    let leading: BTreeSet<Defect> = findings.iter().filter_map(|finding| finding.cause.leading()).collect();
+    let missing: Vec<Defect> = rules.defects.iter().filter(|defect| !leading.contains(defect)).collect();
+    let told: Vec<Hidden> = missing.par_iter().map(|defect| find_hidden(*defect, rules, seed)).collect();
+    let mut behind = Behind::default();
+    for (defect, told) in missing.into_iter().zip(told) {
+        match told {
+            Hidden::Shown(find) => behind.shown.push((defect, *find)),
+            hidden => drop(behind.hidden.insert(defect, hidden)),
+        }
+    }
+    behind
 }
 
 /// Where `defect` hides in a release of these `rules`, in the traces of the campaign of `seed`, and of the same with
@@ -77,19 +124,21 @@ fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
 struct Met {
     /// The first trace that the defect is a cause of, shrunk.
     first: Option<Find>,
-    /// A trace that it is a cause of on the release itself.
+    /// A trace of which it is the leading cause on the release itself.
     on_release: Option<Find>,
+    /// A trace of which it is a cause there, and not the leading one.
+    required: Option<Find>,
 }
 
 impl Met {
     fn told(self, defect: Defect, rules: Rules) -> Option<Hidden> {
-        let shown = self.on_release.map(|find| Hidden::Shown(Box::new(find)));
+        let shown = self.on_release.or(self.required).map(|find| Hidden::Shown(Box::new(find)));
         shown.or_else(|| self.first.map(|find| Hidden::MaskedBy(masks(&find, defect, rules))))
     }
 }
 
 /// Looks for traces of which `defect` is a cause under `rules`, and on the way down from each to a small one for
-/// one of which it is a cause on `release` too.
+/// one of which it is the leading cause, or at least a cause, on `release` too.
 fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> Met {
     let mut met = Met::default();
     let (mut tried, mut refused) = (0, Vec::new());
@@ -107,21 +156,29 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
                 continue;
             }
             tried += 1;
-            let mut shown = None;
+            let (mut leading, mut required) = (None, None);
             let small = shrunk(&trace, signature, |trace| {
                 if !is_cause(defect, trace, signature, rules) {
                     return false;
                 }
                 if is_cause(defect, trace, signature, release) {
-                    shown = Some(trace.clone());
+                    let place =
+                        if leads(defect, trace, signature, release) { &mut leading } else { &mut required };
+                    *place = Some(trace.clone());
                 }
                 true
             });
             met.first.get_or_insert_with(|| find(number, small, signature, rules, &broken));
-            if let Some(shown) = shown {
-                let small = shrunk(&shown, signature, |trace| is_cause(defect, trace, signature, release));
+            if let Some(shown) = leading {
+                let small = shrunk(&shown, signature, |trace| {
+                    is_cause(defect, trace, signature, release) && leads(defect, trace, signature, release)
+                });
                 met.on_release = Some(find(number, small, signature, release, &broken));
                 return met;
+            }
+            if let Some(shown) = required.filter(|_| met.required.is_none()) {
+                let small = shrunk(&shown, signature, |trace| is_cause(defect, trace, signature, release));
+                met.required = Some(find(number, small, signature, release, &broken));
             }
         }
         if tried >= MET_MAX {
@@ -134,12 +191,16 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
 fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Break) -> Find {
     let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
     let broken = verdict.violation(signature).unwrap_or(like).clone();
-    Find { number, trace, broken, verdict }
+    Find::new(number, trace, broken, verdict)
 }
 
 fn is_cause(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> bool {
     let shows = |rules| probe_replica(trace, rules, signature).shows(signature);
     shows(rules) && !shows(rules.without(defect))
+}
+
+fn leads(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> bool {
+    cause(SubjectKind::Replica, trace, signature, rules).leading() == Some(defect)
 }
 
 /// The smallest trace to which edits lead that are all `wanted`.

@@ -1,9 +1,7 @@
-//! The search: from seeds and numbers to the first trace of each signature.
+//! The search: from seeds and numbers to the first trace of each signature and cause.
 //!
 //! What always holds: results are taken in the order of trace numbers, in chunks whose sizes depend on nothing, so
 //! that the finds and the number of traces at which a search ends are the same whatever the number of jobs.
-
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
@@ -11,7 +9,9 @@ use treefall_model::verdict::{Break, Signature, Verdict};
 use treefall_world::Counts;
 
 use crate::campaign::Shard;
+use crate::cause::{Ablation, CauseKey};
 use crate::generator::Source;
+use crate::triage::{FindingId, Known, Triaged, triage};
 use treefall_subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
@@ -49,7 +49,7 @@ impl Plan {
     }
 }
 
-/// The first trace that showed a signature.
+/// A trace that broke a law by a cause that was not met before with this signature.
 #[derive(Clone, Debug)]
 pub struct Find {
     /// Its number in the campaign.
@@ -60,13 +60,41 @@ pub struct Find {
     pub broken: Break,
     /// Its whole verdict.
     pub verdict: Verdict,
+    /// Its cause, and the part of the trace that shows it; `None`: it was not asked for.
+    pub triaged: Option<Triaged>,
 }
 
 impl Find {
-    /// What makes it the same as another.
+    /// A find of whose cause nothing is known yet.
+    #[must_use]
+    pub const fn new(number: u64, trace: Trace, broken: Break, verdict: Verdict) -> Self {
+        Self { number, trace, broken, verdict, triaged: None }
+    }
+
+    /// Its signature.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.broken.signature
+    }
+
+    /// The same find of whose whole trace the cause is asked for.
+    #[must_use]
+    pub fn with_cause(self, subject: &dyn Subject) -> Self {
+        let cause = Ablation::of(subject).cause_of(&self.trace, self.signature(), &self.verdict);
+        let triaged = Some(Triaged { cause, start: self.trace.clone() });
+        Self { triaged, ..self }
+    }
+
+    /// What makes it the same as another.
+    #[must_use]
+    pub fn id(&self) -> FindingId {
+        FindingId { signature: self.signature(), cause: self.key() }
+    }
+
+    /// What its cause is told apart by, if that is known.
+    #[must_use]
+    pub fn key(&self) -> Option<CauseKey> {
+        self.triaged.as_ref().map(|triaged| triaged.cause.key())
     }
 }
 
@@ -87,6 +115,9 @@ pub struct Tally {
     pub memory: u64,
     /// Runs that did not survive.
     pub ended_badly: u64,
+    /// Traces with a violation of which the baseline cannot tell: its judging ended before.
+    #[serde(default)]
+    pub cannot_tell: u64,
 }
 
 impl Tally {
@@ -104,7 +135,7 @@ impl Tally {
 
 /// What the search asks of whoever started it.
 pub trait Lookout {
-    /// A signature was met for the first time. Called in the order of trace numbers, before the search goes on.
+    /// A signature was met for the first time, or for the first time by this cause. Called in the order of trace numbers, before the search goes on.
     ///
     /// # Errors
     /// What could not be kept ends the search.
@@ -133,44 +164,30 @@ impl Lookout for Vec<Find> {
 pub fn hunt(
     crew: &mut [Box<dyn Subject>],
     plan: Plan,
-    known: &mut BTreeSet<Signature>,
+    known: &mut Known,
     lookout: &mut dyn Lookout,
 ) -> Result<Tally, SubjectError> {
-    let baseline = known.clone();
-    hunt_on(crew, plan, &baseline, known, lookout)
-}
-
-/// The same of a search that is gone on with: what an earlier part of it found is known, but a trace that ends by it
-/// ends this search as it would have ended the whole.
-///
-/// # Errors
-/// As [`hunt`].
-pub fn hunt_on(
-    crew: &mut [Box<dyn Subject>],
-    plan: Plan,
-    baseline: &BTreeSet<Signature>,
-    known: &mut BTreeSet<Signature>,
-    lookout: &mut dyn Lookout,
-) -> Result<Tally, SubjectError> {
+    let ablation = Ablation::of(crew[0].as_ref());
     let mut tally = plan.so_far;
     let end = plan.length();
     let (mut next, mut length) = (tally.traces, CHUNK_FIRST);
     while next < end {
         let chunk = next..end.min(next.saturating_add(length));
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
-        let results = run_chunk(crew, plan.source, &numbers)?;
-        for (number, (trace, ran)) in numbers.into_iter().zip(results) {
+        let before = known.clone();
+        let results = run_chunk(crew, (&ablation, &before), plan.source, &numbers)?;
+        for (number, Played { trace, ran, answers }) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
-            for broken in &ran.verdict.breaks {
-                if known.insert(broken.signature) {
-                    let (trace, verdict) = (trace.clone(), ran.verdict.clone());
-                    lookout.found(Find { number, trace, broken: broken.clone(), verdict })?;
-                }
+            tally.cannot_tell += u64::from(ran.beside.as_ref().is_some_and(|it| !it.cannot_tell.is_empty()));
+            for (broken, answer) in ran.counting().zip(answers) {
+                let signature = broken.signature;
+                // What was found in this chunk meanwhile counts as well.
+                let same = known.causes(signature) == before.causes(signature);
+                let answer = if same { answer } else { ask(&ablation, known, &trace, broken, &ran) };
+                take(lookout, known, (number, &trace, broken, &ran), answer)?;
             }
             let broke = ran.verdict.memory_break().is_some() || !ran.verdict.outcome.survived();
-            let last = ran.verdict.breaks.last();
-            let known_before = last.is_some_and(|broken| baseline.contains(&broken.signature));
-            if broke && !known_before && !plan.all {
+            if broke && !plan.all && ran.counting().last() == ran.verdict.breaks.last() {
                 return Ok(tally);
             }
         }
@@ -183,18 +200,90 @@ pub fn hunt_on(
     Ok(tally)
 }
 
+/// Makes the finds of an earlier part of a search again, from the numbers of their traces in the order in which they
+/// were found.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn found_again(
+    subject: &mut dyn Subject,
+    source: Source,
+    numbers: &[u64],
+    known: &mut Known,
+) -> Result<Vec<Find>, SubjectError> {
+    let mut finds = Vec::<Find>::new();
+    let mut numbers = numbers.to_vec();
+    // A trace that was several finds is named several times.
+    numbers.dedup();
+    for number in numbers {
+        let trace = source.trace_for(subject, number);
+        find_in(subject, number, &trace, known, &mut finds)?;
+    }
+    Ok(finds)
+}
+
+/// Tells of the violations of one trace whose causes are new.
+///
+/// # Errors
+/// When the subject cannot run, or the lookout cannot keep a find.
+pub fn find_in(
+    subject: &mut dyn Subject,
+    number: u64,
+    trace: &Trace,
+    known: &mut Known,
+    lookout: &mut dyn Lookout,
+) -> Result<(), SubjectError> {
+    let ablation = Ablation::of(subject);
+    let ran = subject.run_one(trace, Options::VERDICT)?;
+    for broken in ran.counting() {
+        let answer = ask(&ablation, known, trace, broken, &ran);
+        take(lookout, known, (number, trace, broken, &ran), answer)?;
+    }
+    Ok(())
+}
+
+/// Tells of a violation if it is new, and takes its cause in.
+fn take(
+    lookout: &mut dyn Lookout,
+    known: &mut Known,
+    (number, trace, broken, ran): (u64, &Trace, &Break, &Ran),
+    answer: Option<Triaged>,
+) -> Result<(), SubjectError> {
+    let Some(triaged) = answer else { return Ok(()) };
+    known.insert(broken.signature, triaged.cause.key());
+    let find = Find::new(number, trace.clone(), broken.clone(), ran.verdict.clone());
+    lookout.found(Find { triaged: Some(triaged), ..find })
+}
+
+/// A trace, what it showed, and of each violation that counts its cause if that is new.
+struct Played {
+    trace: Trace,
+    ran: Ran,
+    answers: Vec<Option<Triaged>>,
+}
+
+fn ask(ablation: &Ablation, known: &Known, trace: &Trace, broken: &Break, ran: &Ran) -> Option<Triaged> {
+    let signature = broken.signature;
+    triage(ablation, known.causes(signature), trace, signature, &ran.verdict)
+}
+
 /// Runs the traces of these numbers, split over the crew; results in the order of the numbers.
 fn run_chunk(
     crew: &mut [Box<dyn Subject>],
+    (ablation, known): (&Ablation, &Known),
     source: Source,
     numbers: &[u64],
-) -> Result<Vec<(Trace, Ran)>, SubjectError> {
+) -> Result<Vec<Played>, SubjectError> {
     let share = numbers.len().div_ceil(crew.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
         let traces: Vec<Trace> =
             numbers.iter().map(|number| source.trace_for(subject.as_ref(), *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
-        Ok(traces.into_iter().zip(ran).collect::<Vec<_>>())
+        let played = |(trace, ran): (Trace, Ran)| {
+            let answers = ran.counting().map(|broken| ask(ablation, known, &trace, broken, &ran)).collect();
+            Played { trace, ran, answers }
+        };
+        Ok(traces.into_iter().zip(ran).map(played).collect::<Vec<_>>())
     };
     if crew.len() == 1 {
         return one_share(&mut crew[0], numbers);

@@ -94,6 +94,7 @@ pub mod report;
 pub mod scout;
 pub mod shrink;
 pub mod soak;
+pub mod triage;
 pub mod workload;
 
 pub use treefall_model as model;

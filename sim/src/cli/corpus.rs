@@ -1,11 +1,10 @@
 //! `treefall corpus`: scenarios as the fuzzer's seeds, the fuzzer's finds as scenarios, and the fewest seeds that do.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::verdict::Signature;
 
 use super::args::{Corpus, CorpusCommand};
 use super::findings::{FoundBy, Origin, keep, scenario_of, tell_failed};
@@ -16,14 +15,15 @@ use super::schema::Line;
 use super::{CliError, Status, Summary, all, crew, files};
 use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
 use crate::fuzzing::{Kind, fewest};
-use crate::hunt::Find;
+use crate::hunt::{Find, find_in};
 use crate::report::store::MINIMAL;
 use crate::report::{Store, cause_line, slug};
+use crate::triage::Known;
 use treefall_base::files::write_bytes;
 use treefall_base::input;
 use treefall_scenario as scenario;
 use treefall_subject::target::Target;
-use treefall_subject::{Options, Subject, build};
+use treefall_subject::{Subject, build};
 
 /// Larger than any input that the fuzzer makes.
 const SIZE_MAX: u64 = 16 << 20;
@@ -158,7 +158,7 @@ fn export(
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let _lock = crew::lock(out, output)?;
-    let mut met: BTreeSet<(String, Signature)> = BTreeSet::new();
+    let mut met: BTreeMap<String, Known> = BTreeMap::new();
     let (mut new, mut status) = (0, Status::Good);
     let pace = Pace::begin(None);
     for (place, (path, bytes)) in inputs.iter().enumerate() {
@@ -174,13 +174,11 @@ fn export(
         output.progress("running");
         let mut subject = build(&target)?;
         let trace = subject.fitted(trace);
-        let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
-        for broken in verdict.breaks.clone() {
-            // A signature is worked out once: the first file in order of name speaks for it.
-            if !met.insert((target.to_string(), broken.signature)) {
-                continue;
-            }
-            let find = Find { number: 0, trace: trace.clone(), broken, verdict: verdict.clone() };
+        // A signature is worked out once for each cause: the first file in order of name speaks for it.
+        let known = met.entry(target.to_string()).or_default();
+        let mut finds = Vec::<Find>::new();
+        find_in(subject.as_mut(), 0, &trace, known, &mut finds)?;
+        for find in finds {
             let exported = export_one(path, &find, &target, subject.as_mut(), &store, output)?;
             new += usize::from(exported != Exported::Known);
             if exported == Exported::Failed {
@@ -189,14 +187,15 @@ fn export(
         }
     }
     output.part("");
-    if !met.is_empty() {
+    let broken = met.values().any(|known| !known.is_empty());
+    if broken {
         store.keep_index()?;
     }
     if crew::told_to_stop() {
         output.error("stopped before all inputs were worked out");
         return Ok((inputs.len(), new, status.max(Status::Failure)));
     }
-    if met.is_empty() {
+    if !broken {
         output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
     }
     if new > 0 {
@@ -225,21 +224,21 @@ fn export_one(
     output: &mut Output,
 ) -> Result<Exported, CliError> {
     let (name, signature) = (target.to_string(), find.broken.signature);
-    let file = store.folder(&name, signature).join(MINIMAL);
+    let file = store.folder(&name, find.id()).join(MINIMAL);
     let new = !file.is_file();
     let mut cause = None;
     let told = if new {
         let origin = Origin { find, target, by: FoundBy::Fuzzer };
         let title = format!("{signature} on {name}, as found");
         let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
-        store.keep_found(&name, signature, &scenario::write(&found))?;
+        store.keep_found(&name, find.id(), &scenario::write(&found))?;
         let worked = {
             let teller = Teller::new(output);
             let go_on = |runs| teller.go_on(|| format!("shrinking {signature}"), runs);
             work_out_while(subject, &|| build(target), find, BUILD_UP_MAX, &go_on)
         };
         let kept = worked.map_err(CliError::from).and_then(|worked| match worked {
-            Worked::Out(finding) => keep(FoundBy::Fuzzer, &finding, store, &name).map(|_| Some(finding)),
+            Worked::Out(finding) => keep(FoundBy::Fuzzer, &finding, store).map(|_| Some(finding)),
             // What is not worked out when the word to stop comes is an input of the fuzzer's still.
             Worked::Stopped(_) => Ok(None),
         });
@@ -247,11 +246,11 @@ fn export_one(
             Ok(Some(finding)) => finding,
             Ok(None) => return Ok(Exported::New),
             Err(error) => {
-                tell_failed(&name, signature, &error.plain(), store, output);
+                tell_failed(&name, find.id(), &error.plain(), store, output);
                 return Ok(Exported::Failed);
             }
         };
-        cause = finding.cause.defects().first().map(|defect| defect.name().to_owned());
+        cause = finding.cause.leading().map(|defect| defect.name().to_owned());
         cause_line(&finding.cause)
     } else {
         "known: it was kept before".to_owned()

@@ -7,12 +7,13 @@ pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
 use super::{CliError, all};
 use crate::report::Lock;
+use treefall_subject::baseline::build_beside;
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;
 use treefall_subject::program::Program;
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{self, Place, Target};
-use treefall_subject::{Subject, SubjectError, build, program};
+use treefall_subject::{Subject, SubjectError, program};
 
 /// How many subjects work side by side.
 pub(super) fn jobs(asked: Option<u16>) -> usize {
@@ -129,5 +130,14 @@ pub(super) fn lock(folder: &Path, output: &mut Output) -> Result<Lock, CliError>
 
 /// `jobs` subjects of one kind.
 pub(super) fn crew(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
-    (0..jobs.max(1)).map(|_| build(target)).collect()
+    crew_beside(target, None, jobs)
+}
+
+/// The same, each beside a baseline where there is one.
+pub(super) fn crew_beside(
+    target: &Target,
+    baseline: Option<&Target>,
+    jobs: usize,
+) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
+    (0..jobs.max(1)).map(|_| build_beside(target, baseline)).collect()
 }

@@ -20,6 +20,7 @@ use super::output::{Output, count};
 use super::pace::Teller;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
+use crate::cause::Ablation;
 use crate::explain::explain_soon_while;
 use crate::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
@@ -54,6 +55,10 @@ struct FoundObject {
     outcome: String,
     defect: Option<&'static str>,
     defects: Vec<&'static str>,
+    /// The leading cause: the same as `defect`.
+    leading: Option<&'static str>,
+    /// Defects that the failure needs beside the leading one.
+    also_required: Vec<&'static str>,
     /// It takes two: mending either of `defects` alone is not enough.
     together: bool,
     mended_by: Option<&'static str>,
@@ -327,8 +332,10 @@ impl Search<'_> {
         let mut subject = build(self.target)?;
         for Found { signature, trace, .. } in explorer.found() {
             let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
+            let cause = Ablation::of(subject.as_ref()).cause_of(&trace, signature, &verdict).key();
             let title = format!("{signature} on {target}, by a shortest trace of an alphabet");
-            self.store.keep_found(&target, signature, &self.scenario(title, signature, &trace, &verdict))?;
+            let text = self.scenario(title, signature, &trace, &verdict);
+            self.store.keep_found(&target, (signature, cause).into(), &text)?;
         }
         Ok(())
     }
@@ -345,7 +352,7 @@ impl Search<'_> {
                 self.target, found.signature
             )));
         };
-        let find = Find { number: 0, trace: found.trace.clone(), broken, verdict };
+        let find = Find::new(0, found.trace.clone(), broken, verdict).with_cause(subject.as_ref());
         let teller = Teller::new(output);
         let go_on = |runs| teller.go_on(|| format!("{}: working out {}", self.target, found.signature), runs);
         let worked = work_out_while(subject.as_mut(), &|| build(self.target), &find, 0, &go_on)?;
@@ -357,7 +364,8 @@ impl Search<'_> {
         let title = format!("{} on {}", found.signature, self.target);
         let target = self.target.to_string();
         let text = self.scenario(title, finding.signature(), &finding.trace, &finding.verdict);
-        let path = self.store.keep_minimal(&target, found.signature, &text)?;
+        let id = finding.id();
+        let path = self.store.keep_minimal(&target, id, &text)?;
         let report = Report {
             finding: &finding,
             explanation: &explanation,
@@ -367,8 +375,8 @@ impl Search<'_> {
             as_it_is: false,
             story: None,
         };
-        self.store.keep_report(&target, found.signature, &report::finding(&report))?;
-        self.store.keep_page(&target, found.signature, &report)?;
+        self.store.keep_report(&target, id, &report::finding(&report))?;
+        self.store.keep_page(&target, id, &report)?;
         Ok(Some(*finding))
     }
 
@@ -377,7 +385,7 @@ impl Search<'_> {
         self.work_out(found, output).unwrap_or_else(|error| {
             let target = self.target.to_string();
             self.failed.set(true);
-            tell_failed(&target, found.signature, &error.plain(), self.store, output);
+            tell_failed(&target, found.signature.into(), &error.plain(), self.store, output);
             None
         })
     }
@@ -449,7 +457,7 @@ impl Search<'_> {
 
     fn object(&self, found: &Found, finding: &Finding, release: &str) -> FoundObject {
         let defects = finding.cause.defects();
-        let folder = self.store.folder(&finding.target, found.signature);
+        let folder = self.store.folder(&finding.target, finding.id());
         let file = |name: &str| folder.join(name).display().to_string();
         FoundObject {
             target: finding.target.clone(),
@@ -459,6 +467,8 @@ impl Search<'_> {
             outcome: finding.verdict.outcome.to_string(),
             defect: defects.first().map(|defect| defect.name()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            leading: finding.cause.leading().map(|defect| defect.name()),
+            also_required: finding.cause.also_required().iter().map(|it| it.name()).collect(),
             together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
             upstream: UpstreamObject::all(defects.iter().copied()),

@@ -1,10 +1,11 @@
 //! A search with everything that belongs to it: finds kept before they are shrunk, worked out, reported.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use treefall_model::trace::Trace;
+use treefall_model::release::Defect;
+use treefall_model::trace::{ScriptKind, Trace};
 use treefall_model::verdict::{Signature, Verdict};
 
 use super::crew;
@@ -15,11 +16,14 @@ use super::pace::Teller;
 use super::{CliError, Status};
 use crate::campaign::{Campaign, CampaignError};
 use crate::explain::{Explanation, explain_soon, explain_soon_while};
-use crate::finding::{Finding, work_out_each_while};
+use crate::finding::{Finding, work_out_as_it_is, work_out_each_while};
 use crate::generator::{self, Sampling, Source};
-use crate::hunt::{Find, Lookout, Plan, Tally, hunt_on};
+use crate::hidden::{self, Hidden};
+use crate::hunt::{Find, Lookout, Plan, Tally, found_again, hunt};
 use crate::report::{self, Report, Store};
+use crate::triage::{FindingId, Known};
 use treefall_scenario::{self as scenario, About, Expectation, Expectations, Provenance, Scenario, Whom};
+use treefall_subject::baseline::build_beside;
 use treefall_subject::target::{Base, ReplicaName, Target};
 use treefall_subject::{Options, Subject, SubjectError, build};
 
@@ -29,8 +33,8 @@ pub(super) struct Search<'s> {
     pub(super) plan: Plan,
     /// Stop after so long.
     pub(super) limit: Option<Duration>,
-    /// Signatures that are not reported.
-    pub(super) known: BTreeSet<Signature>,
+    /// What it breaks too, in the same trace at the same place, is not reported.
+    pub(super) baseline: Option<&'s Target>,
     pub(super) store: &'s Store,
     pub(super) jobs: usize,
     /// Most runs in building up what is smaller than a shrunk find.
@@ -51,9 +55,9 @@ pub(super) struct Searched {
     /// The text of each finding's report, as far as it is printed.
     pub(super) reports: Vec<String>,
     /// Finds that were not worked out when the word to stop came, or that could not be; each is kept as it was found.
-    pub(super) as_found: Vec<Signature>,
+    pub(super) as_found: Vec<FindingId>,
     /// What went wrong with a find; it is kept all the same.
-    pub(super) failed: Vec<(Signature, String)>,
+    pub(super) failed: Vec<(FindingId, String)>,
     /// Why the search ended before its end, or what of it could not be kept, with what it had found until then.
     pub(super) broken_off: Option<CliError>,
     pub(super) tally: Tally,
@@ -140,7 +144,7 @@ impl Lookout for Keeper<'_> {
         let title = format!("{} on {}, as found", find.signature(), self.target);
         let origin = Origin { find: &find, target: self.named, by: FoundBy::Hunt(self.source) };
         let found = scenario_of(&title, &origin, find.signature(), find.trace.clone(), &find.verdict);
-        self.store.keep_found(&self.target, find.signature(), &scenario::write(&found))?;
+        self.store.keep_found(&self.target, find.id(), &scenario::write(&found))?;
         self.finds.push(find);
         Ok(())
     }
@@ -264,10 +268,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     search.store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let watch = Stopwatch::start();
     let target = search.target.to_string();
-    let mut subjects = crew::crew(search.target, search.jobs)?;
-    let (baseline, mut known) = (search.known.clone(), search.known);
+    let mut subjects = crew::crew_beside(search.target, search.baseline, search.jobs)?;
+    let mut known = Known::default();
     let finds = match &search.campaign {
-        Some(campaign) => found_before(subjects[0].as_mut(), campaign, &mut known)?,
+        Some(campaign) => found_again(subjects[0].as_mut(), campaign.source(), &campaign.finds, &mut known)?,
         None => Vec::new(),
     };
     let mut keeper = Keeper {
@@ -287,7 +291,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
         output,
     };
     let mut searched = Searched::default();
-    match hunt_on(&mut subjects, search.plan, &baseline, &mut known, &mut keeper) {
+    match hunt(&mut subjects, search.plan, &mut known, &mut keeper) {
         Ok(tally) => {
             if let Some(campaign) = &mut keeper.campaign {
                 campaign.ended = !keeper.stopped;
@@ -299,25 +303,35 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
         Err(error) if keeper.finds.is_empty() => return Err(error.into()),
         // What it found until then is on disk, and must be told.
         Err(error) => {
-            searched.as_found = keeper.finds.iter().map(Find::signature).collect();
+            searched.as_found = keeper.finds.iter().map(Find::id).collect();
             searched.broken_off = Some(error.into());
             searched.elapsed = watch.elapsed();
             return Ok(searched);
         }
     }
     let finds = keeper.finds;
-    let works = Works { target: search.target, finds: &finds, told_to_stop: search.told_to_stop };
+    let works = Works {
+        target: search.target,
+        baseline: search.baseline,
+        finds: &finds,
+        told_to_stop: search.told_to_stop,
+    };
     let worked = works.out(&mut subjects, search.build_up_max, output);
     let by = FoundBy::Hunt(search.plan.source);
     let whole = worked.iter().all(|worked| matches!(worked, Ok(Some(_))));
     for (find, worked) in finds.iter().zip(worked) {
-        let signature = find.signature();
+        // Two finds that came to one cause in their smallest traces are one finding: the first.
+        if let Ok(Some((finding, _))) = &worked
+            && searched.findings.iter().any(|other| other.id() == finding.id())
+        {
+            continue;
+        }
         let kept = worked.map_err(CliError::from).and_then(|worked| {
             let Some((finding, explanation)) = worked else { return Ok(None) };
-            let report = keep_on(by, &finding, &explanation, search.store, &target)?;
+            let report = keep_on(by, &finding, &explanation, search.store, search.baseline)?;
             // Which of several finds a signature slipped from is told by the first: only who has all can say.
             if whole {
-                keep_slipped(subjects[0].as_mut(), by, &finding, search.store, &target)?;
+                keep_slipped(subjects[0].as_mut(), by, &finding, search.store)?;
             }
             Ok(Some((finding, report)))
         });
@@ -326,10 +340,10 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
                 searched.findings.push(finding);
                 searched.reports.push(report);
             }
-            Ok(None) => searched.as_found.push(signature),
+            Ok(None) => searched.as_found.push(find.id()),
             Err(error) => {
-                searched.as_found.push(signature);
-                searched.failed.push((signature, error.plain()));
+                searched.as_found.push(find.id());
+                searched.failed.push((find.id(), error.plain()));
             }
         }
     }
@@ -346,6 +360,7 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
 /// Finds that are worked out.
 struct Works<'w> {
     target: &'w Target,
+    baseline: Option<&'w Target>,
     finds: &'w [Find],
     told_to_stop: &'w (dyn Fn() -> bool + Sync),
 }
@@ -367,38 +382,17 @@ impl Works<'_> {
             !(self.told_to_stop)()
         };
         let explain = |subject: &mut dyn Subject, finding: Finding| {
-            let signature = finding.signature();
-            let place = self.finds.iter().position(|find| find.signature() == signature).unwrap_or(0);
+            let (signature, number) = (finding.signature(), finding.find.number);
+            let is_it = |find: &Find| (find.signature(), find.number) == (signature, number);
+            let place = self.finds.iter().position(is_it).unwrap_or(0);
             let go_on = |runs| go_on("explaining", place, signature, runs);
             let explanation = explain_soon_while(&finding, subject, &go_on)?;
             Ok((finding, explanation))
         };
         let go_on = |place: usize, runs| go_on("working out", place, self.finds[place].signature(), runs);
-        work_out_each_while(subjects, &|| build(target), self.finds, build_up_max, &go_on, &explain)
+        let fresh = || build_beside(target, self.baseline);
+        work_out_each_while(subjects, &fresh, self.finds, build_up_max, &go_on, &explain)
     }
-}
-
-/// The finds of an earlier part of a campaign, made again from their numbers.
-fn found_before(
-    subject: &mut dyn Subject,
-    campaign: &Campaign,
-    known: &mut BTreeSet<Signature>,
-) -> Result<Vec<Find>, CliError> {
-    let mut finds = Vec::new();
-    let mut numbers = campaign.finds.clone();
-    // A trace that was several finds is named several times.
-    numbers.dedup();
-    for number in numbers {
-        let trace = campaign.source().trace_for(subject, number);
-        let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
-        for broken in &verdict.breaks {
-            if known.insert(broken.signature) {
-                let (trace, verdict) = (trace.clone(), verdict.clone());
-                finds.push(Find { number, trace, broken: broken.clone(), verdict });
-            }
-        }
-    }
-    Ok(finds)
 }
 
 /// The command that replays a finding.
@@ -407,14 +401,47 @@ pub(super) fn replay_command(target: &str, scenario: &Path) -> String {
     format!("treefall replay {file} --target {target} --history")
 }
 
-/// Writes the smallest trace and the report under the name `among`, and what slipped while shrinking; the
-/// part of the report that is printed.
-pub(super) fn keep(by: FoundBy, finding: &Finding, store: &Store, among: &str) -> Result<String, CliError> {
+/// Writes the smallest trace and the report, and what slipped while shrinking; the part of the report that is printed.
+pub(super) fn keep(by: FoundBy, finding: &Finding, store: &Store) -> Result<String, CliError> {
     let mut subject = build(&one_target(finding)?)?;
     let explanation = explain_soon(finding, subject.as_mut())?;
-    let report = keep_on(by, finding, &explanation, store, among)?;
-    keep_slipped(subject.as_mut(), by, finding, store, among)?;
+    let report = keep_on(by, finding, &explanation, store, None)?;
+    keep_slipped(subject.as_mut(), by, finding, store)?;
     Ok(report)
+}
+
+/// Looks for the defects of the target's release that lead no finding. What shows after all is worked out and kept
+/// beside the other findings; where the others hide is the answer.
+pub(super) fn look_behind(
+    target: &Target,
+    source: Source,
+    searched: &mut Searched,
+    store: &Store,
+) -> Result<BTreeMap<Defect, Hidden>, CliError> {
+    let mut subject = build(target)?;
+    let behind = hidden::look_behind(subject.rules(), &searched.findings, source.seed);
+    let mut hidden = behind.hidden;
+    let swarm = Source::swarm(source.seed);
+    for (defect, find) in behind.shown {
+        // It was seen on the replica of the release.
+        let verdict = subject.run_one(&find.trace, Options::VERDICT)?.verdict;
+        if !verdict.shows(find.signature()) {
+            hidden.insert(defect, Hidden::NotSeen);
+            continue;
+        }
+        let mut finding = work_out_as_it_is(subject.as_mut(), &|| build(target), &find)?;
+        if searched.findings.iter().any(|other| other.id() == finding.id()) {
+            if searched.findings.iter().any(|other| other.cause.defects().contains(&defect)) {
+                continue;
+            }
+            finding.cause = finding.cause.led_by(defect);
+        }
+        let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
+        let by = FoundBy::Hunt(if cancels { swarm.cancelling() } else { swarm });
+        searched.reports.push(keep(by, &finding, store)?);
+        searched.findings.push(finding);
+    }
+    Ok(hidden)
 }
 
 fn one_target(finding: &Finding) -> Result<Target, CliError> {
@@ -430,15 +457,19 @@ fn keep_on(
     finding: &Finding,
     explanation: &Explanation,
     store: &Store,
-    among: &str,
+    baseline: Option<&Target>,
 ) -> Result<String, CliError> {
-    let target = &one_target(finding)?;
+    let (target, among, id) = (&one_target(finding)?, finding.target.as_str(), finding.id());
     let origin = Origin { find: &finding.find, target, by };
     let title = format!("{} on {}", finding.signature(), finding.target);
     let minimal = scenario_of(&title, &origin, finding.signature(), finding.trace.clone(), &finding.verdict);
     let scenario = scenario::write(&minimal);
-    let path = store.keep_minimal(among, finding.signature(), &scenario)?;
+    let path = store.keep_minimal(among, id, &scenario)?;
     let from = by.told(finding.find.number);
+    let from = match baseline {
+        Some(baseline) => format!("{from}; {baseline} does not break it there"),
+        None => from,
+    };
     let replay = replay_command(&finding.target, &path);
     let report = Report {
         finding,
@@ -449,20 +480,20 @@ fn keep_on(
         as_it_is: false,
         story: None,
     };
-    store.keep_report(among, finding.signature(), &report::finding(&report))?;
-    store.keep_page(among, finding.signature(), &report)?;
+    store.keep_report(among, id, &report::finding(&report))?;
+    store.keep_page(among, id, &report)?;
     Ok(report::summary(&report))
 }
 
 /// Tells that a find could not be worked out, and where it is kept as it was found.
 pub(super) fn tell_failed(
     target: &str,
-    signature: Signature,
+    find: FindingId,
     why: &str,
     store: &Store,
     output: &mut Output,
 ) -> Status {
-    let found = store.found(target, signature);
+    let (signature, found) = (find.signature, store.found(target, find));
     output.error(&format!(
         "{signature} on {target} was found and could not be worked out: {why}; it is kept as found in {}",
         found.display()
@@ -477,12 +508,11 @@ fn keep_slipped(
     by: FoundBy,
     finding: &Finding,
     store: &Store,
-    among: &str,
 ) -> Result<(), CliError> {
-    let target = &one_target(finding)?;
+    let (target, among) = (&one_target(finding)?, finding.target.as_str());
     let origin = Origin { find: &finding.find, target, by };
     for (signature, trace) in &finding.slipped {
-        if store.folder(among, *signature).exists() || !subject.takes(trace) {
+        if store.has(among, *signature) || !subject.takes(trace) {
             continue;
         }
         let title = format!("{signature} on {}, met while shrinking {}", finding.target, finding.signature());
@@ -492,7 +522,7 @@ fn keep_slipped(
             continue;
         }
         let slipped = scenario_of(&title, &origin, *signature, trace.clone(), &verdict);
-        store.keep_found(among, *signature, &scenario::write(&slipped))?;
+        store.keep_found(among, (*signature).into(), &scenario::write(&slipped))?;
     }
     Ok(())
 }

@@ -1,15 +1,16 @@
 //! `treefall hunt`: search, shrink, confirm, label, report.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use treefall_model::release::Defect;
 
 use super::args::Hunt;
 use super::crew;
-use super::findings::{Search, Searched, replay_command, search, tell_failed};
+use super::findings::{Search, Searched, look_behind, replay_command, search, tell_failed};
 use super::github::{self, Annotation};
 use super::objects::{AsFoundObject, FindingObject, TargetSummary};
 use super::output::{Output, count};
-use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary};
 use crate::campaign::{Campaign, may_begin};
@@ -17,7 +18,8 @@ use crate::cause::Cause;
 use crate::finding::BUILD_UP_MAX;
 use crate::finding::Finding;
 use crate::generator::Source;
-use crate::hunt::{Plan, Tally};
+use crate::hidden::Hidden;
+use crate::hunt::Plan;
 use crate::report::{Store, cause_line, cause_name};
 use treefall_subject::program;
 use treefall_subject::target::Target;
@@ -61,35 +63,35 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             shard: campaign.shard,
             so_far: campaign.tally,
         };
-        let known = match &campaign.baseline {
-            Some(baseline) => baseline_signatures(baseline, plan, jobs, output)?,
-            None => BTreeSet::new(),
-        };
-        if crew::told_to_stop() {
-            output.error(&format!("stopped before {target} was searched"));
-            output.conclude(&summary);
-            return Ok(Status::Failure);
-        }
-        let has_baseline = campaign.baseline.is_some();
+        let baseline = campaign.baseline.as_deref().map(named).transpose()?;
         // A search that came to the break at which it was to end only has its finds worked out.
         let plan = Plan { traces_max: if is_over { Some(0) } else { plan.traces_max }, ..plan };
         let search_plan = Search {
             target,
             plan,
             limit: args.duration,
-            known,
+            baseline: baseline.as_ref(),
             store: &store,
             jobs,
             build_up_max: BUILD_UP_MAX,
             campaign: Some(campaign),
             told_to_stop: &crew::told_to_stop,
         };
-        let searched = search(search_plan, output)?;
+        let mut searched = search(search_plan, output)?;
+        let hidden =
+            if plan.all && baseline.is_none() && searched.broken_off.is_none() && !crew::told_to_stop() {
+                output.progress(format_args!("{target}: looking for what others hide"));
+                Some(look_behind(target, plan.source, &mut searched, &store)?)
+            } else {
+                None
+            };
         status = status.max(show(target, plan.source, &searched, &store, output)?);
+        tell_hidden(hidden.as_ref(), output);
+        tell_unknown(&searched, baseline.as_ref(), output);
         if args.github {
             annotate(target, &searched, &store, output);
         }
-        summary.push(TargetSummary::new(target, plan.source, &searched));
+        summary.push(TargetSummary::new(target, plan.source, &searched).with_hidden(hidden.as_ref()));
         if crew::told_to_stop() {
             output.error(&stopped(&searched, out));
             output.conclude(&summary);
@@ -98,8 +100,8 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         if let Some(error) = &searched.broken_off {
             status = status.max(error.tell(output));
         } else if searched.findings.is_empty() && searched.as_found.is_empty() {
-            output.note(if has_baseline {
-                "nothing found that the baseline does not break too"
+            output.note(if baseline.is_some() {
+                "nothing found that the baseline does not break too, in the same trace at the same place"
             } else {
                 "nothing found in these traces, which says nothing of others; `treefall hunt --target replica:2.3.1` shows what a find \
                  looks like"
@@ -193,35 +195,6 @@ fn asked(args: &Hunt, output: &mut Output) -> Vec<String> {
     vec!["engine".to_owned()]
 }
 
-/// What the baseline breaks over the same traces.
-fn baseline_signatures(
-    name: &str,
-    plan: Plan,
-    jobs: usize,
-    output: &mut Output,
-) -> Result<BTreeSet<treefall_model::verdict::Signature>, CliError> {
-    struct Count<'c>(&'c str, Pace, Option<u64>, &'c mut Output);
-    impl crate::hunt::Lookout for Count<'_> {
-        fn found(&mut self, _: crate::hunt::Find) -> Result<(), treefall_subject::SubjectError> {
-            Ok(())
-        }
-        fn go_on(&mut self, tally: &Tally) -> bool {
-            let Self(target, pace, of, output) = self;
-            output.progress(format_args!("baseline {target}: {}", pace.told(tally.traces, *of, "trace")));
-            !crew::told_to_stop()
-        }
-    }
-    let mut known = BTreeSet::new();
-    let traces_max = Some(plan.traces_max.unwrap_or(TRACES_DEFAULT));
-    let plan = Plan { all: true, traces_max, so_far: Tally::default(), ..plan };
-    for target in crew::targets(&[name.to_owned()])? {
-        let (name, of) = (target.to_string(), Some(plan.length()));
-        let mut count = Count(&name, Pace::begin(None), of, output);
-        crate::hunt::hunt(&mut crew::crew(&target, jobs)?, plan, &mut known, &mut count)?;
-    }
-    Ok(known)
-}
-
 /// Tells what was found, and what of it could not be worked out; the status that it comes to.
 fn show(
     target: &Target,
@@ -239,11 +212,11 @@ fn show(
         if !output.is_json() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(text);
-            let folder = store.folder(&finding.target, finding.signature());
+            let folder = store.folder(&finding.target, finding.id());
             output.line(format_args!("more of it: {}", folder.join("report.html").display()));
         }
         if finding.cause == Cause::NotKnown {
-            let folder = store.folder(&finding.target, finding.signature());
+            let folder = store.folder(&finding.target, finding.id());
             output.note(format_args!(
                 "this is not known: please report it with what is in {}",
                 folder.display()
@@ -254,13 +227,13 @@ fn show(
         output.line(overview(&searched.findings));
     }
     let name = target.to_string();
-    for signature in &searched.as_found {
-        let found = store.found(&name, *signature);
-        if let Some((_, why)) = searched.failed.iter().find(|(failed, _)| failed == signature) {
-            status = status.max(tell_failed(&name, *signature, why, store, output));
+    for find in &searched.as_found {
+        let (signature, found) = (find.signature, store.found(&name, *find));
+        if let Some((_, why)) = searched.failed.iter().find(|(failed, _)| failed == find) {
+            status = status.max(tell_failed(&name, *find, why, store, output));
             continue;
         }
-        output.object(&AsFoundObject::new(&name, *signature, &found, None));
+        output.object(&AsFoundObject::new(&name, signature, &found, None));
         output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
     }
     let tally = &searched.tally;
@@ -293,7 +266,7 @@ fn finds_in_words(searched: &Searched) -> String {
 /// Each find for GitHub's workflows, at what its scenario expects of the release.
 fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Output) {
     for (finding, text) in searched.findings.iter().zip(&searched.reports) {
-        let file = store.folder(&finding.target, finding.signature()).join("minimal.toml");
+        let file = store.folder(&finding.target, finding.id()).join("minimal.toml");
         let title = format!("{} on {target}", finding.signature());
         let claim = text.lines().next().unwrap_or_default();
         let message =
@@ -303,13 +276,40 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
     }
 }
 
+/// The defects of the release that lead no finding, and where they hide.
+fn tell_hidden(hidden: Option<&BTreeMap<Defect, Hidden>>, output: &mut Output) {
+    for (defect, hidden) in hidden.into_iter().flatten() {
+        if let Some(words) = hidden.in_words() {
+            output.line(format_args!("{defect}: {words}"));
+        }
+    }
+}
+
+/// In how many traces the baseline could not be asked.
+fn tell_unknown(searched: &Searched, baseline: Option<&Target>, output: &mut Output) {
+    if let Some(baseline) = baseline.filter(|_| searched.tally.cannot_tell > 0) {
+        let traces = count(searched.tally.cannot_tell, "trace");
+        output.line(format_args!(
+            "cannot tell: in {traces} a law broke after the judging of {baseline} had ended (it broke memory, crashed or hung earlier)"
+        ));
+    }
+}
+
 /// Several finds at a glance, after their reports.
 fn overview(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
     let line = |finding: &Finding| {
         let cause = cause_name(&finding.cause);
         let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
-        format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}\n", finding.signature().to_string())
+        let others: Vec<&str> = match finding.cause.is_together() {
+            true => Vec::new(),
+            false => finding.cause.also_required().iter().map(|it| it.name()).collect(),
+        };
+        let others = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; also required: {}", others.join(", ")),
+        };
+        format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}{others}\n", finding.signature().to_string())
     };
     findings.iter().map(line).collect()
 }

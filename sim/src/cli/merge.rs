@@ -1,7 +1,7 @@
-//! `treefall merge`: the finds of several hunts brought together, of each signature the smallest.
+//! `treefall merge`: the finds of several hunts brought together, of each signature and cause the smallest.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,13 +13,15 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, all, crew};
 use crate::campaign::{Campaign, CampaignError, folders};
-use crate::report::{Kept, take_over};
+use crate::report::{CAUSE_MARK, Kept, take_over};
 
 /// A find that was brought over or was there, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct MergedObject {
     target: String,
     signature: String,
+    /// What tells it from other findings of this signature; null: nobody wrote it down.
+    cause: Option<String>,
     wakes_minimal: Option<usize>,
     from: String,
     also_in: usize,
@@ -50,31 +52,45 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         let whole = whole.map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
         if seen.insert(whole) { part(from, &args.out) } else { Ok(Part::default()) }
     }))?;
-    let mut finds: BTreeMap<(String, String), Vec<Kept>> = BTreeMap::new();
+    let mut finds: BTreeMap<(String, String), Group> = BTreeMap::new();
     let mut campaigns = Vec::new();
     for part in parts {
         campaigns.extend(part.campaigns);
-        part.finds.into_iter().for_each(|(name, kept)| finds.entry(name).or_default().push(kept));
+        for (name, kept) in part.finds {
+            finds.entry(name).or_default().entry(kept.cause.clone()).or_default().push(kept);
+        }
     }
     if lock.is_none() && !finds.is_empty() {
         lock = Some(crew::lock(&args.out, output)?);
     }
-    let mut sheet = Sheet::new(["target", "signature", "smallest", "from", "also in"]);
+    let mut sheet = Sheet::new(["target", "signature", "cause", "smallest", "from", "also in"]);
     let (pace, many) = (Pace::begin(None), finds.len());
-    for (place, ((target, signature), mut kept)) in finds.into_iter().enumerate() {
+    for (place, ((target, signature), group)) in finds.into_iter().enumerate() {
         if crew::told_to_stop() {
             break;
         }
         output.progress(format_args!("find {}", pace.part(place + 1, many, &signature)));
-        let also_in = kept.len() - 1;
-        kept.sort_by_key(Kept::rank);
-        let best = &kept[0];
-        take_over(best, &args.out.join(&target).join(&signature))
-            .map_err(|error| CliError::Usage(error.to_string()))?;
-        let smallest = best.wakes.map_or("not shrunk".to_owned(), |wakes| count(wakes as u64, "wake"));
-        let from = best.folder.display().to_string();
-        sheet.add_row([&target, &signature, &smallest, &from, &also_in.to_string()]);
-        output.object(&MergedObject { target, signature, wakes_minimal: best.wakes, from, also_in });
+        let plain = args.out.join(&target).join(&signature);
+        for (folder, mut kept) in placed(&plain, group)? {
+            let also_in = kept.len() - 1;
+            kept.sort_by_key(Kept::rank);
+            let best = &kept[0];
+            take_over(best, &folder).map_err(|error| CliError::Usage(error.to_string()))?;
+            let smallest = best.wakes.map_or("not shrunk".to_owned(), |wakes| count(wakes as u64, "wake"));
+            let from = best.folder.display().to_string();
+            let cause = kept.iter().find_map(|it| it.cause.clone());
+            let told = cause.as_deref().unwrap_or_default();
+            sheet.add_row([&target, &signature, told, &smallest, &from, &also_in.to_string()]);
+            let (target, signature) = (target.clone(), signature.clone());
+            output.object(&MergedObject {
+                target,
+                signature,
+                cause,
+                wakes_minimal: best.wakes,
+                from,
+                also_in,
+            });
+        }
     }
     drop(lock);
     let findings = sheet.row_count();
@@ -119,7 +135,9 @@ fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
     for target in folders(from)? {
         for find in folders(&target)? {
             if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
-                finds.push(((name_of(&target), name_of(&find)), kept));
+                let name = name_of(&find);
+                let signature = name.split(CAUSE_MARK).next().unwrap_or_default().to_owned();
+                finds.push(((name_of(&target), signature), kept));
             }
         }
     }
@@ -135,6 +153,34 @@ fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
         Err(error) => return Err(error.into()),
     };
     Ok(Part { finds, campaigns })
+}
+
+/// The findings of one signature on one target, by their causes; of those with none nobody wrote it down.
+type Group = BTreeMap<Option<String>, Vec<Kept>>;
+
+/// The folder of each cause: the plain one of that which has it already where all is brought together, else of that
+/// which was found first.
+fn placed(plain: &Path, mut group: Group) -> Result<Vec<(PathBuf, Vec<Kept>)>, CliError> {
+    let there = Kept::load(plain).map_err(|error| CliError::Usage(error.to_string()))?;
+    let first = |kept: &[Kept]| kept.iter().filter_map(|it| it.number).min().unwrap_or(u64::MAX);
+    // What has no cause written down may be any: it is taken for the first.
+    let unnamed = group.remove(&None).unwrap_or_default();
+    let mut causes: Vec<(Option<String>, Vec<Kept>)> = group.into_iter().collect();
+    causes.sort_by_key(|(cause, kept)| {
+        (there.as_ref().is_none_or(|there| there.cause != *cause), first(kept), cause.clone())
+    });
+    match causes.first_mut() {
+        Some((_, kept)) => kept.extend(unnamed),
+        None => causes.push((None, unnamed)),
+    }
+    let folder = |place: usize, cause: &Option<String>| match cause {
+        Some(cause) if place > 0 => {
+            let name = plain.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            plain.with_file_name(format!("{name}{CAUSE_MARK}{cause}"))
+        }
+        _ => plain.to_owned(),
+    };
+    Ok(causes.into_iter().enumerate().map(|(place, (cause, kept))| (folder(place, &cause), kept)).collect())
 }
 
 /// What a folder is called.

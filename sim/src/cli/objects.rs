@@ -1,15 +1,18 @@
 //! What a search found, for machines. The fields are stable.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use treefall_model::release::Defect;
 use treefall_model::verdict::Signature;
 
 use super::findings::Searched;
 use crate::finding::Finding;
 use crate::generator::Source;
+use crate::hidden::Hidden;
 use crate::report::Store;
 use crate::report::json::UpstreamObject;
 use treefall_subject::backtrace;
@@ -30,10 +33,14 @@ pub(super) struct FindingObject {
     backtrace: Vec<String>,
     /// Law, step and kind of entry.
     signature: String,
-    /// The cause; null: not known.
+    /// The leading cause; null: not known.
     defect: Option<String>,
     /// Every known defect whose mending, alone, makes the find vanish, or the two that it takes; the first is `defect`.
     defects: Vec<&'static str>,
+    /// The leading cause: the same as `defect`.
+    leading: Option<&'static str>,
+    /// Defects that the failure needs beside the leading one.
+    also_required: Vec<&'static str>,
     /// It takes two: mending either of `defects` alone is not enough.
     together: bool,
     /// The upstream commit that mended it, if any did.
@@ -79,7 +86,7 @@ impl FindingObject {
         store: &Store,
     ) -> Self {
         let defects = finding.cause.defects();
-        let folder = store.folder(&finding.target, finding.signature());
+        let folder = store.folder(&finding.target, finding.id());
         Self {
             target: finding.target.clone(),
             release: release.to_owned(),
@@ -89,6 +96,8 @@ impl FindingObject {
             signature: finding.signature().to_string(),
             defect: defects.first().map(|defect| defect.name().to_owned()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            leading: finding.cause.leading().map(Defect::name),
+            also_required: finding.cause.also_required().iter().map(|it| it.name()).collect(),
             together: finding.cause.is_together(),
             mended_by: defects.first().and_then(|defect| defect.row().mended_by),
             upstream: UpstreamObject::all(defects.iter().copied()),
@@ -153,7 +162,41 @@ pub(super) struct TargetSummary {
     pub(super) findings: usize,
     /// Finds that are kept as found: the word to stop came before they were worked out, or they could not be.
     pub(super) kept_as_found: usize,
+    /// Traces with a violation of which the baseline cannot tell: its judging ended before. None of them is a finding.
+    pub(super) cannot_tell: u64,
+    /// The release's defects that lead no finding, and where they hide; null: nobody looked (only `--all` without a
+    /// baseline does).
+    pub(super) hidden: Option<HiddenObject>,
     pub(super) elapsed_ms: u64,
+}
+
+/// The defects of a release that lead no finding.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct HiddenObject {
+    /// Each with those of the release that mask it.
+    masked: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Each with a defect beside which it would show.
+    latent: BTreeMap<&'static str, &'static str>,
+    /// Not met, in no way that was tried.
+    not_seen: Vec<&'static str>,
+}
+
+impl HiddenObject {
+    fn of(hidden: &BTreeMap<Defect, Hidden>) -> Self {
+        let mut object = Self { masked: BTreeMap::new(), latent: BTreeMap::new(), not_seen: Vec::new() };
+        for (defect, hidden) in hidden {
+            let name = defect.name();
+            match hidden {
+                Hidden::MaskedBy(masks) => {
+                    drop(object.masked.insert(name, masks.iter().map(|it| it.name()).collect()));
+                }
+                Hidden::LatentWithout(other) => drop(object.latent.insert(name, other.name())),
+                Hidden::NotSeen => object.not_seen.push(name),
+                Hidden::Shown(_) => {}
+            }
+        }
+        object
+    }
 }
 
 impl TargetSummary {
@@ -169,7 +212,13 @@ impl TargetSummary {
             ended_badly: searched.tally.ended_badly,
             findings: searched.findings.len(),
             kept_as_found: searched.as_found.len(),
+            cannot_tell: searched.tally.cannot_tell,
+            hidden: None,
             elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+    /// The same with where the defects hide that lead no finding.
+    pub(super) fn with_hidden(self, hidden: Option<&BTreeMap<Defect, Hidden>>) -> Self {
+        Self { hidden: hidden.map(HiddenObject::of), ..self }
     }
 }

@@ -207,7 +207,7 @@ fn finding(
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
     let Some(broken) = chosen(&verdict, args.law, scenario).cloned() else { return Ok(None) };
     let number = scenario.provenance.trace.unwrap_or(0);
-    let find = Find { number, trace: scenario.trace.clone(), broken, verdict };
+    let find = Find::new(number, scenario.trace.clone(), broken, verdict);
     Ok(Some(work_out_as_it_is(subject, &|| build(target), &find)?))
 }
 

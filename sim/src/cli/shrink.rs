@@ -72,12 +72,8 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         return Ok(Status::Failure);
     };
     let watch = Stopwatch::start();
-    let find = Find {
-        number: scenario.provenance.trace.unwrap_or(0),
-        trace: scenario.trace.clone(),
-        broken,
-        verdict,
-    };
+    let number = scenario.provenance.trace.unwrap_or(0);
+    let find = Find::new(number, scenario.trace.clone(), broken, verdict);
     let (fresh, teller) = (|| build(target), Teller::new(output));
     let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {}", find.signature()), runs);
     let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on)?;

@@ -7,15 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Release, Rules};
-use treefall_model::trace::ScriptKind;
+use treefall_model::release::{Defect, Release};
 
 use super::args;
-use super::findings::{FoundBy, Search, Searched, keep, search, tell_failed};
+use super::findings::{Search, Searched, look_behind, search, tell_failed};
 use super::objects::{AsFoundObject, FindingObject, TargetSummary};
 use super::output::{Output, count};
 use super::pace::Pace;
@@ -23,13 +21,12 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::targets::span;
 use super::{CliError, Status, Summary, crew};
-use crate::finding::{Finding, work_out_as_it_is};
+use crate::finding::Finding;
 use crate::generator::Source;
-use crate::hidden::{Hidden, find_hidden};
+use crate::hidden::Hidden;
 use crate::hunt::Plan;
 use crate::report::Store;
 use crate::report::json::UpstreamObject;
-use treefall_subject::build;
 use treefall_subject::program::Likeness;
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
@@ -91,12 +88,11 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
         output.progress("beginning");
         let plan = Plan::new(args.seed, Some(row.traces), true);
-        let known = BTreeSet::new();
         let one = Search {
             target: &row.target,
             plan,
             limit: None,
-            known,
+            baseline: None,
             store: &store,
             jobs,
             build_up_max: SURVEY_BUILD_UP_MAX,
@@ -110,7 +106,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }
         output.progress("looking for what others hide");
-        let hidden = look_behind(row, args.seed, &mut searched, &store)?;
+        let hidden = look_behind(&row.target, plan.source, &mut searched, &store)?;
         if crew::told_to_stop() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
@@ -143,8 +139,8 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
 fn tell_failures(row: &Row, searched: &Searched, store: &Store, output: &mut Output) -> Status {
     let target = row.target.to_string();
     let mut status = Status::Good;
-    for (signature, why) in &searched.failed {
-        status = status.max(tell_failed(&target, *signature, why, store, output));
+    for (find, why) in &searched.failed {
+        status = status.max(tell_failed(&target, *find, why, store, output));
     }
     if let Some(error) = &searched.broken_off {
         let folder = store.target_folder(&target);
@@ -222,53 +218,6 @@ fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> 
 /// The known defects of a release that a subject of this kind can show.
 fn showable(release: Release, kind: SubjectKind) -> BTreeSet<Defect> {
     release.defects().iter().filter(|defect| defect.row().reach.shown_by(kind)).collect()
-}
-
-/// Looks for the known defects that no find is due to alone. What shows after all is worked out and kept beside
-/// the other finds; where the others hide is told.
-fn look_behind(
-    row: &Row,
-    seed: u64,
-    searched: &mut Searched,
-    store: &Store,
-) -> Result<BTreeMap<Defect, Hidden>, CliError> {
-    let alone = |finding: &Finding| match finding.cause.defects() {
-        [defect] => Some(*defect),
-        _ => None,
-    };
-    let seen: BTreeSet<Defect> = searched.findings.iter().filter_map(alone).collect();
-    let missing: Vec<Defect> = row.known.difference(&seen).copied().collect();
-    let rules = Rules::of(row.release);
-    let find = |defect: &Defect| {
-        // Of a row that is not whole nothing is told.
-        if crew::told_to_stop() { Hidden::NotSeen } else { find_hidden(*defect, rules, seed) }
-    };
-    let told: Vec<Hidden> = missing.par_iter().map(find).collect();
-    let mut hidden = BTreeMap::new();
-    let (mut defects, mut finds) = (Vec::new(), Vec::new());
-    for (defect, told) in missing.into_iter().zip(told) {
-        if let Hidden::Shown(find) = told {
-            defects.push(defect);
-            finds.push(*find);
-        } else {
-            hidden.insert(defect, told);
-        }
-    }
-    if finds.is_empty() || crew::told_to_stop() {
-        return Ok(hidden);
-    }
-    let mut subject = build(&row.target)?;
-    let source = Source::swarm(seed);
-    for (defect, find) in defects.into_iter().zip(finds) {
-        let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
-        let by = FoundBy::Hunt(if cancels { source.cancelling() } else { source });
-        // Shrunk already, where the defect is alone: on the release itself it might turn into another's.
-        let finding = work_out_as_it_is(subject.as_mut(), &|| build(&row.target), &find)?;
-        // Another find of this signature has its folder already.
-        searched.reports.push(keep(by, &finding, store, &format!("{}+{defect}", row.target))?);
-        searched.findings.push(finding);
-    }
-    Ok(hidden)
 }
 
 /// Adds the row to the sheet; whether it is as known.
@@ -381,17 +330,11 @@ pub(super) fn upstream(defect: Defect) -> String {
 
 /// How small a trace shows the defect, or where it hides.
 fn smallest(finds: &[&Finding], hidden: Option<&Hidden>) -> String {
-    match hidden.filter(|_| finds.is_empty()) {
-        Some(Hidden::MaskedBy(masks)) => {
-            let masks: Vec<&str> = masks.iter().map(|defect| defect.name()).collect();
-            format!("masked by {}", masks.join(" and "))
-        }
-        Some(Hidden::LatentWithout(other)) => format!("latent: would show beside {other}"),
-        Some(Hidden::Shown(_) | Hidden::NotSeen) | None => {
-            let smallest = finds.iter().map(|finding| finding.trace.wakes().len()).min();
-            smallest.map_or_else(|| "MISSING".to_owned(), wakes)
-        }
-    }
+    let hides = hidden.filter(|it| finds.is_empty() && !matches!(it, Hidden::NotSeen));
+    hides.and_then(Hidden::in_words).unwrap_or_else(|| {
+        let smallest = finds.iter().map(|finding| finding.trace.wakes().len()).min();
+        smallest.map_or_else(|| "MISSING".to_owned(), wakes)
+    })
 }
 
 fn laws(finds: &[&Finding]) -> String {

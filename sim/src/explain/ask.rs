@@ -8,12 +8,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use treefall_model::event::SubjectKind;
-use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
-use treefall_subject::replica::{probe_replica_as, run_replica_as};
+use crate::cause::Ablation;
 use treefall_subject::{Options, Subject, SubjectError};
 
 /// How a trace fares beside a find.
@@ -130,7 +129,7 @@ pub enum Asked {
 /// Asks.
 pub(super) struct Asker<'s> {
     kind: SubjectKind,
-    rules: Rules,
+    ablation: Ablation,
     pub(super) signature: Signature,
     subject: &'s mut dyn Subject,
     pub(super) asked: Asked,
@@ -148,8 +147,8 @@ impl<'s> Asker<'s> {
         asked: Asked,
         runs_max: u64,
     ) -> Self {
-        let (kind, rules) = (subject.kind(), subject.rules());
-        Self { kind, rules, signature, subject, asked, runs: 0, runs_max, go_on: &|_| true }
+        let (kind, ablation) = (subject.kind(), Ablation::of(subject));
+        Self { kind, ablation, signature, subject, asked, runs: 0, runs_max, go_on: &|_| true }
     }
 
     /// The same until `go_on`, which is told before each run how many there were, says no: an error is all that the
@@ -183,10 +182,8 @@ impl<'s> Asker<'s> {
         }
         let signature = self.signature;
         Ok(Some(match (self.asked, self.kind) {
-            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
-                probe_replica_as(self.kind, trace, self.rules, signature).shows(signature)
-            }
-            _ => self.subject.run_one(trace, Options::VERDICT)?.verdict.shows(signature),
+            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => self.ablation.shows(trace, signature),
+            _ => self.subject.run_one(trace, Options::VERDICT)?.counted().shows(signature),
         }))
     }
 
@@ -203,10 +200,8 @@ impl<'s> Asker<'s> {
             return Ok(None);
         }
         let verdict = match (self.asked, self.kind) {
-            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => {
-                run_replica_as(self.kind, trace, self.rules, Options::VERDICT).verdict
-            }
-            _ => self.subject.run_one(trace, Options::VERDICT)?.verdict,
+            (Asked::ItsReplica, _) | (_, SubjectKind::Replica) => self.ablation.verdict(trace),
+            _ => self.subject.run_one(trace, Options::VERDICT)?.counted(),
         };
         self.runs += 1;
         Ok(Some(Shown::of(&verdict, self.signature)))

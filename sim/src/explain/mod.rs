@@ -42,7 +42,7 @@ pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
 
-use crate::cause::Cause;
+use crate::cause::{Ablation, Cause};
 use crate::finding::Finding;
 use crate::report::Names;
 use ask::Asker;
@@ -170,7 +170,7 @@ fn explain_by(
     };
     let met_wakes = met(trace, &ran.records);
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
-    let replica = in_replica && stands_for.contains(&kind);
+    let replica = stands_for.contains(&kind) && Ablation::of(subject).shows(trace, signature);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
     let mut asker = Asker::new(subject, signature, asked, RUNS_MAX).until(go_on);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;

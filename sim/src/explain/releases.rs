@@ -25,8 +25,8 @@ pub struct Span {
     pub last: String,
     /// What the trace does there.
     pub shown: Shown,
-    /// The defects of which each alone, mended, makes it vanish there, or the two that it takes; empty where it does not
-    /// fail, or none does.
+    /// The defects of which each alone, mended, makes it vanish there, the leading cause first, or the two that it takes;
+    /// empty where it does not fail, or none does.
     pub causes: Vec<String>,
     /// It takes two: mending either of `causes` alone is not enough.
     pub together: bool,
@@ -53,12 +53,17 @@ impl Span {
         format!("{}, {by} {causes}{}", self.shown.headline(), self.shown.ending())
     }
 
-    /// `A or B`, `A and B together`; `None`: not known.
+    /// `A`, `A (also required: B)`, `A and B together`; `None`: not known.
     fn why(&self) -> Option<String> {
         match (self.causes.is_empty(), self.together) {
             (true, _) => None,
             (_, true) => Some(format!("{} together", self.causes.join(" and "))),
-            (_, false) => Some(self.causes.join(" or ")),
+            (_, false) => Some(match self.causes.split_first() {
+                Some((leading, others)) if !others.is_empty() => {
+                    format!("{leading} (also required: {})", others.join(", "))
+                }
+                _ => self.causes.join(""),
+            }),
         }
     }
 }
@@ -173,7 +178,9 @@ pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, o
 /// Whether a release fails by the find's own cause.
 fn alike(own: &Cause, there: &Cause) -> bool {
     match (own, there) {
-        (Cause::Known(own), _) => own.first().is_some_and(|first| there.defects().contains(first)),
+        (Cause::Known(own) | Cause::AsIf(own), _) => {
+            own.first().is_some_and(|first| there.defects().contains(first))
+        }
         // Of what takes two, one may be enough elsewhere.
         (Cause::Together(own), Cause::Known(there)) => there.iter().any(|it| own.contains(it)),
         (Cause::Together(own), _) => own == there.defects(),

@@ -2,14 +2,13 @@
 //!
 //! Always: hunts and shrinking are those of `treefall hunt`.
 
-use std::collections::BTreeSet;
-
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
 use super::{Structure, policies, structure};
 use crate::finding::work_out;
 use crate::hunt::{Find, Plan, hunt};
+use crate::triage::Known;
 use treefall_subject::Subject;
 use treefall_subject::replica::ReplicaSubject;
 use treefall_subject::target::ReplicaName;
@@ -54,7 +53,7 @@ pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn(
     for traces in [TRACES, TRACES_MAX] {
         if finds.is_empty() {
             let plan = Plan::new(seed, Some(traces), false);
-            hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a replica runs");
+            hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a replica runs");
         }
     }
     let fresh = || Ok::<Box<dyn Subject>, _>(Box::new(ReplicaSubject::new(name.clone())));

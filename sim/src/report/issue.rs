@@ -146,7 +146,8 @@ fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Known(defects) => {
             let lines: Vec<String> = defects.iter().map(|defect| life(*defect)).collect();
-            format!("By ablation (the failure vanishes when this alone is mended): {}", lines.join(" Also: "))
+            let lines = lines.join(" Also required: ");
+            format!("By ablation (the failure vanishes when this alone is mended): {lines}")
         }
         Cause::Together(both) => format!(
             "By ablation (the failure vanishes when both of these are mended, and stays when either alone is): {}",

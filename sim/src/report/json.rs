@@ -85,6 +85,10 @@ pub struct ReportObject<'r> {
     /// What upstream has of each of `defects`.
     upstream: Vec<UpstreamObject>,
     defects: Vec<&'static str>,
+    /// The leading cause: the same as `defect`.
+    leading: Option<&'static str>,
+    /// Defects that the failure needs beside the leading one.
+    also_required: Vec<&'static str>,
     /// Both `defects` have to be mended; else each alone is enough.
     together: bool,
     detail: String,
@@ -185,6 +189,8 @@ impl<'r> ReportObject<'r> {
             mended_in: row.and_then(|row| row.mended_in).map(|release| release.to_string()),
             upstream: UpstreamObject::all(defects.iter().copied()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
+            leading: finding.cause.leading().map(Defect::name),
+            also_required: finding.cause.also_required().iter().map(|it| it.name()).collect(),
             together: finding.cause.is_together(),
             detail: names.plain(&finding.broken().detail),
             at: finding.broken().at.to_string(),

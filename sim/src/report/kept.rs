@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::{FOUND, MINIMAL};
+use super::store::{FOUND, MINIMAL, StoredId};
 use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, LoadError};
 use treefall_subject::SubjectError;
@@ -21,8 +21,10 @@ pub struct Kept {
     pub folder: PathBuf,
     /// How many wakes its smallest trace has; none: it was not shrunk.
     pub wakes: Option<usize>,
+    /// What tells its cause from others of its signature; `None`: nobody wrote it down.
+    pub cause: Option<String>,
     /// The number of the trace in its campaign.
-    number: Option<u64>,
+    pub number: Option<u64>,
 }
 
 impl Kept {
@@ -38,7 +40,8 @@ impl Kept {
         let (found, minimal) = (read(FOUND)?, read(MINIMAL)?);
         let Some(any) = minimal.as_ref().or(found.as_ref()) else { return Ok(None) };
         let wakes = minimal.as_ref().map(|minimal| minimal.trace.wakes().len());
-        Ok(Some(Self { folder: folder.to_owned(), wakes, number: any.provenance.trace }))
+        let cause = StoredId::load(folder).map(|stored| stored.cause);
+        Ok(Some(Self { folder: folder.to_owned(), wakes, cause, number: any.provenance.trace }))
     }
 
     /// The smallest ranks first; of two alike the one that was found first.

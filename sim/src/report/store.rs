@@ -1,4 +1,4 @@
-//! Finds on disk: a folder a target, a folder a signature, in it what was found and what it came to.
+//! Finds on disk: a folder a target, a folder a finding, in it what was found and what it came to.
 //!
 //! What is found is written before shrinking starts, so that a kill loses nothing. A file is written beside
 //! its place and moved there: it is whole or it is not there.
@@ -7,11 +7,15 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+use treefall_model::release::Defect;
 use treefall_model::verdict::Signature;
 
 use super::Report;
 use super::html;
 use super::json::{Card, ReportObject};
+use crate::cause::Cause;
+use crate::triage::FindingId;
 use treefall_base::files::write_whole;
 use treefall_subject::SubjectError;
 
@@ -40,6 +44,55 @@ const KINDS: [&str; 3] = ["replica", "engine", "daemon"];
 const PAGE_MAX: u64 = 64 << 20;
 /// Largest `report.json` that is read, in bytes.
 const OBJECT_MAX: u64 = 4 << 20;
+
+/// Whose finding a folder is: its signature and cause.
+const ID: &str = "finding.json";
+/// Stands in a folder's name between the signature and the cause.
+pub(crate) const CAUSE_MARK: char = '+';
+
+/// What tells a stored finding from others of its signature.
+#[derive(Deserialize, Serialize)]
+pub(super) struct StoredId {
+    signature: String,
+    /// As [`CauseKey`] is written.
+    pub(super) cause: String,
+}
+
+impl StoredId {
+    /// Of the finding in this folder; `None`: nobody wrote it down.
+    pub(super) fn load(folder: &Path) -> Option<Self> {
+        let read = |name: &str| {
+            let mut text = String::new();
+            fs::File::open(folder.join(name)).ok()?.take(OBJECT_MAX).read_to_string(&mut text).ok()?;
+            Some(text)
+        };
+        read(ID).map_or_else(
+            // Written before the causes of a signature were kept apart.
+            || serde_json::from_str(&read(OBJECT)?).ok().map(|old: OldId| old.stored()),
+            |text| serde_json::from_str(&text).ok(),
+        )
+    }
+}
+
+/// What a report says of its finding.
+#[derive(Deserialize)]
+struct OldId {
+    signature: String,
+    defects: Vec<String>,
+    together: bool,
+}
+
+impl OldId {
+    fn stored(self) -> StoredId {
+        let known: Vec<Defect> = self.defects.iter().filter_map(|name| Defect::named(name)).collect();
+        let cause = match known.as_slice() {
+            [one, other, ..] if self.together => Cause::Together([*one, *other]),
+            [] => Cause::NotKnown,
+            _ => Cause::Known(known),
+        };
+        StoredId { signature: self.signature, cause: cause.key().to_string() }
+    }
+}
 
 /// Where finds go.
 #[derive(Clone, Debug)]
@@ -79,29 +132,46 @@ impl Store {
         self.folder.join(slug(target))
     }
 
-    /// The folder of one signature on one target.
+    /// The folder of one finding on one target. A signature's first finding has the plain name; one of another cause has
+    /// the cause in it too.
     #[must_use]
-    pub fn folder(&self, target: &str, signature: Signature) -> PathBuf {
-        self.target_folder(target).join(slug(&signature.to_string()))
+    pub fn folder(&self, target: &str, finding: FindingId) -> PathBuf {
+        let name = slug(&finding.signature.to_string());
+        let plain = self.target_folder(target).join(&name);
+        let Some(cause) = finding.cause else { return plain };
+        match StoredId::load(&plain) {
+            Some(stored) if stored.cause != cause.to_string() => {
+                plain.with_file_name(format!("{name}{CAUSE_MARK}{cause}"))
+            }
+            _ => plain,
+        }
+    }
+
+    /// Whether a finding of this signature is kept, whatever its cause.
+    #[must_use]
+    pub fn has(&self, target: &str, signature: Signature) -> bool {
+        self.folder(target, signature.into()).exists()
     }
 
     /// Where the trace is kept as it was found.
     #[must_use]
-    pub fn found(&self, target: &str, signature: Signature) -> PathBuf {
-        self.folder(target, signature).join(FOUND)
+    pub fn found(&self, target: &str, finding: FindingId) -> PathBuf {
+        self.folder(target, finding).join(FOUND)
     }
 
-    /// Keeps the trace as it was found.
+    /// Keeps the trace as it was found, and whose finding the folder is.
     ///
     /// # Errors
     /// When it cannot be written; the error names the file.
     pub fn keep_found(
         &self,
         target: &str,
-        signature: Signature,
+        finding: FindingId,
         scenario: &str,
     ) -> Result<PathBuf, SubjectError> {
-        keep(&self.found(target, signature), scenario)
+        let path = self.found(target, finding);
+        keep_id(&path.with_file_name(ID), finding)?;
+        keep(&path, scenario)
     }
 
     /// Keeps the smallest trace.
@@ -111,23 +181,20 @@ impl Store {
     pub fn keep_minimal(
         &self,
         target: &str,
-        signature: Signature,
+        finding: FindingId,
         scenario: &str,
     ) -> Result<PathBuf, SubjectError> {
-        keep(&self.folder(target, signature).join(MINIMAL), scenario)
+        let path = self.folder(target, finding).join(MINIMAL);
+        keep_id(&path.with_file_name(ID), finding)?;
+        keep(&path, scenario)
     }
 
     /// Keeps the report.
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
-    pub fn keep_report(
-        &self,
-        target: &str,
-        signature: Signature,
-        text: &str,
-    ) -> Result<PathBuf, SubjectError> {
-        keep(&self.folder(target, signature).join(REPORT), text)
+    pub fn keep_report(&self, target: &str, finding: FindingId, text: &str) -> Result<PathBuf, SubjectError> {
+        keep(&self.folder(target, finding).join(REPORT), text)
     }
 
     /// Keeps the page of a target's soak.
@@ -147,10 +214,10 @@ impl Store {
     pub fn keep_page(
         &self,
         target: &str,
-        signature: Signature,
+        finding: FindingId,
         report: &Report<'_>,
     ) -> Result<(), SubjectError> {
-        let folder = self.folder(target, signature);
+        let folder = self.folder(target, finding);
         keep(&folder.join(PAGE), &html::page(report))?;
         let path = folder.join(OBJECT);
         let object = serde_json::to_string_pretty(&ReportObject::of(report));
@@ -277,6 +344,14 @@ fn read_card(path: &Path) -> io::Result<Card> {
 pub(crate) fn slug(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+') { c } else { '_' };
     text.chars().map(plain).collect()
+}
+
+fn keep_id(path: &Path, finding: FindingId) -> Result<(), SubjectError> {
+    let Some(cause) = finding.cause else { return Ok(()) };
+    let stored = StoredId { signature: finding.signature.to_string(), cause: cause.to_string() };
+    let text = serde_json::to_string_pretty(&stored)
+        .map_err(|error| SubjectError::Keep { path: path.to_path_buf(), source: error.into() })?;
+    keep(path, &(text + "\n")).map(drop)
 }
 
 fn keep(path: &Path, text: &str) -> Result<PathBuf, SubjectError> {

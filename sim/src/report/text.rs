@@ -56,7 +56,9 @@ fn uncapitalised(sentence: &str) -> String {
 #[must_use]
 pub fn cause_name(cause: &Cause) -> String {
     match cause {
-        Cause::Known(defects) => defects.first().map_or_else(String::new, |it| reported(*it)),
+        Cause::Known(defects) | Cause::AsIf(defects) => {
+            defects.first().map_or_else(String::new, |it| reported(*it))
+        }
         Cause::Together([one, other]) => format!("{} and {} together", reported(*one), reported(*other)),
         Cause::NotKnown | Cause::NotInReplica => "NOT KNOWN".to_owned(),
     }
@@ -81,7 +83,7 @@ pub(crate) fn headline(cause: &Cause) -> Option<String> {
     }
 }
 
-/// The cause in one line: the first defect whose mending makes the find vanish, or the two that it takes.
+/// The cause in one line: the leading defect, or the two that it takes.
 #[must_use]
 pub fn cause_line(cause: &Cause) -> String {
     match cause {
@@ -91,12 +93,27 @@ pub fn cause_line(cause: &Cause) -> String {
         Cause::Together([one, other]) => {
             format!("{one} ({}) and {other} ({}) together", mended(*one), mended(*other))
         }
+        Cause::AsIf(defects) => {
+            let names: Vec<String> =
+                defects.iter().map(|it| format!("{} ({})", it.name(), mended(*it))).collect();
+            format!("as if the release had {}", names.join(", or "))
+        }
         Cause::NotKnown => "NOT KNOWN: it stays, whichever known defect is mended".to_owned(),
         Cause::NotInReplica => "NOT KNOWN: the replica of this release does not show it".to_owned(),
     }
 }
 
-/// What goes wrong, and what else makes the find vanish, a line each.
+/// What else the find needs: `also required: B (mended in 2.3.3 by 94d40e3b)`; empty where that is nothing more.
+#[must_use]
+pub fn also_required(cause: &Cause) -> Vec<String> {
+    if cause.is_together() {
+        return Vec::new();
+    }
+    let others = cause.also_required().iter();
+    others.map(|it| format!("also required: {} ({})", it.name(), mended(*it))).collect()
+}
+
+/// What goes wrong, and what else the find needs, a line each.
 fn beside_the_cause(cause: &Cause) -> Vec<String> {
     if let Cause::Together(both) = cause {
         let headlines = both.iter().map(|defect| defect.headline().to_owned());
@@ -104,13 +121,8 @@ fn beside_the_cause(cause: &Cause) -> Vec<String> {
             .chain(["vanishes when both are mended, not when either alone is".to_owned()])
             .collect();
     }
-    let defects = cause.defects().iter().enumerate();
-    defects
-        .map(|(place, defect)| match place {
-            0 => defect.headline().to_owned(),
-            _ => format!("also vanishes when {} is mended ({})", defect.name(), mended(*defect)),
-        })
-        .collect()
+    let headline = cause.leading().map(|defect| defect.headline().to_owned());
+    headline.into_iter().chain(also_required(cause)).collect()
 }
 
 /// Who reported a defect, and what mended it: `issue 2468; mended in 2.3.2 by 7e04261d (pull request 2478), which

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backtrace;
+pub mod baseline;
 pub mod daemon;
 pub mod engine;
 pub mod keepalived_conf;
@@ -20,11 +21,12 @@ pub use treefall_model::observe::Options;
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
-use treefall_model::verdict::Verdict;
+use treefall_model::verdict::{Break, Verdict};
 use treefall_world::Counts;
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::Called;
 
+use crate::baseline::Compared;
 use backtrace::Frame;
 
 /// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
@@ -49,6 +51,22 @@ pub struct Ran {
     /// The calls that a real program made, where that was wanted, in the order of the list of [`calls`]. No part of
     /// any comparison.
     pub ledger: Vec<Call>,
+    /// What of the violations the baseline shows; `None`: there is no baseline, or no violation.
+    pub beside: Option<Compared>,
+}
+
+impl Ran {
+    /// The violations that count: all, or beside a baseline those with a new place.
+    pub fn counting(&self) -> impl Iterator<Item = &Break> {
+        let counts = |signature| self.beside.as_ref().is_none_or(|beside| beside.is_new(signature));
+        self.verdict.breaks.iter().filter(move |broken| counts(broken.signature))
+    }
+
+    /// The verdict with the violations that count alone.
+    #[must_use]
+    pub fn counted(&self) -> Verdict {
+        Verdict { breaks: self.counting().cloned().collect(), outcome: self.verdict.outcome.clone() }
+    }
 }
 
 /// A call that a real program made out of itself.
@@ -71,6 +89,7 @@ impl PartialEq for Ran {
         shown(self) == shown(other)
             && self.verdict == other.verdict
             && self.records == other.records
+            && self.beside == other.beside
             && self.marks == other.marks
     }
 }
@@ -94,6 +113,11 @@ pub trait Subject: Send {
 
     /// The rules that its release goes by: a replica's own, a real program's by its banner.
     fn rules(&self) -> Rules;
+
+    /// The rules of the baseline that it is played beside, if there is one.
+    fn baseline_rules(&self) -> Option<Rules> {
+        None
+    }
 
     /// The trace that comes nearest to `trace` and that it can be given. Only a daemon cannot be given all.
     fn fitted(&self, trace: Trace) -> Trace {

@@ -1,13 +1,12 @@
 //! A subject whose configuration fixes the times of its scripts, as a person's file does a daemon's: what is found on it is
 //! shrunk and explained within what it can be given.
 
-use std::collections::BTreeSet;
-
 use treefall::explain::explain;
 use treefall::finding::work_out;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
+use treefall::triage::Known;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Release, Rules};
 use treefall_model::time::Span;
@@ -81,7 +80,7 @@ fn what_is_found_is_shrunk_and_explained_within_the_configuration() {
         let mut crew: Vec<Box<dyn Subject>> = vec![Box::new(fixed())];
         let mut finds: Vec<Find> = Vec::new();
         let plan = Plan::new(1, Some(60), true);
-        hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("only traces that fit are drawn");
+        hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("only traces that fit are drawn");
         assert!(finds.len() > 1, "{release}: {} finds", finds.len());
         for find in finds.iter().take(4) {
             let (signature, fresh) = (find.signature(), || Ok(Box::new(fixed()) as Box<dyn Subject>));

@@ -40,7 +40,7 @@ fn a_scenario_goes_into_the_corpus_and_comes_back_shrunk_with_its_cause() {
     assert_eq!(exported.status.code(), Some(1), "{}", said(&exported));
     assert!(said(&exported).contains("ReloadFreesQueuedTimeout"), "{}", said(&exported));
     let kept = "o/replica_2.3.1/no-dangling-node_cleanup_unused";
-    let files = ["found.toml", "minimal.toml", "report.html", "report.json", "report.txt"];
+    let files = ["finding.json", "found.toml", "minimal.toml", "report.html", "report.json", "report.txt"];
     assert_eq!(names(&folder.path().join(kept)), files);
     assert!(folder.path().join("o/index.html").is_file());
     let replayed =

@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use treefall::cause::{Cause, cause};
+use treefall::cause::{Cause, CauseKey, cause};
 use treefall::finding::work_out_all;
-use treefall::hunt::{Find, Plan, Tally, hunt};
+use treefall::generator::Source;
+use treefall::hunt::{Find, Plan, Tally, found_again, hunt};
+use treefall::subject::replica::run_replica;
 use treefall::subject::target::{ReplicaName, Target, parse};
-use treefall::subject::{Subject, build};
+use treefall::subject::{Options, Subject, build};
+use treefall::triage::Known;
 use treefall_model::event::SubjectKind;
-use treefall_model::release::Defect;
-use treefall_model::verdict::Signature;
+use treefall_model::release::{Defect, Defects, Release, Rules};
+use treefall_model::verdict::{Signature, Weight};
 
 /// Traces of one hunt for one defect.
 const TRACES: u64 = 1_000;
@@ -22,7 +25,8 @@ fn crew(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
 fn search(target: &Target, seed: u64, traces: u64, jobs: usize) -> (Vec<Find>, Tally) {
     let plan = Plan::new(seed, Some(traces), true);
     let mut keep = Vec::<Find>::new();
-    let tally = hunt(&mut crew(target, jobs), plan, &mut BTreeSet::new(), &mut keep).expect("a replica runs");
+    let tally =
+        hunt(&mut crew(target, jobs), plan, &mut Known::default(), &mut keep).expect("a replica runs");
     (keep, tally)
 }
 
@@ -101,11 +105,103 @@ fn a_find_is_the_first_trace_of_its_signature() {
     let mut subject = build(&target).expect("a replica");
     for number in 0..400 {
         let trace = treefall::generator::generate(5, number);
-        let ran = subject.run_one(&trace, treefall::subject::Options::VERDICT).expect("a replica runs");
+        let ran = subject.run_one(&trace, Options::VERDICT).expect("a replica runs");
         for broken in ran.verdict.breaks {
             first.entry(broken.signature).or_insert(number);
         }
     }
-    let found: BTreeMap<_, _> = finds.iter().map(|find| (find.signature(), find.number)).collect();
+    let mut found: BTreeMap<Signature, u64> = BTreeMap::new();
+    for find in &finds {
+        found.entry(find.signature()).or_insert(find.number);
+    }
     assert_eq!(found, first);
+}
+
+fn keys(finds: &[Find]) -> Vec<(String, CauseKey, u64)> {
+    let key = |find: &Find| find.key().expect("a hunt asks for the cause");
+    finds.iter().map(|find| (find.signature().to_string(), key(find), find.number)).collect()
+}
+
+#[test]
+fn a_signature_is_found_once_for_each_cause() {
+    let (finds, _) = search(&target("replica:2.2.4"), 1, 1_000, 2);
+    let found: Vec<_> = keys(&finds).into_iter().map(|(signature, cause, _)| (signature, cause)).collect();
+    assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "{found:?}");
+    let of = |cause| ("kill-follows-term/blocked/child".to_owned(), CauseKey::Defect(cause));
+    for cause in [Defect::SkippedRunStillStarts, Defect::ReloadForgetsChildren] {
+        assert!(found.contains(&of(cause)), "{cause}: {found:?}");
+    }
+}
+
+#[test]
+fn a_search_that_is_gone_on_with_keeps_causes_apart_as_one_search_does() {
+    let target = target("replica:2.2.4");
+    let (whole, tally) = search(&target, 1, 300, 2);
+    for end in [1, 7, 40, 299] {
+        let (part, so_far) = search(&target, 1, end, 1);
+        let numbers: Vec<u64> = part.iter().map(|find| find.number).collect();
+        let (mut crew, mut known) = (crew(&target, 2), Known::default());
+        let mut finds =
+            found_again(crew[0].as_mut(), Source::swarm(1), &numbers, &mut known).expect("it runs");
+        assert_eq!(keys(&finds), keys(&part), "after {end}");
+        let rest = Plan { so_far, ..Plan::new(1, Some(300), true) };
+        assert_eq!(hunt(&mut crew, rest, &mut known, &mut finds).expect("it runs"), tally);
+        assert_eq!(keys(&finds), keys(&whole), "after {end}");
+    }
+}
+
+/// On each release with defects of its own: a broken memory law is led by a defect that can break memory, and where one
+/// of the causes breaks the law alone, such a one leads.
+#[test]
+fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
+    let mut several = 0;
+    for group in Release::with_defects_of_their_own() {
+        let target = target(&format!("replica:{}", group.last));
+        let rules = Rules::of(group.last);
+        for find in search(&target, 1, 400, 2).0 {
+            let triaged = find.triaged.as_ref().expect("a hunt asks for the cause");
+            let told = format!(
+                "{} of trace {} on {}: {:?}",
+                find.signature(),
+                find.number,
+                group.last,
+                triaged.cause
+            );
+            let Cause::Known(defects) = &triaged.cause else { continue };
+            several += usize::from(defects.len() > 1);
+            let law = find.signature().law;
+            let alone = |defect: &Defect| {
+                let only = Rules { defects: Defects::NONE.with(*defect), ..rules };
+                let verdict = run_replica(&triaged.start, only, Options::VERDICT).verdict;
+                verdict.breaks.iter().any(|broken| broken.signature.law == law)
+            };
+            if defects.iter().any(alone) {
+                assert!(alone(&defects[0]), "{told}");
+            } else if law.weight() == Weight::Memory && defects.iter().any(|it| it.breaks_memory()) {
+                assert!(defects[0].breaks_memory(), "{told}");
+            }
+            if law.weight() == Weight::Memory {
+                assert!(defects[0].breaks_memory(), "{told}");
+            }
+        }
+    }
+    assert!(several > 10, "{several} finds had several causes to rank");
+}
+
+#[test]
+fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
+    for (name, expected) in [
+        ("replica:2.0.10", Defect::TimeoutLeavesPidEntry),
+        ("replica:2.2.8", Defect::ReloadFreesQueuedTimeout),
+        ("replica:2.3.1", Defect::ReloadFreesQueuedTimeout),
+        ("replica:2.3.2", Defect::ExitErasesTwice),
+    ] {
+        let target = target(name);
+        let memory = |find: &Find| find.signature().law.weight() == Weight::Memory;
+        let finds: Vec<Find> = search(&target, 2, 300, 2).0.into_iter().filter(memory).collect();
+        assert!(!finds.is_empty(), "{name}");
+        for find in finds {
+            assert_eq!(find.key(), Some(CauseKey::Defect(expected)), "{} on {name}", find.signature());
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod programs_built;
 #[path = "../support/walk.rs"]
 mod walk;
 
+mod baseline;
 mod campaign;
 mod command_line;
 mod configured;

@@ -40,7 +40,7 @@ fn told<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
     let mut crew = [build(&target).expect("a replica")];
     let verdict = crew[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
     let broken = verdict.breaks.last().expect("it breaks a law").clone();
-    let find = Find { number: 0, trace: scenario.trace, broken, verdict };
+    let find = Find::new(0, scenario.trace, broken, verdict);
     let finding = work_out_all(&mut crew, &|| build(&target), &[find], 1).expect("worked out").remove(0);
     let explanation = explain(&finding, crew[0].as_mut()).expect("explained");
     let scenario = scenario::write(&scenario::Scenario::new(file, finding.trace.clone()));

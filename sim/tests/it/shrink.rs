@@ -18,6 +18,7 @@ use treefall::shrink::{Limits, Shrunk, Size, is_minimal, shrink};
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::ReplicaName;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
+use treefall::triage::Known;
 use treefall_model::event::{Step, SubjectKind};
 use treefall_model::law::Law;
 use treefall_model::release::{Defect, Release, Rules};
@@ -185,7 +186,7 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     let mut crew = vec![build().expect("a pretender")];
     let plan = Plan::new(1, Some(200), false);
     let mut finds = Vec::<Find>::new();
-    hunt(&mut crew, plan, &mut BTreeSet::new(), &mut finds).expect("a pretender runs");
+    hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a pretender runs");
     let find = finds.last().expect("something is found");
     assert!(find.verdict.memory_break().is_some());
     work_out(crew[0].as_mut(), &build, find, BUILD_UP).expect("a pretender runs")
@@ -198,7 +199,7 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
     };
     let mut crew = vec![subject().expect("a pretender")];
     let mut finds = Vec::<Find>::new();
-    hunt(&mut crew, Plan::new(1, Some(200), false), &mut BTreeSet::new(), &mut finds).expect("it runs");
+    hunt(&mut crew, Plan::new(1, Some(200), false), &mut Known::default(), &mut finds).expect("it runs");
     let find = finds.last().expect("something is found");
     let last = Cell::new(0);
     let until = |runs_max| {
@@ -239,7 +240,7 @@ fn a_real_find_is_shrunk_on_the_replica_and_no_further_than_the_real_program_con
 fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which_is_told() {
     let finding = pretended(Rules::mended(), 2);
     assert_eq!((finding.shrunk_on, finding.trace.wakes().len()), (ShrunkOn::RealBecauseReplicaDiffers, 2));
-    assert_eq!(finding.cause, Cause::NotInReplica);
+    assert_eq!(finding.cause, Cause::AsIf(vec![Defect::ReloadFreesQueuedTimeout]));
     let mut subject = Pretender { rules: Rules::mended(), wakes_min: 2 };
     let text = report::finding(&Report {
         finding: &finding,

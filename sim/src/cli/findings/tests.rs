@@ -21,7 +21,7 @@ fn searched(folder: &Path, asked_max: u64) -> Searched {
         target,
         plan,
         limit: None,
-        known: BTreeSet::new(),
+        baseline: None,
         store: &Store::new(folder),
         jobs: 2,
         build_up_max: 500,
@@ -62,10 +62,10 @@ fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_no
         let part = searched(parts.path(), asked_max);
         assert!(part.findings.len() < all.findings.len(), "{asked_max}: it was stopped");
         // What is not worked out is there as it was found, and nothing else of it.
-        for signature in &part.as_found {
+        for find in &part.as_found {
             let store = Store::new(parts.path());
-            let there = |file| store.folder("replica:2.3.1", *signature).join(file).exists();
-            assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{signature}");
+            let there = |file| store.folder("replica:2.3.1", *find).join(file).exists();
+            assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{find:?}");
         }
         let rest = searched(parts.path(), u64::MAX);
         assert_eq!(rest.reports.len(), all.reports.len());

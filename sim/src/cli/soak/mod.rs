@@ -219,23 +219,23 @@ fn keep_kinds(
         let Some(broken) = broken else {
             return Err(CliError::Harness(format!("life {number} does not show {signature} again")));
         };
-        let find = Find { number: number as u64, trace: trace.clone(), broken, verdict };
+        let find = Find::new(number as u64, trace.clone(), broken, verdict).with_cause(subject.as_ref());
         let name = target.to_string();
         let title = format!("{signature} on {name}, at the end of a life");
         let origin = Origin { find: &find, target, by: FoundBy::Soak(seed) };
         let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
-        let path = store.keep_found(&name, signature, &scenario::write(&found))?;
+        let path = store.keep_found(&name, find.id(), &scenario::write(&found))?;
         let (fresh, teller) = (|| build(target), Teller::new(output));
         let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {signature}"), runs);
         let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on);
         drop(teller);
         let done = worked.map_err(CliError::from).and_then(|worked| match worked {
-            Worked::Out(finding) => keep(FoundBy::Soak(seed), &finding, store, &name).map(drop),
+            Worked::Out(finding) => keep(FoundBy::Soak(seed), &finding, store).map(drop),
             // Told to stop, it stays as it was found.
             Worked::Stopped(_) => Ok(()),
         });
         if let Err(error) = done {
-            status = tell_failed(&name, signature, &error.plain(), store, output);
+            status = tell_failed(&name, find.id(), &error.plain(), store, output);
         }
         kept.insert(signature, path.display().to_string());
     }

@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, html};
 use treefall_model::event::{Record, SubjectKind};
 
 use super::json::Card;
-use super::text::{cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
+use super::text::{also_required, cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
 use super::{Names, Report, Told};
 use crate::explain::{
     Asked, Because, Chronicle, Difference, Explanation, Fate, Guilt, Labels, Minimality, Releases, Role,
@@ -133,6 +133,7 @@ fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
             dt { "cause" } dd {
                 (cause_line(&finding.cause))
                 @if let Some(headline) = headline(&finding.cause) { br; (headline) }
+                @for other in also_required(&finding.cause) { br; (other) }
             }
             dt { "outcome" } dd { (finding.verdict.outcome) }
             dt { "releases" } dd { (releases_line(report.explanation)) }

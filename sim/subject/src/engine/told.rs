@@ -62,6 +62,7 @@ impl Teller {
             marks: observed.marks,
             first_use: None,
             backtrace,
+            beside: None,
             ledger: ledger.into_iter().filter_map(|called| Call::of(called, self.kind)).collect(),
         }
     }

@@ -80,6 +80,7 @@ fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
     Ran {
         backtrace: Vec::new(),
         ledger: Vec::new(),
+        beside: None,
         verdict: seen.verdict,
         digest: seen.digest,
         digest_at_break: seen.digest_at_break,
