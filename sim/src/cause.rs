@@ -12,7 +12,7 @@ use std::fmt;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Moment, Signature, Verdict, Weight};
+use treefall_model::verdict::{Break, Moment, Signature, Verdict};
 
 use treefall_subject::baseline::compare;
 use treefall_subject::replica::{probe_replica_as, run_replica_as};
@@ -248,6 +248,24 @@ impl Ablation {
         if planted.is_empty() { cause } else { Cause::AsIf(self.ranked(planted, trace, signature)) }
     }
 
+    /// Whether the cause of a failure that is there has this key: by as few runs as it takes to say no.
+    #[must_use]
+    pub fn is_caused_by(
+        &self,
+        key: CauseKey,
+        trace: &Trace,
+        signature: Signature,
+        verdict: &Verdict,
+    ) -> bool {
+        let stays = |defects| self.shows_without(defects, trace, signature);
+        let sure = match key {
+            CauseKey::Defect(defect) if self.rules.has(defect) => !stays(key.defects()),
+            CauseKey::Both(..) => !stays(key.defects()),
+            _ => true,
+        };
+        sure && self.cause_of(trace, signature, verdict).key() == key
+    }
+
     /// Where the failure is first seen in `trace` with these defects mended: how many wakes were used up by then.
     #[must_use]
     pub fn wakes_until(&self, mended: Defects, trace: &Trace, signature: Signature) -> Option<usize> {
@@ -292,10 +310,11 @@ impl Ablation {
         target
     }
 
-    /// Puts the defect first that explains most. A defect that the baseline has too explains no difference; then comes
-    /// one that breaks the law in this trace when it is the only defect (with the behaviours of the release, so that the
-    /// trace means the same); then, for a memory law, one that can break memory; then the one that acts last: the longer
-    /// the run stays the same with it mended, the nearer it is to the failure.
+    /// Puts the defect first that explains most. A defect that the baseline has too explains no difference. Then comes
+    /// one that breaks the law in this trace when it is the only defect, with the behaviours of the release, so that the
+    /// trace means the same; then one that can break memory: whatever law is seen to break, memory may have been broken
+    /// before; then the one that acts last: the longer the run stays the same with it mended, the nearer it is to the
+    /// failure.
     fn ranked(&self, defects: Vec<Defect>, trace: &Trace, signature: Signature) -> Vec<Defect> {
         if defects.len() < 2 {
             return defects;
@@ -312,10 +331,9 @@ impl Ablation {
             let verdict = run_replica_as(self.kind, trace, only, Options::VERDICT).verdict;
             verdict.breaks.iter().any(|broken| broken.signature.law == signature.law)
         };
-        let memory = signature.law.weight() == Weight::Memory;
         let rank = |defect: &Defect| {
             let shared = self.baseline.is_some_and(|baseline| baseline.has(*defect));
-            (shared, !alone(*defect), !(memory && defect.breaks_memory()), Reverse(acts_at(*defect)))
+            (shared, !alone(*defect), !defect.breaks_memory(), Reverse(acts_at(*defect)))
         };
         let mut ranked = defects;
         ranked.sort_by_cached_key(rank);

@@ -265,7 +265,9 @@ impl<'w> Work<'w> {
             let scouted = |trace: &Trace| {
                 self.next()?;
                 let mut seen = scouts.look(trace);
-                if seen.verdict.shows(signature) && !self.ablation.shows(trace, signature) {
+                // The replica alone was asked, and no baseline.
+                let beside = self.subject.baseline_rules().is_some();
+                if beside && seen.verdict.shows(signature) && !self.ablation.shows(trace, signature) {
                     drop_from(&mut seen.verdict, signature);
                 }
                 self.keep_cause(trace, &mut seen.verdict);
@@ -345,7 +347,7 @@ impl<'w> Work<'w> {
     fn keep_cause(&self, trace: &Trace, verdict: &mut Verdict) {
         let signature = self.find.signature();
         if let Some(key) = self.find.key().filter(|_| verdict.shows(signature))
-            && self.ablation.cause_of(trace, signature, verdict).key() != key
+            && !self.ablation.is_caused_by(key, trace, signature, verdict)
         {
             drop_from(verdict, signature);
         }
