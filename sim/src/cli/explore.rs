@@ -1,11 +1,11 @@
 //! `treefall explore`: all traces of an alphabet to a bound, and a certificate of what they break.
 
+mod objects;
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use treefall_model::law::Law;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
@@ -28,6 +28,7 @@ use crate::finding::{Finding, Worked, work_out_while};
 use crate::hunt::Find;
 use crate::report::json::UpstreamObject;
 use crate::report::{self, Report, Store};
+use objects::{FoundObject, TargetSummary};
 use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, Expectation, Expectations, Provenance, Scenario};
 use treefall_subject::target::Target;
@@ -44,48 +45,6 @@ const KEPT_SHARE: u32 = 20;
 const CHECKPOINT: &str = "explore.checkpoint";
 /// The file that the certificate is kept in.
 const CERTIFICATE: &str = "certificate.txt";
-
-/// A signature that was found, for machines. The fields are stable.
-#[derive(Serialize, JsonSchema)]
-struct FoundObject {
-    target: String,
-    release: String,
-    law: &'static str,
-    signature: String,
-    outcome: String,
-    defect: Option<&'static str>,
-    defects: Vec<&'static str>,
-    /// The leading cause: the same as `defect`.
-    leading: Option<&'static str>,
-    /// Defects that the failure needs beside the leading one.
-    also_required: Vec<&'static str>,
-    /// It takes two: mending either of `defects` alone is not enough.
-    together: bool,
-    mended_by: Option<&'static str>,
-    /// What upstream has of each of `defects`.
-    upstream: Vec<UpstreamObject>,
-    wakes_found: usize,
-    wakes_minimal: usize,
-    confirmed: bool,
-    digest: String,
-    /// The file with a shortest trace of the alphabet.
-    found: String,
-    /// The file with the smallest trace.
-    scenario: String,
-    report: String,
-}
-
-/// One target's search, for machines.
-#[derive(Serialize, JsonSchema)]
-struct TargetSummary {
-    target: String,
-    complete: bool,
-    closed: bool,
-    signatures: usize,
-    states: usize,
-    transitions: u64,
-    elapsed_ms: u64,
-}
 
 /// What to search on one target.
 struct Search<'a> {

@@ -9,7 +9,7 @@ use treefall_model::trace::{ScriptKind, Trace};
 use treefall_model::verdict::{Signature, Verdict};
 
 use super::crew;
-use super::interrupt;
+pub(super) use super::interrupt::Stopwatch;
 use super::objects::AsFoundObject;
 use super::output::{Output, count, quoted};
 use super::pace::Teller;
@@ -63,32 +63,6 @@ pub(super) struct Searched {
     pub(super) tally: Tally,
     /// From the start of the search until all finds were worked out.
     pub(super) elapsed: Duration,
-}
-
-/// A stopwatch: how long a search may last and took, without the time that the process was stopped. No result but
-/// `elapsed_ms` depends on it.
-#[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
-pub(super) struct Stopwatch {
-    began: std::time::Instant,
-    /// How long the process had been stopped when it began; `None`: stops count as time.
-    stopped: Option<Duration>,
-}
-
-impl Stopwatch {
-    pub(super) fn start() -> Self {
-        Self { stopped: Some(interrupt::stopped_for()), ..Self::of_the_wall() }
-    }
-
-    /// One that goes on while the process is stopped.
-    #[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
-    pub(super) fn of_the_wall() -> Self {
-        Self { began: std::time::Instant::now(), stopped: None }
-    }
-
-    pub(super) fn elapsed(&self) -> Duration {
-        let stopped = self.stopped.map(|before| interrupt::stopped_for().saturating_sub(before));
-        self.began.elapsed().saturating_sub(stopped.unwrap_or_default())
-    }
 }
 
 struct Keeper<'s> {

@@ -20,7 +20,7 @@ use crate::finding::Finding;
 use crate::generator::Source;
 use crate::hidden::Hidden;
 use crate::hunt::Plan;
-use crate::report::{Store, cause_line, cause_name};
+use crate::report::{Lock, Store, cause_line, cause_name};
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
@@ -38,19 +38,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let out = args.resume.as_ref().unwrap_or(&args.out);
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let (campaigns, _lock) = match &args.resume {
-        Some(folder) => {
-            let lock = crew::lock(out, output)?;
-            (resumed(folder, args, output)?, lock)
-        }
-        None => {
-            let campaigns = begun(args, output)?;
-            let lock = crew::lock(out, output)?;
-            let folders = campaigns.iter().map(|campaign| store.target_folder(&campaign.target));
-            folders.map(|folder| may_begin(&folder, args.overwrite)).collect::<Result<(), _>>()?;
-            (campaigns.into_iter().map(|campaign| (campaign, false)).collect::<Vec<_>>(), lock)
-        }
-    };
+    let (campaigns, _lock) = taken(args, &store, output)?;
     let mut summary = Vec::new();
     let mut status = Status::Good;
     for (campaign, is_over) in campaigns {
@@ -110,6 +98,21 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     }
     output.conclude(&summary);
     Ok(status)
+}
+
+/// The campaigns to begin or to go on with, each with whether it came to the break at which it was to end; and the
+/// right to write to their folder.
+fn taken(args: &Hunt, store: &Store, output: &mut Output) -> Result<(Vec<(Campaign, bool)>, Lock), CliError> {
+    if let Some(folder) = &args.resume {
+        let lock = crew::lock(folder, output)?;
+        return Ok((resumed(folder, args, output)?, lock));
+    }
+    let campaigns = begun(args, output)?;
+    let lock = crew::lock(&args.out, output)?;
+    for campaign in &campaigns {
+        may_begin(&store.target_folder(&campaign.target), args.overwrite)?;
+    }
+    Ok((campaigns.into_iter().map(|campaign| (campaign, false)).collect(), lock))
 }
 
 /// What is told of a hunt that was told to stop.

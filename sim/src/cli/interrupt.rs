@@ -14,8 +14,6 @@ use std::time::Duration;
 use signal_hook::consts::signal::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::findings::Stopwatch;
-
 /// Time from one look at the signals to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Requests within this time count as one: `timeout`, `make` and `cargo` pass on a signal that the terminal sends too.
@@ -53,8 +51,34 @@ pub(super) fn while_reading<T>(path: &Path, read: impl FnOnce() -> T) -> T {
 }
 
 /// How long the process was stopped in all, by Ctrl-Z or SIGSTOP, up to now.
-pub(super) fn stopped_for() -> Duration {
+fn stopped_for() -> Duration {
     Duration::from_micros(STOPPED_MICROS.load(Ordering::SeqCst))
+}
+
+/// A stopwatch: how long a search may last and took, without the time that the process was stopped. No result but
+/// `elapsed_ms` depends on it.
+#[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
+pub(super) struct Stopwatch {
+    began: std::time::Instant,
+    /// How long the process had been stopped when it began; `None`: stops count as time.
+    stopped: Option<Duration>,
+}
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self { stopped: Some(stopped_for()), ..Self::of_the_wall() }
+    }
+
+    /// One that goes on while the process is stopped.
+    #[expect(clippy::disallowed_types, reason = "the length of a search is in a person's time")]
+    pub(super) fn of_the_wall() -> Self {
+        Self { began: std::time::Instant::now(), stopped: None }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        let stopped = self.stopped.map(|before| stopped_for().saturating_sub(before));
+        self.began.elapsed().saturating_sub(stopped.unwrap_or_default())
+    }
 }
 
 /// Takes the signals from now on. Where that fails they end the process at once; finds are on disk by then.

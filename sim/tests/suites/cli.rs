@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value};
 use treefall::model::release::Release;
 
+mod output;
 mod real;
 
 use crate::good::GOOD;
@@ -57,7 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         test("a soak tells the same whatever --jobs is, and what it kept replays", soak_is_told_and_kept),
         test("a killed hunt leaves what it found, and it replays", killed_hunt_keeps_its_finds),
         test("Ctrl-C ends a hunt with its summary", interrupted_hunt_ends_cleanly),
-        test("a closed pipe ends the command quietly, a full disk with an error", nothing_is_written),
+        test("a closed pipe ends the command quietly, a full disk with an error", output::nothing_is_written),
         test("a baseline hides what it breaks too", baseline_hides),
         test("a find replays as expected by itself", finds_replay),
         test("no colours reach a file", no_colours_in_a_file),
@@ -445,59 +446,6 @@ fn interrupted_hunt_ends_cleanly() -> Outcome {
     let named = findings.iter().all(|find| find["kept_as_found"].is_string()) && findings.len() == kept;
     let told = named && summary[0]["findings"] == 0 && summary[0]["kept_as_found"] == kept;
     ensure(told && kept > 0, || format!("{kept} kept: {summary}"))
-}
-
-fn nothing_is_written() -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let file =
-        fs::canonicalize("scenarios/queued-timeout-and-reload/timer-first.toml")?.display().to_string();
-    let log = fs::canonicalize("sim/tests/logs/crash-2.2.7.log")?.display().to_string();
-    let replica = ["--target", "replica:2.3.1"];
-    let commands: [(&[&str], &[&str]); 16] = [
-        (&["--help"], &[]),
-        (&["--version"], &[]),
-        (&["man", "hunt"], &[]),
-        (&["schema"], &[]),
-        (&["completions", "bash"], &[]),
-        (&["targets"], &[]),
-        (&["hunt", "--traces", "50"], &replica),
-        (&["doctor", "--traces", "50"], &replica),
-        (&["explore", "--wakes", "2"], &replica),
-        (&["soak", "--failures", "1"], &replica),
-        (&["replay", &file], &replica),
-        (&["shrink", &file], &replica),
-        (&["report", &file], &replica),
-        (&["matrix", &file], &[]),
-        (&["import", &log, "--tries", "100"], &[]),
-        (&["merge", "reports", "--out", "merged"], &[]),
-    ];
-    for (words, target) in commands {
-        let run = |stdout: Stdio, stderr: Stdio| {
-            let mut command = Command::new(TREEFALL);
-            command.args(words).args(target).current_dir(folder.path());
-            command.stdout(stdout).stderr(stderr).output()
-        };
-        let full = || fs::OpenOptions::new().write(true).open("/dev/full").map(Stdio::from);
-        let output = run(full()?, Stdio::piped())?;
-        let says = stderr(&output).contains("cannot write to standard output");
-        ensure(status(&output) == Some(3) && says, || format!("{words:?} to a full disk: {output:?}"))?;
-        let output = run(full()?, full()?)?;
-        ensure(status(&output) == Some(3), || format!("{words:?} to a full disk: {output:?}"))?;
-        let closed = || {
-            let (reader, writer) = io::pipe()?;
-            drop(reader);
-            Ok::<_, io::Error>(Stdio::from(writer))
-        };
-        let output = run(closed()?, Stdio::piped())?;
-        let quiet = !stderr(&output).contains("error") && !stderr(&output).contains("panicked");
-        ensure(status(&output) == Some(141) && quiet, || format!("{words:?} to a closed pipe: {output:?}"))?;
-        let output = run(closed()?, closed()?)?;
-        ensure(status(&output) == Some(141), || format!("{words:?} to closed pipes: {output:?}"))?;
-        // Where only what goes to standard error is lost, nothing else changes.
-        let output = run(Stdio::piped(), closed()?)?;
-        ensure(matches!(status(&output), Some(0 | 1)), || format!("{words:?}: {output:?}"))?;
-    }
-    Ok(())
 }
 
 fn baseline_hides() -> Outcome {
