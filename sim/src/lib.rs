@@ -74,31 +74,17 @@
 
 #![forbid(unsafe_code)]
 
-pub mod campaign;
-pub mod cause;
-pub mod check;
 pub mod cli;
-pub mod doctor;
-pub mod explain;
-pub mod explore;
-pub mod finding;
-pub mod fuzzing;
-pub mod generator;
-pub mod hidden;
-pub mod hunt;
-pub mod import;
-pub mod mutants;
-pub mod optimum;
-pub mod oracle;
-pub mod report;
-pub mod scout;
-pub mod shrink;
-pub mod soak;
-pub mod triage;
-pub mod workload;
 
+pub use treefall_field::{check, import, soak};
 pub use treefall_model as model;
+pub use treefall_report as report;
+pub use treefall_report::explain;
 pub use treefall_scenario as scenario;
+pub use treefall_search::{
+    campaign, cause, doctor, explore, finding, fuzzing, generator, hidden, hunt, mutants, optimum, oracle,
+    scout, shrink, triage, workload,
+};
 pub use treefall_subject as subject;
 pub use treefall_subject::{keepalived_conf, roots};
 pub use treefall_world as world;

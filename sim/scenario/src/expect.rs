@@ -374,7 +374,6 @@ pub(super) fn rank(text: &str) -> (bool, bool, Option<Release>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use treefall_model::Instant;
     use treefall_model::signal::Signal;
     use treefall_model::verdict::Break;
 

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
-use crate::workload::{reloading, steady};
+use treefall_search::workload::{reloading, steady};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build, program};
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use treefall_model::trace::OnTerm;
 
 use super::output::count;
-use crate::explore::{Found, Kind, Space};
-use crate::finding::Finding;
-use crate::report::cause_name;
+use treefall_report::cause_name;
+use treefall_search::explore::{Found, Kind, Space};
+use treefall_search::finding::Finding;
 
 /// What a search stands for, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -169,7 +169,7 @@ mod tests {
     use treefall_model::release::Rules;
 
     use super::*;
-    use crate::explore::{Bound, KINDS, STEP};
+    use treefall_search::explore::{Bound, KINDS, STEP};
 
     #[test]
     fn the_odds_are_those_of_pairs() {

@@ -6,7 +6,7 @@ use super::args::Driven;
 pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
 use super::output::{Output, count};
 use super::{CliError, all};
-use crate::report::Lock;
+use treefall_report::Lock;
 use treefall_subject::baseline::build_beside;
 use treefall_subject::daemon::Own;
 use treefall_subject::keepalived_conf::Slip;

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::pace::Pace;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
-use crate::doctor::{Cause, Condition, Doctor, Found, possible};
+use treefall_search::doctor::{Cause, Condition, Doctor, Found, possible};
 use treefall_subject::program;
 use treefall_subject::target::Target;
 

@@ -15,15 +15,15 @@ use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
-use crate::import::signs::{Sign, SignKind};
-use crate::import::{
-    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
-    lines_told, load,
-};
-use crate::report::{cause_line, slug};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
+use treefall_field::import::signs::{Sign, SignKind};
+use treefall_field::import::{
+    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
+    lines_told, load,
+};
+use treefall_report::{cause_line, slug};
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario};
 use treefall_subject::Options;
 use treefall_subject::keepalived_conf;

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::output::Output;
 use super::{CliError, files};
-use crate::check::Checked;
+use treefall_field::check::Checked;
 
 /// What becomes the file: its suites, in the order in which they were run.
 pub(super) struct Junit {

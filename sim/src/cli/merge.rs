@@ -12,8 +12,8 @@ use super::pace::Pace;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, all, crew};
-use crate::campaign::{Campaign, CampaignError, folders};
-use crate::report::{CAUSE_MARK, Kept, take_over};
+use treefall_report::{CAUSE_MARK, Kept, take_over};
+use treefall_search::campaign::{Campaign, CampaignError, folders};
 
 /// A find that was brought over or was there, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

@@ -40,7 +40,7 @@ use serde::Serialize;
 use args::{Cli, Command};
 use output::Output;
 
-use crate::campaign::CampaignError;
+use treefall_search::campaign::CampaignError;
 use treefall_subject::SubjectError;
 use treefall_subject::daemon::DaemonError;
 use treefall_subject::engine::EngineError;

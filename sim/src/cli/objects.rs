@@ -10,11 +10,11 @@ use treefall_model::release::Defect;
 use treefall_model::verdict::Signature;
 
 use super::findings::Searched;
-use crate::finding::Finding;
-use crate::generator::Source;
-use crate::hidden::Hidden;
-use crate::report::Store;
-use crate::report::json::UpstreamObject;
+use treefall_report::Store;
+use treefall_report::json::UpstreamObject;
+use treefall_search::finding::Finding;
+use treefall_search::generator::Source;
+use treefall_search::hidden::Hidden;
 use treefall_subject::backtrace;
 use treefall_subject::target::Target;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::crew;
 use super::findings::Stopwatch;
 use super::output::{Output, count};
-use crate::soak::numbers::in_words as time;
+use treefall_field::soak::numbers::in_words as time;
 
 /// From one telling to the next: a work may ask to be told of far more often.
 const TOLD_EVERY: Duration = Duration::from_millis(200);

@@ -12,14 +12,14 @@ use super::pace::Teller;
 use super::replay::refuse_never_started;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
-use crate::explain::{course, explain_while};
-use crate::finding::{Finding, work_out_as_it_is};
-use crate::hunt::Find;
-use crate::model::law::Law;
-use crate::model::verdict::{Break, Verdict};
-use crate::report::json::{CleanObject, ReportObject};
-use crate::report::{self, Told, html, refuse_foreign_page, store};
+use treefall_model::law::Law;
+use treefall_model::verdict::{Break, Verdict};
+use treefall_report::explain::{course, explain_while};
+use treefall_report::json::{CleanObject, ReportObject};
+use treefall_report::{self as report, Told, html, refuse_foreign_page, store};
 use treefall_scenario::Scenario;
+use treefall_search::finding::{Finding, work_out_as_it_is};
+use treefall_search::hunt::Find;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, SubjectError, build};
 
@@ -173,16 +173,16 @@ fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Tar
     let told = || scenario.about.map(|about| format!("replica:{}", about.release));
     let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone()).or_else(told);
     let name = named.or_else(|| {
-        let releases = crate::model::release::Release::ALL.iter().rev();
+        let releases = treefall_model::release::Release::ALL.iter().rev();
         let bad = releases.filter(|release| {
             scenario.expect.of(**release).is_some_and(|expected| !expected.failures().is_empty())
         });
         // The newest of those that break memory, if any does: that is what a file tells of.
-        let memory = |release: &&&crate::model::release::Release| {
+        let memory = |release: &&&treefall_model::release::Release| {
             let weighs = |failure: &treefall_scenario::Failure| failure.law().weight();
             let expected = scenario.expect.of(***release);
             expected.is_some_and(|it| {
-                it.failures().iter().any(|it| weighs(it) == crate::model::verdict::Weight::Memory)
+                it.failures().iter().any(|it| weighs(it) == treefall_model::verdict::Weight::Memory)
             })
         };
         let bad: Vec<_> = bad.collect();
@@ -190,7 +190,7 @@ fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Tar
         newest.map(|release| format!("replica:{release}"))
     });
     // Of what fails nowhere, the newest release tells.
-    let name = name.unwrap_or_else(|| format!("replica:{}", crate::model::release::Release::NEWEST));
+    let name = name.unwrap_or_else(|| format!("replica:{}", treefall_model::release::Release::NEWEST));
     match crew::driven(std::slice::from_ref(&name), args.driven, output)?.as_slice() {
         [target] => Ok(target.clone()),
         _ => Err(CliError::Usage("report takes one target; `replica:all` names several".to_owned())),

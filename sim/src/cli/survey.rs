@@ -2,7 +2,7 @@
 //!
 //! A row is good when it shows exactly the known defects of its release: each known one by a find whose cause it
 //! is, and no find without a known cause. A known one that no find of the hunt is due to alone is looked for by
-//! itself ([`hidden`](crate::hidden)): the row says whether another one masks it, or that nothing in the release
+//! itself ([`hidden`](treefall_search::hidden)): the row says whether another one masks it, or that nothing in the release
 //! brings it about.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,12 +21,12 @@ use super::schema::Line;
 use super::sheet::Sheet;
 use super::targets::span;
 use super::{CliError, Status, Summary, crew};
-use crate::finding::Finding;
-use crate::generator::Source;
-use crate::hidden::Hidden;
-use crate::hunt::Plan;
-use crate::report::Store;
-use crate::report::json::UpstreamObject;
+use treefall_report::Store;
+use treefall_report::json::UpstreamObject;
+use treefall_search::finding::Finding;
+use treefall_search::generator::Source;
+use treefall_search::hidden::Hidden;
+use treefall_search::hunt::Plan;
 use treefall_subject::program::Likeness;
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};

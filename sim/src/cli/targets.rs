@@ -9,7 +9,7 @@ use super::output::Output;
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
-use crate::report::{self, json::UpstreamObject};
+use treefall_report::{self as report, json::UpstreamObject};
 use treefall_subject::build;
 use treefall_subject::program::{INSTALL, Imports, Likeness, find_installed};
 use treefall_subject::roots::find_programs;

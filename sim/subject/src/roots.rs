@@ -120,7 +120,7 @@ pub fn fetched() -> Vec<(String, PathBuf)> {
 /// Every real program found: on the machine itself, and in the suites that were fetched.
 #[must_use]
 pub fn find_programs() -> Vec<Place> {
-    let installed = find_installed().into_iter().map(|path| Place::of(path));
+    let installed = find_installed().into_iter().map(Place::of);
     let inside = |root: PathBuf| Place::inside(root, KEEPALIVED);
     installed.chain(fetched().into_iter().map(|(_, root)| inside(root))).collect()
 }

@@ -29,7 +29,7 @@ struct Layer {
 }
 
 /// The crates, from the bottom up.
-static LAYERS: [Layer; 9] = [
+static LAYERS: [Layer; 12] = [
     Layer { name: "treefall-model", folder: "model", may_import: &[], cycles: 0, order: &[] },
     Layer { name: "treefall-base", folder: "sim/base", may_import: &[], cycles: 0, order: &[] },
     Layer {
@@ -69,6 +69,48 @@ static LAYERS: [Layer; 9] = [
         order: &[],
     },
     Layer {
+        name: "treefall-search",
+        folder: "sim/search",
+        may_import: &[
+            "treefall-base",
+            "treefall-model",
+            "treefall-scenario",
+            "treefall-subject",
+            "treefall-world",
+        ],
+        cycles: 9,
+        order: &[],
+    },
+    Layer {
+        name: "treefall-report",
+        folder: "sim/report",
+        may_import: &[
+            "treefall-base",
+            "treefall-model",
+            "treefall-scenario",
+            "treefall-subject",
+            "treefall-world",
+            "treefall-search",
+        ],
+        cycles: 9,
+        order: &[],
+    },
+    Layer {
+        name: "treefall-field",
+        folder: "sim/field",
+        may_import: &[
+            "treefall-base",
+            "treefall-model",
+            "treefall-scenario",
+            "treefall-subject",
+            "treefall-world",
+            "treefall-search",
+            "treefall-report",
+        ],
+        cycles: 9,
+        order: &[],
+    },
+    Layer {
         name: "treefall",
         folder: "sim",
         may_import: &[
@@ -77,8 +119,11 @@ static LAYERS: [Layer; 9] = [
             "treefall-scenario",
             "treefall-subject",
             "treefall-world",
+            "treefall-search",
+            "treefall-report",
+            "treefall-field",
         ],
-        cycles: 6,
+        cycles: 9,
         order: &[],
     },
     Layer { name: "treefall-peers", folder: "sim/peers", may_import: &["treefall"], cycles: 0, order: &[] },

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum as _};
 use treefall_model::time::Span;
 
 use super::values::{parse_duration, parse_span};
-use crate::soak::Spread;
+use treefall_field::soak::Spread;
 
 #[derive(Args, Debug)]
 #[command(

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::values::{Driven, parse_law};
-use crate::fuzzing::Kind;
-use crate::model::law::Law;
+use treefall_model::law::Law;
+use treefall_search::fuzzing::Kind;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

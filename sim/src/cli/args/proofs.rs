@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::values::{Driven, parse_duration};
-use crate::generator::Sampling;
+use treefall_search::generator::Sampling;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

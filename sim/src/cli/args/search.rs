@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{Driven, parse_duration};
-use crate::campaign::Shard;
-use crate::generator::Sampling;
+use treefall_search::campaign::Shard;
+use treefall_search::generator::Sampling;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \

@@ -8,8 +8,8 @@ use clap::Args;
 use treefall_model::release::Release;
 use treefall_model::time::Span;
 
-use crate::model::law::Law;
 use treefall_base::nearest::{nearest, offer};
+use treefall_model::law::Law;
 use treefall_scenario::{self as scenario, DAY, SHORT_MINUTE, UNITS};
 
 /// The name of a law.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::report::json::UpstreamObject;
+use treefall_report::json::UpstreamObject;
 
 /// A signature that was found, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]

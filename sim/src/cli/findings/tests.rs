@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::campaign::Shard;
 use crate::cli::output::Output;
+use treefall_search::campaign::Shard;
 
 /// A hunt in `folder`, gone on with if it was begun, until the word to stop comes when it was asked for so often.
 fn searched(folder: &Path, asked_max: u64) -> Searched {

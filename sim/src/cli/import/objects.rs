@@ -8,9 +8,9 @@ use treefall_model::release::Defect;
 
 use super::super::findings::Stopwatch;
 use super::{lines_of, names};
-use crate::import::signs::Sign;
-use crate::import::{Census, Found, Imported, NoWay, Unknown};
-use crate::report::json::UpstreamObject;
+use treefall_field::import::signs::Sign;
+use treefall_field::import::{Census, Found, Imported, NoWay, Unknown};
+use treefall_report::json::UpstreamObject;
 use treefall_subject::target::Base;
 
 /// A signature that the log can have. The fields are stable.

@@ -8,7 +8,7 @@ use treefall_model::trace::{Costs, Name};
 
 use crate::cli::args;
 use crate::cli::output::quoted;
-use crate::soak::{Machine, Worker, Workload};
+use treefall_field::soak::{Machine, Worker, Workload};
 
 /// The whole line, as a shell reads it.
 pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> String {

@@ -7,8 +7,8 @@ use treefall_model::time::Span;
 
 use super::told::lives;
 use crate::cli::pace::Pace;
-use crate::soak::numbers::seconds;
-use crate::soak::{Life, Plan};
+use treefall_field::soak::numbers::seconds;
+use treefall_field::soak::{Life, Plan};
 
 /// How far a soak is.
 #[derive(Default)]

@@ -22,16 +22,16 @@ use super::pace::{Pace, Teller};
 use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
-use crate::finding::{BUILD_UP_MAX, Worked, work_out_while};
-use crate::hunt::Find;
-use crate::report::Store;
-use crate::report::html::survival;
-use crate::soak::numbers::{figures, in_words as time};
-use crate::soak::{Life, Plan, Until, Watch, Workload, field, soak_while};
 use far::Far;
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
 use told::{Ended, Told, times};
+use treefall_field::soak::numbers::{figures, in_words as time};
+use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak_while};
+use treefall_field::survival::survival;
+use treefall_report::Store;
 use treefall_scenario as scenario;
+use treefall_search::finding::{BUILD_UP_MAX, Worked, work_out_while};
+use treefall_search::hunt::Find;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
 use workload::workload;
@@ -228,7 +228,6 @@ fn keep_kinds(
         let (fresh, teller) = (|| build(target), Teller::new(output));
         let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {signature}"), runs);
         let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on);
-        drop(teller);
         let done = worked.map_err(CliError::from).and_then(|worked| match worked {
             Worked::Out(finding) => keep(FoundBy::Soak(seed), &finding, store).map(drop),
             // Told to stop, it stays as it was found.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::command;
-use crate::soak::Workload;
-use crate::soak::numbers::Estimate;
+use treefall_field::soak::Workload;
+use treefall_field::soak::numbers::Estimate;
 
 /// A figure with its interval of 95 %; an infinite end is null.
 #[derive(Serialize, JsonSchema)]

@@ -10,8 +10,8 @@ use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, Workl
 use super::{Kinds, command};
 use crate::cli::output::count;
 use crate::cli::{args, crew};
-use crate::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};
-use crate::soak::{Life, Workload};
+use treefall_field::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};
+use treefall_field::soak::{Life, Workload};
 use treefall_subject::target::Target;
 
 /// What ended the lives.

@@ -11,8 +11,8 @@ use crate::cli::CliError;
 use crate::cli::args::{self, MachineName};
 use crate::cli::crew;
 use crate::cli::output::Output;
-use crate::soak::{Machine, Reload, Spread, Worker, Workload, field};
 use treefall_base::nearest::{nearest, offer};
+use treefall_field::soak::{Machine, Reload, Spread, Worker, Workload, field};
 use treefall_scenario as scenario;
 use treefall_subject::keepalived_conf::{self, VrrpScript};
 

@@ -1,0 +1,474 @@
+//! Why it broke: what put the entry there, what moved it, what freed it, what used it, one after the other.
+//!
+//! Always: every link of the chain was seen in a run; what is told of an entry is what the trees and lists showed of
+//! it, before a step and after it; neither the steps nor the times of the chain ever go back.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::event::{EntryKind, Event, Handler, LogLine, Step};
+use treefall_model::id::Run;
+use treefall_model::index::{Block, List, Tree};
+use treefall_model::signal::Signal;
+use treefall_model::time::{Deadline, Instant};
+use treefall_model::verdict::{Break, Weight};
+
+use super::chronicle::{BreakSeen, Chronicle, Places, Seat, Snapshot};
+use super::guilt::Guilt;
+use super::label::Labels;
+use super::moves;
+use crate::{Names, ending};
+use treefall_subject::replica::{Fault, Mark};
+
+/// Most links of a chain: its beginning and its end are kept.
+const LINKS_MAX: usize = 26;
+const HEAD: usize = 8;
+
+/// What a link of the chain tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The entry was linked.
+    Linked,
+    /// It went elsewhere.
+    Moved,
+    /// It stayed, with another deadline.
+    Due,
+    /// Its block was given back.
+    Freed,
+    /// Its block was handed out again.
+    Reused,
+    /// A link that had outlived it was followed.
+    Used,
+    /// Something happened to it, or around it.
+    Happened,
+    /// The law broke.
+    Broke,
+    /// The program came to its end.
+    Ended,
+    /// Links that were left out.
+    LeftOut,
+}
+
+impl Role {
+    /// As a report writes it before the link.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Linked => "linked",
+            Self::Moved => "moved",
+            Self::Due => "due",
+            Self::Freed => "freed",
+            Self::Reused => "reused",
+            Self::Used => "used",
+            Self::Happened => "",
+            Self::Broke => "breaks",
+            Self::Ended => "ends",
+            Self::LeftOut => "..",
+        }
+    }
+}
+
+/// One link of the chain.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Because {
+    /// What it tells.
+    pub role: Role,
+    /// When, in seconds.
+    pub at: String,
+    /// At which step, from 1.
+    pub step: usize,
+    /// In which function of the program, if that is known.
+    pub function: Option<String>,
+    /// In words.
+    pub text: String,
+}
+
+/// The chain of a break.
+pub(super) fn because(
+    broken: &Break,
+    seen: BreakSeen,
+    guilt: &Guilt,
+    chronicle: &Chronicle,
+    names: &Names<'_>,
+    labels: &Labels<'_, '_>,
+) -> Vec<Because> {
+    let broke_in = seen.stage;
+    let mut links = Vec::new();
+    let mut lives: Vec<Life> = guilt
+        .blocks
+        .iter()
+        .map(|block| Life {
+            block: *block,
+            born: birth(chronicle, *block, broke_in, guilt, labels),
+            before: None,
+            over: false,
+        })
+        .collect();
+    for place in 0..chronicle.stages.len() {
+        if place <= broke_in {
+            events(place, guilt, chronicle, names, &mut links);
+        }
+        for life in &mut lives {
+            life.go_on(place, place > broke_in, chronicle, labels, &mut links);
+        }
+        if place == broke_in {
+            let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
+            let after = seen.records.saturating_sub(1);
+            // What is seen late belongs to the step in which it was.
+            let later = |place: &usize| chronicle.stages[*place].at > broken.at;
+            let place = (0..place).rev().take_while(later).last().unwrap_or(place);
+            let order = (broken.at, place, after, Rank::Break);
+            links.push((order, link(Role::Broke, broken.at, place, None, text)));
+        }
+    }
+    uses(guilt, chronicle, names, &mut links);
+    links.sort_by_key(|(order, _)| *order);
+    // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
+    if broken.signature.law.weight() == Weight::Conduct {
+        let last = links.iter().position(|(_, link)| link.role == Role::Broke);
+        links.truncate(last.map_or(links.len(), |last| last + 1));
+    }
+    let mut chain = links.into_iter().map(|(_, link)| link).collect();
+    ends(chronicle, &mut chain);
+    shortened(chain)
+}
+
+/// Where a link stands: when, in which stage, after which record, and after what else there.
+type Order = (Instant, usize, usize, Rank);
+
+/// What was recorded comes before what was seen to have moved by it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Record,
+    Move,
+    Break,
+}
+
+fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: String) -> Because {
+    Because { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
+}
+
+/// An entry on its way through the stages.
+struct Life {
+    block: Block,
+    /// The stage at whose end it was put where it was when the law broke.
+    born: usize,
+    before: Option<Seen>,
+    /// The law broke, and it was retired as it should be: what becomes of its block is another story.
+    over: bool,
+}
+
+impl Life {
+    /// Adds what changed for it in a stage, and in which function.
+    fn go_on(
+        &mut self,
+        place: usize,
+        broken: bool,
+        chronicle: &Chronicle,
+        labels: &Labels<'_, '_>,
+        links: &mut Vec<(Order, Because)>,
+    ) {
+        let stage = &chronicle.stages[place];
+        let before = self.before;
+        let told = self.look(place, broken, chronicle, labels);
+        if self.over {
+            return;
+        }
+        let owner = before.and_then(|before| before.seat).map(|seat| owner(&seat, labels));
+        let moves = owner.filter(|_| place > self.born).map_or_else(Vec::new, |owner| {
+            moves::within(chronicle, place, self.block, &format!("{owner}'s"))
+        });
+        if moves.is_empty()
+            && let Some(((role, text), by)) = told
+        {
+            let order = (stage.at, place, stage.to.saturating_sub(1), Rank::Move);
+            links.push((order, link(role, stage.at, place, by, text)));
+        }
+        for it in moves {
+            let at = chronicle.records[it.record].at;
+            links.push(((at, place, it.record, Rank::Move), link(it.role, at, place, it.function, it.text)));
+        }
+    }
+
+    /// What changed for it between two looks, and in which function.
+    fn look(
+        &mut self,
+        place: usize,
+        broken: bool,
+        chronicle: &Chronicle,
+        labels: &Labels<'_, '_>,
+    ) -> Option<((Role, String), Option<&'static str>)> {
+        let now = Seen::of(chronicle.snapshot(place)?, self.block);
+        self.over |= broken && now.retired() && now.names().len() == 1;
+        // No tree or list had it, and now one has its block: as another entry.
+        let gone = place > self.born && self.before.is_some_and(|before| before.seat.is_none());
+        self.over |= gone && now.seat.is_some();
+        if self.over {
+            return None;
+        }
+        let before = self.before.replace(now).filter(|_| place > self.born);
+        if place < self.born || before == Some(now) {
+            return None;
+        }
+        let step = chronicle.stages.get(place).and_then(|stage| stage.step);
+        Some((changed(before, now, labels)?, function(step, before, now)))
+    }
+}
+
+/// Where an entry stood, and as what.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Seen {
+    places: Places,
+    seat: Option<Seat>,
+}
+
+impl Seen {
+    fn of(snapshot: &Snapshot, block: Block) -> Self {
+        Self { places: snapshot.places(block), seat: snapshot.seat(block) }
+    }
+
+    fn live(&self) -> bool {
+        self.seat.is_some_and(|seat| seat.live)
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.places.names().collect()
+    }
+
+    fn retired(&self) -> bool {
+        self.names().contains(&List::Unuse.name())
+    }
+
+    fn kind(&self) -> Option<EntryKind> {
+        self.seat.map(|seat| seat.kind)
+    }
+}
+
+/// The stage at whose end the entry was put where it was when the law broke: where it became a guilty child's, or else
+/// any child's, or else came from nowhere or out of UNUSE; the last such.
+fn birth(
+    chronicle: &Chronicle,
+    block: Block,
+    broke_in: usize,
+    guilt: &Guilt,
+    labels: &Labels<'_, '_>,
+) -> usize {
+    let (mut guilty, mut child, mut any) = (None, None, 0);
+    let mut before: Option<Seen> = None;
+    for stage in 0..=broke_in {
+        let Some(now) = chronicle.snapshot(stage).map(|snapshot| Seen::of(snapshot, block)) else { break };
+        let stood = before.is_some_and(|before| !before.names().is_empty() && !before.retired());
+        if now.live() && !now.retired() && !stood {
+            any = stage;
+        }
+        let was = before.and_then(|before| before.seat).map(|seat| (seat.kind, seat.pid));
+        if let Some(seat) = now.seat.filter(|seat| seat.live)
+            && was != Some((seat.kind, seat.pid))
+        {
+            let blamed =
+                seat.pid.and_then(|pid| labels.run(pid)).is_some_and(|run| guilt.runs.contains(&run));
+            if seat.kind == EntryKind::Child {
+                child = Some(stage);
+                guilty = if blamed { Some(stage) } else { guilty };
+            } else if seat.handler == Some(Handler::TerminateStart) {
+                guilty = Some(stage);
+            }
+        }
+        before = Some(now);
+    }
+    guilty.or(child).unwrap_or(any)
+}
+
+/// What changed for an entry, in words.
+fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(Role, String)> {
+    let names = now.names();
+    let seat = now.seat.or(before.and_then(|before| before.seat))?;
+    let owner = owner(&seat, labels);
+    let entry = format!("the entry of {owner}{}", labels.block(seat.block));
+    let Some(before) = before.filter(|before| before.seat.is_some()) else {
+        let due = seat.kind == EntryKind::Child && now.live();
+        let due = match seat.due {
+            Deadline::At(at) if due => format!(", due at {at}"),
+            _ => String::new(),
+        };
+        return (!names.is_empty() && now.live())
+            .then(|| (Role::Linked, format!("{entry} is put into {}{due}", joined(&names))));
+    };
+    let its = format!("{owner}'s");
+    let was = before.names();
+    let stays: Vec<_> = names.iter().copied().filter(|name| was.contains(name)).collect();
+    let left: Vec<_> = was.iter().copied().filter(|name| !names.contains(name)).collect();
+    let comes: Vec<_> = names.iter().copied().filter(|name| !was.contains(name)).collect();
+    let still = match (stays.is_empty(), now.live()) {
+        (true, _) => String::new(),
+        (false, true) => format!("; {} links it on", joined(&stays)),
+        (false, false) => format!(", and {} STILL LINKS IT", joined(&stays)),
+    };
+    if before.live() && !now.live() && !names.is_empty() {
+        return Some((Role::Freed, format!("{its} block is given back to the heap{still}")));
+    }
+    if !before.live() && now.live() {
+        let whose = labels.whose(&seat);
+        return Some((Role::Reused, format!("the block is handed out again, to: {whose}{still}")));
+    }
+    if names.is_empty() {
+        return Some((
+            Role::Moved,
+            format!("{its} entry leaves {}, and no tree or list has it", joined(&left)),
+        ));
+    }
+    if comes.is_empty() && left.is_empty() {
+        return put_off(before.seat?, seat, &its).filter(|_| now.places.in_tree(Tree::Child));
+    }
+    let kind = match now.kind() {
+        Some(EntryKind::ChildTimeout) => " as a timeout to be handled",
+        Some(EntryKind::ChildTerminated) => " as an exit to be handled",
+        _ => "",
+    };
+    let text = match (left.is_empty(), comes.is_empty()) {
+        (false, false) => format!("{its} entry leaves {} for {}{kind}{still}", joined(&left), joined(&comes)),
+        (false, true) => format!("{its} entry leaves {}{still}", joined(&left)),
+        _ => format!("{its} entry is put into {}{kind}{still}", joined(&comes)),
+    };
+    Some((Role::Moved, text))
+}
+
+/// Another deadline in the same place.
+fn put_off(before: Seat, now: Seat, its: &str) -> Option<(Role, String)> {
+    if before.due == now.due {
+        return None;
+    }
+    let (how, then) = if now.due > before.due {
+        ("put off", "; it is not killed before then")
+    } else {
+        ("brought forward", "; then it is to be killed")
+    };
+    let then = if now.handler == Some(Handler::Killer) { then } else { "" };
+    let words = |due| match due {
+        Deadline::At(at) => at.to_string(),
+        Deadline::Never => "never".to_owned(),
+    };
+    let (from, to) = (words(before.due), words(now.due));
+    Some((Role::Due, format!("{its} deadline is {how}, from {from} to {to}{then}")))
+}
+
+/// Whose entry it is: of a child's that was retired or freed still that child's.
+fn owner(seat: &Seat, labels: &Labels<'_, '_>) -> String {
+    let kept = matches!(
+        seat.kind,
+        EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
+    );
+    let run = seat.pid.filter(|_| kept).and_then(|pid| labels.run_name(pid));
+    run.unwrap_or_else(|| labels.whose(seat))
+}
+
+fn joined(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    super::wakes::and(&names)
+}
+
+/// In which function of the program a change was made, where the step or what became of the entry tells.
+fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'static str> {
+    match (step?, before.and_then(|before| before.kind()), now.kind()) {
+        (_, Some(EntryKind::Child), Some(EntryKind::ChildTimeout)) => Some("thread_timerfd_handler"),
+        (_, Some(EntryKind::Child | EntryKind::ChildTimeout), Some(EntryKind::ChildTerminated)) => {
+            Some("process_child_termination")
+        }
+        (Step::AddTimer, ..) => Some("thread_add_timer"),
+        (Step::AddChild, ..) => Some("thread_add_child"),
+        (Step::AddEvent, ..) => Some("thread_add_event"),
+        (Step::TerminateChildren, ..) => Some("script_killall"),
+        (Step::Cleanup, ..) => Some("thread_cleanup_master"),
+        (Step::AddBase, ..) => Some("thread_add_base_threads"),
+        (Step::Cancel, ..) => Some("thread_cancel"),
+        _ => None,
+    }
+}
+
+/// What happened to the guilty, or around them, in a stage.
+fn events(
+    place: usize,
+    guilt: &Guilt,
+    chronicle: &Chronicle,
+    names: &Names<'_>,
+    links: &mut Vec<(Order, Because)>,
+) {
+    let from = chronicle.stages[place].from;
+    let of = |run: Run| guilt.runs.contains(&run);
+    for (number, record) in chronicle.events(place).iter().enumerate() {
+        let script = |script| guilt.runs.iter().any(|run| run.of == script);
+        let told = match record.event {
+            // A second run of a guilty run's script, and what the log says of it.
+            Event::Started { run, .. } => script(run.of),
+            Event::Logged(LogLine::Skipped { script: of, .. }) => script(of),
+            Event::Exited { run, .. } | Event::Reaped { run, .. } => of(run),
+            Event::Signalled { run: Some(run), .. } => of(run),
+            Event::Signalled { run: None, .. } => true,
+            Event::Dispatched { run: Some(run), .. } => of(run),
+            Event::SignalRead { signal } => signal == Signal::HUP || signal == Signal::TERM,
+            Event::ReloadBegun { .. } | Event::ReloadDone { .. } | Event::TerminationBegun => true,
+            Event::Ended(treefall_model::event::End::LoopReturned) => true,
+            _ => false,
+        };
+        if told && let Some(text) = names.tell(&record.event) {
+            let order = (record.at, place, from + number, Rank::Record);
+            links.push((order, link(Role::Happened, record.at, place, None, text)));
+        }
+    }
+}
+
+/// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
+fn uses(guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>, links: &mut Vec<(Order, Because)>) {
+    let Some(note) = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block)) else { return };
+    let last = chronicle.stages.len().saturating_sub(1);
+    let stage = usize::try_from(note.used_at.looks).map_or(last, |looks| looks.min(last));
+    let text = format!(
+        "the link to it{}, made at {} in {}, freed at {} in {}, is followed",
+        names.block(note.block),
+        note.linked_at.at,
+        note.linked_at.function,
+        note.freed_at.at,
+        note.freed_at.function
+    );
+    let Mark { at, function, .. } = note.used_at;
+    let order = (at, stage, chronicle.stages.get(stage).map_or(0, |stage| stage.to), Rank::Move);
+    links.push((order, link(Role::Used, at, stage, Some(function), text)));
+}
+
+fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
+    if chronicle.verdict.outcome.survived() {
+        return;
+    }
+    let last = chronicle.stages.len().saturating_sub(1);
+    let looks = chronicle.stages.iter().map(|stage| stage.at);
+    let at = looks.chain(chronicle.notes.iter().map(|note| note.used_at.at)).max().unwrap_or(Instant::START);
+    let where_at = match chronicle.fault {
+        Some(Fault::Segv { address, .. }) if address < 4096 => {
+            format!(", at address {address:#x}: through a null pointer")
+        }
+        Some(Fault::Segv { .. }) => ", at an address where nothing is".to_owned(),
+        Some(Fault::Endless { .. }) => ", following links in a circle".to_owned(),
+        None => String::new(),
+    };
+    let text = format!("the program {}{where_at}", ending(&chronicle.verdict.outcome));
+    chain.push(link(Role::Ended, at, last, None, text));
+}
+
+/// The beginning and the end of a chain, each link once.
+fn shortened(chain: Vec<Because>) -> Vec<Because> {
+    let mut seen = BTreeSet::new();
+    let mut chain: Vec<Because> =
+        chain.into_iter().filter(|link| seen.insert((link.step, link.text.clone()))).collect();
+    if chain.len() > LINKS_MAX {
+        let left_out = chain.len() - LINKS_MAX;
+        let tail = chain.split_off(HEAD + left_out);
+        chain.truncate(HEAD);
+        let step = tail.first().map_or(1, |link| link.step);
+        let text = format!("{left_out} more");
+        chain.push(Because { role: Role::LeftOut, at: String::new(), step, function: None, text });
+        chain.extend(tail);
+    }
+    chain
+}

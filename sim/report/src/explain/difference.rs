@@ -1,0 +1,201 @@
+//! The first difference between what happened and what should have: two runs of one trace, side by side.
+//!
+//! What should have happened is told by a replica in which the cause is mended; where no cause is known, by one with no
+//! known defect. Where the replica does not show the find at all, what the real program did stands beside what its
+//! replica did.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::event::Record;
+use treefall_model::index::Block;
+
+use super::chronicle::{Chronicle, Stage};
+use super::label::Labels;
+use crate::Names;
+use treefall_subject::Ran;
+
+/// Steps that are told before the first difference, and after it.
+const AROUND: usize = 3;
+/// Entries of one step whose own words are told.
+const UNLIKE_MAX: usize = 4;
+
+/// One step on both sides.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Pair {
+    /// The step, from 1.
+    pub step: usize,
+    /// What should have happened: a line each.
+    pub expected: Vec<String>,
+    /// What happened.
+    pub actual: Vec<String>,
+    /// They differ here.
+    pub differs: bool,
+}
+
+/// The first difference.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Difference {
+    /// Whose run the expected side is.
+    pub expected: String,
+    /// Whose the actual side is.
+    pub actual: String,
+    /// The steps around it.
+    pub pairs: Vec<Pair>,
+    /// Later steps of which at least one side has another.
+    pub later: usize,
+}
+
+/// A run's stages as lines, comparable with another run's.
+struct Told<'c> {
+    chronicle: &'c Chronicle,
+    labels: Labels<'c, 'c>,
+    names: &'c Names<'c>,
+}
+
+impl Told<'_> {
+    fn events(&self, place: usize) -> Vec<String> {
+        let told = self.chronicle.events(place).iter();
+        told.filter_map(|record| line(record, self.names)).collect()
+    }
+
+    /// The lines of the trees and lists after a stage.
+    fn indexes(&self, place: usize) -> Vec<String> {
+        self.chronicle.snapshot(place).map_or_else(Vec::new, |snapshot| self.labels.lines(snapshot))
+    }
+
+    fn same(&self, other: &Self, place: usize) -> bool {
+        let (one, two) = (self.chronicle.stages.get(place), other.chronicle.stages.get(place));
+        let alike = |one: &Stage, two: &Stage| {
+            (one.step, one.at) == (two.step, two.at)
+                && self.chronicle.events(place) == other.chronicle.events(place)
+                && self.chronicle.snapshot(place) == other.chronicle.snapshot(place)
+        };
+        one.zip(two).is_some_and(|(one, two)| alike(one, two))
+    }
+
+    /// A stage in lines: what happened, and the trees and lists that changed or that `other` has otherwise.
+    fn lines(&self, other: &Self, place: usize) -> Vec<String> {
+        let Some(stage) = self.chronicle.stages.get(place) else {
+            return vec!["(the run is over)".to_owned()];
+        };
+        let mut lines = self.events(place);
+        if lines.is_empty() {
+            lines.push(format!("{}  ({})", stage.at, super::step_words(stage.step)));
+        }
+        if stage.step.is_none() && !self.chronicle.verdict.outcome.survived() {
+            lines.push(format!("    the program {}", crate::ending(&self.chronicle.verdict.outcome)));
+            return lines;
+        }
+        let (now, theirs) = (self.indexes(place), other.indexes(place));
+        let before = place.checked_sub(1).map_or_else(Vec::new, |before| self.indexes(before));
+        for (nth, line) in now.iter().enumerate() {
+            let differs = theirs.get(nth).is_some_and(|theirs| theirs != line);
+            if differs || before.get(nth) != Some(line) && place > 0 {
+                lines.push(format!("    {line}"));
+            }
+        }
+        if self.events(place) == other.events(place) && now == theirs {
+            lines.extend(self.unlike(other, place));
+        }
+        lines
+    }
+}
+
+impl Told<'_> {
+    /// The entries that say of themselves something else than on the other side, where all else is the same.
+    fn unlike(&self, other: &Self, place: usize) -> Vec<String> {
+        let (Some(now), Some(theirs)) = (self.chronicle.snapshot(place), other.chronicle.snapshot(place))
+        else {
+            return Vec::new();
+        };
+        let mut told: Vec<(Block, String)> = Vec::new();
+        for seat in now.seats().filter(|seat| theirs.seat(seat.block) != Some(*seat)) {
+            if told.iter().all(|(block, _)| *block != seat.block) {
+                told.push((seat.block, format!("    block {}: {}", seat.block.0, self.labels.whole(&seat))));
+            }
+        }
+        if told.is_empty() && now != theirs {
+            return vec!["    links or colours of the trees differ".to_owned()];
+        }
+        told.into_iter().take(UNLIKE_MAX).map(|(_, line)| line).collect()
+    }
+}
+
+fn line(record: &Record, names: &Names<'_>) -> Option<String> {
+    names.tell(&record.event).map(|words| format!("{}  {words}", record.at))
+}
+
+/// Compares; `None` where the two runs are the same to the end.
+pub(super) fn between(
+    (expected_name, expected): (String, &Chronicle),
+    (actual_name, actual): (String, &Chronicle),
+    names: &Names<'_>,
+) -> Option<Difference> {
+    let told = |chronicle| Told { chronicle, labels: Labels::new(names, &chronicle.records), names };
+    let (one, two) = (told(expected), told(actual));
+    let length = expected.stages.len().max(actual.stages.len());
+    let first = (0..length).find(|place| !one.same(&two, *place))?;
+    let pair = |place: usize| Pair {
+        step: place + 1,
+        expected: one.lines(&two, place),
+        actual: two.lines(&one, place),
+        differs: !one.same(&two, place),
+    };
+    let end = length.min(first + AROUND + 1);
+    Some(Difference {
+        expected: expected_name,
+        actual: actual_name,
+        pairs: (first.saturating_sub(AROUND)..end).map(pair).collect(),
+        later: (end..length).filter(|place| !one.same(&two, *place)).count(),
+    })
+}
+
+/// The same of two histories alone, record by record: of a real program no trees are known here, only whether they
+/// are the same.
+pub(super) fn of_runs(
+    (expected_name, expected): (String, &Ran),
+    (actual_name, actual): (String, &Ran),
+    names: &Names<'_>,
+) -> Option<Difference> {
+    let by_records = of_histories(&expected.records, &actual.records, names);
+    let (pairs, later) = by_records.or_else(|| of_marks(expected, actual, names))?;
+    Some(Difference { expected: expected_name, actual: actual_name, pairs, later })
+}
+
+/// The first step after which the trees and lists are not the same.
+fn of_marks(expected: &Ran, actual: &Ran, names: &Names<'_>) -> Option<(Vec<Pair>, usize)> {
+    let (one, two) = (&expected.marks, &actual.marks);
+    let length = one.len().max(two.len());
+    let first = (0..length).find(|place| one.get(*place) != two.get(*place))?;
+    let lines = |ran: &Ran| match ran.marks.get(first) {
+        None => vec!["(no such step)".to_owned()],
+        Some(mark) => {
+            let last = usize::try_from(mark.records).ok().and_then(|records| records.checked_sub(1));
+            let event = last.and_then(|last| ran.records.get(last)).and_then(|record| line(record, names));
+            let trees = format!("after {}: trees and lists {:016x}", mark.step.name(), mark.index_hash);
+            event.into_iter().chain([trees]).collect()
+        }
+    };
+    let pair = Pair { step: first + 1, expected: lines(expected), actual: lines(actual), differs: true };
+    let later = (first + 1..length).filter(|place| one.get(*place) != two.get(*place)).count();
+    Some((vec![pair], later))
+}
+
+fn of_histories(expected: &[Record], actual: &[Record], names: &Names<'_>) -> Option<(Vec<Pair>, usize)> {
+    let length = expected.len().max(actual.len());
+    let same = |place: usize| expected.get(place) == actual.get(place);
+    let first = (0..length).find(|place| !same(*place))?;
+    let lines = |history: &[Record], place: usize| match history.get(place) {
+        Some(record) => vec![line(record, names).unwrap_or_else(|| format!("{}  ..", record.at))],
+        None => vec!["(the history is over)".to_owned()],
+    };
+    let pair = |place: usize| Pair {
+        step: place + 1,
+        expected: lines(expected, place),
+        actual: lines(actual, place),
+        differs: !same(place),
+    };
+    let end = length.min(first + AROUND + 1);
+    let later = (end..length).filter(|place| !same(*place)).count();
+    Some(((first.saturating_sub(AROUND)..end).map(pair).collect(), later))
+}

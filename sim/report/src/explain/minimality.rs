@@ -1,0 +1,185 @@
+//! What happens to a find when a part of its trace is taken away, put off, or merged with its neighbour.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::time::{Instant, Span};
+use treefall_model::trace::{Advance, Order, Trace};
+
+use super::ask::{Asker, Fate, Shown};
+use super::wakes::{self, Met};
+use crate::Names;
+use treefall_search::shrink::Edit;
+use treefall_subject::SubjectError;
+
+/// Most trials.
+pub const TRIALS_MAX: usize = 160;
+
+/// One change of one part.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Trial {
+    /// The part: `wake 1 ..`, `SIGHUP of wake 1`.
+    pub part: String,
+    /// What was done to it.
+    pub change: String,
+    /// The part that it takes away; `None`: it changes one.
+    #[serde(skip)]
+    pub removes: Option<Part>,
+    /// What came of it; `None`: the subject cannot be given such a trace, or the runs were spent.
+    pub shown: Option<Shown>,
+}
+
+/// A part of a trace that a trial takes away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// A wake, by its place, with all that it brings.
+    Wake(usize),
+    /// One thing that this wake brings.
+    Brought(usize),
+    /// A script or a configuration.
+    Setup,
+}
+
+/// Every remaining part, and what it is there for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Minimality {
+    /// In the order of the trace: wakes with what they bring, then scripts.
+    pub trials: Vec<Trial>,
+    /// Runs that this took.
+    pub runs: u64,
+    /// Trials that were left out because there are more than [`TRIALS_MAX`].
+    pub left_out: usize,
+}
+
+/// Most needless parts that are named.
+const NEEDLESS_MAX: usize = 5;
+
+impl Minimality {
+    /// That the trace is not minimal, and what can be left out of it, in one sentence; `None` where all is needed.
+    #[must_use]
+    pub fn needless(&self) -> Option<String> {
+        let fails = |trial: &&Trial| trial.shown.as_ref().is_some_and(|shown| shown.fate == Fate::Same);
+        let mut gone = Vec::new();
+        let mut parts: Vec<String> = Vec::new();
+        for trial in self.trials.iter().filter(fails) {
+            match trial.removes {
+                Some(Part::Wake(place)) => {
+                    gone.push(place);
+                    parts.push(wakes::name(place));
+                }
+                // It goes with its wake.
+                Some(Part::Brought(place)) if gone.contains(&place) => {}
+                Some(_) => parts.push(trial.part.clone()),
+                None => {}
+            }
+        }
+        let more = parts.len().saturating_sub(NEEDLESS_MAX);
+        let mut named: Vec<String> = parts.iter().take(NEEDLESS_MAX).cloned().collect();
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        let each = if parts.len() > 1 { " each" } else { "" };
+        (!parts.is_empty()).then(|| format!("not minimal: {} can{each} be left out", wakes::and(&named)))
+    }
+}
+
+const REMOVED: &str = "removed";
+
+/// Tries each part of `trace`.
+pub(super) fn minimality(
+    asker: &mut Asker<'_>,
+    trace: &Trace,
+    (met, times): (&[Option<Met>], &[Option<Instant>]),
+    names: &Names<'_>,
+) -> Result<Minimality, SubjectError> {
+    let before = asker.runs;
+    let mut changes = Vec::new();
+    for place in 0..trace.wakes().len() {
+        let part = |met: Option<&Met>| {
+            let at = times.get(place).copied().flatten();
+            wakes::in_words(place, &trace.wakes()[place], met, at, names)
+        };
+        let met = met.get(place).copied().flatten();
+        of_wake(trace, place, met, (&part(met.as_ref()), names), &mut changes);
+    }
+    of_scripts(trace, &mut changes);
+    let left_out = changes.len().saturating_sub(TRIALS_MAX);
+    let mut trials = Vec::new();
+    for (part, change, removes, changed) in changes.into_iter().take(TRIALS_MAX) {
+        let shown = match &changed {
+            Some(changed) => asker.ask(changed)?,
+            None => None,
+        };
+        // What there was nothing to change in is no trial.
+        if changed.is_some() {
+            trials.push(Trial { part, change, removes, shown });
+        }
+    }
+    Ok(Minimality { trials, runs: asker.runs - before, left_out })
+}
+
+/// The part, what is done to it, what that takes away, and the trace.
+type Change = (String, String, Option<Part>, Option<Trace>);
+
+fn of_wake(
+    trace: &Trace,
+    place: usize,
+    met: Option<Met>,
+    (part, names): (&str, &Names<'_>),
+    changes: &mut Vec<Change>,
+) {
+    let wake = &trace.wakes()[place];
+    let whole = Edit::DropWakes { start: place, end: place + 1 };
+    changes.push((part.to_owned(), REMOVED.to_owned(), Some(Part::Wake(place)), whole.apply(trace)));
+    let mut add = |part: &str, change: &str, edit: Edit| {
+        changes.push((part.to_owned(), change.to_owned(), None, edit.apply(trace)));
+    };
+    if let Some(span) = met.and_then(|met| wakes::since(met.woke_at, met.blocked_at)) {
+        let later = |by: Span| Edit::AdvanceOf { wake: place, advance: Advance::By(span + by) };
+        add(part, "delayed by 1 us", later(Span::from_micros(1)));
+        add(part, "delayed by 1 s", later(Span::from_secs(1)));
+    }
+    add(part, "merged with the next wake", Edit::MergeWakes { wake: place });
+    if met.is_some_and(|met| met.timer) && wake.external_events() > 0 {
+        let (order, change) = match wake.order {
+            Order::TimerFirst => (Order::SignalsFirst, "signals first instead"),
+            Order::SignalsFirst => (Order::TimerFirst, "timer first instead"),
+        };
+        add(part, change, Edit::OrderOf { wake: place, order });
+    }
+    // Where it brings one thing only, without that it is nothing but time.
+    let mut add = |part: String, edit: Edit| {
+        changes.push((part, REMOVED.to_owned(), Some(Part::Brought(place)), edit.apply(trace)));
+    };
+    let of = |what: &str| format!("{what} of {}", wakes::name(place));
+    if wake.hup.is_some() {
+        add(of("SIGHUP"), Edit::DropHup { wake: place });
+    }
+    if wake.term {
+        add(of("SIGTERM"), Edit::DropTerm { wake: place });
+    }
+    for (exit, ended) in wake.exits.iter().enumerate() {
+        let part = format!("the exit of {} in {}", names.run(ended.run), wakes::name(place));
+        add(part, Edit::DropExit { wake: place, exit });
+    }
+}
+
+fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
+    let configs = &trace.setup().configs;
+    let widest = configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
+    for script in 0..widest {
+        let name = configs.iter().find_map(|config| config.scripts.get(script)).map(|it| it.name.as_str());
+        let part = format!("script {}", name.unwrap_or("?"));
+        changes.push((part, REMOVED.to_owned(), Some(Part::Setup), Edit::DropScript { script }.apply(trace)));
+    }
+    if configs.len() > 1 {
+        for config in 0..configs.len() {
+            let part = format!("configuration {config}");
+            changes.push((
+                part,
+                REMOVED.to_owned(),
+                Some(Part::Setup),
+                Edit::DropConfig { config }.apply(trace),
+            ));
+        }
+    }
+}

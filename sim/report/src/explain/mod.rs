@@ -1,0 +1,242 @@
+//! The explanation of a find, as a value: every form of report is made of it.
+//!
+//! Everything in it was computed by running: why it broke (`because`), where the run first goes another way than
+//! it should (`difference`), what each part of the trace is there for (`minimality`), how wide its times may be
+//! (`window`), what other orders of the same instant do (`ties`), and which releases have it (`releases`). The
+//! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`Course`].
+//!
+//! Always: the same find gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
+//! program the trees are those of the replica of its release, which agree with the program's own up to the first use
+//! of a freed entry; where that replica does not show the find, no trees are told.
+
+mod ask;
+mod because;
+mod chronicle;
+mod course;
+mod difference;
+mod guilt;
+mod label;
+mod minimality;
+mod moves;
+mod releases;
+mod ties;
+mod wakes;
+mod window;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::event::SubjectKind;
+use treefall_model::event::{Event, Record, Step};
+use treefall_model::release::Rules;
+
+pub use ask::{Asked, Fate, Shown};
+pub use because::{Because, Role};
+pub use chronicle::{Chronicle, ListShot, NODES_MAX, Places, STAGES_MAX, Seat, Snapshot, Stage, TreeShot};
+pub use course::{Course, course};
+pub use difference::{Difference, Pair};
+pub use guilt::Guilt;
+pub use label::Labels;
+pub use minimality::{Minimality, TRIALS_MAX, Trial};
+pub use releases::{ReleaseRow, Releases, Span, first_without};
+pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
+pub use wakes::{Met, and, brings, in_words, met, order_words, times};
+pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
+
+use crate::Names;
+use ask::Asker;
+use treefall_search::cause::{Ablation, Cause};
+use treefall_search::finding::Finding;
+use treefall_subject::replica::run_replica_as;
+use treefall_subject::{Options, Subject, SubjectError};
+
+/// Most runs of the subject that one explanation takes.
+pub const RUNS_MAX: u64 = 20_000;
+
+/// Why, where, and how far.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Explanation {
+    /// Why it broke.
+    pub because: Vec<Because>,
+    /// The first difference from what should have happened; `None`: the run differs in nothing that is shown.
+    pub difference: Option<Difference>,
+    /// What each part is there for.
+    pub minimality: Minimality,
+    /// How wide its times may be.
+    pub windows: Windows,
+    /// All orders at each instant at which something ties, the one nearest to the break first.
+    pub ties: Vec<TieTable>,
+    /// Which releases have it.
+    pub releases: Releases,
+    /// Who was asked.
+    pub asked: Asked,
+    /// Runs that all this took.
+    pub runs: u64,
+    /// The subject's own history.
+    #[serde(skip)]
+    pub history: Vec<Record>,
+    /// The run of the replica, told whole; `None`: it does not show the find.
+    #[serde(skip)]
+    pub chronicle: Option<Chronicle>,
+    /// The same with the cause mended.
+    #[serde(skip)]
+    pub mended: Option<(String, Chronicle)>,
+    /// Who is to blame.
+    #[serde(skip)]
+    pub guilt: Guilt,
+    /// The stage in which the law broke.
+    #[serde(skip)]
+    pub broke_in: usize,
+}
+
+/// Explains a find. `subject` is what it was found on, or another of its kind and release; it is asked itself, but a
+/// daemon that its replica can stand for.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
+    explain_while(finding, subject, &|_| true)
+}
+
+/// The same until `go_on`, which is told before each run how many there were, says no.
+///
+/// # Errors
+/// When the subject cannot run, and [`SubjectError::Stopped`].
+pub fn explain_while(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Daemon], go_on)
+}
+
+/// The same without a thousand runs of a real program, each of which may end badly and cost a fork: where the replica of
+/// its release shows the find, that is asked.
+///
+/// # Errors
+/// When the subject cannot run.
+pub fn explain_soon(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
+    explain_soon_while(finding, subject, &|_| true)
+}
+
+/// The same until `go_on`, which is told before each run how many there were, says no.
+///
+/// # Errors
+/// When the subject cannot run, and [`SubjectError::Stopped`].
+pub fn explain_soon_while(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Explanation, SubjectError> {
+    explain_by(finding, subject, &[SubjectKind::Engine, SubjectKind::Daemon], go_on)
+}
+
+/// The replica stands for these kinds, where it shows the find.
+fn explain_by(
+    finding: &Finding,
+    subject: &mut dyn Subject,
+    stands_for: &[SubjectKind],
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Explanation, SubjectError> {
+    let (trace, signature) = (&finding.trace, finding.signature());
+    let (kind, rules) = (subject.kind(), subject.rules());
+    let ran = subject.run_one(trace, Options::COMPARE)?;
+    let names = Names::new(trace).with_pids(&ran.records).seen_on(kind);
+    let told = Chronicle::of(kind, trace, rules);
+    let in_replica = told.broken(signature).is_some();
+    let chronicle = in_replica.then_some(told);
+    let mended = chronicle.as_ref().map(|_| {
+        let (name, rules) = as_it_should_be(&finding.cause, &finding.target, rules);
+        (name, Chronicle::of(kind, trace, rules))
+    });
+    let (mut guilt, mut broke_in, mut because) = (Guilt::default(), 0, Vec::new());
+    if let Some(chronicle) = &chronicle
+        && let Some((broken, seen)) = chronicle.broken(signature)
+    {
+        let labels = Labels::new(&names, &chronicle.records);
+        guilt = Guilt::of(broken, seen.stage, chronicle, &labels);
+        broke_in = seen.stage;
+        because = because::because(broken, seen, &guilt, chronicle, &names, &labels);
+    }
+    let difference = match (&mended, &chronicle) {
+        (Some((name, mended)), Some(chronicle)) => {
+            let expected = format!("as it should be ({name})");
+            difference::between((expected, mended), (finding.target.clone(), chronicle), &names)
+        }
+        _ => {
+            let replica = run_replica_as(kind, trace, rules, Options::COMPARE);
+            let expected = "the replica of its release".to_owned();
+            difference::of_runs((expected, &replica), (finding.target.clone(), &ran), &names)
+        }
+    };
+    let met_wakes = met(trace, &ran.records);
+    let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
+    let replica = stands_for.contains(&kind) && Ablation::of(subject).shows(trace, signature);
+    let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
+    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX).until(go_on);
+    let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
+    let minimality =
+        minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;
+    let windows = window::windows(&mut asker, trace, &met_wakes, (kind, rules), &names)?;
+    let runs = asker.runs;
+    Ok(Explanation {
+        because,
+        difference,
+        minimality,
+        windows,
+        ties,
+        releases: releases::releases(kind, trace, signature, &finding.cause),
+        asked,
+        runs,
+        history: ran.records,
+        chronicle,
+        mended,
+        guilt,
+        broke_in,
+    })
+}
+
+/// The rules with the cause mended, and whose they are.
+fn as_it_should_be(cause: &Cause, target: &str, rules: Rules) -> (String, Rules) {
+    match (cause, cause.defects().first()) {
+        (Cause::Together([one, other]), _) => {
+            (format!("{target}, {one} and {other} mended"), rules.without(*one).without(*other))
+        }
+        (_, Some(defect)) => (format!("{target}, {} mended", defect.name()), rules.without(*defect)),
+        (_, None) => {
+            let mended = rules.defects.iter().fold(rules, Rules::without);
+            (format!("{target}, every known defect mended"), mended)
+        }
+    }
+}
+
+/// A step in words, for one in which nothing else happened.
+#[must_use]
+pub fn step_words(step: Option<Step>) -> &'static str {
+    match step {
+        Some(Step::AddTimer) => "a timer is added",
+        Some(Step::AddChild) => "a child's entry is added",
+        Some(Step::AddEvent) => "an event is queued",
+        Some(Step::TerminateChildren) => "the children are told to end",
+        Some(Step::Cleanup) => "all entries are cleaned up",
+        Some(Step::AddBase) => "the descriptors' entries are added",
+        Some(Step::Cancel) => "an entry is cancelled",
+        Some(Step::Dispatched) => "an entry is taken and its handler begins",
+        Some(Step::Blocked) => "the loop is about to wait",
+        Some(other) => other.name(),
+        None => "the run ends",
+    }
+}
+
+/// What a stage is called: by what happened in it, or else by its step.
+#[must_use]
+pub fn stage_title(chronicle: &Chronicle, stage: usize, names: &Names<'_>) -> String {
+    let step = step_words(chronicle.stages.get(stage).and_then(|stage| stage.step));
+    let weighty = |record: &&Record| !matches!(record.event, Event::Blocked { .. });
+    let told = chronicle.events(stage).iter().filter(weighty);
+    let words: Vec<String> = told.filter_map(|record| names.tell(&record.event)).collect();
+    match words.as_slice() {
+        [] => step.to_owned(),
+        [only] => format!("{only}; then {step}"),
+        [.., last] => format!("{last}; then {step}"),
+    }
+}

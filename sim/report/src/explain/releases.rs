@@ -1,0 +1,292 @@
+//! Which releases have it: the trace on the replica of each, and by which defect it fails there.
+//!
+//! Always: the cause of each failing row was found by ablation on that release's own replica; first bad and first good
+//! speak of the find's own cause, for older releases may fail alike by another. No release with a known crash of the
+//! trees is a good one.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::event::SubjectKind;
+use treefall_model::observe::Options;
+use treefall_model::release::{Advice, Release, Rules};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict, Weight};
+
+use super::ask::Shown;
+use treefall_search::cause::{Cause, cause};
+use treefall_subject::replica::run_replica_as;
+
+/// Releases that follow each other and do the same, by the same cause.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Span {
+    /// The first.
+    pub first: String,
+    /// The last.
+    pub last: String,
+    /// What the trace does there.
+    pub shown: Shown,
+    /// The defects of which each alone, mended, makes it vanish there, the leading cause first, or the two that it takes;
+    /// empty where it does not fail, or none does.
+    pub causes: Vec<String>,
+    /// It takes two: mending either of `causes` alone is not enough.
+    pub together: bool,
+    /// It fails by the find's own cause; of a trace that is no find, it fails.
+    pub own: bool,
+    /// Those of which the replica was compared with a real program.
+    pub checked_against_real: Vec<String>,
+}
+
+impl Span {
+    /// What the trace does there, and why: `FAILS, by ReloadRestartsGrace; hung`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        if self.shown.cut_short {
+            let broken = self.shown.broken.join(", ");
+            let broken = if broken.is_empty() { broken } else { format!(" (breaks {broken})") };
+            return format!("not judged to the end{broken}{}", self.shown.ending());
+        }
+        if !self.shown.fails() {
+            return self.shown.to_string();
+        }
+        let causes = self.why().unwrap_or_else(|| "what is not known".to_owned());
+        let by = if self.own { "by" } else { "by another cause:" };
+        format!("{}, {by} {causes}{}", self.shown.headline(), self.shown.ending())
+    }
+
+    /// `A`, `A (also required: B)`, `A and B together`; `None`: not known.
+    fn why(&self) -> Option<String> {
+        match (self.causes.is_empty(), self.together) {
+            (true, _) => None,
+            (_, true) => Some(format!("{} together", self.causes.join(" and "))),
+            (_, false) => Some(match self.causes.split_first() {
+                Some((leading, others)) if !others.is_empty() => {
+                    format!("{leading} (also required: {})", others.join(", "))
+                }
+                _ => self.causes.join(""),
+            }),
+        }
+    }
+}
+
+/// Releases that follow each other and of which the same words are said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReleaseRow<'r> {
+    /// `2.2.5 to 2.3.1`.
+    pub name: String,
+    /// What is said of them.
+    pub words: String,
+    /// What the trace does on the first of them.
+    pub shown: &'r Shown,
+    /// Those of which the replica was compared with a real program.
+    pub checked_against_real: Vec<&'r str>,
+}
+
+fn name(first: &str, last: &str) -> String {
+    if first == last { first.to_owned() } else { format!("{first} to {last}") }
+}
+
+/// The trace on every release.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Releases {
+    /// All releases, oldest first.
+    pub spans: Vec<Span>,
+    /// The oldest that fails by this cause.
+    pub first_bad: Option<String>,
+    /// The first after the last that fails by this cause that was judged to the end and has no known crash of the trees;
+    /// `None`: the newest still fails, or none does.
+    pub first_good: Option<String>,
+    /// The first after the last that fails by this cause that was judged to the end. It may have another known crash.
+    pub first_without: Option<String>,
+    /// Which release to run, in words; `None` as for `first_without`.
+    pub fixed: Option<String>,
+}
+
+impl Releases {
+    /// All releases, oldest first, as a table tells them: what differs in nothing that is said is one row.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ReleaseRow<'_>> {
+        let alike = self.spans.chunk_by(|a, b| a.in_words() == b.in_words());
+        alike
+            .map(|spans| {
+                let checked = spans.iter().flat_map(|span| span.checked_against_real.iter());
+                ReleaseRow {
+                    name: name(&spans[0].first, &spans[spans.len() - 1].last),
+                    words: spans[0].in_words(),
+                    shown: &spans[0].shown,
+                    checked_against_real: checked.map(String::as_str).collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// `2.2.5 to 2.3.1`: the releases that fail by this cause, in words; empty when none does.
+    #[must_use]
+    pub fn bad(&self) -> String {
+        names(&self.spans, |span| span.own)
+    }
+
+    /// Those that fail alike by another cause, with it: `2.0.8 to 2.2.4 (ReloadForgetsChildren)`; empty when none does.
+    #[must_use]
+    pub fn bad_otherwise(&self) -> String {
+        let other = |span: &Span| span.shown.fails() && !span.own;
+        let alike = self.spans.chunk_by(|a, b| other(a) == other(b) && a.why() == b.why());
+        let told = alike.filter(|spans| other(&spans[0])).map(|spans| {
+            let why = spans[0].why().unwrap_or_else(|| "not known".to_owned());
+            format!("{} ({why})", name(&spans[0].first, &spans[spans.len() - 1].last))
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the first release without this cause fails all the same, by another.
+    #[must_use]
+    pub fn fails_otherwise(&self) -> bool {
+        let without = self.first_without.as_ref();
+        without.is_some_and(|it| self.spans.iter().any(|span| span.first == *it && span.shown.fails()))
+    }
+}
+
+fn names(spans: &[Span], is: impl Fn(&Span) -> bool) -> String {
+    let alike = spans.chunk_by(|a, b| is(a) == is(b)).filter(|spans| is(&spans[0]));
+    let name = |spans: &[Span]| name(&spans[0].first, &spans[spans.len() - 1].last);
+    alike.map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// What the replica of one release does.
+#[derive(Clone, PartialEq, Eq)]
+struct There {
+    shown: Shown,
+    cause: Option<Cause>,
+    own: bool,
+}
+
+/// Which releases have a find, by the replica of each, as far as a subject of this kind shows it. `own` is the find's
+/// cause.
+pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
+    let crash = signature.law.weight() == Weight::Memory;
+    on_each(kind, trace, crash, |verdict, rules| {
+        let shown = Shown::of(verdict, signature);
+        let signatures = || verdict.signatures();
+        // Its own signature, or else the one of its kin that broke first.
+        let kin = || signatures().find(|other| Shown::kin(*other, signature));
+        let which = signatures().find(|other| *other == signature).or_else(kin);
+        let cause = which.map(|which| cause(kind, trace, which, rules));
+        let own = shown.fails() && cause.as_ref().is_some_and(|there| alike(own, there));
+        There { shown, cause, own }
+    })
+}
+
+/// Whether a release fails by the find's own cause.
+fn alike(own: &Cause, there: &Cause) -> bool {
+    match (own, there) {
+        (Cause::Known(own) | Cause::AsIf(own), _) => {
+            own.first().is_some_and(|first| there.defects().contains(first))
+        }
+        // Of what takes two, one may be enough elsewhere.
+        (Cause::Together(own), Cause::Known(there)) => there.iter().any(|it| own.contains(it)),
+        (Cause::Together(own), _) => own == there.defects(),
+        // What no replica shows, or no mend ends, is one thing as far as anyone knows.
+        (Cause::NotKnown | Cause::NotInReplica, _) => there.defects().is_empty(),
+    }
+}
+
+/// Which releases break a law at all.
+pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
+    on_each(kind, trace, false, |verdict, rules| {
+        let shown = Shown::of_any(verdict);
+        let mut defects = Vec::new();
+        for broken in &verdict.breaks {
+            // The first alone of each, or both where it takes two: what is named is what a reader can look up.
+            let found = cause(kind, trace, broken.signature, rules);
+            let named = found.defects().iter().take(if found.is_together() { 2 } else { 1 });
+            named.for_each(|it| defects.extend((!defects.contains(it)).then_some(*it)));
+        }
+        let own = shown.fails();
+        There { shown, cause: Some(Cause::Known(defects)), own }
+    })
+}
+
+/// What `does` says of each release. `crash`: the failure is one.
+fn on_each(
+    kind: SubjectKind,
+    trace: &Trace,
+    crash: bool,
+    does: impl Fn(&Verdict, Rules) -> There,
+) -> Releases {
+    let mut all: Vec<(Release, Rules, There)> = Vec::new();
+    for release in Release::ALL {
+        let rules = Rules::of(*release);
+        // What goes by the same rules does the same.
+        let there = all.iter().find(|(_, known, _)| *known == rules).map(|(.., there)| there.clone());
+        let there = there
+            .unwrap_or_else(|| does(&run_replica_as(kind, trace, rules, Options::VERDICT).verdict, rules));
+        all.push((*release, rules, there));
+    }
+    let causes = |there: &There| -> Vec<String> {
+        let causes = there.cause.as_ref().filter(|_| there.shown.fails());
+        causes.map_or(&[][..], Cause::defects).iter().map(|defect| defect.name().to_owned()).collect()
+    };
+    let together = |there: &There| {
+        let fails = there.cause.as_ref().filter(|_| there.shown.fails());
+        fails.is_some_and(Cause::is_together)
+    };
+    let spans = all.chunk_by(|(.., a), (.., b)| {
+        a.shown == b.shown && a.own == b.own && causes(a) == causes(b) && together(a) == together(b)
+    });
+    let spans = spans.map(|span| Span {
+        first: span[0].0.to_string(),
+        last: span[span.len() - 1].0.to_string(),
+        shown: span[0].2.shown.clone(),
+        causes: causes(&span[0].2),
+        together: together(&span[0].2),
+        own: span[0].2.own,
+        checked_against_real: span
+            .iter()
+            .filter(|(release, ..)| release.checked_against_real())
+            .map(|(release, ..)| release.to_string())
+            .collect(),
+    });
+    let without = first_without(&all, |(.., there)| there.own, |(.., there)| there.shown.cut_short);
+    let advice = without.map(|(release, ..)| Advice::against(*release, crash));
+    Releases {
+        spans: spans.collect(),
+        first_bad: all.iter().find(|(.., there)| there.own).map(|(release, ..)| release.to_string()),
+        first_good: advice.and_then(Advice::run).map(|release| release.to_string()),
+        first_without: without.map(|(release, ..)| release.to_string()),
+        fixed: advice.map(|advice| advice.to_string()),
+    }
+}
+
+/// The first of releases, oldest first, that lacks a failure: behind the last bad one, and judged to the end. `None` where
+/// none is bad.
+pub fn first_without<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T) -> bool) -> Option<&T> {
+    let last = all.iter().rposition(bad)?;
+    all[last + 1..].iter().find(|one| !cut_short(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use treefall_model::release::Defect;
+    use treefall_model::verdict::Outcome;
+
+    use super::super::ask::Fate;
+    use super::*;
+
+    #[test]
+    fn a_release_that_was_not_judged_to_the_end_or_has_another_crash_is_no_good_one() {
+        let text =
+            "format = 1\ntitle = \"t\"\nscript = [{ name = \"s0\" }]\nwake = [{ after = \"next-timer\" }]\n";
+        let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
+        let releases = on_each(SubjectKind::Replica, &trace, false, |_, rules| {
+            let (own, cut_short) =
+                (rules.has(Defect::ReloadForgetsChildren), rules.has(Defect::ReloadFreesQueuedTimeout));
+            let fate = if own { Fate::Same } else { Fate::Other };
+            let hung = Outcome::Hung { function: Some("thread_add_child".to_owned()) };
+            let outcome = if cut_short { hung } else { Outcome::Survived };
+            There { shown: Shown { fate, broken: Vec::new(), outcome, cut_short }, cause: None, own }
+        });
+        assert_eq!(releases.first_without.as_deref(), Some("2.3.2"));
+        assert_eq!(releases.first_good.as_deref(), Some("2.3.3"));
+        let words: Vec<String> = releases.rows().into_iter().map(|row| row.words).collect();
+        assert_eq!(words[1], "not judged to the end; hung in thread_add_child");
+    }
+}

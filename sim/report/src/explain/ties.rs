@@ -1,0 +1,277 @@
+//! Every order of what happens at one instant, with what comes of each.
+//!
+//! At a wake the timer may be due, signals may have come and children may have ended. They can reach the loop in one
+//! return of the blocking call, the timer's descriptor reported before or after the signals', or in several, one
+//! right after the other. A due timer is ready from the first of these on: what comes with a later one finds it
+//! handled. So an order is: what comes with the first return and how it is reported, and in which order the rest
+//! comes. Of each child whose timeout is due there, the table also asks what its exit would change.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::event::{Event, Record};
+use treefall_model::id::{ConfigId, Run};
+use treefall_model::index::Tree;
+use treefall_model::signal::ExitStatus;
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::trace::{Advance, Exit, Order, Trace, Wake};
+
+use super::ask::{Asker, Shown};
+use super::chronicle::Chronicle;
+use super::wakes::{self, Met};
+use crate::Names;
+use treefall_subject::SubjectError;
+
+/// Most tables: one for each instant at which something ties, those nearest to the break first.
+pub const TABLES_MAX: usize = 4;
+/// Most rows of one table.
+pub const ROWS_MAX: usize = 96;
+/// Most things that are put into every order.
+const ITEMS_MAX: usize = 4;
+/// Most children of which an exit is tried that the trace does not bring.
+const TRIED_MAX: usize = 2;
+
+/// One order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Row {
+    /// In words: `the timer, SIGHUP in one wake, timer first`.
+    pub order: String,
+    /// The order that the trace has.
+    pub as_it_is: bool,
+    /// An exit that the trace does not bring is in it.
+    pub with_another_exit: bool,
+    /// What comes of it; `None`: the subject cannot be given it, or the runs were spent.
+    pub shown: Option<Shown>,
+}
+
+/// All orders of what happens at one instant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct TieTable {
+    /// The wake of the trace, from 1.
+    pub wake: usize,
+    /// When.
+    pub at: String,
+    /// What ties, in words.
+    pub ties: String,
+    /// The orders.
+    pub rows: Vec<Row>,
+    /// Orders that were left out because there are more than [`ROWS_MAX`].
+    pub left_out: usize,
+    /// Every order was put; else there is too much at once, and only how it is reported was tried.
+    pub whole: bool,
+}
+
+/// What can come in some order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Item {
+    Hup(ConfigId),
+    Term,
+    Ends(Exit),
+}
+
+/// The tables of the instants before the break at which something ties.
+pub(super) fn tables(
+    asker: &mut Asker<'_>,
+    trace: &Trace,
+    met: &[Option<Met>],
+    broke_at_record: usize,
+    chronicle: Option<&Chronicle>,
+    names: &Names<'_>,
+) -> Result<Vec<TieTable>, SubjectError> {
+    let mut tables = Vec::new();
+    for (place, met) in met.iter().enumerate().rev() {
+        let Some(met) = met.filter(|met| met.record <= broke_at_record) else { continue };
+        let items = items(&trace.wakes()[place]);
+        if items.len() + usize::from(met.timer) < 2 {
+            continue;
+        }
+        if tables.len() >= TABLES_MAX {
+            break;
+        }
+        let due = chronicle.map_or_else(Vec::new, |it| due_children(it, met.woke_at));
+        tables.push(table(asker, trace, place, met, &due, names)?);
+    }
+    Ok(tables)
+}
+
+fn items(wake: &Wake) -> Vec<Item> {
+    let exits = wake.exits.iter().map(|exit| Item::Ends(*exit));
+    let hup = wake.hup.map(Item::Hup);
+    let term = wake.term.then_some(Item::Term);
+    exits.chain(hup).chain(term).collect()
+}
+
+/// The living children whose deadline is this instant or before it, as the loop blocks for the last time before it.
+fn due_children(chronicle: &Chronicle, at: Instant) -> Vec<Run> {
+    let stages = &chronicle.stages;
+    let woke = |record: &Record| matches!(record.event, Event::Woke { .. }) && record.at == at;
+    let Some(woke) = chronicle.records.iter().position(woke) else { return Vec::new() };
+    let Some(stage) = stages.iter().rposition(|stage| stage.to <= woke) else { return Vec::new() };
+    let Some(snapshot) = chronicle.snapshot(stage) else { return Vec::new() };
+    let child = snapshot.trees.iter().filter(|tree| tree.tree == Tree::Child);
+    let due = child.flat_map(|tree| tree.nodes.iter()).filter(|(seat, _)| seat.due <= Deadline::At(at));
+    let pids: BTreeSet<_> = due.filter_map(|(seat, _)| seat.pid).collect();
+    let mut living = Vec::new();
+    for record in &chronicle.records[..woke] {
+        match record.event {
+            Event::Started { run, pid } if pids.contains(&pid) => living.push(run),
+            Event::Exited { run, .. } => living.retain(|other| *other != run),
+            _ => {}
+        }
+    }
+    living
+}
+
+fn table(
+    asker: &mut Asker<'_>,
+    trace: &Trace,
+    place: usize,
+    met: Met,
+    due: &[Run],
+    names: &Names<'_>,
+) -> Result<TieTable, SubjectError> {
+    let wake = &trace.wakes()[place];
+    let own = items(wake);
+    let ended = |run: &Run| wake.exits.iter().any(|exit| exit.run == *run);
+    let tried = due.iter().filter(|run| !ended(run)).take(TRIED_MAX);
+    let tried = tried.map(|run| Item::Ends(Exit { run: *run, status: ExitStatus::SUCCESS }));
+    let sets = std::iter::once(own.clone()).chain(tried.map(|item| [own.as_slice(), &[item]].concat()));
+    let (mut rows, mut left_out, mut whole) = (Vec::new(), 0, true);
+    for (nth, items) in sets.enumerate() {
+        let all = items.len() <= ITEMS_MAX;
+        // Of more things there are too many orders: of these only how they are reported is asked.
+        let orders = if all { orders(&items, met.timer) } else { reports(vec![items], met.timer) };
+        whole &= all;
+        for (blocks, order) in orders {
+            let Some(changed) = reordered(trace, place, met, &blocks, order) else { continue };
+            if rows.len() >= ROWS_MAX {
+                left_out += 1;
+                continue;
+            }
+            let as_it_is = nth == 0 && blocks.len() == 1 && (order.is_none() || order == Some(wake.order));
+            let shown = asker.ask(&changed)?;
+            let order = told(&blocks, order, met.timer, names);
+            rows.push(Row { order, as_it_is, with_another_exit: nth > 0, shown });
+        }
+    }
+    Ok(TieTable {
+        wake: place + 1,
+        at: met.woke_at.to_string(),
+        ties: wakes::and(&wakes::brings(wake, met.timer, names)),
+        rows,
+        left_out,
+        whole,
+    })
+}
+
+/// All orders of `items`: what comes together, return by return, and of the first how it is reported. With a timer
+/// that is due the first may hold nothing else.
+fn orders(items: &[Item], timer: bool) -> Vec<(Vec<Vec<Item>>, Option<Order>)> {
+    let mut orders = Vec::new();
+    for blocks in sequences(items, timer) {
+        orders.extend(reports(blocks, timer));
+    }
+    orders
+}
+
+/// The ways in which the first of these returns can be reported.
+fn reports(blocks: Vec<Vec<Item>>, timer: bool) -> Vec<(Vec<Vec<Item>>, Option<Order>)> {
+    if timer && blocks.first().is_some_and(|first| !first.is_empty()) {
+        [Order::TimerFirst, Order::SignalsFirst].map(|order| (blocks.clone(), Some(order))).to_vec()
+    } else {
+        vec![(blocks, None)]
+    }
+}
+
+/// All ways to bring `items` by one return after the other: those with fewer returns first. The first may be empty
+/// if `empty` says so.
+fn sequences(items: &[Item], empty: bool) -> Vec<Vec<Vec<Item>>> {
+    if items.is_empty() {
+        return if empty { vec![vec![Vec::new()]] } else { vec![Vec::new()] };
+    }
+    let mut all = Vec::new();
+    for chosen in (0..1_u32 << items.len()).rev() {
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for (place, item) in items.iter().enumerate() {
+            if chosen & 1 << place != 0 { first.push(*item) } else { rest.push(*item) }
+        }
+        if first.is_empty() && !empty {
+            continue;
+        }
+        for mut tail in sequences(&rest, false) {
+            tail.insert(0, first.clone());
+            all.push(tail);
+        }
+    }
+    all.sort_by_key(Vec::len);
+    all
+}
+
+/// The trace with the wake in this order.
+fn reordered(
+    trace: &Trace,
+    place: usize,
+    met: Met,
+    blocks: &[Vec<Item>],
+    order: Option<Order>,
+) -> Option<Trace> {
+    let (setup, mut wakes) = trace.clone().into_parts();
+    let wake = wakes[place].clone();
+    let brings = |advance: Advance, block: &[Item]| {
+        block.iter().fold(Wake::new(advance), |wake, item| match item {
+            Item::Hup(config) => wake.hup(*config),
+            Item::Term => wake.term(),
+            Item::Ends(exit) => wake.exit(exit.run, exit.status),
+        })
+    };
+    let mut parts: Vec<Wake> = blocks.iter().map(|block| brings(Advance::By(Span::ZERO), block)).collect();
+    let first = parts.first_mut()?;
+    first.advance = wake.advance;
+    first.order = order.unwrap_or(wake.order);
+    // The instant stays what it was, also where nothing but the clock moved the loop there.
+    if !met.timer
+        && let Some(span) = wakes::since(met.woke_at, met.blocked_at)
+    {
+        first.advance = Advance::By(span);
+    }
+    wakes.splice(place..=place, parts);
+    Trace::new(setup, wakes).ok()
+}
+
+fn told(blocks: &[Vec<Item>], order: Option<Order>, timer: bool, names: &Names<'_>) -> String {
+    let name = |item: &Item| match item {
+        Item::Hup(_) => "SIGHUP".to_owned(),
+        Item::Term => "SIGTERM".to_owned(),
+        Item::Ends(exit) => format!("the exit of {}", names.run(exit.run)),
+    };
+    let told = blocks.iter().enumerate().map(|(place, block)| {
+        let timer = (timer && place == 0).then(|| "the timer".to_owned());
+        let things: Vec<String> = timer.into_iter().chain(block.iter().map(name)).collect();
+        match order {
+            Some(order) if place == 0 => {
+                format!("{} in one wake, {}", wakes::and(&things), wakes::order_words(order))
+            }
+            _ => wakes::and(&things),
+        }
+    });
+    told.collect::<Vec<_>>().join("; then ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treefall_model::trace::run;
+
+    #[test]
+    fn every_order_of_two_things_and_a_due_timer_is_there_once() {
+        let items =
+            [Item::Hup(ConfigId(0)), Item::Ends(Exit { run: run(0, 0, 1), status: ExitStatus::SUCCESS })];
+        // Both with the timer, in two orders of report; one with it (2 ways, 2 reports); none with it (together, or
+        // one after the other).
+        assert_eq!(orders(&items, true).len(), 2 + 4 + 3);
+        // Without a timer: together, or one after the other.
+        assert_eq!(orders(&items, false).len(), 3);
+        assert_eq!(orders(&items[..1], true).len(), 3);
+    }
+}

@@ -1,0 +1,285 @@
+//! The timeline, drawn: a lane for the loop, one for each script; runs as bars, what happens to them as marks.
+//!
+//! The axis is not to scale: instants at which much happens are as wide as that needs. Always: what is left of
+//! something happened before it.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use treefall_model::event::{EntryKind, Event, Handler, Record};
+use treefall_model::id::{Run, ScriptId};
+use treefall_model::trace::Trace;
+
+use super::trees::{cut, fits};
+use crate::Names;
+
+/// Most records that are drawn: the last ones before the break, and what follows it; without one, the first.
+const RECORDS_MAX: usize = 260;
+/// Records drawn after the break, when not all can be.
+const AFTER: usize = 60;
+
+/// A row of a lane: the bar, and below it its name, where no mark hides it.
+const LANE: usize = 42;
+const BAR: usize = 22;
+const HEAD: usize = 118;
+/// Where the lanes begin, below times, words and the loop's own lane.
+const TOP: usize = 66;
+/// From one thing to the next: as wide as a page lets it be, but not less than it takes to read.
+const STEP: std::ops::RangeInclusive<usize> = 17..=110;
+const PAGE: usize = 900;
+/// About as wide as a letter is.
+const LETTER: usize = 7;
+/// From one instant to the next, at least: its time must stand there.
+const NEW_INSTANT: usize = 64;
+
+/// What is drawn of a record, and in whose lane.
+struct Drawn {
+    x: usize,
+    record: Record,
+}
+
+/// Where everything stands.
+struct Layout {
+    drawn: Vec<Drawn>,
+    /// Where each instant begins, and its time.
+    instants: Vec<(usize, String)>,
+    break_x: Option<usize>,
+    end: usize,
+    step: usize,
+}
+
+/// Where a run's bar stands.
+struct Bar {
+    run: Run,
+    from: usize,
+    to: usize,
+    row: usize,
+    ended: bool,
+}
+
+/// The timeline of a history. `broke_at` is how many records there were when the law broke, if one did.
+pub(super) fn timeline(
+    trace: &Trace,
+    history: &[Record],
+    broke_at: Option<usize>,
+    names: &Names<'_>,
+) -> Markup {
+    let (from, to) = span(history.len(), broke_at);
+    let Layout { drawn, instants, break_x, end, step } = laid_out(history, from, to, broke_at);
+    let bars = bars(&drawn, end, step);
+    let lanes = lanes(trace, &bars);
+    let top = |script: ScriptId| lanes.get(&script).map_or(0, |(top, _)| *top);
+    let height = TOP + 6 + lanes.values().map(|(_, rows)| rows * LANE + 8).sum::<usize>();
+    let width = end + 70;
+    html! {
+        @if from > 0 { p class="quiet" { (from) " earlier records are not drawn." } }
+        div class="scroll" tabindex="0" role="region" aria-label="timeline" {
+            svg class="wide" style=(fits(width)) viewBox=(format!("0 0 {width} {height}")) role="img"
+                aria-label="what happened, from left to right" {
+                (grid(&instants, height))
+                (reloads(&drawn, end, height, step))
+                text x="4" y="54" class="soft" { "loop" }
+                @for (script, (top, rows)) in &lanes {
+                    rect class="lane" x=(HEAD) y=(top) width=(end - HEAD) height=(rows * LANE) rx="6" {}
+                    text x="4" y=(top + 19) { (cut(&lane_name(trace, *script))) }
+                }
+                @for bar in &bars { (draw_bar(bar, top(bar.run.of.script), step, names)) }
+                @for it in &drawn { (mark(it, &bars, &top)) }
+                @if let Some(x) = break_x {
+                    line class="badline" x1=(x) y1="16" x2=(x) y2=(height - 2) {}
+                    text x=(x + 5) y="28" class="badtext" { "breaks" }
+                }
+            }
+        }
+        @if to < history.len() { p class="quiet" { (history.len() - to) " later records are not drawn." } }
+        p class="legend" {
+            span { "▼ the loop wakes" } span { "H T c read SIGHUP, SIGTERM, SIGCHLD" } span { "◆ timeout handled" }
+            span { "t k sent SIGTERM, SIGKILL" } span { "✕ ends" } span { "○ reaped" }
+            span { "shaded: a reload" } span { "not to scale" }
+        }
+    }
+}
+
+fn span(length: usize, broke_at: Option<usize>) -> (usize, usize) {
+    if length <= RECORDS_MAX {
+        return (0, length);
+    }
+    let to = broke_at.map_or(RECORDS_MAX, |broke_at| length.min(broke_at.saturating_add(AFTER)));
+    (to.saturating_sub(RECORDS_MAX), to)
+}
+
+fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>) -> Layout {
+    let told = &history[from..to];
+    let slots = told.iter().filter(|record| is_drawn(&record.event)).count()
+        + told.chunk_by(|a, b| a.at == b.at).count()
+        + usize::from(broke_at.is_some());
+    let step = (PAGE / slots).clamp(*STEP.start(), *STEP.end());
+    let (mut x, mut last) = (HEAD + 8, None);
+    let (mut drawn, mut instants, mut break_x) = (Vec::new(), Vec::new(), None);
+    for (place, record) in told.iter().enumerate() {
+        if last != Some(record.at) {
+            if let Some((before, _)) = instants.last() {
+                x = (x + step).max(before + NEW_INSTANT);
+            }
+            instants.push((x, record.at.to_string()));
+            last = Some(record.at);
+        }
+        if is_drawn(&record.event) {
+            drawn.push(Drawn { x, record: *record });
+            x += step;
+        }
+        if Some(from + place + 1) == broke_at {
+            break_x = Some(x);
+            x += step;
+        }
+    }
+    Layout { drawn, instants, break_x, end: x + step, step }
+}
+
+fn is_drawn(event: &Event) -> bool {
+    match event {
+        Event::Woke { .. }
+        | Event::Exited { .. }
+        | Event::SignalRead { .. }
+        | Event::Started { .. }
+        | Event::StartFailed { .. }
+        | Event::Signalled { run: Some(_), .. }
+        | Event::Reaped { .. }
+        | Event::ReloadBegun { .. }
+        | Event::ReloadDone { .. }
+        | Event::Cancelled { .. }
+        | Event::TerminationBegun => true,
+        Event::Dispatched { handler, .. } => {
+            matches!(handler, Handler::TrackChild | Handler::MiscChild | Handler::FifoChild)
+        }
+        _ => false,
+    }
+}
+
+fn bars(drawn: &[Drawn], end: usize, step: usize) -> Vec<Bar> {
+    let mut bars: Vec<Bar> = Vec::new();
+    for it in drawn {
+        match it.record.event {
+            Event::Started { run, .. } => {
+                let taken = |row: usize| {
+                    let same = |bar: &&Bar| bar.run.of.script == run.of.script && bar.row == row;
+                    bars.iter().filter(same).any(|bar| bar.to > it.x)
+                };
+                let row = (0..).find(|row| !taken(*row)).unwrap_or(0);
+                bars.push(Bar { run, from: it.x, to: end, row, ended: false });
+            }
+            Event::Exited { run, .. } => {
+                if let Some(bar) = bars.iter_mut().rfind(|bar| bar.run == run) {
+                    (bar.to, bar.ended) = (it.x + step, true);
+                }
+            }
+            // It is a bar's own until it is reaped, so that the marks do not overlap the next one's.
+            Event::Reaped { run, .. } => {
+                if let Some(bar) = bars.iter_mut().rfind(|bar| bar.run == run) {
+                    bar.to = it.x + step;
+                }
+            }
+            _ => {}
+        }
+    }
+    bars
+}
+
+/// The top of each script's lane and how many rows it has.
+fn lanes(trace: &Trace, bars: &[Bar]) -> BTreeMap<ScriptId, (usize, usize)> {
+    let configs = trace.setup().configs.iter();
+    let widest = configs.map(|config| config.scripts.len()).max().unwrap_or(0);
+    let mut top = TOP;
+    let mut lanes = BTreeMap::new();
+    for script in (0..widest).filter_map(|place| u16::try_from(place).ok()).map(ScriptId) {
+        let own = bars.iter().filter(|bar| bar.run.of.script == script);
+        let rows = own.map(|bar| bar.row + 1).max().unwrap_or(1);
+        lanes.insert(script, (top, rows));
+        top += rows * LANE + 8;
+    }
+    lanes
+}
+
+fn lane_name(trace: &Trace, script: ScriptId) -> String {
+    let place = usize::from(script.0);
+    let mut configs = trace.setup().configs.iter();
+    configs.find_map(|config| config.scripts.get(place)).map_or_else(String::new, |it| it.name.to_string())
+}
+
+fn grid(instants: &[(usize, String)], height: usize) -> Markup {
+    html! {
+        @for (x, at) in instants {
+            line class="grid" x1=(x) y1="15" x2=(x) y2=(height) {}
+            text x=(x) y="11" class="soft" { (at.trim_end_matches('0').trim_end_matches('.')) " s" }
+        }
+    }
+}
+
+fn reloads(drawn: &[Drawn], end: usize, height: usize, step: usize) -> Markup {
+    let mut spans = Vec::new();
+    for it in drawn {
+        match it.record.event {
+            Event::ReloadBegun { .. } => spans.push((it.x, end)),
+            Event::ReloadDone { .. } => {
+                if let Some(last) = spans.last_mut() {
+                    last.1 = it.x + step;
+                }
+            }
+            _ => {}
+        }
+    }
+    html! {
+        @for (from, to) in spans {
+            rect class="reload" x=(from) y="32" width=(to.saturating_sub(from)) height=(height - 34) rx="4" {
+                title { "a reload" }
+            }
+            text x=(from + 4) y="46" class="soft" { "reload" }
+        }
+    }
+}
+
+fn draw_bar(bar: &Bar, top: usize, step: usize, names: &Names<'_>) -> Markup {
+    let y = top + bar.row * LANE + 4;
+    let width = bar.to.saturating_sub(bar.from).max(step);
+    let name = names.run(bar.run);
+    html! {
+        rect class="run" x=(bar.from) y=(y) width=(width) height=(BAR) rx="5" {
+            title { (name) @if !bar.ended { ", lives on" } }
+        }
+        @if !bar.ended { text x=(bar.from + width + 2) y=(y + 15) class="soft" { "→" } }
+        @if width > LETTER * cut(&name).chars().count() { text x=(bar.from + 1) y=(y + BAR + 12) class="soft" { (cut(&name)) } }
+    }
+}
+
+/// What a record is drawn as.
+fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
+    let of_run = |run: Run| {
+        let row = bars.iter().rfind(|bar| bar.run == run).map_or(0, |bar| bar.row);
+        top(run.of.script) + row * LANE + 19
+    };
+    let (y, sign, title) = match it.record.event {
+        Event::Woke { .. } => (58, "▼", "the loop wakes".to_owned()),
+        Event::SignalRead { signal } => {
+            let sign = match signal.number() {
+                1 => "H",
+                15 => "T",
+                _ => "c",
+            };
+            (58, sign, format!("reads {signal}"))
+        }
+        Event::TerminationBegun => (46, "shutdown", "the shutdown begins".to_owned()),
+        Event::Dispatched { run: Some(run), entry: EntryKind::ChildTimeout, .. } => {
+            (of_run(run), "◆", "its timeout is handled".to_owned())
+        }
+        Event::Signalled { run: Some(run), signal, .. } => {
+            let sign = if signal == treefall_model::signal::Signal::KILL { "k" } else { "t" };
+            (of_run(run), sign, format!("{signal} is sent to it"))
+        }
+        Event::Exited { run, status } => (of_run(run), "✕", format!("it ends ({status})")),
+        Event::Cancelled { run, .. } => (of_run(run), "/", "its entry is cancelled".to_owned()),
+        Event::Reaped { run, .. } => (of_run(run), "○", "it is reaped".to_owned()),
+        Event::StartFailed { script, .. } => (top(script.script) + 19, "!", "fork fails".to_owned()),
+        _ => return html! {},
+    };
+    html! { text class="mark" x=(it.x) y=(y) { (sign) title { (it.record.at) ": " (title) } } }
+}

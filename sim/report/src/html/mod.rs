@@ -1,0 +1,469 @@
+//! A report as one HTML page that needs nothing else: no network, no second file.
+//!
+//! Always: text from a trace or a program is escaped by the library that writes the page; the same find gives the same
+//! page; its size is bounded ([`STEPS_MAX`], [`ENTRIES_MAX`], [`HISTORY_MAX`]). Without its script a page shows the step at which the
+//! law broke, and everything else but the other steps.
+
+mod clean;
+mod index;
+mod lanes;
+mod trees;
+
+use maud::{DOCTYPE, Markup, html};
+use treefall_model::event::{Record, SubjectKind};
+
+use super::json::Card;
+use super::text::{also_required, cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
+use super::{Names, Report, Told};
+use crate::explain::{
+    Asked, Because, Chronicle, Difference, Explanation, Fate, Guilt, Labels, Minimality, Releases, Role,
+    Shown, TieTable, Windows, stage_title,
+};
+pub use clean::clean_page;
+pub use index::index;
+
+/// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
+pub const STEPS_MAX: usize = 160;
+/// Most entries that the trees and lists of a page's steps hold together.
+pub const ENTRIES_MAX: usize = 3_000;
+/// Steps after the break that are kept when not all can be.
+const STEPS_AFTER: usize = 40;
+/// Most lines of the histories side by side.
+pub const HISTORY_MAX: usize = 400;
+
+/// The page of a find.
+#[must_use]
+pub fn page(report: &Report<'_>) -> String {
+    let (finding, explanation) = (report.finding, report.explanation);
+    let names = report.names();
+    let run = Stepped::of(explanation);
+    let title = format!("{} on {}", finding.signature(), finding.target);
+    let claim = claim(finding, &names);
+    let broke_at = usize::try_from(finding.broken().records).ok();
+    let body = html! {
+        header {
+            p class="quiet" { "treefall: a find on " (finding.target) }
+            h1 { (with_code(&claim)) }
+            nav aria-label="sections" { ul {
+                @for (id, name) in sections(explanation) { li { a href=(format!("#{id}")) { (name) } } }
+            } }
+        }
+        main {
+            section id="facts" { h2 { "What broke" } (facts(report, &names)) }
+            @if !explanation.because.is_empty() { section id="why" { h2 { "Because" } (because(&explanation.because, run.is_some())) } }
+            section id="timeline" {
+                h2 { "What happened" }
+                (lanes::timeline(&finding.trace, &explanation.history, broke_at, &names))
+            }
+            @if let Some(run) = run { (steps(run, &names)) }
+            @if let Some(difference) = &explanation.difference { (side_by_side(difference)) }
+            @if !explanation.ties.is_empty() {
+                section id="orders" { h2 { "Every order of the same instant" } @for tie in &explanation.ties { (ties(tie)) } }
+            }
+            section id="parts" { h2 { "What each part is there for" } (minimality(&explanation.minimality)) }
+            section id="window" { h2 { "How wide the window is" } (windows(&explanation.windows)) }
+            section id="releases" { h2 { "Which releases have it" } (releases(&explanation.releases)) }
+            (histories(report, &names))
+            section id="tried" { h2 { "What was tried, and how to replay it" } (tried(report)) }
+        }
+    };
+    document(&title, &body, true)
+}
+
+/// A text for people, with what it has between backquotes as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// What every page says of its origin: a file without it is none of treefall's pages.
+pub(crate) const MADE_BY: &str = "Made by treefall; the page needs no network.";
+
+/// A whole document around a body.
+pub fn document(title: &str, body: &Markup, stepped: bool) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (trees::embedded(include_str!("style.css"))) }
+            }
+            body {
+                (body)
+                footer { p { (MADE_BY) } }
+                @if stepped { script { (trees::embedded(include_str!("script.js"))) } }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn sections(explanation: &Explanation) -> Vec<(&'static str, &'static str)> {
+    let all = [
+        ("why", "because", !explanation.because.is_empty()),
+        ("timeline", "what happened", true),
+        ("steps", "step by step", explanation.chronicle.is_some()),
+        ("difference", "first difference", explanation.difference.is_some()),
+        ("orders", "orders", !explanation.ties.is_empty()),
+        ("parts", "parts", true),
+        ("window", "window", true),
+        ("releases", "releases", true),
+        ("histories", "histories", true),
+        ("tried", "replay", true),
+    ];
+    all.into_iter().filter(|(.., there)| *there).map(|(id, name, _)| (id, name)).collect()
+}
+
+fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
+    let finding = report.finding;
+    let law = finding.signature().law;
+    html! {
+        dl class="facts" {
+            (story(report.story))
+            dt { "law" } dd { code { (law.name()) } ": " (law.sentence()) }
+            dt { "seen" } dd { "at " (finding.broken().at) " s: " (names.plain(&finding.broken().detail)) }
+            dt { "cause" } dd {
+                (cause_line(&finding.cause))
+                @if let Some(headline) = headline(&finding.cause) { br; (headline) }
+                @for other in also_required(&finding.cause) { br; (other) }
+            }
+            dt { "outcome" } dd { (finding.verdict.outcome) }
+            dt { "releases" } dd { (releases_line(report.explanation)) }
+            dt { "signature" } dd { code { (finding.signature()) } }
+            @if finding.verdict.breaks.len() > 1 {
+                dt { "also breaks" } dd {
+                    @for broken in finding.verdict.breaks.iter().filter(|it| it.signature != finding.signature()) {
+                        div { code { (broken.signature) } " at " (broken.at) " s: " (names.plain(&broken.detail)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn because(chain: &[Because], stepped: bool) -> Markup {
+    html! {
+        ol class="chain" {
+            @for link in chain {
+                li class=(link.role.word()) {
+                    span class="when" {
+                        (link.at)
+                        @if !link.at.is_empty() { " s " }
+                        @if link.role != Role::LeftOut {
+                            @if stepped { button data-goto=(link.step) { "step " (link.step) } } @else { "step " (link.step) }
+                        }
+                    }
+                    span {
+                        @if !link.role.word().is_empty() { span class="role" { (link.role.word()) } }
+                        @if let Some(function) = &link.function { code { (function) } ": " }
+                        (link.text)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The steps that a page holds: around the break, as many as their number and their trees' size allow.
+fn kept(chronicle: &Chronicle, broke_in: usize) -> std::ops::Range<usize> {
+    let length = chronicle.stages.len();
+    let size = |stage: usize| chronicle.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
+    let (mut start, mut end, mut entries) = (broke_in.min(length), broke_in.min(length), 0);
+    let after = if length <= STEPS_MAX { length } else { STEPS_AFTER };
+    while end < length && end - start < after && (end == start || entries + size(end) <= ENTRIES_MAX / 4) {
+        entries += size(end);
+        end += 1;
+    }
+    while start > 0 && end - start < STEPS_MAX && entries + size(start - 1) <= ENTRIES_MAX {
+        start -= 1;
+        entries += size(start);
+    }
+    start..end
+}
+
+/// A run to be stepped through.
+#[derive(Clone, Copy)]
+struct Stepped<'s> {
+    chronicle: &'s Chronicle,
+    guilt: &'s Guilt,
+    /// The stage in which the law broke, if one did.
+    broke_in: Option<usize>,
+    /// The trees and lists are those of a replica that stands for the target.
+    borrowed: bool,
+}
+
+impl<'s> Stepped<'s> {
+    /// The run of a find; `None`: no replica shows it, and so no trees are told.
+    fn of(explanation: &'s Explanation) -> Option<Self> {
+        let chronicle = explanation.chronicle.as_ref()?;
+        let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
+        Some(Self { chronicle, guilt: &explanation.guilt, broke_in: Some(explanation.broke_in), borrowed })
+    }
+}
+
+fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
+    let Stepped { chronicle, guilt, broke_in, borrowed } = run;
+    let opens_at = broke_in.unwrap_or(0);
+    let labels = Labels::new(names, &chronicle.records);
+    let kept = kept(chronicle, opens_at);
+    let shot = |stage: usize| chronicle.stages[stage].snapshot;
+    let before = |stage: usize| stage.checked_sub(1).map(shot);
+    let first = before(kept.start).unwrap_or_else(|| shot(kept.start));
+    let last = kept.end.checked_sub(1).map_or(first, shot);
+    let opens = opens_at.saturating_sub(kept.start);
+    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], guilt, &labels);
+    let words = |stage: usize| chronicle.events(stage).iter().filter_map(|record| names.tell(&record.event));
+    let total = chronicle.stages.len() + chronicle.left_out;
+    html! {
+        section id="steps" {
+            h2 { "Step by step" }
+            @if kept.len() < total {
+                p class="quiet" { "Of " (total) " steps the page holds " (kept.start + 1) " to " (kept.end) "." }
+            }
+            div class="stepper" {
+                button data-move="first" aria-label="first step" { "«" }
+                button data-move="back" aria-label="one step back" { "‹" }
+                input id="step" type="range" min="0" max=(kept.len().saturating_sub(1)) value=(opens)
+                    data-opens=(opens) data-total=(total) aria-label="step";
+                button data-move="on" aria-label="one step on" { "›" }
+                button data-move="last" aria-label="last step" { "»" }
+                output id="where" for="step" { "step " (opens_at + 1) " of " (total) }
+                @if broke_in.is_some() { button data-move="breaks" { "where it breaks" } }
+            }
+            p class="quiet" {
+                kbd { "←" } " " kbd { "→" } " step, " kbd { "Home" } " " kbd { "End" } " first and last"
+                @if broke_in.is_some() { ", " kbd { "b" } " where it breaks" }
+            }
+            ol class="steps" {
+                @for stage in kept.clone() {
+                    li class=(li_class(stage, opens_at, broke_in)) data-step=(stage + 1)
+                        data-before=(before(stage).map_or_else(String::new, |shot| shot.to_string())) data-after=(shot(stage)) {
+                        b { (chronicle.stages[stage].at) " s: " (stage_title(chronicle, stage, names)) }
+                        @let words: Vec<String> = words(stage).collect();
+                        @if words.len() > 1 { ul { @for line in words { li { (line) } } } }
+                        @if Some(stage) == broke_in { p class="bad" { "The law breaks here." } }
+                        @if chronicle.stages[stage].step.is_none() && !chronicle.verdict.outcome.survived() {
+                            p class="bad" { "The program " (super::ending(&chronicle.verdict.outcome)) "." }
+                        }
+                    }
+                }
+            }
+            div class="panes" {
+                div class="pane" { h3 { "before" } div id="before" {
+                    @if let Some(shot) = before(opens_at) { (draw(shot)) }
+                } }
+                div class="pane" { h3 { "after" } div id="after" {
+                    @if opens_at < chronicle.stages.len() { (draw(shot(opens_at))) }
+                } }
+            }
+            (trees::legend())
+            @for shot in first..=last { template class="shot" data-shot=(shot) { (draw(shot)) } }
+            @if borrowed {
+                p class="quiet" { "The trees are those of the replica of its release, which agree with the program's own up to the first use of a freed entry." }
+            }
+        }
+    }
+}
+
+fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static str {
+    match (stage == opens_at, Some(stage) == broke_in) {
+        (true, true) => "now breaks",
+        (true, false) => "now",
+        (false, _) => "",
+    }
+}
+
+/// What a person wrote of it.
+fn story(story: Option<Told<'_>>) -> Markup {
+    html! {
+        @if let Some(story) = story {
+            dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }
+        }
+    }
+}
+
+fn lines(lines: &[String]) -> Markup {
+    html! { ul { @for line in lines { li { (line.trim_start()) } } } }
+}
+
+fn side_by_side(difference: &Difference) -> Markup {
+    html! {
+        section id="difference" {
+            h2 { "The first difference" }
+            table class="stack" {
+                thead { tr { th { "step" } th { (difference.expected) } th { (difference.actual) } } }
+                tbody {
+                    @for pair in &difference.pairs {
+                        tr class=(if pair.differs { "differs" } else { "" }) {
+                            td data-label="step" { (pair.step) }
+                            td data-label=(difference.expected) { (lines(&pair.expected)) }
+                            td data-label=(difference.actual) { (lines(&pair.actual)) }
+                        }
+                    }
+                }
+            }
+            @if difference.later > 0 { p class="quiet" { (difference.later) " later steps differ too: they follow from this one." } }
+        }
+    }
+}
+
+fn fate(shown: Option<&Shown>) -> &'static str {
+    match shown.map(|shown| shown.fate) {
+        Some(Fate::Same | Fate::Kin) => "bad",
+        Some(Fate::Clean) => "good",
+        Some(Fate::Other) => "warn",
+        None => "quiet",
+    }
+}
+
+fn shown(shown: Option<&Shown>) -> Markup {
+    html! {
+        span class=(fate(shown)) {
+            @match shown { Some(shown) => (shown), None => "not asked: it cannot be given this" }
+        }
+    }
+}
+
+fn ties(tie: &TieTable) -> Markup {
+    html! {
+        h3 { "wake " (tie.wake) ", at " (tie.at) " s: " (tie.ties) }
+        table class="stack" {
+            thead { tr { th { "order" } th { "what comes of it" } } }
+            tbody {
+                @for row in &tie.rows {
+                    tr class=(if row.as_it_is { "as-it-is" } else { "" }) {
+                        td { (row.order) @if row.as_it_is { " (this find)" } }
+                        td { (shown(row.shown.as_ref())) }
+                    }
+                }
+            }
+        }
+        @if tie.left_out > 0 { p class="quiet" { (tie.left_out) " more orders were not tried." } }
+        @if !tie.whole { p class="quiet" { "Too much at once for every order: only how it is reported was tried." } }
+    }
+}
+
+fn minimality(minimality: &Minimality) -> Markup {
+    html! {
+        @if let Some(needless) = minimality.needless() { p class="warn" { (needless) "." } }
+        table class="stack" {
+            thead { tr { th { "part" } th { "when it is" } th { "what comes of it" } } }
+            tbody {
+                @for trial in &minimality.trials {
+                    tr { td { (trial.part) } td { (trial.change) } td { (shown(trial.shown.as_ref())) } }
+                }
+            }
+        }
+        p class="quiet" {
+            (minimality.runs) " runs."
+            @if minimality.left_out > 0 { " " (minimality.left_out) " more were not tried." }
+        }
+    }
+}
+
+fn windows(windows: &Windows) -> Markup {
+    html! {
+        p { "Each time, moved by itself: the widest interval in which it still fails." }
+        table class="stack" {
+            thead { tr { th { "time" } th { "in the trace" } th { "fails" } } }
+            tbody {
+                @for window in &windows.windows {
+                    tr { td { (window.time) } td data-label="in the trace" { (window.value) " s" } td { (window.in_words()) } }
+                }
+            }
+        }
+        @if !windows.note().is_empty() { p class="quiet" { (windows.note()) "." } }
+        p class="quiet" {
+            (windows.runs) " runs."
+            @if windows.left_out > 0 { " " (windows.left_out) " more times were not moved." }
+        }
+    }
+}
+
+fn releases(releases: &Releases) -> Markup {
+    html! {
+        table class="stack" {
+            thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
+            tbody {
+                @for row in releases.rows() {
+                    tr {
+                        td { (row.name) }
+                        td { span class=(fate(Some(row.shown))) { (row.words) } }
+                        td data-label="compared with a real program" {
+                            @if row.checked_against_real.is_empty() { "never" } @else { (row.checked_against_real.join(", ")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Each side's history, told line by line: what should have been, what the target did, and what its replica did where
+/// that is another.
+fn histories(report: &Report<'_>, names: &Names<'_>) -> Markup {
+    let explanation = report.explanation;
+    let told = |history: &[Record]| -> Vec<String> {
+        let line = |record: &Record| names.tell(&record.event).map(|words| format!("{}  {words}", record.at));
+        history.iter().filter_map(line).collect()
+    };
+    let mut sides: Vec<(String, Vec<String>)> = Vec::new();
+    if let Some((name, mended)) = &explanation.mended {
+        sides.push((format!("model: {name}"), told(&mended.records)));
+    }
+    if let Some(chronicle) = &explanation.chronicle
+        && report.finding.kind != SubjectKind::Replica
+    {
+        sides.push(("replica of its release".to_owned(), told(&chronicle.records)));
+    }
+    sides.push((report.finding.target.clone(), told(&explanation.history)));
+    let length = sides.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
+    let differs = |place: usize| sides.windows(2).any(|pair| pair[0].1.get(place) != pair[1].1.get(place));
+    html! {
+        section id="histories" {
+            h2 { "Histories side by side" }
+            p { "The model judges and predicts nothing; beside it stands what its laws allow, told by a replica with the cause mended." }
+            @for broken in &report.finding.verdict.breaks {
+                p class="bad" { "The model, at " (broken.at) " s: " code { (broken.signature.law.name()) } ": " (names.plain(&broken.detail)) }
+            }
+            details {
+                summary { (length.min(HISTORY_MAX)) " lines" @if length > HISTORY_MAX { " of " (length) } }
+                div class="scroll" { table {
+                    thead { tr { @for (name, _) in &sides { th { (name) } } } }
+                    tbody {
+                        @for place in 0..length.min(HISTORY_MAX) {
+                            tr class=(if differs(place) { "differs" } else { "" }) {
+                                @for (_, lines) in &sides { td { (lines.get(place).map_or("", String::as_str)) } }
+                            }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+fn tried(report: &Report<'_>) -> Markup {
+    let finding = report.finding;
+    html! {
+        dl class="facts" {
+            dt { "found" } dd { (found(report)) }
+            dt { "confirmed" } dd { (confirmed(finding)) }
+            dt { "this report" } dd { (report.explanation.runs) " runs for orders, parts and windows" }
+            @if !finding.backtrace.is_empty() {
+                dt { "backtrace" } dd { @for frame in &finding.backtrace { div { code { (frame) } } } }
+            }
+            dt { "replay" } dd { pre { (report.replay) } }
+            @if let Some(gdb) = under_gdb(finding, report.replay) { dt { "under gdb" } dd { pre { (gdb) } } }
+        }
+        @if !report.scenario.is_empty() {
+            details { summary { "the scenario" } pre { (report.scenario) } }
+        }
+    }
+}

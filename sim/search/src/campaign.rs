@@ -1,0 +1,377 @@
+//! A campaign as it lies on disk: what a hunt was told, how far it came, what it found. So it can be gone on with
+//! after a stop or a kill, and be split over machines.
+//!
+//! What always holds: the file is whole or not there; it never says more than what was searched and kept. A find is
+//! told by its number: the trace is made again from seed and number, by the same generator or not at all.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::generator::{self, Sampling, Source};
+use crate::hunt::Tally;
+use treefall_base::files::write_whole;
+
+/// The file, in the folder of its target.
+pub const FILE: &str = "hunt.json";
+/// The format of the file.
+const FORMAT: u32 = 1;
+/// Larger than any such file.
+const SIZE_MAX: u64 = 16 << 20;
+
+/// One of so many equal parts of a campaign: every so-manieth trace number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Shard {
+    /// Which, from 0.
+    place: u32,
+    /// Of how many; at least one more than `place`.
+    of: u32,
+}
+
+/// Why a text names no shard.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("write which part of how many, from 1: `2/8`; there are at most {} parts", Shard::MAX)]
+pub struct NoShard;
+
+impl Shard {
+    /// The whole campaign.
+    pub const WHOLE: Self = Self { place: 0, of: 1 };
+    /// Most parts.
+    pub const MAX: u32 = 1_000_000;
+
+    /// Of how many.
+    #[must_use]
+    pub const fn of(self) -> u32 {
+        self.of
+    }
+
+    /// Which, from 1.
+    #[must_use]
+    pub const fn nth(self) -> u32 {
+        self.place + 1
+    }
+
+    /// The trace number at a place of this part, from 0.
+    #[must_use]
+    pub const fn number(self, place: u64) -> u64 {
+        place.saturating_mul(self.of as u64).saturating_add(self.place as u64)
+    }
+
+    /// How many trace numbers below `max` are in this part.
+    #[must_use]
+    pub const fn length(self, max: u64) -> u64 {
+        max.saturating_sub(self.place as u64).div_ceil(self.of as u64)
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.nth(), self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = NoShard;
+
+    fn from_str(text: &str) -> Result<Self, NoShard> {
+        let (nth, of) = text.split_once('/').ok_or(NoShard)?;
+        let number = |text: &str| text.parse::<u32>().map_err(|_| NoShard);
+        let (nth, of) = (number(nth)?, number(of)?);
+        let fits = nth >= 1 && nth <= of && of <= Self::MAX;
+        if fits { Ok(Self { place: nth - 1, of }) } else { Err(NoShard) }
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> Self {
+        shard.to_string()
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = NoShard;
+
+    fn try_from(text: String) -> Result<Self, NoShard> {
+        text.parse()
+    }
+}
+
+/// A hunt of one target: what it was told and how far it came.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    format: u32,
+    /// The version of the generator.
+    generator: u32,
+    /// The target, as it was named.
+    pub target: String,
+    /// The seed.
+    pub seed: u64,
+    /// How traces are drawn.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// Whether some of their scripts cancel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelling: bool,
+    /// The part of it.
+    pub shard: Shard,
+    /// Trace numbers below this were asked for; none: no bound.
+    pub traces_max: Option<u64>,
+    /// It goes on after a memory break.
+    pub all: bool,
+    /// What this target breaks too is not reported.
+    pub baseline: Option<String>,
+    /// What it went through.
+    pub tally: Tally,
+    /// The numbers of the traces that were finds.
+    pub finds: Vec<u64>,
+    /// It came to its end: its bound, or the break that it was to end at.
+    pub ended: bool,
+    /// It did not, but searched for as long as it was to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub time_over: bool,
+}
+
+/// Why a campaign cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CampaignError {
+    /// It cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No hunt was begun there.
+    #[error("{}: no hunt was begun here (there is no {FILE} in a target's folder); name the folder that `hunt --out` was given", path.display())]
+    Nothing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A hunt was stopped there, and another is to begin.
+    #[error(
+        "{}: a hunt of {target} was stopped here after {traces} traces, with {finds} finds: `treefall hunt --resume {}` \
+         goes on with it, another folder (`--out DIR`) leaves it as it is, `--overwrite` begins anew in its place",
+        path.display(), path.ancestors().nth(2).unwrap_or(path).display()
+    )]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// Its target.
+        target: String,
+        /// How many it went through.
+        traces: u64,
+        /// How many it found.
+        finds: usize,
+    },
+    /// It is no such file.
+    #[error("{}: this is not what a hunt wrote: {why}; move it away, or name another folder with `--out`", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// Another version wrote it.
+    #[error("{}: written by another version of treefall (format {format}, generator {generator}; this one has {FORMAT} and {}): its trace numbers mean other traces; begin the hunt anew", path.display(), generator::VERSION)]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// The file's format.
+        format: u32,
+        /// The generator's version there.
+        generator: u32,
+    },
+}
+
+/// What is read first: the rest means something in the right version only.
+#[derive(Deserialize)]
+struct Versions {
+    format: u32,
+    generator: u32,
+}
+
+/// What is read of a campaign, of any version, that another is to take the place of.
+#[derive(Deserialize)]
+struct Before {
+    format: u32,
+    target: String,
+    tally: TracesOf,
+    #[serde(default)]
+    finds: Vec<u64>,
+    ended: bool,
+    #[serde(default)]
+    time_over: bool,
+}
+
+#[derive(Deserialize)]
+struct TracesOf {
+    traces: u64,
+}
+
+/// Whether a campaign may begin in the folder of its target, where another may lie; `overwrite`: that one may be lost.
+///
+/// # Errors
+/// When one lies there that did not come to its end and is not to be lost, or a file that no hunt wrote.
+pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
+    let path = folder.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(CampaignError::File { path, source }),
+    };
+    let before: Before = match serde_json::from_str(&text) {
+        Ok(before) => before,
+        Err(error) => return Err(CampaignError::Invalid { path, why: error.to_string() }),
+    };
+    let Before { format, target, tally: TracesOf { traces }, finds, ended, time_over } = before;
+    // Of another format it is not known whether these words mean what they do here.
+    let is_over = format == FORMAT && (ended || time_over) || traces == 0;
+    if is_over || overwrite {
+        return Ok(());
+    }
+    Err(CampaignError::Unfinished { path, target, traces, finds: finds.len() })
+}
+
+impl Campaign {
+    /// A campaign that is about to begin.
+    #[must_use]
+    pub fn new(target: &str, seed: u64, shard: Shard) -> Self {
+        Self {
+            format: FORMAT,
+            generator: generator::VERSION,
+            target: target.to_owned(),
+            seed,
+            sampling: Sampling::default(),
+            cancelling: false,
+            shard,
+            traces_max: None,
+            all: false,
+            baseline: None,
+            tally: Tally::default(),
+            finds: Vec::new(),
+            ended: false,
+            time_over: false,
+        }
+    }
+
+    /// Where its traces come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source { seed: self.seed, sampling: self.sampling, cancelling: self.cancelling }
+    }
+
+    /// Writes it into the folder of its target, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, folder: &Path) -> Result<(), CampaignError> {
+        let path = folder.join(FILE);
+        let failed = |source| CampaignError::File { path: path.clone(), source };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
+        write_whole(&path, &(text + "\n")).map_err(failed)
+    }
+
+    /// The campaign in this file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is none, or is one of another version.
+    pub fn load(path: &Path) -> Result<Self, CampaignError> {
+        let file = |source| CampaignError::File { path: path.to_owned(), source };
+        let invalid = |why: String| CampaignError::Invalid { path: path.to_owned(), why };
+        if fs::metadata(path).map_err(file)?.len() > SIZE_MAX {
+            return Err(invalid(format!("it is larger than {} MiB", SIZE_MAX >> 20)));
+        }
+        let text = fs::read_to_string(path).map_err(file)?;
+        let Versions { format, generator } =
+            serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        if (format, generator) != (FORMAT, generator::VERSION) {
+            return Err(CampaignError::OtherVersion { path: path.to_owned(), format, generator });
+        }
+        serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// The campaigns under the folder that a hunt wrote to, in the order of their folders' names.
+    ///
+    /// # Errors
+    /// When there is none, or one cannot be read.
+    pub fn load_all(folder: &Path) -> Result<Vec<Self>, CampaignError> {
+        let found = folders(folder)?.into_iter().map(|folder| folder.join(FILE)).filter(|path| path.exists());
+        let campaigns: Vec<Self> = found.map(|path| Self::load(&path)).collect::<Result<_, _>>()?;
+        if campaigns.is_empty() {
+            return Err(CampaignError::Nothing { path: folder.to_owned() });
+        }
+        Ok(campaigns)
+    }
+}
+
+/// The folders in a folder, by name.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+    let failed = |source| CampaignError::File { path: folder.to_owned(), source };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shards_of_a_campaign_are_all_of_it_once() {
+        for of in 1..=7 {
+            for max in [0, 1, 6, 7, 8, 100] {
+                let mut numbers: Vec<u64> = (1..=of)
+                    .map(|nth| format!("{nth}/{of}").parse::<Shard>().expect("a shard"))
+                    .flat_map(|shard| (0..shard.length(max)).map(move |place| shard.number(place)))
+                    .collect();
+                numbers.sort_unstable();
+                assert_eq!(numbers, (0..max).collect::<Vec<_>>(), "{of} shards of {max}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_no_shard_is_refused() {
+        for text in ["", "1", "0/4", "5/4", "1/0", "-1/2", "1/2/3", "a/b", "1/1000001"] {
+            assert_eq!(text.parse::<Shard>(), Err(NoShard), "{text}");
+        }
+        assert_eq!("3/8".parse::<Shard>().map(|shard| shard.to_string()).as_deref(), Ok("3/8"));
+    }
+
+    #[test]
+    fn a_campaign_is_read_back_as_it_was_kept_and_another_versions_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut campaign = Campaign::new("replica:2.3.1", 7, "2/3".parse().expect("a shard"));
+        campaign.finds = vec![4, 19];
+        campaign.tally.traces = 12;
+        let target = folder.path().join("replica_2.3.1");
+        campaign.keep(&target).expect("kept");
+        assert_eq!(Campaign::load_all(folder.path()).expect("there"), [campaign.clone()]);
+        campaign.generator += 1;
+        campaign.keep(&target).expect("kept");
+        let refused = Campaign::load_all(folder.path()).expect_err("another generator");
+        assert!(matches!(refused, CampaignError::OtherVersion { .. }), "{refused}");
+        fs::write(target.join(FILE), "{\"format\": 1").expect("written");
+        assert!(matches!(Campaign::load_all(folder.path()), Err(CampaignError::Invalid { .. })));
+        assert!(matches!(Campaign::load_all(&target), Err(CampaignError::Nothing { .. })));
+    }
+}

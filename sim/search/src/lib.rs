@@ -1,0 +1,24 @@
+//! From seeds to failures and their causes.
+//!
+//! The flow: [`generator`] draws traces, [`hunt`] runs them, [`oracle`] and the model judge them, [`shrink`] makes them
+//! small, [`finding`] confirms them and asks for their [`cause`]. [`explore`] runs all small traces instead, and
+//! [`fuzzing`] lets a fuzzer draw them.
+
+#![forbid(unsafe_code)]
+
+pub mod campaign;
+pub mod cause;
+pub mod doctor;
+pub mod explore;
+pub mod finding;
+pub mod fuzzing;
+pub mod generator;
+pub mod hidden;
+pub mod hunt;
+pub mod mutants;
+pub mod optimum;
+pub mod oracle;
+pub mod scout;
+pub mod shrink;
+pub mod triage;
+pub mod workload;
