@@ -7,8 +7,9 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 use super::Cli;
 
 /// What each flag that several commands have takes, whatever the command.
-const SHARED: [(&str, Option<&str>); 18] = [
+const SHARED: [(&str, Option<&str>); 19] = [
     ("all", None),
+    ("as", Some("RELEASE")),
     ("cancelling", None),
     ("config", Some("FILE")),
     ("for", Some("TIME")),
@@ -30,9 +31,9 @@ const SHARED: [(&str, Option<&str>); 18] = [
 /// What every command has.
 const GLOBAL: [&str; 4] = ["json", "quiet", "verbose", "jobs"];
 /// The words for values. A file that is read may be `-`, and so may one that is written; a folder may not.
-const VALUES: [&str; 19] = [
-    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "SCRIPT", "SHELL", "SPAN",
-    "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
+const VALUES: [&str; 20] = [
+    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "RELEASE", "SCRIPT", "SHELL",
+    "SPAN", "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
 ];
 /// The letters for flags.
 const SHORT: [(char, &str); 5] =

@@ -84,9 +84,9 @@ fn mutilated(path: &Path) -> Outcome {
         ("cut-off", bytes[..bytes.len() / 2].to_vec(), "is no x86-64 ELF program"),
         ("nameless", replaced(&bytes, b"Keepalived v", b"Keepaliced v"), "is no keepalived"),
         (
-            "of-no-release",
-            replaced(&bytes, b"Keepalived v2.", b"Keepalived v9."),
-            "a new release is a row in",
+            "older-than-all",
+            replaced(&bytes, b"Keepalived v2.", b"Keepalived v1."),
+            "older than 2.0.8, the oldest release",
         ),
         (
             "without-symbols",
