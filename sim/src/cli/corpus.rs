@@ -155,6 +155,8 @@ fn export(
     output: &mut Output,
 ) -> Done {
     let inputs = inputs(paths)?;
+    // What cannot be read leaves no folder behind.
+    let kinds = all(inputs.iter().map(|(path, _)| kind_of(path, of)))?;
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let _lock = crew::lock(out, output)?;
@@ -165,7 +167,7 @@ fn export(
         if crew::told_to_stop() {
             break;
         }
-        let (name, trace) = kind_of(path, of)?.read(bytes);
+        let (name, trace) = kinds[place].read(bytes);
         let target = match target {
             Some(named) => crew::targets(&[named.to_owned()])?.swap_remove(0),
             None => Target::Replica(name),
