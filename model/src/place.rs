@@ -1,11 +1,30 @@
-//! Where in a run something was seen: the one notion of "the same place" by which two runs of one trace are compared.
+//! Where in a run something was seen: signatures, and the places by which two runs of one trace are compared.
 
 use core::fmt;
 
 use crate::event::{EntryKind, Step};
 use crate::id::Run;
 use crate::law::Law;
-use crate::violation::Signature;
+
+/// What makes two findings the same: the law, the kind of step at which it first broke, the kind of entry.
+/// Outcome, times, pids and addresses are not in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Signature {
+    /// The law.
+    pub law: Law,
+    /// The step at which it broke.
+    pub step: Step,
+    /// The kind of entry that broke it; `None` when no entry did.
+    pub entry: Option<EntryKind>,
+}
+
+/// `no-dangling-node/cleanup/unused`.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry.map_or("none", EntryKind::name);
+        write!(f, "{}/{}/{entry}", self.law.name(), self.step.name())
+    }
+}
 
 /// What is seen at a place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -7,12 +7,12 @@
 pub mod samples;
 mod words;
 
+pub use crate::place::Signature;
 pub use words::{InWords, Naming};
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use crate::event::{Answer, EntryKind, Step, Target};
+use crate::event::{Answer, EntryKind, Target};
 use crate::id::{Generation, Pid, Run, ScriptRef};
 use crate::index::{Block, List, Tree};
 use crate::law::Law;
@@ -21,26 +21,6 @@ use crate::place::Place;
 use crate::signal::Signal;
 use crate::time::{Instant, Span};
 use crate::trace::Name;
-
-/// What makes two findings the same: the law, the kind of step at which it first broke, the kind of entry.
-/// Outcome, times, pids and addresses are not in it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Signature {
-    /// The law.
-    pub law: Law,
-    /// The step at which it broke.
-    pub step: Step,
-    /// The kind of entry that broke it; `None` when no entry did.
-    pub entry: Option<EntryKind>,
-}
-
-/// `no-dangling-node/cleanup/unused`.
-impl fmt::Display for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entry = self.entry.map_or("none", EntryKind::name);
-        write!(f, "{}/{}/{entry}", self.law.name(), self.step.name())
-    }
-}
 
 /// A law that a run broke, where it first did with this signature.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -155,7 +155,9 @@ impl Packages {
     fn names(&self, does: &str, names: &[&str]) -> Result<(), String> {
         let right = match (does, names) {
             (_, []) => does != "fuzz",
-            ("fuzz", ["run", target] | ["fmt", target, _]) => self.fuzz.targets.contains(&("--bin", (*target).to_owned())),
+            ("fuzz", ["run", target] | ["fmt", target, _]) => {
+                self.fuzz.targets.contains(&("--bin", (*target).to_owned()))
+            }
             ("install", [name]) => PUBLISHED.contains(name),
             ("test", [filter]) => is_test_module(filter),
             _ => false,
