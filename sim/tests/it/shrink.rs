@@ -240,7 +240,7 @@ fn a_real_find_is_shrunk_on_the_replica_and_no_further_than_the_real_program_con
 fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which_is_told() {
     let finding = pretended(Rules::mended(), 2);
     assert_eq!((finding.shrunk_on, finding.trace.wakes().len()), (ShrunkOn::RealBecauseReplicaDiffers, 2));
-    assert_eq!(finding.cause, Cause::AsIf(vec![Defect::ReloadFreesQueuedTimeout]));
+    assert_eq!(finding.cause, Cause::NotInReplica);
     let mut subject = Pretender { rules: Rules::mended(), wakes_min: 2 };
     let text = report::finding(&Report {
         finding: &finding,
