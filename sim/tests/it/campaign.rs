@@ -55,6 +55,49 @@ fn a_hunt_that_is_gone_on_with_finds_what_one_hunt_finds() {
     }
 }
 
+/// Each defect of the release leads or shares in a finding, or it is told where it hides; each finding has its folder.
+#[test]
+fn a_hunt_with_all_tells_every_defect_of_the_release_and_keeps_each_finding_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for release in ["2.2.4", "2.2.8", "2.4.3"] {
+        let target = format!("replica:{release}");
+        let hunt = ["hunt", "--target", &target, "--all", "--traces", "60", "--out", release];
+        let output = treefall(folder.path(), &hunt);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let mut found: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let summary = found.pop().expect("a summary")["summary"][0].clone();
+        let mut told = BTreeSet::new();
+        let mut folders = BTreeSet::new();
+        for finding in &found {
+            let causes = finding["defects"].as_array().expect("a list");
+            assert_eq!(finding["leading"], finding["defect"]);
+            assert_eq!(finding["also_required"].as_array().expect("a list"), &causes[1..], "{finding}");
+            told.extend(causes.iter().map(|it| it.as_str().expect("a name").to_owned()));
+            let scenario = finding["scenario"].as_str().expect("a path");
+            assert!(folders.insert(scenario.to_owned()), "{scenario} is two findings'");
+            let id = folder.path().join(scenario).with_file_name("finding.json");
+            let id: Value =
+                serde_json::from_str(&std::fs::read_to_string(id).expect("it is there")).expect("JSON");
+            assert_eq!((&id["signature"], &id["cause"]), (&finding["signature"], &finding["leading"]));
+        }
+        let hidden = &summary["hidden"];
+        for list in ["masked", "latent"] {
+            told.extend(hidden[list].as_object().expect("an object").keys().cloned());
+        }
+        told.extend(
+            hidden["not_seen"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|it| it.as_str().expect("a name").to_owned()),
+        );
+        let release = treefall::model::release::Release::parse(release).expect("a release");
+        let known: BTreeSet<String> = release.defects().iter().map(|it| it.name().to_owned()).collect();
+        assert_eq!(told, known, "{release}");
+    }
+}
+
 #[test]
 fn a_hunt_that_came_to_its_break_is_only_worked_out_again() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -107,7 +150,8 @@ fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
     assert!(!met.iter().any(|find| signatures(&found).contains(&find["signature"].to_string())), "{met:?}");
     assert_eq!((&told["traces"], &told["missing"]), (&summary[0]["traces"], &Value::Array(Vec::new())));
     let folders = std::fs::read_dir(folder.path().join("all/replica_2.0.19")).expect("a folder");
-    let minimal = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").path().join("minimal.toml");
+    let minimal =
+        |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").path().join("minimal.toml");
     let minimal: Vec<_> = folders.map(minimal).filter(|path| path.is_file()).collect();
     assert_eq!(minimal.len(), found.len());
     for minimal in minimal {

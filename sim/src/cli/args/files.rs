@@ -157,7 +157,8 @@ pub(in crate::cli) enum CorpusCommand {
         #[arg(long, alias = "into", default_value = "fuzz/corpus", value_name = "DIR")]
         out: PathBuf,
     },
-    /// Work out what the fuzzer's files break, as a hunt does: of each signature the trace, the smallest one and a report.
+    /// Work out what the fuzzer's files break, as a hunt does: of each signature and cause the trace, the
+    /// smallest one and a report.
     /// Exit 1 if there is one that was not in DIR before.
     #[command(after_help = "Example:\n  \
         treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed")]

@@ -79,7 +79,8 @@ pub(super) enum Command {
     Matrix(Matrix),
     /// Read a keepalived's log: which failures its story can produce, each as a scenario, and which not.
     Import(super::import::Import),
-    /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature.
+    /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature
+    /// and cause.
     Merge(Merge),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),

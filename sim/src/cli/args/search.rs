@@ -82,7 +82,7 @@ pub(in crate::cli) struct Hunt {
     /// Print an annotation for GitHub's workflows, too, for each find.
     #[arg(long)]
     pub(in crate::cli) github: bool,
-    /// Report only what this target does not break too.
+    /// Play each failure on this target too, and report only what it does not break in the same trace at the same place.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) baseline: Option<String>,
     /// How traces are drawn: swarm (each has weights of its own), plain (one weight for all), or pct:D (by priorities
