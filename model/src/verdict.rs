@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use crate::law::Law;
 pub use crate::law::Weight;
 pub use crate::outcome::Outcome;
-pub use crate::violation::{AGAIN_MAX, Again, Break, Moment, Signature};
+pub use crate::violation::{AGAIN_MAX, Again, Moment, Signature, Violation};
 
 /// What the model says of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
     /// The laws broken, each signature once, in the order in which they first broke.
-    pub breaks: Vec<Break>,
+    pub breaks: Vec<Violation>,
     /// How the run ended.
     pub outcome: Outcome,
 }
@@ -31,7 +31,7 @@ impl Verdict {
 
     /// The violation with this signature.
     #[must_use]
-    pub fn violation(&self, signature: Signature) -> Option<&Break> {
+    pub fn violation(&self, signature: Signature) -> Option<&Violation> {
         self.breaks.iter().find(|broken| broken.signature == signature)
     }
 
@@ -48,7 +48,7 @@ impl Verdict {
 
     /// The memory law that ended the judging, if one did: always the last break.
     #[must_use]
-    pub fn memory_break(&self) -> Option<&Break> {
+    pub fn memory_break(&self) -> Option<&Violation> {
         self.breaks.last().filter(|broken| broken.signature.law.weight() == Weight::Memory)
     }
 

@@ -24,7 +24,7 @@ use crate::trace::Name;
 
 /// A law that a run broke, where it first did with this signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Break {
+pub struct Violation {
     /// Law, step and entry.
     pub signature: Signature,
     /// When.
@@ -62,7 +62,7 @@ pub struct Moment {
     pub records: u64,
 }
 
-impl Break {
+impl Violation {
     /// A violation that concerns no child and was seen once.
     #[must_use]
     pub const fn new(signature: Signature, at: Instant, records: u64, detail: Detail) -> Self {

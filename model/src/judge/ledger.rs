@@ -7,7 +7,7 @@ use crate::event::{EntryKind, Step};
 use crate::id::Run;
 use crate::law::Law;
 use crate::time::Instant;
-use crate::verdict::{AGAIN_MAX, Again, Break, Signature, Weight};
+use crate::verdict::{AGAIN_MAX, Again, Signature, Violation, Weight};
 use crate::violation::Detail;
 
 /// Kinds of entry, and none.
@@ -22,7 +22,7 @@ const WORDS: usize = (Law::ALL.len() * STEPS * ENTRIES).div_ceil(WORD);
 /// The breaks so far, and how far the history is.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
-    breaks: Vec<Break>,
+    breaks: Vec<Violation>,
     seen: [u64; WORDS],
     /// Records of the history so far, the one under judgement included.
     pub(super) records: u64,
@@ -41,19 +41,19 @@ impl Ledger {
         self.over
     }
 
-    pub(super) fn breaks(&self) -> &[Break] {
+    pub(super) fn breaks(&self) -> &[Violation] {
         &self.breaks
     }
 
     /// Gives out what was written down, and forgets it. A memory break still ends the judging.
-    pub(super) fn take_breaks(&mut self) -> Vec<Break> {
+    pub(super) fn take_breaks(&mut self) -> Vec<Violation> {
         if !self.breaks.is_empty() {
             self.seen = [0; WORDS];
         }
         core::mem::take(&mut self.breaks)
     }
 
-    pub(super) fn into_breaks(self) -> Vec<Break> {
+    pub(super) fn into_breaks(self) -> Vec<Violation> {
         self.breaks
     }
 
@@ -79,7 +79,7 @@ impl Ledger {
         }
         self.seen[place / WORD] |= bit;
         self.over = law.weight() == Weight::Memory;
-        self.breaks.push(Break { run, ..Break::new(signature, self.at, self.records, detail()) });
+        self.breaks.push(Violation { run, ..Violation::new(signature, self.at, self.records, detail()) });
     }
 
     #[cold]

@@ -37,7 +37,7 @@ use crate::observe::Observer;
 use crate::signal::{ExitStatus, Signal};
 use crate::time::{Deadline, Instant};
 use crate::trace::Setup;
-use crate::verdict::{Break, Outcome, Signature, Verdict};
+use crate::verdict::{Outcome, Signature, Verdict, Violation};
 use crate::violation::Detail;
 
 use children::Children;
@@ -92,7 +92,7 @@ impl<'s> Judge<'s> {
 
     /// The laws broken so far, in the order in which they broke.
     #[must_use]
-    pub fn breaks(&self) -> &[Break] {
+    pub fn breaks(&self) -> &[Violation] {
         self.ledger.breaks()
     }
 
@@ -110,7 +110,7 @@ impl<'s> Judge<'s> {
 
     /// The laws broken since they were last taken, each signature once; judging goes on as if none had broken.
     /// For who lets a run go on in more ways than one, and asks of each step of it what it breaks.
-    pub fn take_breaks(&mut self) -> Vec<Break> {
+    pub fn take_breaks(&mut self) -> Vec<Violation> {
         self.ledger.take_breaks()
     }
 

@@ -9,7 +9,7 @@ use crate::index::IndexView;
 use crate::judge::Judge;
 use crate::time::Instant;
 use crate::trace::Setup;
-use crate::verdict::{Break, Outcome, Verdict};
+use crate::verdict::{Outcome, Verdict, Violation};
 
 /// Selects what a [`Watch`] does.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -123,7 +123,7 @@ impl<'s> Watch<'s> {
 
     /// Returns the violations so far.
     #[must_use]
-    pub fn breaks(&self) -> &[Break] {
+    pub fn breaks(&self) -> &[Violation] {
         self.judge.breaks()
     }
 

@@ -14,7 +14,7 @@ use treefall::generator;
 use treefall::model::event::Step;
 use treefall::model::law::Law;
 use treefall::model::trace::Trace;
-use treefall::model::verdict::{Break, Outcome, Signature, Verdict};
+use treefall::model::verdict::{Outcome, Signature, Verdict, Violation};
 use treefall::shrink::{Limits, shrink};
 
 /// Most steps that a tool begins with.
@@ -95,7 +95,7 @@ pub fn treefall(seed: u64) -> Found {
                 progress.reloads();
             }
         }
-        let planted = Break::bare(signature);
+        let planted = Violation::bare(signature);
         Verdict { breaks: if broken { vec![planted] } else { Vec::new() }, outcome: Outcome::Survived }
     };
     for number in 0..1_000 {

@@ -375,7 +375,7 @@ pub(super) fn rank(text: &str) -> (bool, bool, Option<Release>) {
 mod tests {
     use super::*;
     use treefall_model::signal::Signal;
-    use treefall_model::verdict::Break;
+    use treefall_model::verdict::Violation;
 
     fn known(text: &str) -> Release {
         Release::parse(text).expect("in the table")
@@ -443,7 +443,7 @@ mod tests {
     }
 
     fn verdict(laws: &[Law], outcome: Outcome) -> Verdict {
-        let broken = |law: &Law| Break::bare(Signature { law: *law, step: Step::Cleanup, entry: None });
+        let broken = |law: &Law| Violation::bare(Signature { law: *law, step: Step::Cleanup, entry: None });
         Verdict { breaks: laws.iter().map(broken).collect(), outcome }
     }
 

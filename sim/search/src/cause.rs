@@ -12,7 +12,7 @@ use std::fmt;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Moment, Signature, Verdict};
+use treefall_model::verdict::{Moment, Signature, Verdict, Violation};
 
 use treefall_subject::baseline::compare;
 use treefall_subject::replica::{probe_replica_as, run_replica_as};
@@ -347,11 +347,11 @@ fn without(rules: Rules, mended: Defects) -> Rules {
 
 /// Whether two runs broke the same laws at the same places and moments.
 fn alike(one: &Verdict, other: &Verdict) -> bool {
-    let places = |verdict: &Verdict| verdict.breaks.iter().flat_map(Break::places).collect::<Vec<_>>();
+    let places = |verdict: &Verdict| verdict.breaks.iter().flat_map(Violation::places).collect::<Vec<_>>();
     !one.breaks.is_empty() && places(one) == places(other)
 }
 
-fn first_moment(breaks: &[Break], signature: Signature) -> Option<Moment> {
+fn first_moment(breaks: &[Violation], signature: Signature) -> Option<Moment> {
     let broken = breaks.iter().find(|broken| broken.signature == signature)?;
     broken.places().next().map(|(_, moment)| moment)
 }

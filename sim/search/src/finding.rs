@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 use crate::cause::{Ablation, Cause};
 use crate::hunt::Find;
@@ -82,7 +82,7 @@ impl Finding {
 
     /// The break, as the smallest trace shows it.
     #[must_use]
-    pub fn broken(&self) -> &Break {
+    pub fn broken(&self) -> &Violation {
         let signature = self.signature();
         let shown = self.verdict.violation(signature);
         shown.unwrap_or(&self.find.broken)

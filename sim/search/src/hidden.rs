@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 use crate::cause::cause;
 use crate::finding::Finding;
@@ -188,7 +188,7 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
     met
 }
 
-fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Break) -> Find {
+fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Violation) -> Find {
     let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
     let broken = verdict.violation(signature).unwrap_or(like).clone();
     Find::new(number, trace, broken, verdict)
@@ -206,7 +206,7 @@ fn leads(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> b
 /// The smallest trace to which edits lead that are all `wanted`.
 fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) -> bool) -> Trace {
     let verdict = |shows: bool| {
-        let broken = Break::bare(signature);
+        let broken = Violation::bare(signature);
         Verdict { breaks: if shows { vec![broken] } else { Vec::new() }, outcome: Outcome::Survived }
     };
     let limits = Limits { runs_max: RUNS_MAX, pairs: false };

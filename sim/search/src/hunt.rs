@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Signature, Verdict};
+use treefall_model::verdict::{Signature, Verdict, Violation};
 use treefall_world::Counts;
 
 use crate::campaign::Shard;
@@ -57,7 +57,7 @@ pub struct Find {
     /// The trace.
     pub trace: Trace,
     /// The law it broke.
-    pub broken: Break,
+    pub broken: Violation,
     /// Its whole verdict.
     pub verdict: Verdict,
     /// Its cause, and the part of the trace that shows it; `None`: it was not asked for.
@@ -67,7 +67,7 @@ pub struct Find {
 impl Find {
     /// A find of whose cause nothing is known yet.
     #[must_use]
-    pub const fn new(number: u64, trace: Trace, broken: Break, verdict: Verdict) -> Self {
+    pub const fn new(number: u64, trace: Trace, broken: Violation, verdict: Verdict) -> Self {
         Self { number, trace, broken, verdict, triaged: None }
     }
 
@@ -246,7 +246,7 @@ pub fn find_in(
 fn take(
     lookout: &mut dyn Lookout,
     known: &mut Known,
-    (number, trace, broken, ran): (u64, &Trace, &Break, &Ran),
+    (number, trace, broken, ran): (u64, &Trace, &Violation, &Ran),
     answer: Option<Triaged>,
 ) -> Result<(), SubjectError> {
     let Some(triaged) = answer else { return Ok(()) };
@@ -262,7 +262,7 @@ struct Played {
     answers: Vec<Option<Triaged>>,
 }
 
-fn ask(ablation: &Ablation, known: &Known, trace: &Trace, broken: &Break, ran: &Ran) -> Option<Triaged> {
+fn ask(ablation: &Ablation, known: &Known, trace: &Trace, broken: &Violation, ran: &Ran) -> Option<Triaged> {
     let signature = broken.signature;
     triage(ablation, known.causes(signature), trace, signature, &ran.verdict)
 }

@@ -13,7 +13,7 @@ use super::replay::refuse_never_started;
 use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
 use treefall_model::law::Law;
-use treefall_model::verdict::{Break, Verdict};
+use treefall_model::verdict::{Verdict, Violation};
 use treefall_report::explain::{course, explain_while};
 use treefall_report::json::{CleanObject, ReportObject};
 use treefall_report::{self as report, Told, html, refuse_foreign_page, store};
@@ -213,7 +213,11 @@ fn finding(
 
 /// The break to tell of: of the law that is asked for, if it breaks; or of that which the file is about; or else the
 /// last. A memory break is the last there is, and what most people came for.
-pub(super) fn chosen<'v>(verdict: &'v Verdict, asked: Option<Law>, scenario: &Scenario) -> Option<&'v Break> {
+pub(super) fn chosen<'v>(
+    verdict: &'v Verdict,
+    asked: Option<Law>,
+    scenario: &Scenario,
+) -> Option<&'v Violation> {
     let of = |law: Law| verdict.breaks.iter().rfind(|broken| broken.signature.law == law);
     match asked {
         Some(law) => of(law),

@@ -10,7 +10,7 @@ use treefall_model::place::Place;
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
-use treefall_model::verdict::{Break, Moment, Signature, Verdict};
+use treefall_model::verdict::{Moment, Signature, Verdict, Violation};
 
 use crate::target::Target;
 use crate::{Options, Ran, Subject, SubjectError, build};
@@ -43,7 +43,7 @@ impl Compared {
 #[must_use]
 pub fn compare(target: &Verdict, baseline: &Verdict) -> Compared {
     let known: BTreeSet<Place> =
-        baseline.breaks.iter().flat_map(Break::places).map(|(place, _)| place).collect();
+        baseline.breaks.iter().flat_map(Violation::places).map(|(place, _)| place).collect();
     let full = |signature| baseline.breaks.iter().any(|it| it.signature == signature && it.is_full());
     let cut = baseline.cut_at();
     let mut compared = Compared::default();
@@ -133,7 +133,7 @@ impl Subject for Beside {
             runs[place].beside = Some(compare(&runs[place].verdict, &answer.verdict));
         }
         for place in unfit {
-            let places = runs[place].verdict.breaks.iter().flat_map(Break::places);
+            let places = runs[place].verdict.breaks.iter().flat_map(Violation::places);
             runs[place].beside = Some(Compared { new: Vec::new(), cannot_tell: places.collect() });
         }
         Ok(runs)

@@ -21,7 +21,7 @@ pub use treefall_model::observe::Options;
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
-use treefall_model::verdict::{Break, Verdict};
+use treefall_model::verdict::{Verdict, Violation};
 use treefall_world::Counts;
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::Called;
@@ -57,7 +57,7 @@ pub struct Ran {
 
 impl Ran {
     /// The violations that count: all, or beside a baseline those with a new place.
-    pub fn counting(&self) -> impl Iterator<Item = &Break> {
+    pub fn counting(&self) -> impl Iterator<Item = &Violation> {
         let counts = |signature| self.beside.as_ref().is_none_or(|beside| beside.is_new(signature));
         self.verdict.breaks.iter().filter(move |broken| counts(broken.signature))
     }

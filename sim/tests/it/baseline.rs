@@ -14,7 +14,7 @@ use treefall_model::law::Law;
 use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::time::Instant;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Again, Break, Outcome, Signature, Verdict};
+use treefall_model::verdict::{Again, Outcome, Signature, Verdict, Violation};
 use treefall_model::violation::Detail;
 
 fn target(name: &str) -> Target {
@@ -143,13 +143,13 @@ fn run(nth: u32) -> Run {
     Run { nth, ..Run::default() }
 }
 
-fn broken(law: Law, at: u64, runs: &[u32]) -> Break {
+fn broken(law: Law, at: u64, runs: &[u32]) -> Violation {
     let (at, again) = (Instant::from_micros(at), runs[1..].iter());
     let again = again.map(|nth| Again { run: Some(run(*nth)), at, records: 1 }).collect();
-    Break { run: Some(run(runs[0])), again, ..Break::new(signature(law), at, 1, Detail::Unknown) }
+    Violation { run: Some(run(runs[0])), again, ..Violation::new(signature(law), at, 1, Detail::Unknown) }
 }
 
-fn verdict(breaks: Vec<Break>) -> Verdict {
+fn verdict(breaks: Vec<Violation>) -> Verdict {
     Verdict { breaks, outcome: Outcome::Survived }
 }
 

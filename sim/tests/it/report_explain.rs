@@ -10,7 +10,7 @@ use treefall::hunt::Find;
 use treefall::model::event::SubjectKind;
 use treefall::model::release::{Defect, Release, Rules};
 use treefall::model::trace::Trace;
-use treefall::model::verdict::{Break, Verdict};
+use treefall::model::verdict::{Verdict, Violation};
 use treefall::report::{self, Report};
 use treefall::scenario;
 use treefall::subject::replica::run_replica;
@@ -47,7 +47,7 @@ fn target(name: &str) -> Target {
     parse(name, &[]).expect("a target").remove(0)
 }
 
-fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Break) -> bool) -> Find {
+fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Violation) -> bool) -> Find {
     let broken = verdict.breaks.iter().rfind(pick).expect("it breaks a law").clone();
     Find::new(0, trace, broken, verdict)
 }
@@ -71,7 +71,7 @@ fn explained(name: &str, on: &str) -> (Finding, Explanation) {
 }
 
 /// The last such break of the trace on the replica, explained as it is.
-fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Break) -> bool) -> (Finding, Explanation) {
+fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Violation) -> bool) -> (Finding, Explanation) {
     let target = target(on);
     let mut subject = build(&target).expect("a replica");
     let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
@@ -95,7 +95,7 @@ fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
                 .iter()
                 .flat_map(|(_, trace)| {
                     let verdict = run_replica(trace, rules, Options::VERDICT).verdict;
-                    let of = |broken: &Break| cause(SubjectKind::Replica, trace, broken.signature, rules);
+                    let of = |broken: &Violation| cause(SubjectKind::Replica, trace, broken.signature, rules);
                     verdict.breaks.iter().map(of).collect::<Vec<_>>()
                 })
                 .collect();
@@ -380,7 +380,7 @@ wake = [
 
 #[test]
 fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
-    let kills = |broken: &&Break| broken.signature.law.name() == "kill-follows-term";
+    let kills = |broken: &&Violation| broken.signature.law.name() == "kill-follows-term";
     let (finding, explanation) = explained_as(written(TWO_AT_ONCE), "replica:2.3.4", kills);
     let both = [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadRestartsGrace];
     assert_eq!(finding.cause, Cause::Together(both));
@@ -418,7 +418,7 @@ wake = [
 
 #[test]
 fn a_chain_whose_links_were_followed_before_the_break_goes_neither_back_nor_astray() {
-    let pick = |broken: &&Break| broken.signature.to_string() == "one-entry-per-child/blocked/read";
+    let pick = |broken: &&Violation| broken.signature.to_string() == "one-entry-per-child/blocked/read";
     let (_, explanation) = explained_as(written(STALE_LINKS), "replica:2.3.2", pick);
     let chain = &explanation.because;
     assert!(chain.is_sorted_by_key(|link| link.step), "{chain:?}");

@@ -23,7 +23,7 @@ use treefall_model::event::{Step, SubjectKind};
 use treefall_model::law::Law;
 use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::trace::{Trace, Wake};
-use treefall_model::verdict::{Break, Outcome, Signature, Verdict};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 /// Seeds of each defect in `cargo test`.
 const SEEDS: u64 = 4;
@@ -114,7 +114,7 @@ fn reloads(many: usize) -> impl Fn(&Trace) -> Result<Verdict, ()> {
     let signature = Signature { law: Law::Progress, step: Step::Blocked, entry: None };
     move |trace| {
         let shows = trace.wakes().iter().filter(|wake| wake.hup.is_some()).count() >= many;
-        let broken = || Break::bare(signature);
+        let broken = || Violation::bare(signature);
         Ok(Verdict { breaks: shows.then(broken).into_iter().collect(), outcome: Outcome::Survived })
     }
 }

@@ -16,7 +16,7 @@ use treefall_model::observe::{self, Mark, Observed};
 use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Deadline, Instant, Span};
-use treefall_model::verdict::{Again, Break, Outcome, Signature, Verdict};
+use treefall_model::verdict::{Again, Outcome, Signature, Verdict, Violation};
 
 use crate::Counts;
 
@@ -227,7 +227,7 @@ wire_enum!(Step {
 });
 wire_struct!(Signature { law, step, entry });
 wire_struct!(Again { run, at, records });
-wire_struct!(Break { signature, at, records, detail, run, again });
+wire_struct!(Violation { signature, at, records, detail, run, again });
 wire_struct!(Counts {
     timer_wakes,
     exits,

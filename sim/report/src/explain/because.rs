@@ -12,7 +12,7 @@ use treefall_model::id::Run;
 use treefall_model::index::{Block, List, Tree};
 use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant};
-use treefall_model::verdict::{Break, Weight};
+use treefall_model::verdict::{Violation, Weight};
 
 use super::chronicle::{BreakSeen, Chronicle, Places, Seat, Snapshot};
 use super::guilt::Guilt;
@@ -87,7 +87,7 @@ pub struct Because {
 
 /// The chain of a break.
 pub(super) fn because(
-    broken: &Break,
+    broken: &Violation,
     seen: BreakSeen,
     guilt: &Guilt,
     chronicle: &Chronicle,
@@ -119,7 +119,7 @@ pub(super) fn because(
             // What is seen late belongs to the step in which it was.
             let later = |place: &usize| chronicle.stages[*place].at > broken.at;
             let place = (0..place).rev().take_while(later).last().unwrap_or(place);
-            let order = (broken.at, place, after, Rank::Break);
+            let order = (broken.at, place, after, Rank::Violation);
             links.push((order, link(Role::Broke, broken.at, place, None, text)));
         }
     }
@@ -143,7 +143,7 @@ type Order = (Instant, usize, usize, Rank);
 enum Rank {
     Record,
     Move,
-    Break,
+    Violation,
 }
 
 fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: String) -> Because {

@@ -15,7 +15,7 @@ use treefall_model::observe::{AsDaemon, Observer};
 use treefall_model::release::Rules;
 use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Break, Verdict};
+use treefall_model::verdict::{Verdict, Violation};
 
 use treefall_subject::replica::{Fault, Mark, Note, Replica};
 
@@ -298,7 +298,7 @@ impl Chronicle {
 
     /// The break with this signature, and where it was seen.
     #[must_use]
-    pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Break, BreakSeen)> {
+    pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Violation, BreakSeen)> {
         let place = self.verdict.signatures().position(|shown| shown == signature)?;
         Some((&self.verdict.breaks[place], self.breaks_seen[place]))
     }

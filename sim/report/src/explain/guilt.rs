@@ -4,7 +4,7 @@ use treefall_model::event::{EntryKind, Event, Handler};
 use treefall_model::id::Run;
 use treefall_model::index::{Block, Tree};
 use treefall_model::law::Law;
-use treefall_model::verdict::Break;
+use treefall_model::verdict::Violation;
 
 use super::chronicle::{Chronicle, Seat};
 use super::label::Labels;
@@ -21,7 +21,7 @@ pub struct Guilt {
 impl Guilt {
     /// Of a break in a stage of a run.
     #[must_use]
-    pub fn of(broken: &Break, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
+    pub fn of(broken: &Violation, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
         let mut guilt = Self::default();
         let entry = broken.detail.entry();
         guilt.blocks.extend(entry.map(|entry| entry.block));
@@ -58,7 +58,7 @@ impl Guilt {
 impl Guilt {
     /// Of an exit that was lost, the stage before the one in which it was reaped: what tracks its run later is another
     /// entry.
-    fn before_its_exit(&self, broken: &Break, chronicle: &Chronicle) -> Option<usize> {
+    fn before_its_exit(&self, broken: &Violation, chronicle: &Chronicle) -> Option<usize> {
         let ours = |event: &Event| matches!(event, Event::Reaped { run, .. } if self.runs.contains(run));
         let reaped = |stage: usize| chronicle.events(stage).iter().any(|record| ours(&record.event));
         let lost = broken.signature.law == Law::ExitNotLost;

@@ -8,7 +8,7 @@ use std::fmt;
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
 use treefall_model::trace::{ScriptKind, Trace};
-use treefall_model::verdict::{Break, Outcome, Verdict};
+use treefall_model::verdict::{Outcome, Verdict, Violation};
 
 use treefall_subject::Ran;
 
@@ -110,8 +110,8 @@ pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
 /// Whether two verdicts say the same.
 fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
     let blocks = kind != SubjectKind::Daemon;
-    let same = |(one, other): (&Break, &Break)| {
-        let comparable = |broken: &Break| broken.detail.clone().comparable(blocks);
+    let same = |(one, other): (&Violation, &Violation)| {
+        let comparable = |broken: &Violation| broken.detail.clone().comparable(blocks);
         (one.signature, one.at, one.records) == (other.signature, other.at, other.records)
             && comparable(one) == comparable(other)
     };
@@ -277,7 +277,7 @@ mod tests {
         let outcome = Outcome::Crashed { signal: Signal::SEGV, function };
         let signature = Signature { law: Law::TreeShape, step: Step::Ended, entry: None };
         let detail = Detail::Died { outcome: outcome.clone() };
-        ran.verdict = Verdict { breaks: vec![Break { detail, ..Break::bare(signature) }], outcome };
+        ran.verdict = Verdict { breaks: vec![Violation { detail, ..Violation::bare(signature) }], outcome };
         ran
     }
 
