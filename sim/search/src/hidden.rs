@@ -72,12 +72,21 @@ pub struct Behind {
     pub hidden: BTreeMap<Defect, Hidden>,
 }
 
-/// Looks for each defect of `rules` that leads none of `findings`, in the traces of the campaign of `seed`.
+/// Looks for each defect of `rules` that leads none of `findings`, in the traces of the campaign of `seed`. Once
+/// `interrupted`, the rest counts as not seen.
 #[must_use]
-pub fn look_behind(rules: Rules, findings: &[Finding], seed: u64) -> Behind {
+pub fn look_behind(
+    rules: Rules,
+    findings: &[Finding],
+    seed: u64,
+    interrupted: &(dyn Fn() -> bool + Sync),
+) -> Behind {
     let leading: BTreeSet<Defect> = findings.iter().filter_map(|finding| finding.cause.leading()).collect();
     let missing: Vec<Defect> = rules.defects.iter().filter(|defect| !leading.contains(defect)).collect();
-    let told: Vec<Hidden> = missing.par_iter().map(|defect| find_hidden(*defect, rules, seed)).collect();
+    let find = |defect: &Defect| {
+        if interrupted() { Hidden::NotSeen } else { find_hidden(*defect, rules, seed) }
+    };
+    let told: Vec<Hidden> = missing.par_iter().map(find).collect();
     let mut behind = Behind::default();
     for (defect, told) in missing.into_iter().zip(told) {
         match told {

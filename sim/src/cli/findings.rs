@@ -393,11 +393,18 @@ pub(super) fn look_behind(
     store: &Store,
 ) -> Result<BTreeMap<Defect, Hidden>, CliError> {
     let mut subject = build(target)?;
-    let behind = hidden::look_behind(subject.rules(), &searched.findings, source.seed);
+    let behind = hidden::look_behind(subject.rules(), &searched.findings, source.seed, &crew::told_to_stop);
     let mut hidden = behind.hidden;
     let swarm = Source::swarm(source.seed);
     for (defect, find) in behind.shown {
-        // It was seen on the replica of the release.
+        if crew::told_to_stop() {
+            break;
+        }
+        // It was seen on the replica of the release, and a daemon cannot be given every trace.
+        if !subject.takes(&find.trace) {
+            hidden.insert(defect, Hidden::NotSeen);
+            continue;
+        }
         let verdict = subject.run_one(&find.trace, Options::VERDICT)?.verdict;
         if !verdict.shows(find.signature()) {
             hidden.insert(defect, Hidden::NotSeen);
@@ -410,10 +417,22 @@ pub(super) fn look_behind(
             }
             finding.cause = finding.cause.led_by(defect);
         }
+        // It is told already that this one cannot be kept.
+        if searched.failed.iter().any(|(failed, _)| *failed == finding.id()) {
+            continue;
+        }
         let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
         let by = FoundBy::Hunt(if cancels { swarm.cancelling() } else { swarm });
-        searched.reports.push(keep(by, &finding, store)?);
-        searched.findings.push(finding);
+        match keep(by, &finding, store) {
+            Ok(report) => {
+                searched.reports.push(report);
+                searched.findings.push(finding);
+            }
+            Err(error) => {
+                searched.as_found.push(finding.id());
+                searched.failed.push((finding.id(), error.plain()));
+            }
+        }
     }
     Ok(hidden)
 }

@@ -78,7 +78,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-subject",
             "treefall-world",
         ],
-        cycles: 9,
+        cycles: 3,
         order: &[],
     },
     Layer {
@@ -92,7 +92,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-world",
             "treefall-search",
         ],
-        cycles: 9,
+        cycles: 1,
         order: &[],
     },
     Layer {
@@ -107,7 +107,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-search",
             "treefall-report",
         ],
-        cycles: 9,
+        cycles: 1,
         order: &[],
     },
     Layer {
@@ -123,7 +123,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-report",
             "treefall-field",
         ],
-        cycles: 9,
+        cycles: 1,
         order: &[],
     },
     Layer { name: "treefall-peers", folder: "sim/peers", may_import: &["treefall"], cycles: 0, order: &[] },

@@ -52,7 +52,7 @@ use On::{Daemon as D, Engine as E, RealDaemon as RD, RealEngine as RE, Replica a
 
 const CASES: [Case; 17] = [
     case("hunt --target TARGET --all --traces 100000000", &[R, E, D], "traces"),
-    case("hunt --target TARGET --baseline replica:mended --all --traces 100000000", &[R], "baseline"),
+    case("hunt --target TARGET --baseline replica:mended --all --traces 100000000", &[R], "traces"),
     case("replay MANY --target TARGET", &[R, E, D], "scenario"),
     case("conform --target TARGET --traces 100000000", &[E, D], "traces"),
     case("doctor --target TARGET --traces 100000000", &[R, E, D], "traces"),
@@ -63,7 +63,7 @@ const CASES: [Case; 17] = [
         &[R],
         " of at most ",
     ),
-    case("shrink LATE --target TARGET", &[R, E, RD], "shrinking"),
+    case("shrink LATE --target TARGET", &[R, RE, RD], "shrinking"),
     case("report LATE --target TARGET", &[R, E, RD], "explaining"),
     case("survey", &[R], "row"),
     case("matrix MANY", &[R], "scenario"),
