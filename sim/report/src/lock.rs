@@ -22,6 +22,8 @@ pub struct Lock {
     file: fs::File,
     path: PathBuf,
     is_held: bool,
+    /// The folders that were made for it, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 /// Why a folder cannot be locked.
@@ -57,6 +59,9 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(FILE);
         let failed = |source| LockError::File { path: path.clone(), source };
+        let missing = folder.ancestors().filter(|it| !it.as_os_str().is_empty());
+        let made: Vec<PathBuf> =
+            missing.take_while(|it| it.symlink_metadata().is_err()).map(Path::to_path_buf).collect();
         loop {
             fs::create_dir_all(folder).map_err(failed)?;
             let mut open = fs::OpenOptions::new();
@@ -83,7 +88,7 @@ impl Lock {
                     .and_then(|()| file.rewind())
                     .and_then(|()| write!(file, "{}", std::process::id()));
                 written.map_err(failed)?;
-                return Ok(Self { file, path, is_held });
+                return Ok(Self { file, path, is_held, made });
             }
         }
     }
@@ -108,7 +113,7 @@ impl Drop for Lock {
         if self.is_held {
             // A file that stays is locked again by the next. A folder stays where anything is in it.
             let _ = fs::remove_file(&self.path);
-            let _ = self.path.parent().map(fs::remove_dir);
+            let _ = self.made.iter().try_for_each(fs::remove_dir);
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -127,11 +132,16 @@ mod tests {
         let busy = Lock::take(&out).expect_err("held").to_string();
         assert!(busy.contains(&format!("another treefall (process {})", std::process::id())), "{busy}");
         drop(lock);
-        assert!(!out.exists(), "an empty folder is left");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "an empty folder is left");
         let lock = Lock::take(&out).expect("free again");
         fs::write(out.join("a file"), "").expect("written");
         drop(lock);
         assert_eq!(fs::read_dir(&out).expect("a folder").count(), 1, "the lock's file is left");
+        // An empty folder that was there stays.
+        let own = folder.path().join("own");
+        fs::create_dir(&own).expect("made");
+        drop(Lock::take(&own).expect("free"));
+        assert!(own.is_dir());
         // What a process that was killed leaves is no lock.
         fs::write(out.join(FILE), "1").expect("written");
         assert!(Lock::take(&out).is_ok());
