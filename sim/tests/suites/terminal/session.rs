@@ -36,7 +36,9 @@ impl Terminal {
         let slave = rustix::fs::open(&name, flags, rustix::fs::Mode::empty())?;
         let settings = settings_of(&slave);
         let mut command = Command::new("setsid");
-        command.arg("--ctty").args(words).current_dir(folder);
+        // Whoever started the tests may ignore some of them, and a command inherits that.
+        let signals = "--default-signal=HUP,INT,QUIT,TSTP,TTIN,TTOU";
+        command.args(["--ctty", "env", signals]).args(words).current_dir(folder);
         command.env("TERM", "xterm").env("PS1", "$ ").env_remove("ENV");
         command.stdin(Stdio::from(slave.try_clone()?)).stdout(Stdio::from(slave.try_clone()?));
         command.stderr(Stdio::from(slave.try_clone()?));
