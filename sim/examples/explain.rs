@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use treefall::explain::explain;
+use treefall::base::control::Control;
+use treefall::explain::{StandIn, explain};
 use treefall::finding::work_out_as_it_is;
 use treefall::hunt::Find;
 use treefall::scenario;
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let find = Find::new(0, trace, broken.clone(), verdict);
                 let start = now();
                 let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find)?;
-                let explanation = explain(&finding, subject.as_mut())?;
+                let explanation = explain(&finding, subject.as_mut(), StandIn::ForDaemons, Control::none())?;
                 let millis = start.elapsed().as_secs_f64() * 1e3;
                 finds += 1;
                 if millis > longest.0 {

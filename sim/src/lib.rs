@@ -76,6 +76,7 @@
 
 pub mod cli;
 
+pub use treefall_base as base;
 pub use treefall_field::{check, import, soak};
 pub use treefall_model as model;
 pub use treefall_report as report;

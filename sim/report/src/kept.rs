@@ -6,10 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::{FOUND, MINIMAL, StoredId};
+use super::store::{FOUND, MINIMAL, StoreError, StoredId};
 use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, LoadError};
-use treefall_subject::SubjectError;
 
 /// Most files of one find: a hunt writes a handful.
 const FILES_MAX: usize = 64;
@@ -55,10 +54,10 @@ impl Kept {
 ///
 /// # Errors
 /// When one cannot be read or written; each file there is whole.
-pub fn take_over(kept: &Kept, folder: &Path) -> Result<(), SubjectError> {
+pub fn take_over(kept: &Kept, folder: &Path) -> Result<(), StoreError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| SubjectError::Keep { path: path.clone(), source }
+        move |source| StoreError { path: path.clone(), source }
     };
     if same(&kept.folder, folder) {
         return Ok(());

@@ -17,7 +17,6 @@ use super::json::{Card, ReportObject};
 use treefall_base::files::write_whole;
 use treefall_search::cause::Cause;
 use treefall_search::triage::FindingId;
-use treefall_subject::SubjectError;
 
 /// The trace as it was found.
 pub(super) const FOUND: &str = "found.toml";
@@ -94,6 +93,16 @@ impl OldId {
     }
 }
 
+/// A file of a finding cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}; name a folder for finds that can be written: `--out DIR`", path.display())]
+pub struct StoreError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
 /// Where finds go.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -111,19 +120,19 @@ impl Store {
     ///
     /// # Errors
     /// Why not: the folder, or the nearest one above it that is there, is none or cannot be written to.
-    pub fn check(&self) -> Result<(), SubjectError> {
+    pub fn check(&self) -> Result<(), StoreError> {
         let start = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
         let there =
             start.ancestors().find(|path| path.as_os_str().is_empty() || path.symlink_metadata().is_ok());
         let there = there.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let keep = |source| SubjectError::Keep { path: self.folder.clone(), source };
+        let keep = |source| StoreError { path: self.folder.clone(), source };
         if !fs::metadata(there).map_err(keep)?.is_dir() {
             return Err(keep(io::ErrorKind::NotADirectory.into()));
         }
         let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
         rustix::fs::access(there, wanted).map_err(|error| keep(error.into()))?;
         let index = self.folder.join(INDEX);
-        refuse_foreign_page(&index).map_err(|source| SubjectError::Keep { path: index, source })
+        refuse_foreign_page(&index).map_err(|source| StoreError { path: index, source })
     }
 
     /// The folder of one target.
@@ -168,7 +177,7 @@ impl Store {
         target: &str,
         finding: FindingId,
         scenario: &str,
-    ) -> Result<PathBuf, SubjectError> {
+    ) -> Result<PathBuf, StoreError> {
         let path = self.found(target, finding);
         keep_id(&path.with_file_name(ID), finding)?;
         keep(&path, scenario)
@@ -183,7 +192,7 @@ impl Store {
         target: &str,
         finding: FindingId,
         scenario: &str,
-    ) -> Result<PathBuf, SubjectError> {
+    ) -> Result<PathBuf, StoreError> {
         let path = self.folder(target, finding).join(MINIMAL);
         keep_id(&path.with_file_name(ID), finding)?;
         keep(&path, scenario)
@@ -193,7 +202,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
-    pub fn keep_report(&self, target: &str, finding: FindingId, text: &str) -> Result<PathBuf, SubjectError> {
+    pub fn keep_report(&self, target: &str, finding: FindingId, text: &str) -> Result<PathBuf, StoreError> {
         keep(&self.folder(target, finding).join(REPORT), text)
     }
 
@@ -201,9 +210,9 @@ impl Store {
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
-    pub fn keep_soak(&self, target: &str, page: &str) -> Result<PathBuf, SubjectError> {
+    pub fn keep_soak(&self, target: &str, page: &str) -> Result<PathBuf, StoreError> {
         let path = self.target_folder(target).join(SOAK);
-        refuse_foreign_page(&path).map_err(|source| SubjectError::Keep { path: path.clone(), source })?;
+        refuse_foreign_page(&path).map_err(|source| StoreError { path: path.clone(), source })?;
         keep(&path, page)
     }
 
@@ -211,18 +220,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
-    pub fn keep_page(
-        &self,
-        target: &str,
-        finding: FindingId,
-        report: &Report<'_>,
-    ) -> Result<(), SubjectError> {
+    pub fn keep_page(&self, target: &str, finding: FindingId, report: &Report<'_>) -> Result<(), StoreError> {
         let folder = self.folder(target, finding);
         keep(&folder.join(PAGE), &html::page(report))?;
         let path = folder.join(OBJECT);
         let object = serde_json::to_string_pretty(&ReportObject::of(report));
-        let object =
-            object.map_err(|error| SubjectError::Keep { path: path.clone(), source: error.into() })?;
+        let object = object.map_err(|error| StoreError { path: path.clone(), source: error.into() })?;
         keep(&path, &(object + "\n")).map(drop)
     }
 
@@ -230,11 +233,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
-    pub fn keep_index(&self) -> Result<PathBuf, SubjectError> {
-        let unreadable = |source| SubjectError::Keep { path: self.folder.clone(), source };
+    pub fn keep_index(&self) -> Result<PathBuf, StoreError> {
+        let unreadable = |source| StoreError { path: self.folder.clone(), source };
         let cards = cards(&self.folder).map_err(|error| unreadable(error.error))?;
         let path = self.folder.join(INDEX);
-        refuse_foreign_page(&path).map_err(|source| SubjectError::Keep { path: path.clone(), source })?;
+        refuse_foreign_page(&path).map_err(|source| StoreError { path: path.clone(), source })?;
         keep(&path, &html::index(&cards))
     }
 }
@@ -346,16 +349,16 @@ pub fn slug(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-fn keep_id(path: &Path, finding: FindingId) -> Result<(), SubjectError> {
+fn keep_id(path: &Path, finding: FindingId) -> Result<(), StoreError> {
     let Some(cause) = finding.cause else { return Ok(()) };
     let stored = StoredId { signature: finding.signature.to_string(), cause: cause.to_string() };
     let text = serde_json::to_string_pretty(&stored)
-        .map_err(|error| SubjectError::Keep { path: path.to_path_buf(), source: error.into() })?;
+        .map_err(|error| StoreError { path: path.to_path_buf(), source: error.into() })?;
     keep(path, &(text + "\n")).map(drop)
 }
 
-fn keep(path: &Path, text: &str) -> Result<PathBuf, SubjectError> {
-    let failed = |source| SubjectError::Keep { path: path.to_path_buf(), source };
+fn keep(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
+    let failed = |source| StoreError { path: path.to_path_buf(), source };
     fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     write_whole(path, text).map_err(failed)?;
     Ok(path.to_path_buf())

@@ -1,5 +1,6 @@
 //! The report of a finding as plain text.
 
+use crate::words::ending;
 use std::fmt::Write as _;
 
 use treefall_model::event::SubjectKind;
@@ -28,17 +29,6 @@ pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
         None => names.plain(&broken.detail),
     };
     format!("{} {fares}: {}.", finding.target, what.trim_end_matches('.'))
-}
-
-/// How a run ended, to follow the program's name.
-pub(crate) fn ending(outcome: &Outcome) -> String {
-    let place =
-        |function: &Option<String>| function.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
-    match outcome {
-        Outcome::Survived => "goes on to the end of the trace".to_owned(),
-        Outcome::Crashed { signal, function } => format!("dies of {signal}{}", place(function)),
-        Outcome::Hung { function } => format!("hangs{}", place(function)),
-    }
 }
 
 fn uncapitalised(sentence: &str) -> String {

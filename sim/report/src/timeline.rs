@@ -8,8 +8,8 @@ use treefall_model::event::{Event, Record};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 
-use super::text::ending;
 use super::words::Names;
+use super::words::ending;
 
 /// A timeline that is not longer is short already.
 const SHORT_LINES_MAX: usize = 48;

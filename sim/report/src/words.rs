@@ -1,6 +1,7 @@
 //! Events in words: one line each, with scripts and runs by their names.
 
 use std::collections::BTreeMap;
+use treefall_model::verdict::Outcome;
 
 use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, SubjectKind, Target,
@@ -229,6 +230,17 @@ impl Naming for Names<'_> {
 
     fn numbers_blocks(&self) -> bool {
         !self.blockless
+    }
+}
+
+/// How a run ended, to follow the program's name.
+pub(crate) fn ending(outcome: &Outcome) -> String {
+    let place =
+        |function: &Option<String>| function.as_ref().map_or_else(String::new, |it| format!(" in {it}"));
+    match outcome {
+        Outcome::Survived => "goes on to the end of the trace".to_owned(),
+        Outcome::Crashed { signal, function } => format!("dies of {signal}{}", place(function)),
+        Outcome::Hung { function } => format!("hangs{}", place(function)),
     }
 }
 

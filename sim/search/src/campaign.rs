@@ -4,16 +4,15 @@
 //! What always holds: the file is whole or not there; it never says more than what was searched and kept. A find is
 //! told by its number: the trace is made again from seed and number, by the same generator or not at all.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::generator::{self, Sampling, Source};
 use crate::hunt::Tally;
+pub use crate::shard::{NoShard, Shard};
 use treefall_base::files::write_whole;
 
 /// The file, in the folder of its target.
@@ -22,84 +21,6 @@ pub const FILE: &str = "hunt.json";
 const FORMAT: u32 = 1;
 /// Larger than any such file.
 const SIZE_MAX: u64 = 16 << 20;
-
-/// One of so many equal parts of a campaign: every so-manieth trace number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct Shard {
-    /// Which, from 0.
-    place: u32,
-    /// Of how many; at least one more than `place`.
-    of: u32,
-}
-
-/// Why a text names no shard.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("write which part of how many, from 1: `2/8`; there are at most {} parts", Shard::MAX)]
-pub struct NoShard;
-
-impl Shard {
-    /// The whole campaign.
-    pub const WHOLE: Self = Self { place: 0, of: 1 };
-    /// Most parts.
-    pub const MAX: u32 = 1_000_000;
-
-    /// Of how many.
-    #[must_use]
-    pub const fn of(self) -> u32 {
-        self.of
-    }
-
-    /// Which, from 1.
-    #[must_use]
-    pub const fn nth(self) -> u32 {
-        self.place + 1
-    }
-
-    /// The trace number at a place of this part, from 0.
-    #[must_use]
-    pub const fn number(self, place: u64) -> u64 {
-        place.saturating_mul(self.of as u64).saturating_add(self.place as u64)
-    }
-
-    /// How many trace numbers below `max` are in this part.
-    #[must_use]
-    pub const fn length(self, max: u64) -> u64 {
-        max.saturating_sub(self.place as u64).div_ceil(self.of as u64)
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.nth(), self.of)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = NoShard;
-
-    fn from_str(text: &str) -> Result<Self, NoShard> {
-        let (nth, of) = text.split_once('/').ok_or(NoShard)?;
-        let number = |text: &str| text.parse::<u32>().map_err(|_| NoShard);
-        let (nth, of) = (number(nth)?, number(of)?);
-        let fits = nth >= 1 && nth <= of && of <= Self::MAX;
-        if fits { Ok(Self { place: nth - 1, of }) } else { Err(NoShard) }
-    }
-}
-
-impl From<Shard> for String {
-    fn from(shard: Shard) -> Self {
-        shard.to_string()
-    }
-}
-
-impl TryFrom<String> for Shard {
-    type Error = NoShard;
-
-    fn try_from(text: String) -> Result<Self, NoShard> {
-        text.parse()
-    }
-}
 
 /// A hunt of one target: what it was told and how far it came.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

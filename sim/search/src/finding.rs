@@ -7,10 +7,12 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 use crate::cause::{Ablation, Cause};
+use crate::error::SearchError;
 use crate::hunt::Find;
 use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::triage::FindingId;
+use treefall_base::control::{Control, Interrupted};
 use treefall_subject::backtrace::Frame;
 use treefall_subject::replica::probe_replica;
 use treefall_subject::{Options, Subject, SubjectError};
@@ -89,16 +91,29 @@ impl Finding {
     }
 }
 
-/// What working out came to.
+/// What triage came to.
 #[derive(Clone, Debug)]
 pub enum Worked {
-    /// It was worked out.
+    /// It is done.
     Out(Box<Finding>),
-    /// The word to stop came first.
+    /// It was interrupted.
     Stopped(Stopped),
 }
 
-/// How far a find was worked out when the word to stop came.
+impl Worked {
+    /// The finding, where nothing interrupted it.
+    ///
+    /// # Errors
+    /// When something did.
+    pub fn finished(self) -> Result<Finding, Interrupted> {
+        match self {
+            Self::Out(finding) => Ok(*finding),
+            Self::Stopped(_) => Err(Interrupted),
+        }
+    }
+}
+
+/// How far a find was shrunk when triage was interrupted.
 #[derive(Clone, Debug)]
 pub struct Stopped {
     /// The smallest trace until then, which has the find's signature. It need not be minimal.
@@ -109,8 +124,10 @@ pub struct Stopped {
     pub runs: u64,
 }
 
-/// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, asks for its cause.
-/// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica.
+/// Works out a find: shrinks it on `subject`, confirms it on subjects that `fresh` makes, looks for its cause.
+///
+/// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica. Reports the
+/// number of runs before each.
 ///
 /// # Errors
 /// When a subject cannot run.
@@ -119,29 +136,16 @@ pub fn work_out(
     fresh: &Fresh<'_>,
     find: &Find,
     build_up_max: u64,
-) -> Result<Finding, SubjectError> {
-    let mut work = Work::new(subject, find, &|_| true);
-    work.out(fresh, build_up_max)
-}
-
-/// The same, until `go_on`, which is told before each run how many there were, says no.
-///
-/// # Errors
-/// As [`work_out`].
-pub fn work_out_while(
-    subject: &mut dyn Subject,
-    fresh: &Fresh<'_>,
-    find: &Find,
-    build_up_max: u64,
-    go_on: &dyn Fn(u64) -> bool,
+    control: Control<'_>,
 ) -> Result<Worked, SubjectError> {
-    let mut work = Work::new(subject, find, go_on);
+    let mut work = Work::new(subject, find, control);
     match work.out(fresh, build_up_max) {
-        Err(SubjectError::Stopped) => {
+        Ok(finding) => Ok(Worked::Out(Box::new(finding))),
+        Err(SearchError::Interrupted(_)) => {
             let (trace, verdict) = work.best;
             Ok(Worked::Stopped(Stopped { trace, verdict, runs: work.runs }))
         }
-        done => done.map(|finding| Worked::Out(Box::new(finding))),
+        Err(SearchError::Subject(error)) => Err(error),
     }
 }
 
@@ -160,7 +164,7 @@ pub fn as_far_as_it_came(
 ) -> Result<Finding, SubjectError> {
     let Stopped { trace, verdict, runs } = stopped;
     let shrunk = Shrunk { trace, verdict, runs, accepted: 0, minimal: false, slipped: Vec::new() };
-    Work::new(subject, find, &|_| true).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
+    Work::new(subject, find, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
 }
 
 /// The same for a find that is as small as it is to be.
@@ -174,8 +178,13 @@ pub fn work_out_as_it_is(
 ) -> Result<Finding, SubjectError> {
     let (trace, verdict) = (find.trace.clone(), find.verdict.clone());
     let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
-    let mut work = Work::new(subject, find, &|_| true);
-    let checked = work.check(&shrunk.trace, ShrunkOn::Itself)?;
+    let mut work = Work::new(subject, find, Control::none());
+    let checked = match work.check(&shrunk.trace, ShrunkOn::Itself) {
+        Err(SearchError::Subject(error)) => return Err(error),
+        // Nothing interrupts it.
+        Err(SearchError::Interrupted(_)) => (false, 0),
+        Ok(checked) => checked,
+    };
     work.confirm(fresh, shrunk, ShrunkOn::Itself, checked)
 }
 
@@ -184,7 +193,7 @@ struct Work<'w> {
     subject: &'w mut dyn Subject,
     ablation: Ablation,
     find: &'w Find,
-    go_on: &'w dyn Fn(u64) -> bool,
+    control: Control<'w>,
     /// Runs so far, and those of the replica that were remembered.
     runs: u64,
     /// The smallest trace so far, with its verdict.
@@ -192,21 +201,19 @@ struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    fn new(subject: &'w mut dyn Subject, find: &'w Find, go_on: &'w dyn Fn(u64) -> bool) -> Self {
+    fn new(subject: &'w mut dyn Subject, find: &'w Find, control: Control<'w>) -> Self {
         let ablation = Ablation::of(subject);
-        Self { subject, ablation, find, go_on, runs: 0, best: (find.trace.clone(), find.verdict.clone()) }
+        Self { subject, ablation, find, control, runs: 0, best: (find.trace.clone(), find.verdict.clone()) }
     }
 
     /// Counts a run that is about to begin.
-    fn next(&mut self) -> Result<(), SubjectError> {
-        if !(self.go_on)(self.runs) {
-            return Err(SubjectError::Stopped);
-        }
+    fn next(&mut self) -> Result<(), Interrupted> {
+        self.control.check(self.runs)?;
         self.runs += 1;
         Ok(())
     }
 
-    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SubjectError> {
+    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
         let (trace, verdict) = self.start()?;
         let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
         // What is built up is judged as a replica shows it, and a daemon shows less.
@@ -214,7 +221,7 @@ impl<'w> Work<'w> {
             self.go_below(&mut shrunk, build_up_max)?;
         }
         let checked = self.check(&shrunk.trace, shrunk_on)?;
-        self.confirm(fresh, shrunk, shrunk_on, checked)
+        Ok(self.confirm(fresh, shrunk, shrunk_on, checked)?)
     }
 
     /// Where shrinking starts: at the part of the trace that shows the cause, if the subject shows it there too.
@@ -229,7 +236,7 @@ impl<'w> Work<'w> {
         Ok((self.find.trace.clone(), self.find.verdict.clone()))
     }
 
-    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SubjectError> {
+    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SearchError> {
         let signature = self.find.signature();
         let shrunk_on = match self.subject.kind() {
             SubjectKind::Replica => ShrunkOn::Itself,
@@ -250,13 +257,13 @@ impl<'w> Work<'w> {
             if verdict.shows(signature) {
                 self.best = (trace.clone(), verdict.clone());
             }
-            Ok::<_, SubjectError>(verdict)
+            Ok::<_, SearchError>(verdict)
         };
         Ok((shrink::shrink(trace, verdict, signature, limits, judge)?, shrunk_on))
     }
 
     /// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
-    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SubjectError> {
+    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
         let (signature, rules) = (self.find.signature(), self.subject.rules());
         let mut scouts = Scouts::new(rules, signature);
         let mut left = build_up_max;
@@ -271,7 +278,7 @@ impl<'w> Work<'w> {
                     drop_from(&mut seen.verdict, signature);
                 }
                 self.keep_cause(trace, &mut seen.verdict);
-                Ok::<_, SubjectError>(seen)
+                Ok::<_, SearchError>(seen)
             };
             let built = build_up(&shrunk.trace, signature, left, scouted)?;
             left -= built.runs;
@@ -291,7 +298,7 @@ impl<'w> Work<'w> {
     }
 
     /// Whether no single edit of a trace is smaller and keeps the signature, and how many runs the answer took.
-    fn check(&mut self, trace: &Trace, shrunk_on: ShrunkOn) -> Result<(bool, u64), SubjectError> {
+    fn check(&mut self, trace: &Trace, shrunk_on: ShrunkOn) -> Result<(bool, u64), SearchError> {
         let (signature, kind) = (self.find.signature(), self.subject.kind());
         shrink::is_minimal(trace, signature, |trace| match shrunk_on {
             // A daemon takes long to ask: what its replica does not show either is not asked of it.
@@ -329,7 +336,7 @@ impl<'w> Work<'w> {
 
     /// What the subject does with a trace: of the violations those that count, and the one looked for only where its
     /// cause is the one looked for.
-    fn ask(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
+    fn ask(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
         self.next()?;
         let mut verdict = match self.subject.kind() {
             SubjectKind::Replica if self.ablation.is_surely_shown() => {
@@ -354,7 +361,7 @@ impl<'w> Work<'w> {
     }
 
     /// What a real program does with a trace, asked only where its replica shows the signature.
-    fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SubjectError> {
+    fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
         self.next()?;
         if !self.subject.takes(trace) {
             return Ok(NOTHING_SHOWN);
@@ -365,57 +372,44 @@ impl<'w> Work<'w> {
     }
 }
 
-/// Works out the finds side by side, each on one of the crew; the findings are in the order of the finds.
-///
-/// # Errors
-/// As [`work_out`], of the first find for which it fails.
-pub fn work_out_all(
-    crew: &mut [Box<dyn Subject>],
-    fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
-    finds: &[Find],
-    build_up_max: u64,
-) -> Result<Vec<Finding>, SubjectError> {
-    let all = |_, _| true;
-    let worked = work_out_each_while(crew, fresh, finds, build_up_max, &all, &|_, finding| Ok(finding));
-    worked.into_iter().filter_map(Result::transpose).collect()
-}
+/// What follows on a finding, which is that of the find at this place.
+pub type Then<'t, T> = dyn Fn(&mut dyn Subject, usize, Finding) -> Result<T, SearchError> + Sync + 't;
 
-/// Works out each find until `go_on`, which is told before each run on which find it is and how many there were on it,
-/// says no: of a find that is not worked out by then nothing comes. Whoever of the crew worked one out goes `then` on
-/// with it. An error is of its find alone: the others are worked out, on a fresh subject in the place of the one that
-/// failed.
-pub fn work_out_each_while<T: Send>(
-    crew: &mut [Box<dyn Subject>],
+/// Works out the finds side by side, each on one of `subjects`, and passes each finding to `then`; in the order of the
+/// finds.
+///
+/// An error is of its find alone: the others are worked out, on a fresh subject in the place of the one that failed.
+/// Reports the place of the find and its number of runs before each.
+pub fn work_out_all<T: Send>(
+    subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
     finds: &[Find],
     build_up_max: u64,
-    go_on: &(dyn Fn(usize, u64) -> bool + Sync),
-    then: &(dyn Fn(&mut dyn Subject, Finding) -> Result<T, SubjectError> + Sync),
-) -> Vec<Result<Option<T>, SubjectError>> {
+    control: Control<'_, (usize, u64)>,
+    then: &Then<'_, T>,
+) -> Vec<Result<T, SearchError>> {
     let next = AtomicUsize::new(0);
     let one = |subject: &mut Box<dyn Subject>, place, find| {
-        let go_on = |runs| go_on(place, runs);
-        let done = Work::new(subject.as_mut(), find, &go_on).out(&|| fresh(), build_up_max);
-        match done.and_then(|finding| then(subject.as_mut(), finding)) {
-            Err(SubjectError::Stopped) => Ok(None),
-            Err(error) => {
-                // Where none can be made either, the next find tells.
-                if let Ok(other) = fresh() {
-                    *subject = other;
-                }
-                Err(error)
-            }
-            Ok(done) => Ok(Some(done)),
+        let keep_going = |runs| control.check((place, runs)).is_ok();
+        let done =
+            Work::new(subject.as_mut(), find, Control::new(&keep_going)).out(&|| fresh(), build_up_max);
+        let done = done.and_then(|finding| then(subject.as_mut(), place, finding));
+        // Where none can be made either, the next find says so.
+        if let Err(SearchError::Subject(_)) = &done
+            && let Ok(other) = fresh()
+        {
+            *subject = other;
         }
+        done
     };
     let work = |subject: &mut Box<dyn Subject>| {
         let take = || next.fetch_add(1, Ordering::Relaxed);
         let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
         places.map(|(place, find)| (place, one(subject, place, find))).collect()
     };
-    let mut done: Vec<(usize, Result<Option<T>, SubjectError>)> = std::thread::scope(|scope| {
-        let crew = crew.iter_mut().take(finds.len().max(1));
-        let workers: Vec<_> = crew.map(|subject| scope.spawn(|| work(subject))).collect();
+    let mut done: Vec<(usize, Result<T, SearchError>)> = std::thread::scope(|scope| {
+        let subjects = subjects.iter_mut().take(finds.len().max(1));
+        let workers: Vec<_> = subjects.map(|subject| scope.spawn(|| work(subject))).collect();
         let joined = workers.into_iter().map(|worker| worker.join());
         joined
             .flat_map(|result: Result<Vec<_>, _>| {

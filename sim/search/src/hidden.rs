@@ -14,10 +14,10 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 use crate::cause::cause;
-use crate::finding::Finding;
 use crate::generator::Source;
 use crate::hunt::Find;
 use crate::shrink::{self, Limits};
+use treefall_base::control::Control;
 use treefall_subject::Options;
 use treefall_subject::replica::{probe_replica, run_replica};
 
@@ -72,20 +72,14 @@ pub struct Behind {
     pub hidden: BTreeMap<Defect, Hidden>,
 }
 
-/// Looks for each defect of `rules` that leads none of `findings`, in the traces of the campaign of `seed`. Once
-/// `interrupted`, the rest counts as not seen.
+/// Looks for each defect of `rules` that is not among `leading`, in the traces of the campaign of `seed`.
+///
+/// Once interrupted, the rest counts as not seen.
 #[must_use]
-pub fn look_behind(
-    rules: Rules,
-    findings: &[Finding],
-    seed: u64,
-    interrupted: &(dyn Fn() -> bool + Sync),
-) -> Behind {
-    let leading: BTreeSet<Defect> = findings.iter().filter_map(|finding| finding.cause.leading()).collect();
+pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control: Control<'_, ()>) -> Behind {
     let missing: Vec<Defect> = rules.defects.iter().filter(|defect| !leading.contains(defect)).collect();
-    let find = |defect: &Defect| {
-        if interrupted() { Hidden::NotSeen } else { find_hidden(*defect, rules, seed) }
-    };
+    let find =
+        |defect: &Defect| control.check(()).map_or(Hidden::NotSeen, |()| find_hidden(*defect, rules, seed));
     let told: Vec<Hidden> = missing.par_iter().map(find).collect();
     let mut behind = Behind::default();
     for (defect, told) in missing.into_iter().zip(told) {

@@ -8,9 +8,9 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Violation};
 use treefall_world::Counts;
 
-use crate::campaign::Shard;
 use crate::cause::{Ablation, CauseKey};
 use crate::generator::Source;
+use crate::shard::Shard;
 use crate::triage::{FindingId, Known, Triaged, triage};
 use treefall_subject::{Options, Ran, Subject, SubjectError};
 
@@ -133,26 +133,31 @@ impl Tally {
     }
 }
 
-/// What the search asks of whoever started it.
+/// Receives what a search finds, and may end it.
 pub trait Lookout {
-    /// A signature was met for the first time, or for the first time by this cause. Called in the order of trace numbers, before the search goes on.
+    /// Why a find cannot be kept.
+    type Error: From<SubjectError>;
+
+    /// Keeps the first trace of a signature and cause. Called in the order of trace numbers, before the search continues.
     ///
     /// # Errors
-    /// What could not be kept ends the search.
-    fn found(&mut self, find: Find) -> Result<(), SubjectError>;
+    /// When the find cannot be kept, which ends the search.
+    fn found(&mut self, find: Find) -> Result<(), Self::Error>;
 
-    /// A chunk is done. Whether to go on.
-    fn go_on(&mut self, tally: &Tally) -> bool;
+    /// Whether to continue after a chunk.
+    fn keep_going(&mut self, tally: &Tally) -> bool;
 }
 
 /// Keeps every find, and never ends the search before its bound.
 impl Lookout for Vec<Find> {
+    type Error = SubjectError;
+
     fn found(&mut self, find: Find) -> Result<(), SubjectError> {
         self.push(find);
         Ok(())
     }
 
-    fn go_on(&mut self, _: &Tally) -> bool {
+    fn keep_going(&mut self, _: &Tally) -> bool {
         true
     }
 }
@@ -161,12 +166,12 @@ impl Lookout for Vec<Find> {
 ///
 /// # Errors
 /// When a subject cannot run, or the lookout cannot keep a find.
-pub fn hunt(
+pub fn hunt<L: Lookout>(
     crew: &mut [Box<dyn Subject>],
     plan: Plan,
     known: &mut Known,
-    lookout: &mut dyn Lookout,
-) -> Result<Tally, SubjectError> {
+    lookout: &mut L,
+) -> Result<Tally, L::Error> {
     let ablation = Ablation::of(crew[0].as_ref());
     let mut tally = plan.so_far;
     let end = plan.length();
@@ -191,7 +196,7 @@ pub fn hunt(
                 return Ok(tally);
             }
         }
-        if !lookout.go_on(&tally) {
+        if !lookout.keep_going(&tally) {
             break;
         }
         next = chunk.end;
@@ -222,17 +227,17 @@ pub fn found_again(
     Ok(finds)
 }
 
-/// Tells of the violations of one trace whose causes are new.
+/// Passes the violations of one trace whose causes are new to `lookout`.
 ///
 /// # Errors
 /// When the subject cannot run, or the lookout cannot keep a find.
-pub fn find_in(
+pub fn find_in<L: Lookout>(
     subject: &mut dyn Subject,
     number: u64,
     trace: &Trace,
     known: &mut Known,
-    lookout: &mut dyn Lookout,
-) -> Result<(), SubjectError> {
+    lookout: &mut L,
+) -> Result<(), L::Error> {
     let ablation = Ablation::of(subject);
     let ran = subject.run_one(trace, Options::VERDICT)?;
     for broken in ran.counting() {
@@ -242,13 +247,13 @@ pub fn find_in(
     Ok(())
 }
 
-/// Tells of a violation if it is new, and takes its cause in.
-fn take(
-    lookout: &mut dyn Lookout,
+/// Passes a violation to `lookout` if it is new, and adds its cause to `known`.
+fn take<L: Lookout>(
+    lookout: &mut L,
     known: &mut Known,
     (number, trace, broken, ran): (u64, &Trace, &Violation, &Ran),
     answer: Option<Triaged>,
-) -> Result<(), SubjectError> {
+) -> Result<(), L::Error> {
     let Some(triaged) = answer else { return Ok(()) };
     known.insert(broken.signature, triaged.cause.key());
     let find = Find::new(number, trace.clone(), broken.clone(), ran.verdict.clone());

@@ -9,6 +9,7 @@
 pub mod campaign;
 pub mod cause;
 pub mod doctor;
+pub mod error;
 pub mod explore;
 pub mod finding;
 pub mod fuzzing;
@@ -19,6 +20,7 @@ pub mod mutants;
 pub mod optimum;
 pub mod oracle;
 pub mod scout;
+pub mod shard;
 pub mod shrink;
 pub mod triage;
 pub mod workload;

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Completions, Man};
+use super::lines::Line;
 use super::manual::Page;
+use super::named::named;
 use super::output::{Output, count};
-use super::schema::{Line, named};
 use super::{CliError, Status, Summary};
 use treefall_base::files::write_bytes;
 

@@ -5,10 +5,10 @@ use serde::Serialize;
 use treefall_model::event::SubjectKind;
 
 use super::args::Bench;
-use super::findings::Stopwatch;
+use super::interrupt::Stopwatch;
+use super::lines::Line;
 use super::output::Output;
 use super::pace::Pace;
-use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use treefall_search::workload::{reloading, steady};

@@ -10,10 +10,10 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 
 use super::args::Conform;
-use super::findings::Stopwatch;
+use super::interrupt::Stopwatch;
+use super::lines::Line;
 use super::output::Output;
 use super::pace::Pace;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use treefall_search::generator::Source;
 use treefall_search::oracle::{Agreement, Census, compare};

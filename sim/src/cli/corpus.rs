@@ -7,18 +7,21 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Corpus, CorpusCommand};
-use super::findings::{FoundBy, Origin, keep, scenario_of, tell_failed};
-use super::objects::AsFoundObject;
+use super::as_found::{AsFoundObject, tell_failed};
+use super::lines::Line;
 use super::output::{Output, count};
-use super::pace::{Pace, Teller};
-use super::schema::Line;
+use super::pace::Pace;
+use super::search::process;
 use super::{CliError, Status, Summary, all, crew, files};
+use treefall_base::control::Control;
 use treefall_base::files::write_bytes;
 use treefall_base::input;
+use treefall_report::pipeline::{Pipeline, StoredFinding};
+use treefall_report::provenance::FoundBy;
 use treefall_report::store::MINIMAL;
 use treefall_report::{Store, cause_line, slug};
 use treefall_scenario as scenario;
-use treefall_search::finding::{BUILD_UP_MAX, Worked, work_out_while};
+use treefall_search::finding::BUILD_UP_MAX;
 use treefall_search::fuzzing::{Kind, fewest};
 use treefall_search::hunt::{Find, find_in};
 use treefall_search::triage::Known;
@@ -174,14 +177,21 @@ fn export(
         };
         output.part(pace.part(place + 1, inputs.len(), path.display()));
         output.progress("running");
-        let mut subject = build(&target)?;
-        let trace = subject.fitted(trace);
+        let mut subjects = [build(&target)?];
+        let trace = subjects[0].fitted(trace);
         // A signature is worked out once for each cause: the first file in order of name speaks for it.
         let known = met.entry(target.to_string()).or_default();
         let mut finds = Vec::<Find>::new();
-        find_in(subject.as_mut(), 0, &trace, known, &mut finds)?;
+        find_in(subjects[0].as_mut(), 0, &trace, known, &mut finds)?;
+        let pipeline = Pipeline {
+            target: &target,
+            baseline: None,
+            by: FoundBy::Fuzzer,
+            store: &store,
+            build_up_max: BUILD_UP_MAX,
+        };
         for find in finds {
-            let exported = export_one(path, &find, &target, subject.as_mut(), &store, output)?;
+            let exported = export_one(path, &find, &pipeline, &mut subjects, output)?;
             new += usize::from(exported != Exported::Known);
             if exported == Exported::Failed {
                 status = Status::Harness;
@@ -220,38 +230,24 @@ enum Exported {
 fn export_one(
     from: &Path,
     find: &Find,
-    target: &Target,
-    subject: &mut dyn Subject,
-    store: &Store,
+    pipeline: &Pipeline<'_>,
+    subjects: &mut [Box<dyn Subject>],
     output: &mut Output,
 ) -> Result<Exported, CliError> {
+    let Pipeline { target, store, .. } = *pipeline;
     let (name, signature) = (target.to_string(), find.broken.signature);
     let file = store.folder(&name, find.id()).join(MINIMAL);
     let new = !file.is_file();
     let mut cause = None;
     let told = if new {
-        let origin = Origin { find, target, by: FoundBy::Fuzzer };
-        let title = format!("{signature} on {name}, as found");
-        let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
-        store.keep_found(&name, find.id(), &scenario::write(&found))?;
-        let worked = {
-            let teller = Teller::new(output);
-            let go_on = |runs| teller.go_on(|| format!("shrinking {signature}"), runs);
-            work_out_while(subject, &|| build(target), find, BUILD_UP_MAX, &go_on)
-        };
-        let kept = worked.map_err(CliError::from).and_then(|worked| match worked {
-            Worked::Out(finding) => keep(FoundBy::Fuzzer, &finding, store).map(|_| Some(finding)),
-            // What is not worked out when the word to stop comes is an input of the fuzzer's still.
-            Worked::Stopped(_) => Ok(None),
-        });
-        let finding = match kept {
-            Ok(Some(finding)) => finding,
-            Ok(None) => return Ok(Exported::New),
-            Err(error) => {
-                tell_failed(&name, find.id(), &error.plain(), store, output);
-                return Ok(Exported::Failed);
-            }
-        };
+        pipeline.keep_as_found(find)?;
+        let finds = std::slice::from_ref(find);
+        let mut processed = process(pipeline, subjects, finds, &crew::told_to_stop, output);
+        if tell_failed(target, &processed.failed, store, output) != Status::Good {
+            return Ok(Exported::Failed);
+        }
+        // What is not worked out when the user interrupts is an input of the fuzzer's still.
+        let Some(StoredFinding { finding, .. }) = processed.stored.pop() else { return Ok(Exported::New) };
         cause = finding.cause.leading().map(|defect| defect.name().to_owned());
         cause_line(&finding.cause)
     } else {
@@ -275,7 +271,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
     };
     let kind = kind_of(first, of)?;
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|(_, bytes)| bytes.clone()).collect();
-    let Some(kept) = fewest(kind, &bytes, &|| !crew::told_to_stop()) else {
+    let Ok(kept) = fewest(kind, &bytes, Control::new(&|()| !crew::told_to_stop())) else {
         output.error("stopped before all files were read; nothing was copied");
         return Ok((inputs.len(), 0, Status::Failure));
     };

@@ -141,3 +141,13 @@ pub(super) fn crew_beside(
 ) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
     (0..jobs.max(1)).map(|_| build_beside(target, baseline)).collect()
 }
+
+/// The release that a target is driven as.
+pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
+    Ok(match target {
+        Target::Replica(name) => name.base.to_string(),
+        Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
+            place.open().map_err(|error| CliError::Usage(error.to_string()))?.release().to_string()
+        }
+    })
+}

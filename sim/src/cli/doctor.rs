@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Doctor as Args;
+use super::lines::Line;
 use super::output::Output;
 use super::pace::Pace;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
+use treefall_base::control::Control;
 use treefall_search::doctor::{Cause, Condition, Doctor, Found, possible};
 use treefall_subject::program;
 use treefall_subject::target::Target;
@@ -99,8 +100,9 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     let conditions = names(&changed);
     let mut doctor = Doctor::new(target, args.seed, changed)?;
     let (mut traces, mut different, pace) = (0, 0, Pace::begin(None));
+    let keep_going = |()| !crew::told_to_stop();
     while traces < args.traces && !crew::told_to_stop() {
-        let (examined, found) = doctor.examine_while(traces, args.traces, &|| !crew::told_to_stop())?;
+        let (examined, found) = doctor.examine(traces, args.traces, Control::new(&keep_going))?;
         traces += examined;
         for found in found {
             different += 1;

@@ -8,31 +8,30 @@ use std::time::Duration;
 
 use treefall_model::law::Law;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict};
 
 use super::args::Explore;
+use super::as_found::{AsFoundObject, tell_failed};
 use super::certificate::{ALPHABET, Certificate, kind, text};
 use super::crew;
-use super::findings::{Stopwatch, about, replay_command, tell_failed, whom};
-use super::hunt::release_of;
-use super::objects::AsFoundObject;
+use super::crew::release_of;
+use super::interrupt::Stopwatch;
+use super::lines::Line;
 use super::output::{Output, count};
-use super::pace::Teller;
-use super::schema::Line;
+use super::search::process;
 use super::{CliError, Status, Summary};
 use objects::{FoundObject, TargetSummary};
 use treefall_base::files::write_whole;
-use treefall_report::explain::explain_soon_while;
+use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
-use treefall_report::{self as report, Report, Store};
-use treefall_scenario::{self as scenario, Expectation, Expectations, Provenance, Scenario};
-use treefall_search::cause::Ablation;
+use treefall_report::pipeline::Pipeline;
+use treefall_report::provenance::FoundBy;
+use treefall_scenario::{self as scenario, Scenario};
 use treefall_search::explore::checkpoint::{self, Checkpoint, CheckpointError};
 use treefall_search::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
-use treefall_search::finding::{Finding, Worked, work_out_while};
+use treefall_search::finding::Finding;
 use treefall_search::hunt::Find;
 use treefall_subject::target::Target;
-use treefall_subject::{Options, SubjectError, build};
+use treefall_subject::{Options, Subject, build};
 
 /// How often the progress is told.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
@@ -163,7 +162,7 @@ impl Search<'_> {
         let bytes = self.args.memory << 20;
         let mut explorer = match read {
             None => Explorer::new(&space, self.jobs, bytes),
-            Some(read) => read.go_on(&space, self.jobs, bytes).map_err(|error| self.unread(&error))?,
+            Some(read) => read.resume(&space, self.jobs, bytes).map_err(|error| self.unread(&error))?,
         };
         if !crew.is_empty() {
             explorer = explorer.beside(crew);
@@ -271,82 +270,58 @@ impl Search<'_> {
         )
     }
 
-    fn scenario(&self, title: String, signature: Signature, trace: &Trace, ran: &Verdict) -> String {
-        let mut scenario = Scenario::new(&title, trace.clone());
-        scenario.about = about(self.target, signature, ran);
-        let row = whom(self.target).map(|whom| (whom, Expectation::exactly(ran)));
-        // One row contradicts no other.
-        scenario.expect = Expectations::new(row).unwrap_or_default();
-        scenario.provenance = Provenance {
-            found_by: Some("treefall explore".to_owned()),
-            found_on: Some(self.target.to_string()),
-            ..Provenance::default()
-        };
-        scenario::write(&scenario)
-    }
-
-    /// Keeps the traces of what was found, before the search goes on.
-    fn keep_found(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
-        let target = self.target.to_string();
-        let mut subject = build(self.target)?;
-        for Found { signature, trace, .. } in explorer.found() {
-            let verdict = subject.run_one(&trace, Options::VERDICT)?.verdict;
-            let cause = Ablation::of(subject.as_ref()).cause_of(&trace, signature, &verdict).key();
-            let title = format!("{signature} on {target}, by a shortest trace of an alphabet");
-            let text = self.scenario(title, signature, &trace, &verdict);
-            self.store.keep_found(&target, (signature, cause).into(), &text)?;
+    const fn pipeline(&self) -> Pipeline<'_> {
+        // The search itself met all smaller traces.
+        let build_up_max = 0;
+        Pipeline {
+            target: self.target,
+            baseline: None,
+            by: FoundBy::Explore,
+            store: self.store,
+            build_up_max,
         }
-        Ok(())
     }
 
-    /// Works out a find: shrunk in what is no number of wakes too, confirmed, with its cause and its report. `None`: the
-    /// word to stop came first, and it stays as it was found.
-    fn work_out(&self, found: &Found, output: &mut Output) -> Result<Option<Finding>, CliError> {
-        let mut subject = build(self.target)?;
+    /// What was found as a find of the pipeline.
+    fn find(&self, subject: &mut dyn Subject, found: &Found) -> Result<Find, CliError> {
         let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
-        let broken = verdict.violation(found.signature);
-        let Some(broken) = broken.cloned() else {
+        let Some(broken) = verdict.violation(found.signature).cloned() else {
             return Err(CliError::Harness(format!(
                 "{} does not show {} when it is run again; this is a fault of treefall: please report it",
                 self.target, found.signature
             )));
         };
-        let find = Find::new(0, found.trace.clone(), broken, verdict).with_cause(subject.as_ref());
-        let teller = Teller::new(output);
-        let go_on = |runs| teller.go_on(|| format!("{}: working out {}", self.target, found.signature), runs);
-        let worked = work_out_while(subject.as_mut(), &|| build(self.target), &find, 0, &go_on)?;
-        let Worked::Out(finding) = worked else { return Ok(None) };
-        let explanation = match explain_soon_while(&finding, subject.as_mut(), &go_on) {
-            Err(SubjectError::Stopped) => return Ok(None),
-            explained => explained?,
-        };
-        let title = format!("{} on {}", found.signature, self.target);
-        let target = self.target.to_string();
-        let text = self.scenario(title, finding.signature(), &finding.trace, &finding.verdict);
-        let id = finding.id();
-        let path = self.store.keep_minimal(&target, id, &text)?;
-        let report = Report {
-            finding: &finding,
-            explanation: &explanation,
-            origin: "an exhaustive search",
-            replay: &replay_command(&finding.target, &path),
-            scenario: &text,
-            as_it_is: false,
-            story: None,
-        };
-        self.store.keep_report(&target, id, &report::finding(&report))?;
-        self.store.keep_page(&target, id, &report)?;
-        Ok(Some(*finding))
+        Ok(Find::new(0, found.trace.clone(), broken, verdict).with_cause(subject))
     }
 
-    /// Works out a find; `None` also where that fails, which is told.
-    fn worked_out(&self, found: &Found, output: &mut Output) -> Option<Finding> {
-        self.work_out(found, output).unwrap_or_else(|error| {
-            let target = self.target.to_string();
+    /// Keeps the traces of what was found, before the search continues.
+    fn keep_found(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
+        let mut subject = build(self.target)?;
+        for found in explorer.found() {
+            let find = self.find(subject.as_mut(), &found)?;
+            self.pipeline().keep_as_found(&find)?;
+        }
+        Ok(())
+    }
+
+    /// Triages, explains and keeps what was found; `None`: interrupted, or failed.
+    fn work_out(
+        &self,
+        found: Vec<Found>,
+        output: &mut Output,
+    ) -> Result<Vec<(Found, Option<Finding>)>, CliError> {
+        let mut subjects = crew::crew(self.target, self.jobs)?;
+        let finds = found.iter().map(|found| self.find(subjects[0].as_mut(), found));
+        let finds = finds.collect::<Result<Vec<_>, _>>()?;
+        let processed = process(&self.pipeline(), &mut subjects, &finds, &crew::told_to_stop, output);
+        if tell_failed(self.target, &processed.failed, self.store, output) != Status::Good {
             self.failed.set(true);
-            tell_failed(&target, found.signature.into(), &error.plain(), self.store, output);
-            None
-        })
+        }
+        let finding = |found: Found| {
+            let finding = processed.findings().find(|finding| finding.signature() == found.signature);
+            (found, finding.cloned())
+        };
+        Ok(found.into_iter().map(finding).collect())
     }
 
     fn conclude(
@@ -358,13 +333,11 @@ impl Search<'_> {
         output: &mut Output,
     ) -> Result<Certificate, CliError> {
         let release = release_of(self.target)?;
-        let mut findings = Vec::new();
-        for found in explorer.found() {
-            let finding = self.worked_out(&found, output);
-            if let Some(finding) = &finding {
-                output.object(&self.object(&found, finding, &release));
+        let findings = self.work_out(explorer.found(), output)?;
+        for (found, finding) in &findings {
+            if let Some(finding) = finding {
+                output.object(&self.object(found, finding, &release));
             }
-            findings.push((found, finding));
         }
         let mut certificate = self.certificate(explorer, space, ended, release);
         certificate.kept_as_found = findings.iter().filter(|(_, finding)| finding.is_none()).count();

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::args::Fmt;
 use super::files;
+use super::lines::Line;
 use super::output::Output;
-use super::schema::Line;
 use super::{CliError, Status, Summary, all};
 use treefall_base::files::write_whole;
 use treefall_base::input::is_standard;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use treefall_model::release::Release;
 
-use super::hunt::release_of;
+use super::crew::release_of;
 use super::output::Output;
 use treefall_scenario::{self as scenario, LoadError};
 use treefall_subject::target::Target;

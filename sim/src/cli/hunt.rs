@@ -6,13 +6,16 @@ use std::path::Path;
 use treefall_model::release::Defect;
 
 use super::args::Hunt;
-use super::crew;
-use super::findings::{Search, Searched, look_behind, replay_command, search, tell_failed};
+use super::as_found::{AsFoundObject, tell_failed};
+use super::crew::{self, release_of};
 use super::github::{self, Annotation};
-use super::objects::{AsFoundObject, FindingObject, TargetSummary};
+use super::lines::Line;
+use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
-use super::schema::Line;
+use super::search::{Search, Searched, look_behind, search};
 use super::{CliError, Status, Summary};
+use treefall_report::pipeline::{Pipeline, Processed, StoredFinding};
+use treefall_report::provenance::{FoundBy, replay_command};
 use treefall_report::{Lock, Store, cause_line, cause_name};
 use treefall_search::campaign::{Campaign, may_begin};
 use treefall_search::cause::Cause;
@@ -54,25 +57,28 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         let baseline = campaign.baseline.as_deref().map(named).transpose()?;
         // A search that came to the break at which it was to end only has its finds worked out.
         let plan = Plan { traces_max: if is_over { Some(0) } else { plan.traces_max }, ..plan };
-        let search_plan = Search {
+        let pipeline = Pipeline {
             target,
+            baseline: baseline.as_ref(),
+            by: FoundBy::Hunt(plan.source),
+            store: &store,
+            build_up_max: BUILD_UP_MAX,
+        };
+        let one = Search {
             plan,
             limit: args.duration,
-            baseline: baseline.as_ref(),
-            store: &store,
+            pipeline,
             jobs,
-            build_up_max: BUILD_UP_MAX,
             campaign: Some(campaign),
-            told_to_stop: &crew::told_to_stop,
+            interrupted: &crew::told_to_stop,
         };
-        let mut searched = search(search_plan, output)?;
-        let hidden =
-            if plan.all && baseline.is_none() && searched.broken_off.is_none() && !crew::told_to_stop() {
-                output.progress(format_args!("{target}: looking for what others hide"));
-                Some(look_behind(target, plan.source, &mut searched, &store)?)
-            } else {
-                None
-            };
+        let mut searched = search(one, output)?;
+        let whole = searched.broken_off.is_none() && !crew::told_to_stop();
+        let hidden = if plan.all && baseline.is_none() && whole {
+            Some(look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?)
+        } else {
+            None
+        };
         status = status.max(show(target, plan.source, &searched, &store, output)?);
         tell_hidden(hidden.as_ref(), output);
         tell_unknown(&searched, baseline.as_ref(), output);
@@ -87,7 +93,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         }
         if let Some(error) = &searched.broken_off {
             status = status.max(error.tell(output));
-        } else if searched.findings.is_empty() && searched.as_found.is_empty() {
+        } else if searched.processed.is_empty() {
             output.note(if baseline.is_some() {
                 "nothing found that the baseline does not break too, in the same trace at the same place"
             } else {
@@ -118,7 +124,7 @@ fn taken(args: &Hunt, store: &Store, output: &mut Output) -> Result<(Vec<(Campai
 /// What is told of a hunt that was told to stop.
 fn stopped(searched: &Searched, out: &Path) -> String {
     let resume = format!("`treefall hunt --resume {}`", out.display());
-    match searched.as_found.len() as u64 {
+    match searched.processed.as_found.len() as u64 {
         0 => format!("stopped before the search was whole; what was found is on disk, and {resume} goes on"),
         1 => format!(
             "stopped before the search was whole; 1 find is kept as found; {resume} works it out and goes on"
@@ -207,14 +213,15 @@ fn show(
     output: &mut Output,
 ) -> Result<Status, CliError> {
     let mut status = Status::Good;
-    if !searched.findings.is_empty() || !searched.as_found.is_empty() {
+    let processed = &searched.processed;
+    if !processed.is_empty() {
         status = Status::Failure;
     }
-    for (finding, text) in searched.findings.iter().zip(&searched.reports) {
+    for StoredFinding { finding, summary } in &processed.stored {
         output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
         if !output.is_json() {
             output.heading(format_args!("{} on {target}", finding.signature()));
-            output.line(text);
+            output.line(summary);
             let folder = store.folder(&finding.target, finding.id());
             output.line(format_args!("more of it: {}", folder.join("report.html").display()));
         }
@@ -226,14 +233,15 @@ fn show(
             ));
         }
     }
-    if searched.findings.len() > 1 && !output.is_json() {
-        output.line(overview(&searched.findings));
+    if processed.stored.len() > 1 && !output.is_json() {
+        let findings: Vec<_> = processed.findings().collect();
+        output.line(overview(&findings));
     }
     let name = target.to_string();
-    for find in &searched.as_found {
+    status = status.max(tell_failed(target, &processed.failed, store, output));
+    for find in &processed.as_found {
         let (signature, found) = (find.signature, store.found(&name, *find));
-        if let Some((_, why)) = searched.failed.iter().find(|(failed, _)| failed == find) {
-            status = status.max(tell_failed(&name, *find, why, store, output));
+        if processed.failed.iter().any(|(failed, _)| failed == find) {
             continue;
         }
         output.object(&AsFoundObject::new(&name, signature, &found, None));
@@ -252,15 +260,16 @@ fn show(
         finds_in_words(searched),
         searched.elapsed.as_secs_f64()
     ));
-    if !searched.findings.is_empty() || !searched.as_found.is_empty() {
+    if !processed.is_empty() {
         output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(status)
 }
 
 fn finds_in_words(searched: &Searched) -> String {
-    let all = count((searched.findings.len() + searched.as_found.len()) as u64, "find");
-    match searched.as_found.len() {
+    let Processed { stored, as_found, .. } = &searched.processed;
+    let all = count((stored.len() + as_found.len()) as u64, "find");
+    match as_found.len() {
         0 => all,
         some => format!("{all}, {some} not worked out,"),
     }
@@ -268,10 +277,10 @@ fn finds_in_words(searched: &Searched) -> String {
 
 /// Each find for GitHub's workflows, at what its scenario expects of the release.
 fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Output) {
-    for (finding, text) in searched.findings.iter().zip(&searched.reports) {
+    for StoredFinding { finding, summary } in &searched.processed.stored {
         let file = store.folder(&finding.target, finding.id()).join("minimal.toml");
         let title = format!("{} on {target}", finding.signature());
-        let claim = text.lines().next().unwrap_or_default();
+        let claim = summary.lines().next().unwrap_or_default();
         let message =
             format!("{claim}\n{}\n{}", cause_line(&finding.cause), replay_command(&finding.target, &file));
         let line = github::line_of(&file, target);
@@ -299,9 +308,9 @@ fn tell_unknown(searched: &Searched, baseline: Option<&Target>, output: &mut Out
 }
 
 /// Several finds at a glance, after their reports.
-fn overview(findings: &[Finding]) -> String {
+fn overview(findings: &[&Finding]) -> String {
     let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
-    let line = |finding: &Finding| {
+    let line = |finding: &&Finding| {
         let cause = cause_name(&finding.cause);
         let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
         let others: Vec<&str> = match finding.cause.is_together() {
@@ -315,14 +324,4 @@ fn overview(findings: &[Finding]) -> String {
         format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}{others}\n", finding.signature().to_string())
     };
     findings.iter().map(line).collect()
-}
-
-/// The release that a target is driven as.
-pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
-    Ok(match target {
-        Target::Replica(name) => name.base.to_string(),
-        Target::Engine(place) | Target::Daemon(place) | Target::Configured(place, _) => {
-            place.open().map_err(|error| CliError::Usage(error.to_string()))?.release().to_string()
-        }
-    })
 }

@@ -9,11 +9,11 @@ use treefall_model::release::Defect;
 use treefall_model::time::{MICROS_PER_SECOND, Span};
 
 use super::args::parse_span;
-use super::findings::{Stopwatch, about, whom};
 use super::interrupt;
+use super::interrupt::Stopwatch;
+use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::{Pace, Teller};
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 use treefall_base::files::write_bytes;
@@ -23,6 +23,7 @@ use treefall_field::import::{
     ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
     lines_told, load,
 };
+use treefall_report::provenance::{about, whom};
 use treefall_report::{cause_line, slug};
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario};
 use treefall_subject::Options;

@@ -11,10 +11,10 @@ use treefall_model::release::{Advice, Release};
 use treefall_model::verdict::Weight;
 
 use super::args::Matrix;
+use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::Pace;
 use super::replay::{Reals, refuse_never_started, shows};
-use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, all, crew, files};
 use treefall_field::check::Checked;

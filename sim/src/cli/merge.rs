@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Merge;
+use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::Pace;
-use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, all, crew};
 use treefall_report::{CAUSE_MARK, Kept, take_over};

@@ -1,15 +1,13 @@
 //! What a search found, for machines. The fields are stable.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Defect;
-use treefall_model::verdict::Signature;
 
-use super::findings::Searched;
+use super::search::Searched;
 use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
 use treefall_search::finding::Finding;
@@ -119,29 +117,6 @@ impl FindingObject {
     }
 }
 
-/// A find that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
-/// fields are stable.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct AsFoundObject {
-    pub(super) target: String,
-    pub(super) signature: String,
-    /// The scenario that it is kept in, as it was found.
-    pub(super) kept_as_found: String,
-    /// Why it could not be worked out; null: the word to stop came first.
-    pub(super) error: Option<String>,
-}
-
-impl AsFoundObject {
-    pub(super) fn new(target: &str, signature: Signature, found: &Path, error: Option<String>) -> Self {
-        Self {
-            target: target.to_owned(),
-            signature: signature.to_string(),
-            kept_as_found: found.display().to_string(),
-            error,
-        }
-    }
-}
-
 /// One target's search, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
@@ -210,8 +185,8 @@ impl TargetSummary {
             events: searched.tally.events,
             steps: searched.tally.steps,
             ended_badly: searched.tally.ended_badly,
-            findings: searched.findings.len(),
-            kept_as_found: searched.as_found.len(),
+            findings: searched.processed.stored.len(),
+            kept_as_found: searched.processed.as_found.len(),
             cannot_tell: searched.tally.cannot_tell,
             hidden: None,
             elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),

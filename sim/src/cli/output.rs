@@ -5,7 +5,6 @@
 //! reader that closes the pipe ends the command quietly, as SIGPIPE would; what a closed terminal does not take is lost;
 //! any other failure to write is said and is a failure of the harness.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
@@ -20,7 +19,7 @@ use serde_json::json;
 
 use super::Status;
 use super::args::Common;
-use super::findings::Stopwatch;
+use super::interrupt::Stopwatch;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -248,11 +247,6 @@ pub(super) fn not_written(error: &std::io::Error) -> Status {
 fn write_err(text: &str) {
     // Without a standard error there is nowhere to say so.
     let _ = writeln!(anstream::stderr(), "{text}");
-}
-
-/// A word of a command as a shell reads it. No path and no argument has a zero in it; were there one, it stays as it is.
-pub(super) fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
 
 /// `1 run`, `2 runs`.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::crew;
-use super::findings::Stopwatch;
+use super::interrupt::Stopwatch;
 use super::output::{Output, count};
 use treefall_field::soak::numbers::in_words as time;
 

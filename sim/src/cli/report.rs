@@ -6,22 +6,24 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Report;
-use super::findings::replay_command;
+use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::Teller;
 use super::replay::refuse_never_started;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
+use treefall_base::control::Control;
 use treefall_model::law::Law;
 use treefall_model::verdict::{Verdict, Violation};
-use treefall_report::explain::{course, explain_while};
+use treefall_report::explain::{StandIn, course, explain};
 use treefall_report::json::{CleanObject, ReportObject};
+use treefall_report::provenance::replay_command;
 use treefall_report::{self as report, Told, html, refuse_foreign_page, store};
 use treefall_scenario::Scenario;
+use treefall_search::error::SearchError;
 use treefall_search::finding::{Finding, work_out_as_it_is};
 use treefall_search::hunt::Find;
 use treefall_subject::target::Target;
-use treefall_subject::{Options, Subject, SubjectError, build};
+use treefall_subject::{Options, Subject, build};
 
 #[derive(Serialize, JsonSchema)]
 struct ReportSummary {
@@ -56,15 +58,17 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
         return nothing_broken(args, &scenario, &target, subject.as_mut(), output);
     };
     let teller = Teller::new(output);
-    let go_on = |runs| teller.go_on(|| format!("{target}: explaining {}", finding.signature()), runs);
-    let explanation = match explain_while(&finding, subject.as_mut(), &go_on) {
-        Err(SubjectError::Stopped) => {
-            output.error("stopped before it was explained");
-            output.conclude(&ReportSummary { found: true, html: None });
-            return Ok(Status::Failure);
-        }
-        explained => explained?,
-    };
+    let keep_going = |runs| teller.go_on(|| format!("{target}: explaining {}", finding.signature()), runs);
+    let explanation =
+        match explain(&finding, subject.as_mut(), StandIn::ForDaemons, Control::new(&keep_going)) {
+            Err(SearchError::Interrupted(_)) => {
+                output.error("stopped before it was explained");
+                output.conclude(&ReportSummary { found: true, html: None });
+                return Ok(Status::Failure);
+            }
+            Err(SearchError::Subject(error)) => return Err(error.into()),
+            Ok(explained) => explained,
+        };
     let origin = origin(args, &scenario);
     let replay = replay_command(&finding.target, &args.file);
     let text = treefall_scenario::write(&scenario);

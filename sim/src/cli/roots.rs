@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Roots, RootsCommand};
+use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::Pace;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 use treefall_subject::program::Program;
 use treefall_subject::roots::{self, Fetched, KEEPALIVED, RootsError};

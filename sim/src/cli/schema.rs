@@ -4,32 +4,19 @@
 //! no second list of fields to be kept in step.
 
 use clap::Command;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::args;
+use super::lines::Line;
+use super::named::named;
 use super::output::Output;
 use super::{
     CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt,
     hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
-use treefall_base::nearest::{nearest, offer};
-
-/// A kind of line.
-pub(super) struct Line {
-    /// What it tells, in a word or two.
-    what: &'static str,
-    schema: fn(&mut SchemaGenerator) -> schemars::Schema,
-}
-
-impl Line {
-    /// The lines that are written from a `T`.
-    pub(super) const fn of<T: JsonSchema>(what: &'static str) -> Self {
-        Self { what, schema: |generator| generator.subschema_for::<T>() }
-    }
-}
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
 const COMMANDS: [(&str, &[Line]); 20] = [
@@ -120,32 +107,6 @@ fn print(schema: &Map<String, Value>, output: &mut Output) {
     if !output.is_json() {
         output.line(format_args!("{:#}", Value::Object(schema.clone())));
     }
-}
-
-/// The command below `top` that these words lead to.
-///
-/// # Errors
-/// The first word that leads to none, with the nearest that does.
-pub(super) fn named<'c>(top: &'c Command, words: &[String]) -> Result<&'c Command, CliError> {
-    let (mut command, mut before) = (top, String::new());
-    for word in words {
-        let Some(next) = command.find_subcommand(word) else { return Err(unknown(command, &before, word)) };
-        command = next;
-        before = format!("{before}{word} ");
-    }
-    Ok(command)
-}
-
-/// There is nothing called `asked` below the command that the words before lead to.
-fn unknown(above: &Command, before: &str, asked: &str) -> CliError {
-    let names: Vec<&str> = above.get_subcommands().map(Command::get_name).collect();
-    let there = match (before.is_empty(), names.is_empty()) {
-        (true, _) => format!("there are {}", names.join(", ")),
-        (false, true) => format!("`{}` has none below it", before.trim_end()),
-        (false, false) => format!("`{}` has {}", before.trim_end(), names.join(", ")),
-    };
-    let meant = nearest(asked, names.iter().copied()).map(|name| format!("{before}{name}"));
-    CliError::Usage(format!("there is no command `{before}{asked}`; {there}{}", offer(meant)))
 }
 
 /// What a line of this command satisfies.

@@ -6,21 +6,23 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Shrink;
-use super::findings::{Stopwatch, about, replay_command, whom};
-use super::output::{Output, count, quoted};
+use super::interrupt::Stopwatch;
+use super::lines::Line;
+use super::output::{Output, count};
 use super::pace::Teller;
 use super::replay::refuse_never_started;
 use super::report::chosen;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew, files};
+use treefall_base::control::Control;
 use treefall_base::input::is_standard;
 use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
-use treefall_report::explain::explain_soon;
+use treefall_report::explain::{StandIn, explain};
+use treefall_report::provenance::{about, quoted, replay_command, whom};
 use treefall_report::{self as report, Report, Told};
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario, Whom};
-use treefall_search::finding::{BUILD_UP_MAX, Finding, Worked, as_far_as_it_came, work_out_while};
+use treefall_search::finding::{BUILD_UP_MAX, Finding, Worked, as_far_as_it_came, work_out};
 use treefall_search::hunt::Find;
 use treefall_subject::replica::run_replica;
 use treefall_subject::target::Target;
@@ -75,8 +77,8 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let number = scenario.provenance.trace.unwrap_or(0);
     let find = Find::new(number, scenario.trace.clone(), broken, verdict);
     let (fresh, teller) = (|| build(target), Teller::new(output));
-    let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {}", find.signature()), runs);
-    let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on)?;
+    let keep_going = |runs| teller.go_on(|| format!("{target}: shrinking {}", find.signature()), runs);
+    let worked = work_out(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, Control::new(&keep_going))?;
     let (finding, stopped) = match worked {
         Worked::Out(finding) => (*finding, false),
         Worked::Stopped(stopped) => (as_far_as_it_came(subject.as_mut(), &fresh, &find, stopped)?, true),
@@ -106,7 +108,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
             finding.runs
         )
     } else {
-        match explain_soon(&finding, subject.as_mut()) {
+        match explain(&finding, subject.as_mut(), StandIn::ForRealPrograms, Control::none()) {
             Ok(explanation) => report::finding(&Report {
                 finding: &finding,
                 explanation: &explanation,

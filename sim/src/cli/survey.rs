@@ -13,16 +13,19 @@ use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Release};
 
 use super::args;
-use super::findings::{Search, Searched, look_behind, search, tell_failed};
-use super::objects::{AsFoundObject, FindingObject, TargetSummary};
+use super::as_found::{AsFoundObject, tell_failed};
+use super::lines::Line;
+use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
 use super::pace::Pace;
-use super::schema::Line;
+use super::search::{Search, Searched, look_behind, search};
 use super::sheet::Sheet;
 use super::targets::span;
 use super::{CliError, Status, Summary, crew};
 use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
+use treefall_report::pipeline::Pipeline;
+use treefall_report::provenance::FoundBy;
 use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
 use treefall_search::hidden::Hidden;
@@ -88,25 +91,22 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
         output.progress("beginning");
         let plan = Plan::new(args.seed, Some(row.traces), true);
-        let one = Search {
+        let pipeline = Pipeline {
             target: &row.target,
-            plan,
-            limit: None,
             baseline: None,
+            by: FoundBy::Hunt(plan.source),
             store: &store,
-            jobs,
             build_up_max: SURVEY_BUILD_UP_MAX,
-            campaign: None,
-            told_to_stop: &crew::told_to_stop,
         };
+        let one =
+            Search { plan, limit: None, pipeline, jobs, campaign: None, interrupted: &crew::told_to_stop };
         let mut searched = search(one, output)?;
         status = status.max(tell_failures(row, &searched, &store, output));
         if crew::told_to_stop() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }
-        output.progress("looking for what others hide");
-        let hidden = look_behind(&row.target, plan.source, &mut searched, &store)?;
+        let hidden = look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?;
         if crew::told_to_stop() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
@@ -138,10 +138,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
 /// Tells what was found and could not be worked out, and where it is kept.
 fn tell_failures(row: &Row, searched: &Searched, store: &Store, output: &mut Output) -> Status {
     let target = row.target.to_string();
-    let mut status = Status::Good;
-    for (find, why) in &searched.failed {
-        status = status.max(tell_failed(&target, *find, why, store, output));
-    }
+    let mut status = tell_failed(&row.target, &searched.processed.failed, store, output);
     if let Some(error) = &searched.broken_off {
         let folder = store.target_folder(&target);
         output.error(&format!("{target}: what was found until then is kept in {}", folder.display()));
@@ -232,7 +229,7 @@ fn show(
 ) -> bool {
     let mut by_defect: BTreeMap<Defect, Vec<&Finding>> = BTreeMap::new();
     let mut not_known = Vec::new();
-    for finding in &searched.findings {
+    for finding in searched.processed.findings() {
         output.object(&FindingObject::new(
             finding,
             &row.release.to_string(),

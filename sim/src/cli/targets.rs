@@ -5,8 +5,8 @@ use serde::Serialize;
 use treefall_model::release::{Elsewhere, Group, Release};
 
 use super::args::Targets;
+use super::lines::Line;
 use super::output::Output;
-use super::schema::Line;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use treefall_report::{self as report, json::UpstreamObject};

@@ -173,17 +173,6 @@ pub enum SubjectError {
     /// The whole daemon cannot be run.
     #[error(transparent)]
     Daemon(#[from] daemon::DaemonError),
-    /// The word to stop came first.
-    #[error("it was told to stop")]
-    Stopped,
-    /// A find could not be kept.
-    #[error("cannot write {path}: {source}; name a folder for finds that can be written: `--out DIR`")]
-    Keep {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl SubjectError {

@@ -1,7 +1,8 @@
 //! A target beside a baseline: what is new, what is known, and what the baseline cannot tell.
 
+use crate::findings::findings;
 use treefall::cause::Cause;
-use treefall::finding::{Finding, work_out_all};
+use treefall::finding::Finding;
 use treefall::hunt::{Find, Plan, Tally, hunt};
 use treefall::subject::baseline::{Beside, build_beside, compare};
 use treefall::subject::replica::run_replica;
@@ -33,7 +34,7 @@ fn searched(fresh: &Fresh<'_>, seed: u64, traces: u64) -> (Vec<Finding>, Tally) 
     let mut finds = Vec::<Find>::new();
     let plan = Plan::new(seed, Some(traces), true);
     let tally = hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a replica runs");
-    (work_out_all(&mut crew, fresh, &finds, 2_000).expect("a replica runs"), tally)
+    (findings(&mut crew, fresh, &finds, 2_000), tally)
 }
 
 fn beside(name: &str, baseline: &str, seed: u64, traces: u64) -> (Vec<Finding>, Tally) {

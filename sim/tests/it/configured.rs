@@ -1,8 +1,7 @@
 //! A subject whose configuration fixes the times of its scripts, as a person's file does a daemon's: what is found on it is
 //! shrunk and explained within what it can be given.
 
-use treefall::explain::explain;
-use treefall::finding::work_out;
+use crate::findings::{explanation_of, findings};
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
@@ -84,8 +83,7 @@ fn what_is_found_is_shrunk_and_explained_within_the_configuration() {
         assert!(finds.len() > 1, "{release}: {} finds", finds.len());
         for find in finds.iter().take(4) {
             let (signature, fresh) = (find.signature(), || Ok(Box::new(fixed()) as Box<dyn Subject>));
-            let finding = work_out(crew[0].as_mut(), &fresh, find, 0)
-                .unwrap_or_else(|error| panic!("{release}, {signature}: {error}"));
+            let finding = findings(&mut crew, &fresh, std::slice::from_ref(find), 0).remove(0);
             assert!(finding.confirmed && crew[0].takes(&finding.trace), "{release}, {signature}");
             for (slipped, trace) in &finding.slipped {
                 assert!(
@@ -93,8 +91,7 @@ fn what_is_found_is_shrunk_and_explained_within_the_configuration() {
                     "{release}: {slipped} slipped from {signature} by another value"
                 );
             }
-            let explanation = explain(&finding, crew[0].as_mut())
-                .unwrap_or_else(|error| panic!("{release}, {signature}: {error}"));
+            let explanation = explanation_of(&finding, crew[0].as_mut());
             let times: Vec<_> = explanation.windows.windows.iter().map(|window| &window.time).collect();
             let configured =
                 |time: &&&String| time.starts_with("interval of") || time.starts_with("timeout of");

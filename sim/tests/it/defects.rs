@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::findings::findings;
 use treefall::cause::{Cause, CauseKey, cause};
-use treefall::finding::work_out_all;
 use treefall::generator::Source;
 use treefall::hunt::{Find, Plan, Tally, found_again, hunt};
 use treefall::subject::replica::run_replica;
@@ -68,8 +68,7 @@ fn a_hunt_finds_the_same_whatever_the_number_of_jobs() {
     let target = target("replica:2.3.1");
     let found = |jobs| {
         let (finds, tally) = search(&target, 7, 600, jobs);
-        let findings = work_out_all(&mut crew(&target, jobs), &|| build(&target), &finds, BUILD_UP)
-            .expect("a replica runs");
+        let findings = findings(&mut crew(&target, jobs), &|| build(&target), &finds, BUILD_UP);
         let facts: Vec<_> = findings
             .into_iter()
             .map(|it| (it.find.number, it.signature(), it.trace, it.digest, it.runs, it.cause))

@@ -4,14 +4,15 @@
 //! Always: no keepalived is needed, only the C compiler that Rust links with. What needs namespaces that this
 //! machine does not let anyone make says so.
 
-use std::cell::Cell;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use treefall::base::control::Control;
 use treefall::doctor::{Cause, Condition, Doctor, possible};
 use treefall::model::event::SubjectKind;
 use treefall::subject::target::{Place, Target};
@@ -39,7 +40,7 @@ fn examine(leak: &str) -> (usize, Option<(Cause, &'static str)>) {
         changed.remove(&Condition::Load);
     }
     let mut doctor = Doctor::new(&target, 1, changed).unwrap();
-    let (examined, found) = doctor.examine(0, TRACES).unwrap();
+    let (examined, found) = doctor.examine(0, TRACES, Control::none()).unwrap();
     assert_eq!(examined, TRACES);
     let first = found.first().map(|found| {
         (found.cause.clone(), found.difference.as_ref().map_or("not seen again", |it| it.field))
@@ -89,7 +90,7 @@ fn an_uptime_that_leaks_is_caught_and_named() {
 fn the_real_uptime_is_not_let_through() {
     let (_folder, path) = build("RAW_UPTIME");
     let refused = Doctor::new(&Target::Engine(Place::of(path)), 1, possible(SubjectKind::Engine).0)
-        .and_then(|mut doctor| doctor.examine(0, 1).map(drop))
+        .and_then(|mut doctor| doctor.examine(0, 1, Control::none()).map(drop))
         .expect_err("the call is on no list");
     assert!(
         refused.to_string().contains("system call `clock_gettime`, which is not let through"),
@@ -124,10 +125,10 @@ fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
     let (mut changed, _) = possible(SubjectKind::Engine);
     changed.remove(&Condition::Load);
     let examined_after = |batches: u32| {
-        let left = Cell::new(batches);
-        let go_on = || left.replace(left.get().saturating_sub(1)) > 0;
+        let done = AtomicU32::new(0);
+        let keep_going = |()| done.fetch_add(1, Ordering::Relaxed) < batches;
         let mut doctor = Doctor::new(&target, 1, changed.clone()).unwrap();
-        doctor.examine_while(0, 50, &go_on).unwrap()
+        doctor.examine(0, 50, Control::new(&keep_going)).unwrap()
     };
     for (batches, examined) in [(0, 0), (1, 0), (2, 1), (3, 18)] {
         let (compared, found) = examined_after(batches);

@@ -211,14 +211,14 @@ fn a_search_goes_on_from_its_checkpoint_to_the_same_end() {
         checkpoint::write(&path, "replica:2.3.4", &explorer).expect("it is written");
         let read = checkpoint::read(&path).expect("it is read");
         assert_eq!((read.header.target.as_str(), read.header.bound()), ("replica:2.3.4", space.bound()));
-        explorer = read.go_on(&space, 2, MEMORY).expect("it is of this search");
+        explorer = read.resume(&space, 2, MEMORY).expect("it is of this search");
     }
     assert!(rounds > 4, "{rounds} rounds");
     assert_eq!(told(&explorer), told(&whole));
     // Not of this search, and not whole.
     let other = space_of(6);
     let read = checkpoint::read(&path).expect("it is read");
-    assert!(matches!(read.go_on(&other, 1, MEMORY).map(|_| ()), Err(CheckpointError::Other)));
+    assert!(matches!(read.resume(&other, 1, MEMORY).map(|_| ()), Err(CheckpointError::Other)));
     let good = fs::read(&path).expect("it is there");
     for (place, text) in [(good.len() / 2, "a byte changed"), (20, "the header changed")] {
         let mut bad = good.clone();

@@ -78,7 +78,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-subject",
             "treefall-world",
         ],
-        cycles: 3,
+        cycles: 0,
         order: &[],
     },
     Layer {
@@ -92,7 +92,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-world",
             "treefall-search",
         ],
-        cycles: 1,
+        cycles: 0,
         order: &[],
     },
     Layer {

@@ -3,6 +3,8 @@
 //! What needs a real program, a browser or a list of files is in `../suites`. Names of single tests: `cargo test -p treefall
 //! --test it -- --list`.
 
+#[path = "../support/findings.rs"]
+mod findings;
 #[path = "../support/good.rs"]
 mod good;
 #[path = "../support/programs.rs"]

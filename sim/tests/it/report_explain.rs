@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use crate::findings::explanation_of;
 use treefall::cause::{Cause, cause};
-use treefall::explain::{End, Explanation, Fate, Role, explain};
+use treefall::explain::{End, Explanation, Fate, Role};
 use treefall::finding::{Finding, work_out_as_it_is};
 use treefall::hidden::{Hidden, find_hidden};
 use treefall::hunt::Find;
@@ -77,7 +78,7 @@ fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Violation) -> bool) -> (
     let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
     let find = find(trace, verdict, pick);
     let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
-    let explanation = explain(&finding, subject.as_mut()).expect("explained");
+    let explanation = explanation_of(&finding, subject.as_mut());
     (finding, explanation)
 }
 
@@ -163,7 +164,7 @@ fn a_planted_mutant_is_told_by_the_defect_it_acts_like_and_explained_by_its_hist
         let finding = work_out_as_it_is(&mut mutant, &fresh, &find).expect("worked out");
         assert_eq!(finding.cause.leading(), Some(defect), "{:?}", finding.cause);
         assert!(matches!(finding.cause, Cause::AsIf(_)), "{:?}", finding.cause);
-        let explanation = explain(&finding, &mut mutant).expect("explained");
+        let explanation = explanation_of(&finding, &mut mutant);
         let text = text(&finding, name, &explanation);
         assert!(text.contains(&format!("as if the release had {defect}")), "{text}");
         let difference = explanation.difference.expect("it does otherwise than a mended replica");
@@ -438,7 +439,7 @@ fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() 
                 let finding =
                     work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
                 let mut report = || {
-                    let explanation = explain(&finding, subject.as_mut()).expect("explained");
+                    let explanation = explanation_of(&finding, subject.as_mut());
                     let what = format!("{name} on {on}: {}", broken.signature);
                     assert!(explanation.because.iter().any(|link| link.role == Role::Broke), "{what}");
                     assert!(explanation.because.len() > 1, "{what}: nothing leads to it");

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use treefall::explain::explain;
-use treefall::finding::work_out_all;
+use crate::findings::{explanation_of, findings};
 use treefall::hunt::Find;
 use treefall::model::observe::Options;
 use treefall::model::release::Release;
@@ -41,8 +40,8 @@ fn told<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
     let verdict = crew[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
     let broken = verdict.breaks.last().expect("it breaks a law").clone();
     let find = Find::new(0, scenario.trace, broken, verdict);
-    let finding = work_out_all(&mut crew, &|| build(&target), &[find], 1).expect("worked out").remove(0);
-    let explanation = explain(&finding, crew[0].as_mut()).expect("explained");
+    let finding = findings(&mut crew, &|| build(&target), &[find], 1).remove(0);
+    let explanation = explanation_of(&finding, crew[0].as_mut());
     let scenario = scenario::write(&scenario::Scenario::new(file, finding.trace.clone()));
     form(&Report {
         finding: &finding,

@@ -4,12 +4,13 @@
 //! Here a few seeds and a small alphabet; `cargo run --release --example optimum -- --seeds 100` takes a hundred and a
 //! large one.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::findings::{explanation_of, findings};
+use treefall::base::control::Control;
 use treefall::cause::Cause;
-use treefall::explain::explain;
-use treefall::finding::{Finding, ShrunkOn, Worked, as_far_as_it_came, work_out, work_out_while};
+use treefall::finding::{Finding, ShrunkOn, Worked, as_far_as_it_came, work_out};
 use treefall::generator::generate;
 use treefall::hunt::{Find, Plan, hunt};
 use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
@@ -189,7 +190,7 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a pretender runs");
     let find = finds.last().expect("something is found");
     assert!(find.verdict.memory_break().is_some());
-    work_out(crew[0].as_mut(), &build, find, BUILD_UP).expect("a pretender runs")
+    findings(&mut crew, &build, std::slice::from_ref(find), BUILD_UP).remove(0)
 }
 
 #[test]
@@ -201,19 +202,19 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
     let mut finds = Vec::<Find>::new();
     hunt(&mut crew, Plan::new(1, Some(200), false), &mut Known::default(), &mut finds).expect("it runs");
     let find = finds.last().expect("something is found");
-    let last = Cell::new(0);
+    let last = AtomicU64::new(0);
     let until = |runs_max| {
-        let go_on = |runs| {
-            last.set(runs);
+        let keep_going = |runs| {
+            last.store(runs, Ordering::Relaxed);
             runs < runs_max
         };
         let mut it = subject().expect("a pretender");
-        work_out_while(it.as_mut(), &subject, find, BUILD_UP, &go_on).expect("it runs")
+        work_out(it.as_mut(), &subject, find, BUILD_UP, Control::new(&keep_going)).expect("it runs")
     };
     let Worked::Out(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
-    let other = work_out(crew[0].as_mut(), &subject, find, BUILD_UP).expect("it runs");
+    let other = findings(&mut crew, &subject, std::slice::from_ref(find), BUILD_UP).remove(0);
     assert_eq!((&whole.trace, whole.runs, whole.digest), (&other.trace, other.runs, other.digest));
-    let (mut size, all) = (Size::of(&find.trace), last.get());
+    let (mut size, all) = (Size::of(&find.trace), last.load(Ordering::Relaxed));
     for runs_max in [0, all / 4, all / 2, all] {
         let Worked::Stopped(stopped) = until(runs_max) else { panic!("{runs_max} runs were enough") };
         assert_eq!(stopped.runs, runs_max);
@@ -244,7 +245,7 @@ fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which
     let mut subject = Pretender { rules: Rules::mended(), wakes_min: 2 };
     let text = report::finding(&Report {
         finding: &finding,
-        explanation: &explain(&finding, &mut subject).expect("a pretender runs"),
+        explanation: &explanation_of(&finding, &mut subject),
         origin: "trace 0 of seed 1",
         replay: "treefall replay",
         scenario: "",

@@ -1,12 +1,13 @@
 //! Soaks: what always holds of lives, and the field report's two figures.
 
+use treefall::base::control::Control;
 use treefall::model::event::SubjectKind;
 use treefall::model::release::{Release, Rules};
 use treefall::model::time::Span;
 use treefall::model::trace::Name;
 use treefall::soak::numbers::{Figures, figures};
 use treefall::soak::{
-    Life, Machine, Plan, Reload, Spread, Until, Watch, Worker, Workload, field, live, soak, soak_while,
+    Life, Machine, Plan, Reload, Spread, Until, Watch, Worker, Workload, field, live, soak,
 };
 use treefall::subject::Options;
 use treefall::subject::replica::{run_replica, run_replica_as};
@@ -45,7 +46,8 @@ fn plan(until: Until, failures: usize, life: Span) -> Plan {
 }
 
 fn lives(workload: &Workload, rules: Rules, plan: Plan, jobs: usize) -> Vec<Life> {
-    soak(workload, rules, plan, jobs, &mut |_| true).expect("a workload that traces can have")
+    soak(workload, rules, plan, jobs, &mut |_| true, Control::none())
+        .expect("a workload that traces can have")
 }
 
 /// The figures of as many lives as give this many failures, none longer than ten days.
@@ -61,8 +63,8 @@ fn a_soak_that_is_told_to_stop_ends_within_a_life_and_keeps_the_whole_chunks_bef
     let plan = Plan { most: Span::from_secs(12 * 3_600), ..plan(Until::Crash, 20, hour) };
     let whole = lives(&busy(), of("2.3.4"), plan, 2);
     let until = |number_max: u64| {
-        let within = move |number, _| number < number_max;
-        soak_while(&busy(), of("2.3.4"), plan, 2, &mut |_| true, &within).expect("a workload")
+        let within = move |(number, _)| number < number_max;
+        soak(&busy(), of("2.3.4"), plan, 2, &mut |_| true, Control::new(&within)).expect("a workload")
     };
     let ages = |lives: &[Life]| lives.iter().map(|life| life.lasted).collect::<Vec<_>>();
     assert_eq!(ages(&whole), [hour; 12]);
@@ -96,7 +98,13 @@ fn every_failure_is_a_trace_that_fails_alike() {
             for workload in [busy(), without_reloads(busy())] {
                 let quarter = Span::from_secs(900);
                 for number in 0..4 {
-                    let life = live(&workload, of(release), 3, number, Watch { until, span: quarter });
+                    let life = live(
+                        &workload,
+                        of(release),
+                        (3, number),
+                        Watch { until, span: quarter },
+                        Control::none(),
+                    );
                     let Some(failure) = life.expect("a workload").failure else { continue };
                     let what = format!("life {number} of {release} until {until:?}: {failure:?}");
                     let trace = failure.trace.unwrap_or_else(|| panic!("{what} has no trace"));
@@ -120,7 +128,13 @@ fn every_failure_is_a_trace_that_fails_alike() {
 fn a_life_is_the_same_whether_it_is_checked_or_not() {
     for number in 0..4 {
         let until = |until| {
-            let life = live(&busy(), of("2.3.4"), 5, number, Watch { until, span: Span::from_secs(1_000) });
+            let life = live(
+                &busy(),
+                of("2.3.4"),
+                (5, number),
+                Watch { until, span: Span::from_secs(1_000) },
+                Control::none(),
+            );
             let life = life.expect("a workload");
             (life.lasted, life.reloads, life.events, life.failure)
         };
@@ -239,7 +253,8 @@ fn the_mean_of_some_lives_and_the_hazard_of_others_agree() {
 #[test]
 fn what_a_soak_finds_the_daemon_s_view_shows_too() {
     let workload = field::report();
-    let life = live(&workload, of("2.3.1"), 1, 0, Watch { until: Until::Crash, span: Span::MAX });
+    let life =
+        live(&workload, of("2.3.1"), (1, 0), Watch { until: Until::Crash, span: Span::MAX }, Control::none());
     let failure = life.expect("a workload").failure.expect("it fails in the end");
     let trace = failure.trace.expect("it was cut");
     assert!(trace.wakes().len() < 20, "{} wakes", trace.wakes().len());

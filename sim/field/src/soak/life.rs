@@ -3,6 +3,7 @@
 //! Always: a life is a function of workload, rules, seed and its number; a failure that has a trace was replayed, and
 //! failed alike.
 
+use treefall_base::control::Control;
 use treefall_model::event::SubjectKind;
 use treefall_model::judge::Judge;
 use treefall_model::observe::{Blind, Options};
@@ -70,31 +71,21 @@ pub struct Failure {
 
 /// Follows life number `number` of the soak of `seed`.
 ///
+/// Reports now and then how long it was followed. Once interrupted, it is a life of that length without a failure.
+///
 /// # Errors
-/// When the workload is none that a trace can have.
+/// When no trace can have the workload.
 pub fn live(
-    workload: &Workload,
-    rules: Rules,
-    seed: u64,
-    number: u64,
-    watch: Watch,
-) -> Result<Life, TraceError> {
-    live_while(workload, rules, (seed, number), watch, &|_| true)
-}
-
-/// The same until `go_on`, which is asked now and then how long it was followed, says no: then it is a life without a
-/// failure that was followed for so long.
-pub(super) fn live_while(
     workload: &Workload,
     rules: Rules,
     (seed, number): (u64, u64),
     watch: Watch,
-    go_on: &(dyn Fn(Span) -> bool + Sync),
+    control: Control<'_, Span>,
 ) -> Result<Life, TraceError> {
     let bare = workload.bare_trace()?;
     let run = |room| {
         let end = Instant::START + watch.span;
-        let mut field = Field::new(workload, (seed, number), end, room, go_on);
+        let mut field = Field::new(workload, (seed, number), end, room, control);
         let (verdict, counts) = follow(&bare, rules, watch.until, &mut field);
         (field, verdict, counts)
     };

@@ -18,11 +18,11 @@ mod workload;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use treefall_base::control::Control;
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::TraceError;
 
-use life::live_while;
 pub use life::{Failure, Life, Until, Watch, live};
 pub use spread::{Spread, SpreadError};
 pub use workload::{Machine, Reload, Worker, Workload};
@@ -43,11 +43,14 @@ pub struct Plan {
     pub most: Span,
 }
 
-/// Follows lives 0, 1, 2.. as `plan` has it, at most `jobs` side by side. `go_on` is asked between chunks, with the lives so
-/// far; the lives do not depend on `jobs`.
+/// Follows lives 0, 1, 2.. as `plan` has it, at most `jobs` side by side. The lives do not depend on `jobs`.
+///
+/// Between chunks `keep_going` receives the lives so far. Each life reports to `control` its number and how long it was
+/// followed. Lives that are interrupted are left out with their chunk: those of it that had failed by then would make the
+/// others look longer lived than they are. In the first chunk all of them count, as far as they were followed.
 ///
 /// # Errors
-/// When the workload is none that a trace can have.
+/// When no trace can have the workload.
 ///
 /// # Panics
 /// When a life does.
@@ -56,45 +59,26 @@ pub fn soak(
     rules: Rules,
     plan: Plan,
     jobs: usize,
-    go_on: &mut dyn FnMut(&[Life]) -> bool,
-) -> Result<Vec<Life>, TraceError> {
-    soak_while(workload, rules, plan, jobs, go_on, &|_, _| true)
-}
-
-/// The same until `within`, which is asked now and then in each life, by its number and how long it was followed, says
-/// no. The lives that it cuts short are left out: those of their chunk that had failed by then would make the others look
-/// longer lived than they are. Where there are no lives before, all of them count, as far as they were followed.
-///
-/// # Errors
-/// As [`soak`].
-///
-/// # Panics
-/// As [`soak`].
-pub fn soak_while(
-    workload: &Workload,
-    rules: Rules,
-    plan: Plan,
-    jobs: usize,
-    go_on: &mut dyn FnMut(&[Life]) -> bool,
-    within: &Within<'_>,
+    keep_going: &mut dyn FnMut(&[Life]) -> bool,
+    control: Control<'_, (u64, Span)>,
 ) -> Result<Vec<Life>, TraceError> {
     let mut lives: Vec<Life> = Vec::new();
     let (mut failures, mut followed) = (0, 0_u64);
-    while go_on(&lives) {
+    while keep_going(&lives) {
         // Were no further one to fail, so many would use up the time.
         let whole =
             plan.most.as_micros().saturating_sub(followed).div_ceil(plan.watch.span.as_micros().max(1));
         let left = (plan.failures.saturating_sub(failures) as u64).min(whole);
         let first = lives.len() as u64;
         let numbers = first..first + left.clamp(1, CHUNK_MAX);
-        let told_to_stop = AtomicBool::new(false);
-        let within = |number, followed| {
-            let go_on = within(number, followed);
-            told_to_stop.fetch_or(!go_on, Ordering::Relaxed);
-            go_on
+        let interrupted = AtomicBool::new(false);
+        let within = |life| {
+            let stop = control.check(life).is_err();
+            interrupted.fetch_or(stop, Ordering::Relaxed);
+            !stop
         };
-        let chunk = chunk(workload, rules, plan, jobs, numbers, &within)?;
-        if told_to_stop.into_inner() {
+        let chunk = chunk(workload, rules, plan, jobs, numbers, Control::new(&within))?;
+        if interrupted.into_inner() {
             return Ok(if lives.is_empty() { chunk } else { lives });
         }
         for life in chunk {
@@ -109,9 +93,6 @@ pub fn soak_while(
     Ok(lives)
 }
 
-/// Asked in a life: its number, and for how long it was followed. Whether to go on.
-pub type Within<'w> = dyn Fn(u64, Span) -> bool + Sync + 'w;
-
 /// The lives of these numbers, in order.
 fn chunk(
     workload: &Workload,
@@ -119,7 +100,7 @@ fn chunk(
     plan: Plan,
     jobs: usize,
     numbers: std::ops::Range<u64>,
-    within: &Within<'_>,
+    control: Control<'_, (u64, Span)>,
 ) -> Result<Vec<Life>, TraceError> {
     let next = AtomicU64::new(numbers.start);
     let done = Mutex::new(Vec::new());
@@ -129,8 +110,8 @@ fn chunk(
             if !numbers.contains(&number) {
                 break;
             }
-            let go_on = |followed| within(number, followed);
-            let life = live_while(workload, rules, (plan.seed, number), plan.watch, &go_on);
+            let keep_going = |followed| control.check((number, followed)).is_ok();
+            let life = live(workload, rules, (plan.seed, number), plan.watch, Control::new(&keep_going));
             if let Ok(mut done) = done.lock() {
                 done.push((number, life));
             }

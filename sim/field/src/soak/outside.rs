@@ -15,6 +15,7 @@
 //! What always holds: each draw comes from the stream of the life's number, in an order that the run alone decides;
 //! memory is bounded by the children there are and by the [`Tail`]'s room.
 
+use treefall_base::control::Control;
 use treefall_model::id::Run;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
@@ -62,21 +63,21 @@ pub(super) struct Field<'w> {
     pub(super) at: Instant,
     /// The last wakes.
     pub(super) tail: Tail,
-    /// Asked every [`ASKED_EVERY`] wakes with how long the life was followed.
-    go_on: &'w (dyn Fn(Span) -> bool + Sync),
+    /// Checked every [`ASKED_EVERY`] wakes with how long the life was followed.
+    control: Control<'w, Span>,
     wakes: u64,
-    /// It said no.
+    /// It was interrupted.
     pub(super) stopped: bool,
 }
 
 impl<'w> Field<'w> {
-    /// The world of the life of this seed and number, for an end: the instant, and where `go_on` says no.
+    /// The world of the life of this seed and number, for an end: the instant, and where `control` interrupts it.
     pub(super) fn new(
         workload: &'w Workload,
         (seed, life): (u64, u64),
         until: Instant,
         room: usize,
-        go_on: &'w (dyn Fn(Span) -> bool + Sync),
+        control: Control<'w, Span>,
     ) -> Self {
         let mut field = Self {
             workload,
@@ -87,7 +88,7 @@ impl<'w> Field<'w> {
             until,
             at: Instant::START,
             tail: Tail::new(room),
-            go_on,
+            control,
             wakes: 0,
             stopped: false,
         };
@@ -185,7 +186,9 @@ impl Outside for Field<'_> {
 
     fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool {
         self.wakes += 1;
-        if self.wakes.is_multiple_of(ASKED_EVERY) && !(self.go_on)(self.at.saturating_since(Instant::START)) {
+        if self.wakes.is_multiple_of(ASKED_EVERY)
+            && self.control.check(self.at.saturating_since(Instant::START)).is_err()
+        {
             self.stopped = true;
             return false;
         }

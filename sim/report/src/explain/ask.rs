@@ -12,8 +12,10 @@ use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
+use treefall_base::control::Control;
 use treefall_search::cause::Ablation;
-use treefall_subject::{Options, Subject, SubjectError};
+use treefall_search::error::SearchError;
+use treefall_subject::{Options, Subject};
 
 /// How a trace fares beside a find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -136,7 +138,7 @@ pub(super) struct Asker<'s> {
     /// Runs so far.
     pub(super) runs: u64,
     runs_max: u64,
-    go_on: &'s dyn Fn(u64) -> bool,
+    control: Control<'s>,
 }
 
 impl<'s> Asker<'s> {
@@ -146,16 +148,10 @@ impl<'s> Asker<'s> {
         signature: Signature,
         asked: Asked,
         runs_max: u64,
+        control: Control<'s>,
     ) -> Self {
         let (kind, ablation) = (subject.kind(), Ablation::of(subject));
-        Self { kind, ablation, signature, subject, asked, runs: 0, runs_max, go_on: &|_| true }
-    }
-
-    /// The same until `go_on`, which is told before each run how many there were, says no: an error is all that the
-    /// next who asks gets.
-    pub(super) fn until(mut self, go_on: &'s dyn Fn(u64) -> bool) -> Self {
-        self.go_on = go_on;
-        self
+        Self { kind, ablation, signature, subject, asked, runs: 0, runs_max, control }
     }
 
     /// The steps in which intervals and timeouts can be set; `None`: they are fixed.
@@ -169,13 +165,11 @@ impl<'s> Asker<'s> {
     }
 
     /// Whether the trace has the find's signature; `None`: it was not asked.
-    pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SubjectError> {
+    pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SearchError> {
         if self.spent() {
             return Ok(None);
         }
-        if !(self.go_on)(self.runs) {
-            return Err(SubjectError::Stopped);
-        }
+        self.control.check(self.runs)?;
         self.runs += 1;
         if !self.subject.takes(trace) {
             return Ok(None);
@@ -189,13 +183,11 @@ impl<'s> Asker<'s> {
 
     /// What the trace does; `None`: it was not asked, for it is none that the subject can be given, or the bound is
     /// reached.
-    pub(super) fn ask(&mut self, trace: &Trace) -> Result<Option<Shown>, SubjectError> {
+    pub(super) fn ask(&mut self, trace: &Trace) -> Result<Option<Shown>, SearchError> {
         if self.spent() {
             return Ok(None);
         }
-        if !(self.go_on)(self.runs) {
-            return Err(SubjectError::Stopped);
-        }
+        self.control.check(self.runs)?;
         if !self.subject.takes(trace) {
             return Ok(None);
         }

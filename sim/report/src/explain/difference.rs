@@ -11,6 +11,7 @@ use treefall_model::index::Block;
 
 use super::chronicle::{Chronicle, Stage};
 use super::label::Labels;
+use super::stage::step_words;
 use crate::Names;
 use treefall_subject::Ran;
 
@@ -80,7 +81,7 @@ impl Told<'_> {
         };
         let mut lines = self.events(place);
         if lines.is_empty() {
-            lines.push(format!("{}  ({})", stage.at, super::step_words(stage.step)));
+            lines.push(format!("{}  ({})", stage.at, step_words(stage.step)));
         }
         if stage.step.is_none() && !self.chronicle.verdict.outcome.survived() {
             lines.push(format!("    the program {}", crate::ending(&self.chronicle.verdict.outcome)));

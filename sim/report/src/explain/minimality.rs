@@ -8,8 +8,8 @@ use treefall_model::trace::{Advance, Order, Trace};
 use super::ask::{Asker, Fate, Shown};
 use super::wakes::{self, Met};
 use crate::Names;
+use treefall_search::error::SearchError;
 use treefall_search::shrink::Edit;
-use treefall_subject::SubjectError;
 
 /// Most trials.
 pub const TRIALS_MAX: usize = 160;
@@ -90,7 +90,7 @@ pub(super) fn minimality(
     trace: &Trace,
     (met, times): (&[Option<Met>], &[Option<Instant>]),
     names: &Names<'_>,
-) -> Result<Minimality, SubjectError> {
+) -> Result<Minimality, SearchError> {
     let before = asker.runs;
     let mut changes = Vec::new();
     for place in 0..trace.wakes().len() {

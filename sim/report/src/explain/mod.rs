@@ -11,6 +11,7 @@
 
 mod ask;
 mod because;
+mod cause_step;
 mod chronicle;
 mod course;
 mod difference;
@@ -19,6 +20,7 @@ mod label;
 mod minimality;
 mod moves;
 mod releases;
+mod stage;
 mod ties;
 mod wakes;
 mod window;
@@ -26,11 +28,11 @@ mod window;
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
-use treefall_model::event::{Event, Record, Step};
+use treefall_model::event::Record;
 use treefall_model::release::Rules;
 
 pub use ask::{Asked, Fate, Shown};
-pub use because::{Because, Role};
+pub use cause_step::{Because, Role};
 pub use chronicle::{Chronicle, ListShot, NODES_MAX, Places, STAGES_MAX, Seat, Snapshot, Stage, TreeShot};
 pub use course::{Course, course};
 pub use difference::{Difference, Pair};
@@ -38,16 +40,19 @@ pub use guilt::Guilt;
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
 pub use releases::{ReleaseRow, Releases, Span, first_without};
+pub use stage::{stage_title, step_words};
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
 
 use crate::Names;
 use ask::Asker;
+use treefall_base::control::Control;
 use treefall_search::cause::{Ablation, Cause};
+use treefall_search::error::SearchError;
 use treefall_search::finding::Finding;
 use treefall_subject::replica::run_replica_as;
-use treefall_subject::{Options, Subject, SubjectError};
+use treefall_subject::{Options, Subject};
 
 /// Most runs of the subject that one explanation takes.
 pub const RUNS_MAX: u64 = 20_000;
@@ -88,55 +93,37 @@ pub struct Explanation {
     pub broke_in: usize,
 }
 
-/// Explains a find. `subject` is what it was found on, or another of its kind and release; it is asked itself, but a
-/// daemon that its replica can stand for.
-///
-/// # Errors
-/// When the subject cannot run.
-pub fn explain(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
-    explain_while(finding, subject, &|_| true)
+/// Which kinds of subject the replica of their release stands for, where it shows the finding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StandIn {
+    /// For a daemon alone, which takes long for each run.
+    ForDaemons,
+    /// For every real program: each run that ends badly costs a fork.
+    ForRealPrograms,
 }
 
-/// The same until `go_on`, which is told before each run how many there were, says no.
+impl StandIn {
+    const fn is_for(self, kind: SubjectKind) -> bool {
+        match kind {
+            SubjectKind::Replica => false,
+            SubjectKind::Engine => matches!(self, Self::ForRealPrograms),
+            SubjectKind::Daemon => true,
+        }
+    }
+}
+
+/// Explains a finding by running `subject`, what it was found on or another of its kind and release.
+///
+/// Where `stand_in` allows, the replica is run in its place. Reports the number of runs before each.
 ///
 /// # Errors
-/// When the subject cannot run, and [`SubjectError::Stopped`].
-pub fn explain_while(
+/// When the subject cannot run, or the work is interrupted.
+pub fn explain(
     finding: &Finding,
     subject: &mut dyn Subject,
-    go_on: &dyn Fn(u64) -> bool,
-) -> Result<Explanation, SubjectError> {
-    explain_by(finding, subject, &[SubjectKind::Daemon], go_on)
-}
-
-/// The same without a thousand runs of a real program, each of which may end badly and cost a fork: where the replica of
-/// its release shows the find, that is asked.
-///
-/// # Errors
-/// When the subject cannot run.
-pub fn explain_soon(finding: &Finding, subject: &mut dyn Subject) -> Result<Explanation, SubjectError> {
-    explain_soon_while(finding, subject, &|_| true)
-}
-
-/// The same until `go_on`, which is told before each run how many there were, says no.
-///
-/// # Errors
-/// When the subject cannot run, and [`SubjectError::Stopped`].
-pub fn explain_soon_while(
-    finding: &Finding,
-    subject: &mut dyn Subject,
-    go_on: &dyn Fn(u64) -> bool,
-) -> Result<Explanation, SubjectError> {
-    explain_by(finding, subject, &[SubjectKind::Engine, SubjectKind::Daemon], go_on)
-}
-
-/// The replica stands for these kinds, where it shows the find.
-fn explain_by(
-    finding: &Finding,
-    subject: &mut dyn Subject,
-    stands_for: &[SubjectKind],
-    go_on: &dyn Fn(u64) -> bool,
-) -> Result<Explanation, SubjectError> {
+    stand_in: StandIn,
+    control: Control<'_>,
+) -> Result<Explanation, SearchError> {
     let (trace, signature) = (&finding.trace, finding.signature());
     let (kind, rules) = (subject.kind(), subject.rules());
     let ran = subject.run_one(trace, Options::COMPARE)?;
@@ -170,9 +157,9 @@ fn explain_by(
     };
     let met_wakes = met(trace, &ran.records);
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
-    let replica = stands_for.contains(&kind) && Ablation::of(subject).shows(trace, signature);
+    let replica = stand_in.is_for(kind) && Ablation::of(subject).shows(trace, signature);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
-    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX).until(go_on);
+    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX, control);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
     let minimality =
         minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;
@@ -209,34 +196,3 @@ fn as_it_should_be(cause: &Cause, target: &str, rules: Rules) -> (String, Rules)
     }
 }
 
-/// A step in words, for one in which nothing else happened.
-#[must_use]
-pub fn step_words(step: Option<Step>) -> &'static str {
-    match step {
-        Some(Step::AddTimer) => "a timer is added",
-        Some(Step::AddChild) => "a child's entry is added",
-        Some(Step::AddEvent) => "an event is queued",
-        Some(Step::TerminateChildren) => "the children are told to end",
-        Some(Step::Cleanup) => "all entries are cleaned up",
-        Some(Step::AddBase) => "the descriptors' entries are added",
-        Some(Step::Cancel) => "an entry is cancelled",
-        Some(Step::Dispatched) => "an entry is taken and its handler begins",
-        Some(Step::Blocked) => "the loop is about to wait",
-        Some(other) => other.name(),
-        None => "the run ends",
-    }
-}
-
-/// What a stage is called: by what happened in it, or else by its step.
-#[must_use]
-pub fn stage_title(chronicle: &Chronicle, stage: usize, names: &Names<'_>) -> String {
-    let step = step_words(chronicle.stages.get(stage).and_then(|stage| stage.step));
-    let weighty = |record: &&Record| !matches!(record.event, Event::Blocked { .. });
-    let told = chronicle.events(stage).iter().filter(weighty);
-    let words: Vec<String> = told.filter_map(|record| names.tell(&record.event)).collect();
-    match words.as_slice() {
-        [] => step.to_owned(),
-        [only] => format!("{only}; then {step}"),
-        [.., last] => format!("{last}; then {step}"),
-    }
-}

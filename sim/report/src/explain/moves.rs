@@ -9,7 +9,7 @@ use treefall_model::index::{Block, List, Tree};
 use treefall_model::release::Defect;
 use treefall_model::time::{Deadline, Instant};
 
-use super::because::Role;
+use super::cause_step::Role;
 use super::chronicle::{Chronicle, Places, Seat};
 
 /// The program's function that moves what is due.

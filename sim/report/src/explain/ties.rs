@@ -21,7 +21,7 @@ use super::ask::{Asker, Shown};
 use super::chronicle::Chronicle;
 use super::wakes::{self, Met};
 use crate::Names;
-use treefall_subject::SubjectError;
+use treefall_search::error::SearchError;
 
 /// Most tables: one for each instant at which something ties, those nearest to the break first.
 pub const TABLES_MAX: usize = 4;
@@ -78,7 +78,7 @@ pub(super) fn tables(
     broke_at_record: usize,
     chronicle: Option<&Chronicle>,
     names: &Names<'_>,
-) -> Result<Vec<TieTable>, SubjectError> {
+) -> Result<Vec<TieTable>, SearchError> {
     let mut tables = Vec::new();
     for (place, met) in met.iter().enumerate().rev() {
         let Some(met) = met.filter(|met| met.record <= broke_at_record) else { continue };
@@ -130,7 +130,7 @@ fn table(
     met: Met,
     due: &[Run],
     names: &Names<'_>,
-) -> Result<TieTable, SubjectError> {
+) -> Result<TieTable, SearchError> {
     let wake = &trace.wakes()[place];
     let own = items(wake);
     let ended = |run: &Run| wake.exits.iter().any(|exit| exit.run == *run);

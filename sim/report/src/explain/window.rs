@@ -21,7 +21,7 @@ use treefall_model::trace::{Advance, OnTerm, Script, Setup, Trace, Wake};
 use super::ask::Asker;
 use super::wakes::{self, Met};
 use crate::Names;
-use treefall_subject::SubjectError;
+use treefall_search::error::SearchError;
 use treefall_subject::replica::run_replica_as;
 
 /// Most times of one trace that are looked at.
@@ -165,7 +165,7 @@ pub(super) fn windows(
     met: &[Option<Met>],
     prompt: (SubjectKind, Rules),
     names: &Names<'_>,
-) -> Result<Windows, SubjectError> {
+) -> Result<Windows, SearchError> {
     let before = asker.runs;
     let frame = Frame { trace, met, kind: prompt.0, rules: prompt.1 };
     let mut times = frame.times();
@@ -331,11 +331,11 @@ impl Frame<'_> {
         asker: &mut Asker<'_>,
         time: Time,
         names: &Names<'_>,
-    ) -> Result<Option<Window>, SubjectError> {
+    ) -> Result<Option<Window>, SearchError> {
         let Some(value) = self.value(time) else { return Ok(None) };
         let unit = asker.unit_of_times().filter(|_| time.is_configured());
         let unit = unit.map_or(1, |unit| unit.as_micros().max(1));
-        let mut fails = |value: u64| -> Result<Option<bool>, SubjectError> {
+        let mut fails = |value: u64| -> Result<Option<bool>, SearchError> {
             match self.with(time, value) {
                 Some(trace) => asker.has(&trace),
                 None => Ok(None),
@@ -418,8 +418,8 @@ fn edge(
     value: u64,
     up: bool,
     unit: u64,
-    fails: &mut dyn FnMut(u64) -> Result<Option<bool>, SubjectError>,
-) -> Result<(u64, End), SubjectError> {
+    fails: &mut dyn FnMut(u64) -> Result<Option<bool>, SearchError>,
+) -> Result<(u64, End), SearchError> {
     let limit = if up { value.saturating_add(FARTHEST) } else { value.saturating_sub(FARTHEST) };
     let step = |by: u64| {
         if up { value.saturating_add(by).min(limit) } else { value.saturating_sub(by).max(limit) }

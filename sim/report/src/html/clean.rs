@@ -2,7 +2,9 @@
 
 use maud::html;
 
-use super::{Stepped, document, lanes, releases, steps, story, with_code};
+use super::document::{document, with_code};
+use super::lanes;
+use super::parts::{Stepped, releases, steps, story};
 use crate::clean::{CleanReport, names};
 use crate::explain::Guilt;
 

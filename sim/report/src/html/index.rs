@@ -5,7 +5,8 @@
 use maud::html;
 use treefall_model::verdict::Outcome;
 
-use super::{Card, document, with_code};
+use super::document::{document, with_code};
+use crate::json::Card;
 
 /// Most reports that one page lists.
 pub(super) const CARDS_MAX: usize = 2_000;

@@ -5,29 +5,27 @@
 //! law broke, and everything else but the other steps.
 
 mod clean;
+mod document;
 mod index;
 mod lanes;
+mod parts;
 mod trees;
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use treefall_model::event::{Record, SubjectKind};
 
-use super::json::Card;
 use super::text::{also_required, cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
-use super::{Names, Report, Told};
-use crate::explain::{
-    Asked, Because, Chronicle, Difference, Explanation, Fate, Guilt, Labels, Minimality, Releases, Role,
-    Shown, TieTable, Windows, stage_title,
-};
+use crate::document::Report;
+use crate::explain::{Because, Difference, Explanation, Minimality, Role, Shown, TieTable, Windows};
+use crate::words::Names;
 pub use clean::clean_page;
+pub(crate) use document::MADE_BY;
+pub use document::document;
+use document::with_code;
 pub use index::index;
+pub use parts::{ENTRIES_MAX, STEPS_MAX};
+use parts::{Stepped, fate, lines, releases, steps, story};
 
-/// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
-pub const STEPS_MAX: usize = 160;
-/// Most entries that the trees and lists of a page's steps hold together.
-pub const ENTRIES_MAX: usize = 3_000;
-/// Steps after the break that are kept when not all can be.
-const STEPS_AFTER: usize = 40;
 /// Most lines of the histories side by side.
 pub const HISTORY_MAX: usize = 400;
 
@@ -68,40 +66,6 @@ pub fn page(report: &Report<'_>) -> String {
         }
     };
     document(&title, &body, true)
-}
-
-/// A text for people, with what it has between backquotes as code.
-fn with_code(text: &str) -> Markup {
-    html! {
-        @for (place, part) in text.split('`').enumerate() {
-            @if place % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
-/// What every page says of its origin: a file without it is none of treefall's pages.
-pub(crate) const MADE_BY: &str = "Made by treefall; the page needs no network.";
-
-/// A whole document around a body.
-pub fn document(title: &str, body: &Markup, stepped: bool) -> String {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (trees::embedded(include_str!("style.css"))) }
-            }
-            body {
-                (body)
-                footer { p { (MADE_BY) } }
-                @if stepped { script { (trees::embedded(include_str!("script.js"))) } }
-            }
-        }
-    }
-    .into_string()
 }
 
 fn sections(explanation: &Explanation) -> Vec<(&'static str, &'static str)> {
@@ -170,128 +134,6 @@ fn because(chain: &[Because], stepped: bool) -> Markup {
     }
 }
 
-/// The steps that a page holds: around the break, as many as their number and their trees' size allow.
-fn kept(chronicle: &Chronicle, broke_in: usize) -> std::ops::Range<usize> {
-    let length = chronicle.stages.len();
-    let size = |stage: usize| chronicle.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
-    let (mut start, mut end, mut entries) = (broke_in.min(length), broke_in.min(length), 0);
-    let after = if length <= STEPS_MAX { length } else { STEPS_AFTER };
-    while end < length && end - start < after && (end == start || entries + size(end) <= ENTRIES_MAX / 4) {
-        entries += size(end);
-        end += 1;
-    }
-    while start > 0 && end - start < STEPS_MAX && entries + size(start - 1) <= ENTRIES_MAX {
-        start -= 1;
-        entries += size(start);
-    }
-    start..end
-}
-
-/// A run to be stepped through.
-#[derive(Clone, Copy)]
-struct Stepped<'s> {
-    chronicle: &'s Chronicle,
-    guilt: &'s Guilt,
-    /// The stage in which the law broke, if one did.
-    broke_in: Option<usize>,
-    /// The trees and lists are those of a replica that stands for the target.
-    borrowed: bool,
-}
-
-impl<'s> Stepped<'s> {
-    /// The run of a find; `None`: no replica shows it, and so no trees are told.
-    fn of(explanation: &'s Explanation) -> Option<Self> {
-        let chronicle = explanation.chronicle.as_ref()?;
-        let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
-        Some(Self { chronicle, guilt: &explanation.guilt, broke_in: Some(explanation.broke_in), borrowed })
-    }
-}
-
-fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
-    let Stepped { chronicle, guilt, broke_in, borrowed } = run;
-    let opens_at = broke_in.unwrap_or(0);
-    let labels = Labels::new(names, &chronicle.records);
-    let kept = kept(chronicle, opens_at);
-    let shot = |stage: usize| chronicle.stages[stage].snapshot;
-    let before = |stage: usize| stage.checked_sub(1).map(shot);
-    let first = before(kept.start).unwrap_or_else(|| shot(kept.start));
-    let last = kept.end.checked_sub(1).map_or(first, shot);
-    let opens = opens_at.saturating_sub(kept.start);
-    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], guilt, &labels);
-    let words = |stage: usize| chronicle.events(stage).iter().filter_map(|record| names.tell(&record.event));
-    let total = chronicle.stages.len() + chronicle.left_out;
-    html! {
-        section id="steps" {
-            h2 { "Step by step" }
-            @if kept.len() < total {
-                p class="quiet" { "Of " (total) " steps the page holds " (kept.start + 1) " to " (kept.end) "." }
-            }
-            div class="stepper" {
-                button data-move="first" aria-label="first step" { "«" }
-                button data-move="back" aria-label="one step back" { "‹" }
-                input id="step" type="range" min="0" max=(kept.len().saturating_sub(1)) value=(opens)
-                    data-opens=(opens) data-total=(total) aria-label="step";
-                button data-move="on" aria-label="one step on" { "›" }
-                button data-move="last" aria-label="last step" { "»" }
-                output id="where" for="step" { "step " (opens_at + 1) " of " (total) }
-                @if broke_in.is_some() { button data-move="breaks" { "where it breaks" } }
-            }
-            p class="quiet" {
-                kbd { "←" } " " kbd { "→" } " step, " kbd { "Home" } " " kbd { "End" } " first and last"
-                @if broke_in.is_some() { ", " kbd { "b" } " where it breaks" }
-            }
-            ol class="steps" {
-                @for stage in kept.clone() {
-                    li class=(li_class(stage, opens_at, broke_in)) data-step=(stage + 1)
-                        data-before=(before(stage).map_or_else(String::new, |shot| shot.to_string())) data-after=(shot(stage)) {
-                        b { (chronicle.stages[stage].at) " s: " (stage_title(chronicle, stage, names)) }
-                        @let words: Vec<String> = words(stage).collect();
-                        @if words.len() > 1 { ul { @for line in words { li { (line) } } } }
-                        @if Some(stage) == broke_in { p class="bad" { "The law breaks here." } }
-                        @if chronicle.stages[stage].step.is_none() && !chronicle.verdict.outcome.survived() {
-                            p class="bad" { "The program " (super::ending(&chronicle.verdict.outcome)) "." }
-                        }
-                    }
-                }
-            }
-            div class="panes" {
-                div class="pane" { h3 { "before" } div id="before" {
-                    @if let Some(shot) = before(opens_at) { (draw(shot)) }
-                } }
-                div class="pane" { h3 { "after" } div id="after" {
-                    @if opens_at < chronicle.stages.len() { (draw(shot(opens_at))) }
-                } }
-            }
-            (trees::legend())
-            @for shot in first..=last { template class="shot" data-shot=(shot) { (draw(shot)) } }
-            @if borrowed {
-                p class="quiet" { "The trees are those of the replica of its release, which agree with the program's own up to the first use of a freed entry." }
-            }
-        }
-    }
-}
-
-fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static str {
-    match (stage == opens_at, Some(stage) == broke_in) {
-        (true, true) => "now breaks",
-        (true, false) => "now",
-        (false, _) => "",
-    }
-}
-
-/// What a person wrote of it.
-fn story(story: Option<Told<'_>>) -> Markup {
-    html! {
-        @if let Some(story) = story {
-            dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }
-        }
-    }
-}
-
-fn lines(lines: &[String]) -> Markup {
-    html! { ul { @for line in lines { li { (line.trim_start()) } } } }
-}
-
 fn side_by_side(difference: &Difference) -> Markup {
     html! {
         section id="difference" {
@@ -310,15 +152,6 @@ fn side_by_side(difference: &Difference) -> Markup {
             }
             @if difference.later > 0 { p class="quiet" { (difference.later) " later steps differ too: they follow from this one." } }
         }
-    }
-}
-
-fn fate(shown: Option<&Shown>) -> &'static str {
-    match shown.map(|shown| shown.fate) {
-        Some(Fate::Same | Fate::Kin) => "bad",
-        Some(Fate::Clean) => "good",
-        Some(Fate::Other) => "warn",
-        None => "quiet",
     }
 }
 
@@ -382,25 +215,6 @@ fn windows(windows: &Windows) -> Markup {
         p class="quiet" {
             (windows.runs) " runs."
             @if windows.left_out > 0 { " " (windows.left_out) " more times were not moved." }
-        }
-    }
-}
-
-fn releases(releases: &Releases) -> Markup {
-    html! {
-        table class="stack" {
-            thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
-            tbody {
-                @for row in releases.rows() {
-                    tr {
-                        td { (row.name) }
-                        td { span class=(fate(Some(row.shown))) { (row.words) } }
-                        td data-label="compared with a real program" {
-                            @if row.checked_against_real.is_empty() { "never" } @else { (row.checked_against_real.join(", ")) }
-                        }
-                    }
-                }
-            }
         }
     }
 }

@@ -16,10 +16,12 @@ pub use conditions::{Changed, Condition, possible};
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 
+use crate::error::SearchError;
 use crate::generator::Source;
 use crate::oracle::{Nondeterminism, compare_runs};
 use conditions::of_process;
 use load::Load;
+use treefall_base::control::{Control, Interrupted};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Ran, Subject, SubjectError, build_under};
 
@@ -58,9 +60,6 @@ pub enum Cause {
     NotLookedFor,
 }
 
-/// Whether to go on, asked now and then.
-pub type GoOn<'g> = &'g dyn Fn() -> bool;
-
 /// A subject that is examined.
 pub struct Doctor<'t> {
     target: &'t Target,
@@ -83,25 +82,17 @@ impl<'t> Doctor<'t> {
         Ok(Self { target, seed, changed, first, second, different: 0 })
     }
 
-    /// Examines the traces from `from` on, as many as are taken at a time and below `end`; how many, and what was
-    /// found, in the order of their numbers.
+    /// Examines the next traces from `from` on, below `end`; their number, and what differed, in order of trace numbers.
+    ///
+    /// Checks `control` before each batch. Once interrupted, the result covers the traces that were run twice.
     ///
     /// # Errors
     /// When the subject cannot run.
-    pub fn examine(&mut self, from: u64, end: u64) -> Result<(u64, Vec<Found>), SubjectError> {
-        self.examine_while(from, end, &|| true)
-    }
-
-    /// The same as long as `go_on` says so, which is asked before each batch: then of the traces that were run twice
-    /// until then.
-    ///
-    /// # Errors
-    /// As [`examine`](Self::examine).
-    pub fn examine_while(
+    pub fn examine(
         &mut self,
         from: u64,
         end: u64,
-        go_on: GoOn<'_>,
+        control: Control<'_, ()>,
     ) -> Result<(u64, Vec<Found>), SubjectError> {
         let chunk = if self.target.kind() == SubjectKind::Daemon { CHUNK_OF_DAEMON } else { CHUNK };
         let numbers: Vec<u64> = (from..end.min(from.saturating_add(chunk))).collect();
@@ -109,8 +100,8 @@ impl<'t> Doctor<'t> {
             .iter()
             .map(|number| Source::swarm(self.seed).trace_for(self.first.as_ref(), *number))
             .collect();
-        let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED, go_on)?;
-        let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED, go_on)?;
+        let once = run_changed(self.first.as_mut(), &traces, &Changed::new(), Options::HASHED, control)?;
+        let again = run_changed(self.second.as_mut(), &traces, &self.changed, Options::HASHED, control)?;
         let (mut examined, mut found) = (0, Vec::new());
         for (place, both) in once.into_iter().zip(again).enumerate() {
             let (Some(one), Some(other)) = both else { continue };
@@ -118,12 +109,13 @@ impl<'t> Doctor<'t> {
             let Err(differs) = compare_runs(&one, &other) else { continue };
             self.different += 1;
             let explained = match self.different {
-                ..=EXPLAINED_MAX => self.explain(&traces, place, go_on),
-                _ => Err(SubjectError::Stopped),
+                ..=EXPLAINED_MAX => self.explain(&traces, place, control),
+                _ => Err(Interrupted.into()),
             };
             let (difference, cause) = match explained {
-                Err(SubjectError::Stopped) => (Some(differs), Cause::NotLookedFor),
-                explained => explained?,
+                Err(SearchError::Interrupted(_)) => (Some(differs), Cause::NotLookedFor),
+                Err(SearchError::Subject(error)) => return Err(error),
+                Ok(explained) => explained,
             };
             found.push(Found { number: numbers[place], difference, cause });
         }
@@ -135,9 +127,9 @@ impl<'t> Doctor<'t> {
         &self,
         traces: &[Trace],
         place: usize,
-        go_on: GoOn<'_>,
-    ) -> Result<(Option<Nondeterminism>, Cause), SubjectError> {
-        let fresh = |changed: &Changed| self.fresh(traces, place, changed, go_on);
+        control: Control<'_, ()>,
+    ) -> Result<(Option<Nondeterminism>, Cause), SearchError> {
+        let fresh = |changed: &Changed| self.fresh(traces, place, changed, control);
         let plain = fresh(&Changed::new())?;
         let all = fresh(&self.changed)?;
         let difference = compare_runs(&plain, &all).err();
@@ -160,22 +152,22 @@ impl<'t> Doctor<'t> {
         traces: &[Trace],
         place: usize,
         changed: &Changed,
-        go_on: GoOn<'_>,
-    ) -> Result<Ran, SubjectError> {
+        control: Control<'_, ()>,
+    ) -> Result<Ran, SearchError> {
         let mut subject = build_under(self.target, &of_process(changed, &self.changed))?;
-        let mut ran = run_changed(subject.as_mut(), traces, changed, Options::COMPARE, go_on)?;
-        ran.swap_remove(place).ok_or(SubjectError::Stopped)
+        let mut ran = run_changed(subject.as_mut(), traces, changed, Options::COMPARE, control)?;
+        ran.swap_remove(place).ok_or_else(|| Interrupted.into())
     }
 }
 
-/// Runs the traces in the order, batches and company that `changed` asks for, as long as `go_on` says so; results in
+/// Runs the traces in the order, batches and company that `changed` asks for, until `control` interrupts it; results in
 /// the order of the traces, none for those that were not run.
 fn run_changed(
     subject: &mut dyn Subject,
     traces: &[Trace],
     changed: &Changed,
     options: Options,
-    go_on: GoOn<'_>,
+    control: Control<'_, ()>,
 ) -> Result<Vec<Option<Ran>>, SubjectError> {
     let _load = changed.contains(&Condition::Load).then(Load::begin);
     let backwards: Vec<Trace>;
@@ -189,7 +181,7 @@ fn run_changed(
     let size_max = if subject.kind() == SubjectKind::Daemon { BATCH_OF_DAEMON } else { usize::MAX };
     let mut sizes = BATCHES.iter().cycle();
     let mut ran = Vec::with_capacity(traces.len());
-    while !rest.is_empty() && go_on() {
+    while !rest.is_empty() && control.check(()).is_ok() {
         let size = if changed.contains(&Condition::Batches) {
             sizes.next().copied().unwrap_or(1)
         } else {
@@ -213,7 +205,7 @@ fn run_changed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use treefall_model::release::{Release, Rules};
 
     use treefall_subject::replica::run_replica;
@@ -247,10 +239,11 @@ mod tests {
     fn stopped_after(batches: usize, kind: SubjectKind, changed: &[Condition]) -> (Vec<usize>, Vec<bool>) {
         let traces: Vec<Trace> = (0..40).map(|number| Source::swarm(1).trace(number)).collect();
         let mut subject = Counting { kind, sizes: Vec::new() };
-        let left = Cell::new(batches);
-        let go_on = || left.replace(left.get().saturating_sub(1)) > 0;
+        let done = AtomicUsize::new(0);
+        let keep_going = |()| done.fetch_add(1, Ordering::Relaxed) < batches;
         let changed = changed.iter().copied().collect();
-        let ran = run_changed(&mut subject, &traces, &changed, Options::VERDICT, &go_on).expect("it runs");
+        let ran = run_changed(&mut subject, &traces, &changed, Options::VERDICT, Control::new(&keep_going));
+        let ran = ran.expect("it runs");
         (subject.sizes, ran.iter().map(Option::is_some).collect())
     }
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use treefall_model::trace::Trace;
 
 use super::alphabet::Label;
+use super::explorer::Explorer;
 use super::graph::Node;
-use super::worker::{To, WentOn, Worker};
-use super::{Explorer, Merging};
+use super::worker::{Merging, To, WentOn, Worker};
 
 /// Two traces that were taken to lead to one state, and do not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ impl Explorer<'_> {
         let mut known: BTreeMap<u128, (WentOn, (Node, Label))> = BTreeMap::new();
         let mut compared = 0;
         for node in (0..self.graph.done() as u32).map(Node) {
-            let went = worker.go_on(&self.graph, node, false);
+            let went = worker.expand(&self.graph, node, false);
             for (label, to) in went.ways {
                 let hash = match to {
                     To::Known(node) => self.graph.hashes[node.0 as usize],

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::alphabet::{Bound, Label};
+use super::explorer::Explorer;
 use super::graph::{Graph, Node};
-use super::{Explorer, Place, Space};
+use super::space::{Place, Space};
 
 /// What the format, the alphabet and the canonical form are together: a search by others is another search.
 const VERSION: u32 = 1;
@@ -225,7 +226,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the checkpoint is of another search, or what it says cannot be.
-    pub fn go_on<'s>(
+    pub fn resume<'s>(
         self,
         space: &'s Space,
         jobs: usize,

@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::alphabet::{Choices, Label};
 use super::graph::{END, Graph, Node};
+use super::space::{Place, Space};
 use super::walk::{Led, Walker};
-use super::{Place, Space};
 
 /// When two states are one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,11 +120,11 @@ impl<'s> Worker<'s> {
     }
 
     /// Goes on from a state by every label. `last`: where to does not matter any more.
-    pub(super) fn go_on(&mut self, graph: &Graph, node: Node, last: bool) -> WentOn {
+    pub(super) fn expand(&mut self, graph: &Graph, node: Node, last: bool) -> WentOn {
         self.walk_to(graph, node);
         let Some(from) = self.walkers.pop() else { return WentOn::default() };
         let mut path = std::mem::take(&mut self.path);
-        let went = self.go_on_from(graph, &from, &mut path, last);
+        let went = self.expand_from(graph, &from, &mut path, last);
         self.walkers.push(from);
         self.path = path;
         went
@@ -143,7 +143,7 @@ impl<'s> Worker<'s> {
         self.hash(self.setup, &walker, &path);
         let exact = self.canons[self.setup].is_exact();
         // By hash alone, whether the state is known or not.
-        let mut went = self.go_on_from(&Graph::default(), &walker, &mut path, false);
+        let mut went = self.expand_from(&Graph::default(), &walker, &mut path, false);
         for (label, to) in went.ways.iter_mut().filter(|(_, to)| matches!(to, To::Hash(_))) {
             walker.choices(&mut self.choices);
             let Some(wake) = self.choices.wake(*label) else { continue };
@@ -171,7 +171,7 @@ impl<'s> Worker<'s> {
         xxh3_128_with_seed(format!("{told:?}").as_bytes(), 0)
     }
 
-    fn go_on_from(&mut self, graph: &Graph, from: &Walker<'s>, path: &mut Vec<Label>, last: bool) -> WentOn {
+    fn expand_from(&mut self, graph: &Graph, from: &Walker<'s>, path: &mut Vec<Label>, last: bool) -> WentOn {
         from.choices(&mut self.choices);
         let mut went = WentOn::default();
         for label in self.choices.labels() {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use treefall_base::control::{Control, Interrupted};
 
 use arbitrary::{Arbitrary, Unstructured};
 use treefall_model::codec;
 use treefall_model::release::{Release, Rules};
 use treefall_model::trace::Trace;
 
-use super::{ReleaseAndTrace, TraceAlone, conformance_seed, judged};
+use super::input::{ReleaseAndTrace, TraceAlone, conformance_seed};
+use super::judged::judged;
 use treefall_base::nearest::{nearest, offer};
 use treefall_scenario::Scenario;
 use treefall_subject::target::ReplicaName;
@@ -108,18 +110,19 @@ impl FromStr for Kind {
     }
 }
 
-/// Of these files the ones that are kept: the smallest first, each that reaches a state which none before it does.
-/// Places in `files`, in their order; `None`: `go_on`, asked before each file, said no.
-#[must_use]
-pub fn fewest(kind: Kind, files: &[Vec<u8>], go_on: &dyn Fn() -> bool) -> Option<Vec<usize>> {
+/// Returns the places of a subset of `files` that reaches every state that all of them reach, in order.
+///
+/// Takes the smallest files first. Checks `control` before each file.
+///
+/// # Errors
+/// When it is interrupted.
+pub fn fewest(kind: Kind, files: &[Vec<u8>], control: Control<'_, ()>) -> Result<Vec<usize>, Interrupted> {
     let mut order: Vec<usize> = (0..files.len()).collect();
     order.sort_by_key(|place| (files[*place].len(), &files[*place]));
     let mut reached = BTreeSet::new();
     let mut kept = Vec::new();
     for place in order {
-        if !go_on() {
-            return None;
-        }
+        control.check(())?;
         let before = reached.len();
         reached.extend(kind.states(&files[place]));
         if reached.len() > before {
@@ -127,13 +130,14 @@ pub fn fewest(kind: Kind, files: &[Vec<u8>], go_on: &dyn Fn() -> bool) -> Option
         }
     }
     kept.sort_unstable();
-    Some(kept)
+    Ok(kept)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::generator;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn a_seed_is_read_back_as_the_trace_and_release_that_it_was_made_of() {
@@ -160,11 +164,10 @@ mod tests {
         let mut files: Vec<Vec<u8>> =
             (0..30).map(|number| codec::encode(&generator::generate(2, number))).collect();
         files.extend(files.clone());
-        let asked = std::cell::Cell::new(0);
-        let go_on = |at_most| asked.replace(asked.get() + 1) < at_most;
-        assert_eq!(fewest(Kind::Mended, &files, &|| go_on(files.len() - 1)), None);
-        asked.set(0);
-        let kept = fewest(Kind::Mended, &files, &|| go_on(files.len())).expect("all of them");
+        let all_but_last = AtomicUsize::new(0);
+        let keep_going = |()| all_but_last.fetch_add(1, Ordering::Relaxed) < files.len() - 1;
+        assert_eq!(fewest(Kind::Mended, &files, Control::new(&keep_going)), Err(Interrupted));
+        let kept = fewest(Kind::Mended, &files, Control::none()).expect("all of them");
         let states = |places: &mut dyn Iterator<Item = usize>| -> BTreeSet<usize> {
             places.flat_map(|place| Kind::Mended.states(&files[place])).collect()
         };

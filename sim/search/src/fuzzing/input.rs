@@ -4,12 +4,13 @@
 //! fmt`. `rbtree` takes [`TreeOps`](super::TreeOps).
 
 use std::fmt;
+use treefall_model::codec;
+use treefall_model::release::Release;
 
 use arbitrary::Arbitrary;
-use treefall_model::release::Release;
 use treefall_model::trace::Trace;
 
-use super::as_scenario;
+use super::judged::as_scenario;
 
 /// The input of `conformance`: a release in the first byte, and a trace for its replica in the rest.
 #[derive(Clone, PartialEq, Eq, Arbitrary)]
@@ -48,13 +49,21 @@ impl fmt::Debug for ScenarioText {
     }
 }
 
+/// The bytes that [`conformance`] reads as this release and trace; without the first, those of [`mended`].
+#[must_use]
+pub fn conformance_seed(release: Release, trace: &Trace) -> Vec<u8> {
+    let place = Release::ALL.iter().position(|one| *one == release).unwrap_or(0);
+    let mut seed = vec![u8::try_from(place).unwrap_or(0)];
+    seed.extend(codec::encode(trace));
+    seed
+}
+
 #[cfg(test)]
 mod tests {
     use arbitrary::Unstructured;
     use treefall_model::codec;
     use treefall_scenario as scenario;
 
-    use super::super::conformance_seed;
     use super::*;
     use crate::generator;
 

@@ -5,33 +5,27 @@
 
 mod corpus;
 mod input;
+mod judged;
 mod mutate;
 mod real;
 mod states;
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use treefall_model::codec;
-use treefall_model::event::SubjectKind;
-use treefall_model::observe::Watch;
-use treefall_model::release::{Defect, Defects, Release, Rules};
+use treefall_model::release::{Defect, Defects, Rules};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::Verdict;
 
-use treefall_scenario::{self as scenario, Scenario};
-use treefall_subject::Options;
-use treefall_subject::replica::{Replica, run_replica};
+use self::judged::{as_scenario, explained, fail, judged};
+use treefall_scenario as scenario;
 
 pub use self::corpus::{Kind, NoKind, fewest};
-pub use self::input::{ReleaseAndTrace, ScenarioText, TraceAlone};
+pub use self::input::{ReleaseAndTrace, ScenarioText, TraceAlone, conformance_seed};
+pub use self::judged::Tell;
 pub use self::mutate::mutate;
 pub use self::real::engine;
 pub use self::states::{STATES, Watched, state};
 pub use treefall_subject::replica::{TreeOps, play_tree_ops as rbtree};
-
-/// Told the number of each state ([`STATES`]) that a run comes through.
-pub type Tell<'t> = &'t mut dyn FnMut(usize);
 
 /// Names a defect: it is put into the replica without defects, which then is held to be without: a canary.
 pub const PLANT: &str = "TREEFALL_FUZZ_PLANT";
@@ -70,13 +64,6 @@ pub fn conformance(input: &ReleaseAndTrace, tell: Tell<'_>) {
             );
         }
     }
-}
-
-/// Whether the defects that were mended explain the verdict: with them mended, the run survives and has none of its
-/// signatures. A signature of its own is no news of the release: it is one of a program that never was, with some
-/// defects of its time mended.
-fn explained(verdict: &Verdict, mended: &Verdict) -> bool {
-    mended.outcome.survived() && !verdict.signatures().any(|signature| mended.shows(signature))
 }
 
 /// Checks the replica without defects against the model.
@@ -119,15 +106,6 @@ pub fn scenario_text(ScenarioText(text): &ScenarioText) {
     assert!(again("written", &written) == read, "written, it is another:\n{text}\n---\n{written}");
 }
 
-/// The bytes that [`conformance`] reads as this release and trace; without the first, those of [`mended`].
-#[must_use]
-pub fn conformance_seed(release: Release, trace: &Trace) -> Vec<u8> {
-    let place = Release::ALL.iter().position(|one| *one == release).unwrap_or(0);
-    let mut seed = vec![u8::try_from(place).unwrap_or(0)];
-    seed.extend(codec::encode(trace));
-    seed
-}
-
 /// The laws of the codec.
 fn round_trip(trace: &Trace) {
     let bytes = codec::encode(trace);
@@ -150,34 +128,6 @@ fn planted() -> Option<Defect> {
     })
 }
 
-/// The verdict, if it is the same twice; the states that the first run came through are told.
-fn judged(target: &str, trace: &Trace, rules: Rules, tell: Tell<'_>) -> Verdict {
-    let watch = Watch::new(trace.setup(), SubjectKind::Replica, Options::VERDICT);
-    let run = Replica::new(trace, rules, Watched { inner: watch, tell }).run();
-    let first = run.observer.inner.finish(run.outcome).verdict;
-    let second = run_replica(trace, rules, Options::WHOLE).verdict;
-    if first != second {
-        let mut text = format!("{target}: two runs of one trace were judged differently\n");
-        let _ = writeln!(text, "one: {first:#?}\nthe other: {second:#?}");
-        panic!("{text}{}", as_scenario(trace));
-    }
-    first
-}
-
-fn as_scenario(trace: &Trace) -> String {
-    scenario::write(&Scenario::new("Found by the fuzzer", trace.clone()))
-}
-
-fn fail(target: &str, trace: &Trace, verdict: &Verdict, why: &str) -> ! {
-    let mut text = format!("{target} breaks a law, and {why}\n");
-    for broken in &verdict.breaks {
-        let _ = writeln!(text, "{} at {:?}: {}", broken.signature, broken.at, broken.detail);
-    }
-    let _ = writeln!(text, "outcome: {}", verdict.outcome);
-    let _ = writeln!(text, "replay: treefall replay FILE --target {target}, FILE being:\n");
-    panic!("{text}{}", as_scenario(trace));
-}
-
 #[cfg(test)]
 mod tests {
     use arbitrary::{Arbitrary, Unstructured};
@@ -186,6 +136,10 @@ mod tests {
 
     use super::*;
     use crate::generator;
+    use treefall_model::release::Release;
+    use treefall_scenario::Scenario;
+    use treefall_subject::Options;
+    use treefall_subject::replica::run_replica;
 
     /// Ten traces a release, and as many on the replica without defects.
     #[test]

@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use treefall_model::release::{Defects, Rules};
 
-use super::{Tell, TraceAlone, as_scenario, fail, judged};
+use super::input::TraceAlone;
+use super::judged::{Tell, as_scenario, explained, fail, judged};
 use crate::oracle::{Agreement, compare};
 use treefall_subject::program::find_installed;
 use treefall_subject::replica::run_replica;
@@ -50,7 +51,7 @@ pub fn engine(input: &TraceAlone, tell: Tell<'_>) {
     if !verdict.is_clean() {
         let mended = Rules { defects: Defects::NONE, ..rules };
         let mended = judged("all defects mended", &trace, mended, &mut |_| ());
-        let known = super::explained(&verdict, &mended);
+        let known = explained(&verdict, &mended);
         if !known {
             fail(&program.name(), &trace, &real.verdict, "no known defect explains it");
         }

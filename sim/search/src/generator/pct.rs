@@ -19,9 +19,31 @@ use treefall_model::trace::{Advance, EXITS_MAX, Order, Setup, Wake};
 
 use super::draw::Draw;
 use super::forecast::Forecast;
-use super::next_status;
-use super::sampling::Depth;
 use super::swarm::Swarm;
+use super::wakes::next_status;
+
+/// How many ordering constraints a failure needs that PCT aims at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Depth(u8);
+
+impl Depth {
+    /// Of a failure of two changes of order; what is looked for here is hardly deeper.
+    pub const DEFAULT: Self = Self(3);
+    /// More changes than any trace here has use for.
+    pub const MAX: u8 = 16;
+
+    /// So many constraints, from 1 to [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn new(depth: u8) -> Option<Self> {
+        if depth >= 1 && depth <= Self::MAX { Some(Self(depth)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
 
 /// Steps for each wake of a trace, at most; the loop takes one of them.
 const STEPS_EACH: usize = 4;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use treefall_model::trace::{ScriptKind, Setup, Trace};
 
 use super::draw::{CERTAIN, Draw};
+use super::pct::{self, Depth};
 use super::swarm::Swarm;
-use super::{VERSION, pct, weighed};
+use super::wakes::{VERSION, weighed};
 use treefall_base::nearest::{nearest, offer};
 use treefall_subject::Subject;
 
@@ -26,29 +27,6 @@ pub enum Sampling {
     Plain,
     /// By priorities that change at a few random steps, as PCT does (Burckhardt and others, 2010).
     Pct(Depth),
-}
-
-/// How many ordering constraints a failure needs that PCT aims at.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Depth(u8);
-
-impl Depth {
-    /// Of a failure of two changes of order; what is looked for here is hardly deeper.
-    pub const DEFAULT: Self = Self(3);
-    /// More changes than any trace here has use for.
-    pub const MAX: u8 = 16;
-
-    /// So many constraints, from 1 to [`MAX`](Self::MAX).
-    #[must_use]
-    pub const fn new(depth: u8) -> Option<Self> {
-        if depth >= 1 && depth <= Self::MAX { Some(Self(depth)) } else { None }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
-    }
 }
 
 /// Why a text names no way to sample.

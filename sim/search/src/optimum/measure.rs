@@ -9,6 +9,7 @@ use super::{Structure, policies, structure};
 use crate::finding::work_out;
 use crate::hunt::{Find, Plan, hunt};
 use crate::triage::Known;
+use treefall_base::control::Control;
 use treefall_subject::Subject;
 use treefall_subject::replica::ReplicaSubject;
 use treefall_subject::target::ReplicaName;
@@ -60,7 +61,10 @@ pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn(
     let first = finds.first().map(|find| find.number);
     let mut one = |find: &Find| {
         let start = clock();
-        let finding = work_out(crew[0].as_mut(), &fresh, find, build_up_max).expect("a replica runs");
+        let finding = work_out(crew[0].as_mut(), &fresh, find, build_up_max, Control::none())
+            .expect("a replica runs")
+            .finished()
+            .expect("nothing interrupts it");
         Measured {
             seed,
             number: find.number,

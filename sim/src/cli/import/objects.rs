@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::release::Defect;
 
-use super::super::findings::Stopwatch;
+use super::super::interrupt::Stopwatch;
 use super::{lines_of, names};
 use treefall_field::import::signs::Sign;
 use treefall_field::import::{Census, Found, Imported, NoWay, Unknown};

@@ -7,8 +7,8 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Costs, Name};
 
 use crate::cli::args;
-use crate::cli::output::quoted;
 use treefall_field::soak::{Machine, Worker, Workload};
+use treefall_report::provenance::quoted;
 
 /// The whole line, as a shell reads it.
 pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> String {

@@ -2,6 +2,7 @@
 
 mod command;
 mod far;
+mod kinds;
 mod objects;
 mod told;
 mod workload;
@@ -14,23 +15,27 @@ use treefall_model::release::Rules;
 use treefall_model::verdict::Signature;
 
 use super::args::{self, UntilName};
-use super::findings::{FoundBy, Origin, Stopwatch, keep, scenario_of, tell_failed};
-use super::hunt::release_of;
-use super::objects::AsFoundObject;
+use super::as_found::{AsFoundObject, tell_failed};
+use super::crew::release_of;
+use super::interrupt::Stopwatch;
+use super::lines::Line;
 use super::output::Output;
 use super::pace::{Pace, Teller};
-use super::schema::Line;
+use super::search::process;
 use super::sheet::Sheet;
 use super::{CliError, Status, Summary, crew};
 use far::Far;
+use kinds::{Kinds, kinds};
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
 use told::{Ended, Told, times};
+use treefall_base::control::Control;
 use treefall_field::soak::numbers::{figures, in_words as time};
-use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak_while};
+use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak};
 use treefall_field::survival::survival;
 use treefall_report::Store;
-use treefall_scenario as scenario;
-use treefall_search::finding::{BUILD_UP_MAX, Worked, work_out_while};
+use treefall_report::pipeline::Pipeline;
+use treefall_report::provenance::FoundBy;
+use treefall_search::finding::BUILD_UP_MAX;
 use treefall_search::hunt::Find;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
@@ -152,12 +157,12 @@ impl Watched<'_> {
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
             in_time && !crew::told_to_stop()
         };
-        let within = |number, followed| {
+        let within = |(number, followed)| {
             far.within(number, followed);
             teller.tell(|| format!("{what}: {}", far.told(&pace, plan)));
             !crew::told_to_stop()
         };
-        let lives = soak_while(workload, rules, plan, self.jobs, &mut go_on, &within);
+        let lives = soak(workload, rules, plan, self.jobs, &mut go_on, Control::new(&within));
         output.clear();
         let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
         if lives.is_empty() && !crew::told_to_stop() {
@@ -166,33 +171,6 @@ impl Watched<'_> {
         Ok(lives)
     }
 }
-
-/// A kind of failure: how many there were, and the number of the first life that it ended with a trace.
-struct Kind {
-    count: usize,
-    first: Option<usize>,
-}
-
-/// The failures by what tells them apart: the signature, or without one the outcome.
-fn kinds(lives: &[Life]) -> Kinds {
-    let mut kinds = BTreeMap::new();
-    for (number, life) in lives.iter().enumerate() {
-        let Some(failure) = &life.failure else { continue };
-        let what = if failure.trace.is_some() {
-            failure.outcome.to_string()
-        } else {
-            format!("{}, too long a life to keep", failure.outcome)
-        };
-        let kind = kinds.entry((failure.signature, what)).or_insert(Kind { count: 0, first: None });
-        kind.count += 1;
-        if kind.first.is_none() && failure.trace.is_some() {
-            kind.first = Some(number);
-        }
-    }
-    kinds
-}
-
-type Kinds = BTreeMap<(Option<Signature>, String), Kind>;
 
 /// Keeps the first failure of each signature as a find, shrunk and reported; where each scenario is, and whether one could
 /// not be worked out.
@@ -204,7 +182,14 @@ fn keep_kinds(
     store: &Store,
     output: &mut Output,
 ) -> Result<(BTreeMap<Signature, String>, Status), CliError> {
-    let (seed, mut kept, mut status) = (watched.args.seed, BTreeMap::new(), Status::Good);
+    let (mut kept, mut status) = (BTreeMap::new(), Status::Good);
+    let pipeline = Pipeline {
+        target,
+        baseline: None,
+        by: FoundBy::Soak(watched.args.seed),
+        store,
+        build_up_max: BUILD_UP_MAX,
+    };
     for ((signature, _), kind) in kinds {
         let (Some(signature), Some(number)) = (*signature, kind.first) else { continue };
         if kept.contains_key(&signature) {
@@ -213,29 +198,16 @@ fn keep_kinds(
         let Some(trace) = lives[number].failure.as_ref().and_then(|failure| failure.trace.as_deref()) else {
             continue;
         };
-        let mut subject = build(target)?;
-        let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
+        let mut subjects = [build(target)?];
+        let verdict = subjects[0].run_one(trace, Options::VERDICT)?.verdict;
         let broken = verdict.violation(signature).cloned();
         let Some(broken) = broken else {
             return Err(CliError::Harness(format!("life {number} does not show {signature} again")));
         };
-        let find = Find::new(number as u64, trace.clone(), broken, verdict).with_cause(subject.as_ref());
-        let name = target.to_string();
-        let title = format!("{signature} on {name}, at the end of a life");
-        let origin = Origin { find: &find, target, by: FoundBy::Soak(seed) };
-        let found = scenario_of(&title, &origin, signature, find.trace.clone(), &find.verdict);
-        let path = store.keep_found(&name, find.id(), &scenario::write(&found))?;
-        let (fresh, teller) = (|| build(target), Teller::new(output));
-        let go_on = |runs| teller.go_on(|| format!("{target}: shrinking {signature}"), runs);
-        let worked = work_out_while(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, &go_on);
-        let done = worked.map_err(CliError::from).and_then(|worked| match worked {
-            Worked::Out(finding) => keep(FoundBy::Soak(seed), &finding, store).map(drop),
-            // Told to stop, it stays as it was found.
-            Worked::Stopped(_) => Ok(()),
-        });
-        if let Err(error) = done {
-            status = tell_failed(&name, find.id(), &error.plain(), store, output);
-        }
+        let find = Find::new(number as u64, trace.clone(), broken, verdict).with_cause(subjects[0].as_ref());
+        let path = pipeline.keep_as_found(&find)?;
+        let processed = process(&pipeline, &mut subjects, &[find], &crew::told_to_stop, output);
+        status = status.max(tell_failed(target, &processed.failed, store, output));
         kept.insert(signature, path.display().to_string());
     }
     output.clear();

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use treefall_model::trace::Costs;
 use treefall_model::verdict::Signature;
 
+use super::command;
+use super::kinds::Kinds;
 use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
-use super::{Kinds, command};
 use crate::cli::output::count;
 use crate::cli::{args, crew};
 use treefall_field::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};

@@ -1,10 +1,13 @@
-//! A hunt that was stopped and gone on with; the commands that a find is told with.
+//! A hunt that was interrupted and resumed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::cli::output::Output;
+use treefall_report::provenance::FoundBy;
+use treefall_report::store::Store;
 use treefall_search::campaign::Shard;
 
 /// A hunt in `folder`, gone on with if it was begun, until the word to stop comes when it was asked for so often.
@@ -17,17 +20,11 @@ fn searched(folder: &Path, asked_max: u64) -> Searched {
     let plan = Plan { so_far: campaign.tally, ..Plan::new(3, Some(40), true) };
     let asked = AtomicU64::new(0);
     let told_to_stop = || asked.fetch_add(1, Ordering::Relaxed) >= asked_max;
-    let one = Search {
-        target,
-        plan,
-        limit: None,
-        baseline: None,
-        store: &Store::new(folder),
-        jobs: 2,
-        build_up_max: 500,
-        campaign: Some(campaign),
-        told_to_stop: &told_to_stop,
-    };
+    let store = Store::new(folder);
+    let by = FoundBy::Hunt(plan.source);
+    let pipeline = Pipeline { target, baseline: None, by, store: &store, build_up_max: 500 };
+    let campaign = Some(campaign);
+    let one = Search { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &told_to_stop };
     search(one, &mut Output::of_machines()).expect("a replica runs")
 }
 
@@ -56,30 +53,19 @@ fn plain(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
 fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_not_leaves() {
     let whole = tempfile::tempdir().expect("a folder");
     let all = searched(whole.path(), u64::MAX);
-    assert!(all.as_found.is_empty() && all.findings.len() > 2);
+    assert!(all.processed.as_found.is_empty() && all.processed.stored.len() > 2);
     for asked_max in [0, 3, 20, 1_000, 3_000] {
         let parts = tempfile::tempdir().expect("a folder");
         let part = searched(parts.path(), asked_max);
-        assert!(part.findings.len() < all.findings.len(), "{asked_max}: it was stopped");
+        assert!(part.processed.stored.len() < all.processed.stored.len(), "{asked_max}: it was stopped");
         // What is not worked out is there as it was found, and nothing else of it.
-        for find in &part.as_found {
+        for find in &part.processed.as_found {
             let store = Store::new(parts.path());
             let there = |file| store.folder("replica:2.3.1", *find).join(file).exists();
             assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{find:?}");
         }
         let rest = searched(parts.path(), u64::MAX);
-        assert_eq!(rest.reports.len(), all.reports.len());
+        assert_eq!(rest.processed.stored.len(), all.processed.stored.len());
         assert_eq!(plain(parts.path()), plain(whole.path()), "{asked_max}");
     }
-}
-
-#[test]
-fn a_command_that_replays_can_be_typed_whatever_the_file_is_called() {
-    let told = |file: &str| replay_command("replica:2.3.1", Path::new(file));
-    assert_eq!(told("a/minimal.toml"), "treefall replay a/minimal.toml --target replica:2.3.1 --history");
-    let words = shlex::split(&told("my finds/it's $1.toml")).expect("words");
-    assert_eq!(
-        words,
-        ["treefall", "replay", "my finds/it's $1.toml", "--target", "replica:2.3.1", "--history"]
-    );
 }

@@ -1,0 +1,167 @@
+//! Parts that pages of findings and of clean runs share: the steps of a run, its story, the releases.
+
+use maud::{Markup, html};
+
+use super::trees;
+use crate::document::Told;
+use crate::explain::{Asked, Chronicle, Explanation, Fate, Guilt, Labels, Releases, Shown, stage_title};
+use crate::words::{Names, ending};
+
+/// A run to be stepped through.
+#[derive(Clone, Copy)]
+pub(super) struct Stepped<'s> {
+    pub(super) chronicle: &'s Chronicle,
+    pub(super) guilt: &'s Guilt,
+    /// The stage in which the law broke, if one did.
+    pub(super) broke_in: Option<usize>,
+    /// The trees and lists are those of a replica that stands for the target.
+    pub(super) borrowed: bool,
+}
+
+impl<'s> Stepped<'s> {
+    /// The run of a find; `None`: no replica shows it, and so no trees are told.
+    pub(super) fn of(explanation: &'s Explanation) -> Option<Self> {
+        let chronicle = explanation.chronicle.as_ref()?;
+        let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
+        Some(Self { chronicle, guilt: &explanation.guilt, broke_in: Some(explanation.broke_in), borrowed })
+    }
+}
+
+pub(super) fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
+    let Stepped { chronicle, guilt, broke_in, borrowed } = run;
+    let opens_at = broke_in.unwrap_or(0);
+    let labels = Labels::new(names, &chronicle.records);
+    let kept = kept(chronicle, opens_at);
+    let shot = |stage: usize| chronicle.stages[stage].snapshot;
+    let before = |stage: usize| stage.checked_sub(1).map(shot);
+    let first = before(kept.start).unwrap_or_else(|| shot(kept.start));
+    let last = kept.end.checked_sub(1).map_or(first, shot);
+    let opens = opens_at.saturating_sub(kept.start);
+    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], guilt, &labels);
+    let words = |stage: usize| chronicle.events(stage).iter().filter_map(|record| names.tell(&record.event));
+    let total = chronicle.stages.len() + chronicle.left_out;
+    html! {
+        section id="steps" {
+            h2 { "Step by step" }
+            @if kept.len() < total {
+                p class="quiet" { "Of " (total) " steps the page holds " (kept.start + 1) " to " (kept.end) "." }
+            }
+            div class="stepper" {
+                button data-move="first" aria-label="first step" { "«" }
+                button data-move="back" aria-label="one step back" { "‹" }
+                input id="step" type="range" min="0" max=(kept.len().saturating_sub(1)) value=(opens)
+                    data-opens=(opens) data-total=(total) aria-label="step";
+                button data-move="on" aria-label="one step on" { "›" }
+                button data-move="last" aria-label="last step" { "»" }
+                output id="where" for="step" { "step " (opens_at + 1) " of " (total) }
+                @if broke_in.is_some() { button data-move="breaks" { "where it breaks" } }
+            }
+            p class="quiet" {
+                kbd { "←" } " " kbd { "→" } " step, " kbd { "Home" } " " kbd { "End" } " first and last"
+                @if broke_in.is_some() { ", " kbd { "b" } " where it breaks" }
+            }
+            ol class="steps" {
+                @for stage in kept.clone() {
+                    li class=(li_class(stage, opens_at, broke_in)) data-step=(stage + 1)
+                        data-before=(before(stage).map_or_else(String::new, |shot| shot.to_string())) data-after=(shot(stage)) {
+                        b { (chronicle.stages[stage].at) " s: " (stage_title(chronicle, stage, names)) }
+                        @let words: Vec<String> = words(stage).collect();
+                        @if words.len() > 1 { ul { @for line in words { li { (line) } } } }
+                        @if Some(stage) == broke_in { p class="bad" { "The law breaks here." } }
+                        @if chronicle.stages[stage].step.is_none() && !chronicle.verdict.outcome.survived() {
+                            p class="bad" { "The program " (ending(&chronicle.verdict.outcome)) "." }
+                        }
+                    }
+                }
+            }
+            div class="panes" {
+                div class="pane" { h3 { "before" } div id="before" {
+                    @if let Some(shot) = before(opens_at) { (draw(shot)) }
+                } }
+                div class="pane" { h3 { "after" } div id="after" {
+                    @if opens_at < chronicle.stages.len() { (draw(shot(opens_at))) }
+                } }
+            }
+            (trees::legend())
+            @for shot in first..=last { template class="shot" data-shot=(shot) { (draw(shot)) } }
+            @if borrowed {
+                p class="quiet" { "The trees are those of the replica of its release, which agree with the program's own up to the first use of a freed entry." }
+            }
+        }
+    }
+}
+
+fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static str {
+    match (stage == opens_at, Some(stage) == broke_in) {
+        (true, true) => "now breaks",
+        (true, false) => "now",
+        (false, _) => "",
+    }
+}
+
+/// What a person wrote of it.
+pub(super) fn story(story: Option<Told<'_>>) -> Markup {
+    html! {
+        @if let Some(story) = story {
+            dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }
+        }
+    }
+}
+
+pub(super) fn lines(lines: &[String]) -> Markup {
+    html! { ul { @for line in lines { li { (line.trim_start()) } } } }
+}
+
+pub(super) fn releases(releases: &Releases) -> Markup {
+    html! {
+        table class="stack" {
+            thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
+            tbody {
+                @for row in releases.rows() {
+                    tr {
+                        td { (row.name) }
+                        td { span class=(fate(Some(row.shown))) { (row.words) } }
+                        td data-label="compared with a real program" {
+                            @if row.checked_against_real.is_empty() { "never" } @else { (row.checked_against_real.join(", ")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
+pub const STEPS_MAX: usize = 160;
+
+/// Most entries that the trees and lists of a page's steps hold together.
+pub const ENTRIES_MAX: usize = 3_000;
+
+/// Steps after the break that are kept when not all can be.
+const STEPS_AFTER: usize = 40;
+
+/// The steps that a page holds: around the break, as many as their number and their trees' size allow.
+fn kept(chronicle: &Chronicle, broke_in: usize) -> std::ops::Range<usize> {
+    let length = chronicle.stages.len();
+    let size = |stage: usize| chronicle.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
+    let (mut start, mut end, mut entries) = (broke_in.min(length), broke_in.min(length), 0);
+    let after = if length <= STEPS_MAX { length } else { STEPS_AFTER };
+    while end < length && end - start < after && (end == start || entries + size(end) <= ENTRIES_MAX / 4) {
+        entries += size(end);
+        end += 1;
+    }
+    while start > 0 && end - start < STEPS_MAX && entries + size(start - 1) <= ENTRIES_MAX {
+        start -= 1;
+        entries += size(start);
+    }
+    start..end
+}
+
+pub(super) fn fate(shown: Option<&Shown>) -> &'static str {
+    match shown.map(|shown| shown.fate) {
+        Some(Fate::Same | Fate::Kin) => "bad",
+        Some(Fate::Clean) => "good",
+        Some(Fate::Other) => "warn",
+        None => "quiet",
+    }
+}

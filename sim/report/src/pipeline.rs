@@ -1,0 +1,290 @@
+//! The pipeline from failures to stored findings: triage, explain, keep. Every command that finds something calls it.
+//!
+//! Invariants: what was found is on disk before it is worked on; a failure of one find leaves the others; results are in
+//! the order of the finds, whatever the number of subjects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use treefall_base::control::Control;
+use treefall_model::release::Defect;
+use treefall_model::trace::ScriptKind;
+use treefall_scenario as scenario;
+use treefall_search::error::SearchError;
+use treefall_search::finding::{Finding, work_out_all, work_out_as_it_is};
+use treefall_search::generator::Source;
+use treefall_search::hidden::{self, Hidden};
+use treefall_search::hunt::Find;
+use treefall_search::triage::FindingId;
+use treefall_subject::baseline::build_beside;
+use treefall_subject::target::Target;
+use treefall_subject::{Options, Subject, SubjectError};
+
+use crate::explain::{Explanation, StandIn, explain};
+use crate::provenance::{FoundBy, Origin, replay_command};
+use crate::store::{Store, StoreError};
+use crate::{Report, finding as text_of, summary};
+
+/// From where to where failures go, and how much effort each gets.
+#[derive(Clone, Copy)]
+pub struct Pipeline<'p> {
+    /// What they were found on.
+    pub target: &'p Target,
+    /// Does not show them, in the same trace at the same place.
+    pub baseline: Option<&'p Target>,
+    /// What finds them.
+    pub by: FoundBy,
+    /// Where findings are kept.
+    pub store: &'p Store,
+    /// Most runs in building up traces that are smaller than a shrunk one.
+    pub build_up_max: u64,
+}
+
+/// A step of the pipeline that takes long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Shrinking, confirming, looking for the cause.
+    Triage,
+    /// Running the subject to explain it.
+    Explain,
+}
+
+/// What the pipeline is about to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The step.
+    pub stage: Stage,
+    /// The place of the find.
+    pub place: usize,
+    /// Runs of this step so far.
+    pub runs: u64,
+}
+
+/// A finding whose trace and reports are on disk.
+#[derive(Clone, Debug)]
+pub struct StoredFinding {
+    /// The finding.
+    pub finding: Finding,
+    /// The part of its report that a command prints.
+    pub summary: String,
+}
+
+/// Why a find did not become a stored finding.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A subject cannot run.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of the finds.
+#[derive(Default, Debug)]
+pub struct Processed {
+    /// The findings, in the order of their finds.
+    pub stored: Vec<StoredFinding>,
+    /// Finds that are kept as found: the work was interrupted, or failed.
+    pub as_found: Vec<FindingId>,
+    /// Why each of them failed that did.
+    pub failed: Vec<(FindingId, PipelineError)>,
+}
+
+impl Processed {
+    /// The findings.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.stored.iter().map(|stored| &stored.finding)
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.as_found.is_empty()
+    }
+
+    fn has(&self, id: FindingId) -> bool {
+        self.findings().any(|finding| finding.id() == id)
+    }
+
+    fn take(&mut self, id: FindingId, stored: Result<StoredFinding, PipelineError>) {
+        match stored {
+            Ok(stored) => self.stored.push(stored),
+            Err(error) => {
+                self.as_found.push(id);
+                self.failed.push((id, error));
+            }
+        }
+    }
+}
+
+impl Pipeline<'_> {
+    const fn origin(&self) -> Origin<'_> {
+        Origin { target: self.target, by: self.by }
+    }
+
+    /// Keeps a find as it was found.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_as_found(&self, find: &Find) -> Result<PathBuf, StoreError> {
+        let found = scenario::write(&self.origin().as_found(find));
+        self.store.keep_found(&self.target.to_string(), find.id(), &found)
+    }
+
+    /// Works out, explains and keeps each find. Once interrupted, the rest stays as found.
+    pub fn run(
+        &self,
+        subjects: &mut [Box<dyn Subject>],
+        finds: &[Find],
+        control: Control<'_, Progress>,
+    ) -> Processed {
+        let explain = |subject: &mut dyn Subject, place: usize, finding: Finding| {
+            let keep_going = |runs| control.check(Progress { stage: Stage::Explain, place, runs }).is_ok();
+            let explained = explain(&finding, subject, StandIn::ForRealPrograms, Control::new(&keep_going))?;
+            Ok((finding, explained))
+        };
+        let keep_going =
+            |(place, runs)| control.check(Progress { stage: Stage::Triage, place, runs }).is_ok();
+        let (fresh, control) = (|| build_beside(self.target, self.baseline), Control::new(&keep_going));
+        let worked = work_out_all(subjects, &fresh, finds, self.build_up_max, control, &explain);
+        let whole = worked.iter().all(Result::is_ok);
+        let mut processed = Processed::default();
+        for (find, worked) in finds.iter().zip(worked) {
+            match worked {
+                // Two finds whose smallest traces have one cause are one finding: the first.
+                Ok((finding, _)) if processed.has(finding.id()) => {}
+                Ok((finding, explanation)) => {
+                    let mut kept = self.keep(finding, &explanation);
+                    // Which of several finds a signature slipped from, only all of them together show.
+                    if whole {
+                        kept = kept.and_then(|it| self.keep_slipped(subjects[0].as_mut(), it));
+                    }
+                    processed.take(find.id(), kept);
+                }
+                Err(SearchError::Interrupted(_)) => processed.as_found.push(find.id()),
+                Err(SearchError::Subject(error)) => processed.take(find.id(), Err(error.into())),
+            }
+        }
+        processed
+    }
+
+    /// Writes the smallest trace and the reports.
+    fn keep(&self, finding: Finding, explanation: &Explanation) -> Result<StoredFinding, PipelineError> {
+        let (name, id, signature) = (self.target.to_string(), finding.id(), finding.signature());
+        let number = finding.find.number;
+        let title = format!("{signature} on {name}");
+        let trace = finding.trace.clone();
+        let minimal = self.origin().scenario(&title, number, signature, trace, &finding.verdict);
+        let text = scenario::write(&minimal);
+        let path = self.store.keep_minimal(&name, id, &text)?;
+        let origin = self.by.origin(number);
+        let origin = match self.baseline {
+            Some(baseline) => format!("{origin}; {baseline} does not break it there"),
+            None => origin,
+        };
+        let report = Report {
+            finding: &finding,
+            explanation,
+            origin: &origin,
+            replay: &replay_command(&name, &path),
+            scenario: &text,
+            as_it_is: false,
+            story: None,
+        };
+        self.store.keep_report(&name, id, &text_of(&report))?;
+        self.store.keep_page(&name, id, &report)?;
+        let summary = summary(&report);
+        Ok(StoredFinding { finding, summary })
+    }
+
+    /// Keeps as found what slipped while shrinking, where no such find is there yet.
+    fn keep_slipped(
+        &self,
+        subject: &mut dyn Subject,
+        stored: StoredFinding,
+    ) -> Result<StoredFinding, PipelineError> {
+        let (name, finding) = (self.target.to_string(), &stored.finding);
+        for (signature, trace) in &finding.slipped {
+            if self.store.has(&name, *signature) || !subject.takes(trace) {
+                continue;
+            }
+            let verdict = subject.run_one(trace, Options::VERDICT)?.verdict;
+            // A replica may have shown it in place of the real program.
+            if verdict.breaks.iter().all(|broken| broken.signature != *signature) {
+                continue;
+            }
+            let title = format!("{signature} on {name}, met while shrinking {}", finding.signature());
+            let number = finding.find.number;
+            let slipped = self.origin().scenario(&title, number, *signature, trace.clone(), &verdict);
+            self.store.keep_found(&name, (*signature).into(), &scenario::write(&slipped))?;
+        }
+        Ok(stored)
+    }
+
+    /// Looks for the defects of the target's release that lead no finding, in the traces of the campaign of `seed`.
+    ///
+    /// What shows after all is added to `processed`; returns where the others hide.
+    ///
+    /// # Errors
+    /// When a subject cannot run.
+    pub fn look_behind(
+        &self,
+        processed: &mut Processed,
+        seed: u64,
+        control: Control<'_, ()>,
+    ) -> Result<BTreeMap<Defect, Hidden>, SubjectError> {
+        let fresh = || build_beside(self.target, self.baseline);
+        let mut subject = fresh()?;
+        let leading: BTreeSet<Defect> =
+            processed.findings().filter_map(|finding| finding.cause.leading()).collect();
+        let behind = hidden::look_behind(subject.rules(), &leading, seed, control);
+        let mut hidden = behind.hidden;
+        for (defect, find) in behind.shown {
+            if control.check(()).is_err() {
+                break;
+            }
+            // The replica of the release showed it; the target may not, and a daemon cannot be given every trace.
+            if !shows(subject.as_mut(), &find)? {
+                hidden.insert(defect, Hidden::NotSeen);
+                continue;
+            }
+            let mut finding = work_out_as_it_is(subject.as_mut(), &fresh, &find)?;
+            if processed.has(finding.id()) {
+                if processed.findings().any(|other| other.cause.defects().contains(&defect)) {
+                    continue;
+                }
+                finding.cause = finding.cause.led_by(defect);
+            }
+            let id = finding.id();
+            // This one cannot be kept: that is reported already.
+            if processed.failed.iter().any(|(failed, _)| *failed == id) {
+                continue;
+            }
+            let swarm = Source::swarm(seed);
+            let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
+            let by = FoundBy::Hunt(if cancels { swarm.cancelling() } else { swarm });
+            let kept = explain(&finding, subject.as_mut(), StandIn::ForRealPrograms, Control::none());
+            let kept = match kept {
+                Ok(explanation) => {
+                    let pipeline = Pipeline { by, ..*self };
+                    let kept = pipeline.keep(finding, &explanation);
+                    kept.and_then(|it| pipeline.keep_slipped(subject.as_mut(), it))
+                }
+                Err(SearchError::Subject(error)) => Err(error.into()),
+                // Nothing interrupts it.
+                Err(SearchError::Interrupted(_)) => continue,
+            };
+            processed.take(id, kept);
+        }
+        Ok(hidden)
+    }
+}
+
+/// Whether the subject shows the find.
+fn shows(subject: &mut dyn Subject, find: &Find) -> Result<bool, SubjectError> {
+    if !subject.takes(&find.trace) {
+        return Ok(false);
+    }
+    Ok(subject.run_one(&find.trace, Options::VERDICT)?.verdict.shows(find.signature()))
+}

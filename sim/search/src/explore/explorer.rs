@@ -1,0 +1,305 @@
+//! The search itself: rounds of states, side by side, and what they come to.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use treefall_model::trace::Trace;
+use treefall_model::verdict::Signature;
+
+use super::graph::{Graph, Node};
+use super::real::{Beside, Real};
+use super::space::{Place, Space};
+use super::worker::{Merging, To, WentOn, Worker};
+use treefall_subject::{Subject, SubjectError};
+
+/// States that are gone on from in one round.
+const ROUND: usize = 256;
+/// Of these, so many by one worker at a time.
+const SHARE: usize = 8;
+/// The same beside a real program, which begins a process for each batch of traces.
+const SHARE_BESIDE: usize = 16;
+/// Traces that are kept of those in which a real program differs.
+const DIFFER_MAX: usize = 5;
+
+/// The first trace, and a shortest, that shows a signature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// What it shows.
+    pub signature: Signature,
+    /// How many wakes it has.
+    pub wakes: usize,
+    /// The trace.
+    pub trace: Trace,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Traces of so many wakes are all done.
+    pub depth: usize,
+    /// States met.
+    pub states: usize,
+    /// Of the depth under way: gone on from, and all of it.
+    pub of_depth: (usize, usize),
+    /// Steps from a state to the next.
+    pub transitions: u64,
+    /// Ways that led to more living runs than the bound allows.
+    pub cut: u64,
+    /// Traces played on the real program, if there is one.
+    pub replays: u64,
+    /// Those in which it did not what the replica does: not gone on from.
+    pub different: u64,
+    /// Signatures found.
+    pub found: usize,
+    /// Bytes that the states take.
+    pub bytes: u64,
+}
+
+/// How a search stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// There is more to do.
+    UnderWay,
+    /// No new state is left: it holds for traces of any length, as far as none was [cut](Progress::cut).
+    Closed,
+    /// All traces to the bound are done.
+    Bounded,
+    /// The states would take more memory than they may.
+    MemoryFull,
+}
+
+/// A search.
+pub struct Explorer<'s> {
+    pub(super) space: &'s Space,
+    pub(super) merging: Merging,
+    pub(super) graph: Graph,
+    pub(crate) found: BTreeMap<Signature, Place>,
+    pub(super) transitions: u64,
+    pub(super) cut: u64,
+    real: Option<Real>,
+    replays: u64,
+    different: u64,
+    differ_at: Vec<Trace>,
+    workers: Mutex<Vec<Worker<'s>>>,
+    pool: Option<rayon::ThreadPool>,
+    bytes_max: u64,
+}
+
+impl<'s> Explorer<'s> {
+    /// A search at its beginning, by `jobs` workers, whose states may take `bytes_max` of memory.
+    #[must_use]
+    pub fn new(space: &'s Space, jobs: usize, bytes_max: u64) -> Self {
+        Self::merging(space, jobs, bytes_max, Merging::Canonical)
+    }
+
+    /// The same, taking states for one as `merging` says.
+    #[must_use]
+    pub fn merging(space: &'s Space, jobs: usize, bytes_max: u64, merging: Merging) -> Self {
+        let pool =
+            (jobs > 1).then(|| rayon::ThreadPoolBuilder::new().num_threads(jobs).build().ok()).flatten();
+        let mut explorer = Self {
+            space,
+            merging,
+            graph: Graph::default(),
+            found: BTreeMap::new(),
+            transitions: 0,
+            cut: 0,
+            real: None,
+            replays: 0,
+            different: 0,
+            differ_at: Vec::new(),
+            workers: Mutex::new(Vec::new()),
+            pool,
+            bytes_max,
+        };
+        explorer.start();
+        explorer
+    }
+
+    fn start(&mut self) {
+        let mut worker = Worker::new(self.space, self.merging);
+        self.graph.levels.push(0);
+        for setup in 0..self.space.starts.len() {
+            let (hash, broken) = worker.start(setup);
+            // A start that breaks memory at once would be gone on from in no way; none does.
+            let node = self.graph.add_start(hash.unwrap_or(setup as u128), setup as u8);
+            for signature in broken {
+                self.found.entry(signature).or_insert(Place { node, label: None });
+            }
+        }
+        self.graph.levels.push(self.graph.len() as u32);
+    }
+
+    /// The depth whose states are gone on from.
+    fn depth(&self) -> usize {
+        self.graph.levels.len() - 2
+    }
+
+    /// The same beside real programs of one kind, one for each job: what is broken is what they break.
+    #[must_use]
+    pub fn beside(mut self, crew: Vec<Box<dyn Subject>>) -> Self {
+        self.real = Some(Real::new(crew));
+        self
+    }
+
+    /// Traces in which the real program does not what the replica does: the first few.
+    #[must_use]
+    pub fn differ_at(&self) -> &[Trace] {
+        &self.differ_at
+    }
+
+    /// How it stands. What is done of it does not change by asking.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        if self.depth() >= usize::from(self.space.bound.wakes) {
+            // Where the last wakes lead was not looked at.
+            Standing::Bounded
+        } else if self.graph.done() == self.graph.len() {
+            Standing::Closed
+        } else {
+            Standing::UnderWay
+        }
+    }
+
+    /// Goes on from some of the states that are next.
+    ///
+    /// # Errors
+    /// When a real program cannot go on; a replica always can.
+    pub fn round(&mut self) -> Result<Standing, SubjectError> {
+        if self.standing() != Standing::UnderWay {
+            return Ok(self.standing());
+        }
+        let last = self.depth() + 1 == usize::from(self.space.bound.wakes);
+        let from = self.graph.done() as u32;
+        let level_ends = self.graph.levels[self.depth() + 1];
+        let nodes: Vec<u32> = (from..level_ends).take(ROUND).collect();
+        let ways_max = 8 * (1 + 3 * usize::from(self.space.bound.living));
+        let more = if last { nodes.len() } else { nodes.len() * ways_max };
+        if !self.graph.make_room(more, self.bytes_max) {
+            return Ok(Standing::MemoryFull);
+        }
+        for (node, (went, beside)) in nodes.iter().zip(self.expand(&nodes, last)?) {
+            self.replays += beside.replays;
+            self.different += beside.different.len() as u64;
+            self.differ_at.extend(beside.different);
+            self.differ_at.truncate(DIFFER_MAX);
+            self.take(Node(*node), went);
+        }
+        if self.graph.done() as u32 == level_ends {
+            self.graph.levels.push(self.graph.len() as u32);
+        }
+        Ok(self.standing())
+    }
+
+    /// Goes on from these, side by side; what came of it in their order.
+    fn expand(&self, nodes: &[u32], last: bool) -> Result<Vec<(WentOn, Beside)>, SubjectError> {
+        let share = |nodes: &[u32]| {
+            let mut worker = self.worker();
+            let (mut went, mut traces) = (Vec::with_capacity(nodes.len()), Vec::new());
+            for node in nodes.iter().map(|node| Node(*node)) {
+                let ways = worker.expand(&self.graph, node, last);
+                if self.real.is_some() {
+                    worker.traces(&self.graph, node, ways.ways.iter().map(|(label, _)| *label), &mut traces);
+                }
+                went.push(ways);
+            }
+            self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            let beside = match &self.real {
+                Some(real) => real.play(&traces, &mut went, self.space.rules)?,
+                None => went.iter().map(|_| Beside::default()).collect(),
+            };
+            Ok(went.into_iter().zip(beside).collect())
+        };
+        let each = if self.real.is_some() { SHARE_BESIDE } else { SHARE };
+        let shares: Vec<Result<Vec<_>, SubjectError>> = match &self.pool {
+            Some(pool) => pool.install(|| nodes.par_chunks(each).map(share).collect()),
+            None => nodes.chunks(each).map(share).collect(),
+        };
+        let shares: Vec<Vec<_>> = shares.into_iter().collect::<Result<_, _>>()?;
+        Ok(shares.into_iter().flatten().collect())
+    }
+
+    fn worker(&self) -> Worker<'s> {
+        let idle = self.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Worker::new(self.space, self.merging))
+    }
+
+    fn take(&mut self, node: Node, went: WentOn) {
+        for (label, signature) in went.broken {
+            self.found.entry(signature).or_insert(Place { node, label: Some(label) });
+        }
+        self.transitions += went.ways.len() as u64;
+        self.cut += went.ways.iter().filter(|(_, to)| *to == To::Cut).count() as u64;
+        let ways = u16::try_from(went.ways.len()).unwrap_or(u16::MAX);
+        let mut targets: Vec<u32> =
+            went.ways.into_iter().map(|(label, to)| to.met(&mut self.graph, node, label)).collect();
+        self.graph.went_on(ways, &mut targets);
+    }
+
+    /// Goes on until there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`round`](Self::round).
+    pub fn run(&mut self) -> Result<Standing, SubjectError> {
+        loop {
+            let standing = self.round()?;
+            if standing != Standing::UnderWay {
+                return Ok(standing);
+            }
+        }
+    }
+
+    /// The signatures that show at these places, which were found before.
+    pub(super) fn find_again(&mut self, places: &[Place]) {
+        let mut worker = self.worker();
+        let mut places = places.to_vec();
+        // The first is kept, as it was.
+        places.sort_by_key(|place| (place.node, place.label));
+        for place in &places {
+            for signature in worker.broken_at(&self.graph, *place) {
+                self.found.entry(signature).or_insert(*place);
+            }
+        }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let depth = self.depth();
+        let (first, end) = (self.graph.levels[depth] as usize, self.graph.levels[depth + 1] as usize);
+        Progress {
+            depth,
+            states: self.graph.len(),
+            of_depth: (self.graph.done() - first, end - first),
+            transitions: self.transitions,
+            cut: self.cut,
+            replays: self.replays,
+            different: self.different,
+            found: self.found.len(),
+            bytes: self.graph.bytes(),
+        }
+    }
+
+    /// How many traces the search stands for: all of at most so many wakes as are done, or, if it is closed, as the
+    /// bound has. What lies behind a memory break or a crash, or is not gone on from, is not counted. `None`: more
+    /// than 2^128.
+    #[must_use]
+    pub fn traces(&self) -> Option<u128> {
+        let closed = self.standing() == Standing::Closed;
+        self.graph.traces(if closed { usize::from(self.space.bound.wakes) } else { self.depth() })
+    }
+
+    /// What was found, each signature with a shortest trace, the shortest first.
+    #[must_use]
+    pub fn found(&self) -> Vec<Found> {
+        let mut worker = self.worker();
+        let mut one = |(signature, place): (&Signature, &Place)| {
+            let trace = worker.trace(&self.graph, place.node, place.label);
+            Found { signature: *signature, wakes: trace.wakes().len(), trace }
+        };
+        let mut found: Vec<Found> = self.found.iter().map(&mut one).collect();
+        found.sort_by_key(|found| found.wakes);
+        found
+    }
+}

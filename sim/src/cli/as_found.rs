@@ -1,0 +1,56 @@
+//! Finds that are kept as they were found: interrupted, or failed.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_model::verdict::Signature;
+
+use super::Status;
+use super::output::Output;
+use treefall_report::pipeline::PipelineError;
+use treefall_report::store::Store;
+use treefall_search::triage::FindingId;
+use treefall_subject::target::Target;
+
+/// A find that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
+/// fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AsFoundObject {
+    pub(super) target: String,
+    pub(super) signature: String,
+    /// The scenario that it is kept in, as it was found.
+    pub(super) kept_as_found: String,
+    /// Why it could not be worked out; null: the word to stop came first.
+    pub(super) error: Option<String>,
+}
+
+impl AsFoundObject {
+    pub(super) fn new(target: &str, signature: Signature, found: &Path, error: Option<String>) -> Self {
+        Self {
+            target: target.to_owned(),
+            signature: signature.to_string(),
+            kept_as_found: found.display().to_string(),
+            error,
+        }
+    }
+}
+
+/// Reports each find that could not be worked out, and where it is kept as it was found.
+pub(super) fn tell_failed(
+    target: &Target,
+    failed: &[(FindingId, PipelineError)],
+    store: &Store,
+    output: &mut Output,
+) -> Status {
+    let name = target.to_string();
+    for (find, why) in failed {
+        let (signature, found) = (find.signature, store.found(&name, *find));
+        output.error(&format!(
+            "{signature} on {name} was found and could not be worked out: {why}; it is kept as found in {}",
+            found.display()
+        ));
+        output.object(&AsFoundObject::new(&name, signature, &found, Some(why.to_string())));
+    }
+    if failed.is_empty() { Status::Good } else { Status::Harness }
+}

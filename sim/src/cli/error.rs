@@ -1,0 +1,148 @@
+//! Why a command ends without a result, and the exit status that this means.
+
+use super::output::Output;
+use super::status::Status;
+
+use treefall_report::pipeline::PipelineError;
+use treefall_report::store::StoreError;
+use treefall_search::campaign::CampaignError;
+use treefall_subject::SubjectError;
+use treefall_subject::daemon::DaemonError;
+use treefall_subject::engine::EngineError;
+use treefall_subject::target::TargetError;
+
+/// Why a command ended without a result.
+#[derive(Debug)]
+pub enum CliError {
+    /// The command or an input file is wrong.
+    Usage(String),
+    /// An input file is wrong; the text says by itself that it is an error, and where.
+    Invalid(String),
+    /// treefall itself failed.
+    Harness(String),
+    /// Several things are wrong; each is told.
+    Several(Vec<Self>),
+}
+
+impl CliError {
+    /// Of these, if there are any: one as it is, several as one.
+    pub(super) fn of(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    /// Tells it; of several the worst status counts.
+    pub(super) fn tell(&self, output: &mut Output) -> Status {
+        match self {
+            Self::Usage(text) => output.error(text),
+            Self::Invalid(text) => output.diagnostic(text),
+            Self::Harness(text) => output.error(text),
+            Self::Several(errors) => {
+                for error in errors {
+                    error.tell(output);
+                }
+            }
+        }
+        self.status()
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Usage(_) | Self::Invalid(_) => Status::Usage,
+            Self::Harness(_) => Status::Harness,
+            Self::Several(errors) => errors.iter().map(Self::status).max().unwrap_or(Status::Usage),
+        }
+    }
+
+    /// Its text without colours.
+    pub(super) fn plain(&self) -> String {
+        match self {
+            Self::Usage(text) | Self::Invalid(text) | Self::Harness(text) => {
+                anstream::adapter::strip_str(text).to_string().trim_end().to_owned()
+            }
+            Self::Several(errors) => errors.iter().map(Self::plain).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+/// What each of these gives, or all errors of them.
+pub(super) fn all<T, E: Into<CliError>>(
+    results: impl IntoIterator<Item = Result<T, E>>,
+) -> Result<Vec<T>, CliError> {
+    let (mut done, mut errors) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => done.push(one),
+            Err(error) => errors.push(error.into()),
+        }
+    }
+    CliError::of(errors).map(|()| done)
+}
+
+impl From<TargetError> for CliError {
+    fn from(error: TargetError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<CampaignError> for CliError {
+    fn from(error: CampaignError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::Harness(error.to_string())
+    }
+}
+
+impl From<PipelineError> for CliError {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Subject(error) => error.into(),
+            PipelineError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubjectError> for CliError {
+    fn from(error: SubjectError) -> Self {
+        let of_program = match &error {
+            SubjectError::Program(_) | SubjectError::Daemon(DaemonError::Own(_) | DaemonError::Unfit(_)) => {
+                return Self::Usage(error.to_string());
+            }
+            SubjectError::Engine(of_program) | SubjectError::Daemon(DaemonError::Engine(of_program)) => {
+                of_program
+            }
+            _ => return Self::Harness(error.to_string()),
+        };
+        // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
+        match of_program {
+            EngineError::Program(_)
+            | EngineError::Spawn { .. }
+            | EngineError::NotTakenOver { .. }
+            | EngineError::OtherMachine
+            | EngineError::Refused { .. } => Self::Usage(error.to_string()),
+            _ => Self::Harness(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_be_driven_is_the_wrong_target_as_engine_and_as_daemon() {
+        let wrong = || EngineError::OtherMachine;
+        let of_daemon = SubjectError::Daemon(DaemonError::Engine(wrong()));
+        for error in [SubjectError::Engine(wrong()), of_daemon] {
+            assert!(matches!(CliError::from(error), CliError::Usage(_)));
+        }
+        assert!(matches!(CliError::from(SubjectError::NoAnswer), CliError::Harness(_)));
+    }
+}

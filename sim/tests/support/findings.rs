@@ -1,0 +1,23 @@
+//! Triage and explanation of finds that nothing interrupts.
+
+use treefall::base::control::Control;
+use treefall::explain::{Explanation, StandIn, explain};
+use treefall::finding::{Finding, work_out_all};
+use treefall::hunt::Find;
+use treefall::subject::{Subject, SubjectError};
+
+/// Works the finds out, in their order.
+pub(crate) fn findings(
+    subjects: &mut [Box<dyn Subject>],
+    fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
+    finds: &[Find],
+    build_up_max: u64,
+) -> Vec<Finding> {
+    let worked = work_out_all(subjects, fresh, finds, build_up_max, Control::none(), &|_, _, it| Ok(it));
+    worked.into_iter().map(|finding| finding.expect("the subject runs")).collect()
+}
+
+/// Explains a finding by running the subject itself, but not a daemon.
+pub(crate) fn explanation_of(finding: &Finding, subject: &mut dyn Subject) -> Explanation {
+    explain(finding, subject, StandIn::ForDaemons, Control::none()).expect("explained")
+}
