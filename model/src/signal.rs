@@ -11,6 +11,8 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// Kills; cannot be ignored.
     pub const KILL: Self = Self(9);
+    /// Marks a program that its allocator ended.
+    pub const ABRT: Self = Self(6);
     /// Marks a crash.
     pub const SEGV: Self = Self(11);
     /// Asks to end.

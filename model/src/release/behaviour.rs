@@ -33,6 +33,24 @@ pub enum LastInErase {
     Successor,
 }
 
+/// Which functions insert into and erase from the trees with a cached leftmost node: reports name them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CachedCalls {
+    /// Functions of their own.
+    OfTheirOwn,
+    /// The same as for the pid tree.
+    Shared,
+}
+
+/// Which entry of a tree counts when the timerfd is armed. It differs in broken trees alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FirstArmed {
+    /// The cached leftmost, if the tree has a root.
+    CachedBelowRoot,
+    /// The cached leftmost, if there is one.
+    Cached,
+}
+
 /// How the timer handler walks over what is due.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Expiry {
@@ -76,6 +94,15 @@ pub enum LateWake {
     Silent,
     /// A log line.
     Logged,
+}
+
+/// What a timer writes where its entry, handed out again, had a pid or a value before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TimerValue {
+    /// Nothing: what was there stays.
+    Kept,
+    /// Zero.
+    Zero,
 }
 
 /// What becomes of a misc check whose timed-out child no longer exists.
@@ -167,6 +194,10 @@ pub struct Behaviour {
     pub leftmost: LeftmostRule,
     /// Which word an erase writes last.
     pub last_in_erase: LastInErase,
+    /// Which functions change the trees with a cached leftmost node.
+    pub cached_calls: CachedCalls,
+    /// Which entry counts when the timerfd is armed.
+    pub first_armed: FirstArmed,
     /// How what is due is walked over.
     pub expiry: Expiry,
     /// How trees are emptied.
@@ -177,6 +208,8 @@ pub struct Behaviour {
     pub before_move: BeforeMove,
     /// Whether a late wake is logged.
     pub late_wake: LateWake,
+    /// What a timer writes in place of a pid.
+    pub timer_value: TimerValue,
     /// What becomes of a misc check whose child is lost.
     pub lost_misc: LostMisc,
     /// By what results are carried over.
@@ -200,11 +233,14 @@ const OLDEST: Behaviour = Behaviour {
     equal_keys: EqualKeys::GoLeft,
     leftmost: LeftmostRule::LeftOfCached,
     last_in_erase: LastInErase::Child,
+    cached_calls: CachedCalls::OfTheirOwn,
+    first_armed: FirstArmed::CachedBelowRoot,
     expiry: Expiry::NextTakenBefore,
     destruction: Destruction::InOrderErasing,
     current_entry: CurrentEntry::RetiredAfter,
     before_move: BeforeMove::NotRead,
     late_wake: LateWake::Silent,
+    timer_value: TimerValue::Kept,
     lost_misc: LostMisc::NeverAgain,
     carried_by: CarriedBy::Name,
     never_finished: NeverFinished::Carried,
@@ -219,7 +255,8 @@ const OLDEST: Behaviour = Behaviour {
 type Change = (Release, fn(&mut Behaviour));
 
 /// The changes, oldest first.
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 19] = [
+    (at(0, 17), |b| b.timer_value = TimerValue::Zero),
     (at(1, 0), |b| b.current_entry = CurrentEntry::Freed),
     (at(1, 0), |b| b.before_move = BeforeMove::ClockRead),
     (at(1, 0), |b| b.late_wake = LateWake::Logged),
@@ -228,6 +265,8 @@ const CHANGES: [Change; 16] = [
     (at(2, 5), |b| b.leftmost = LeftmostRule::NeverWentRight),
     // Seen on 2.1.5 and from 2.2.7 on; no program of between was there to be asked when its trees changed.
     (at(2, 5), |b| b.last_in_erase = LastInErase::Successor),
+    (at(2, 5), |b| b.cached_calls = CachedCalls::Shared),
+    (at(2, 5), |b| b.first_armed = FirstArmed::Cached),
     (at(2, 5), |b| b.expiry = Expiry::LeftmostAfresh),
     (at(2, 5), |b| b.destruction = Destruction::PostOrder),
     (at(2, 5), |b| b.never_finished = NeverFinished::StaysInitial),

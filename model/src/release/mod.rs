@@ -13,8 +13,9 @@ use core::fmt;
 
 pub use advice::Advice;
 pub use behaviour::{
-    BeforeMove, Behaviour, CarriedBy, CleanupCall, CurrentEntry, Destruction, EqualKeys, Expiry, FirstResult,
-    KillallFlag, LastInErase, LateWake, LeftmostRule, LostMisc, MasterLayout, NeverFinished, ShortTimeouts,
+    BeforeMove, Behaviour, CachedCalls, CarriedBy, CleanupCall, CurrentEntry, Destruction, EqualKeys, Expiry,
+    FirstArmed, FirstResult, KillallFlag, LastInErase, LateWake, LeftmostRule, LostMisc, MasterLayout,
+    NeverFinished, ShortTimeouts, TimerValue,
 };
 pub use defect::{Defect, Defects, Layer, Row};
 pub use reach::{Elsewhere, Reach};

@@ -142,6 +142,7 @@ extern "C" fn from_the_start() {
         let master = program::thread_make_master();
         with(|session| session.master = master);
         program::set_master(master);
+        program::become_vrrp();
         program::signal_set(i32::from(Signal::HUP.number()), signalled, 0);
         program::signal_set(i32::from(Signal::TERM.number()), signalled, 0);
         program::signal_set(i32::from(Signal::CHLD.number()), program::child_handler(), master);
@@ -303,8 +304,8 @@ fn perform(op: Op) {
                 program::thread_cancel(entry);
                 with(|session| session.world.cancelled(kind));
             }
-            Op::AddEvent { handler, argument } => {
-                program::thread_add_event(master, callbacks::function(handler), tagged(argument), 0);
+            Op::AddEvent { handler, argument, value } => {
+                program::thread_add_event(master, callbacks::function(handler), tagged(argument), value);
             }
             Op::AddTerminateStart { handler } => {
                 program::thread_add_start_terminate_event(master, callbacks::function(handler));

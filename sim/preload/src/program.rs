@@ -169,6 +169,22 @@ pub unsafe fn set_master(master: usize) {
     unsafe { *(at(PROGRAM.get().symbols.master) as *mut usize) = master };
 }
 
+/// The program's number of the vrrp process; its parent process has 0.
+const VRRP: i32 = 1;
+
+/// Sets the program's variable for its kind of process, as the vrrp process does when it begins. Does nothing when the
+/// program does not show the variable.
+///
+/// # Safety
+/// As for a call into the program.
+pub unsafe fn become_vrrp() {
+    let offset = PROGRAM.get().symbols.prog_type;
+    if offset != 0 {
+        // SAFETY: an enumeration of the program's, by its symbol.
+        unsafe { *(at(offset) as *mut i32) = VRRP };
+    }
+}
+
 /// Sets the delay from which a wake counts as late to its default, one second, as the program's `main` would. Returns
 /// false when the program does not export the variable.
 ///

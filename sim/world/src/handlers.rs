@@ -26,7 +26,7 @@ impl<O: Observer> World<'_, O> {
     /// others, goes on EVENT.
     pub(crate) fn put_in_force(&mut self) {
         self.layer.then(Action::StartFifos(0));
-        self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None }));
+        self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Dispatcher, argument: None, value: 0 }));
     }
 
     /// Begins a handler of the script layer. The caller then executes its operations: [`carry_out`].
@@ -89,7 +89,8 @@ impl<O: Observer> World<'_, O> {
         self.count_step();
         match signal {
             Signal::HUP => {
-                self.layer.then(Action::Op(Op::AddEvent { handler: Handler::Reload, argument: None }));
+                let reload = Op::AddEvent { handler: Handler::Reload, argument: None, value: 0 };
+                self.layer.then(Action::Op(reload));
             }
             Signal::TERM => {
                 self.layer.then(Action::Op(Op::AddTerminateStart { handler: Handler::TerminateStart }));
@@ -153,14 +154,16 @@ impl<O: Observer> World<'_, O> {
 
     /// Dispatches a script: an event for its first tick. A fifo script has started before.
     fn dispatch(&mut self, place: u16) -> Option<Op> {
-        let kind = self.layer.current.get(usize::from(place))?.spec.kind;
+        let spec = self.layer.current.get(usize::from(place))?.spec;
+        // Microseconds, cut to the width of the word.
+        let interval = spec.interval.as_micros() as i32;
         self.layer.actions.push_front(Action::Dispatch(place + 1));
         let argument = Some(self.layer.in_force(place));
-        match kind {
+        match spec.kind {
             ScriptKind::Track | ScriptKind::Cancelling => {
-                Some(Op::AddEvent { handler: Handler::Tick, argument })
+                Some(Op::AddEvent { handler: Handler::Tick, argument, value: interval })
             }
-            ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument }),
+            ScriptKind::Misc => Some(Op::AddEvent { handler: Handler::MiscTick, argument, value: 0 }),
             ScriptKind::Fifo => None,
         }
     }

@@ -51,6 +51,8 @@ pub enum Op {
         handler: Handler,
         /// Its argument.
         argument: Option<ScriptRef>,
+        /// Its value. The entry keeps it in the word in which a child's entry keeps its pid.
+        value: i32,
     },
     /// `thread_add_start_terminate_event`: the event that begins a shutdown, with an entry type of its own.
     AddTerminateStart {

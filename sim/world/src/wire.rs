@@ -294,7 +294,7 @@ symbols! {
     thread_add_timer_shutdown, thread_add_child, thread_add_event, thread_add_read, thread_add_write,
     thread_add_start_terminate_event, thread_add_terminate_event, thread_cancel, thread_child_handler,
     process_threads, script_killall, signal_set, set_time_now, master, min_auto_priority_delay,
-    min_auto_priority_delay_size, text_start, text_end, data_start, data_end,
+    min_auto_priority_delay_size, prog_type, text_start, text_end, data_start, data_end,
 }
 
 /// Properties of the program's file in memory that tell the expected program from any other.

@@ -388,6 +388,7 @@ fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
             format!(", at address {address:#x}: through a null pointer")
         }
         Some(Fault::Segv { .. }) => ", at an address where nothing is".to_owned(),
+        Some(Fault::Aborted { .. }) => ", freeing what was free already".to_owned(),
         Some(Fault::Endless { .. }) => ", following links in a circle".to_owned(),
         None => String::new(),
     };

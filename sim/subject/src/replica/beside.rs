@@ -127,7 +127,7 @@ pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result
                 let (_, entry) = beside.remove(usize::from(nth) % beside.len());
                 queues.erase_due(Tree::Child, entry).map_err(told)?;
                 queues.erase_pid(entry).map_err(told)?;
-                queues.heap.free(entry);
+                queues.heap.free(entry).map_err(|_| "an entry of the list is not live")?;
             }
             TreeOp::Erase(_) => {}
         }

@@ -17,7 +17,7 @@ use treefall_model::observe::Observer;
 
 use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
-    node_in, pid_of, root_of, status_of,
+    node_in, pid_of, status_of,
 };
 use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
 use super::rbtree::{LEFT, RIGHT, is_red};
@@ -69,7 +69,7 @@ impl<O: Observer> Replica<'_, O> {
         if rule::shapes_count(&self.rules) {
             canon.part(Part::Shapes);
             for tree in [Tree::Child, Tree::ChildPid] {
-                shape(heap, peek(heap, MASTER_AT + root_of(tree)), canon, 0);
+                shape(heap, peek(heap, heap.root(tree)), canon, 0);
             }
         }
         judge.canon(canon);
@@ -118,8 +118,7 @@ impl Sound {
             base += 4;
         });
         let empty = |list| peek(heap, MASTER_AT + head_of(list)) == MASTER_AT + head_of(list);
-        regular &=
-            peek(heap, MASTER_AT + root_of(Tree::Write)) == 0 && empty(List::Event) && empty(List::Ready);
+        regular &= peek(heap, heap.root(Tree::Write)) == 0 && empty(List::Event) && empty(List::Ready);
         // Two base entries, and both are known.
         regular &= !stranger && by_pid == children.len() && base == 10 && replica.current.is_none();
         regular &= !rule::retires_linked(&replica.rules);
@@ -160,7 +159,11 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
     let ty = Type::from_word(peek(heap, entry + TYPE));
     if all || matches!(ty, Some(Type::Child | Type::ChildTimeout | Type::ChildTerminated)) {
         let pid = peek(heap, entry + PID);
-        canon.pid(pid_of(pid));
+        if ty.is_some_and(Type::has_pid) {
+            canon.pid(pid_of(pid))
+        } else {
+            canon.word(pid_of(pid) as u64)
+        }
         canon.word(status_of(pid) as u64);
     }
     let block = heap.block_at(entry).map(|(block, _)| judge.broken_at(block));
@@ -169,7 +172,7 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
 
 /// Each entry of a tree, in order. Whether the tree came to its end.
 fn each(heap: &Heap, tree: Tree, mut visit: impl FnMut(Addr)) -> bool {
-    below(heap, node_in(tree), peek(heap, MASTER_AT + root_of(tree)), &mut visit, 0)
+    below(heap, node_in(tree), peek(heap, heap.root(tree)), &mut visit, 0)
 }
 
 fn below(heap: &Heap, offset: u64, node: Addr, visit: &mut dyn FnMut(Addr), depth: u32) -> bool {

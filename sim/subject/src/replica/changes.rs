@@ -27,15 +27,15 @@ const PARTS: [Parts; BLOCK_WORDS] = {
     parts
 };
 
-/// Of which tree or list each word of the master is an end.
+/// Of which deadline tree or list each word of the master is an end.
 const ENDS: [Ends; MASTER_WORDS] = {
     let mut ends = [Ends::NONE; MASTER_WORDS];
     let mut nth = 0;
     while nth < Tree::ALL.len() {
         let tree = Tree::ALL[nth];
-        ends[(root_of(tree) / 8) as usize] = Ends::tree(tree);
         if !matches!(tree, Tree::ChildPid) {
-            ends[(root_of(tree) / 8) as usize + 1] = Ends::tree(tree);
+            let root = (root_of(tree, 0) / 8) as usize;
+            (ends[root], ends[root + 1]) = (Ends::tree(tree), Ends::tree(tree));
         }
         nth += 1;
     }
@@ -56,11 +56,15 @@ pub(super) struct Changes {
     /// For each block there is, what of it changed.
     parts: Vec<Parts>,
     ends: Ends,
+    /// The word of the master that is the pid tree's root.
+    pid_root: usize,
 }
 
 impl Changes {
-    pub(super) const fn new() -> Self {
-        Self { blocks: Vec::new(), parts: Vec::new(), ends: Ends::NONE }
+    /// No change yet; the pid tree's root lies at `child_pid` in the master.
+    pub(super) const fn new(child_pid: u64) -> Self {
+        let pid_root = (child_pid / 8) as usize;
+        Self { blocks: Vec::new(), parts: Vec::new(), ends: Ends::NONE, pid_root }
     }
 
     /// There is one more block.
@@ -73,6 +77,7 @@ impl Changes {
     pub(super) fn written(&mut self, word: usize) {
         match word.checked_sub(MASTER_WORDS) {
             Some(beyond) => self.add(beyond / BLOCK_WORDS, PARTS[beyond % BLOCK_WORDS]),
+            None if word == self.pid_root => self.ends = self.ends.with(Ends::tree(Tree::ChildPid)),
             None => self.ends = self.ends.with(ENDS[word]),
         }
     }

@@ -43,14 +43,15 @@ pub(super) const SIGNAL_FD: i32 = 1_000_002;
 /// A deadline that no clock reaches.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// Where a tree's root lies in the master; a cached leftmost node follows it.
-pub(super) const fn root_of(tree: Tree) -> u64 {
+/// Where a deadline tree's root lies in the master; its cached leftmost node follows it. `child_pid` is where the pid
+/// tree's lies, which differs by release.
+pub(super) const fn root_of(tree: Tree, child_pid: u64) -> u64 {
     match tree {
         Tree::Read => 0,
         Tree::Write => 16,
         Tree::Timer => 32,
         Tree::Child => 48,
-        Tree::ChildPid => 120,
+        Tree::ChildPid => child_pid,
     }
 }
 
@@ -72,8 +73,8 @@ pub(super) const fn head_of(list: List) -> u64 {
 }
 
 /// Whether a place in the master is part of a tree or list.
-pub(super) const fn is_index(place: u64) -> bool {
-    place < head_of(List::Unuse) + 16 || place / 8 == root_of(Tree::ChildPid) / 8
+pub(super) const fn is_index(place: u64, child_pid: u64) -> bool {
+    place < head_of(List::Unuse) + 16 || place / 8 == child_pid / 8
 }
 
 /// What an entry says that it is. A zeroed entry says that it waits for a descriptor.
@@ -123,24 +124,15 @@ impl Type {
         usize::try_from(word).ok().and_then(|place| Self::ALL.get(place).copied())
     }
 
-    /// What it becomes when its deadline has passed.
-    pub(super) const fn expired(self) -> Self {
-        match self {
-            Self::Read => Self::ReadTimeout,
-            Self::Write => Self::WriteTimeout,
-            Self::Child => Self::ChildTimeout,
-            Self::ShutdownTimer => Self::ReadyShutdownTimer,
-            _ => Self::ReadyTimer,
-        }
-    }
-
-    /// What an entry of this type has where a child's has its pid, once it is handed out.
-    pub(super) const fn value_at_pid(self) -> Option<i32> {
-        match self {
-            Self::Timer | Self::ShutdownTimer | Self::Event | Self::TerminateStart | Self::Terminate => {
-                Some(0)
-            }
-            _ => None,
+    /// Returns the type that an entry of this type gets when its deadline in `tree` has passed. The tree decides, also
+    /// of an entry that stands in another tree than its type says.
+    pub(super) const fn expired(self, tree: Tree) -> Self {
+        match (self, tree) {
+            (Self::ShutdownTimer | Self::ReadyShutdownTimer, _) => Self::ReadyShutdownTimer,
+            (_, Tree::Read) => Self::ReadTimeout,
+            (_, Tree::Write) => Self::WriteTimeout,
+            (_, Tree::Child) => Self::ChildTimeout,
+            (_, Tree::Timer | Tree::ChildPid) => Self::ReadyTimer,
         }
     }
 

@@ -40,11 +40,11 @@ impl<O: Observer> Replica<'_, O> {
         let mut first = self.queues.first_due(tree)?;
         while let Some(entry) = first {
             self.queues.visit()?;
+            let next = if next_first { self.queues.next_due(entry)? } else { None };
             let due = deadline_of(self.queues.field(entry, DUE)?);
             if !due.is_due(self.now) || self.has(Mutant::DueIsStrict) && due == Deadline::At(self.now) {
                 break;
             }
-            let next = if next_first { self.queues.next_due(entry)? } else { None };
             self.queue_expired(tree, entry)?;
             if self.has(Mutant::ExpiryMovesOne) {
                 break;
@@ -55,7 +55,7 @@ impl<O: Observer> Replica<'_, O> {
     }
 
     fn queue_expired(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
-        let ty = self.type_of(entry)?.unwrap_or(Type::Timer).expired();
+        let ty = self.type_of(entry)?.unwrap_or(Type::Timer).expired(tree);
         self.queues.erase_due(tree, entry)?;
         if ty == Type::ChildTimeout && rule::timed_out_leaves(&self.rules) == PidEntryLeaves::AtExpiry {
             self.queues.erase_pid(entry)?;

@@ -10,16 +10,18 @@
 
 use std::collections::VecDeque;
 
-use treefall_model::index::{Block, Parts};
+use treefall_model::index::{Block, Parts, Tree};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
 
 use super::changes::Changes;
-use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index};
+use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index, root_of};
 use super::mutant::Mutant;
 
 /// Where the master lies. No small number, no pid and no script is such an address.
 pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// Where the pid tree's root lies in the master of most releases.
+const CHILD_PID: u64 = 120;
 /// From one block to the next: an entry and the allocator's own word.
 const STRIDE: u64 = 128;
 /// Where the first block lies: the first stride after the master.
@@ -44,6 +46,10 @@ const VISITS_EACH: u64 = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Trap(Addr);
 
+/// What was to be freed is no block that is handed out: the allocator ends the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct NoBlock;
+
 impl Trap {
     /// A loop that does not end. No access can trap at this address.
     const ENDLESS: Self = Self(u64::MAX);
@@ -66,6 +72,11 @@ pub enum Fault {
     Segv {
         /// The address; below 4096 it comes from a null pointer.
         address: u64,
+        /// The program's function that did it.
+        function: &'static str,
+    },
+    /// It frees what is not handed out: the allocator ends it by SIGABRT.
+    Aborted {
         /// The program's function that did it.
         function: &'static str,
     },
@@ -107,12 +118,21 @@ pub struct Note {
 /// Most second erases that are kept: the first ones.
 const SECOND_ERASES_MAX: usize = 16;
 
+/// Where an entry's first node or links are linked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seat {
+    /// In a deadline tree.
+    Tree(Tree),
+    /// In one of the lists.
+    List,
+}
+
 /// What is true of a block, whatever its bytes say.
 #[derive(Clone, Copy, Debug)]
 struct Truth {
     live: bool,
-    /// Linked in a deadline tree or a list.
-    placed: bool,
+    /// The deadline tree or list that it was linked in last; `None`: it was taken out.
+    placed: Option<Seat>,
     /// Linked in the pid tree as it has been since its root was reset so many times; 0: not linked.
     pid_tree: u32,
     /// Freed while something linked it, ever.
@@ -126,7 +146,7 @@ struct Truth {
 impl Truth {
     const NEW: Self = Self {
         live: true,
-        placed: false,
+        placed: None,
         pid_tree: 0,
         stale: false,
         noted: false,
@@ -151,6 +171,8 @@ pub(super) struct Heap {
     policy: HeapPolicy,
     /// The fault that was put in, if one was.
     mutant: Option<Mutant>,
+    /// Where the pid tree's root lies in the master.
+    child_pid: u64,
     /// The pid tree's root was reset so often, plus one.
     pid_tree: u32,
     /// Some link may lead to a freed block: accesses are looked at.
@@ -177,10 +199,11 @@ impl Heap {
             watched: Vec::new(),
             truths: Vec::with_capacity(BLOCKS_FIRST),
             freed: VecDeque::new(),
-            changes: Changes::new(),
+            changes: Changes::new(CHILD_PID),
             tells: false,
             policy,
             mutant: None,
+            child_pid: CHILD_PID,
             pid_tree: 1,
             watching: false,
             visits_left: 0,
@@ -192,6 +215,18 @@ impl Heap {
         };
         heap.enter(Instant::START, Mark::START.function);
         heap
+    }
+
+    /// The pid tree's root lies here in the master. Nothing was written yet.
+    pub(super) fn set_child_pid(&mut self, place: u64) {
+        self.child_pid = place;
+        self.changes = Changes::new(place);
+    }
+
+    /// The address of a tree's root.
+    #[inline]
+    pub(super) fn root(&self, tree: Tree) -> Addr {
+        MASTER_AT + root_of(tree, self.child_pid)
     }
 
     /// From here on there is this fault.
@@ -400,33 +435,46 @@ impl Heap {
         self.all_mut()[from..from + ENTRY_WORDS].fill(0);
         self.change_entry(entry, Parts::ALL);
         let truth = &mut self.truths[number as usize];
-        (truth.live, truth.placed, truth.pid_tree) = (true, false, 0);
+        (truth.live, truth.placed, truth.pid_tree) = (true, None, 0);
         entry
     }
 
     /// Takes an entry's block back. What lies in it stays.
-    pub(super) fn free(&mut self, entry: Addr) {
+    pub(super) fn free(&mut self, entry: Addr) -> Result<(), NoBlock> {
         let (here, pid_tree, watching) = (self.here, self.pid_tree, self.watching);
+        self.live_with(entry, 0).ok_or(NoBlock)?;
         self.change_entry(entry, Parts::LIFE);
-        let Some(truth) = self.truth(entry).filter(|truth| truth.live) else { return };
+        let truth = self.truth(entry).ok_or(NoBlock)?;
         truth.live = false;
         truth.freed = here;
-        let linked = truth.placed || truth.pid_tree == pid_tree;
+        let linked = truth.placed.is_some() || truth.pid_tree == pid_tree;
         truth.stale |= linked || watching;
         self.watch_if(linked);
         if let Some((block, _)) = self.block_at(entry) {
             self.freed.push_back(block.0);
         }
+        Ok(())
     }
 
-    /// An entry was linked in a deadline tree or a list, or (`placed` false) taken out of it.
+    /// An entry was linked here.
     #[inline]
-    pub(super) fn placed(&mut self, entry: Addr, placed: bool) {
+    pub(super) fn placed(&mut self, entry: Addr, seat: Seat) {
+        self.moved(entry, None, Some(seat));
+    }
+
+    /// An entry was taken out of here.
+    #[inline]
+    pub(super) fn taken_out(&mut self, entry: Addr, seat: Seat) {
+        self.moved(entry, Some(seat), None);
+    }
+
+    #[inline]
+    fn moved(&mut self, entry: Addr, from: Option<Seat>, to: Option<Seat>) {
         self.change_entry(entry, Parts::PLACE);
         let Some(truth) = self.truth(entry) else { return };
-        let odd = truth.placed == placed;
-        truth.placed = placed;
-        // Linked twice or taken out twice: from here on no record of what links what is sure.
+        let odd = truth.placed != from;
+        truth.placed = to;
+        // Linked twice, or taken out of where it was not: from here on no record of what links what is sure.
         self.watch_if(odd);
     }
 
@@ -469,7 +517,7 @@ impl Heap {
     fn used(&mut self, address: Addr) {
         self.left_known |= !address.is_multiple_of(8);
         let Some((block, inside)) = self.block_at(address) else {
-            self.left_known |= !is_index(address.wrapping_sub(MASTER_AT));
+            self.left_known |= !is_index(address.wrapping_sub(MASTER_AT), self.child_pid);
             return;
         };
         let here = self.here;
@@ -508,7 +556,7 @@ mod tests {
         let mut heap = Heap::new(policy);
         let entries: Vec<Addr> = (0..4).map(|_| heap.allocate()).collect();
         for entry in entries {
-            heap.free(entry);
+            heap.free(entry).expect("live");
         }
         (0..5)
             .filter_map(|_| {
@@ -531,10 +579,20 @@ mod tests {
         let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
         let entry = heap.allocate();
         heap.set(entry + PID, 77).expect("mapped");
-        heap.free(entry);
+        heap.free(entry).expect("live");
         assert_eq!(heap.get(entry + PID), Ok(77));
         assert_eq!(heap.allocate(), entry);
         assert_eq!(heap.get(entry + PID), Ok(0));
+    }
+
+    #[test]
+    fn what_is_not_handed_out_cannot_be_freed() {
+        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
+        let entry = heap.allocate();
+        assert_eq!(heap.free(entry), Ok(()));
+        for wrong in [entry, entry + 8, entry + STRIDE, MASTER_AT] {
+            assert_eq!(heap.free(wrong), Err(NoBlock));
+        }
     }
 
     #[test]
@@ -556,7 +614,7 @@ mod tests {
         heap.enter(at(1), "thread_add_child");
         heap.pid_linked(entry, true);
         heap.enter(at(2), "thread_cleanup_master");
-        heap.free(entry);
+        heap.free(entry).expect("live");
         heap.enter(at(3), "rb_erase");
         heap.get(sound + PLACE).expect("mapped");
         assert_eq!(heap.notes(), []);
@@ -577,7 +635,7 @@ mod tests {
         let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
         let entry = heap.allocate();
         heap.pid_linked(entry, true);
-        heap.free(entry);
+        heap.free(entry).expect("live");
         assert_eq!(heap.allocate(), entry);
         heap.set(entry + PLACE, 1).expect("mapped");
         assert_eq!(heap.notes(), []);

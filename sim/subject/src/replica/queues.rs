@@ -5,11 +5,11 @@
 //! nothing else is here.
 
 use treefall_model::index::{List, Tree};
-use treefall_model::release::{Behaviour, EqualKeys, LastInErase, LeftmostRule};
+use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, LastInErase, LeftmostRule};
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of, root_of};
-use super::heap::{Fault, Heap, MASTER_AT, Trap};
+use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of};
+use super::heap::{Fault, Heap, MASTER_AT, Seat, Trap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 
@@ -25,16 +25,22 @@ pub(super) struct Queues {
     equal_keys: EqualKeys,
     leftmost: LeftmostRule,
     last_in_erase: LastInErase,
+    first_armed: FirstArmed,
+    cached_calls: CachedCalls,
 }
 
 impl Queues {
     /// Empty trees and lists.
     pub(super) fn new(policy: HeapPolicy, behaviour: &Behaviour) -> Self {
+        let mut heap = Heap::new(policy);
+        heap.set_child_pid(behaviour.layout.child_pid);
         let mut queues = Self {
-            heap: Heap::new(policy),
+            heap,
             equal_keys: behaviour.equal_keys,
             leftmost: behaviour.leftmost,
             last_in_erase: behaviour.last_in_erase,
+            first_armed: behaviour.first_armed,
+            cached_calls: behaviour.cached_calls,
         };
         for list in List::ALL {
             let head = MASTER_AT + head_of(list);
@@ -66,11 +72,14 @@ impl Queues {
     /// Links an entry in a deadline tree, by the deadline that it bears.
     #[inline]
     pub(super) fn insert_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, true);
-        let root = MASTER_AT + root_of(tree);
+        self.heap.placed(entry, Seat::Tree(tree));
+        let root = self.heap.root(tree);
         self.link_due(root, entry).map_err(|trap| self.heap.fault(trap))?;
-        rbtree::settle_inserted(&mut self.heap, root, entry + PLACE)
-            .map_err(|trap| trap.inside("rb_insert_color"))
+        let function = match self.cached_calls {
+            CachedCalls::OfTheirOwn => "rb_insert_color_cached",
+            CachedCalls::Shared => "rb_insert_color",
+        };
+        rbtree::settle_inserted(&mut self.heap, root, entry + PLACE).map_err(|trap| trap.inside(function))
     }
 
     fn link_due(&mut self, root: Addr, entry: Addr) -> Result<(), Trap> {
@@ -106,15 +115,19 @@ impl Queues {
     /// Takes an entry out of a deadline tree.
     #[inline]
     pub(super) fn erase_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, false);
-        let (root, node) = (MASTER_AT + root_of(tree), entry.wrapping_add(PLACE));
+        self.heap.taken_out(entry, Seat::Tree(tree));
+        let (root, node) = (self.heap.root(tree), entry.wrapping_add(PLACE));
         let cached = self.field(root, LEFTMOST)?;
         if cached == node && !self.heap.has(Mutant::LeftmostNotAdvanced) {
             let next = self.next_node(node)?;
             self.write(root, LEFTMOST, next)?;
         }
+        let function = match self.cached_calls {
+            CachedCalls::OfTheirOwn => "rb_erase_cached",
+            CachedCalls::Shared => "rb_erase",
+        };
         let erased = rbtree::erase(&mut self.heap, root, node, self.last_in_erase);
-        erased.map_err(|trap| trap.inside("rb_erase"))
+        erased.map_err(|trap| trap.inside(function))
     }
 
     fn next_node(&mut self, node: Addr) -> Result<Addr, Fault> {
@@ -124,8 +137,22 @@ impl Queues {
     /// The cached first entry of a deadline tree.
     #[inline]
     pub(super) fn first_due(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
-        let cached = self.field(MASTER_AT + root_of(tree), LEFTMOST)?;
+        let cached = self.field(self.heap.root(tree), LEFTMOST)?;
         Ok(entry_of(cached, PLACE))
+    }
+
+    /// The entry of a deadline tree whose deadline counts when the timerfd is armed. Where the root decides, a tree that
+    /// has one and no cached first entry gives an address near null.
+    #[inline]
+    pub(super) fn first_armed(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
+        if self.first_armed == FirstArmed::Cached {
+            return self.first_due(tree);
+        }
+        if self.is_empty(tree)? {
+            return Ok(None);
+        }
+        let cached = self.field(self.heap.root(tree), LEFTMOST)?;
+        Ok(Some(cached.wrapping_sub(PLACE)))
     }
 
     /// The entry after `entry` in its deadline tree.
@@ -138,12 +165,12 @@ impl Queues {
     /// Whether a tree has no root.
     #[inline]
     pub(super) fn is_empty(&mut self, tree: Tree) -> Result<bool, Fault> {
-        Ok(self.field(MASTER_AT, root_of(tree))? == 0)
+        Ok(self.field(self.heap.root(tree), 0)? == 0)
     }
 
     /// The first entry of a deadline tree in post-order.
     pub(super) fn first_in_postorder(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
-        let root = MASTER_AT + root_of(tree);
+        let root = self.heap.root(tree);
         let first = rbtree::first_in_postorder(&mut self.heap, root);
         Ok(entry_of(first.map_err(|trap| trap.inside("rb_first_postorder"))?, PLACE))
     }
@@ -156,19 +183,19 @@ impl Queues {
 
     /// A tree's root, and the cached leftmost node if it has one, are reset; its nodes stay as they are.
     pub(super) fn reset(&mut self, tree: Tree) -> Result<(), Fault> {
-        self.write(MASTER_AT, root_of(tree), 0)?;
+        self.write(self.heap.root(tree), 0, 0)?;
         if tree == Tree::ChildPid {
             self.heap.pid_tree_reset();
             return Ok(());
         }
-        self.write(MASTER_AT, root_of(tree) + LEFTMOST, 0)
+        self.write(self.heap.root(tree), LEFTMOST, 0)
     }
 
     /// Links an entry in the pid tree, by the pid that it bears.
     #[inline]
     pub(super) fn insert_pid(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.pid_linked(entry, true);
-        let root = MASTER_AT + root_of(Tree::ChildPid);
+        let root = self.heap.root(Tree::ChildPid);
         self.link_pid(root, entry).map_err(|trap| self.heap.fault(trap))?;
         rbtree::settle_inserted(&mut self.heap, root, entry + PID_NODE)
             .map_err(|trap| trap.inside("rb_insert_color"))
@@ -199,7 +226,7 @@ impl Queues {
     #[inline]
     pub(super) fn erase_pid(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.pid_linked(entry, false);
-        let root = MASTER_AT + root_of(Tree::ChildPid);
+        let root = self.heap.root(Tree::ChildPid);
         let erased = rbtree::erase(&mut self.heap, root, entry.wrapping_add(PID_NODE), self.last_in_erase);
         erased.map_err(|trap| trap.inside("rb_erase"))
     }
@@ -212,7 +239,7 @@ impl Queues {
 
     fn search_pid(&mut self, pid: i32) -> Result<Option<Addr>, Trap> {
         let heap = &mut self.heap;
-        let mut node = heap.get(MASTER_AT + root_of(Tree::ChildPid))?;
+        let mut node = heap.get(heap.root(Tree::ChildPid))?;
         while node != 0 {
             heap.visit()?;
             let there = pid_of(heap.get(node.wrapping_sub(PID_NODE - PID))?);
@@ -228,7 +255,7 @@ impl Queues {
     /// Links an entry at the tail of a list.
     #[inline]
     pub(super) fn push(&mut self, list: List, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, true);
+        self.heap.placed(entry, Seat::List);
         let (mut head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
         if list == List::Ready && self.heap.has(Mutant::ReadyServedLastFirst) {
             // Before what is first: behind the head.
@@ -244,11 +271,20 @@ impl Queues {
     /// Takes an entry out of the list that it stands in. Its own links stay as they are.
     #[inline]
     pub(super) fn unlink(&mut self, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, false);
+        self.heap.taken_out(entry, Seat::List);
         let next = self.field(entry, PLACE)?;
         let previous = self.field(entry, PLACE + PREVIOUS)?;
         self.write(next, PREVIOUS, previous)?;
         self.write(previous, 0, next)
+    }
+
+    /// Takes an entry off the head of its list. Its own links lead to itself then.
+    #[inline]
+    pub(super) fn take_off(&mut self, entry: Addr) -> Result<(), Fault> {
+        self.unlink(entry)?;
+        let link = entry.wrapping_add(PLACE);
+        self.write(link, 0, link)?;
+        self.write(link, PREVIOUS, link)
     }
 
     /// The first entry of a list.

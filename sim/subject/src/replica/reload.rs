@@ -10,7 +10,7 @@ use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
-use super::heap::Fault;
+use super::heap::{Fault, NoBlock, Seat};
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
@@ -170,13 +170,18 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = self.queues.head(List::Unuse)? {
             self.queues.visit()?;
             if self.has(Mutant::LastUnusedFreedLinked) && self.queues.after(List::Unuse, entry)?.is_none() {
-                self.queues.heap.free(entry);
+                self.free(entry)?;
                 break;
             }
             self.queues.unlink(entry)?;
-            self.queues.heap.free(entry);
+            self.free(entry)?;
         }
         Ok(())
+    }
+
+    fn free(&mut self, entry: Addr) -> Result<(), Fault> {
+        let function = "thread_cleanup_master";
+        self.queues.heap.free(entry).map_err(|NoBlock| Fault::Aborted { function })
     }
 
     fn destroy(&mut self, tree: Tree) -> Result<(), Fault> {
@@ -194,7 +199,7 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = first {
             self.queues.visit()?;
             first = self.queues.next_in_postorder(entry)?;
-            self.queues.heap.placed(entry, false);
+            self.queues.heap.taken_out(entry, Seat::Tree(tree));
             self.retire(entry)?;
         }
         self.queues.reset(tree)

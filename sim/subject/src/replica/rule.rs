@@ -11,7 +11,7 @@
 //! [`GroupOfNobody`]: Defect::GroupOfNobody
 
 use treefall_model::release::{
-    BeforeMove, CurrentEntry, Defect, Destruction, Expiry, KillallFlag, LateWake, Rules,
+    BeforeMove, CurrentEntry, Defect, Destruction, Expiry, KillallFlag, LateWake, Rules, TimerValue,
 };
 use treefall_world::Ending;
 
@@ -69,10 +69,9 @@ pub(super) fn cancel_erases_queued_timeout(rules: &Rules) -> bool {
     !rules.has(Defect::CancelLeavesPidEntry) && timed_out_leaves(rules) != PidEntryLeaves::AtExpiry
 }
 
-/// Whether a pid that another kind of entry overwrites can count: where an entry that the pid tree links is used again.
-pub(super) fn overwritten_pids_count(rules: &Rules) -> bool {
-    // Seen on the real 2.1.5 and 2.2.7. Where a timeout leaves its entry no program was there to be asked.
-    rules.has(Defect::CancelLeavesPidEntry) && !rules.has(Defect::TimeoutLeavesPidEntry)
+/// Whether a timer overwrites the word in which its entry had a pid or a value before.
+pub(super) fn timer_overwrites_value(rules: &Rules) -> bool {
+    rules.behaviour.timer_value == TimerValue::Zero
 }
 
 /// Whether an entry that is given to a killer keeps its argument.

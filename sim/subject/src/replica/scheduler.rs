@@ -92,12 +92,12 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
                 self.add_timer(Type::ShutdownTimer, handler, None, after, "thread_add_timer_shutdown")
             }
             Op::AddChild { handler, argument, pid, after } => self.add_child(handler, argument, pid, after),
-            Op::AddEvent { handler, argument } => {
-                self.add_event(Type::Event, Function::Of(handler), argument, "thread_add_event")
+            Op::AddEvent { handler, argument, value } => {
+                self.add_event(Type::Event, (Function::Of(handler), argument, value), "thread_add_event")
             }
             Op::AddTerminateStart { handler } => {
                 let function = "thread_add_start_terminate_event";
-                self.add_event(Type::TerminateStart, Function::Of(handler), None, function)
+                self.add_event(Type::TerminateStart, (Function::Of(handler), None, 0), function)
             }
             Op::Terminate => self.terminate(),
             Op::TerminateChildren { signal, ending } => self.terminate_children(signal, ending),
@@ -273,7 +273,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             None => self.queues.head(order[1])?,
         };
         let Some(entry) = head else { return Ok(None) };
-        self.queues.unlink(entry)?;
+        self.queues.take_off(entry)?;
         let leaves_now = rule::timed_out_leaves(&self.rules) == PidEntryLeaves::WhenTaken;
         if leaves_now && self.type_of(entry)? == Some(Type::ChildTimeout) {
             self.queues.erase_pid(entry)?;
@@ -303,6 +303,9 @@ impl<'t, O: Observer> Replica<'t, O> {
     }
 
     fn call(&mut self, entry: Addr) -> Result<(), Fault> {
+        if self.queues.field(entry, FUNCTION)? == 0 {
+            return Ok(());
+        }
         let Some(function) = self.function_of(entry)? else {
             return Err(Fault::Segv { address: 0, function: "process_threads" });
         };
@@ -371,7 +374,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             if tree == Tree::Timer && self.has(Mutant::EarliestSkipsTimers) {
                 continue;
             }
-            if let Some(entry) = self.queues.first_due(tree)? {
+            if let Some(entry) = self.queues.first_armed(tree)? {
                 earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
             }
         }
@@ -409,7 +412,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     ) -> Result<Addr, Fault> {
         let entry = match self.queues.head(List::Unuse)? {
             Some(entry) => {
-                self.queues.unlink(entry)?;
+                self.queues.take_off(entry)?;
                 entry
             }
             None => self.queues.heap.allocate(),
@@ -419,17 +422,18 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.set_type(entry, ty)?;
         self.queues.write(entry, MASTER, MASTER_AT)?;
         self.queues.write(entry, FUNCTION, function.word())?;
-        if rule::overwritten_pids_count(&self.rules)
-            && let Some(value) = ty.value_at_pid()
-        {
-            self.queues.write(entry, PID, pid_word(value, 0))?;
-        }
         // A zeroed one never had another.
         let keeps = self.has(Mutant::ArgumentNotWrittenOnReuse) && self.queues.field(entry, ARGUMENT)? != 0;
         if !keeps {
             self.queues.write(entry, ARGUMENT, argument_word(argument))?;
         }
         Ok(entry)
+    }
+
+    /// Writes an entry's value or descriptor: where a child's entry has its pid. The status beside it stays.
+    fn set_value(&mut self, entry: Addr, value: i32) -> Result<(), Fault> {
+        let word = self.queues.field(entry, PID)?;
+        self.queues.write(entry, PID, pid_word(value, status_of(word)))
     }
 
     /// An entry is done with: it goes to the tail of UNUSE.
@@ -448,6 +452,9 @@ impl<'t, O: Observer> Replica<'t, O> {
     ) -> Result<(), Fault> {
         self.enter(function);
         let entry = self.new_entry(ty, Function::Of(handler), argument)?;
+        if rule::timer_overwrites_value(&self.rules) {
+            self.set_value(entry, 0)?;
+        }
         let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
         let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
         let due = Deadline::At(now + after.saturating_sub(early));
@@ -485,12 +492,12 @@ impl<'t, O: Observer> Replica<'t, O> {
     fn add_event(
         &mut self,
         ty: Type,
-        calls: Function,
-        argument: Option<ScriptRef>,
+        (calls, argument, value): (Function, Option<ScriptRef>, i32),
         function: &'static str,
     ) -> Result<(), Fault> {
         self.enter(function);
         let entry = self.new_entry(ty, calls, argument)?;
+        self.set_value(entry, value)?;
         self.queues.push(List::Event, entry)
     }
 
@@ -500,6 +507,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.enter("thread_add_terminate_event");
         let entry = self.new_entry(Type::Terminate, Function::Of(Handler::TerminateStart), None)?;
         self.queues.write(entry, FUNCTION, 0)?;
+        self.set_value(entry, 0)?;
         self.queues.push(List::Event, entry)
     }
 
@@ -516,9 +524,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
         };
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
-        if rule::overwritten_pids_count(&self.rules) {
-            self.queues.write(entry, PID, pid_word(number, 0))?;
-        }
+        self.set_value(entry, number)?;
         self.queues.write(entry, DUE, due_word(Deadline::Never))?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {
@@ -570,6 +576,9 @@ pub(super) fn outcome_of(fault: Fault) -> Outcome {
     match fault {
         Fault::Segv { function, .. } => {
             Outcome::Crashed { signal: Signal::SEGV, function: Some(function.into()) }
+        }
+        Fault::Aborted { function } => {
+            Outcome::Crashed { signal: Signal::ABRT, function: Some(function.into()) }
         }
         Fault::Endless { function } => Outcome::Hung { function: Some(function.into()) },
     }

@@ -7,8 +7,8 @@ use treefall_model::index::{Block, Tree};
 use treefall_model::trace::HeapPolicy;
 
 use super::beside::{behaviour, check, queues};
-use super::entry::{Addr, PID, PID_NODE, pid_word, root_of};
-use super::heap::{Heap, MASTER_AT};
+use super::entry::{Addr, PID, PID_NODE, pid_word};
+use super::heap::Heap;
 use super::rbtree::{self, LEFT, RIGHT};
 
 proptest! {
@@ -27,7 +27,7 @@ proptest! {
                     let nth = usize::from(*op) % live.len();
                     let entry = *live.iter().nth(nth).expect("nth is below the length");
                     live.remove(&entry);
-                    heap.free(entry);
+                    heap.free(entry).expect("it is live");
                 }
                 for number in 0..heap.blocks() {
                     let block = Block(number);
@@ -130,7 +130,7 @@ fn a_successor_that_is_its_own_child_keeps_what_the_release_writes_last() {
     let erased = |release, root_colour: u64| {
         let mut heap = Heap::new(HeapPolicy::NeverAgain);
         let [top, low, own] = std::array::from_fn(|_| heap.allocate() + PID_NODE);
-        let root = MASTER_AT + root_of(Tree::ChildPid);
+        let root = heap.root(Tree::ChildPid);
         let words = [
             (root, top),
             (top, root_colour),

@@ -8,8 +8,8 @@ use treefall_model::index::{
 
 use super::changes::Changes;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
-    deadline_of, head_of, node_in, pid_of, root_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
+    node_in, pid_of,
 };
 use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
 use super::rbtree::{LEFT, RIGHT, is_red, parent_in};
@@ -78,13 +78,13 @@ impl<'a> View<'a> {
 impl IndexView for View<'_> {
     #[inline]
     fn root(&self, tree: Tree) -> Link {
-        self.link(self.word(MASTER_AT + root_of(tree)), node_in(tree))
+        self.link(self.word(self.heap.root(tree)), node_in(tree))
     }
 
     #[inline]
     fn leftmost(&self, tree: Tree) -> Option<Link> {
         let cached = tree != Tree::ChildPid;
-        cached.then(|| self.link(self.word(MASTER_AT + root_of(tree) + SECOND), node_in(tree)))
+        cached.then(|| self.link(self.word(self.heap.root(tree) + SECOND), node_in(tree)))
     }
 
     #[inline]
@@ -167,12 +167,12 @@ impl IndexView for View<'_> {
 
     #[inline(always)]
     fn root_word(&self, tree: Tree) -> u64 {
-        self.word(MASTER_AT + root_of(tree))
+        self.word(self.heap.root(tree))
     }
 
     #[inline(always)]
     fn leftmost_word(&self, tree: Tree) -> Option<u64> {
-        (tree != Tree::ChildPid).then(|| self.word(MASTER_AT + root_of(tree) + SECOND))
+        (tree != Tree::ChildPid).then(|| self.word(self.heap.root(tree) + SECOND))
     }
 
     #[inline(always)]
@@ -238,10 +238,8 @@ impl IndexView for View<'_> {
     }
 }
 
-/// The pid of an entry of this type. The field is shared: what waits for a descriptor may have its number there.
+/// The pid of an entry of this type. The field is shared: other types have a descriptor or a value there.
 #[inline(always)]
 fn pid_said(ty: u64, word: u64) -> Option<Pid> {
-    let value = pid_of(word);
-    let is_descriptor = matches!(value, TIMER_FD | SIGNAL_FD);
-    Pid::new(value).filter(|_| !is_descriptor || Type::from_word(ty).is_some_and(Type::has_pid))
+    Pid::new(pid_of(word)).filter(|_| Type::from_word(ty).is_some_and(Type::has_pid))
 }

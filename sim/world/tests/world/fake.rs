@@ -62,7 +62,7 @@ impl<'t> Scheduler<'t> for Fake<'t> {
                 self.world.watched_by(argument, Handle(pid.get() as u64));
             }
             Op::Cancel { entry } => self.cancel(entry),
-            Op::AddEvent { handler, argument } => {
+            Op::AddEvent { handler, argument, value: _ } => {
                 self.events.push_back(entry(handler, EntryKind::Event, argument, None, None));
             }
             Op::AddTerminateStart { handler } => {

@@ -45,7 +45,7 @@ fn sighup_queues_the_reload_of_the_configuration_it_names() {
     let trace = two(vec![script(0)], vec![script(1)], vec![hup(1), hup(0)]);
     let mut world = world(&trace);
     world.begin_signal(Signal::HUP);
-    assert_eq!(rest(&mut world, 0), [Op::AddEvent { handler: Handler::Reload, argument: None }]);
+    assert_eq!(rest(&mut world, 0), [Op::AddEvent { handler: Handler::Reload, argument: None, value: 0 }]);
     reload(&mut world);
     assert_eq!(heard(&mut world)[1], "reload begun 1 1");
     assert_eq!(world.file(), ConfigId(1));
@@ -63,7 +63,7 @@ fn a_reload_goes_in_this_order() {
         Op::Cleanup { keep_children: true },
         Op::AddBase,
         Op::ReadClock,
-        Op::AddEvent { handler: Handler::Dispatcher, argument: None },
+        Op::AddEvent { handler: Handler::Dispatcher, argument: None, value: 0 },
     ];
     assert_eq!(reload(&mut world), expected);
     let expected = ["reload", "reload begun 0 1", "log 0@1 carried true", "reload done 1"];

@@ -23,7 +23,7 @@ fn the_process_starts_with_its_base_entries_and_the_dispatcher() {
     let trace = trace(vec![script(0)], vec![]);
     let mut world = world(&trace);
     world.start();
-    let dispatcher = Op::AddEvent { handler: Handler::Dispatcher, argument: None };
+    let dispatcher = Op::AddEvent { handler: Handler::Dispatcher, argument: None, value: 0 };
     assert_eq!(rest(&mut world, 0), [Op::AddBase, dispatcher]);
     assert!(heard(&mut world).is_empty());
 }
@@ -42,7 +42,12 @@ fn fifo_scripts_start_first_the_dispatcher_starts_the_rest() {
         pid: None,
         status: 0,
     };
-    let event = |handler, argument| Op::AddEvent { handler, argument };
+    // A track script's first tick is an event with its interval as the value.
+    let interval = script(0).interval.as_micros() as i32;
+    let event = |handler, argument| {
+        let value = if handler == Handler::Tick { interval } else { 0 };
+        Op::AddEvent { handler, argument, value }
+    };
     let fifo =
         Op::AddChild { handler: Handler::FifoChild, argument: Some(of(1, 0)), pid: pid(1_001), after: None };
     world.start();
