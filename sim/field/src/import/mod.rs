@@ -13,6 +13,7 @@
 //! the release, each line that the log has of the scripts up to the break, in the log's order and its intervals.
 //! What a log does not tell is assumed by the rules of [`ASSUMPTIONS`], and these are told.
 
+mod beam;
 mod found;
 pub mod lines;
 mod load;
@@ -77,7 +78,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { window: Span::from_secs(60), tries: 20_000, untold: None }
+        Self { window: Span::from_secs(60), tries: 4_000, untold: None }
     }
 }
 
