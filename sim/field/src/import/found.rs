@@ -45,6 +45,8 @@ const LENIENCIES: [Leniency; 5] = [
 const FOLLOWED_MAX: usize = 4;
 /// Most steps of the ways that are followed in one window with one setup.
 const STEPS_MAX: u64 = 200_000;
+/// Longest time before the first line of a window in mid-life at which its scripts start, in microseconds.
+const LEAD_MAX: u64 = 120_000_000;
 /// How long a killed child lives on of which the log says that it did.
 const LINGER: Span = Span::from_secs(3);
 /// From one SIGKILL that did not help to the next.
@@ -311,9 +313,13 @@ fn courses<'s>(
         let is_in = |item: &Item| item.when.start >= earliest && item.line >= behind_jump;
         let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
-        let begins = earliest.max(items.get(first).map_or(0, |item| item.when.start - SECOND));
+        // The first line may tell of a run that began an interval before, at whatever time of its script's interval.
+        let longest = |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
+        let lead = 2 * longest(|script| script.interval) + longest(|script| script.timeout);
+        let lead = i64::try_from(lead.min(LEAD_MAX)).unwrap_or(SECOND).max(SECOND);
+        let begins = items.get(first).map_or(0, |item| item.when.start);
         let line = items.get(first).map_or(0, |item| item.line);
-        courses.push(course(line, first, true, begins..begins + SECOND));
+        courses.push(course(line, first, true, begins - lead..begins));
     }
     courses
 }
