@@ -1,6 +1,7 @@
 //! From a keepalived's log to scenarios: which signatures the story that it tells can produce, and which not.
 //!
 //! - `load`: the text of a file, decompressed; `lines`: its lines in any rendering, each stamp an interval;
+//! - `crash`: backtraces; `sites`: which defects end where a backtrace ends;
 //! - `messages`: what a message says;
 //! - `signs`: what else a log shows of crashes, hangs and missing lines;
 //! - `story`: what happened to one vrrp process, in order; `process`: which process that is;
@@ -14,16 +15,20 @@
 //! What a log does not tell is assumed by the rules of [`ASSUMPTIONS`], and these are told.
 
 mod beam;
+pub mod crash;
 mod found;
 pub mod lines;
 mod load;
 pub mod messages;
+pub mod others;
 mod past;
 mod process;
 mod scripts;
 mod search;
 pub mod signs;
+pub mod sites;
 pub mod story;
+pub mod symbols;
 mod told;
 mod walk;
 
