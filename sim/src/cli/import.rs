@@ -163,7 +163,8 @@ fn replica(name: &str) -> Result<ReplicaName, CliError> {
 
 fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output) {
     let Imported { story, scripts, replica, .. } = imported;
-    let Census { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first } = &story.census;
+    let Census { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first, copies } =
+        &story.census;
     let said = story.version.as_ref().map_or_else(
         || "a keepalived that does not say its release".to_owned(),
         |(version, _)| format!("keepalived {version}"),
@@ -188,6 +189,15 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
     }
     if story.processes > 1 {
         output.line(format_args!("  {} processes one after the other; of them this one:", story.processes));
+    }
+    if *copies > 0 {
+        output.line(format_args!("  {} a line that it has in another rendering: counted once", match copies {
+            1 => "1 line repeats".to_owned(),
+            more => format!("{more} lines repeat each"),
+        }));
+    }
+    if story.timeless {
+        output.line("  no line has a time stamp: only the order of the lines is used");
     }
     if story.newest_first {
         output.line("  its newest line comes first: it is read, and its lines are numbered, from its end on");

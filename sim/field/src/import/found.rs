@@ -15,7 +15,7 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 use super::past::{Past, pasts};
 use super::scripts::{Scripts, scripts};
-use super::search::{GoOn, Searched, Way, Went, search, setups};
+use super::search::{GoOn, Searched, Way, Went, follow, free_setups, search, setups};
 use super::signs::{Sign, SignKind};
 use super::story::{Item, Story, What, tell};
 use super::walk::{Course, GRACE, LATE, START_UP, micros};
@@ -33,6 +33,20 @@ const WINDOWS_MAX: usize = 24;
 const ITEMS_MAX: usize = 4_000;
 /// Fewest interleavings that each window and setup is given, if there are any left.
 const SHARE_MIN: u64 = 40;
+/// What a story is allowed, the strictest first.
+const LENIENCIES: [Leniency; 5] = [
+    Leniency { late: LATE, lacks: 0, untold: 0 },
+    Leniency { late: LATE, lacks: 0, untold: 4 },
+    Leniency { late: 300_000, lacks: 0, untold: 4 },
+    Leniency { late: 1_200_000, lacks: 0, untold: 4 },
+    Leniency { late: 300_000, lacks: 3, untold: 4 },
+];
+/// Most windows in which ways are followed.
+const FOLLOWED_MAX: usize = 4;
+/// Most steps of the ways that are followed in one window with one setup.
+const STEPS_MAX: u64 = 200_000;
+/// Longest time before the first line of a window in mid-life at which its scripts start, in microseconds.
+const LEAD_MAX: u64 = 120_000_000;
 /// How long a killed child lives on of which the log says that it did.
 const LINGER: Span = Span::from_secs(3);
 /// From one SIGKILL that did not help to the next.
@@ -41,6 +55,17 @@ const FORCED_AGAIN: Span = Span::from_secs(10);
 const FURTHER_MAX: usize = 12;
 /// A second, in microseconds.
 const SECOND: i64 = 1_000_000;
+
+/// What the story that fits is allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leniency {
+    /// How late the machine may be with anything, in microseconds.
+    pub late: i64,
+    /// How many lines the log may lack that keepalived writes.
+    pub lacks: u32,
+    /// How many more runs may hang without a word of the log.
+    pub untold: u32,
+}
 
 /// What a log came to.
 #[derive(Clone, Debug)]
@@ -61,6 +86,8 @@ pub struct Imported {
     pub window_line: usize,
     /// How many runs might hang without a word of the log.
     pub untold: u32,
+    /// What the story is allowed, where it is more than what is usual.
+    pub leniency: Option<Leniency>,
     /// How it went.
     pub searched: Searched,
     /// The signatures that the story can produce: what breaks memory first, then what assumes least and is smallest.
@@ -168,8 +195,13 @@ pub fn import_while(
     let for_each = u32::try_from(scripts.scripts.len()).unwrap_or(u32::MAX);
     let untold = bounds.untold.unwrap_or(if crashed { for_each } else { 0 });
     let courses = courses(&story, &scripts.scripts, bounds.window, untold);
-    let (searched, went) =
+    let (mut searched, mut went) =
         search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries, go_on);
+    let mut leniency = None;
+    let explained = searched.best.keys().any(|signature| signature.law.weight() == Weight::Memory);
+    if went.iter().all(|went| !went.fits) || crashed && !explained {
+        leniency = follow_all(&story, &scripts.scripts, &courses, replica.rules(), go_on, (&mut searched, &mut went));
+    }
     // A window without a word of the scripts fits whatever they are.
     let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
     let of_telling: Vec<bool> = courses
@@ -217,6 +249,7 @@ pub fn import_while(
         unexplained,
         not_looked_for,
         plainest,
+        leniency,
         searched,
         story,
         scripts,
@@ -239,9 +272,9 @@ fn courses<'s>(
     untold: u32,
 ) -> Vec<(usize, Course<'s>)> {
     let items = story.items.as_slice();
-    // A process that died may have been silent for long: what it died of is told by its last lines.
+    // A process may have been silent for long: its last lines of scripts and reloads count.
     let tells = |item: &&Item| matches!(item.what, What::Logs(_) | What::Reload | What::Begins);
-    let last = items.iter().rfind(tells).filter(|_| story.death().is_some()).or(items.last());
+    let last = items.iter().rfind(tells).or(items.last());
     let end = last.map_or(0, |item| item.when.end);
     let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
     // `from` is the first thing in it, and `line` where it begins.
@@ -251,7 +284,7 @@ fn courses<'s>(
             true => pasts(before, items, scripts.len()),
             false => vec![Past::NONE; scripts.len()],
         };
-        (line, Course { items, scripts, pasts, middle, begins, untold })
+        (line, Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE })
     };
     let mut courses = Vec::new();
     // No trace's time goes back: what is before is of another window.
@@ -266,7 +299,11 @@ fn courses<'s>(
         let (when, line) = (item.when.clone(), item.line);
         let behind = |middle, late| course(line, place + 1, middle, when.start..when.end - 1 + late);
         match item.what {
-            What::Begins => courses.push(behind(false, START_UP)),
+            // The parent may write that it started the process when the process has long begun.
+            What::Begins => {
+                let begins = when.start - START_UP..when.end - 1 + START_UP;
+                courses.push(course(line, place + 1, false, begins));
+            }
             What::Reload => courses.push(behind(true, LATE)),
             _ => {}
         }
@@ -276,9 +313,13 @@ fn courses<'s>(
         let is_in = |item: &Item| item.when.start >= earliest && item.line >= behind_jump;
         let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
-        let begins = earliest.max(items.get(first).map_or(0, |item| item.when.start - SECOND));
+        // The first line may tell of a run that began an interval before, at whatever time of its script's interval.
+        let longest = |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
+        let lead = 2 * longest(|script| script.interval) + longest(|script| script.timeout);
+        let lead = i64::try_from(lead.min(LEAD_MAX)).unwrap_or(SECOND).max(SECOND);
+        let begins = items.get(first).map_or(0, |item| item.when.start);
         let line = items.get(first).map_or(0, |item| item.line);
-        courses.push(course(line, first, true, begins..begins + SECOND));
+        courses.push(course(line, first, true, begins - lead..begins));
     }
     courses
 }
@@ -338,6 +379,38 @@ fn search_all(
             (all.fits || so.fits, all.tried + so.tried, all.stuck.max(so.stuck));
     }
     (searched, went)
+}
+
+/// Follows ways along the windows of which none fits otherwise, the longest first, until one does: at first as of a machine
+/// that is hardly late, then of one that is busier, then of a log that lacks lines. Returns what fits.
+fn follow_all(
+    story: &Story,
+    scripts: &[Script],
+    courses: &[(usize, Course<'_>)],
+    rules: Rules,
+    go_on: &GoOn<'_>,
+    (searched, went): (&mut Searched, &mut [Went]),
+) -> Option<Leniency> {
+    let outlives = |item: &Item| matches!(item.what, What::Logs(LogLine::FailedToTerminate { .. }));
+    let linger = if story.items.iter().any(outlives) { linger(story) } else { Span::ZERO };
+    let starts = free_setups(scripts, linger);
+    for leniency in LENIENCIES {
+        for (place, (_, course)) in courses.iter().enumerate().rev().take(FOLLOWED_MAX) {
+            let untold = course.untold + leniency.untold;
+            let course = Course { late: leniency.late, lacks: leniency.lacks, untold, ..course.clone() };
+            for start in &starts {
+                let so = follow(start, rules, &course, STEPS_MAX, go_on, searched);
+                let all = &mut went[place];
+                all.tried += so.tried;
+                all.stuck = all.stuck.max(so.stuck);
+                if so.fits {
+                    all.fits = true;
+                    return Some(leniency);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Why a window has no way, if it has none.

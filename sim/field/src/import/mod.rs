@@ -1,6 +1,7 @@
 //! From a keepalived's log to scenarios: which signatures the story that it tells can produce, and which not.
 //!
-//! - `lines`: formats of time stamps and tags, each stamp an interval;
+//! - `load`: the text of a file, decompressed; `lines`: its lines in any rendering, each stamp an interval;
+//! - `crash`: backtraces; `sites`: which defects end where a backtrace ends;
 //! - `messages`: what a message says;
 //! - `signs`: what else a log shows of crashes, hangs and missing lines;
 //! - `story`: what happened to one vrrp process, in order; `process`: which process that is;
@@ -13,29 +14,35 @@
 //! the release, each line that the log has of the scripts up to the break, in the log's order and its intervals.
 //! What a log does not tell is assumed by the rules of [`ASSUMPTIONS`], and these are told.
 
+mod beam;
+pub mod crash;
 mod found;
 pub mod lines;
+mod load;
 pub mod messages;
+pub mod others;
 mod past;
 mod process;
 mod scripts;
 mod search;
 pub mod signs;
+pub mod sites;
 pub mod story;
+pub mod symbols;
 mod told;
 mod walk;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
+pub use load::load;
 pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
 pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};
-use treefall_base::input;
 
 /// Largest log that is read, in bytes: 64 MiB.
 pub const SIZE_MAX: u64 = 64 << 20;
@@ -76,7 +83,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { window: Span::from_secs(60), tries: 20_000, untold: None }
+        Self { window: Span::from_secs(60), tries: 4_000, untold: None }
     }
 }
 
@@ -210,28 +217,4 @@ pub enum ImportError {
         /// What to do.
         remedy: &'static str,
     },
-}
-
-/// The text of the log at `path`; `-` is standard input. What is no UTF-8 in it is replaced.
-///
-/// # Errors
-/// When it cannot be read, is too large or is no text.
-pub fn load(path: &Path) -> Result<String, ImportError> {
-    let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
-    let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
-    if bytes.len() as u64 > SIZE_MAX {
-        return Err(ImportError::TooLarge { path: path.to_owned() });
-    }
-    if let Some(offset) = bytes.iter().position(|byte| *byte == 0) {
-        let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let hint = match bytes.as_slice() {
-            [0x1f, 0x8b, ..] => "; it is compressed: `zcat LOG | treefall import -`",
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => "; it is compressed: `zstdcat LOG | treefall import -`",
-            [0xfd, b'7', b'z', ..] => "; it is compressed: `xzcat LOG | treefall import -`",
-            [b'L', b'P', b'K', ..] => "; it is a journal: `journalctl --file LOG | treefall import -`",
-            _ => "",
-        };
-        return Err(ImportError::NotText { path: path.to_owned(), offset, line, hint });
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::lines::Line;
 use super::messages::Of;
 use super::signs::{Sign, SignKind};
 use super::story::{Item, What};
@@ -22,8 +23,8 @@ pub(super) struct Pids {
 }
 
 impl Pids {
-    /// Those that `text` tells, in any line and format.
-    pub(super) fn of(text: &str) -> Self {
+    /// Those that these lines tell, in any format.
+    pub(super) fn of<'l>(lines: impl Iterator<Item = &'l str>) -> Self {
         const VRRP: [&str; 4] = [
             "starting vrrp child process, pid=",
             "vrrp child process(",
@@ -40,7 +41,7 @@ impl Pids {
             "keepalived_bfd[",
         ];
         let mut pids = Self::default();
-        for line in text.lines() {
+        for line in lines {
             let line = line.to_ascii_lowercase();
             pids.vrrp.extend(VRRP.iter().filter_map(|before| number_behind(&line, before)));
             pids.siblings.extend(SIBLINGS.iter().filter_map(|before| number_behind(&line, before)));
@@ -67,11 +68,19 @@ fn number_behind(line: &str, before: &str) -> Option<u32> {
     rest[..end].parse().ok()
 }
 
-/// Whether the newest line comes first: more of the times in `starts`, those of the lines in their order, go back than on.
-pub(super) fn is_newest_first(starts: &[i64]) -> bool {
+/// Whether the newest line comes first: more of the times of the lines, in their order, go back than on. Without times
+/// what keepalived says at its start tells.
+pub(super) fn is_newest_first(lines: &[Line]) -> bool {
+    let starts: Vec<i64> = lines.iter().filter_map(|line| Some(line.when.as_ref()?.start)).collect();
     let back = starts.windows(2).filter(|pair| pair[1] < pair[0]).count();
     let on = starts.windows(2).filter(|pair| pair[1] > pair[0]).count();
-    back > on
+    if back != on {
+        return back > on;
+    }
+    let says = |place: usize, words: &str| lines.get(place).is_some_and(|line| line.whole.contains(words));
+    let begins = lines.iter().position(|line| line.text.starts_with("Starting Keepalived v"));
+    let before = begins.and_then(|place| place.checked_sub(1));
+    before.is_some_and(|place| says(place, "Running on ") || says(place, "Command line: "))
 }
 
 /// What shows that a process ended other than it should; `None`: it is killed by a signal that asks for its end.

@@ -89,13 +89,13 @@ pub(super) struct Went {
 }
 
 /// One way on from a blocked loop.
-struct Choice {
-    cost: u32,
-    untold: u32,
-    act: Act,
+pub(super) struct Choice {
+    pub(super) cost: u32,
+    pub(super) untold: u32,
+    pub(super) act: Act,
 }
 
-enum Act {
+pub(super) enum Act {
     Fates(Vec<(Run, Fate)>),
     Wake(Wake),
 }
@@ -118,6 +118,28 @@ pub(super) fn setups(scripts: &[Script], stubborn: Option<bool>, kill_linger: Sp
     both.filter_map(one).collect()
 }
 
+/// The setups with which ways are followed: every run may ignore its SIGTERM.
+pub(super) fn free_setups(scripts: &[Script], kill_linger: Span) -> Vec<Trace> {
+    setups(scripts, Some(true), kill_linger)
+}
+
+/// Follows ways along one window, with one setup, in so many steps at most; takes what is found into `searched`.
+pub(super) fn follow(
+    start: &Trace,
+    rules: Rules,
+    course: &Course<'_>,
+    steps: u64,
+    go_on: &GoOn<'_>,
+    searched: &mut Searched,
+) -> Went {
+    let went = Went::default();
+    let mut search = Search { start, rules, left: u64::MAX, go_on, deeper: true, cut: false, went, searched };
+    search.follow(course, steps);
+    let went = search.went;
+    (searched.exhausted, searched.departures) = (false, None);
+    went
+}
+
 /// Searches one window, with one setup, in so many tries at most and while `go_on` says so; takes what is found into
 /// `searched`.
 pub(super) fn search(
@@ -130,7 +152,7 @@ pub(super) fn search(
 ) -> Went {
     let went = Went::default();
     let mut search = Search { start, rules, left: tries, go_on, deeper: false, cut: false, went, searched };
-    let (first, led) = Walk::begin(start, rules, course);
+    let (first, led) = Walk::begin(start, rules, course, course.begins.clone(), false);
     let mut whole = None;
     for cost_max in 0..=COST_MAX {
         search.deeper = false;
@@ -154,17 +176,17 @@ pub(super) fn search(
 /// Asked before each step of a search, with how many interleavings were tried: whether to go on.
 pub type GoOn<'g> = dyn Fn(u64) -> bool + 'g;
 
-struct Search<'w> {
-    start: &'w Trace,
-    rules: Rules,
-    left: u64,
-    go_on: &'w GoOn<'w>,
+pub(super) struct Search<'w> {
+    pub(super) start: &'w Trace,
+    pub(super) rules: Rules,
+    pub(super) left: u64,
+    pub(super) go_on: &'w GoOn<'w>,
     /// There are ways that cost more than was allowed.
-    deeper: bool,
+    pub(super) deeper: bool,
     /// A way was cut off at a bound.
-    cut: bool,
-    went: Went,
-    searched: &'w mut Searched,
+    pub(super) cut: bool,
+    pub(super) went: Went,
+    pub(super) searched: &'w mut Searched,
 }
 
 impl Search<'_> {
@@ -204,7 +226,7 @@ impl Search<'_> {
         }
     }
 
-    fn reached(&mut self, walk: &Walk<'_>) {
+    pub(super) fn reached(&mut self, walk: &Walk<'_>) {
         // Lines of two scripts may be met in another order than the log's: what counts is the first that is open.
         let items = walk.course.items;
         let open = items.get(walk.next).or(items.last()).map_or(0, |item| item.line);
@@ -212,7 +234,7 @@ impl Search<'_> {
     }
 
     /// A way is at its end.
-    fn over(&mut self, walk: &Walk<'_>, led: Led, cost: u32) {
+    pub(super) fn over(&mut self, walk: &Walk<'_>, led: Led, cost: u32) {
         self.left -= 1;
         self.searched.tried += 1;
         self.went.tried += 1;
@@ -228,19 +250,23 @@ impl Search<'_> {
     }
 
     /// Keeps what broke in the last step. Whether the log bears it out: not where it goes on behind a crash.
-    fn broke(&mut self, walk: &Walk<'_>, cost: u32) -> bool {
+    pub(super) fn broke(&mut self, walk: &Walk<'_>, cost: u32) -> bool {
         if walk.broken.is_empty() {
             return true;
         }
         let Some(mut way) = self.way(walk, cost) else { return true };
         let memory = |signature: &Signature| signature.law.weight() == Weight::Memory;
         if walk.broken.iter().any(memory) {
-            way.survives = self.survives(&way.trace);
-            if walk.goes_on() && !way.survives {
-                // The log goes on where this would have been the end.
+            let (goes_on, dies) = (walk.goes_on(), walk.course.death().is_some());
+            // The log continues where this would have been the end, or it shows no end that this could explain.
+            if goes_on && !dies {
                 return false;
             }
-            way.survives &= walk.course.death().is_some();
+            let survives = self.survives(&way.trace);
+            if survives && !dies || goes_on && !survives {
+                return false;
+            }
+            way.survives = survives;
         }
         for signature in &walk.broken {
             let best = self.searched.best.entry(*signature).or_insert_with(|| way.clone());
@@ -300,7 +326,7 @@ impl Search<'_> {
 }
 
 /// Does it; where it led.
-fn take(walk: &mut Walk<'_>, act: Act) -> Led {
+pub(super) fn take(walk: &mut Walk<'_>, act: Act) -> Led {
     match act {
         Act::Wake(wake) => walk.step(wake),
         Act::Fates(fates) => {
@@ -326,7 +352,7 @@ fn fates(walk: &Walk<'_>, undecided: &[Run]) -> Vec<Choice> {
         let mut other = plain.clone();
         let (fate, untold) = match other[place].1 {
             Fate::Quiet => (Fate::Held, 1),
-            Fate::Held => (Fate::Quiet, 0),
+            Fate::Held | Fate::Dies => (Fate::Quiet, 0),
         };
         other[place].1 = fate;
         choices.push(Choice { cost: 1, untold, act: Act::Fates(other) });
@@ -338,7 +364,7 @@ fn fates(walk: &Walk<'_>, undecided: &[Run]) -> Vec<Choice> {
     choices
 }
 
-fn plain_fate(walk: &Walk<'_>, run: Run) -> Fate {
+pub(super) fn plain_fate(walk: &Walk<'_>, run: Run) -> Fate {
     let script = run.of.script.0;
     let Some(of) = walk.course.scripts.get(usize::from(script)) else { return Fate::Quiet };
     let since = walk.living.get(&run).map_or(walk.now(), |alive| alive.since);
@@ -360,7 +386,7 @@ fn plain_fate(walk: &Walk<'_>, run: Run) -> Fate {
 }
 
 /// The end of the runs of which nothing is told, if there are any.
-fn quiet_wake(walk: &Walk<'_>) -> Option<Wake> {
+pub(super) fn quiet_wake(walk: &Walk<'_>) -> Option<Wake> {
     let quiet = walk.living.iter().filter(|(_, alive)| alive.fate == Some(Fate::Quiet));
     let mut wake = None;
     for (run, _) in quiet {
@@ -392,7 +418,7 @@ fn outside<'t>(walk: &Walk<'t>) -> Option<(&'t Item, Vec<Option<Run>>)> {
 }
 
 /// The wakes that may come next.
-fn wakes(walk: &Walk<'_>) -> Vec<Choice> {
+pub(super) fn wakes(walk: &Walk<'_>) -> Vec<Choice> {
     let armed = walk.armed();
     let choice = |cost, untold, wake| Choice { cost, untold, act: Act::Wake(wake) };
     let mut choices = Vec::new();

@@ -13,7 +13,7 @@ use treefall_model::signal::Signal;
 use treefall_world::words::Kind;
 
 use super::ImportError;
-use super::lines::{Reader, Writer};
+use super::lines::{Line, TIMELESS, Writer, lines};
 use super::messages::{Said, read, shape};
 use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
 use super::signs::{SIGNS_MAX, Sign, SignKind, is_of_keepalived, sign};
@@ -99,6 +99,8 @@ pub struct Census {
     pub nothing: u64,
     /// Of others, or of keepalived's other processes.
     pub foreign: u64,
+    /// Second copies of lines, in another rendering.
+    pub copies: u64,
     /// Without a time stamp that is known.
     pub unstamped: u64,
     /// The first of these, from 1.
@@ -126,6 +128,8 @@ pub struct Story {
     pub signs: Vec<Sign>,
     /// The newest line comes first: lines are numbered from the last one on.
     pub newest_first: bool,
+    /// No line has a time stamp: only the order of the lines is known.
+    pub timeless: bool,
     /// What became of its lines.
     pub census: Census,
 }
@@ -158,18 +162,21 @@ impl Story {
 /// # Errors
 /// When there is nothing of keepalived in it.
 pub fn tell(text: &str) -> Result<Story, ImportError> {
-    let mut reader = Reader::default();
-    let starts: Vec<i64> = text.lines().filter_map(|line| Some(reader.read(line)?.when.start)).collect();
-    let newest_first = is_newest_first(&starts);
-    let mut lines: Vec<&str> = text.lines().collect();
+    let (mut lines, copies) = lines(text);
+    let newest_first = is_newest_first(&lines);
     if newest_first {
         lines.reverse();
+        let whole = text.lines().count();
+        lines.iter_mut().for_each(|line| line.number = (whole + 1).saturating_sub(line.number));
     }
-    let mut teller = Teller { pids: Pids::of(text), newest_first, ..Teller::default() };
-    for (number, line) in (1..).zip(lines) {
-        teller.line(number, line)?;
+    let timeless = !lines.iter().any(|line| line.writer.is_keepalived() && line.when.is_some());
+    let pids = Pids::of(lines.iter().map(|line| line.whole.as_str()));
+    let census = Census { lines: copies, copies, ..Census::default() };
+    let mut teller = Teller { pids, newest_first, timeless, census, ..Teller::default() };
+    for line in &lines {
+        teller.line(line)?;
         if teller.items.len() > ITEMS_MAX {
-            return Err(ImportError::TooMuch { line: number, limit: ITEMS_MAX });
+            return Err(ImportError::TooMuch { line: line.number, limit: ITEMS_MAX });
         }
     }
     teller.finish()
@@ -180,7 +187,8 @@ struct Teller<'l> {
     /// The vrrp processes that wrote, in the order of their first lines, and the last one's place among them.
     sources: Vec<&'l str>,
     source: usize,
-    reader: Reader,
+    /// No line has a time stamp.
+    timeless: bool,
     census: Census,
     kinds: BTreeMap<String, (u64, usize)>,
     pids: Pids,
@@ -200,23 +208,27 @@ struct Teller<'l> {
 }
 
 impl<'l> Teller<'l> {
-    fn line(&mut self, number: usize, whole: &'l str) -> Result<(), ImportError> {
+    fn line(&mut self, line: &'l Line) -> Result<(), ImportError> {
         self.census.lines += 1;
-        let Some(line) = self.reader.read(whole) else {
-            self.census.unstamped += 1;
-            self.census.unstamped_first.get_or_insert(number);
-            self.look(number, whole, false);
-            return Ok(());
+        let (number, whole) = (line.number, line.whole.as_str());
+        let when = match &line.when {
+            Some(when) => when.clone(),
+            None if self.timeless && line.writer.is_keepalived() => TIMELESS,
+            None => {
+                self.census.unstamped += 1;
+                self.census.unstamped_first.get_or_insert(number);
+                self.look(number, whole, false);
+                return Ok(());
+            }
         };
         if line.writer == Writer::Vrrp {
-            self.one_at_a_time(number, line.source)?;
+            self.one_at_a_time(number, &line.source)?;
         }
         self.tagged |= line.writer == Writer::Vrrp;
         self.keepalived += u64::from(!matches!(line.writer, Writer::Foreign | Writer::Outside));
         self.checker |= line.text.starts_with("Starting Healthcheck child process");
-        let when = line.when.clone();
-        let item = |what| Item { line: number, when: when.clone(), what, text: cut(line.text) };
-        let said = read(line.writer, line.text);
+        let item = |what| Item { line: number, when: when.clone(), what, text: cut(&line.text) };
+        let said = read(line.writer, &line.text);
         if matches!(said, Said::Nothing | Said::Unknown) {
             self.look(number, whole, !matches!(line.writer, Writer::Foreign | Writer::Outside));
         }
@@ -235,7 +247,7 @@ impl<'l> Teller<'l> {
                 self.census.foreign += 1;
             }
             Said::Dies(signal, _) => self.add(item(What::Dies(signal))),
-            Said::Reloads if self.is_another_reload(&line.when) => self.census.foreign += 1,
+            Said::Reloads if self.is_another_reload(&when) => self.census.foreign += 1,
             Said::Reloads => self.add(item(What::Reload)),
             // Of the loop alone, and no thing that can be waited for.
             Said::Script(_, Kind::Late { .. }) => self.census.told += 1,
@@ -243,12 +255,12 @@ impl<'l> Teller<'l> {
             Said::Script(None, Kind::FailedToTerminate { .. })
                 if self.checker && line.writer == Writer::Untold =>
             {
-                self.unknown(number, line.text);
+                self.unknown(number, &line.text);
             }
             Said::Script(name, kind) => {
                 let script = name.map_or(Some(NAMELESS.0), |name| self.place(name));
                 let Some(script) = script else {
-                    self.unknown(number, line.text);
+                    self.unknown(number, &line.text);
                     return Ok(());
                 };
                 let of = ScriptRef { generation: Generation(0), script: ScriptId(script) };
@@ -258,7 +270,7 @@ impl<'l> Teller<'l> {
                 self.census.nothing += 1;
             }
             Said::Nothing => self.census.foreign += 1,
-            Said::Unknown => self.unknown(number, line.text),
+            Said::Unknown => self.unknown(number, &line.text),
         }
         Ok(())
     }
@@ -349,8 +361,9 @@ impl<'l> Teller<'l> {
         let version = version_at(end, self.versions);
         let used: BTreeSet<u16> = items.iter().filter_map(Item::script).collect();
         let (names, items) = renamed(&self.names, &used, items);
-        let (set_back, newest_first) = (set_back(&items), self.newest_first);
-        Ok(Story { version, names, items, processes, set_back, signs, newest_first, census: self.census })
+        let (set_back, newest_first, timeless) = (set_back(&items), self.newest_first, self.timeless);
+        let census = self.census;
+        Ok(Story { version, names, items, processes, set_back, signs, newest_first, timeless, census })
     }
 }
 

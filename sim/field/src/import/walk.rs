@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use treefall_model::event::{Event, FailedBy, LogLine, Record, Step, SubjectKind};
+use treefall_model::event::{Answer, Event, FailedBy, LogLine, Record, Step, SubjectKind};
 use treefall_model::id::{ConfigId, Generation, Run, ScriptId};
 use treefall_model::index::IndexView;
 use treefall_model::judge::Judge;
@@ -47,6 +47,12 @@ pub(super) struct Course<'s> {
     pub(super) begins: Range<i64>,
     /// How many runs may hang, or end, without a word of the log.
     pub(super) untold: u32,
+    /// Between which moments of the log lines may be missing.
+    pub(super) gaps: Vec<Range<i64>>,
+    /// How many lines may be missing elsewhere.
+    pub(super) lacks: u32,
+    /// How late the machine may be with anything, in microseconds.
+    pub(super) late: i64,
 }
 
 impl Course<'_> {
@@ -87,6 +93,8 @@ pub(super) enum Fate {
     Quiet,
     /// It does not end by itself, but where the log tells so.
     Held,
+    /// It dies of the SIGTERM that it was sent.
+    Dies,
 }
 
 /// A living run.
@@ -94,6 +102,12 @@ pub(super) enum Fate {
 pub(super) struct Alive {
     pub(super) since: Instant,
     pub(super) fate: Option<Fate>,
+    /// Its script's tick found it, or it was signalled, since its fate was decided first.
+    pub(super) met: bool,
+    /// It was sent a SIGTERM.
+    pub(super) termed: bool,
+    /// It goes on though no line of the log is known to tell of it.
+    pub(super) untold: bool,
 }
 
 /// Where an item was put.
@@ -141,11 +155,25 @@ pub(super) struct Walk<'t> {
     pub(super) placed: Vec<Placed>,
     /// Wakes since everything that the log tells was done.
     pub(super) idle: usize,
+    /// The fates of runs are decided anew at each event of theirs.
+    pub(super) decides_anew: bool,
+    /// By how much the last step was too early for a line, in microseconds, if that is why it led astray.
+    pub(super) early: Option<i64>,
+    /// How long the last wake slept until its timer.
+    pub(super) slept: Option<Span>,
+    /// Lines that the replica logged and the log lacks.
+    pub(super) lacking: u32,
 }
 
 impl<'t> Walk<'t> {
     /// At the beginning of the course: `start` is a trace without wakes.
-    pub(super) fn begin(start: &'t Trace, rules: Rules, course: &'t Course<'t>) -> (Self, Led) {
+    pub(super) fn begin(
+        start: &'t Trace,
+        rules: Rules,
+        course: &'t Course<'t>,
+        began: Range<i64>,
+        decides_anew: bool,
+    ) -> (Self, Led) {
         let judge = Judge::of(start.setup(), SubjectKind::Daemon);
         let watcher = AsDaemon::new(Watcher { judge, records: Vec::new(), before: 0 });
         // What its own reload says of before is in the pasts.
@@ -162,7 +190,7 @@ impl<'t> Walk<'t> {
             wakes: Vec::new(),
             done: course.items.iter().enumerate().map(left_out).collect(),
             next: 0,
-            began: (course.begins.start, course.begins.end),
+            began: (began.start, began.end),
             pasts: course.pasts.clone(),
             living: BTreeMap::new(),
             generation: Generation(0),
@@ -170,6 +198,10 @@ impl<'t> Walk<'t> {
             broken: Vec::new(),
             placed: Vec::new(),
             idle: 0,
+            decides_anew,
+            early: None,
+            slept: None,
+            lacking: 0,
         };
         walk.advance();
         let stands = walk.replica.begin(in_force);
@@ -179,6 +211,8 @@ impl<'t> Walk<'t> {
 
     /// Goes on by `wake`.
     pub(super) fn step(&mut self, wake: Wake) -> Led {
+        self.early = None;
+        self.slept = self.armed().map(|at| between(self.now(), at));
         let stands = self.replica.wake(&wake, in_force);
         self.wakes.push(wake);
         self.idle += usize::from(self.is_done());
@@ -220,10 +254,18 @@ impl<'t> Walk<'t> {
     fn saw(&mut self, record: &Record) -> bool {
         match record.event {
             Event::Started { run, .. } => {
-                self.living.insert(run, Alive { since: record.at, fate: None });
+                let (met, termed, untold) = (false, false, false);
+                self.living.insert(run, Alive { since: record.at, fate: None, met, termed, untold });
+            }
+            Event::Signalled { run: Some(run), signal: Signal::TERM, answer: Answer::Delivered, .. } => {
+                if let Some(alive) = self.living.get_mut(&run).filter(|_| self.decides_anew) {
+                    (alive.fate, alive.met, alive.termed) = (None, true, true);
+                }
             }
             Event::Exited { run, status } => {
-                self.living.remove(&run);
+                if self.living.remove(&run).is_some_and(|alive| alive.untold && !alive.termed) {
+                    self.untold = self.untold.saturating_sub(1);
+                }
                 let past = self.pasts.get_mut(usize::from(run.of.script.0));
                 if let (ExitStatus::Code(_), Some(past)) = (status, past) {
                     past.ended(status);
@@ -270,11 +312,26 @@ impl<'t> Walk<'t> {
             return false;
         }
         let borne_out = self.borne_out(line, script, at);
+        self.tells_of(line, script);
         let place = script.map(|script| usize::from(script.0));
         if let Some(past) = place.and_then(|place| self.pasts.get_mut(place)) {
             past.settle(line);
         }
         borne_out
+    }
+
+    /// A line of a script tells that its runs go on.
+    fn tells_of(&mut self, line: &LogLine, script: Option<ScriptId>) {
+        let skips = matches!(line, LogLine::Skipped { .. });
+        let of_script = |run: &Run| Some(run.of.script) == script && run.of.generation == self.generation;
+        for (_, alive) in self.living.iter_mut().filter(|(run, _)| of_script(run)) {
+            if std::mem::take(&mut alive.untold) {
+                self.untold = self.untold.saturating_sub(1);
+            }
+            if skips && self.decides_anew {
+                (alive.fate, alive.met) = (None, true);
+            }
+        }
     }
 
     fn past(&self, script: u16) -> Option<&Past> {
@@ -298,7 +355,19 @@ impl<'t> Walk<'t> {
                 break;
             }
         }
-        self.may_be_missing(line)
+        self.may_be_missing(line) || self.is_lost(at)
+    }
+
+    /// Whether a line of this moment may be one that the log lacks.
+    fn is_lost(&mut self, at: Instant) -> bool {
+        let (from, to) = (self.began.0 + micros(at), self.began.1 + micros(at) + late(self.course, at));
+        if self.course.gaps.iter().any(|gap| gap.start <= to && from < gap.end) {
+            self.lacking += 1;
+            return true;
+        }
+        let lacks = self.lacking < self.course.lacks;
+        self.lacking += u32::from(lacks);
+        lacks
     }
 
     /// Remembers a run that did not end by itself.
@@ -339,7 +408,11 @@ impl<'t> Walk<'t> {
     fn place(&mut self, place: usize, what: What, at: Instant) -> bool {
         let Some(item) = self.course.items.get(place).filter(|item| item.what == what) else { return false };
         let micros = micros(at);
-        self.began.0 = self.began.0.max(item.when.start - micros - late(at));
+        let earliest = self.began.0.max(item.when.start - micros - late(self.course, at));
+        if earliest > self.began.1 {
+            self.early = Some(earliest - self.began.1);
+        }
+        self.began.0 = earliest;
         self.began.1 = self.began.1.min(item.when.end - 1 - micros);
         self.done[place] = true;
         self.placed.push(Placed { line: item.line, wake: self.wakes.len(), at });
@@ -399,7 +472,7 @@ impl<'t> Walk<'t> {
 
     /// Between which two moments of the trace the item may lie, from now on; both are included.
     pub(super) fn reach(&self, item: &Item) -> Option<(Instant, Instant)> {
-        let from = (item.when.start - late(self.now()) - self.began.1).max(micros(self.now()));
+        let from = (item.when.start - late(self.course, self.now()) - self.began.1).max(micros(self.now()));
         let to = item.when.end - 1 - self.began.0;
         (from <= to).then(|| (instant(from), instant(to)))
     }
@@ -436,9 +509,9 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// How late the machine may be with what the trace has at this moment, in microseconds.
-fn late(at: Instant) -> i64 {
-    LATE + micros(at) / LATER
+/// How late a machine may be with what the trace has at this moment, in microseconds.
+fn late(course: &Course<'_>, at: Instant) -> i64 {
+    course.late + micros(at) / LATER
 }
 
 pub(super) fn micros(at: Instant) -> i64 {

@@ -247,6 +247,11 @@ impl Heap {
         self.visits_left = VISITS_BASE + VISITS_EACH * self.truths.len() as u64;
     }
 
+    /// The function that the program entered last, to carry out one operation.
+    pub(super) const fn operation(&self) -> &'static str {
+        self.here.function
+    }
+
     /// The fault that `trap` is where the program is.
     #[cold]
     pub(super) fn fault(&self, trap: Trap) -> Fault {

@@ -67,6 +67,8 @@ pub struct Finished<O> {
     pub first_use: Option<u64>,
     /// What the simulated program died of, if it did.
     pub fault: Option<Fault>,
+    /// The operation that was carried out last: of a crash the one that it happened in.
+    pub operation: &'static str,
     /// What happened, counted.
     pub counts: treefall_world::Counts,
 }
@@ -193,6 +195,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         };
         // A last use is counted before the world is taken apart.
         let counts = self.world().counts();
+        let operation = self.queues.heap.operation();
         let (notes, second_erases) = self.queues.heap.into_notes();
         Finished {
             observer: self.world.into_observer(),
@@ -201,6 +204,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             second_erases,
             first_use: self.first_use,
             fault,
+            operation,
             counts,
         }
     }

@@ -8,7 +8,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 use treefall_world::Counts;
 
-use super::{Mutant, Replica};
+use super::{Fault, Mutant, Replica};
 use crate::target::ReplicaName;
 use crate::{Ran, Subject, SubjectError};
 
@@ -52,6 +52,24 @@ pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let finished = Replica::new(trace, rules, watch).run();
     let first_use = finished.first_use;
     ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
+}
+
+/// Where a run of a replica crashes or hangs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct CrashSite {
+    /// The innermost function.
+    pub function: &'static str,
+    /// The operation of the scheduler that it was called for; the same function where it is one itself.
+    pub operation: &'static str,
+}
+
+/// Returns where a trace crashes or hangs on a replica that goes by `rules`; `None` when it survives.
+#[must_use]
+pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
+    let judge = Judge::of(trace.setup(), SubjectKind::Replica);
+    let finished = Replica::new(trace, rules, judge).run();
+    let (Fault::Segv { function, .. } | Fault::Endless { function }) = finished.fault?;
+    Some(CrashSite { function, operation: finished.operation })
 }
 
 /// The same with a fault put in; without debug assertions there is none to put in

@@ -1,0 +1,125 @@
+//! Lines that a log has twice, in two renderings, and lines that stand for several.
+//!
+//! Invariant: a line is left out only if the same message, of the same second, is kept.
+
+use std::collections::BTreeMap;
+
+use super::{Line, Writer};
+
+/// Two copies of a line are stamped at most so far apart, in microseconds.
+const APART: i64 = 2_000_000;
+/// Fewest lines that show that a log has each line twice.
+const DOUBLED_MIN: usize = 6;
+
+/// The lines, with those that say that a line came several times replaced by what they stand for, to a bound.
+pub(super) fn expanded(lines: Vec<Line>, mut left: usize) -> Vec<Line> {
+    let mut all: Vec<Line> = Vec::with_capacity(lines.len());
+    let mut last: Option<usize> = None;
+    for mut line in lines {
+        let bracketed = repeated(&line.text, "message repeated ", " times: [");
+        let earlier = repeated(&line.whole, "last message repeated ", " times");
+        let of = match (bracketed, earlier, last) {
+            (Some((times, text)), ..) => {
+                Some((times, text.trim().trim_end_matches(']').trim_end().to_owned(), line.writer))
+            }
+            (None, Some((times, _)), Some(last)) => Some((times, all[last].text.clone(), all[last].writer)),
+            _ => None,
+        };
+        let Some((times, text, writer)) = of.filter(|(times, ..)| *times <= left) else {
+            if line.writer.is_keepalived() {
+                last = Some(all.len());
+            }
+            all.push(line);
+            continue;
+        };
+        left -= times;
+        let before = last.and_then(|last| all[last].when.clone());
+        if let (Some(when), Some(before)) = (&mut line.when, before) {
+            when.start = when.start.min(before.start);
+        }
+        if let Some(last) = last {
+            line.source.clone_from(&all[last].source);
+        }
+        (line.text, line.writer) = (text, writer);
+        all.extend(std::iter::repeat_n(line, times));
+    }
+    all
+}
+
+/// The number between two texts, and what stands behind.
+fn repeated<'l>(text: &'l str, before: &str, after: &str) -> Option<(usize, &'l str)> {
+    let (number, rest) = text.split_once(before)?.1.split_once(after)?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// Leaves copies out; how many.
+pub(super) fn left_out(lines: Vec<Line>) -> (Vec<Line>, u64) {
+    let copies = copies(&lines);
+    let number = copies.iter().filter(|copy| copy.is_some()).count() as u64;
+    let mut lines: Vec<Option<Line>> = lines.into_iter().map(Some).collect();
+    for (place, of) in copies.iter().enumerate() {
+        let Some(of) = of else { continue };
+        let (Some(copy), Some(kept)) = (lines[place].take(), lines[*of].as_mut()) else { continue };
+        if kept.writer == Writer::Untold && copy.writer != Writer::Untold {
+            (kept.writer, kept.source) = (copy.writer, copy.source);
+        }
+        let width = |line: &Line| line.when.as_ref().map_or(i64::MAX, |when| when.end - when.start);
+        if width(&Line { when: copy.when.clone(), ..kept.clone() }) < width(kept) {
+            kept.when = copy.when;
+        }
+    }
+    (lines.into_iter().flatten().collect(), number)
+}
+
+/// Of each line the place of the earlier one that it is a copy of.
+fn copies(lines: &[Line]) -> Vec<Option<usize>> {
+    let mut copies = vec![None; lines.len()];
+    let of_keepalived = || lines.iter().enumerate().filter(|(_, line)| line.writer.is_keepalived());
+    let mut forms: BTreeMap<&(bool, String), usize> = BTreeMap::new();
+    for (_, line) in of_keepalived() {
+        *forms.entry(&line.form).or_default() += 1;
+    }
+    if forms.len() > 1 {
+        let mut waiting: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut paired = 0;
+        for (place, line) in of_keepalived() {
+            let same = waiting.entry(line.text.trim()).or_default();
+            match same.iter().position(|other| lines[*other].form != line.form && are_close(&lines[*other], line)) {
+                Some(found) => {
+                    copies[place] = Some(same.remove(found));
+                    paired += 1;
+                }
+                None => same.push(place),
+            }
+        }
+        let total: usize = forms.values().sum();
+        let most = forms.values().max().copied().unwrap_or(0);
+        // What two programs happen to say alike is no copy.
+        if paired * 2 < total - most {
+            copies.fill(None);
+        }
+        return copies;
+    }
+    let mut same: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, line) in of_keepalived() {
+        same.entry(line.whole.as_str()).or_default().push(place);
+    }
+    if same.len() >= DOUBLED_MIN && same.values().all(|places| places.len() % 2 == 0) {
+        for pair in same.values().flat_map(|places| places.chunks(2)) {
+            copies[pair[1]] = Some(pair[0]);
+        }
+    }
+    copies
+}
+
+fn are_close(one: &Line, other: &Line) -> bool {
+    match (&one.when, &other.when) {
+        // Clocks of two zones differ by whole quarters of an hour.
+        (Some(one), Some(other)) => {
+            let apart = (one.start - other.start).rem_euclid(900_000_000);
+            apart.min(900_000_000 - apart) <= APART && (one.start - other.start).abs() <= 86_400_000_000
+        }
+        (None, None) => one.number.abs_diff(other.number) <= 2,
+        _ => one.number.abs_diff(other.number) <= 4,
+    }
+}

@@ -1,0 +1,64 @@
+//! The function of a program in which an offset lies, by its symbols or by those of its debug file.
+
+use std::path::{Path, PathBuf};
+
+use object::read::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+use object::{SectionKind, SymbolKind};
+use treefall_base::input;
+
+use super::crash::Crash;
+
+/// Largest program that is read, in bytes.
+const SIZE_MAX: u64 = 256 << 20;
+/// Where distributions put debug files.
+const DEBUG: &str = "/usr/lib/debug/.build-id";
+
+/// Gives the frames of a crash that have only an offset the names of their functions in the program at `path`; whether
+/// it gave any.
+pub fn name(crash: &mut Crash, path: &Path) -> bool {
+    let Ok(bytes) = input::read(path, SIZE_MAX) else { return false };
+    let Ok(program) = object::File::parse(bytes.as_slice()) else { return false };
+    let code = if crash.is_of_kernel() { code_at(&program) } else { 0 };
+    let debug = debug_file(&program).and_then(|path| input::read(&path, SIZE_MAX).ok());
+    let debug = debug.as_deref().and_then(|bytes| object::File::parse(bytes).ok());
+    let mut named = false;
+    for frame in crash.frames.iter_mut().filter(|frame| frame.function.is_none()) {
+        let Some(offset) = frame.offset else { continue };
+        // Newer kernels' lines count from the file's beginning, older ones' from that of its code.
+        let places = [offset + code, offset];
+        let mut found = places.iter().take(if code == 0 { 1 } else { 2 }).filter_map(|at| {
+            function_at(&program, *at).or_else(|| function_at(debug.as_ref()?, *at))
+        });
+        frame.function = found.next();
+        named |= frame.function.is_some();
+    }
+    named
+}
+
+/// The address of the segment with the code.
+fn code_at(program: &object::File<'_>) -> u64 {
+    let text = program.sections().find(|section| section.kind() == SectionKind::Text);
+    let at = text.map_or(0, |section| section.address());
+    let holds = |segment: &object::read::Segment<'_, '_>| {
+        segment.address() <= at && at < segment.address() + segment.size()
+    };
+    program.segments().find(holds).map_or(0, |segment| segment.address() & !0xfff)
+}
+
+fn debug_file(program: &object::File<'_>) -> Option<PathBuf> {
+    let id = program.build_id().ok()??;
+    let (first, rest) = id.split_first()?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(Path::new(DEBUG).join(format!("{first:02x}")).join(format!("{}.debug", hex(rest))))
+}
+
+fn function_at(program: &object::File<'_>, at: u64) -> Option<String> {
+    let symbols = program.symbols().chain(program.dynamic_symbols());
+    let functions = symbols.filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0);
+    let holds = |symbol: &object::read::Symbol<'_, '_>| {
+        symbol.address() <= at && at < symbol.address() + symbol.size()
+    };
+    let found = functions.filter(holds).max_by_key(|symbol| symbol.address())?;
+    let name = found.name().ok()?;
+    Some(name.split('.').next().unwrap_or(name).to_owned())
+}
