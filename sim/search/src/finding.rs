@@ -11,7 +11,7 @@ use crate::hunt::Find;
 use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::triage::FindingId;
-use treefall_subject::backtrace::Frame;
+use treefall_subject::backtrace::{EntryLife, Frame};
 use treefall_subject::replica::probe_replica;
 use treefall_subject::{Options, Subject, SubjectError};
 
@@ -65,6 +65,8 @@ pub struct Finding {
     pub digest: u128,
     /// Who called whom where a real program crashed or hung.
     pub backtrace: Vec<Frame>,
+    /// Where it got and freed the entry that it then used.
+    pub life: EntryLife,
 }
 
 impl Finding {
@@ -321,6 +323,7 @@ impl<'w> Work<'w> {
             confirmed: once == twice && once.counting().any(|broken| broken.signature == signature),
             digest: once.digest,
             backtrace: once.backtrace,
+            life: once.life,
             verdict: once.verdict,
             trace: shrunk.trace,
             slipped: shrunk.slipped,
