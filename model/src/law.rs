@@ -20,6 +20,9 @@ pub enum Law {
     /// Order (non-strict, "never" greatest), parent links, colours, black height, cached leftmost, no cycle; of
     /// a list, links that agree both ways and come to an end.
     TreeShape,
+    /// No instruction reads or writes a scheduler entry that was freed. Judged where freed entries are guarded
+    /// ([`HeapPolicy::Guarded`](crate::trace::HeapPolicy::Guarded)), on a real program.
+    NoUseAfterFree,
     /// A tracked child is in CHILD and CHILD_PID, or on READY and in CHILD_PID; nothing else is in either.
     OneEntryPerChild,
     /// No live entry's argument belongs to a configuration that was freed.
@@ -48,9 +51,10 @@ pub enum Law {
 
 impl Law {
     /// All laws, in the order in which reports list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoDanglingNode,
         Self::TreeShape,
+        Self::NoUseAfterFree,
         Self::OneEntryPerChild,
         Self::NoStaleArgument,
         Self::NoChildForgotten,
@@ -69,6 +73,7 @@ impl Law {
         match self {
             Self::NoDanglingNode => "no-dangling-node",
             Self::TreeShape => "tree-shape",
+            Self::NoUseAfterFree => "no-use-after-free",
             Self::OneEntryPerChild => "one-entry-per-child",
             Self::NoStaleArgument => "no-stale-argument",
             Self::NoChildForgotten => "no-child-forgotten",
@@ -97,6 +102,7 @@ impl Law {
                 "A tree is ordered, its parent links, colours and black heights are right, its cached leftmost \
                  node is the leftmost; and the links of a list agree both ways."
             }
+            Self::NoUseAfterFree => "No instruction reads or writes a scheduler entry that was freed.",
             Self::OneEntryPerChild => {
                 "A tracked child is in CHILD and CHILD_PID, or, its timeout queued, on READY and in CHILD_PID; \
                  nothing else is in either."
@@ -124,7 +130,8 @@ impl Law {
     #[must_use]
     pub const fn shown_whole_by(self, subject: SubjectKind) -> bool {
         match subject {
-            SubjectKind::Replica | SubjectKind::Engine => true,
+            SubjectKind::Replica => !matches!(self, Self::NoUseAfterFree),
+            SubjectKind::Engine => true,
             SubjectKind::Daemon => {
                 !matches!(self, Self::NoStaleArgument | Self::ExitNotLost | Self::TimersInOrder)
             }
@@ -135,7 +142,7 @@ impl Law {
     #[must_use]
     pub const fn weight(self) -> Weight {
         match self {
-            Self::NoDanglingNode | Self::TreeShape => Weight::Memory,
+            Self::NoDanglingNode | Self::TreeShape | Self::NoUseAfterFree => Weight::Memory,
             _ => Weight::Conduct,
         }
     }

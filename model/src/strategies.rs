@@ -111,7 +111,8 @@ pub fn setup() -> impl Strategy<Value = Setup> {
     let heap = prop_oneof![
         Just(HeapPolicy::LastFreedFirst),
         Just(HeapPolicy::FirstFreedFirst),
-        Just(HeapPolicy::NeverAgain)
+        Just(HeapPolicy::NeverAgain),
+        Just(HeapPolicy::Guarded)
     ];
     let cost = || span().prop_map(|span| span.min(COST_MAX));
     let costs = [cost(), cost(), cost(), cost(), cost()].prop_map(Costs::of);

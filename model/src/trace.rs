@@ -182,6 +182,9 @@ pub enum HeapPolicy {
     FirstFreedFirst,
     /// A freed block is never reused.
     NeverAgain,
+    /// A freed block is never reused, and a real program that uses a freed scheduler entry ends there
+    /// ([`Law::NoUseAfterFree`](crate::law::Law::NoUseAfterFree)). On a replica, as [`NeverAgain`](Self::NeverAgain).
+    Guarded,
 }
 
 /// Time that passes inside an iteration of the loop. All zero: handlers take no time, and ties stay ties.

@@ -375,6 +375,11 @@ pub enum Detail {
         /// It was sent SIGTERM.
         term_sent: bool,
     },
+    /// The program used a freed scheduler entry (`no-use-after-free`).
+    UsedAfterFree {
+        /// The entry, as it was when it was freed.
+        entry: EntryFacts,
+    },
     /// The loop does not come back to its blocking call (`progress`).
     NoProgress,
     /// The program crashed or hung inside one operation (`tree-shape` or `progress`).
@@ -390,7 +395,9 @@ impl Detail {
     pub const fn entry(&self) -> Option<&EntryFacts> {
         match self {
             Self::Flawed { entry, .. } => entry.as_ref(),
-            Self::Misplaced { entry, .. } | Self::StaleArgument { entry, .. } => Some(entry),
+            Self::Misplaced { entry, .. }
+            | Self::StaleArgument { entry, .. }
+            | Self::UsedAfterFree { entry } => Some(entry),
             _ => None,
         }
     }
@@ -421,7 +428,8 @@ impl Detail {
             Self::Died { outcome } => *outcome = outcome.without_function(),
             Self::Flawed { entry: Some(entry), .. }
             | Self::Misplaced { entry, .. }
-            | Self::StaleArgument { entry, .. } => {
+            | Self::StaleArgument { entry, .. }
+            | Self::UsedAfterFree { entry } => {
                 entry.pid = entry.pid.filter(|_| entry.kind.has_pid());
                 entry.block = if blocks { entry.block } else { Block(0) };
             }

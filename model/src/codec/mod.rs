@@ -8,7 +8,8 @@
 //! the end of the input without a count. Inserting or deleting bytes inserts or deletes wakes.
 //!
 //! ```text
-//! version | header | [costs] | [failing starts] | configuration.. | wake..
+//! version | [extensions] | header | [costs] | [failing starts] | configuration.. | wake..
+//! extensions     only in version 4: bit 0 the heap is guarded; other bits are read as zero
 //! header         bits 0-1 configurations - 1 (3: a byte more), 2-3 pids, 4-5 heap, 6 costs follow, 7 failing starts follow
 //! configuration  count of scripts in bits 0-2 (a byte of 255: a varint follows), then the scripts
 //! script         bits 0-1 kind, 2 own timeout, 3 rise and fall, 4 habit, 5 name; then interval and what the bits announce
@@ -36,9 +37,13 @@ use crate::trace::{
     WAKES_MAX, Wake,
 };
 
-/// The first byte that [`encode`] writes. [`decode`] reads version 2 as it was written, when no script could cancel,
-/// and any other version as this one.
+/// The first byte of a trace without extensions. [`decode`] reads version 2 as it was written, when no script could
+/// cancel, [`EXTENDED`] with its extensions, and any other version as this one.
 pub const VERSION: u8 = 3;
+/// The first byte of a trace with extensions: what only scenario format 2 can say.
+pub const EXTENDED: u8 = 4;
+/// Extension: the heap is guarded.
+const GUARDED: u8 = 1;
 /// Last version without scripts that cancel.
 const NONE_CANCELS: u8 = 2;
 
@@ -47,7 +52,10 @@ const NONE_CANCELS: u8 = 2;
 pub fn encode(trace: &Trace) -> Vec<u8> {
     let setup = trace.setup();
     let mut out = Writer::with_capacity(64 + 4 * trace.wakes().len());
-    out.byte(VERSION);
+    match extensions(setup) {
+        0 => out.byte(VERSION),
+        some => out.bytes(&[EXTENDED, some]),
+    }
     write_setup(&mut out, setup);
     let mut runs = Runs::of(setup);
     for wake in trace.wakes() {
@@ -56,17 +64,26 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// Returns the extensions that a setup needs.
+fn extensions(setup: &Setup) -> u8 {
+    flag(setup.heap == HeapPolicy::Guarded, GUARDED)
+}
+
 /// Decodes any bytes to a trace.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Trace {
     let mut input = Reader::new(bytes);
     let version = input.byte();
+    let extensions = if version == EXTENDED { input.byte() } else { 0 };
     let mut setup = read_setup(&mut input);
     if version == NONE_CANCELS {
         let scripts = setup.configs.iter_mut().flat_map(|config| &mut config.scripts);
         scripts
             .filter(|script| script.kind == ScriptKind::Cancelling)
             .for_each(|script| script.kind = ScriptKind::Track);
+    }
+    if extensions & GUARDED != 0 {
+        setup.heap = HeapPolicy::Guarded;
     }
     let mut runs = Runs::of(&setup);
     // A wake takes at least one byte. Unused capacity is never touched.
@@ -90,7 +107,8 @@ fn write_setup(out: &mut Writer, setup: &Setup) {
     let heap = match setup.heap {
         HeapPolicy::LastFreedFirst => 0,
         HeapPolicy::FirstFreedFirst => 1,
-        HeapPolicy::NeverAgain => 2,
+        // The extension says which of the two.
+        HeapPolicy::NeverAgain | HeapPolicy::Guarded => 2,
     };
     let more = small(setup.configs.len().saturating_sub(1));
     let costs = setup.costs != Costs::default();

@@ -70,6 +70,19 @@ fn version_2_bytes_are_read_as_they_were_written() {
 }
 
 #[test]
+fn a_trace_without_extensions_keeps_the_bytes_of_version_3() {
+    let plain = [VERSION, 2 << 4, 1, 0, 4, 0];
+    assert_eq!(encode(&decode(&plain)), plain);
+    let guarded = [EXTENDED, GUARDED, 2 << 4, 1, 0, 4, 0];
+    assert_eq!(decode(&guarded).setup().heap, HeapPolicy::Guarded);
+    assert_eq!(encode(&decode(&guarded)), guarded);
+    // An extension that is not known, and none at all.
+    for none in [0, 0x80] {
+        assert_eq!(encode(&decode(&[EXTENDED, none, 2 << 4, 1, 0, 4, 0])), plain);
+    }
+}
+
+#[test]
 fn a_count_beyond_the_input_allocates_nothing() {
     let mut bytes = alloc::vec![VERSION, FAILURES];
     bytes.extend([0xff; 9]);

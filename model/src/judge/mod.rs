@@ -7,7 +7,7 @@
 //! - `children`: `no-child-forgotten`, `kill-follows-term`, `exit-not-lost`, `one-run-at-a-time`, over `roster`;
 //! - `timers`: `timers-in-order`; `signals`: `signals-only-its-children`; `shutdown`: `termination-honoured`;
 //! - `indexes`: `one-entry-per-child`, `no-stale-argument`, and, with `shape`, `no-dangling-node` and `tree-shape`;
-//! - here: `progress`.
+//! - here: `progress`, and `no-use-after-free`, which the subject finds.
 //!
 //! `follow` keeps what they share of the loop, `ledger` what they found. An event costs constant time and, in
 //! a steady state, no allocation. A look at the indexes that finds nothing is a `sweep`, linear in their nodes,
@@ -38,7 +38,7 @@ use crate::signal::{ExitStatus, Signal};
 use crate::time::{Deadline, Instant};
 use crate::trace::Setup;
 use crate::verdict::{Outcome, Signature, Verdict, Violation};
-use crate::violation::Detail;
+use crate::violation::{Detail, EntryFacts};
 
 use children::Children;
 use follow::Loop;
@@ -131,6 +131,13 @@ impl<'s> Judge<'s> {
     #[must_use]
     pub fn broken_at(&self, block: Block) -> [bool; 2] {
         self.indexes.broken_at(block)
+    }
+
+    /// Judges that the program used a freed entry, and ended there.
+    pub fn used_after_free(&mut self, entry: EntryFacts) {
+        let kind = Some(entry.kind);
+        let detail = || Detail::UsedAfterFree { entry };
+        self.ledger.broken(Law::NoUseAfterFree, Step::Ended, kind, None, detail);
     }
 
     /// The verdict. A program that crashed inside one operation, so that no look at the indexes could see why,

@@ -10,6 +10,7 @@ use crate::judge::Judge;
 use crate::time::Instant;
 use crate::trace::Setup;
 use crate::verdict::{Outcome, Verdict, Violation};
+use crate::violation::EntryFacts;
 
 /// Selects what a [`Watch`] does.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -83,6 +84,7 @@ pub struct Watch<'s> {
     options: Options,
     digest: Digest,
     digest_at_break: Option<u128>,
+    used_after_free: Option<EntryFacts>,
     records: u64,
     steps: u64,
     kept: Vec<Record>,
@@ -102,6 +104,7 @@ impl<'s> Watch<'s> {
             options,
             digest: Digest::new(),
             digest_at_break: None,
+            used_after_free: None,
             records: 0,
             steps: 0,
             kept: Vec::new(),
@@ -133,6 +136,14 @@ impl<'s> Watch<'s> {
         self.judge.is_over()
     }
 
+    /// Judges that the program used a freed entry, and ended there.
+    pub fn used_after_free(&mut self, entry: EntryFacts) {
+        self.used_after_free = Some(entry);
+        if self.options.judge {
+            self.judge.used_after_free(entry);
+        }
+    }
+
     /// Returns what was observed, after the run ended with this outcome.
     #[must_use]
     pub fn finish(self, outcome: Outcome) -> Observed {
@@ -145,6 +156,7 @@ impl<'s> Watch<'s> {
             },
             digest: self.digest.value(),
             digest_at_break: self.digest_at_break,
+            used_after_free: self.used_after_free,
             record_count: self.records,
             step_count: self.steps,
             records: self.kept,
@@ -199,6 +211,8 @@ pub struct Observed {
     /// The digest at the moment when a memory law was violated, without the state that violated it: up to there,
     /// subjects of one release agree.
     pub digest_at_break: Option<u128>,
+    /// The freed entry whose use ended the run; also after a memory law was violated, when it is no violation of its own.
+    pub used_after_free: Option<EntryFacts>,
     /// Number of records.
     pub record_count: u64,
     /// Number of steps.

@@ -172,6 +172,12 @@ fn of_the_process() -> Vec<(Detail, &'static str)> {
             Detail::TerminationOverdue { by: at(1), at: at(2) },
             "the loop was to return by 1.000000; at 2.000000 it blocks again",
         ),
+        (
+            Detail::UsedAfterFree {
+                entry: EntryFacts { block: Block(5), kind: EntryKind::Timer, pid: None },
+            },
+            "the program used block 5 (timer), which was freed",
+        ),
         (Detail::NoProgress, "the loop does not come back to its blocking call"),
         (
             Detail::Died { outcome: Outcome::Crashed { signal: Signal::SEGV, function: function() } },

@@ -90,6 +90,9 @@ impl<N: Naming + ?Sized> fmt::Display for InWords<'_, N> {
             Detail::TerminationOverdue { by, at } => {
                 write!(f, "the loop was to return by {by}; at {at} it blocks again")
             }
+            Detail::UsedAfterFree { entry } => {
+                write!(f, "the program used {}, which was freed", self.entry(entry))
+            }
             Detail::NoProgress => f.write_str("the loop does not come back to its blocking call"),
             Detail::Died { outcome: outcome @ Outcome::Hung { .. } } => {
                 write!(f, "the program {outcome} before it came back to its blocking call")

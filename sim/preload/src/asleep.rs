@@ -12,6 +12,7 @@ use crate::filter::name_of;
 use crate::progress::{done, in_harness};
 use crate::registers::Interrupted;
 use crate::single::Single;
+use crate::stopped::Place;
 use crate::{program, single_step, stopped, sys};
 
 /// Time between looks, in microseconds.
@@ -117,7 +118,7 @@ pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8)
     if times < LOOKS {
         return;
     }
-    stopped::keep(registers);
+    stopped::keep(Place::Stopped, registers);
     match asleep.flatten() {
         Some(number) => fatal(format_args!(
             "it waits in system call `{}` for what does not come, where nothing is to wait but its event loop",

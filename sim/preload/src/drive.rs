@@ -10,12 +10,13 @@ use core::ptr;
 
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
 use treefall_model::id::Pid;
-use treefall_model::index::{Block, IndexView as _, Link, Tree};
+use treefall_model::index::{Entry, IndexView as _, Link, Tree};
 use treefall_model::observe::{Observed, Observer as _, Watch, shall_tell_changes};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
+use treefall_model::violation::EntryFacts;
 use treefall_world::wire::{Called, Options};
 use treefall_world::{Counts, Descriptor, Dispatch, Ending, Handle, Op, Woken, World};
 
@@ -115,6 +116,7 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     ledger::begin();
     SESSION.set(Box::into_raw(Box::new(session)));
     watchdog::blocked();
+    heap::follow(options.follow);
     stopped::forget();
 }
 
@@ -123,13 +125,19 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let session = SESSION.get();
     SESSION.set(ptr::null_mut());
     // SAFETY: made from a box in `open`; the program is left, nothing else has the pointer.
-    let session = unsafe { Box::from_raw(session) };
+    let mut session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
         (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(crash::signal())?, function: None },
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
     };
+    if left == Left::Crashed
+        && let Some(block) = crash::used_after_free()
+    {
+        let Entry { kind, pid, .. } = session.view().entry(block);
+        session.world.observer().used_after_free(EntryFacts { block, kind, pid });
+    }
     let counts = session.world.counts();
     let ledger = if session.ledger { ledger::told() } else { Vec::new() };
     let observed = session.world.into_observer().finish(outcome);
@@ -231,9 +239,10 @@ fn dispatched(handler: Handler, entry: usize) {
 
 #[inline]
 fn dispatch_of(handler: Handler, entry: usize) -> Dispatch {
-    let Some(Block(_)) = heap::block_at(entry) else {
+    let Some(block) = heap::block_at(entry) else {
         return Dispatch { handler, kind: EntryKind::Other, argument: None, pid: None, status: 0 };
     };
+    let entry = heap::address(block);
     let layout = layout();
     // SAFETY: fields inside a block of the heap.
     let (number, argument, pid, status) = unsafe {

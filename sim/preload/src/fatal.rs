@@ -8,7 +8,7 @@ use core::fmt::{self, Write as _};
 use crate::escape::{Left, escape};
 use crate::registers::Registers;
 use crate::single::Single;
-use crate::stopped;
+use crate::stopped::{self, Place};
 
 /// Most bytes of the text.
 const TEXT_MAX: usize = 400;
@@ -36,7 +36,7 @@ static TEXT: Single<Text> = Single::new(Text { bytes: [0; TEXT_MAX], length: 0 }
 /// Leaves the sheltered call with this text.
 pub fn fatal(why: fmt::Arguments<'_>) -> ! {
     note(why);
-    stopped::keep(Registers::here());
+    stopped::keep(Place::Stopped, Registers::here());
     escape(Left::Fatal)
 }
 

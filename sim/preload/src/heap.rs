@@ -4,22 +4,29 @@
 //! of creation; the trace's heap policy selects which freed slot is reused. A freed block keeps its bytes, and its
 //! state is kept outside of it, so the program can corrupt neither. Fresh memory is zeroed, so a trace never sees data
 //! of the one before.
+//!
+//! With a guarded heap each entry has a page of its own, which nothing can use once the entry is freed ([`guarded_at`]);
+//! what is looked at then is a copy made at the free.
 
 use core::ptr::NonNull;
 
 use treefall_model::index::Block;
 use treefall_model::trace::HeapPolicy;
 
+pub use crate::blocks::{Blocks, STRIDE};
+use crate::blocks::{GUARDED, PAGE, PLAIN};
 use crate::escape::is_sheltered;
 use crate::fatal::fatal;
+use crate::registers::Registers;
 use crate::single::Single;
+use crate::stopped::{self, Place};
 use crate::{progress, sys};
 
-/// Distance between entries in bytes.
-pub const STRIDE: usize = 128;
-const _: () = assert!(STRIDE.is_power_of_two() && BLOCKS_MAX < usize::MAX / STRIDE);
+const _: () = assert!(BLOCKS_MAX < usize::MAX / STRIDE);
 /// Most entries of one trace.
 const BLOCKS_MAX: usize = 1 << 23;
+/// The same with a guarded heap.
+const GUARDED_MAX: usize = 1 << 20;
 /// Bytes for all other memory.
 const REST_BYTES: usize = 256 << 20;
 /// Freed blocks of the rest are kept by size: steps of 16 bytes up to this, powers of two above.
@@ -41,8 +48,16 @@ struct Heap {
     /// Size of an entry; 0: not known yet.
     entry: usize,
     policy: HeapPolicy,
+    /// Place for the slots of a heap that is not guarded, and of one that is; 0: not made yet.
+    places: [usize; 2],
     /// The slots.
     slots: usize,
+    /// Distance between slots, as a power of two.
+    shift: u32,
+    /// With a guarded heap, copies of freed slots, [`STRIDE`] bytes each.
+    copies: usize,
+    /// The slot whose hand-out and free keep their places.
+    followed: Option<Block>,
     /// Whether each slot is live.
     live: usize,
     /// Copy of the first `seen` slots and their states, from the last call of [`changes`].
@@ -68,7 +83,11 @@ struct Heap {
 static HEAP: Single<Heap> = Single::new(Heap {
     entry: 0,
     policy: HeapPolicy::LastFreedFirst,
+    places: [0; 2],
     slots: 0,
+    shift: PLAIN,
+    copies: 0,
+    followed: None,
     live: 0,
     slots_then: 0,
     live_then: 0,
@@ -105,7 +124,8 @@ fn mapping(number: usize, bytes: usize) -> usize {
 /// Makes the mappings; must be called once, first.
 pub fn open() {
     let heap = heap();
-    heap.slots = mapping(0, BLOCKS_MAX * STRIDE);
+    heap.places[0] = mapping(0, BLOCKS_MAX * STRIDE);
+    heap.slots = heap.places[0];
     heap.live = mapping(1, BLOCKS_MAX);
     heap.slots_then = mapping(2, BLOCKS_MAX * STRIDE);
     heap.live_then = mapping(3, BLOCKS_MAX);
@@ -125,7 +145,16 @@ pub fn set_entry_size(bytes: usize) -> bool {
 /// Drops all blocks; later ones follow `policy`.
 pub fn reset(policy: HeapPolicy) {
     let heap = heap();
+    lift();
     heap.policy = policy;
+    let is_guarded = policy == HeapPolicy::Guarded;
+    if is_guarded && heap.places[1] == 0 {
+        heap.places[1] = mapping(7, GUARDED_MAX * PAGE);
+        heap.copies = mapping(8, GUARDED_MAX * STRIDE);
+    }
+    heap.slots = heap.places[usize::from(is_guarded)];
+    heap.shift = if is_guarded { GUARDED } else { PLAIN };
+    heap.followed = None;
     heap.first_freed = 0;
     heap.past_freed = 0;
     heap.made = 0;
@@ -133,6 +162,28 @@ pub fn reset(policy: HeapPolicy) {
     heap.rest_at = heap.rest;
     heap.classes = [0; CLASSES];
     blocked();
+}
+
+/// Keeps from now on where this entry is handed out and freed.
+pub fn follow(entry: Option<Block>) {
+    heap().followed = entry;
+}
+
+/// Lets freed entries of a guarded heap be used: nobody judges any more.
+pub fn lift() {
+    let heap = heap();
+    if heap.shift == GUARDED && heap.made > 0 {
+        // SAFETY: the slots that were made, in a mapping of ours.
+        unsafe { sys::protect(heap.slots, heap.made << GUARDED, true) };
+    }
+}
+
+/// Returns the freed entry of a guarded heap that has `address`.
+pub fn guarded_at(address: usize) -> Option<Block> {
+    let heap = heap();
+    let number = address.checked_sub(heap.slots)? >> heap.shift;
+    let block = (heap.shift == GUARDED && number < heap.made).then_some(Block(number as u32))?;
+    (!now().is_live(block)).then_some(block)
 }
 
 /// Notes that the loop blocks: requests so far were not without end.
@@ -148,72 +199,25 @@ pub fn blocks() -> u32 {
     heap().made as u32
 }
 
-/// The entries' blocks at one moment.
-#[derive(Clone, Copy)]
-pub struct Blocks {
-    slots: usize,
-    live: usize,
-    made: usize,
-}
-
 /// Returns the entries' blocks now.
 #[inline]
 pub fn now() -> Blocks {
     let heap = heap();
-    Blocks { slots: heap.slots, live: heap.live, made: heap.made }
-}
-
-impl Blocks {
-    /// Returns how many blocks were made.
-    #[inline]
-    pub fn made(&self) -> u32 {
-        self.made as u32
-    }
-
-    /// Returns the address of a block's first byte.
-    #[inline]
-    pub fn address(&self, block: Block) -> usize {
-        self.slots + block.0 as usize * STRIDE
-    }
-
-    /// Returns the block that has `address` at exactly `offset`.
-    #[inline]
-    pub fn block_at(&self, address: usize, offset: usize) -> Option<Block> {
-        let from_start = address.wrapping_sub(self.slots).wrapping_sub(offset);
-        // What is no multiple of the stride becomes larger than any slot number.
-        let number = from_start.rotate_right(STRIDE.trailing_zeros());
-        (number < self.made).then_some(Block(number as u32))
-    }
-
-    /// As [`block_at`](Self::block_at), for live blocks.
-    #[inline(always)]
-    pub fn live_at(&self, address: usize, offset: usize) -> Option<Block> {
-        let block = self.block_at(address, offset)?;
-        // SAFETY: one byte for each slot made.
-        (unsafe { *((self.live + block.0 as usize) as *const u8) } != 0).then_some(block)
-    }
-
-    /// Whether the block is live.
-    #[inline]
-    pub fn is_live(&self, block: Block) -> bool {
-        if block.0 as usize >= self.made {
-            return false;
-        }
-        // SAFETY: one byte for each slot made.
-        unsafe { *((self.live + block.0 as usize) as *const u8) != 0 }
-    }
+    let Heap { slots, live, made, shift, copies, .. } = *heap;
+    Blocks { slots, live, made, shift, copies }
 }
 
 /// Returns the blocks that changed since the last call: a byte, the state, or a new block.
 pub fn changes() -> &'static [Block] {
     type Slot = [u64; STRIDE / 8];
     let heap = heap();
+    let blocks = now();
     let mut count = 0;
     for number in 0..heap.made {
         // SAFETY: a slot that was made and the same place in the copy, each with its byte of life, and the next
         // place in the list, which has one for every slot.
         unsafe {
-            let slot = (heap.slots + number * STRIDE) as *const Slot;
+            let slot = blocks.address(Block(number as u32)) as *const Slot;
             let live = (heap.live + number) as *const u8;
             let slot_then = (heap.slots_then + number * STRIDE) as *mut Slot;
             let live_then = (heap.live_then + number) as *mut u8;
@@ -278,7 +282,7 @@ fn class(size: usize) -> (usize, usize) {
 
 fn take_entry(heap: &mut Heap) -> usize {
     let again = match heap.policy {
-        HeapPolicy::NeverAgain => None,
+        HeapPolicy::NeverAgain | HeapPolicy::Guarded => None,
         _ if heap.first_freed == heap.past_freed => None,
         HeapPolicy::LastFreedFirst => {
             heap.past_freed -= 1;
@@ -293,7 +297,7 @@ fn take_entry(heap: &mut Heap) -> usize {
         // SAFETY: a place in the queue, taken round its end, that was written when the slot was freed.
         Some(place) => unsafe { *((heap.freed + place % BLOCKS_MAX * 4) as *const u32) as usize },
         None => {
-            if heap.made == BLOCKS_MAX {
+            if heap.made == if heap.shift == GUARDED { GUARDED_MAX } else { BLOCKS_MAX } {
                 exhausted(heap, "entries");
             }
             heap.made += 1;
@@ -302,7 +306,10 @@ fn take_entry(heap: &mut Heap) -> usize {
     };
     // SAFETY: the slot's own byte.
     unsafe { *((heap.live + number) as *mut u8) = 1 };
-    heap.slots + number * STRIDE
+    if heap.followed == Some(Block(number as u32)) {
+        stopped::keep(Place::HandedOut, Registers::here());
+    }
+    heap.slots + (number << heap.shift)
 }
 
 fn take_rest(heap: &mut Heap, size: usize, align: usize) -> usize {
@@ -340,17 +347,18 @@ pub fn allocate(size: usize, align: usize) -> *mut u8 {
 }
 
 fn slots_hold(heap: &Heap, address: usize) -> bool {
-    (heap.slots..heap.slots + BLOCKS_MAX * STRIDE).contains(&address)
+    let bytes = if heap.shift == GUARDED { GUARDED_MAX * PAGE } else { BLOCKS_MAX * STRIDE };
+    (heap.slots..heap.slots + bytes).contains(&address)
 }
 
 fn rest_holds(heap: &Heap, address: usize) -> bool {
     (heap.rest + HEADER..heap.rest_at).contains(&address)
 }
 
-/// Returns start and size of everything handed out, freed or not: first the entries, then the rest.
-pub fn used() -> [(usize, usize); 2] {
+/// Returns start and size of everything handed out that is no entry, freed or not.
+pub fn rest() -> (usize, usize) {
     let heap = heap();
-    [(heap.slots, heap.made * STRIDE), (heap.rest, heap.rest_at - heap.rest)]
+    (heap.rest, heap.rest_at - heap.rest)
 }
 
 /// Whether `address` is in this heap, not in libc's.
@@ -389,6 +397,7 @@ pub fn release(block: NonNull<u8>) {
     if slots_hold(heap, address) {
         match block_at(address) {
             Some(number) if now().is_live(number) => {
+                guard(heap, number);
                 let place = heap.past_freed % BLOCKS_MAX;
                 // SAFETY: the slot's own byte, and the next place in the queue.
                 unsafe {
@@ -412,6 +421,30 @@ pub fn release(block: NonNull<u8>) {
         let (_, class) = class(*((address - 16) as *const usize));
         *(address as *mut usize) = heap.classes[class];
         heap.classes[class] = address;
+    }
+}
+
+/// Keeps a copy of an entry that is about to be freed, and lets nothing use the entry any more; not of a heap that is
+/// not guarded.
+fn guard(heap: &Heap, entry: Block) {
+    if heap.followed == Some(entry) {
+        stopped::keep(Place::Freed, Registers::here());
+    }
+    if heap.shift != GUARDED {
+        return;
+    }
+    let number = entry.0 as usize;
+    let slot = heap.slots + (number << GUARDED);
+    // SAFETY: a slot that was made, a page of its own, and the place of its copy.
+    let is_closed = unsafe {
+        core::ptr::copy_nonoverlapping(slot as *const u8, (heap.copies + number * STRIDE) as *mut u8, STRIDE);
+        sys::protect(slot, PAGE, false)
+    };
+    if !is_closed {
+        fatal(format_args!(
+            "the kernel guards no more freed entries; raise its limit of mappings (`sysctl vm.max_map_count`), or \
+             play a shorter trace"
+        ));
     }
 }
 

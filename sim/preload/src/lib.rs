@@ -13,7 +13,8 @@
 //!
 //! Layers, lowest first; a file imports only files of lower layers:
 //!
-//! 1. the kernel and the process: [`sys`], [`single`], [`libc`], [`clocks`], [`descriptors`], [`registers`], [`ledger`];
+//! 1. the kernel and the process: [`sys`], [`single`], [`libc`], [`clocks`], [`descriptors`], [`registers`], [`ledger`],
+//!    [`blocks`];
 //! 2. leaving the program: [`sanitizer`], [`escape`], [`stopped`], [`fatal`], [`progress`];
 //! 3. memory and the program: [`arena`], [`heap`], [`program`], [`callbacks`], [`filter`];
 //! 4. signal handlers: [`crash`], [`single_step`], [`asleep`], [`watchdog`];
@@ -34,6 +35,7 @@ extern crate alloc;
 
 pub mod arena;
 pub mod asleep;
+pub mod blocks;
 pub mod calibrate;
 pub mod callbacks;
 pub mod clocks;

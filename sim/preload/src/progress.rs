@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::escape::{Left, escape, is_sheltered};
 use crate::registers::Registers;
-use crate::stopped;
+use crate::stopped::{self, Place};
 
 /// The harness's own code is at work.
 static IN_HARNESS: AtomicBool = AtomicBool::new(false);
@@ -54,7 +54,7 @@ pub fn restart() {
 pub fn endless() {
     restart();
     if is_sheltered() {
-        stopped::keep(Registers::here());
+        stopped::keep(Place::Stopped, Registers::here());
         escape(Left::Hung);
     }
 }

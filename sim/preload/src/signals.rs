@@ -8,6 +8,7 @@ use crate::fatal::fatal;
 use crate::filter::name_of;
 use crate::registers::Interrupted;
 use crate::single::{Mode, mode};
+use crate::stopped::Place;
 use crate::{asleep, daemon, single_step, stopped, sys, watchdog};
 
 /// Size of the stack for signal handlers.
@@ -44,7 +45,7 @@ pub(crate) unsafe extern "C" fn refused(_: i32, information: *const u8, context:
     let (number, interrupted) =
         unsafe { (information.add(NUMBER_AT).cast::<i32>().read(), Interrupted::new(context)) };
     let number = number as usize;
-    stopped::keep(interrupted.registers());
+    stopped::keep(Place::Stopped, interrupted.registers());
     if matches!(Sysno::new(number), Some(Sysno::exit_group | Sysno::exit)) {
         daemon::leave(interrupted.first_argument() as i32);
     }

@@ -7,11 +7,14 @@
 //! when a hang is proved: at the outermost place, all registers and all memory that the program works on are as some
 //! rounds before, with no call in between. Such a state repeats for ever.
 
+use treefall_model::index::Block;
+
 use crate::crash::crashed;
 use crate::escape::{self, Left, escape};
 use crate::progress::{done, in_harness};
 use crate::registers::{Interrupted, REGISTERS, Registers};
 use crate::single::Single;
+use crate::stopped::Place;
 use crate::{heap, program, stopped, sys};
 
 /// Most instructions that are stepped; each costs more than a system call.
@@ -115,7 +118,7 @@ pub(crate) unsafe extern "C" fn trapped(signal: i32, info: *const u8, context: *
         }
         FOLLOWED.set(followed);
         if let (true, Some(outermost)) = (is_hang, followed.outermost) {
-            stopped::keep(outermost);
+            stopped::keep(Place::Stopped, outermost);
             escape(Left::Hung);
         }
         return;
@@ -160,15 +163,17 @@ impl Followed {
 /// `None`: there is too much.
 fn memory(stack: usize) -> Option<u64> {
     let (variables, bytes) = program::variables();
-    let [entries, rest] = heap::used();
+    let rest = heap::rest();
     if rest.1 > REST_MAX {
         return None;
     }
     let end = escape::stack_end().min(stack + STACK_BYTES);
     let end = if sys::is_mapped(end - 1) { end } else { (stack | 4_095) + 1 };
-    let parts = [(variables, bytes), entries, rest, (stack, end - stack)];
+    let parts = [(variables, bytes), rest, (stack, end - stack)];
+    let blocks = heap::now();
+    let entries = (0..blocks.made()).map(|entry| (blocks.address(Block(entry)), heap::STRIDE));
     let mut hash = 0_u64;
-    for (start, bytes) in parts {
+    for (start, bytes) in parts.into_iter().chain(entries) {
         for word in 0..bytes / 8 {
             // SAFETY: whole words inside the program's writable segment, the heap's mappings, or the mapped stack.
             let word = unsafe { ((start + word * 8) as *const u64).read_unaligned() };

@@ -13,6 +13,7 @@ const MMAP: usize = 9;
 const RT_SIGACTION: usize = 13;
 const MINCORE: usize = 27;
 const MADVISE: usize = 28;
+const MPROTECT: usize = 10;
 const SETITIMER: usize = 38;
 const CLOCK_GETTIME: usize = 228;
 const PRLIMIT: usize = 302;
@@ -138,6 +139,16 @@ pub unsafe fn discard(start: usize, bytes: usize) {
     const DONTNEED: usize = 4;
     // SAFETY: the caller guarantees the range.
     unsafe { call(MADVISE, [start, bytes, DONTNEED, 0, 0, 0]) };
+}
+
+/// Lets pages be read and written, or (`open` false) makes every access fault. Returns false when the kernel cannot.
+///
+/// # Safety
+/// `start` to `start + bytes` must be whole pages of a mapping of ours; nothing may use closed ones.
+pub unsafe fn protect(start: usize, bytes: usize, open: bool) -> bool {
+    let access = if open { 3 } else { 0 };
+    // SAFETY: the caller guarantees the range.
+    unsafe { call(MPROTECT, [start, bytes, access, 0, 0, 0]) == 0 }
 }
 
 /// Whether the page at `address` is mapped.

@@ -11,6 +11,7 @@ use crate::fatal::fatal;
 use crate::progress::{done, in_harness, set_in_harness};
 use crate::registers::Interrupted;
 use crate::single::{Mode, mode};
+use crate::stopped::Place;
 use crate::{asleep, heap, program, progress, single_step, stopped, sys};
 
 /// CPU time between ticks, in milliseconds. An operation of the scheduler takes microseconds, and hunts that meet many
@@ -89,7 +90,7 @@ pub(crate) unsafe extern "C" fn ticked(_: i32, _: *const u8, context: *const u8)
     // An attempt to prove a hang takes CPU time that is not the program's.
     let enough = if single_step::was_tried(now) { 1 + TRIAL_TICKS } else { 1 };
     if idle > enough + IDLE_TICKS_MAX {
-        stopped::keep(interrupted.registers());
+        stopped::keep(Place::Stopped, interrupted.registers());
         escape(Left::Hung);
     }
     if idle >= enough {

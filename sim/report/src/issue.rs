@@ -12,6 +12,7 @@ use super::reproduction::in_plain_words;
 use super::text::{claim, confirmed, releases_line, under_gdb};
 use crate::explain::{Role, and, met};
 use treefall_search::cause::Cause;
+use treefall_subject::backtrace::titled;
 
 /// For a maintainer who never heard of it.
 const WHAT_TREEFALL_IS: &str = "(treefall runs keepalived's scheduler under a simulated clock and kernel, so that a run \
@@ -66,9 +67,14 @@ pub fn issue(report: &Report<'_>) -> String {
     if let Some(gdb) = under_gdb(finding, report.replay) {
         put(&format!("Under gdb:\n\n```\n{gdb}\n```\n"));
     }
-    if !finding.backtrace.is_empty() {
-        put("## Backtrace\n\n```");
-        for (place, frame) in finding.backtrace.iter().enumerate() {
+    for (title, frames) in titled(&finding.backtrace, &finding.life) {
+        let title = if title == "backtrace" {
+            "Backtrace".to_owned()
+        } else {
+            format!("Where the entry was {title}")
+        };
+        put(&format!("## {title}\n\n```"));
+        for (place, frame) in frames.iter().enumerate() {
             put(&format!("#{place:<2} {frame}"));
         }
         put("```\n");

@@ -94,6 +94,11 @@ pub struct ReportObject<'r> {
     detail: String,
     at: String,
     backtrace: Vec<String>,
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    handed_out: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    freed: Vec<String>,
     found: String,
     wakes_found: usize,
     wakes_minimal: usize,
@@ -195,6 +200,8 @@ impl<'r> ReportObject<'r> {
             detail: names.plain(&finding.broken().detail),
             at: finding.broken().at.to_string(),
             backtrace: backtrace::texts(&finding.backtrace),
+            handed_out: backtrace::texts(&finding.life.handed_out),
+            freed: backtrace::texts(&finding.life.freed),
             found: found(report),
             wakes_found: finding.find.trace.wakes().len(),
             wakes_minimal: finding.trace.wakes().len(),

@@ -54,12 +54,13 @@ impl FoundBy {
 
     fn command(self) -> String {
         match self {
-            Self::Hunt(Source { sampling, cancelling, .. }) => {
+            Self::Hunt(Source { sampling, cancelling, guarded, .. }) => {
                 let by = match sampling {
                     Sampling::Swarm => String::new(),
                     other => format!(" --sampling {other}"),
                 };
-                format!("treefall hunt{by}{}", if cancelling { " --cancelling" } else { "" })
+                let cancelling = if cancelling { " --cancelling" } else { "" };
+                format!("treefall hunt{by}{cancelling}{}", if guarded { " --guarded" } else { "" })
             }
             Self::Soak(_) => "treefall soak".to_owned(),
             Self::Explore => "treefall explore".to_owned(),

@@ -15,6 +15,7 @@ use super::{narrow, sections};
 use crate::explain::{Explanation, Releases};
 use treefall_search::cause::Cause;
 use treefall_search::finding::{Finding, ShrunkOn};
+use treefall_subject::backtrace::titled;
 
 /// The find in one sentence: how the program fares, and the defect's own headline where the cause is known.
 #[must_use]
@@ -190,8 +191,10 @@ pub fn summary(report: &Report<'_>) -> String {
         field("", &line);
     }
     field("outcome", &finding.verdict.outcome.to_string());
-    for (place, frame) in finding.backtrace.iter().enumerate() {
-        field(if place == 0 { "backtrace" } else { "" }, &frame.to_string());
+    for (title, frames) in titled(&finding.backtrace, &finding.life) {
+        for (place, frame) in frames.iter().enumerate() {
+            field(if place == 0 { title } else { "" }, &frame.to_string());
+        }
     }
     field("releases", &releases_line(explanation));
     field("found", &found(report));

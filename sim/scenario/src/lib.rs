@@ -32,13 +32,19 @@ pub use expect::{Comparison, Expectation, Expectations, Failure, NoRange, Unknow
 pub use format::format;
 pub use places::line_of_expectation;
 pub use read::{never_started, read};
-use treefall_model::trace::Trace;
+use treefall_model::trace::{HeapPolicy, Trace};
 
 use treefall_base::input::{self, is_standard};
 pub use write::write;
 
-/// The format that is written, and the newest that is read.
-pub const FORMAT: u64 = 1;
+/// The newest format that is read.
+pub const FORMAT: u64 = 2;
+
+/// Returns the format that a trace is written in: the oldest that can say it, so that older programs read it.
+#[must_use]
+pub fn format_of(trace: &Trace) -> u64 {
+    if trace.setup().heap == HeapPolicy::Guarded { 2 } else { 1 }
+}
 
 /// Largest file that is read, in bytes: 16 MiB.
 pub const SIZE_MAX: u64 = 16 << 20;

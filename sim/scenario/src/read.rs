@@ -9,8 +9,8 @@ use treefall_model::id::{ConfigId, Run, StartNo};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, Name, OnTerm, SCRIPTS_MAX, START_NO_MAX, Script,
-    Setup, Trace, Wake,
+    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Name, OnTerm, SCRIPTS_MAX, START_NO_MAX,
+    Script, Setup, Trace, Wake,
 };
 
 use super::about::read_about;
@@ -155,12 +155,23 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
     Some(Scenario { title, source, about, story, trace, expect, provenance })
 }
 
+/// Notes a heap policy that the format which the file names does not have.
+fn check_heap(top: &Fields<'_>, fields: &Fields<'_>, heap: HeapPolicy, notes: &mut Notes) {
+    let format = top.number("format", 1, FORMAT, &mut Notes::new());
+    if let (HeapPolicy::Guarded, Some(1), Some(value)) = (heap, format, fields.get("heap")) {
+        let title = "a guarded heap cannot be said in format 1";
+        let problem = Problem::new(value.span(), title, "expected another policy");
+        notes.push(problem.help("write `format = 2` at the top"));
+    }
+}
+
 fn read_setup(top: &Fields<'_>, notes: &mut Notes) -> Option<Setup> {
     let configs = read_configs(top, notes);
     let mut setup = Setup::default();
     if let Some(fields) = top.table("setup", Kind::Setup, notes) {
         setup.pids = fields.word("pids", words::PIDS, notes).unwrap_or_default();
         setup.heap = fields.word("heap", words::HEAP, notes).unwrap_or_default();
+        check_heap(top, &fields, setup.heap, notes);
         for start in fields.list("fork-failures", notes) {
             let number = number(start, "fork-failures", 0, u64::from(START_NO_MAX), notes);
             let number = number.and_then(|number| u32::try_from(number).ok()).map(StartNo);

@@ -124,6 +124,7 @@ pub(super) mod words {
         ("last-freed-first", HeapPolicy::LastFreedFirst),
         ("first-freed-first", HeapPolicy::FirstFreedFirst),
         ("never-again", HeapPolicy::NeverAgain),
+        ("guarded", HeapPolicy::Guarded),
     ];
 
     pub(crate) const ORDERS: &[(&str, Order)] =

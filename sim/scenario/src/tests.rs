@@ -336,7 +336,12 @@ fn every_slip_is_told_with_its_place_what_was_expected_and_a_remedy() {
         ("[\"HUP\"]", "[]\nconfig = 0", &["no SIGHUP comes in this wake"]),
         ("[[wake]]", "[wake]", &["`wake` cannot be a table", "each under a header `[[wake]]`"]),
         ("[[wake]]", "[[wak]]", &["a scenario has no key \"wak\"", "did you mean `wake`?"]),
-        ("format = 1", "format = 3", &["format 3 is newer than format 1", "use a newer treefall"]),
+        ("format = 1", "format = 3", &["format 3 is newer than format 2", "use a newer treefall"]),
+        (
+            "[[script]]",
+            "[setup]\nheap = \"guarded\"\n[[script]]",
+            &["small.toml:5:8", "a guarded heap cannot be said in format 1", "write `format = 2` at the top"],
+        ),
         ("format = 1\n", "", &["this is no scenario: it does not say its format"]),
         ("title = \"small\"\n", "", &["a scenario needs the key `title`"]),
         (

@@ -11,14 +11,14 @@ use super::expect::{CLEAN, Expectation};
 use super::page::{Page, Section, Value, quoted};
 use super::runs::{Generations, signal_name};
 use super::schema::{NEXT_TIMER, words};
-use super::{FORMAT, Provenance, Scenario};
+use super::{Provenance, Scenario, format_of};
 
 /// The file of `scenario`: `read` makes the same scenario of it, and `format` leaves it as it is.
 #[must_use]
 pub fn write(scenario: &Scenario) -> String {
     let trace = &scenario.trace;
     let top = Section::new("")
-        .with("format", Value::One(FORMAT.to_string()))
+        .with("format", Value::One(format_of(trace).to_string()))
         .with("title", Value::text(&scenario.title))
         .with_if(!scenario.source.is_empty(), "source", Value::text(&scenario.source))
         .with_if(

@@ -39,6 +39,9 @@ pub struct Campaign {
     /// Whether some of their scripts cancel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancelling: bool,
+    /// Whether their heap is guarded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guarded: bool,
     /// The part of it.
     pub shard: Shard,
     /// Trace numbers below this were asked for; none: no bound.
@@ -172,6 +175,7 @@ impl Campaign {
             seed,
             sampling: Sampling::default(),
             cancelling: false,
+            guarded: false,
             shard,
             traces_max: None,
             all: false,
@@ -186,7 +190,8 @@ impl Campaign {
     /// Where its traces come from.
     #[must_use]
     pub fn source(&self) -> Source {
-        Source { seed: self.seed, sampling: self.sampling, cancelling: self.cancelling }
+        let Self { seed, sampling, cancelling, guarded, .. } = *self;
+        Source { seed, sampling, cancelling, guarded }
     }
 
     /// Writes it into the folder of its target, which is made when it is not there.

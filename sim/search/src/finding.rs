@@ -13,7 +13,7 @@ use crate::scout::Scouts;
 use crate::shrink::{self, Limits, Shrunk, build_up};
 use crate::triage::FindingId;
 use treefall_base::control::{Control, Interrupted};
-use treefall_subject::backtrace::Frame;
+use treefall_subject::backtrace::{EntryLife, Frame};
 use treefall_subject::replica::probe_replica;
 use treefall_subject::{Options, Subject, SubjectError};
 
@@ -67,6 +67,8 @@ pub struct Finding {
     pub digest: u128,
     /// Who called whom where a real program crashed or hung.
     pub backtrace: Vec<Frame>,
+    /// Where it got and freed the entry that it then used.
+    pub life: EntryLife,
 }
 
 impl Finding {
@@ -328,6 +330,7 @@ impl<'w> Work<'w> {
             confirmed: once == twice && once.counting().any(|broken| broken.signature == signature),
             digest: once.digest,
             backtrace: once.backtrace,
+            life: once.life,
             verdict: once.verdict,
             trace: shrunk.trace,
             slipped: shrunk.slipped,

@@ -151,6 +151,7 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         let mut campaign = Campaign::new(&target.to_string(), args.seed, args.shard);
         (campaign.traces_max, campaign.all, campaign.baseline) = (traces_max, args.all, baseline.clone());
         (campaign.sampling, campaign.cancelling) = (args.sampling, args.cancelling);
+        campaign.guarded = args.guarded;
         campaign
     };
     let targets = crew::driven(&asked(args, output), args.driven, output)?;

@@ -29,6 +29,11 @@ pub(super) struct FindingObject {
     outcome: String,
     /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
     backtrace: Vec<String>,
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    handed_out: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    freed: Vec<String>,
     /// Law, step and kind of entry.
     signature: String,
     /// The leading cause; null: not known.
@@ -51,6 +56,9 @@ pub(super) struct FindingObject {
     sampling: String,
     /// Whether some of their scripts cancel.
     cancelling: bool,
+    /// With `--guarded` alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    guarded: bool,
     /// How many traces until it was found.
     traces: u64,
     /// The whole search.
@@ -91,6 +99,8 @@ impl FindingObject {
             law: finding.signature().law.name(),
             outcome: finding.verdict.outcome.to_string(),
             backtrace: backtrace::texts(&finding.backtrace),
+            handed_out: backtrace::texts(&finding.life.handed_out),
+            freed: backtrace::texts(&finding.life.freed),
             signature: finding.signature().to_string(),
             defect: defects.first().map(|defect| defect.name().to_owned()),
             defects: defects.iter().map(|defect| defect.name()).collect(),
@@ -102,6 +112,7 @@ impl FindingObject {
             seed: source.seed,
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
+            guarded: source.guarded,
             traces: finding.find.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             wakes_found: finding.find.trace.wakes().len(),
@@ -126,6 +137,9 @@ pub(super) struct TargetSummary {
     pub(super) sampling: String,
     /// Whether some of their scripts cancel.
     pub(super) cancelling: bool,
+    /// With `--guarded` alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) guarded: bool,
     pub(super) traces: u64,
     /// External events: returns for the timer, exits reaped, signals.
     pub(super) events: u64,
@@ -181,6 +195,7 @@ impl TargetSummary {
             seed: source.seed,
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
+            guarded: source.guarded,
             traces: searched.tally.traces,
             events: searched.tally.events,
             steps: searched.tally.steps,

@@ -32,6 +32,11 @@ struct RunObject {
     broken: Vec<String>,
     outcome: String,
     backtrace: Vec<String>,
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    handed_out: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    freed: Vec<String>,
     digest: String,
     /// With `--ledger` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -301,6 +306,8 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         broken,
         outcome: verdict.outcome.to_string(),
         backtrace: backtrace::texts(&checked.ran.backtrace),
+        handed_out: backtrace::texts(&checked.ran.life.handed_out),
+        freed: backtrace::texts(&checked.ran.life.freed),
         digest: format!("{:032x}", checked.ran.digest),
         ledger: args.ledger.then(|| {
             let calls = checked.ran.ledger.iter();
@@ -365,8 +372,12 @@ fn details(scenario: &Scenario, checked: &Checked, args: &Replay) -> String {
             text.push_str(&format!("\n     {law} at {at}: {}", names.plain(&broken.detail)));
         }
     }
-    for (place, frame) in checked.ran.backtrace.iter().enumerate() {
-        text.push_str(&format!("\n     {} {frame}", if place == 0 { "backtrace:" } else { "          " }));
+    for (title, frames) in backtrace::titled(&checked.ran.backtrace, &checked.ran.life) {
+        for (place, frame) in frames.iter().enumerate() {
+            let (shown, width) =
+                (if place == 0 { format!("{title}:") } else { String::new() }, title.len() + 1);
+            text.push_str(&format!("\n     {shown:<width$} {frame}"));
+        }
     }
     text
 }

@@ -42,6 +42,23 @@ impl fmt::Display for Frame {
     }
 }
 
+/// Backtraces of the entry that a real program used after it was freed: where it was handed out, and where freed.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct EntryLife {
+    /// Where the entry was handed out, innermost frame first.
+    pub handed_out: Vec<Frame>,
+    /// Where it was freed, innermost frame first.
+    pub freed: Vec<Frame>,
+}
+
+/// Returns all backtraces of a run with their titles, those that are empty left out.
+#[must_use]
+pub fn titled<'f>(crash: &'f [Frame], life: &'f EntryLife) -> Vec<(&'static str, &'f [Frame])> {
+    let crashed = if *life == EntryLife::default() { "backtrace" } else { "used" };
+    let all = [(crashed, crash), ("handed out", &life.handed_out[..]), ("freed", &life.freed[..])];
+    all.into_iter().filter(|(_, frames)| !frames.is_empty()).collect()
+}
+
 /// The innermost function of the program's own that has a name.
 #[must_use]
 pub fn innermost(frames: &[Frame]) -> Option<&str> {

@@ -22,12 +22,13 @@ use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
 use treefall_model::verdict::{Verdict, Violation};
+use treefall_model::violation::EntryFacts;
 use treefall_world::Counts;
 use treefall_world::calls::{self, Fate};
 use treefall_world::wire::Called;
 
 use crate::baseline::Compared;
-use backtrace::Frame;
+use backtrace::{EntryLife, Frame};
 
 /// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
 #[derive(Clone, Debug)]
@@ -48,6 +49,11 @@ pub struct Ran {
     pub first_use: Option<u64>,
     /// Who called whom when a real program crashed or hung, innermost first. No part of any comparison.
     pub backtrace: Vec<Frame>,
+    /// The freed entry whose use ended the run of a real program with a guarded heap.
+    pub used_after_free: Option<EntryFacts>,
+    /// Where a real program got and freed the entry that it then used, found by a second run; only with the digest, and
+    /// empty where no freed entry was used. No part of any comparison.
+    pub life: EntryLife,
     /// The calls that a real program made, where that was wanted, in the order of the list of [`calls`]. No part of
     /// any comparison.
     pub ledger: Vec<Call>,
@@ -83,7 +89,17 @@ pub struct Call {
 impl PartialEq for Ran {
     fn eq(&self, other: &Self) -> bool {
         let shown = |ran: &Self| {
-            let Self { digest, digest_at_break, counts, first_use, backtrace: _, ledger: _, .. } = *ran;
+            let Self {
+                digest,
+                digest_at_break,
+                counts,
+                first_use,
+                backtrace: _,
+                used_after_free: _,
+                life: _,
+                ledger: _,
+                ..
+            } = *ran;
             (digest, digest_at_break, counts, first_use)
         };
         shown(self) == shown(other)

@@ -98,7 +98,7 @@ fn what_is_wrong_is_told_of_every_file() {
     let wrong = folder.path().join("wrong");
     fs::create_dir(&wrong).unwrap();
     fs::write(wrong.join("a.toml"), GOOD.replace("timeout =", "timeuot =")).unwrap();
-    fs::write(wrong.join("b.toml"), "format = 2\n").unwrap();
+    fs::write(wrong.join("b.toml"), "format = 99\n").unwrap();
     fs::write(wrong.join("c.toml"), GOOD).unwrap();
     for arguments in [
         &["replay", "wrong"][..],
@@ -110,11 +110,11 @@ fn what_is_wrong_is_told_of_every_file() {
         let told = err(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
         assert!(
-            told.contains("no key \"timeuot\"") && told.contains("format 2 is newer"),
+            told.contains("no key \"timeuot\"") && told.contains("format 99 is newer"),
             "{arguments:?}: {told}"
         );
         let error = last(&output)["error"].as_str().unwrap_or_default().to_owned();
-        assert!(error.contains("timeuot") && error.contains("format 2"), "{arguments:?}: {error}");
+        assert!(error.contains("timeuot") && error.contains("format 99"), "{arguments:?}: {error}");
     }
     let output = treefall(&["hunt", "--target", "replica:9", "--target", "enigne"], folder.path());
     let told = err(&output);

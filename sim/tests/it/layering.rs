@@ -45,7 +45,7 @@ static LAYERS: [Layer; 12] = [
         may_import: &["treefall-model", "treefall-world"],
         cycles: 0,
         order: &[
-            &["sys", "single", "libc", "clocks", "descriptors", "registers", "ledger"],
+            &["sys", "single", "libc", "clocks", "descriptors", "registers", "ledger", "blocks"],
             &["sanitizer", "escape", "stopped", "fatal", "progress"],
             &["arena", "heap", "program", "callbacks", "filter"],
             &["crash", "single_step", "asleep", "watchdog"],

@@ -18,7 +18,8 @@ use treefall::model::signal::Signal;
 use treefall::model::time::Span;
 use treefall::model::trace::{Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
 use treefall::model::verdict::Outcome;
-use treefall::subject::backtrace::Home;
+use treefall::model::violation::Detail;
+use treefall::subject::backtrace::{Frame, Home};
 use treefall::subject::engine::{Engine, EngineError};
 use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica;
@@ -415,6 +416,40 @@ fn a_backtrace_names_every_function_that_led_to_the_crash() {
     let abort = outcome(&faulty("ABORT")).backtrace;
     let raised = abort.iter().find(|it| it.function.as_deref() == Some("abort"));
     assert!(raised.is_some_and(|it| matches!(it.home, Home::Library(_))), "{abort:?}");
+}
+
+/// The one wake with another heap.
+fn with_heap(heap: HeapPolicy) -> Trace {
+    let (setup, wakes) = one_wake().into_parts();
+    Trace::new(Setup { heap, ..setup }, wakes).unwrap()
+}
+
+#[test]
+fn a_guarded_heap_finds_a_stored_pointer_at_its_first_use() {
+    let built = faulty("STORED_POINTER");
+    let plain = outcome(&built);
+    assert!(plain.verdict.outcome.survived() && plain.used_after_free.is_none(), "{:?}", plain.verdict);
+    let ran = run_on(&built, &[HeapPolicy::Guarded; 2].map(with_heap)).unwrap();
+    assert_eq!(ran[0], ran[1], "the second run differs");
+    assert_eq!(ran[0].life, ran[1].life);
+    assert_eq!(ran[0].verdict.outcome, crash(Signal::SEGV, "thread_add_child"));
+    let broken = ran[0].verdict.memory_break().expect("it uses what was freed");
+    assert_eq!(broken.signature.law, Law::NoUseAfterFree);
+    assert_eq!(broken.detail, Detail::UsedAfterFree { entry: ran[0].used_after_free.unwrap() });
+    let named = |frames: &[Frame], name: &str| frames.iter().any(|it| it.function.as_deref() == Some(name));
+    let life = &ran[0].life;
+    assert!(named(&ran[0].backtrace, "thread_add_child"), "{:?}", ran[0].backtrace);
+    assert!(named(&life.handed_out, "thread_add_child"), "{:?}", life.handed_out);
+    assert!(named(&life.freed, "thread_cleanup_master"), "{:?}", life.freed);
+}
+
+#[test]
+fn a_guarded_heap_changes_nothing_for_a_sound_program() {
+    let sound = build(&[EXPORTED]);
+    let traces = [HeapPolicy::NeverAgain, HeapPolicy::Guarded].map(with_heap);
+    let ran = run_on(&sound, &traces).unwrap();
+    assert_eq!(ran[0], ran[1]);
+    assert!(ran[1].used_after_free.is_none());
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn the_diagnostics_of_wrong_files() {
         ("release", "2.3.2..", "2.3.22.."),
         ("last release", "..=2.3.1", "..=2.3.11"),
         ("neither release nor mended", "\"2.3.2..\"", "mendd"),
-        ("format", "format = 1", "format = 2"),
+        ("format", "format = 1", "format = 99"),
         ("signal", "[\"HUP\"]", "[\"HUPP\"]"),
         ("signal, two letters changed places", "[\"HUP\"]", "[\"HPU\"]"),
         (

@@ -207,6 +207,13 @@ INLINED void misbehave_in_a_run(struct master *m)
         if (!is_first_break(m))
             __asm__ volatile("1: decq %0\n jne 1b" : "+m"(work));
         break;
+    case STORED_POINTER:
+        /* A reload frees the entry, and nothing forgets it: no tree or list shows that. */
+        if (kept)
+            forever += ((struct entry *)kept)->number;
+        else
+            kept = add_to(m, &m->timer, TIMER, again_and_again, NULL, 0, 3600 * SECOND);
+        break;
     case EVENTS_FOR_EVER:
         add_event(m, EVENT, again_and_again, NULL, 0);
         break;

@@ -140,8 +140,8 @@ fn wrong_scenarios() -> Outcome {
         ),
         (
             "a newer format",
-            edited("format = 1", "format = 2"),
-            &["format 2 is newer than format 1", "use a newer treefall"],
+            edited("format = 1", "format = 99"),
+            &["format 99 is newer than format 2", "use a newer treefall"],
         ),
         ("no format", edited("format = 1\n", ""), &["expected `format = 1` first"]),
         (
@@ -240,10 +240,10 @@ fn nothing_half_written() -> Outcome {
     // A second file that is wrong leaves the first as it was.
     let (untidy, wrong) = (folder.path().join("a.toml"), folder.path().join("b.toml"));
     fs::write(&untidy, GOOD.replace(" = ", "="))?;
-    fs::write(&wrong, "format = 2\n")?;
+    fs::write(&wrong, "format = 99\n")?;
     let before = fs::read(&untidy)?;
     let (first, second) = (untidy.display().to_string(), wrong.display().to_string());
-    refused("a wrong file among right ones", &["fmt", &first, &second], 2, &["format 2"])?;
+    refused("a wrong file among right ones", &["fmt", &first, &second], 2, &["format 99"])?;
     ensure(fs::read(&untidy)? == before, || "the first file was changed".to_owned())?;
     let mut left: Vec<_> =
         fs::read_dir(folder.path())?.map(|it| it.map(|it| it.file_name())).collect::<Result<_, _>>()?;
@@ -480,7 +480,7 @@ fn finds_replay() -> Outcome {
 
 fn no_colours_in_a_file() -> Outcome {
     let wrong = tempfile::Builder::new().suffix(".toml").tempfile()?;
-    wrong.as_file().write_all(b"format = 2\n")?;
+    wrong.as_file().write_all(b"format = 99\n")?;
     let output = treefall(&["replay", &wrong.path().display().to_string()])?;
     let targets = treefall(&["targets"])?;
     ensure(!stderr(&output).contains('\u{1b}') && !stdout(&targets).contains('\u{1b}'), || stderr(&output))

@@ -13,9 +13,10 @@ use treefall::model::id::{ConfigId, StartNo};
 use treefall::model::observe::Options;
 use treefall::model::release::{Defect, Release, Rules};
 use treefall::model::time::Span;
-use treefall::model::trace::{Advance, Config, Name, Script, Setup, Trace, Wake};
+use treefall::model::trace::{Advance, Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::scenario;
+use treefall::subject::backtrace::{Frame, innermost};
 use treefall::subject::engine::Conditions;
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::target::{Place, Target};
@@ -35,10 +36,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     real::trials(module_path!(), &TESTS, Target::Daemon)
 }
 
-const TESTS: [(&str, Test); 10] = [
+const TESTS: [(&str, Test); 11] = [
     ("replica and daemon agree on random traces", agree),
     ("a wrong script layer is caught", wrong_is_caught),
     ("replica, engine and daemon tell the same of the crash of 2468", all_three_agree),
+    ("a guarded heap shows the first use of the entry that 2468 frees", guarded_shows_first_use),
     ("a second start that fails leaves the first run running", failed_start_changes_nothing),
     ("a shutdown waits a second for the instance", shutdown_waits_for_the_instance),
     ("a daemon agrees with itself under other conditions", with_itself),
@@ -67,6 +69,38 @@ fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<Str
         }
     }
     Ok((census, first))
+}
+
+/// One script that times out in the wake that brings a reload, timer first, with a guarded heap.
+fn guarded_crash() -> Trace {
+    let script = Script {
+        interval: Span::from_secs(3),
+        timeout: Span::from_secs(2),
+        ..Script::new(Name::numbered(0))
+    };
+    let configs = vec![Config { scripts: vec![script] }];
+    let setup = Setup { configs, heap: HeapPolicy::Guarded, ..Setup::default() };
+    Trace::new(setup, vec![Wake::next_timer().hup(ConfigId(0))]).expect("valid")
+}
+
+fn guarded_shows_first_use(place: &Place, release: Release) -> Result<(), Failed> {
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    let trace = guarded_crash();
+    let ran = daemon.run(&[trace.clone(), trace], Options::DIGESTED)?;
+    if ran[0] != ran[1] || ran[0].life != ran[1].life {
+        return Err("the second run differs".into());
+    }
+    let ran = &ran[0];
+    if !release.defects().has(Defect::ReloadFreesQueuedTimeout) {
+        let clean = ran.used_after_free.is_none() && ran.verdict.outcome.survived();
+        return if clean { Ok(()) } else { Err(format!("{:?}", ran.verdict).into()) };
+    }
+    let named = |frames: &[Frame], name: &str| frames.iter().any(|it| it.function.as_deref() == Some(name));
+    let told = ran.used_after_free.is_some()
+        && innermost(&ran.backtrace) == Some("thread_add_child")
+        && named(&ran.life.handed_out, "thread_add_child")
+        && named(&ran.life.freed, "thread_cleanup_master");
+    if told { Ok(()) } else { Err(format!("{ran:?}").into()) }
 }
 
 fn agree(place: &Place, release: Release) -> Result<(), Failed> {

@@ -11,6 +11,7 @@ use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target,
 };
 use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef, StartNo};
+use treefall_model::index::Block;
 use treefall_model::law::Law;
 use treefall_model::observe::{self, Mark, Observed};
 use treefall_model::release::{Defect, Release, Rules};
@@ -429,12 +430,23 @@ pub struct Options {
     pub ledger: bool,
     /// Whether the process stops before its first trace, for a debugger, and is not watched for hangs.
     pub stands: bool,
+    /// The entry whose hand-out and free are to be reported, as a run before this one numbered it.
+    pub follow: Option<Block>,
 }
-wire_struct!(Options { rules, watch, ledger, stands });
+wire_struct!(Options { rules, watch, ledger, stands, follow });
 type WatchOptions = observe::Options;
 wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep });
 
 wire_struct!(Verdict { breaks, outcome });
 wire_enum!(Outcome { 0 = Survived, 1 = Crashed { signal, function }, 2 = Hung { function } });
 wire_struct!(Mark { records, step, index_hash });
-wire_struct!(Observed { verdict, digest, digest_at_break, record_count, step_count, records, marks });
+wire_struct!(Observed {
+    verdict,
+    digest,
+    digest_at_break,
+    used_after_free,
+    record_count,
+    step_count,
+    records,
+    marks
+});

@@ -15,7 +15,7 @@ use crate::ledger;
 use crate::libc;
 use crate::registers::Registers;
 use crate::single::{MODE, Mode, NATIVE_MAX, mode};
-use crate::stopped;
+use crate::stopped::{self, Place};
 
 /// Handles a call in a taken-over process: allows it where it is a daemon's and harmless, otherwise ends the run.
 unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: usize, call: usize) {
@@ -27,7 +27,7 @@ unsafe extern "C" fn admit(name: *const core::ffi::c_char, stack: usize, base: u
         return;
     }
     // SAFETY: the stubs hand over the registers that they were called with.
-    stopped::keep(unsafe { Registers::of_caller(stack, base) });
+    stopped::keep(Place::Stopped, unsafe { Registers::of_caller(stack, base) });
     match mode() {
         Mode::Daemon => fatal(format_args!("the daemon called {name}, which is not let through")),
         _ => fatal(format_args!("the program called {name}, which the engine does not let through")),

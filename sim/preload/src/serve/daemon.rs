@@ -20,6 +20,7 @@ use crate::daemon::{files, observe, start};
 use crate::escape::{self, Left};
 use crate::layout::{LAYOUT, Layout};
 use crate::single::{Mode, Single, mode, set_mode};
+use crate::stopped::Place;
 use crate::{descriptors, drive, fatal, heap, program, signals, stopped, sys, watchdog};
 
 /// State of the first process.
@@ -204,7 +205,7 @@ fn left(how: Left) -> ! {
     }
     let Some(ran) = drive::conclude(how) else {
         results.clear();
-        results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
+        results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept(Place::Stopped) }.to_bytes());
         sys::exit(sys::CHILD_FATAL)
     };
     watchdog::stop_clock();

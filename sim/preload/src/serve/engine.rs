@@ -11,6 +11,7 @@ use treefall_world::wire::{Options, Refusal, Reply, Request, Wire as _};
 
 use super::{Forked, Results, fork_child, receive, refused, send, send_results, told, wall, why_ended};
 use crate::calibrate::calibrate;
+use crate::stopped::Place;
 use crate::{arena, clocks, crash, drive, fatal, heap, program, sanitizer, signals, stopped, sys, watchdog};
 
 /// SIGSTOP.
@@ -28,7 +29,7 @@ pub fn serve(socket: i32, first: Option<Vec<u8>>) -> ! {
             Some(Request::Calibrate { symbols, clocks }) => {
                 clocks::set(clocks);
                 program::set_symbols(symbols);
-                let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept() });
+                let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept(Place::Stopped) });
                 let reply = wall().and_then(|()| calibrate()).map_or_else(refused, Reply::Ready);
                 send(socket, &reply)
             }
@@ -81,7 +82,7 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
         let trace = Box::leak(Box::new(codec::decode(bytes)));
         let Some(ran) = drive::run(trace, options) else {
             results.clear();
-            results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept() }.to_bytes());
+            results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept(Place::Stopped) }.to_bytes());
             return sys::CHILD_FATAL;
         };
         let told = told(ran);

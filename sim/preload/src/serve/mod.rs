@@ -14,6 +14,7 @@ use core::ptr::NonNull;
 use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
 
 use crate::layout::Layout;
+use crate::stopped::Place;
 use crate::{drive, filter, stopped, sys};
 
 /// Bytes for the results of one child.
@@ -237,8 +238,9 @@ pub fn wall() -> Result<(), String> {
 
 /// Returns the part of a run's result that is sent.
 pub fn told(ran: drive::Ran) -> Told {
-    let stopped = if ran.faulted { stopped::kept() } else { None };
-    Told { observed: ran.observed, stopped, counts: ran.counts, ledger: ran.ledger }
+    let stopped = if ran.faulted { stopped::kept(Place::Stopped) } else { None };
+    let [handed_out, freed] = [Place::HandedOut, Place::Freed].map(stopped::kept);
+    Told { observed: ran.observed, stopped, handed_out, freed, counts: ran.counts, ledger: ran.ledger }
 }
 
 /// Builds a refusal that concerns no place in the program.

@@ -13,6 +13,7 @@ mod trees;
 
 use maud::{Markup, html};
 use treefall_model::event::{Record, SubjectKind};
+use treefall_subject::backtrace::titled;
 
 use super::text::{also_required, cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
 use crate::document::Report;
@@ -270,8 +271,8 @@ fn tried(report: &Report<'_>) -> Markup {
             dt { "found" } dd { (found(report)) }
             dt { "confirmed" } dd { (confirmed(finding)) }
             dt { "this report" } dd { (report.explanation.runs) " runs for orders, parts and windows" }
-            @if !finding.backtrace.is_empty() {
-                dt { "backtrace" } dd { @for frame in &finding.backtrace { div { code { (frame) } } } }
+            @for (title, frames) in titled(&finding.backtrace, &finding.life) {
+                dt { (title) } dd { @for frame in frames { div { code { (frame) } } } }
             }
             dt { "replay" } dd { pre { (report.replay) } }
             @if let Some(gdb) = under_gdb(finding, report.replay) { dt { "under gdb" } dd { pre { (gdb) } } }

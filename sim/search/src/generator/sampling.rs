@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use treefall_model::trace::{ScriptKind, Setup, Trace};
+use treefall_model::trace::{HeapPolicy, ScriptKind, Setup, Trace};
 
 use super::draw::{CERTAIN, Draw};
 use super::pct::{self, Depth};
@@ -87,6 +87,8 @@ pub struct Source {
     pub sampling: Sampling,
     /// Some of the track scripts cancel the entries of their runs: all else of the setup is as without.
     pub cancelling: bool,
+    /// The heap is guarded: all else of the setup is as without.
+    pub guarded: bool,
 }
 
 impl fmt::Display for Source {
@@ -95,7 +97,10 @@ impl fmt::Display for Source {
         if self.sampling != Sampling::Swarm {
             write!(f, " by {}", self.sampling)?;
         }
-        if self.cancelling { f.write_str(" with cancelling scripts") } else { Ok(()) }
+        if self.cancelling {
+            f.write_str(" with cancelling scripts")?;
+        }
+        if self.guarded { f.write_str(" with a guarded heap") } else { Ok(()) }
     }
 }
 
@@ -103,13 +108,19 @@ impl Source {
     /// The swarm of this seed.
     #[must_use]
     pub const fn swarm(seed: u64) -> Self {
-        Self { seed, sampling: Sampling::Swarm, cancelling: false }
+        Self { seed, sampling: Sampling::Swarm, cancelling: false, guarded: false }
     }
 
     /// The same, in whose traces scripts cancel.
     #[must_use]
     pub const fn cancelling(self) -> Self {
         Self { cancelling: true, ..self }
+    }
+
+    /// The same with a guarded heap.
+    #[must_use]
+    pub const fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
     }
 
     /// Has some of the track scripts cancel, and some of these time out at the instant of their tick, so that
@@ -155,6 +166,9 @@ impl Source {
         let mut setup = swarm.setup(&mut draw);
         if self.cancelling {
             self.let_cancel(number, &mut setup);
+        }
+        if self.guarded {
+            setup.heap = HeapPolicy::Guarded;
         }
         arrange(&mut setup);
         let wakes = match self.sampling {
@@ -207,6 +221,17 @@ mod tests {
             assert_eq!(one, other, "{number}");
         }
         assert!(cancelling > 100, "{cancelling}");
+    }
+
+    #[test]
+    fn a_guarded_heap_changes_nothing_else_of_a_trace() {
+        for number in 0..50 {
+            let (mut setup, wakes) = Source::swarm(5).guarded().trace(number).into_parts();
+            assert_eq!(setup.heap, HeapPolicy::Guarded);
+            let plain = Source::swarm(5).trace(number);
+            setup.heap = plain.setup().heap;
+            assert_eq!((&setup, &wakes[..]), (plain.setup(), plain.wakes()));
+        }
     }
 
     #[test]

@@ -94,13 +94,17 @@ pub(in crate::cli) struct Hunt {
     /// a daemon, no script of which does so.
     #[arg(long)]
     pub(in crate::cli) cancelling: bool,
+    /// Guard the scheduler's entries: a real program that uses a freed entry ends there, with the law no-use-after-free
+    /// and the places where the entry was handed out, freed and used. On a replica, no freed entry is used again.
+    #[arg(long)]
+    pub(in crate::cli) guarded: bool,
     /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
     /// campaign. `treefall merge` brings the finds together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Begin anew where a hunt was stopped in the folder of --out, which can then not be gone on with. Its finds stay.
     #[arg(long, conflicts_with = "resume")]

@@ -135,7 +135,22 @@ impl Daemon {
         rules: &RulesAs,
         watch: Options,
     ) -> Result<Vec<Ran>, DaemonError> {
-        let options = wire::Options { rules: rules.clone(), watch, ledger: self.ledger, stands: false };
+        let ledger = self.ledger;
+        let options = wire::Options { rules: rules.clone(), watch, ledger, stands: false, follow: None };
+        let mut ran = self.play(traces, &options)?;
+        for (trace, ran) in traces.iter().zip(&mut ran).filter(|_| watch.digest) {
+            if let Some(used) = ran.used_after_free {
+                let options = wire::Options { follow: Some(used.block), ..options.clone() };
+                let again = self.play(std::slice::from_ref(trace), &options)?.pop();
+                ran.life = again.map(|again| again.life).unwrap_or_default();
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Plays the traces once.
+    fn play(&mut self, traces: &[Trace], options: &wire::Options) -> Result<Vec<Ran>, DaemonError> {
+        let rules = &options.rules;
         let staged = traces.iter().map(|trace| {
             let configs = match &self.own {
                 Some(own) => own.texts(trace, rules.rules())?,
@@ -152,7 +167,7 @@ impl Daemon {
                     staged.iter().zip(&mut *ran).filter(|((needs, _), _)| *needs == fifos).unzip();
                 if !places.is_empty() {
                     let batch = of_these.into_iter().map(|(_, staged)| staged.clone()).collect();
-                    let played = self.waiting(fifos)?.play(&options, batch)?;
+                    let played = self.waiting(fifos)?.play(options, batch)?;
                     places.into_iter().zip(played).for_each(|(place, ran)| *place = Some(ran));
                 }
             }

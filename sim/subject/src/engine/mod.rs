@@ -189,9 +189,25 @@ impl Engine {
         rules: &RulesAs,
         watch: Options,
     ) -> Result<Vec<Ran>, EngineError> {
-        let encoded = traces.iter().map(codec::encode).collect();
+        let rules = rules.clone();
         let options =
-            wire::Options { rules: rules.clone(), watch, ledger: self.ledger, stands: self.debugger };
+            wire::Options { rules, watch, ledger: self.ledger, stands: self.debugger, follow: None };
+        let mut ran = self.play(traces, &options)?;
+        let again = watch.digest && !self.debugger;
+        for (trace, ran) in traces.iter().zip(&mut ran).filter(|_| again) {
+            if let Some(used) = ran.used_after_free {
+                let options = wire::Options { follow: Some(used.block), ..options.clone() };
+                let again = self.play(std::slice::from_ref(trace), &options)?.pop();
+                ran.life = again.map(|again| again.life).unwrap_or_default();
+            }
+        }
+        Ok(ran)
+    }
+
+    /// Runs the traces once.
+    fn play(&mut self, traces: &[Trace], options: &wire::Options) -> Result<Vec<Ran>, EngineError> {
+        let encoded = traces.iter().map(codec::encode).collect();
+        let options = options.clone();
         self.process.ask(&Request::Batch { options, traces: encoded })?;
         if self.debugger {
             let program = self.process.id().ok_or_else(|| EngineError::Debugger {

@@ -9,7 +9,7 @@ use treefall_world::wire::{Refusal, Stopped, Told};
 use super::EngineError;
 use super::process::Process;
 use super::unwind::Unwinder;
-use crate::backtrace::{Frame, innermost};
+use crate::backtrace::{EntryLife, Frame, innermost};
 use crate::program::Program;
 use crate::{Call, Ran};
 
@@ -41,8 +41,11 @@ impl Teller {
 
     /// A result.
     pub(crate) fn read(&mut self, process: &Process, told: Told) -> Ran {
-        let Told { mut observed, stopped, counts, ledger } = told;
+        let Told { mut observed, stopped, handed_out, freed, counts, ledger } = told;
         let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
+        let mut frames =
+            |place: Option<Stopped>| place.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
+        let life = EntryLife { handed_out: frames(handed_out), freed: frames(freed) };
         let hung = matches!(observed.verdict.outcome, Outcome::Hung { .. });
         if let Some(frame) = backtrace.first_mut().filter(|frame| hung && frame.function.is_some()) {
             frame.offset = 0;
@@ -57,11 +60,13 @@ impl Teller {
             verdict: observed.verdict,
             digest: observed.digest,
             digest_at_break: observed.digest_at_break,
+            used_after_free: observed.used_after_free,
             counts,
             records: observed.records,
             marks: observed.marks,
             first_use: None,
             backtrace,
+            life,
             beside: None,
             ledger: ledger.into_iter().filter_map(|called| Call::of(called, self.kind)).collect(),
         }

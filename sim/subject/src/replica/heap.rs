@@ -424,7 +424,7 @@ impl Heap {
         let again = match self.policy {
             HeapPolicy::LastFreedFirst => self.freed.pop_back(),
             HeapPolicy::FirstFreedFirst => self.freed.pop_front(),
-            HeapPolicy::NeverAgain => None,
+            HeapPolicy::NeverAgain | HeapPolicy::Guarded => None,
         };
         let Some(number) = again else {
             let entry = Self::address_of(Block(self.blocks()));

@@ -9,6 +9,7 @@ use treefall_model::verdict::{Signature, Verdict};
 use treefall_world::Counts;
 
 use super::{Fault, Mutant, Replica};
+use crate::backtrace::EntryLife;
 use crate::target::ReplicaName;
 use crate::{Ran, Subject, SubjectError};
 
@@ -97,11 +98,13 @@ pub fn run_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, options: O
 fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
     Ran {
         backtrace: Vec::new(),
+        life: EntryLife::default(),
         ledger: Vec::new(),
         beside: None,
         verdict: seen.verdict,
         digest: seen.digest,
         digest_at_break: seen.digest_at_break,
+        used_after_free: seen.used_after_free,
         counts,
         records: seen.records,
         marks: seen.marks,

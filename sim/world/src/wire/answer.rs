@@ -51,12 +51,16 @@ pub struct Told {
     pub observed: Observed,
     /// Where the program was when it crashed or hung.
     pub stopped: Option<Stopped>,
+    /// Where the entry that [`Options::follow`](super::Options) names was handed out.
+    pub handed_out: Option<Stopped>,
+    /// Where that entry was freed.
+    pub freed: Option<Stopped>,
     /// Counts of what happened.
     pub counts: Counts,
     /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
 }
-wire_struct!(Told { observed, stopped, counts, ledger });
+wire_struct!(Told { observed, stopped, handed_out, freed, counts, ledger });
 
 /// A call, with how often it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

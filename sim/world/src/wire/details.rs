@@ -37,6 +37,7 @@ wire_enum!(Detail {
     19 = LeftAlive { child, term_sent },
     20 = NoProgress,
     21 = Died { outcome },
+    22 = UsedAfterFree { entry },
 });
 
 impl Wire for Name {
