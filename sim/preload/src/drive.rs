@@ -23,6 +23,7 @@ use crate::escape::{Left, escape, shelter};
 use crate::fatal::fatal;
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::program::NEVER;
+use crate::registers::Registers;
 use crate::single::{Mode, Single, set_mode};
 use crate::{callbacks, crash, descriptors, heap, ledger, program, progress, stopped, watchdog};
 
@@ -44,6 +45,8 @@ pub struct Session {
     ledger: bool,
     /// Whether the signal handler is still reading.
     reading: bool,
+    /// Whether the calls that lead to a moment of the run are to be kept, and that moment has not come.
+    awaits_spot: bool,
     end: Option<End>,
 }
 
@@ -62,7 +65,12 @@ pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     progress::set_in_harness(true);
     // SAFETY: the pointer is that of the session whose program calls; one thread, and `work` calls nothing of
     // the program's, so this is the only reference.
-    let result = work(unsafe { &mut *SESSION.get() });
+    let session = unsafe { &mut *SESSION.get() };
+    let result = work(session);
+    if session.awaits_spot && session.world.observer().is_spotted() {
+        session.awaits_spot = false;
+        stopped::keep(Registers::here());
+    }
     progress::set_in_harness(false);
     result
 }
@@ -109,6 +117,7 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
         broken: false,
         ledger,
         reading: false,
+        awaits_spot: options.watch.spot.is_some(),
         end: None,
     };
     callbacks::set_dispatched(dispatched);

@@ -4,6 +4,7 @@ mod about;
 mod args;
 mod bench;
 mod certificate;
+mod check;
 mod conform;
 mod corpus;
 mod crew;
@@ -69,7 +70,7 @@ impl Status {
         (Self::Failure, "a failure, or not as expected, or stopped before the end"),
         (Self::Usage, "the command or an input file is wrong"),
         (Self::Harness, "treefall itself failed"),
-        (Self::CannotTell, "with `replay --bisect`: it cannot be told"),
+        (Self::CannotTell, "with `--bisect`: it cannot be told"),
     ];
 
     /// All of them as lines for a person.
@@ -233,6 +234,7 @@ pub fn run() -> Status {
         Command::Targets(targets) => targets::run(&targets, &mut output),
         Command::Explore(explore) => explore::run(&explore, jobs, &mut output),
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
+        Command::Check(check) => check::run(&check, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
         Command::Import(import) => import::run(&import, &mut output),

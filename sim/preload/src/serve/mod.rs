@@ -237,7 +237,7 @@ pub fn wall() -> Result<(), String> {
 
 /// Returns the part of a run's result that is sent.
 pub fn told(ran: drive::Ran) -> Told {
-    let stopped = if ran.faulted { stopped::kept() } else { None };
+    let stopped = if ran.faulted || ran.observed.spotted { stopped::kept() } else { None };
     Told { observed: ran.observed, stopped, counts: ran.counts, ledger: ran.ledger }
 }
 

@@ -49,6 +49,8 @@ impl Teller {
         }
         match &mut observed.verdict.outcome {
             Outcome::Survived => {}
+            // The frames are those of another moment.
+            Outcome::Crashed { .. } | Outcome::Hung { .. } if observed.spotted => {}
             Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
                 *function = innermost(&backtrace).map(str::to_owned);
             }
@@ -60,6 +62,7 @@ impl Teller {
             counts,
             records: observed.records,
             marks: observed.marks,
+            contents: observed.contents,
             first_use: None,
             backtrace,
             beside: None,

@@ -17,13 +17,20 @@ use crate::{Ran, Subject, SubjectError};
 pub struct ReplicaSubject {
     name: ReplicaName,
     rules: Rules,
+    seen_as: SubjectKind,
 }
 
 impl ReplicaSubject {
     /// The replica of this name.
     #[must_use]
     pub fn new(name: ReplicaName) -> Self {
-        Self { rules: name.rules(), name }
+        Self { rules: name.rules(), name, seen_as: SubjectKind::Replica }
+    }
+
+    /// The same, showing what a subject of this kind would.
+    #[must_use]
+    pub fn seen_as(self, kind: SubjectKind) -> Self {
+        Self { seen_as: kind, ..self }
     }
 }
 
@@ -41,7 +48,7 @@ impl Subject for ReplicaSubject {
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
-        Ok(traces.iter().map(|trace| run_replica(trace, self.rules, options)).collect())
+        Ok(traces.iter().map(|trace| run_replica_as(self.seen_as, trace, self.rules, options)).collect())
     }
 }
 
@@ -87,6 +94,7 @@ fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
         counts,
         records: seen.records,
         marks: seen.marks,
+        contents: seen.contents,
         first_use,
     }
 }

@@ -49,7 +49,7 @@ wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shu
 pub struct Told {
     /// What was observed. The outcome names no function.
     pub observed: Observed,
-    /// Where the program was when it crashed or hung.
+    /// Where the program was when it crashed or hung, or came to the moment that was asked for.
     pub stopped: Option<Stopped>,
     /// Counts of what happened.
     pub counts: Counts,
