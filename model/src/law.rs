@@ -44,11 +44,13 @@ pub enum Law {
     /// handlers take longer than what they handle is due again; the run then ends
     /// ([`End::Overrun`](crate::event::End::Overrun)), and no law says a word.
     Progress,
+    /// The program ends only when it is told to, starts only its scripts, and waits only in its loop.
+    ExpectedActions,
 }
 
 impl Law {
     /// All laws, in the order in which reports list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoDanglingNode,
         Self::TreeShape,
         Self::OneEntryPerChild,
@@ -61,6 +63,7 @@ impl Law {
         Self::SignalsOnlyItsChildren,
         Self::TerminationHonoured,
         Self::Progress,
+        Self::ExpectedActions,
     ];
 
     /// Its name, as scenario files write it.
@@ -79,6 +82,7 @@ impl Law {
             Self::SignalsOnlyItsChildren => "signals-only-its-children",
             Self::TerminationHonoured => "termination-honoured",
             Self::Progress => "progress",
+            Self::ExpectedActions => "expected-actions",
         }
     }
 
@@ -116,6 +120,9 @@ impl Law {
                 "SIGTERM ends the process; its children are told to die, and killed if they will not."
             }
             Self::Progress => "The loop blocks again within a bounded number of steps.",
+            Self::ExpectedActions => {
+                "The program ends only when it is told to, starts only its scripts, and waits only in its loop."
+            }
         }
     }
 
@@ -135,7 +142,8 @@ impl Law {
     #[must_use]
     pub const fn weight(self) -> Weight {
         match self {
-            Self::NoDanglingNode | Self::TreeShape => Weight::Memory,
+            // What does something else cannot be followed any further.
+            Self::NoDanglingNode | Self::TreeShape | Self::ExpectedActions => Weight::Memory,
             _ => Weight::Conduct,
         }
     }

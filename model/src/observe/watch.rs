@@ -1,5 +1,6 @@
 //! The observer that all subjects use: it judges, digests and keeps, as its [`Options`] say.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Observer;
@@ -149,6 +150,13 @@ impl<'s> Watch<'s> {
     #[must_use]
     pub const fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Notes that the program did what it was not asked to, so that the run cannot be followed any further.
+    pub fn stray(&mut self, what: String) {
+        if self.options.judge {
+            self.judge.stray(what);
+        }
     }
 
     /// Returns the violations so far.

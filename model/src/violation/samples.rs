@@ -172,6 +172,8 @@ fn of_the_process() -> Vec<(Detail, &'static str)> {
             Detail::TerminationOverdue { by: at(1), at: at(2) },
             "the loop was to return by 1.000000; at 2.000000 it blocks again",
         ),
+        (Detail::Strayed { what: "it called fork".into() }, "it called fork"),
+        (Detail::LoopLeft, "the loop returned, and nothing had asked the program to end"),
         (Detail::NoProgress, "the loop does not come back to its blocking call"),
         (
             Detail::Died { outcome: Outcome::Crashed { signal: Signal::SEGV, function: function() } },

@@ -90,6 +90,8 @@ impl<N: Naming + ?Sized> fmt::Display for InWords<'_, N> {
             Detail::TerminationOverdue { by, at } => {
                 write!(f, "the loop was to return by {by}; at {at} it blocks again")
             }
+            Detail::Strayed { what } => f.write_str(what),
+            Detail::LoopLeft => f.write_str("the loop returned, and nothing had asked the program to end"),
             Detail::NoProgress => f.write_str("the loop does not come back to its blocking call"),
             Detail::Died { outcome: outcome @ Outcome::Hung { .. } } => {
                 write!(f, "the program {outcome} before it came back to its blocking call")

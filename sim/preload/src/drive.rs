@@ -10,7 +10,7 @@ use core::ptr;
 
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
 use treefall_model::id::Pid;
-use treefall_model::index::{Block, IndexView as _, Link, Tree};
+use treefall_model::index::{Block, IndexView as _, Link, List, Tree};
 use treefall_model::observe::{Observed, Observer as _, Watch, shall_tell_changes};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
@@ -20,7 +20,7 @@ use treefall_world::wire::{Called, Options};
 use treefall_world::{Counts, Descriptor, Dispatch, Ending, Handle, Op, Woken, World};
 
 use crate::escape::{Left, escape, shelter};
-use crate::fatal::fatal;
+use crate::fatal::{self, fatal};
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::program::NEVER;
 use crate::registers::Registers;
@@ -81,7 +81,7 @@ pub struct Ran {
     pub observed: Observed,
     /// Counts of what happened.
     pub counts: Counts,
-    /// Whether the program crashed or hung; [`stopped`] has the place.
+    /// Whether the program crashed, hung or strayed; [`stopped`] has the place.
     pub faulted: bool,
     /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
@@ -132,9 +132,13 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let session = SESSION.get();
     SESSION.set(ptr::null_mut());
     // SAFETY: made from a box in `open`; the program is left, nothing else has the pointer.
-    let session = unsafe { Box::from_raw(session) };
+    let mut session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
+        (Left::Strayed, _) => {
+            session.world.observer().stray(fatal::noted());
+            Outcome::Survived
+        }
         (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(crash::signal())?, function: None },
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
@@ -142,7 +146,12 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let counts = session.world.counts();
     let ledger = if session.ledger { ledger::told() } else { Vec::new() };
     let observed = session.world.into_observer().finish(outcome);
-    Some(Ran { observed, counts, faulted: matches!(left, Left::Crashed | Left::Hung), ledger })
+    Some(Ran {
+        observed,
+        counts,
+        faulted: matches!(left, Left::Crashed | Left::Hung | Left::Strayed),
+        ledger,
+    })
 }
 
 extern "C" fn from_the_start() {
@@ -193,6 +202,11 @@ pub fn look(step: Step) {
     if broke {
         watchdog::hurry();
     }
+}
+
+/// Whether EVENT holds an entry.
+pub fn queues_event() -> bool {
+    with(|session| session.master != 0 && session.view().first(List::Event) != Link::End)
 }
 
 /// Blocks the loop and returns what is ready, in order. Does not return when the run is over.

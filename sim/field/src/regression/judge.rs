@@ -161,11 +161,11 @@ impl Explain {
     }
 
     /// The known defect that the old program's release does not have and with which it does what the new one did.
-    pub(super) fn as_if(&self, trace: &Trace, new: &Ran) -> Option<Defect> {
+    pub(super) fn as_if(&self, trace: &Trace, new: &Ran, old: &Ran) -> Option<Defect> {
         let others = Defect::ALL.into_iter().filter(|defect| !self.old.has(*defect));
         others.into_iter().find(|defect| {
             let ran = self.run(trace, self.old.with(*defect));
-            self.is_same(new, &ran)
+            self.is_same(new, &ran) && !self.is_same(old, &ran)
         })
     }
 

@@ -191,6 +191,16 @@ fn run_all(
     Ok(sides)
 }
 
+/// What a program does that no trace was needed for to see, if that is why it could not be started.
+#[must_use]
+pub fn misbehaviour(error: &SubjectError) -> Option<&str> {
+    match error {
+        SubjectError::Engine(EngineError::Misbehaves { why, .. })
+        | SubjectError::Daemon(DaemonError::Engine(EngineError::Misbehaves { why, .. })) => Some(why),
+        _ => None,
+    }
+}
+
 /// Why a program could not be driven through a trace, if that is what is wrong.
 fn why_not_driven(error: &SubjectError) -> Option<String> {
     let (SubjectError::Engine(error) | SubjectError::Daemon(DaemonError::Engine(error))) = error else {

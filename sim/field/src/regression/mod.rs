@@ -11,7 +11,7 @@ mod words;
 mod work;
 
 pub use judge::{Better, Judged, Key, judge};
-pub use lane::{Lane, Played, Side, Sides};
+pub use lane::{Lane, Played, Side, Sides, misbehaviour};
 pub use search::{Origin, Search, Seen, Shared, Tally, Watcher};
 pub use words::{headline, report};
 pub use work::{Finding, work_out};

@@ -162,7 +162,7 @@ fn look(lane: &mut Lane, closeness: Closeness, finding: &mut Finding) -> Result<
     let at_break = at_break.and_then(|records| records.checked_sub(1)).map(Spot::Record);
     let spot = difference.as_ref().and_then(spot_of).or(at_break);
     let explain = Explain { kind: finding.sides.kind, old: lane.rules().1, closeness };
-    finding.as_if = explain.as_if(&finding.trace, new);
+    finding.as_if = explain.as_if(&finding.trace, new, old);
     finding.cause = finding.signature().map(|signature| {
         let ablation = Ablation::new(finding.sides.kind, lane.rules().0);
         ablation.cause_of(&finding.trace, signature, &new.verdict)

@@ -19,7 +19,7 @@ use treefall_world::{FIFOS, Unnamed};
 
 use super::observe::{self, KNOWN, change, look, puts_in_force, settle, settle_all};
 use crate::escape::Left;
-use crate::fatal::{self, fatal};
+use crate::fatal::{self, fatal, stray};
 use crate::layout::{field, layout};
 use crate::libc::fail;
 use crate::single::{Mode, Single, mode, set_mode};
@@ -105,7 +105,7 @@ pub fn start_child() -> i32 {
 fn start_fifo() -> i32 {
     let before = KNOWN.get().fifos;
     if before == FIFOS.len() {
-        fatal(format_args!(
+        stray(format_args!(
             "the daemon starts more while it puts a configuration in force than it has fifos"
         ));
     }
@@ -160,14 +160,14 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
         fatal(format_args!("in a child of the daemon, before it executed anything: {command}"));
     }
     if command.is_empty() {
-        fatal(format_args!(
+        stray(format_args!(
             "a child of the daemon ended with status {status:#x} before it executed anything"
         ));
     }
     let name = command.split('\0').nth(1).unwrap_or_default();
     let Some(script) = of(name) else {
         let command = command.replace('\0', " ");
-        fatal(format_args!("the daemon starts `{command}`, which is no script of the trace"))
+        stray(format_args!("the daemon starts `{command}`, which is no script of the trace"))
     };
     Some(script)
 }
@@ -177,7 +177,7 @@ pub fn failed(how: Left) -> ! {
     let why = match how {
         Left::Crashed => format!("it crashed by signal {}", crash::signal()),
         Left::Hung => String::from("it ran on without an end"),
-        Left::Fatal | Left::Ended | Left::Returned => fatal::noted(),
+        Left::Fatal | Left::Strayed | Left::Ended | Left::Returned => fatal::noted(),
     };
     let bytes = &why.as_bytes()[..why.len().min(COMMAND_MAX)];
     // SAFETY: our own shared mapping, and no other process writes to it now.
@@ -210,7 +210,7 @@ pub fn name_start() {
         (None, None) => None,
     };
     let Some(script) = script else {
-        fatal(format_args!(
+        stray(format_args!(
             "the daemon started a child, pid {}, and its entry does not tell which script it is",
             unnamed.pid
         ))
@@ -271,7 +271,7 @@ pub unsafe fn admits_exec(words: *const *const c_char) {
     match mode() {
         Mode::Off | Mode::Parent => return,
         Mode::Script => {}
-        _ => fatal(format_args!("the program called exec, which is not let through")),
+        _ => stray(format_args!("the program called exec, which no scheduler does")),
     }
     let asked = shared();
     let mut length = 0;
@@ -297,6 +297,6 @@ pub fn leave(code: i32) {
         Mode::Off | Mode::Parent => {}
         Mode::Script => sys::exit(code),
         Mode::Daemon => observe::exits(code),
-        _ => fatal(format_args!("the program called exit, which the engine does not let through")),
+        _ => stray(format_args!("the program called exit, and nothing had asked it to end")),
     }
 }

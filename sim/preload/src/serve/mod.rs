@@ -14,7 +14,7 @@ use core::ptr::NonNull;
 use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
 
 use crate::layout::Layout;
-use crate::{drive, filter, stopped, sys};
+use crate::{drive, fatal, filter, stopped, sys};
 
 /// Bytes for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
@@ -241,7 +241,12 @@ pub fn told(ran: drive::Ran) -> Told {
     Told { observed: ran.observed, stopped, counts: ran.counts, ledger: ran.ledger }
 }
 
+/// Builds the refusal of a program through which a trace could not be driven.
+pub fn not_driven() -> Refusal {
+    Refusal { why: fatal::noted(), misbehaves: false, stopped: stopped::kept() }
+}
+
 /// Builds a refusal that concerns no place in the program.
 pub fn refused(why: String) -> Reply {
-    Reply::Refused(Refusal { why, stopped: None })
+    Reply::Refused(Refusal { why, misbehaves: false, stopped: None })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use treefall_field::regression::{Better, Shared};
+use treefall_field::regression::{Better, Shared, Sides};
 use treefall_model::release::Defect;
 use treefall_model::verdict::{Signature, Weight};
 use treefall_report::cause_name;
@@ -22,9 +22,10 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Of what was found. Without a reference of its own (`against`), a law of memory that the replica breaks too, or one
-    /// that no known defect leads to, makes a program bad.
-    pub(super) fn of(parts: &[Part], against: bool, engine_only: bool) -> Self {
-        let worse: usize = parts.iter().map(|part| part.tally.worse.len()).sum();
+    /// that no known defect leads to, makes a program bad. `strays` misbehave before any trace.
+    pub(super) fn of(parts: &[Part], strays: &[(Sides, String)], against: bool, engine_only: bool) -> Self {
+        let seen: usize = parts.iter().map(|part| part.tally.worse.len()).sum();
+        let worse = seen + strays.len();
         let affected: BTreeSet<Defect> = parts.iter().flat_map(affecting).collect();
         let issues: BTreeSet<u16> =
             affected.iter().flat_map(|defect| defect.row().issues.first().copied()).collect();

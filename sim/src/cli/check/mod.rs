@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use treefall_base::files::write_bytes;
 use treefall_field::regression::{
-    Finding, Key, Lane, NOT_TESTED, Search, Seen, Sides, Watcher, report, work_out,
+    Finding, Key, Lane, NOT_TESTED, Search, Seen, Sides, Watcher, misbehaviour, report, work_out,
 };
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
@@ -78,7 +78,7 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
     let pairs = pairs(args, output)?;
     let _lock = crew::lock(&args.out, output)?;
     let watch = Stopwatch::start();
-    let (searches, refused) = begin(&pairs, args, output)?;
+    let Begun { searches, refused, strays } = begin(&pairs, args, output)?;
     let mut keeper = Keeper { store: &store };
     let searches = play(searches, &given, args, &mut keeper, output)?;
     let mut parts = Vec::new();
@@ -87,9 +87,12 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         parts.push(Part { sides: search.lane().sides().clone(), tally: search.tally().clone(), findings });
     }
     output.clear();
-    let answer = Answer::of(&parts, args.against.is_some(), refused.is_some());
+    let answer = Answer::of(&parts, &strays, args.against.is_some(), refused.is_some());
     let texts = keep_all(&parts, args, &store)?;
-    tell(&parts, &texts, &answer, refused.as_deref(), output);
+    tell(&parts, &texts, &answer, (&strays, refused.as_deref()), output);
+    for (sides, why) in &strays {
+        junit.judged(&sides.to_string(), "before any trace", Some(why));
+    }
     for (part, texts) in parts.iter().zip(&texts) {
         let suite = part.sides.to_string();
         let told = part.findings.iter().zip(texts);
@@ -184,13 +187,18 @@ fn opened(place: &Place) -> Result<treefall_subject::program::Program, CliError>
     place.open().map_err(|error| CliError::Usage(error.to_string()))
 }
 
-/// Starts the pairs. The second part is why no daemon can be played here, where the engine alone can.
-fn begin(
-    pairs: &[Sides],
-    args: &Check,
-    output: &mut Output,
-) -> Result<(Vec<Search>, Option<String>), CliError> {
-    let (mut searches, mut refused) = (Vec::new(), None);
+/// The pairs as they were started.
+struct Begun {
+    searches: Vec<Search>,
+    /// Why no daemon can be played here, where the engine alone can.
+    refused: Option<String>,
+    /// Pairs whose new program does something that no trace is needed for to see, with what it does.
+    strays: Vec<(Sides, String)>,
+}
+
+/// Starts the pairs.
+fn begin(pairs: &[Sides], args: &Check, output: &mut Output) -> Result<Begun, CliError> {
+    let (mut searches, mut refused, mut strays) = (Vec::new(), None, Vec::new());
     for sides in pairs {
         output.progress(format_args!("starting {sides}"));
         match Lane::start(sides) {
@@ -198,10 +206,18 @@ fn begin(
             Err(error @ SubjectError::Daemon(DaemonError::Namespaces { .. })) if pairs.len() > 1 => {
                 refused = Some(error.to_string());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let why = misbehaviour(&error).map(str::to_owned);
+                let alone = Sides { new: sides.old.clone(), ..sides.clone() };
+                match why {
+                    // The reference does what it should.
+                    Some(why) if Lane::start(&alone).is_ok() => strays.push((sides.clone(), why)),
+                    _ => return Err(error.into()),
+                }
+            }
         }
     }
-    Ok((searches, refused))
+    Ok(Begun { searches, refused, strays })
 }
 
 /// Traces that are played together: what takes long is looked at more often.
@@ -343,8 +359,17 @@ fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<Told>
 }
 
 /// Tells the answer, then what led to it.
-fn tell(parts: &[Part], texts: &[Vec<Told>], answer: &Answer, refused: Option<&str>, output: &mut Output) {
+fn tell(
+    parts: &[Part],
+    texts: &[Vec<Told>],
+    answer: &Answer,
+    (strays, refused): (&[(Sides, String)], Option<&str>),
+    output: &mut Output,
+) {
     output.heading(&answer.text);
+    for (sides, why) in strays {
+        output.line(format_args!("worse ({}): before any trace is played: {why}", sides.word()));
+    }
     for (part, texts) in parts.iter().zip(texts) {
         for (finding, told) in part.findings.iter().zip(texts) {
             output.object(&WorseObject::new(finding, &told.folder, &told.replay));

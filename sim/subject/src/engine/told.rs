@@ -74,6 +74,11 @@ impl Teller {
     pub(crate) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
         let frames = refusal.stopped.map(|stopped| self.frames(process, &stopped));
         let place = frames.and_then(|frames| innermost(&frames).map(str::to_owned));
-        EngineError::Refused { why: refusal.why, place }
+        match refusal.misbehaves {
+            true => {
+                EngineError::Misbehaves { path: self.program.path().to_path_buf(), why: refusal.why, place }
+            }
+            false => EngineError::Refused { why: refusal.why, place },
+        }
     }
 }

@@ -73,10 +73,12 @@ wire_struct!(Called { call, times });
 pub struct Refusal {
     /// The reason, for a person.
     pub why: String,
+    /// Whether its data lay where they were looked for, and its functions did something else than they should.
+    pub misbehaves: bool,
     /// Where the program was, if the reason concerns a place in it.
     pub stopped: Option<Stopped>,
 }
-wire_struct!(Refusal { why, stopped });
+wire_struct!(Refusal { why, misbehaves, stopped });
 
 /// Where the program was at one moment, as addresses of its process.
 #[derive(Clone, PartialEq, Eq, Debug)]

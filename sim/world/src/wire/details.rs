@@ -37,6 +37,8 @@ wire_enum!(Detail {
     19 = LeftAlive { child, term_sent },
     20 = NoProgress,
     21 = Died { outcome },
+    22 = Strayed { what },
+    23 = LoopLeft,
 });
 
 impl Wire for Name {
