@@ -81,6 +81,7 @@ pub fn calibrate() -> Result<Facts, Misfit> {
 /// Checks a second master: its base entries, one wake, and entries that are due.
 fn watch_one_wake((mut layout, bytes): (Layout, usize)) -> Fits<Facts> {
     if !heap::set_entry_size(bytes) {
+        search::forget();
         return Err(format!("an entry of {bytes} bytes is larger than any known ({} at most)", heap::STRIDE));
     }
     heap::reset(HeapPolicy::LastFreedFirst);

@@ -45,7 +45,7 @@ pub fn fatal(why: fmt::Arguments<'_>) -> ! {
 /// Leaves the sheltered call because the program did what it was not asked to: the text is its verdict. Outside of a
 /// trace it is [`fatal`].
 pub fn stray(what: fmt::Arguments<'_>) -> ! {
-    if !matches!(mode(), Mode::Run | Mode::Daemon) {
+    if !matches!(mode(), Mode::Run | Mode::Daemon | Mode::Script) {
         fatal(what);
     }
     note(what);

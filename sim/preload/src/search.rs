@@ -30,6 +30,11 @@ pub fn is_known() -> bool {
     KNOWN.get()
 }
 
+/// Notes that the layout is one that cannot be driven after all.
+pub fn forget() {
+    KNOWN.set(false);
+}
+
 /// Argument of the calibration's entries.
 const ARGUMENT: usize = 0x5e41;
 

@@ -167,6 +167,11 @@ fn look(lane: &mut Lane, closeness: Closeness, finding: &mut Finding) -> Result<
         let ablation = Ablation::new(finding.sides.kind, lane.rules().0);
         ablation.cause_of(&finding.trace, signature, &new.verdict)
     });
+    // Where it crashed, hung or strayed, that is the place; unless the two differed before.
+    if difference.is_none() && !new.backtrace.is_empty() {
+        finding.backtrace = new.backtrace.clone();
+        return Ok(());
+    }
     finding.difference = difference;
     let Some(spot) = spot else { return Ok(()) };
     let options = Options { spot: Some(spot), ..closeness.in_detail() };

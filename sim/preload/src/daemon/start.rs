@@ -35,6 +35,8 @@ const EAGAIN: i32 = 11;
 struct Shared {
     /// Whether the asked process failed; the words then say how.
     failed: bool,
+    /// Whether that is the program's own doing.
+    strayed: bool,
     /// Length of the command that it was to execute; zeros end the words.
     length: usize,
     words: [u8; COMMAND_MAX],
@@ -154,8 +156,11 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
     }
     let status = sys::wait(child);
     // SAFETY: as above; its writer is gone.
-    let Shared { length, words, failed, .. } = unsafe { *shared() };
+    let Shared { length, words, failed, strayed, .. } = unsafe { *shared() };
     let command = core::str::from_utf8(&words[..length.min(COMMAND_MAX)]).unwrap_or_default();
+    if failed && strayed {
+        stray(format_args!("in a child of the daemon, before it executed anything: {command}"));
+    }
     if failed {
         fatal(format_args!("in a child of the daemon, before it executed anything: {command}"));
     }
@@ -185,6 +190,7 @@ pub fn failed(how: Left) -> ! {
         core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut (*shared()).words).cast(), bytes.len());
         (*shared()).length = bytes.len();
         (*shared()).failed = true;
+        (*shared()).strayed = matches!(how, Left::Crashed | Left::Hung | Left::Strayed);
     }
     sys::exit(sys::CHILD_FATAL)
 }
