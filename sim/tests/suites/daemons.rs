@@ -73,7 +73,7 @@ fn strayed(ran: &Ran, words: &str) -> bool {
 }
 
 /// What a fault comes to that is the program's own.
-const VERDICTS: [(&str, &str, Good); 21] = [
+const VERDICTS: [(&str, &str, Good); 22] = [
     ("a sound daemon survives", "SOUND", |ran| ran.verdict.outcome == Outcome::Survived),
     ("a loop in a daemon is a hang", "HANG", |ran| {
         ran.verdict.outcome == Outcome::Hung { function: Some("tick".to_owned()) }
@@ -97,6 +97,7 @@ const VERDICTS: [(&str, &str, Good); 21] = [
     ("a lock that is never free is a verdict", "BLOCK_LOCK", |ran| {
         strayed(ran, "waits in system call `futex`")
     }),
+    ("a fork storm is a verdict at its first fork", "FORK_FOR_EVER", |ran| strayed(ran, "called fork")),
     ("a child that loops is a verdict", "CHILD_HANGS", |ran| strayed(ran, "ran on without an end")),
     ("a child that waits is a verdict", "CHILD_BLOCKS", |ran| strayed(ran, "system call `read`")),
     ("a child that crashes is a verdict", "CHILD_CRASHES", |ran| strayed(ran, "crashed by signal 11")),
@@ -110,14 +111,9 @@ const VERDICTS: [(&str, &str, Good); 21] = [
 ];
 
 /// What cannot be played on, and why: what the error says.
-const ERRORS: [(&str, &str, &[&str]); 9] = [
+const ERRORS: [(&str, &str, &[&str]); 8] = [
     ("a poll is named before it waits", "BLOCK_POLL", &["the daemon called poll, which is not let through"]),
     ("a pause is named before it waits", "BLOCK_PAUSE", &["system call `pause`, which is not let through"]),
-    (
-        "a fork storm is named at its first fork",
-        "FORK_FOR_EVER",
-        &["in a child of the daemon", "called fork"],
-    ),
     ("processes past libc are named", "CLONE_FOR_EVER", &["the daemon made system call `clone`"]),
     ("a child that forks is named", "CHILD_FORKS", &["in a child of the daemon", "system call `fork`"]),
     ("a daemon that executes something else is named", "EXEC", &["called execl, which is not let through"]),
