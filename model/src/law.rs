@@ -47,11 +47,13 @@ pub enum Law {
     /// handlers take longer than what they handle is due again; the run then ends
     /// ([`End::Overrun`](crate::event::End::Overrun)), and no law says a word.
     Progress,
+    /// The program ends only when it is told to, starts only its scripts, and waits only in its loop.
+    ExpectedActions,
 }
 
 impl Law {
     /// All laws, in the order in which reports list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoDanglingNode,
         Self::TreeShape,
         Self::NoUseAfterFree,
@@ -65,6 +67,7 @@ impl Law {
         Self::SignalsOnlyItsChildren,
         Self::TerminationHonoured,
         Self::Progress,
+        Self::ExpectedActions,
     ];
 
     /// Its name, as scenario files write it.
@@ -84,6 +87,7 @@ impl Law {
             Self::SignalsOnlyItsChildren => "signals-only-its-children",
             Self::TerminationHonoured => "termination-honoured",
             Self::Progress => "progress",
+            Self::ExpectedActions => "expected-actions",
         }
     }
 
@@ -122,6 +126,9 @@ impl Law {
                 "SIGTERM ends the process; its children are told to die, and killed if they will not."
             }
             Self::Progress => "The loop blocks again within a bounded number of steps.",
+            Self::ExpectedActions => {
+                "The program ends only when it is told to, starts only its scripts, and waits only in its loop."
+            }
         }
     }
 
@@ -142,7 +149,10 @@ impl Law {
     #[must_use]
     pub const fn weight(self) -> Weight {
         match self {
-            Self::NoDanglingNode | Self::TreeShape | Self::NoUseAfterFree => Weight::Memory,
+            // What does something else cannot be followed any further.
+            Self::NoDanglingNode | Self::TreeShape | Self::NoUseAfterFree | Self::ExpectedActions => {
+                Weight::Memory
+            }
             _ => Weight::Conduct,
         }
     }

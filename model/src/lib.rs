@@ -3,7 +3,7 @@
 //! - [`time`], [`id`], [`signal`]: instants and spans, names, signals;
 //! - [`trace`]: the input; [`event`]: what is observed; [`index`]: trees and lists between steps;
 //! - [`release`]: keepalived's releases, their defects and behaviours, as tables;
-//! - [`codec`]: traces as bytes; [`canon`]: a state by what decides its future;
+//! - [`codec`]: traces as bytes; [`canon`]: a state by what decides its future; [`contents`]: what trees and lists hold;
 //! - [`law`]: the laws, [`judge`]: the model that follows a run and judges it, [`verdict`]: what it says,
 //!   [`violation`]: what exactly was broken, [`place`]: where in a run something was seen.
 //!
@@ -57,6 +57,7 @@ extern crate alloc;
 mod arbitrary;
 pub mod canon;
 pub mod codec;
+pub mod contents;
 pub mod digest;
 pub mod event;
 pub mod id;

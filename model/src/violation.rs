@@ -10,6 +10,7 @@ mod words;
 pub use crate::place::Signature;
 pub use words::{InWords, Naming};
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::event::{Answer, EntryKind, Target};
@@ -387,6 +388,13 @@ pub enum Detail {
         /// How.
         outcome: Outcome,
     },
+    /// The program did what it was not asked to (`expected-actions`).
+    Strayed {
+        /// What it did, as a sentence.
+        what: String,
+    },
+    /// The loop returned, and nothing had asked the program to end (`expected-actions`).
+    LoopLeft,
 }
 
 impl Detail {

@@ -77,7 +77,7 @@
 pub mod cli;
 
 pub use treefall_base as base;
-pub use treefall_field::{check, import, soak};
+pub use treefall_field::{check, import, regression, soak};
 pub use treefall_model as model;
 pub use treefall_report as report;
 pub use treefall_report::explain;

@@ -26,6 +26,7 @@ mod signals;
 mod sweep;
 mod timers;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::canon::{Canon, Part};
@@ -152,6 +153,11 @@ impl<'s> Judge<'s> {
             Outcome::Hung { .. } => self.no_progress(died),
         }
         Verdict { breaks: self.ledger.into_breaks(), outcome }
+    }
+
+    /// Writes down that the program did what it was not asked to. Judging ends here.
+    pub fn stray(&mut self, what: String) {
+        self.ledger.broken(Law::ExpectedActions, Step::Ended, None, None, || Detail::Strayed { what });
     }
 
     fn no_progress(&mut self, detail: impl FnOnce() -> Detail) {

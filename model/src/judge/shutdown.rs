@@ -1,6 +1,6 @@
 //! The law `termination-honoured`: a SIGTERM that was read begins a shutdown before the loop blocks again; the
 //! shutdown ends the loop within its bounds; and whom it leaves alive was told to die, and killed if he would
-//! not.
+//! not. And of the law `expected-actions`: a loop returns only after a shutdown was asked for.
 //!
 //! The bounds are keepalived's own: a second for the shutdown timer, a tenth more for the backstop; each is
 //! called in when the loop comes to handle it. Exempt: a second SIGTERM during a shutdown.
@@ -99,6 +99,9 @@ impl Shutdown {
 
     /// The loop returned: whom does the process leave?
     pub(super) fn returned(self, turn: &Loop<'_>, ledger: &mut Ledger, roster: &Roster) {
+        if self.0 == Stage::Not {
+            ledger.broken(Law::ExpectedActions, Step::Ended, None, None, || Detail::LoopLeft);
+        }
         let left = |child: &&super::roster::Child| {
             let dies = child.kills > 0 || (child.told.is_some() && child.obeys);
             child.counts() && !dies

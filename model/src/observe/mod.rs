@@ -8,4 +8,4 @@ mod observer;
 mod watch;
 
 pub use observer::{AsDaemon, Blind, Observer};
-pub use watch::{Mark, Observed, Options, Watch, shall_tell_changes};
+pub use watch::{Mark, Observed, Options, Spot, Watch, shall_tell_changes};

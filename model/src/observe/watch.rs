@@ -1,8 +1,10 @@
 //! The observer that all subjects use: it judges, digests and keeps, as its [`Options`] say.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Observer;
+use crate::contents::{Contents, contents_hash};
 use crate::digest::{Digest, index_hash};
 use crate::event::{Record, Step, SubjectKind};
 use crate::index::IndexView;
@@ -28,30 +30,49 @@ pub struct Options {
     pub hash_indexes: bool,
     /// Keep records and the marks of steps.
     pub keep: bool,
+    /// Hash what the indexes hold ([`contents_hash`]) instead of how they are linked; only with `hash_indexes`.
+    pub contents: bool,
+    /// The moment at which contents, and in a real program the calls that led there, are kept.
+    pub spot: Option<Spot>,
+}
+
+/// A moment of a run, by what was observed until then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spot {
+    /// The record of this place in the history.
+    Record(u64),
+    /// The step of this place among the marks.
+    Step(u64),
 }
 
 impl Options {
+    /// Nothing.
+    const NOTHING: Self = Self {
+        judge: false,
+        indexes: false,
+        whole: false,
+        digest: false,
+        hash_indexes: false,
+        keep: false,
+        contents: false,
+        spot: None,
+    };
     /// The verdict, by events and indexes.
-    pub const VERDICT: Self =
-        Self { judge: true, indexes: true, whole: false, digest: false, hash_indexes: false, keep: false };
+    pub const VERDICT: Self = Self { judge: true, indexes: true, ..Self::NOTHING };
     /// The verdict and a digest of the history.
     pub const DIGESTED: Self = Self { digest: true, ..Self::VERDICT };
     /// The verdict, with all indexes looked at after every step.
     pub const WHOLE: Self = Self { whole: true, ..Self::VERDICT };
     /// The verdict and a digest of history and indexes, for comparing many runs.
-    pub const HASHED: Self =
-        Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: false };
+    pub const HASHED: Self = Self { hash_indexes: true, ..Self::DIGESTED };
     /// The verdict, by events.
-    pub const EVENTS: Self =
-        Self { judge: true, indexes: false, whole: false, digest: false, hash_indexes: false, keep: false };
+    pub const EVENTS: Self = Self { judge: true, ..Self::NOTHING };
     /// The digest, for benchmarks.
-    pub const DIGEST: Self =
-        Self { judge: false, indexes: false, whole: false, digest: true, hash_indexes: false, keep: false };
+    pub const DIGEST: Self = Self { digest: true, ..Self::NOTHING };
     /// The verdict, and the history.
     pub const HISTORY: Self = Self { keep: true, ..Self::VERDICT };
     /// Everything, for comparing two subjects.
-    pub const COMPARE: Self =
-        Self { judge: true, indexes: true, whole: false, digest: true, hash_indexes: true, keep: true };
+    pub const COMPARE: Self = Self { keep: true, ..Self::HASHED };
 }
 
 /// Whether a subject that can tell changes should do so ([`IndexView::changed`]): with few scripts, looking at
@@ -70,7 +91,7 @@ pub struct Mark {
     pub records: u64,
     /// The step.
     pub step: Step,
-    /// The hash of all trees and lists ([`index_hash`]); 0 when not asked for, or after a memory law was violated.
+    /// The hash of all trees and lists ([`index_hash`] or [`contents_hash`]); 0 when not asked for, or after a memory law was violated.
     pub index_hash: u64,
 }
 
@@ -89,6 +110,8 @@ pub struct Watch<'s> {
     steps: u64,
     kept: Vec<Record>,
     marks: Vec<Mark>,
+    spotted: bool,
+    contents: Option<Contents>,
 }
 
 impl<'s> Watch<'s> {
@@ -109,7 +132,15 @@ impl<'s> Watch<'s> {
             steps: 0,
             kept: Vec::new(),
             marks: Vec::new(),
+            spotted: false,
+            contents: None,
         }
+    }
+
+    /// Whether the run has come to the moment that [`Options::spot`] names.
+    #[must_use]
+    pub const fn is_spotted(&self) -> bool {
+        self.spotted
     }
 
     /// Whether [`Observer::step`] has anything to do; a subject may skip making the view when not.
@@ -122,6 +153,13 @@ impl<'s> Watch<'s> {
     #[must_use]
     pub const fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Notes that the program did what it was not asked to, so that the run cannot be followed any further.
+    pub fn stray(&mut self, what: String) {
+        if self.options.judge {
+            self.judge.stray(what);
+        }
     }
 
     /// Returns the violations so far.
@@ -161,6 +199,8 @@ impl<'s> Watch<'s> {
             step_count: self.steps,
             records: self.kept,
             marks: self.marks,
+            spotted: self.spotted,
+            contents: self.contents,
         }
     }
 }
@@ -168,6 +208,7 @@ impl<'s> Watch<'s> {
 impl Observer for Watch<'_> {
     #[inline]
     fn record(&mut self, record: &Record) {
+        self.spotted |= self.options.spot == Some(Spot::Record(self.records));
         self.records += 1;
         if self.options.digest {
             self.digest.record(record);
@@ -182,6 +223,10 @@ impl Observer for Watch<'_> {
 
     #[inline]
     fn step<V: IndexView>(&mut self, step: Step, at: Instant, view: &V) {
+        if self.options.spot == Some(Spot::Step(self.steps)) {
+            self.spotted = true;
+            self.contents = Some(Contents::of(view));
+        }
         self.steps += 1;
         if self.options.judge && self.options.indexes && !self.judge.is_over() {
             self.judge.step(step, at, view);
@@ -190,7 +235,11 @@ impl Observer for Watch<'_> {
             }
         }
         let hashed = self.options.hash_indexes && !self.judge.is_over();
-        let index_hash = if hashed { index_hash(view) } else { 0 };
+        let index_hash = match (hashed, self.options.contents) {
+            (false, _) => 0,
+            (true, false) => index_hash(view),
+            (true, true) => contents_hash(view),
+        };
         if hashed {
             self.digest.mark(at, step, index_hash);
         }
@@ -221,4 +270,8 @@ pub struct Observed {
     pub records: Vec<Record>,
     /// The marks, with `keep`.
     pub marks: Vec<Mark>,
+    /// Whether the run came to the moment that `spot` names.
+    pub spotted: bool,
+    /// What the indexes held then, if it is a step.
+    pub contents: Option<Contents>,
 }

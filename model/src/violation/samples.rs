@@ -178,6 +178,8 @@ fn of_the_process() -> Vec<(Detail, &'static str)> {
             },
             "the program used block 5 (timer), which was freed",
         ),
+        (Detail::Strayed { what: "it called fork".into() }, "it called fork"),
+        (Detail::LoopLeft, "the loop returned, and nothing had asked the program to end"),
         (Detail::NoProgress, "the loop does not come back to its blocking call"),
         (
             Detail::Died { outcome: Outcome::Crashed { signal: Signal::SEGV, function: function() } },

@@ -93,6 +93,8 @@ impl<N: Naming + ?Sized> fmt::Display for InWords<'_, N> {
             Detail::UsedAfterFree { entry } => {
                 write!(f, "the program used {}, which was freed", self.entry(entry))
             }
+            Detail::Strayed { what } => f.write_str(what),
+            Detail::LoopLeft => f.write_str("the loop returned, and nothing had asked the program to end"),
             Detail::NoProgress => f.write_str("the loop does not come back to its blocking call"),
             Detail::Died { outcome: outcome @ Outcome::Hung { .. } } => {
                 write!(f, "the program {outcome} before it came back to its blocking call")

@@ -456,3 +456,18 @@ fn a_loop_that_does_not_come_back_makes_no_progress() {
     let crashed = Outcome::Crashed { signal: Signal::SEGV, function: None };
     assert_eq!(ends(End::TraceExhausted, crashed), ["tree-shape/ended/none"], "no look could see why");
 }
+
+#[test]
+fn a_loop_returns_only_after_a_shutdown_was_asked_for() {
+    let setup = setup(1, OnTerm::Dies(Span::from_secs(1)));
+    let returned = |asked: bool| {
+        let mut teller = begun(&setup);
+        if asked {
+            teller.wakes(500, false).terminates(true).signals(FIRST, Signal::TERM);
+        }
+        teller.tell(Event::Ended(End::LoopReturned));
+        teller.broken()
+    };
+    assert_eq!(returned(true), NONE);
+    assert!(returned(false).contains(&"expected-actions/ended/none".to_owned()), "{:?}", returned(false));
+}

@@ -4,5 +4,6 @@
 
 pub mod check;
 pub mod import;
+pub mod regression;
 pub mod soak;
 pub mod survival;

@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::escape::is_sheltered;
-use crate::fatal::fatal;
+use crate::fatal::stray;
 use crate::filter::name_of;
 use crate::progress::{done, in_harness};
 use crate::registers::Interrupted;
@@ -120,11 +120,11 @@ pub(crate) unsafe extern "C" fn looked(_: i32, _: *const u8, context: *const u8)
     }
     stopped::keep(Place::Stopped, registers);
     match asleep.flatten() {
-        Some(number) => fatal(format_args!(
+        Some(number) => stray(format_args!(
             "it waits in system call `{}` for what does not come, where nothing is to wait but its event loop",
             name_of(number)
         )),
-        None => fatal(format_args!(
+        None => stray(format_args!(
             "it waits in a system call for what does not come, where nothing is to wait but its event loop"
         )),
     }

@@ -10,7 +10,7 @@ use alloc::string::String;
 use treefall_model::event::EntryKind;
 use treefall_model::index::Block;
 use treefall_model::trace::HeapPolicy;
-use treefall_world::wire::Facts;
+use treefall_world::wire::{Facts, Refusal};
 
 use crate::descriptors::{self, SIGNAL_FD, TIMER_FD};
 use crate::escape::{Left, shelter};
@@ -18,9 +18,30 @@ use crate::layout::{LAYOUT, Layout};
 use crate::probe::{self, CHILD, SECOND, probe};
 use crate::search::{Fits, Piece, Search, check, find_layout};
 use crate::single::{Mode, Single, set_mode};
-use crate::{fatal, heap, program, stopped, watchdog};
+use crate::{fatal, heap, program, search, stopped, watchdog};
 
 static RESULT: Single<Option<Fits<Facts>>> = Single::new(None);
+
+/// Why a program does not fit.
+pub struct Misfit {
+    /// For a person.
+    pub why: String,
+    /// Whether its data lay where they were looked for, and its functions did something else than they should.
+    pub misbehaves: bool,
+}
+
+impl Misfit {
+    /// Its data were not found.
+    pub fn layout(why: &str) -> Self {
+        Self { why: String::from(why), misbehaves: false }
+    }
+
+    /// Returns the refusal to be sent.
+    pub fn refusal(self) -> Refusal {
+        let Self { why, misbehaves } = self;
+        Refusal { why, misbehaves, stopped: None }
+    }
+}
 
 extern "C" fn calibrate_sheltered() {
     let result = find_layout().and_then(watch_one_wake);
@@ -32,14 +53,14 @@ extern "C" fn calibrate_sheltered() {
 ///
 /// # Errors
 /// What does not fit, for a person.
-pub fn calibrate() -> Fits<Facts> {
+pub fn calibrate() -> Result<Facts, Misfit> {
     set_mode(Mode::Calibrate);
     watchdog::blocked();
     stopped::forget();
     watchdog::start_clock();
     let left = shelter(calibrate_sheltered);
     watchdog::stop_clock();
-    match left {
+    let result = match left {
         Left::Returned => {
             // SAFETY: one thread; the sheltered call is over.
             let result = unsafe { (*RESULT.as_ptr()).take() };
@@ -52,13 +73,15 @@ pub fn calibrate() -> Fits<Facts> {
             Err(String::from("its functions do not return when they are called as this release has them"))
         }
         Left::Ended => Err(String::from("its loop blocked again where it was to return")),
-        Left::Fatal => Err(fatal::noted()),
-    }
+        Left::Fatal | Left::Strayed => Err(fatal::noted()),
+    };
+    result.map_err(|why| Misfit { why, misbehaves: search::is_known() })
 }
 
 /// Checks a second master: its base entries, one wake, and entries that are due.
 fn watch_one_wake((mut layout, bytes): (Layout, usize)) -> Fits<Facts> {
     if !heap::set_entry_size(bytes) {
+        search::forget();
         return Err(format!("an entry of {bytes} bytes is larger than any known ({} at most)", heap::STRIDE));
     }
     heap::reset(HeapPolicy::LastFreedFirst);

@@ -10,7 +10,7 @@ use core::ptr;
 
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
 use treefall_model::id::Pid;
-use treefall_model::index::{Entry, IndexView as _, Link, Tree};
+use treefall_model::index::{Entry, IndexView as _, Link, List, Tree};
 use treefall_model::observe::{Observed, Observer as _, Watch, shall_tell_changes};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
@@ -21,9 +21,10 @@ use treefall_world::wire::{Called, Options};
 use treefall_world::{Counts, Descriptor, Dispatch, Ending, Handle, Op, Woken, World};
 
 use crate::escape::{Left, escape, shelter};
-use crate::fatal::fatal;
+use crate::fatal::{self, fatal};
 use crate::layout::{View, field, layout, tagged, untagged};
 use crate::program::NEVER;
+use crate::registers::Registers;
 use crate::single::{Mode, Single, set_mode};
 use crate::{callbacks, crash, descriptors, heap, ledger, program, progress, stopped, watchdog};
 
@@ -45,6 +46,8 @@ pub struct Session {
     ledger: bool,
     /// Whether the signal handler is still reading.
     reading: bool,
+    /// Whether the calls that lead to a moment of the run are to be kept, and that moment has not come.
+    awaits_spot: bool,
     end: Option<End>,
 }
 
@@ -63,7 +66,12 @@ pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
     progress::set_in_harness(true);
     // SAFETY: the pointer is that of the session whose program calls; one thread, and `work` calls nothing of
     // the program's, so this is the only reference.
-    let result = work(unsafe { &mut *SESSION.get() });
+    let session = unsafe { &mut *SESSION.get() };
+    let result = work(session);
+    if session.awaits_spot && session.world.observer().is_spotted() {
+        session.awaits_spot = false;
+        stopped::keep(stopped::Place::Stopped, Registers::here());
+    }
     progress::set_in_harness(false);
     result
 }
@@ -74,7 +82,7 @@ pub struct Ran {
     pub observed: Observed,
     /// Counts of what happened.
     pub counts: Counts,
-    /// Whether the program crashed or hung; [`stopped`] has the place.
+    /// Whether the program crashed, hung or strayed; [`stopped`] has the place.
     pub faulted: bool,
     /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
@@ -110,6 +118,7 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
         broken: false,
         ledger,
         reading: false,
+        awaits_spot: options.watch.spot.is_some(),
         end: None,
     };
     callbacks::set_dispatched(dispatched);
@@ -128,6 +137,10 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let mut session = unsafe { Box::from_raw(session) };
     let outcome = match (left, session.end) {
         (Left::Fatal, _) => return None,
+        (Left::Strayed, _) => {
+            session.world.observer().stray(fatal::noted());
+            Outcome::Survived
+        }
         (Left::Crashed, _) => Outcome::Crashed { signal: Signal::new(crash::signal())?, function: None },
         (Left::Hung, _) | (_, Some(End::NoProgress)) => Outcome::Hung { function: None },
         _ => Outcome::Survived,
@@ -141,7 +154,12 @@ pub fn conclude(left: Left) -> Option<Ran> {
     let counts = session.world.counts();
     let ledger = if session.ledger { ledger::told() } else { Vec::new() };
     let observed = session.world.into_observer().finish(outcome);
-    Some(Ran { observed, counts, faulted: matches!(left, Left::Crashed | Left::Hung), ledger })
+    Some(Ran {
+        observed,
+        counts,
+        faulted: matches!(left, Left::Crashed | Left::Hung | Left::Strayed),
+        ledger,
+    })
 }
 
 extern "C" fn from_the_start() {
@@ -193,6 +211,11 @@ pub fn look(step: Step) {
     if broke {
         watchdog::hurry();
     }
+}
+
+/// Whether EVENT holds an entry.
+pub fn queues_event() -> bool {
+    with(|session| session.master != 0 && session.view().first(List::Event) != Link::End)
 }
 
 /// Blocks the loop and returns what is ready, in order. Does not return when the run is over.

@@ -23,6 +23,8 @@ pub enum Left {
     Hung = 3,
     /// The harness cannot continue: see [`fatal`](crate::fatal).
     Fatal = 4,
+    /// The program did what it was not asked to: see [`stray`](crate::fatal::stray).
+    Strayed = 5,
 }
 
 global_asm!(
@@ -118,6 +120,7 @@ fn how_left(how: usize) -> Left {
         1 => Left::Ended,
         2 => Left::Crashed,
         3 => Left::Hung,
+        5 => Left::Strayed,
         _ => Left::Fatal,
     }
 }

@@ -1,13 +1,15 @@
-//! Ends a run because the harness cannot continue, with a text for a person.
+//! Ends a run with a text for a person: because the harness cannot continue, or because the program does what it was not
+//! asked to.
 //!
-//! Invariant: this is an error of the harness, or a program that cannot be driven, never a verdict.
+//! Invariant: the first is an error of the harness, or a program that cannot be driven, never a verdict; the second is
+//! always a verdict.
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use crate::escape::{Left, escape};
 use crate::registers::Registers;
-use crate::single::Single;
+use crate::single::{Mode, Single, mode};
 use crate::stopped::{self, Place};
 
 /// Most bytes of the text.
@@ -38,6 +40,17 @@ pub fn fatal(why: fmt::Arguments<'_>) -> ! {
     note(why);
     stopped::keep(Place::Stopped, Registers::here());
     escape(Left::Fatal)
+}
+
+/// Leaves the sheltered call because the program did what it was not asked to: the text is its verdict. Outside of a
+/// trace it is [`fatal`].
+pub fn stray(what: fmt::Arguments<'_>) -> ! {
+    if !matches!(mode(), Mode::Run | Mode::Daemon | Mode::Script) {
+        fatal(what);
+    }
+    note(what);
+    stopped::keep(Place::Stopped, Registers::here());
+    escape(Left::Strayed)
 }
 
 /// Keeps the text without leaving.

@@ -16,19 +16,36 @@ use crate::clocks::real_start;
 use crate::layout::{KINDS_MAX, LEFT, LEFTMOST, Layout, NEXT, PARENT, PREVIOUS, RIGHT, field};
 use crate::probe::{self, CHILD, NOW, SECOND, STATUS, probe};
 use crate::program::{self, NEVER};
+use crate::single::Single;
 use crate::{descriptors, heap};
 
 /// What fits, or the reason why not, for a person.
 pub type Fits<T> = Result<T, String>;
+
+/// Whether the fields of entries, and most trees and lists, were found.
+static KNOWN: Single<bool> = Single::new(false);
+
+/// Whether the layout was found as far as it is told by where data lie.
+pub fn is_known() -> bool {
+    KNOWN.get()
+}
+
+/// Notes that the layout is one that cannot be driven after all.
+pub fn forget() {
+    KNOWN.set(false);
+}
 
 /// Argument of the calibration's entries.
 const ARGUMENT: usize = 0x5e41;
 
 /// Refuses the program: `what` was not found.
 pub fn refuse<T>(what: &str) -> Fits<T> {
-    Err(format!(
-        "{what} could not be found in memory: this build lays out its data in a way that is not known"
-    ))
+    Err(match is_known() {
+        true => format!("{what} is not what it should be"),
+        false => format!(
+            "{what} could not be found in memory: this build lays out its data in a way that is not known"
+        ),
+    })
 }
 
 /// Refuses the program unless `holds`.
@@ -124,8 +141,11 @@ pub fn find_layout() -> Fits<(Layout, usize)> {
     // SAFETY: as the program's main goes on.
     unsafe { program::set_master(at) };
     let mut search = Search { layout: Layout::NONE, master, child: Piece { at: 0, bytes: 0 } };
+    KNOWN.set(false);
     search.child_alone()?;
     search.queues()?;
+    // What does not fit from here on is no question of where data lie.
+    KNOWN.set(true);
     search.descriptors()?;
     search.tree_links()?;
     search.other_types()?;
@@ -223,9 +243,11 @@ impl Search {
         self.layout.lists[List::Event as usize] = self.alone(event, "EVENT")?;
         let second = self.event()?;
         let node = self.layout.node;
-        let chained =
-            event.word(node + NEXT) == second.at + node && second.word(node + PREVIOUS) == event.at + node;
-        check(chained, "the links of a list")?;
+        let chained = |one: Piece, two: Piece| {
+            one.word(node + NEXT) == two.at + node && two.word(node + PREVIOUS) == one.at + node
+        };
+        // Which of the two comes first is the program's to show when it runs.
+        check(chained(event, second) || chained(second, event), "the links of a list")?;
         let later = self.timer(6)?;
         self.layout.kind = self.type_place([self.child, timer, event, later])?;
         self.name_kind(self.child.kind(&self.layout), EntryKind::Child)?;

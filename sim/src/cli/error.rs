@@ -18,6 +18,8 @@ pub enum CliError {
     Usage(String),
     /// An input file is wrong; the text says by itself that it is an error, and where.
     Invalid(String),
+    /// The program under test misbehaves before any trace is played: a failure of its own.
+    Program(String),
     /// treefall itself failed.
     Harness(String),
     /// Several things are wrong; each is told.
@@ -37,7 +39,7 @@ impl CliError {
     /// Tells it; of several the worst status counts.
     pub(super) fn tell(&self, output: &mut Output) -> Status {
         match self {
-            Self::Usage(text) => output.error(text),
+            Self::Usage(text) | Self::Program(text) => output.error(text),
             Self::Invalid(text) => output.diagnostic(text),
             Self::Harness(text) => output.error(text),
             Self::Several(errors) => {
@@ -52,6 +54,7 @@ impl CliError {
     fn status(&self) -> Status {
         match self {
             Self::Usage(_) | Self::Invalid(_) => Status::Usage,
+            Self::Program(_) => Status::Failure,
             Self::Harness(_) => Status::Harness,
             Self::Several(errors) => errors.iter().map(Self::status).max().unwrap_or(Status::Usage),
         }
@@ -60,7 +63,7 @@ impl CliError {
     /// Its text without colours.
     pub(super) fn plain(&self) -> String {
         match self {
-            Self::Usage(text) | Self::Invalid(text) | Self::Harness(text) => {
+            Self::Usage(text) | Self::Invalid(text) | Self::Program(text) | Self::Harness(text) => {
                 anstream::adapter::strip_str(text).to_string().trim_end().to_owned()
             }
             Self::Several(errors) => errors.iter().map(Self::plain).collect::<Vec<_>>().join("\n"),
@@ -122,6 +125,7 @@ impl From<SubjectError> for CliError {
         };
         // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
         match of_program {
+            EngineError::Misbehaves { .. } => Self::Program(error.to_string()),
             EngineError::Program(_)
             | EngineError::Spawn { .. }
             | EngineError::NotTakenOver { .. }

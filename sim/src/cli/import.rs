@@ -191,10 +191,13 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
         output.line(format_args!("  {} processes one after the other; of them this one:", story.processes));
     }
     if *copies > 0 {
-        output.line(format_args!("  {} a line that it has in another rendering: counted once", match copies {
-            1 => "1 line repeats".to_owned(),
-            more => format!("{more} lines repeat each"),
-        }));
+        output.line(format_args!(
+            "  {} a line that it has in another rendering: counted once",
+            match copies {
+                1 => "1 line repeats".to_owned(),
+                more => format!("{more} lines repeat each"),
+            }
+        ));
     }
     if story.timeless {
         output.line("  no line has a time stamp: only the order of the lines is used");

@@ -5,6 +5,7 @@ mod args;
 mod as_found;
 mod bench;
 mod certificate;
+mod check;
 mod conform;
 mod corpus;
 mod crew;
@@ -78,6 +79,7 @@ pub fn run() -> Status {
         Command::Targets(targets) => targets::run(&targets, &mut output),
         Command::Explore(explore) => explore::run(&explore, jobs, &mut output),
         Command::Hunt(hunt) => hunt::run(&hunt, jobs, &mut output),
+        Command::Check(check) => check::run(&check, &mut output),
         Command::Replay(replay) => replay::run(&replay, &mut output),
         Command::Matrix(matrix) => matrix::run(&matrix, &mut output),
         Command::Import(import) => import::run(&import, &mut output),

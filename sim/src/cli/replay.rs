@@ -89,7 +89,7 @@ pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError
 }
 
 fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
-    let mut junit = Junit::new();
+    let mut junit = Junit::new("treefall replay");
     let played = play_all(args, &mut junit, output);
     match &played {
         Err(error) => junit.failed(&error.plain()),

@@ -14,16 +14,17 @@ use super::lines::Line;
 use super::named::named;
 use super::output::Output;
 use super::{
-    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt,
-    hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
+    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, check, conform, corpus, doctor,
+    explore, fmt, hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
 };
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
-const COMMANDS: [(&str, &[Line]); 20] = [
+const COMMANDS: [(&str, &[Line]); 21] = [
     ("survey", &survey::LINES),
     ("targets", &targets::LINES),
     ("hunt", &hunt::LINES),
     ("explore", &explore::LINES),
+    ("check", &check::LINES),
     ("replay", &replay::LINES),
     ("matrix", &matrix::LINES),
     ("import", &import::LINES),

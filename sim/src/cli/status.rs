@@ -23,7 +23,7 @@ impl Status {
         (Self::Failure, "a failure, or not as expected, or stopped before the end"),
         (Self::Usage, "the command or an input file is wrong"),
         (Self::Harness, "treefall itself failed"),
-        (Self::CannotTell, "with `replay --bisect`: it cannot be told"),
+        (Self::CannotTell, "with `--bisect`: it cannot be told"),
     ];
 
     /// All of them as lines for a person.

@@ -15,9 +15,10 @@ pub mod replica;
 pub mod roots;
 pub mod target;
 
+use treefall_model::contents::Contents;
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::observe::Mark;
-pub use treefall_model::observe::Options;
+pub use treefall_model::observe::{Options, Spot};
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
 use treefall_model::trace::{Setup, Trace};
@@ -45,9 +46,12 @@ pub struct Ran {
     pub records: Vec<Record>,
     /// Its steps, where that was wanted.
     pub marks: Vec<Mark>,
+    /// What the indexes held at the step that was asked for.
+    pub contents: Option<Contents>,
     /// How many records there were when a freed entry, or what no replica has, was first used; only a replica can tell.
     pub first_use: Option<u64>,
-    /// Who called whom when a real program crashed or hung, innermost first. No part of any comparison.
+    /// Who called whom when a real program crashed or hung, or came to the moment that was asked for, innermost first. No
+    /// part of any comparison.
     pub backtrace: Vec<Frame>,
     /// The freed entry whose use ended the run of a real program with a guarded heap.
     pub used_after_free: Option<EntryFacts>,

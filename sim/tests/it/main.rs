@@ -28,6 +28,7 @@ mod looks;
 mod machines;
 mod mutants;
 mod programs;
+mod regression;
 mod report_explain;
 mod report_upstream;
 mod reports;

@@ -19,7 +19,7 @@ use treefall::model::time::Span;
 use treefall::model::trace::{Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
 use treefall::model::verdict::Outcome;
 use treefall::model::violation::Detail;
-use treefall::subject::backtrace::{Frame, Home};
+use treefall::subject::backtrace::{Frame, Home, innermost};
 use treefall::subject::engine::{Engine, EngineError};
 use treefall::subject::program::Program;
 use treefall::subject::replica::run_replica;
@@ -460,11 +460,23 @@ fn a_signal_to_every_process_reaches_none_and_is_told() {
 
 #[test]
 fn a_call_that_is_not_let_through_ends_the_run_with_its_name() {
-    for (fault, call) in [("FORK", "fork"), ("EXIT", "exit"), ("CONNECT", "connect")] {
-        let built = faulty(fault);
-        let named = format!("the program called {call}, which");
-        says(&refusal(&built), &[&named, "let through (in thread_add_child)"]);
-        assert_eq!(replay(&built).0, Some(2));
+    let built = faulty("CONNECT");
+    let parts = ["the program called connect, which", "let through (in thread_add_child)"];
+    says(&refusal(&built), &parts);
+    assert_eq!(replay(&built).0, Some(2));
+}
+
+#[test]
+fn a_program_that_does_what_it_was_not_asked_to_is_a_verdict() {
+    for (fault, words) in [
+        ("FORK", "the program called fork where it starts no script"),
+        ("EXIT", "the program called exit, and nothing had asked it to end"),
+    ] {
+        let ran = outcome(&faulty(fault));
+        let broken = ran.verdict.memory_break().expect("judging ends there");
+        assert_eq!(broken.signature.to_string(), "expected-actions/ended/none");
+        assert_eq!(broken.detail.to_string(), words);
+        assert_eq!(innermost(&ran.backtrace), Some("thread_add_child"));
     }
 }
 

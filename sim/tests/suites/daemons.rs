@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use treefall::model::law::Law;
 use treefall::model::trace::{Config, Setup, Trace, Wake};
 use treefall::model::verdict::Outcome;
+use treefall::model::violation::Detail;
+use treefall::subject::backtrace::innermost;
 use treefall::subject::daemon::{Daemon, DaemonError};
 use treefall::subject::engine::{Conditions, EngineError};
 use treefall::subject::{Options, Ran};
@@ -61,8 +63,17 @@ fn breaks(ran: &Ran, law: Law) -> bool {
     ran.verdict.breaks_law(law)
 }
 
+/// Whether the daemon did what it was not asked to, told in these words.
+fn strayed(ran: &Ran, words: &str) -> bool {
+    let told = ran.verdict.breaks.iter().find_map(|broken| match &broken.detail {
+        Detail::Strayed { what } => Some(what),
+        _ => None,
+    });
+    breaks(ran, Law::ExpectedActions) && told.is_some_and(|told| told.contains(words))
+}
+
 /// What a fault comes to that is the program's own.
-const VERDICTS: [(&str, &str, Good); 13] = [
+const VERDICTS: [(&str, &str, Good); 22] = [
     ("a sound daemon survives", "SOUND", |ran| ran.verdict.outcome == Outcome::Survived),
     ("a loop in a daemon is a hang", "HANG", |ran| {
         ran.verdict.outcome == Outcome::Hung { function: Some("tick".to_owned()) }
@@ -80,36 +91,32 @@ const VERDICTS: [(&str, &str, Good); 13] = [
     ("signals to everybody reach nobody and break a law", "KILL_ALL", |ran| {
         ran.verdict.outcome == Outcome::Survived && breaks(ran, Law::SignalsOnlyItsChildren)
     }),
+    ("a read that never comes back is a verdict", "BLOCK_READ", |ran| {
+        strayed(ran, "waits in system call `read`") && innermost(&ran.backtrace) == Some("wait_for_nothing")
+    }),
+    ("a lock that is never free is a verdict", "BLOCK_LOCK", |ran| {
+        strayed(ran, "waits in system call `futex`")
+    }),
+    ("a fork storm is a verdict at its first fork", "FORK_FOR_EVER", |ran| strayed(ran, "called fork")),
+    ("a child that loops is a verdict", "CHILD_HANGS", |ran| strayed(ran, "ran on without an end")),
+    ("a child that waits is a verdict", "CHILD_BLOCKS", |ran| strayed(ran, "system call `read`")),
+    ("a child that crashes is a verdict", "CHILD_CRASHES", |ran| strayed(ran, "crashed by signal 11")),
+    ("a child that executes something else is a verdict", "CHILD_EXECS", |ran| {
+        strayed(ran, "`/bin/sleep 1000 `")
+    }),
+    ("a daemon that ends at once is a verdict", "EXIT", |ran| strayed(ran, "ended by itself with status 3")),
+    ("a daemon whose main returns is a verdict", "RETURN", |ran| {
+        strayed(ran, "ended by itself with status 0")
+    }),
 ];
 
 /// What cannot be played on, and why: what the error says.
-const ERRORS: [(&str, &str, &[&str]); 17] = [
-    (
-        "a read that never comes back is named",
-        "BLOCK_READ",
-        &["waits in system call `read`", "(in wait_for_nothing)"],
-    ),
-    ("a lock that is never free is named", "BLOCK_LOCK", &["waits in system call `futex`"]),
+const ERRORS: [(&str, &str, &[&str]); 8] = [
     ("a poll is named before it waits", "BLOCK_POLL", &["the daemon called poll, which is not let through"]),
     ("a pause is named before it waits", "BLOCK_PAUSE", &["system call `pause`, which is not let through"]),
-    (
-        "a fork storm is named at its first fork",
-        "FORK_FOR_EVER",
-        &["in a child of the daemon", "called fork"],
-    ),
     ("processes past libc are named", "CLONE_FOR_EVER", &["the daemon made system call `clone`"]),
     ("a child that forks is named", "CHILD_FORKS", &["in a child of the daemon", "system call `fork`"]),
-    ("a child that loops is named", "CHILD_HANGS", &["in a child of the daemon", "ran on without an end"]),
-    ("a child that waits is named", "CHILD_BLOCKS", &["in a child of the daemon", "system call `read`"]),
-    ("a child that crashes is named", "CHILD_CRASHES", &["in a child of the daemon", "crashed by signal 11"]),
     ("a daemon that executes something else is named", "EXEC", &["called execl, which is not let through"]),
-    (
-        "a child that executes something else is named",
-        "CHILD_EXECS",
-        &["`/bin/sleep 1000 `", "no script of the trace"],
-    ),
-    ("a daemon that ends at once is named", "EXIT", &["the daemon ended by itself with status 3"]),
-    ("a daemon whose main returns is named", "RETURN", &["the daemon ended by itself with status 0"]),
     (
         "a signal to itself is named",
         "TERMINATE_ITSELF",

@@ -7,13 +7,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use treefall_model::contents::{Contents, Held};
 use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target,
 };
 use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef, StartNo};
-use treefall_model::index::Block;
+use treefall_model::index::{Block, Entry};
 use treefall_model::law::Law;
-use treefall_model::observe::{self, Mark, Observed};
+use treefall_model::observe::{self, Mark, Observed, Spot};
 use treefall_model::release::{Defect, Release, Rules};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Deadline, Instant, Span};
@@ -435,7 +436,8 @@ pub struct Options {
 }
 wire_struct!(Options { rules, watch, ledger, stands, follow });
 type WatchOptions = observe::Options;
-wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep });
+wire_struct!(WatchOptions { judge, indexes, whole, digest, hash_indexes, keep, contents, spot });
+wire_enum!(Spot { 0 = Record(place), 1 = Step(place) });
 
 wire_struct!(Verdict { breaks, outcome });
 wire_enum!(Outcome { 0 = Survived, 1 = Crashed { signal, function }, 2 = Hung { function } });
@@ -448,5 +450,10 @@ wire_struct!(Observed {
     record_count,
     step_count,
     records,
-    marks
+    marks,
+    spotted,
+    contents,
 });
+wire_struct!(Entry { kind, deadline, pid, handler, argument });
+wire_struct!(Held { index, entries, count, broken });
+wire_struct!(Contents { held });

@@ -200,7 +200,14 @@ pub fn import_while(
     let mut leniency = None;
     let explained = searched.best.keys().any(|signature| signature.law.weight() == Weight::Memory);
     if went.iter().all(|went| !went.fits) || crashed && !explained {
-        leniency = follow_all(&story, &scripts.scripts, &courses, replica.rules(), go_on, (&mut searched, &mut went));
+        leniency = follow_all(
+            &story,
+            &scripts.scripts,
+            &courses,
+            replica.rules(),
+            go_on,
+            (&mut searched, &mut went),
+        );
     }
     // A window without a word of the scripts fits whatever they are.
     let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
@@ -284,7 +291,10 @@ fn courses<'s>(
             true => pasts(before, items, scripts.len()),
             false => vec![Past::NONE; scripts.len()],
         };
-        (line, Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE })
+        (
+            line,
+            Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE },
+        )
     };
     let mut courses = Vec::new();
     // No trace's time goes back: what is before is of another window.
@@ -314,7 +324,8 @@ fn courses<'s>(
         let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
         // The first line may tell of a run that began an interval before, at whatever time of its script's interval.
-        let longest = |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
+        let longest =
+            |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
         let lead = 2 * longest(|script| script.interval) + longest(|script| script.timeout);
         let lead = i64::try_from(lead.min(LEAD_MAX)).unwrap_or(SECOND).max(SECOND);
         let begins = items.get(first).map_or(0, |item| item.when.start);

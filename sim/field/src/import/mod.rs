@@ -38,8 +38,8 @@ use std::path::PathBuf;
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use load::load;
 pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
+pub use load::load;
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
 pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};

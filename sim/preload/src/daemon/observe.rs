@@ -16,7 +16,7 @@ use treefall_world::words::{self, Said};
 
 use super::files;
 use crate::escape::{Left, escape};
-use crate::fatal::fatal;
+use crate::fatal::{fatal, stray};
 use crate::single::Single;
 use crate::{drive, program, sys};
 
@@ -25,6 +25,10 @@ use crate::{drive, program, sys};
 pub(super) struct Known {
     /// A SIGTERM was read, and no effect of its handler was seen yet.
     pub(super) term: bool,
+    /// A reload came between a SIGTERM and its first effect, which drops a queued shutdown in every known release.
+    pub(super) dropped: bool,
+    /// The reload did not drop it: EVENT still held it after the clean-up.
+    pub(super) kept: bool,
     /// The signal handler is still reading.
     pub(super) reading: bool,
     /// The first configuration is being put in force.
@@ -49,6 +53,8 @@ pub(super) struct Known {
 
 const NOTHING: Known = Known {
     term: false,
+    dropped: false,
+    kept: false,
     reading: false,
     starting: false,
     reload: false,
@@ -131,6 +137,23 @@ pub(super) fn puts_in_force() -> bool {
     known.starting || known.reload
 }
 
+/// Begins the shutdown that a reload did not drop, after that reload.
+fn begin_kept() {
+    if KNOWN.get().kept {
+        change(|known| known.kept = false);
+        settle_all();
+        begin_dropped();
+    }
+}
+
+/// Begins a shutdown whose SIGTERM was read before a reload, if none has begun.
+fn begin_dropped() {
+    if !KNOWN.get().ending {
+        change(|known| known.ending = true);
+        drive::with(|session| session.world.termination_begins());
+    }
+}
+
 /// Handles something that never happens while a configuration is put in force.
 pub(super) fn settle_all() {
     settle();
@@ -147,6 +170,7 @@ pub fn block() -> [Option<Descriptor>; 2] {
         known.reading = false;
         known.term = false;
     });
+    begin_kept();
     settle_all();
     drive::with(|session| session.master = program::master());
     drive::block()
@@ -183,12 +207,15 @@ pub fn registers(timer: bool, added: bool) {
     } else if timer && KNOWN.get().cleaning {
         change(|known| known.cleaning = false);
         look(Step::Cleanup);
+        let kept = KNOWN.get().dropped && drive::queues_event();
+        change(|known| known.kept |= kept);
     }
 }
 
 /// Notes that the daemon sends a signal, as far as is known in a handler that just began.
 pub fn signals() {
     drive::check_limit();
+    begin_kept();
     settle();
 }
 
@@ -213,7 +240,10 @@ pub fn line(text: &str) {
 
 fn reload() {
     // It drops everything queued, also a termination.
-    change(|known| known.term = false);
+    change(|known| {
+        known.dropped |= known.term;
+        known.term = false;
+    });
     settle_all();
     let config = drive::with(|session| session.world.reload_begins());
     change(|known| {
@@ -247,8 +277,11 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
 /// Ends the run of a daemon whose process ends by itself.
 pub(super) fn exits(code: i32) -> ! {
     settle_all();
+    if KNOWN.get().dropped {
+        begin_dropped();
+    }
     if !KNOWN.get().ending {
-        fatal(format_args!("the daemon ended by itself with status {code}{}", files::last_line()));
+        stray(format_args!("the daemon ended by itself with status {code}{}", files::last_line()));
     }
     drive::finish(End::LoopReturned);
     escape(Left::Ended)

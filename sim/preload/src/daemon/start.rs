@@ -19,7 +19,7 @@ use treefall_world::{FIFOS, Unnamed};
 
 use super::observe::{self, KNOWN, change, look, puts_in_force, settle, settle_all};
 use crate::escape::Left;
-use crate::fatal::{self, fatal};
+use crate::fatal::{self, fatal, stray};
 use crate::layout::{field, layout};
 use crate::libc::fail;
 use crate::single::{Mode, Single, mode, set_mode};
@@ -35,6 +35,8 @@ const EAGAIN: i32 = 11;
 struct Shared {
     /// Whether the asked process failed; the words then say how.
     failed: bool,
+    /// Whether that is the program's own doing.
+    strayed: bool,
     /// Length of the command that it was to execute; zeros end the words.
     length: usize,
     words: [u8; COMMAND_MAX],
@@ -105,7 +107,7 @@ pub fn start_child() -> i32 {
 fn start_fifo() -> i32 {
     let before = KNOWN.get().fifos;
     if before == FIFOS.len() {
-        fatal(format_args!(
+        stray(format_args!(
             "the daemon starts more while it puts a configuration in force than it has fifos"
         ));
     }
@@ -154,20 +156,23 @@ fn ask(of: impl FnOnce(&str) -> Option<ScriptRef>) -> Option<ScriptRef> {
     }
     let status = sys::wait(child);
     // SAFETY: as above; its writer is gone.
-    let Shared { length, words, failed, .. } = unsafe { *shared() };
+    let Shared { length, words, failed, strayed, .. } = unsafe { *shared() };
     let command = core::str::from_utf8(&words[..length.min(COMMAND_MAX)]).unwrap_or_default();
+    if failed && strayed {
+        stray(format_args!("in a child of the daemon, before it executed anything: {command}"));
+    }
     if failed {
         fatal(format_args!("in a child of the daemon, before it executed anything: {command}"));
     }
     if command.is_empty() {
-        fatal(format_args!(
+        stray(format_args!(
             "a child of the daemon ended with status {status:#x} before it executed anything"
         ));
     }
     let name = command.split('\0').nth(1).unwrap_or_default();
     let Some(script) = of(name) else {
         let command = command.replace('\0', " ");
-        fatal(format_args!("the daemon starts `{command}`, which is no script of the trace"))
+        stray(format_args!("the daemon starts `{command}`, which is no script of the trace"))
     };
     Some(script)
 }
@@ -177,7 +182,7 @@ pub fn failed(how: Left) -> ! {
     let why = match how {
         Left::Crashed => format!("it crashed by signal {}", crash::signal()),
         Left::Hung => String::from("it ran on without an end"),
-        Left::Fatal | Left::Ended | Left::Returned => fatal::noted(),
+        Left::Fatal | Left::Strayed | Left::Ended | Left::Returned => fatal::noted(),
     };
     let bytes = &why.as_bytes()[..why.len().min(COMMAND_MAX)];
     // SAFETY: our own shared mapping, and no other process writes to it now.
@@ -185,6 +190,7 @@ pub fn failed(how: Left) -> ! {
         core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut (*shared()).words).cast(), bytes.len());
         (*shared()).length = bytes.len();
         (*shared()).failed = true;
+        (*shared()).strayed = matches!(how, Left::Crashed | Left::Hung | Left::Strayed);
     }
     sys::exit(sys::CHILD_FATAL)
 }
@@ -210,7 +216,7 @@ pub fn name_start() {
         (None, None) => None,
     };
     let Some(script) = script else {
-        fatal(format_args!(
+        stray(format_args!(
             "the daemon started a child, pid {}, and its entry does not tell which script it is",
             unnamed.pid
         ))
@@ -271,7 +277,7 @@ pub unsafe fn admits_exec(words: *const *const c_char) {
     match mode() {
         Mode::Off | Mode::Parent => return,
         Mode::Script => {}
-        _ => fatal(format_args!("the program called exec, which is not let through")),
+        _ => stray(format_args!("the program called exec, which no scheduler does")),
     }
     let asked = shared();
     let mut length = 0;
@@ -297,6 +303,6 @@ pub fn leave(code: i32) {
         Mode::Off | Mode::Parent => {}
         Mode::Script => sys::exit(code),
         Mode::Daemon => observe::exits(code),
-        _ => fatal(format_args!("the program called exit, which the engine does not let through")),
+        _ => stray(format_args!("the program called exit, and nothing had asked it to end")),
     }
 }

@@ -4,7 +4,7 @@
 
 use core::ffi::{CStr, c_char};
 
-use crate::fatal::fatal;
+use crate::fatal::{fatal, stray};
 use crate::ledger::{self, number};
 use crate::libc::{fail, next};
 use crate::single::{Mode, mode};
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn fork() -> i32 {
             0
         }
         Mode::Daemon => daemon::start_child(),
-        _ => fatal(format_args!("the program called fork, which is not let through")),
+        _ => stray(format_args!("the program called fork where it starts no script")),
     }
 }
 

@@ -15,13 +15,12 @@ use treefall_model::event::SubjectKind;
 use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Staged, Symbols, Wire as _};
 
 use super::{Forked, Results};
-use crate::calibrate::calibrate;
+use crate::calibrate::{Misfit, calibrate};
 use crate::daemon::{files, observe, start};
 use crate::escape::{self, Left};
 use crate::layout::{LAYOUT, Layout};
 use crate::single::{Mode, Single, mode, set_mode};
-use crate::stopped::Place;
-use crate::{descriptors, drive, fatal, heap, program, signals, stopped, sys, watchdog};
+use crate::{descriptors, drive, heap, program, signals, sys, watchdog};
 
 /// State of the first process.
 #[derive(Clone, Copy)]
@@ -48,7 +47,7 @@ pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
             heap::set_entry_size(facts.entry as usize);
             Reply::Ready(facts)
         }
-        Err(why) => super::refused(why),
+        Err(misfit) => Reply::Refused(misfit.refusal()),
     };
     let text = |text: &str| -> &'static str { Box::leak(format!("{text}\0").into_boxed_str()) };
     let config = text(&of.config);
@@ -91,7 +90,7 @@ pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
 }
 
 /// Calibrates in a process of its own.
-fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
+fn calibrate_apart(results: Results) -> Result<(Facts, Layout), Misfit> {
     let child = sys::fork();
     if child == 0 {
         signals::install();
@@ -102,8 +101,8 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
                 results.keep(LAYOUT.get());
                 sys::exit(sys::CHILD_DONE);
             }
-            Err(why) => {
-                results.push(why.as_bytes());
+            Err(misfit) => {
+                results.push(&misfit.refusal().to_bytes());
                 sys::exit(sys::CHILD_FATAL);
             }
         }
@@ -111,11 +110,14 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), String> {
     let status = sys::wait(child);
     match (status, results.bytes()) {
         (0, bytes) => {
-            let facts = Facts::from_bytes(bytes).ok_or("the calibration's result does not decode")?;
+            let facts = Facts::from_bytes(bytes);
+            let facts = facts.ok_or_else(|| Misfit::layout("the calibration's result does not decode"))?;
             Ok((facts, results.kept()))
         }
-        (_, []) => Err(format!("the process that calibrates ended with status {status:#x}")),
-        (_, why) => Err(String::from_utf8_lossy(why).into_owned()),
+        (_, bytes) => Err(match Refusal::from_bytes(bytes) {
+            Some(Refusal { why, misbehaves, .. }) => Misfit { why, misbehaves },
+            None => Misfit::layout(&format!("the process that calibrates ended with status {status:#x}")),
+        }),
     }
 }
 
@@ -200,12 +202,12 @@ fn left(how: Left) -> ! {
     }
     let Some(results) = SERVER.get().results else { sys::exit(sys::EXIT_PANIC) };
     // It may have crashed while it made the entry of a child.
-    if how != Left::Fatal {
+    if !matches!(how, Left::Fatal | Left::Strayed) {
         start::name_start();
     }
     let Some(ran) = drive::conclude(how) else {
         results.clear();
-        results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept(Place::Stopped) }.to_bytes());
+        results.push(&super::not_driven().to_bytes());
         sys::exit(sys::CHILD_FATAL)
     };
     watchdog::stop_clock();

@@ -10,9 +10,9 @@ use treefall_model::codec;
 use treefall_world::wire::{Options, Refusal, Reply, Request, Wire as _};
 
 use super::{Forked, Results, fork_child, receive, refused, send, send_results, told, wall, why_ended};
-use crate::calibrate::calibrate;
+use crate::calibrate::{Misfit, calibrate};
 use crate::stopped::Place;
-use crate::{arena, clocks, crash, drive, fatal, heap, program, sanitizer, signals, stopped, sys, watchdog};
+use crate::{arena, clocks, crash, drive, heap, program, sanitizer, signals, stopped, sys, watchdog};
 
 /// SIGSTOP.
 const STOP: i32 = 19;
@@ -29,8 +29,10 @@ pub fn serve(socket: i32, first: Option<Vec<u8>>) -> ! {
             Some(Request::Calibrate { symbols, clocks }) => {
                 clocks::set(clocks);
                 program::set_symbols(symbols);
-                let refused = |why| Reply::Refused(Refusal { why, stopped: stopped::kept(Place::Stopped) });
-                let reply = wall().and_then(|()| calibrate()).map_or_else(refused, Reply::Ready);
+                let refused =
+                    |misfit: Misfit| Refusal { stopped: stopped::kept(Place::Stopped), ..misfit.refusal() };
+                let calibrated = wall().map_err(|why| Misfit::layout(&why)).and_then(|()| calibrate());
+                let reply = calibrated.map_or_else(|misfit| Reply::Refused(refused(misfit)), Reply::Ready);
                 send(socket, &reply)
             }
             Some(Request::Batch { options, traces }) => batch(socket, results, &options, &traces),
@@ -82,7 +84,7 @@ fn run_all(results: Results, options: &Options, traces: &[Vec<u8>]) -> i32 {
         let trace = Box::leak(Box::new(codec::decode(bytes)));
         let Some(ran) = drive::run(trace, options) else {
             results.clear();
-            results.push(&Refusal { why: fatal::noted(), stopped: stopped::kept(Place::Stopped) }.to_bytes());
+            results.push(&super::not_driven().to_bytes());
             return sys::CHILD_FATAL;
         };
         let told = told(ran);

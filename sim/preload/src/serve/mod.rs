@@ -15,7 +15,7 @@ use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
 
 use crate::layout::Layout;
 use crate::stopped::Place;
-use crate::{drive, filter, stopped, sys};
+use crate::{drive, fatal, filter, stopped, sys};
 
 /// Bytes for the results of one child.
 const RESULTS_BYTES: usize = 1 << 30;
@@ -238,12 +238,18 @@ pub fn wall() -> Result<(), String> {
 
 /// Returns the part of a run's result that is sent.
 pub fn told(ran: drive::Ran) -> Told {
-    let stopped = if ran.faulted { stopped::kept(Place::Stopped) } else { None };
+    let told = ran.faulted || ran.observed.spotted;
+    let stopped = if told { stopped::kept(Place::Stopped) } else { None };
     let [handed_out, freed] = [Place::HandedOut, Place::Freed].map(stopped::kept);
     Told { observed: ran.observed, stopped, handed_out, freed, counts: ran.counts, ledger: ran.ledger }
 }
 
+/// Builds the refusal of a program through which a trace could not be driven.
+pub fn not_driven() -> Refusal {
+    Refusal { why: fatal::noted(), misbehaves: false, stopped: stopped::kept(Place::Stopped) }
+}
+
 /// Builds a refusal that concerns no place in the program.
 pub fn refused(why: String) -> Reply {
-    Reply::Refused(Refusal { why, stopped: None })
+    Reply::Refused(Refusal { why, misbehaves: false, stopped: None })
 }

@@ -27,8 +27,8 @@ mod window;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_model::event::SubjectKind;
 use treefall_model::event::Record;
+use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 
 pub use ask::{Asked, Fate, Shown};
@@ -195,4 +195,3 @@ fn as_it_should_be(cause: &Cause, target: &str, rules: Rules) -> (String, Rules)
         }
     }
 }
-

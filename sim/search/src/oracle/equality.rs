@@ -121,7 +121,7 @@ fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
 }
 
 /// Whether two runs ended the same way, as far as both subjects know it.
-fn ended_alike(one: &Outcome, other: &Outcome) -> bool {
+pub(super) fn ended_alike(one: &Outcome, other: &Outcome) -> bool {
     let (first, second) = (one.function().map(seen_as), other.function().map(seen_as));
     let both_named = first.is_some() && second.is_some();
     one.without_function() == other.without_function() && (!both_named || first == second)
@@ -140,7 +140,7 @@ fn told(ran: &Ran) -> String {
     format!("[{}] {}", breaks.join(", "), ran.verdict.outcome)
 }
 
-fn first_record(first: &[Record], second: &[Record], limit: usize) -> Option<Difference> {
+pub(super) fn first_record(first: &[Record], second: &[Record], limit: usize) -> Option<Difference> {
     let end = first.len().max(second.len()).min(limit);
     (0..end).find_map(|place| {
         let (one, other) = (first.get(place).copied(), second.get(place).copied());
@@ -149,7 +149,7 @@ fn first_record(first: &[Record], second: &[Record], limit: usize) -> Option<Dif
 }
 
 /// Marks are comparable while the records before them are all within the limit.
-fn first_mark(first: &[Mark], second: &[Mark], limit: usize) -> Option<Difference> {
+pub(super) fn first_mark(first: &[Mark], second: &[Mark], limit: usize) -> Option<Difference> {
     let within = |mark: Option<&Mark>| mark.filter(|mark| mark.records < limit as u64).copied();
     (0..first.len().max(second.len())).find_map(|place| {
         let (one, other) = (within(first.get(place)), within(second.get(place)));

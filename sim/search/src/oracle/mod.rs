@@ -5,6 +5,8 @@
 
 mod determinism;
 mod equality;
+mod side_by_side;
 
 pub use determinism::{Nondeterminism, compare_runs};
 pub use equality::{Agreement, Census, Difference, compare};
+pub use side_by_side::{Closeness, DifferenceKey, SideBySide, records_before, same_at_sight, spot_of};

@@ -19,8 +19,10 @@ mod edit;
 mod edits;
 mod size;
 
+use treefall_model::event::Step;
+use treefall_model::law::Law;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 pub use build_up::{Built, Seen, build_up};
 pub use edit::Edit;
@@ -102,6 +104,25 @@ pub fn shrink<E>(
     }
     search.best.minimal = !search.spent();
     Ok(search.best)
+}
+
+/// Stands for whatever a caller of [`shrink_while`] looks for: no subject is judged by it.
+const LOOKED_FOR: Signature = Signature { law: Law::Progress, step: Step::Ended, entry: None };
+
+/// Shrinks `trace` while `keeps` holds of it, as of two programs that differ. The verdict of the result says nothing.
+///
+/// # Errors
+/// The first error of `keeps`.
+pub fn shrink_while<E>(
+    trace: Trace,
+    limits: Limits,
+    mut keeps: impl FnMut(&Trace) -> Result<bool, E>,
+) -> Result<Shrunk, E> {
+    let verdict = |kept: bool| Verdict {
+        breaks: kept.then(|| Violation::bare(LOOKED_FOR)).into_iter().collect(),
+        outcome: Outcome::Survived,
+    };
+    shrink(trace, verdict(true), LOOKED_FOR, limits, |trace| keeps(trace).map(verdict))
 }
 
 /// Whether no single edit of `trace` is smaller and keeps `signature`, and how many runs the answer took.

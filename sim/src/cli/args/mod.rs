@@ -2,6 +2,7 @@
 //!
 //! Always: each command has a struct of its arguments here and a module of its own beside this folder.
 
+mod check;
 mod field;
 mod files;
 pub(super) mod help;
@@ -14,6 +15,7 @@ pub(super) use values::{Driven, parse_span};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use check::Check;
 pub(super) use field::{MachineName, Soak, UntilName};
 pub(super) use files::{Corpus, CorpusCommand, Fmt, Matrix, Replay, Report, Shrink};
 pub(super) use proofs::{Bench, Conform, Doctor, Roots, RootsCommand};
@@ -73,6 +75,8 @@ pub(super) enum Command {
     Hunt(Hunt),
     /// All traces of an alphabet to a bound, breadth first: a certificate of what they break.
     Explore(Explore),
+    /// Play a program beside its reference: what a change broke, and what it mended.
+    Check(Check),
     /// Run scenario files and compare with what they expect.
     Replay(Replay),
     /// Run scenario files on every replica release and every real program: the first bad release, and which to run.

@@ -7,13 +7,15 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 use super::Cli;
 
 /// What each flag that several commands have takes, whatever the command.
-const SHARED: [(&str, Option<&str>); 19] = [
+const SHARED: [(&str, Option<&str>); 21] = [
     ("all", None),
     ("as", Some("RELEASE")),
+    ("bisect", None),
     ("cancelling", None),
     ("config", Some("FILE")),
     ("for", Some("TIME")),
     ("github", None),
+    ("junit", Some("FILE")),
     ("law", Some("LAW")),
     ("of", Some("NAME")),
     ("out", Some("DIR")),
@@ -31,9 +33,9 @@ const SHARED: [(&str, Option<&str>); 19] = [
 /// What every command has.
 const GLOBAL: [&str; 4] = ["json", "quiet", "verbose", "jobs"];
 /// The words for values. A file that is read may be `-`, and so may one that is written; a folder may not.
-const VALUES: [&str; 20] = [
-    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "RELEASE", "SCRIPT", "SHELL",
-    "SPAN", "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
+const VALUES: [&str; 21] = [
+    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "NEW", "RELEASE", "SCRIPT",
+    "SHELL", "SPAN", "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
 ];
 /// The letters for flags.
 const SHORT: [(char, &str); 5] =

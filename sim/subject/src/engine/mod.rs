@@ -106,6 +106,19 @@ pub enum EngineError {
         /// The function of the program's that it was in.
         place: Option<String>,
     },
+    /// Its data lie where they should, and its functions do something else than a scheduler's.
+    #[error(
+        "{path} does not do what a scheduler does, before any trace is played: {why}{}",
+        place.as_ref().map_or_else(String::new, |place| format!(" (in {place})"))
+    )]
+    Misbehaves {
+        /// The program.
+        path: PathBuf,
+        /// What it does, or does not.
+        why: String,
+        /// The function of the program's that it was in.
+        place: Option<String>,
+    },
     /// There is no run under gdb.
     #[error("{why}; without `--gdb` the program runs by itself")]
     Debugger {

@@ -52,6 +52,8 @@ impl Teller {
         }
         match &mut observed.verdict.outcome {
             Outcome::Survived => {}
+            // The frames are those of another moment.
+            Outcome::Crashed { .. } | Outcome::Hung { .. } if observed.spotted => {}
             Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
                 *function = innermost(&backtrace).map(str::to_owned);
             }
@@ -64,6 +66,7 @@ impl Teller {
             counts,
             records: observed.records,
             marks: observed.marks,
+            contents: observed.contents,
             first_use: None,
             backtrace,
             life,
@@ -76,6 +79,11 @@ impl Teller {
     pub(crate) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
         let frames = refusal.stopped.map(|stopped| self.frames(process, &stopped));
         let place = frames.and_then(|frames| innermost(&frames).map(str::to_owned));
-        EngineError::Refused { why: refusal.why, place }
+        match refusal.misbehaves {
+            true => {
+                EngineError::Misbehaves { path: self.program.path().to_path_buf(), why: refusal.why, place }
+            }
+            false => EngineError::Refused { why: refusal.why, place },
+        }
     }
 }

@@ -18,13 +18,20 @@ use crate::{Ran, Subject, SubjectError};
 pub struct ReplicaSubject {
     name: ReplicaName,
     rules: Rules,
+    seen_as: SubjectKind,
 }
 
 impl ReplicaSubject {
     /// The replica of this name.
     #[must_use]
     pub fn new(name: ReplicaName) -> Self {
-        Self { rules: name.rules(), name }
+        Self { rules: name.rules(), name, seen_as: SubjectKind::Replica }
+    }
+
+    /// The same, showing what a subject of this kind would.
+    #[must_use]
+    pub fn seen_as(self, kind: SubjectKind) -> Self {
+        Self { seen_as: kind, ..self }
     }
 }
 
@@ -42,7 +49,7 @@ impl Subject for ReplicaSubject {
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
-        Ok(traces.iter().map(|trace| run_replica(trace, self.rules, options)).collect())
+        Ok(traces.iter().map(|trace| run_replica_as(self.seen_as, trace, self.rules, options)).collect())
     }
 }
 
@@ -69,7 +76,8 @@ pub struct CrashSite {
 pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
     let finished = Replica::new(trace, rules, judge).run();
-    let (Fault::Segv { function, .. } | Fault::Endless { function }) = finished.fault?;
+    let (Fault::Segv { function, .. } | Fault::Aborted { function } | Fault::Endless { function }) =
+        finished.fault?;
     Some(CrashSite { function, operation: finished.operation })
 }
 
@@ -108,6 +116,7 @@ fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
         counts,
         records: seen.records,
         marks: seen.marks,
+        contents: seen.contents,
         first_use,
     }
 }

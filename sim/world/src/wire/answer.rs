@@ -49,7 +49,7 @@ wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shu
 pub struct Told {
     /// What was observed. The outcome names no function.
     pub observed: Observed,
-    /// Where the program was when it crashed or hung.
+    /// Where the program was when it crashed or hung, or came to the moment that was asked for.
     pub stopped: Option<Stopped>,
     /// Where the entry that [`Options::follow`](super::Options) names was handed out.
     pub handed_out: Option<Stopped>,
@@ -77,10 +77,12 @@ wire_struct!(Called { call, times });
 pub struct Refusal {
     /// The reason, for a person.
     pub why: String,
+    /// Whether its data lay where they were looked for, and its functions did something else than they should.
+    pub misbehaves: bool,
     /// Where the program was, if the reason concerns a place in it.
     pub stopped: Option<Stopped>,
 }
-wire_struct!(Refusal { why, stopped });
+wire_struct!(Refusal { why, misbehaves, stopped });
 
 /// Where the program was at one moment, as addresses of its process.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -38,6 +38,8 @@ wire_enum!(Detail {
     20 = NoProgress,
     21 = Died { outcome },
     22 = UsedAfterFree { entry },
+    23 = Strayed { what },
+    24 = LoopLeft,
 });
 
 impl Wire for Name {
