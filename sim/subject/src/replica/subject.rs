@@ -69,7 +69,8 @@ pub struct CrashSite {
 pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
     let finished = Replica::new(trace, rules, judge).run();
-    let (Fault::Segv { function, .. } | Fault::Endless { function }) = finished.fault?;
+    let (Fault::Segv { function, .. } | Fault::Endless { function } | Fault::Aborted { function }) =
+        finished.fault?;
     Some(CrashSite { function, operation: finished.operation })
 }
 
