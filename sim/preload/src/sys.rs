@@ -220,6 +220,12 @@ pub fn pid() -> i32 {
     unsafe { call(GETPID, [0; 6]) as i32 }
 }
 
+/// Returns the real pid of this process's parent.
+pub fn parent() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { call(GETPPID, [0; 6]) as i32 }
+}
+
 /// Makes a pipe: the end to read, the end to write.
 ///
 /// # Errors

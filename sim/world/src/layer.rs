@@ -4,7 +4,7 @@
 //! An argument that names a script of an older generation is like a freed object that was overwritten: its handler
 //! begins and does nothing.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use treefall_model::event::{Event, Handler, LogLine};
@@ -147,6 +147,8 @@ pub(crate) struct Layer<'t> {
     pub(crate) counting: Option<Counted>,
     /// The script whose run's entry is being cancelled.
     pub(crate) cancelling: Option<ScriptRef>,
+    /// The script of each child that a whole daemon started.
+    pub(crate) by_pid: BTreeMap<Pid, ScriptRef>,
     /// Whether the configurations have an instance, which tracks their scripts.
     pub(crate) has_instance: bool,
 }
@@ -163,6 +165,7 @@ impl<'t> Layer<'t> {
             actions: VecDeque::new(),
             counting: None,
             cancelling: None,
+            by_pid: BTreeMap::new(),
             has_instance: false,
         }
     }

@@ -7,7 +7,7 @@
 //! are not called on such a world.
 
 use treefall_model::event::Event;
-use treefall_model::id::{ConfigId, Run, ScriptRef};
+use treefall_model::id::{ConfigId, Pid, Run, ScriptRef};
 use treefall_model::observe::Observer;
 use treefall_model::trace::ScriptKind;
 
@@ -56,6 +56,13 @@ impl<O: Observer> World<'_, O> {
         let habit = state.spec.habit;
         self.kernel.name(unnamed, run, habit, &mut self.out);
         self.started(run, unnamed.pid);
+        self.layer.by_pid.insert(unnamed.pid, script);
+    }
+
+    /// Returns the script of the last child that the daemon started with this pid, whatever became of it.
+    #[must_use]
+    pub fn script_of_pid(&self, pid: Pid) -> Option<ScriptRef> {
+        self.layer.by_pid.get(&pid).copied()
     }
 
     /// Returns the script of the generation in force that has this one of the [`FIFOS`].

@@ -121,8 +121,12 @@ fn of_result(line: &str) -> Option<Line<'_>> {
     Some(Line { script: Some(script), kind })
 }
 
+/// Reads a line on a child. Up to 2.0.18 it names no script, and misc checks log the same text.
 fn of_child(line: &str) -> Option<Line<'_>> {
-    let (script, rest) = between(line, "Script ", " child (PID ")?;
+    let (script, rest) = match between(line, "Script ", " child (PID ") {
+        Some((script, rest)) => (Some(script), rest),
+        None => (None, line.strip_prefix("Child (PID ")?),
+    };
     let (pid, rest) = rest.split_once(") ")?;
     let pid = Pid::new(pid.parse().ok()?)?;
     let kind = match rest {
@@ -130,7 +134,7 @@ fn of_child(line: &str) -> Option<Line<'_>> {
         "lost" => Kind::Lost { pid },
         _ => return None,
     };
-    Some(Line { script: Some(script), kind })
+    Some(Line { script, kind })
 }
 
 /// Reads `kill -S of process CMD(p) with new state N failed with errno E`; the command ends in the script's name.
@@ -215,6 +219,7 @@ mod tests {
                 "Script a child (PID 77) failed to terminate after kill",
                 LogLine::FailedToTerminate { script, pid },
             ),
+            ("Child (PID 77) failed to terminate after kill", LogLine::FailedToTerminate { script, pid }),
             ("Script a child (PID 77) lost", LogLine::Lost { script, pid }),
             (
                 "kill -15 of process /usr/bin/true a(77) with new state 2 failed with errno 1",

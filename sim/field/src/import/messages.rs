@@ -150,7 +150,7 @@ fn of_keepalived(text: &str) -> Said<'_> {
         words::Said::Other => {}
     }
     let beside = version(text).or_else(|| death(text)).or_else(|| otherwise(text));
-    if let Some(said) = beside.or_else(|| nameless(text)) {
+    if let Some(said) = beside {
         return said;
     }
     match text {
@@ -209,12 +209,6 @@ fn otherwise(text: &str) -> Option<Said<'_>> {
     let name = name.trim_matches(['`', '\'']);
     let good = !name.is_empty() && !name.contains(' ');
     good.then_some(Said::Script(Some(name), Kind::Failed { by: FailedBy::TimedOut }))
-}
-
-/// `Child (PID 77) failed to terminate after kill`: as releases before 2.0.19 have it, and misc checks still.
-fn nameless(text: &str) -> Option<Said<'_>> {
-    let pid = text.strip_prefix("Child (PID ")?.strip_suffix(") failed to terminate after kill")?;
-    Some(Said::Script(None, Kind::FailedToTerminate { pid: Pid::new(pid.parse().ok()?)? }))
 }
 
 /// The message without what differs from one line to the next, to count those of one kind: digits are `N`.

@@ -14,7 +14,7 @@ use treefall_model::signal::Signal;
 use treefall_world::Descriptor;
 use treefall_world::words::{self, Said};
 
-use super::files;
+use super::{files, start};
 use crate::escape::{Left, escape};
 use crate::fatal::{fatal, stray};
 use crate::single::Single;
@@ -267,9 +267,14 @@ fn logged(line: LogLine) {
 
 /// Resolves the script's name in a log line. A script that the trace does not have is not followed.
 fn name(said: words::Line<'_>) -> Option<LogLine> {
-    let script = match said.script {
-        Some(script) => drive::with(|session| session.world.script_named(script))?,
-        None => KNOWN.get().unstarted.unwrap_or_default(),
+    let script = match (said.script, said.kind) {
+        (Some(script), _) => drive::with(|session| session.world.script_named(script))?,
+        (None, words::Kind::FailedToTerminate { pid } | words::Kind::Lost { pid }) => {
+            // A pid may be in use again, and its entry says whose it was; a broken one says nothing.
+            let told = start::script_of_timeout(pid);
+            told.or_else(|| drive::with(|session| session.world.script_of_pid(pid)))?
+        }
+        (None, _) => KNOWN.get().unstarted.unwrap_or_default(),
     };
     Some(said.kind.of(script))
 }

@@ -200,7 +200,7 @@ pub fn failed(how: Left) -> ! {
 pub fn name_start() {
     let Some(Pending { unnamed, asked }) = PENDING.get() else { return };
     PENDING.set(None);
-    let object = entry_of(unnamed.pid);
+    let object = object_of(unnamed.pid, EntryKind::Child);
     let script = match (asked, object) {
         (Some(script), object) => {
             if let Some(object) = object.filter(|_| !drive::with(|s| s.world.observer().memory_broke())) {
@@ -208,12 +208,9 @@ pub fn name_start() {
             }
             Some(script)
         }
-        (None, Some(object)) => {
-            // SAFETY: our own shared mapping.
-            let at = unsafe { (*shared()).name_at } - 1;
-            text_at(object, at).and_then(|name| drive::with(|session| session.world.script_named(name)))
-        }
-        (None, None) => None,
+        (None, Some(object)) => name_in(object),
+        // It crashed before there was an entry.
+        (None, None) => object_of_tick().and_then(name_in),
     };
     let Some(script) = script else {
         stray(format_args!(
@@ -224,20 +221,52 @@ pub fn name_start() {
     drive::with(|session| session.world.name_start(unnamed, script));
 }
 
-/// Returns the argument of the entry of this child: the address of its script's object.
-fn entry_of(pid: Pid) -> Option<usize> {
+/// Returns the script whose child's timeout is being handled, by the entry that has this pid.
+pub(super) fn script_of_timeout(pid: Pid) -> Option<ScriptRef> {
+    name_in(object_of(pid, EntryKind::ChildTimeout)?)
+}
+
+/// Returns the script of the configuration in force whose name this object holds, once the place of the name is known.
+fn name_in(object: usize) -> Option<ScriptRef> {
+    // SAFETY: our own shared mapping.
+    let at = unsafe { (*shared()).name_at }.checked_sub(1)?;
+    let name = text_at(object, at)?;
+    drive::with(|session| session.world.script_named(name))
+}
+
+/// Returns the argument of the child's newest entry of this kind: the address of its script's object.
+fn object_of(pid: Pid, wanted: EntryKind) -> Option<usize> {
     let layout = layout();
-    let blocks = heap::now();
-    // Newest blocks first; a reused block is older and is found too.
-    let fits = |block: &Block| {
-        let at = blocks.address(*block);
+    let is_its = |at: usize| {
         // SAFETY: fields inside a block of the heap.
         let (kind, of) = unsafe { (field::<i32>(at + layout.kind), field::<i32>(at + layout.pid)) };
-        of == pid.get() && layout.kind_of(kind) == EntryKind::Child && blocks.is_live(*block)
+        of == pid.get() && layout.kind_of(kind) == wanted
     };
-    let entry = (0..blocks.made()).rev().map(Block).find(fits)?;
-    // SAFETY: as above.
-    let object: usize = unsafe { field(blocks.address(entry) + layout.argument) };
+    argument_of(newest(is_its)?)
+}
+
+/// Returns the argument of the entry that was handed out last, if it is a timer: a tick arms the next before it forks.
+fn object_of_tick() -> Option<usize> {
+    let layout = layout();
+    let entry = newest(|_| true)?;
+    // SAFETY: a field inside a block of the heap.
+    let kind = unsafe { field::<i32>(entry + layout.kind) };
+    if layout.kind_of(kind) == EntryKind::Timer { argument_of(entry) } else { None }
+}
+
+/// Returns the address of the entry that was handed out last, of those that fit. In broken memory it may be one that was
+/// freed.
+fn newest(fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let blocks = heap::now();
+    let entries = (0..blocks.made()).map(Block).filter(|block| fits(blocks.address(*block)));
+    // SAFETY: the first word of a block of the heap: how many entries were handed out before this one.
+    let age = |block: &Block| (blocks.is_live(*block), unsafe { field::<u64>(blocks.address(*block)) });
+    entries.max_by_key(age).map(|block| blocks.address(block))
+}
+
+fn argument_of(entry: usize) -> Option<usize> {
+    // SAFETY: a field inside a block of the heap.
+    let object: usize = unsafe { field(entry + layout().argument) };
     heap::live_bytes(object).map(|_| object)
 }
 

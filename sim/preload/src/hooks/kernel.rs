@@ -9,13 +9,15 @@ use crate::fatal::fatal;
 use crate::ledger::{self, number};
 use crate::libc::{fail, next};
 use crate::single::{Mode, has_world, mode};
-use crate::{daemon, drive, log, probe, progress};
+use crate::{daemon, drive, log, probe, progress, sys};
 use treefall_model::event::{Answer, Target};
 use treefall_model::id::Pid;
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
 
 const ESRCH: i32 = 3;
+/// SIGPWR.
+const POWER: i32 = 30;
 const EPERM: i32 = 1;
 const ECHILD: i32 = 10;
 const EAGAIN: i32 = 11;
@@ -350,6 +352,10 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
         return 0;
     }
     if mode() == Mode::Daemon {
+        // How 2.2.0 and 2.2.1 tell their parent, which is not played, that a configuration was read.
+        if signal == POWER && pid == sys::parent() {
+            return 0;
+        }
         daemon::signals();
     }
     let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
