@@ -176,7 +176,9 @@ fn beginnings(course: &Course<'_>) -> Vec<Range<i64>> {
     let part = if precise { PRECISE } else { 500_000 };
     let parts = ((end - start) / part).clamp(1, PARTS_MAX);
     let part = (end - start) / parts;
-    (0..parts).map(|place| start + place * part..if place + 1 == parts { end } else { start + (place + 1) * part }).collect()
+    (0..parts)
+        .map(|place| start + place * part..if place + 1 == parts { end } else { start + (place + 1) * part })
+        .collect()
 }
 
 fn taken(walk: &mut Walk<'_>, choice: &Choice) -> Led {
@@ -216,10 +218,11 @@ impl<'t> Beam<'t> {
         }
         self.stands.insert(stand, (cost, key));
         self.open.insert(key, Open { walk, cost });
-        let width = match self.open.first_key_value().is_some_and(|(_, open)| open.walk.placed.len() < FIRST_LINES) {
-            true => WIDTH_AT_FIRST,
-            false => WIDTH,
-        };
+        let width =
+            match self.open.first_key_value().is_some_and(|(_, open)| open.walk.placed.len() < FIRST_LINES) {
+                true => WIDTH_AT_FIRST,
+                false => WIDTH,
+            };
         if self.open.len() > 2 * width {
             self.thin(width);
         }
@@ -227,7 +230,8 @@ impl<'t> Beam<'t> {
 
     /// Keeps the ways that cost least.
     fn thin(&mut self, width: usize) {
-        let mut costs: Vec<(u32, (Instant, u64))> = self.open.iter().map(|(key, open)| (open.cost, *key)).collect();
+        let mut costs: Vec<(u32, (Instant, u64))> =
+            self.open.iter().map(|(key, open)| (open.cost, *key)).collect();
         costs.sort_unstable();
         let kept: BTreeSet<(Instant, u64)> = costs.into_iter().take(width).map(|(_, key)| key).collect();
         self.open.retain(|key, _| kept.contains(key));

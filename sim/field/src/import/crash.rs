@@ -142,7 +142,8 @@ fn numbered(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
     }
     // A comment in a configuration or an issue's number is no frame.
     let has_address = rest.starts_with("0x");
-    let rest = if has_address { rest.split_once(' ').map_or("", |(_, rest)| rest).trim_start() } else { rest };
+    let rest =
+        if has_address { rest.split_once(' ').map_or("", |(_, rest)| rest).trim_start() } else { rest };
     let named = rest.strip_prefix("in ").unwrap_or(rest);
     let named = named.strip_prefix("[keepalived] ").unwrap_or(named);
     let named = named.strip_prefix("keepalived`").unwrap_or(named);
@@ -267,7 +268,13 @@ mod tests {
 
     #[test]
     fn numbers_of_issues_and_comments_are_no_frames() {
-        for text in ["see #2468 for this", "# 1 comment", "vrrp_script x { #3 tries", "Linux 6.1 #1 SMP PREEMPT_DYNAMIC", "#1 SMP Debian"] {
+        for text in [
+            "see #2468 for this",
+            "# 1 comment",
+            "vrrp_script x { #3 tries",
+            "Linux 6.1 #1 SMP PREEMPT_DYNAMIC",
+            "#1 SMP Debian",
+        ] {
             assert_eq!(crashes(text), [], "{text}");
         }
     }

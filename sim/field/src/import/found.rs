@@ -35,7 +35,7 @@ const ITEMS_MAX: usize = 4_000;
 const SHARE_MIN: u64 = 40;
 /// What a story is allowed, the strictest first.
 const LENIENCIES: [Leniency; 5] = [
-    Leniency { late: LATE, lacks: 0, untold: 0 },
+    Leniency::USUAL,
     Leniency { late: LATE, lacks: 0, untold: 4 },
     Leniency { late: 300_000, lacks: 0, untold: 4 },
     Leniency { late: 1_200_000, lacks: 0, untold: 4 },
@@ -65,6 +65,11 @@ pub struct Leniency {
     pub lacks: u32,
     /// How many more runs may hang without a word of the log.
     pub untold: u32,
+}
+
+impl Leniency {
+    /// What each story is allowed.
+    pub const USUAL: Self = Self { late: LATE, lacks: 0, untold: 0 };
 }
 
 /// What a log came to.
@@ -182,9 +187,10 @@ pub fn import_while(
     let end = story.end_sign();
     let sign = end.clone().or_else(|| story.signs.iter().find(|sign| sign.kind != SignKind::Gap).cloned());
     let unexplained = |reason| match (reason, sign) {
-        (reason @ (ImportError::NoScripts | ImportError::DoesNotFit { .. }), Some(sign)) => {
-            ImportError::NotExplained { sign, reason: Box::new(reason) }
-        }
+        (
+            reason @ (ImportError::NoScripts | ImportError::NoTrackScripts | ImportError::DoesNotFit { .. }),
+            Some(sign),
+        ) => ImportError::NotExplained { sign, reason: Box::new(reason) },
         (reason, _) => reason,
     };
     let scripts = match scripts(&mut story, conf) {
@@ -200,7 +206,14 @@ pub fn import_while(
     let mut leniency = None;
     let explained = searched.best.keys().any(|signature| signature.law.weight() == Weight::Memory);
     if went.iter().all(|went| !went.fits) || crashed && !explained {
-        leniency = follow_all(&story, &scripts.scripts, &courses, replica.rules(), go_on, (&mut searched, &mut went));
+        leniency = follow_all(
+            &story,
+            &scripts.scripts,
+            &courses,
+            replica.rules(),
+            go_on,
+            (&mut searched, &mut went),
+        );
     }
     // A window without a word of the scripts fits whatever they are.
     let tells = |course: &Course<'_>| course.items.iter().any(|item| item.script().is_some());
@@ -284,7 +297,10 @@ fn courses<'s>(
             true => pasts(before, items, scripts.len()),
             false => vec![Past::NONE; scripts.len()],
         };
-        (line, Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE })
+        (
+            line,
+            Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE },
+        )
     };
     let mut courses = Vec::new();
     // No trace's time goes back: what is before is of another window.
@@ -314,7 +330,8 @@ fn courses<'s>(
         let first = items.iter().position(is_in).unwrap_or(0);
         let first = first.max(items.len().saturating_sub(ITEMS_MAX));
         // The first line may tell of a run that began an interval before, at whatever time of its script's interval.
-        let longest = |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
+        let longest =
+            |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
         let lead = 2 * longest(|script| script.interval) + longest(|script| script.timeout);
         let lead = i64::try_from(lead.min(LEAD_MAX)).unwrap_or(SECOND).max(SECOND);
         let begins = items.get(first).map_or(0, |item| item.when.start);
@@ -424,7 +441,7 @@ fn does_not_fit(story: &Story, searched: &Searched, went: &[Went], configured: b
     let stuck = went.iter().filter(|went| !went.fits).map(|went| went.stuck).max().unwrap_or(0);
     let item = story.items.iter().find(|item| item.line == stuck).or(story.items.last());
     let remedy = if configured {
-        "name the configuration that was in force, the release with `--target`, or a shorter `--window`"
+        "name the configuration that was in force, the release with `--target`, or another `--window`"
     } else {
         "the scripts' intervals and timeouts may be others than was inferred: name the configuration with `--config`"
     };

@@ -34,7 +34,14 @@ pub const OTHERS: [Other; 6] = [
         what: "track_process: a reload frees the timer that reads the process list again, and the next overrun cancels it",
     },
     Other {
-        functions: &["bfd_sender_thread", "bfd_receiver_thread", "bfd_handle_packet", "vrrp_bfd_thread", "bfd_vrrp_thread", "start_bfd_child"],
+        functions: &[
+            "bfd_sender_thread",
+            "bfd_receiver_thread",
+            "bfd_handle_packet",
+            "vrrp_bfd_thread",
+            "bfd_vrrp_thread",
+            "start_bfd_child",
+        ],
         from: "2.0.8",
         mended: Some("2.0.19"),
         what: "BFD: a reload keeps no count of its instances and pipes (mended by 03dfad3)",
@@ -46,13 +53,25 @@ pub const OTHERS: [Other; 6] = [
         what: "SNMP: the agent's descriptors and timers change while a reload replaces the scheduler's entries",
     },
     Other {
-        functions: &["netlink_rtlist", "netlink_route", "clear_diff_routes", "clear_diff_rules", "reset_next_rule_priority"],
+        functions: &[
+            "netlink_rtlist",
+            "netlink_route",
+            "clear_diff_routes",
+            "clear_diff_rules",
+            "reset_next_rule_priority",
+        ],
         from: "2.0.8",
         mended: None,
         what: "routes and rules: a reload compares those of the old configuration with those of the new one",
     },
     Other {
-        functions: &["http_response_thread", "tcp_socket_state", "smtp_engine_thread", "checker_thread", "ssl_read_thread"],
+        functions: &[
+            "http_response_thread",
+            "tcp_socket_state",
+            "smtp_engine_thread",
+            "checker_thread",
+            "ssl_read_thread",
+        ],
         from: "2.0.8",
         mended: None,
         what: "health checks: a socket's entry is used after its check was taken away",
@@ -62,7 +81,10 @@ pub const OTHERS: [Other; 6] = [
 /// Those that a backtrace may be of, on a release if it is known.
 pub fn fitting<'c>(crash: &'c Crash, release: Option<Release>) -> impl Iterator<Item = &'static Other> + 'c {
     let has = |other: &&Other| {
-        crash.frames.iter().any(|frame| frame.function.as_deref().is_some_and(|name| other.functions.contains(&name)))
+        crash
+            .frames
+            .iter()
+            .any(|frame| frame.function.as_deref().is_some_and(|name| other.functions.contains(&name)))
     };
     let of_release = move |other: &&Other| {
         let Some(release) = release else { return true };

@@ -26,8 +26,24 @@ const PER_MILLE_MIN: u32 = 5;
 
 /// Functions that are parts of one. The first is the replica's name.
 const ALIKE: [&[&str]; 4] = [
-    &["rb_erase", "rb_erase_cached", "rb_erase_color", "____rb_erase_color", "__rb_erase_color", "__rb_erase_augmented", "__rb_change_child", "__rb_rotate_set_parents"],
-    &["rb_insert_color", "rb_insert_color_cached", "__rb_insert", "__rb_insert_augmented", "rb_add_cached", "rb_link_node"],
+    &[
+        "rb_erase",
+        "rb_erase_cached",
+        "rb_erase_color",
+        "____rb_erase_color",
+        "__rb_erase_color",
+        "__rb_erase_augmented",
+        "__rb_change_child",
+        "__rb_rotate_set_parents",
+    ],
+    &[
+        "rb_insert_color",
+        "rb_insert_color_cached",
+        "__rb_insert",
+        "__rb_insert_augmented",
+        "rb_add_cached",
+        "rb_link_node",
+    ],
     &["rb_next", "rb_prev", "rb_first", "rb_first_cached"],
     &["rb_first_postorder", "rb_next_postorder", "rb_left_deepest_node"],
 ];
@@ -37,18 +53,49 @@ const OPERATIONS: [&[&str]; 8] = [
     &["process_child_termination", "thread_child_handler", "signal_run_callback", "thread_signal_read"],
     &["thread_add_child", "thread_add_child_sands"],
     &["thread_move_ready", "thread_rb_move_ready", "thread_timerfd_handler", "thread_update_timer"],
-    &["thread_cleanup_master", "thread_destroy_rb", "thread_destroy_list", "thread_clean_unuse", "thread_destroy_master"],
+    &[
+        "thread_cleanup_master",
+        "thread_destroy_rb",
+        "thread_destroy_list",
+        "thread_clean_unuse",
+        "thread_destroy_master",
+    ],
     &["thread_cancel", "thread_cancel_read", "thread_cancel_event"],
     &["script_killall", "thread_children_reschedule"],
-    &["thread_add_timer", "thread_add_timer_shutdown", "thread_add_timer_uval", "thread_add_event", "thread_add_base_threads"],
+    &[
+        "thread_add_timer",
+        "thread_add_timer_shutdown",
+        "thread_add_timer_uval",
+        "thread_add_event",
+        "thread_add_base_threads",
+    ],
     &["process_threads", "thread_fetch_next_queue", "thread_call", "launch_thread_scheduler"],
 ];
 
 /// Functions of the C library and of tools that stand before the program's own.
 const NOT_ITS_OWN: [&str; 22] = [
-    "raise", "abort", "gsignal", "kill", "pthread_kill", "__pthread_kill_implementation", "__pthread_kill_internal",
-    "__libc_message", "malloc_printerr", "_int_free", "free", "cfree", "__libc_free", "calloc", "malloc", "_int_malloc",
-    "malloc_consolidate", "unlink_chunk", "__assert_fail", "__restore_rt", "memcpy", "zalloc",
+    "raise",
+    "abort",
+    "gsignal",
+    "kill",
+    "pthread_kill",
+    "__pthread_kill_implementation",
+    "__pthread_kill_internal",
+    "__libc_message",
+    "malloc_printerr",
+    "_int_free",
+    "free",
+    "cfree",
+    "__libc_free",
+    "calloc",
+    "malloc",
+    "_int_malloc",
+    "malloc_consolidate",
+    "unlink_chunk",
+    "__assert_fail",
+    "__restore_rt",
+    "memcpy",
+    "zalloc",
 ];
 
 /// A place: the function, and the operation, each by its first name.
@@ -89,7 +136,8 @@ impl Sites {
             let trace = generate(7, number);
             let Some(site) = crash_site(&trace, rules) else { continue };
             let operation = operation_of(site.operation).unwrap_or(site.operation);
-            let function = alike(site.function).or_else(|| operation_of(site.function)).unwrap_or(site.function);
+            let function =
+                alike(site.function).or_else(|| operation_of(site.function)).unwrap_or(site.function);
             sites.crashes += 1;
             let (times, causes) = sites.places.entry((function, operation)).or_default();
             *times += 1;
@@ -97,9 +145,11 @@ impl Sites {
                 continue;
             }
             let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
-            let memory = verdict.breaks.iter().rfind(|broken| broken.signature.law.weight() == Weight::Memory);
-            let defect = memory.and_then(|broken| cause(SubjectKind::Replica, &trace, broken.signature, rules).leading());
-            for defect in defect {
+            let memory =
+                verdict.breaks.iter().rfind(|broken| broken.signature.law.weight() == Weight::Memory);
+            let defect = memory
+                .and_then(|broken| cause(SubjectKind::Replica, &trace, broken.signature, rules).leading());
+            if let Some(defect) = defect {
                 *causes.entry(defect).or_default() += 1;
             }
         }
@@ -116,9 +166,14 @@ impl Sites {
         if here * 1_000 < self.crashes * PER_MILLE_MIN {
             return Ending::NotOfClass;
         }
-        let mut defects: Vec<(u32, Defect)> = causes.iter().map(|(defect, times)| (*times, *defect)).collect();
+        let mut defects: Vec<(u32, Defect)> =
+            causes.iter().map(|(defect, times)| (*times, *defect)).collect();
         defects.sort_by_key(|(times, defect)| (u32::MAX - times, *defect));
-        Ending::OfClass { defects: defects.into_iter().map(|(_, defect)| defect).collect(), here: *here, all: self.crashes }
+        Ending::OfClass {
+            defects: defects.into_iter().map(|(_, defect)| defect).collect(),
+            here: *here,
+            all: self.crashes,
+        }
     }
 }
 
@@ -133,7 +188,9 @@ fn operation_of(function: &str) -> Option<&'static str> {
 /// The functions of the program's own, the innermost first.
 fn own(frames: &[Frame]) -> impl Iterator<Item = &str> {
     let named = frames.iter().filter_map(|frame| frame.function.as_deref());
-    named.skip_while(|name| NOT_ITS_OWN.contains(name) || name.starts_with("__interceptor") || name.starts_with("__asan"))
+    named.skip_while(|name| {
+        NOT_ITS_OWN.contains(name) || name.starts_with("__interceptor") || name.starts_with("__asan")
+    })
 }
 
 /// The place of a backtrace; the inner `None`: it is none of the scheduler's. The outer: no frame says where it is.
@@ -152,16 +209,28 @@ fn place(frames: &[Frame]) -> Option<Option<Place>> {
 #[must_use]
 pub fn told(crash: &Crash) -> Option<String> {
     let leaf = own(&crash.frames).next()?;
-    let under = own(&crash.frames).skip(1).find(|name| operation_of(name).is_some()).or(own(&crash.frames).nth(1));
+    let under =
+        own(&crash.frames).skip(1).find(|name| operation_of(name).is_some()).or(own(&crash.frames).nth(1));
     Some(under.map_or_else(|| leaf.to_owned(), |under| format!("{leaf} under {under}")))
 }
 
 /// The process that crashed, as its outer functions tell.
 #[must_use]
 pub fn process(crash: &Crash) -> Option<&'static str> {
-    let has = |names: &[&str]| crash.frames.iter().any(|frame| frame.function.as_deref().is_some_and(|name| names.contains(&name)));
+    let has = |names: &[&str]| {
+        crash.frames.iter().any(|frame| frame.function.as_deref().is_some_and(|name| names.contains(&name)))
+    };
     match () {
-        () if has(&["start_vrrp_child", "vrrp_respawn_thread", "vrrp_dispatcher_init", "vrrp_script_child_thread", "vrrp_script_thread"]) => Some("vrrp"),
+        () if has(&[
+            "start_vrrp_child",
+            "vrrp_respawn_thread",
+            "vrrp_dispatcher_init",
+            "vrrp_script_child_thread",
+            "vrrp_script_thread",
+        ]) =>
+        {
+            Some("vrrp")
+        }
         () if has(&["start_check_child", "check_respawn_thread", "misc_check_thread"]) => Some("checker"),
         () if has(&["start_bfd_child", "bfd_respawn_thread"]) => Some("bfd"),
         () if has(&["keepalived_main", "main"]) => Some("parent"),
@@ -182,15 +251,33 @@ mod tests {
     }
 
     fn crash(functions: &[&str]) -> Crash {
-        let text: String = functions.iter().enumerate().map(|(n, name)| format!("#{n}  0x1 in {name} (a=1) at x.c:1\n")).collect();
+        let text: String = functions
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("#{n}  0x1 in {name} (a=1) at x.c:1\n"))
+            .collect();
         crashes(&text).remove(0)
     }
 
     #[test]
     fn each_defect_ends_where_its_replica_crashes_and_nowhere_else() {
-        let reap = crash(&["rb_erase", "process_child_termination", "thread_child_handler", "process_threads", "start_vrrp_child"]);
-        let add = crash(&["raise", "abort", "rb_insert_color_cached", "thread_add_child", "system_call_script", "process_threads"]);
-        let expiry = crash(&["rb_erase_cached", "thread_move_ready", "thread_timerfd_handler", "process_threads"]);
+        let reap = crash(&[
+            "rb_erase",
+            "process_child_termination",
+            "thread_child_handler",
+            "process_threads",
+            "start_vrrp_child",
+        ]);
+        let add = crash(&[
+            "raise",
+            "abort",
+            "rb_insert_color_cached",
+            "thread_add_child",
+            "system_call_script",
+            "process_threads",
+        ]);
+        let expiry =
+            crash(&["rb_erase_cached", "thread_move_ready", "thread_timerfd_handler", "process_threads"]);
         let checker = crash(&["rb_erase", "some_other_tree", "start_check_child"]);
         let ends = |sites: &Sites, crash: &Crash| match sites.ending(crash) {
             Ending::OfClass { defects, .. } => defects,

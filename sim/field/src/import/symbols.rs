@@ -26,9 +26,10 @@ pub fn name(crash: &mut Crash, path: &Path) -> bool {
         let Some(offset) = frame.offset else { continue };
         // Newer kernels' lines count from the file's beginning, older ones' from that of its code.
         let places = [offset + code, offset];
-        let mut found = places.iter().take(if code == 0 { 1 } else { 2 }).filter_map(|at| {
-            function_at(&program, *at).or_else(|| function_at(debug.as_ref()?, *at))
-        });
+        let mut found = places
+            .iter()
+            .take(if code == 0 { 1 } else { 2 })
+            .filter_map(|at| function_at(&program, *at).or_else(|| function_at(debug.as_ref()?, *at)));
         frame.function = found.next();
         named |= frame.function.is_some();
     }

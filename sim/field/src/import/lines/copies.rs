@@ -84,7 +84,10 @@ fn copies(lines: &[Line]) -> Vec<Option<usize>> {
         let mut paired = 0;
         for (place, line) in of_keepalived() {
             let same = waiting.entry(line.text.trim()).or_default();
-            match same.iter().position(|other| lines[*other].form != line.form && are_close(&lines[*other], line)) {
+            match same
+                .iter()
+                .position(|other| lines[*other].form != line.form && are_close(&lines[*other], line))
+            {
                 Some(found) => {
                     copies[place] = Some(same.remove(found));
                     paired += 1;

@@ -110,7 +110,11 @@ fn trimmed(text: &str) -> String {
     let text = text.trim_end();
     // A quotation that was opened before the message closes behind it.
     let quotes = text.bytes().filter(|byte| *byte == b'"').count();
-    let text = if quotes % 2 == 1 { text.trim_end_matches([',', ';', '}', ']']).trim_end_matches('"') } else { text };
+    let text = if quotes % 2 == 1 {
+        text.trim_end_matches([',', ';', '}', ']']).trim_end_matches('"')
+    } else {
+        text
+    };
     text.trim_end_matches("\\n").to_owned()
 }
 
@@ -230,7 +234,10 @@ fn without_colon(line: &str, name: &str, end: usize) -> Option<usize> {
     let mut parts = rest.splitn(3, ' ');
     let (pid, id, data) = (parts.next()?, parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     let is_pid = pid == "-" || !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
-    if is_pid && (id == "-" || !id.is_empty() && !data.is_empty()) && (data.starts_with('-') || data.starts_with('[')) {
+    if is_pid
+        && (id == "-" || !id.is_empty() && !data.is_empty())
+        && (data.starts_with('-') || data.starts_with('['))
+    {
         let text = match data.strip_prefix('[') {
             Some(data) => data.split_once("] ").map_or("", |(_, text)| text),
             None => data[1..].trim_start(),
@@ -294,8 +301,7 @@ fn message(line: &str) -> Option<Split> {
     let starts = BEGINNINGS.iter().flat_map(|words| head.match_indices(words));
     let begins = |at: usize| !head[..at].ends_with(|c: char| c.is_alphanumeric() || "_-./(`".contains(c));
     let known = |at: &usize| {
-        begins(*at)
-            && !matches!(read(Writer::Untold, &trimmed(&line[*at..])), Said::Nothing | Said::Unknown)
+        begins(*at) && !matches!(read(Writer::Untold, &trimmed(&line[*at..])), Said::Nothing | Said::Unknown)
     };
     let text = starts.map(|(at, _)| at).filter(known).min()?;
     Some(Split { writer: Writer::Untold, prefix: text, tag: None, text })

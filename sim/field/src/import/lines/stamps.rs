@@ -61,9 +61,18 @@ const OF_LETTERS: [(&str, Tail); 3] = [
 /// Short names of months in the languages of common locales, in lower case, from January on. A longer word that begins
 /// with one stands for it too; of several the longest counts.
 const MONTHS: [&[&str]; 12] = [
-    &["jan", "ene", "gen", "sty", "led", "janv", "tammi", "oca", "янв", "ιαν", "jaan", "sau", "ion", "1月", "1월"],
-    &["feb", "fév", "fev", "févr", "lut", "úno", "helmi", "şub", "фев", "φεβ", "veebr", "vas", "febr", "2月", "2월"],
-    &["mar", "mär", "mrz", "mars", "mrt", "bře", "maalis", "мар", "μαρ", "märts", "kov", "márc", "3月", "3월"],
+    &[
+        "jan", "ene", "gen", "sty", "led", "janv", "tammi", "oca", "янв", "ιαν", "jaan", "sau", "ion", "1月",
+        "1월",
+    ],
+    &[
+        "feb", "fév", "fev", "févr", "lut", "úno", "helmi", "şub", "фев", "φεβ", "veebr", "vas", "febr",
+        "2月", "2월",
+    ],
+    &[
+        "mar", "mär", "mrz", "mars", "mrt", "bře", "maalis", "мар", "μαρ", "märts", "kov", "márc", "3月",
+        "3월",
+    ],
     &["apr", "avr", "abr", "kwi", "dub", "huhti", "nis", "апр", "απρ", "bal", "ápr", "4月", "4월"],
     &["may", "mai", "maj", "mei", "mag", "kvě", "touko", "мая", "май", "μαΐ", "geg", "máj", "5月", "5월"],
     &["jun", "juin", "giu", "cze", "čer", "kesä", "haz", "июн", "ιουν", "bir", "jún", "6月", "6월"],
@@ -72,7 +81,10 @@ const MONTHS: [&[&str]; 12] = [
     &["sep", "set", "wrz", "zář", "syys", "eyl", "сен", "σεπ", "rgs", "szept", "9月", "9월"],
     &["oct", "okt", "ott", "out", "paź", "říj", "loka", "eki", "окт", "οκτ", "spa", "10月", "10월"],
     &["nov", "noi", "lis", "marras", "kas", "ноя", "νοε", "lap", "11月", "11월"],
-    &["dec", "dez", "dic", "déc", "gru", "pro", "joulu", "ara", "дек", "δεκ", "des", "dets", "grd", "12月", "12월"],
+    &[
+        "dec", "dez", "dic", "déc", "gru", "pro", "joulu", "ara", "дек", "δεκ", "des", "dets", "grd", "12月",
+        "12월",
+    ],
 ];
 /// The same as jiff reads them.
 const ENGLISH: [&str; 12] =
@@ -189,7 +201,8 @@ impl Stamps {
         let leaps = parts.second() == Some(60);
         let second = if leaps { 59 } else { parts.second()? };
         let time = Time::new(parts.hour()?, parts.minute()?, second, 0).ok()?;
-        let of_day = i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+        let of_day =
+            i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
         let of_day = (of_day + i64::from(leaps)) * SECOND;
         let (Some(month), Some(day)) = (parts.month(), parts.day()) else {
             // Lines of two writers may be a little out of order, and no log skips half a day.
@@ -302,7 +315,8 @@ fn month(text: &str) -> Option<(usize, usize)> {
 fn with_english_month(text: &str) -> Option<(String, i64)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let gap = text[digits..].find(|c: char| c.is_alphanumeric()).filter(|gap| *gap <= 2)? + digits;
-    let (month, length) = month(&text[gap..]).filter(|_| !text[gap..].starts_with(|c: char| c.is_ascii_digit()))?;
+    let (month, length) =
+        month(&text[gap..]).filter(|_| !text[gap..].starts_with(|c: char| c.is_ascii_digit()))?;
     let separator = if text[digits..gap].contains('/') { "/" } else { " " };
     let translated = format!("{}{separator}{}{}", &text[..digits], ENGLISH[month], &text[gap + length..]);
     let longer = text.len() as i64 - translated.len() as i64;

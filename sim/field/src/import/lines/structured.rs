@@ -129,8 +129,7 @@ fn text_of(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Array(bytes) => {
-            let bytes: Option<Vec<u8>> =
-                bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+            let bytes: Option<Vec<u8>> = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
             Some(String::from_utf8_lossy(&bytes?).into_owned())
         }
         _ => None,

@@ -30,7 +30,11 @@ fn every_rendering_gives_moment_process_and_message() {
         ("[pod/k/k] Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Untold),
         ("keepalived_1  | Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Untold),
         ("2026-11-25T10:00:00.000000001Z stderr F Wed Nov 25 10:00:00 2026: Reloading", 1, Writer::Untold),
-        ("    > \u{1b}[32m2026-11-25 10:00:00\u{1b}[0m lb1 \u{1b}[1mKeepalived_vrrp[77]\u{1b}[0m: Reloading", SECOND, Writer::Vrrp),
+        (
+            "    > \u{1b}[32m2026-11-25 10:00:00\u{1b}[0m lb1 \u{1b}[1mKeepalived_vrrp[77]\u{1b}[0m: Reloading",
+            SECOND,
+            Writer::Vrrp,
+        ),
         ("2026-11-25T10:00:00 lb1   Keepalived_vrrp Reloading", SECOND, Writer::Vrrp),
         ("\"2026-11-25T10:00:00Z\",\"lb1\",\"Keepalived_vrrp[77]\",\"Reloading\"", SECOND, Writer::Untold),
         ("nov. 25 2026 10:00:00 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
@@ -49,17 +53,27 @@ fn stamps_without_a_date_or_a_year_are_in_order() {
     let text = "Dec 31 23:59:59 lb1 Keepalived_vrrp[7]: Reloading\nJan  1 00:00:01 lb1 Keepalived_vrrp[7]: Reloading\n";
     let at: Vec<i64> = lines(text).0.iter().filter_map(|line| Some(line.when.clone()?.start)).collect();
     assert_eq!(at[1] - at[0], 2 * SECOND);
-    let at: Vec<i64> = lines("23:59:59 lb1 Reloading\n00:00:01 lb1 Reloading\n[52114.304000] lb1 Keepalived_vrrp[7]: x")
-        .0
-        .iter()
-        .filter_map(|line| Some(line.when.clone()?.start))
-        .collect();
+    let at: Vec<i64> =
+        lines("23:59:59 lb1 Reloading\n00:00:01 lb1 Reloading\n[52114.304000] lb1 Keepalived_vrrp[7]: x")
+            .0
+            .iter()
+            .filter_map(|line| Some(line.when.clone()?.start))
+            .collect();
     assert_eq!((at[1] - at[0], at[2]), (2 * SECOND, 52_114_304_000));
 }
 
 #[test]
 fn what_is_no_time_stamp_is_none() {
-    for line in ["", "-- Boot 1234 --", "Nov 25 99:00:00 h Keepalived: x", "Nov 25 10:00:00.", "é", "Wed Nov", "<30", "v10.304000 x"] {
+    for line in [
+        "",
+        "-- Boot 1234 --",
+        "Nov 25 99:00:00 h Keepalived: x",
+        "Nov 25 10:00:00.",
+        "é",
+        "Wed Nov",
+        "<30",
+        "v10.304000 x",
+    ] {
         assert_eq!(read(&format!("{line}\n")).0, None, "{line}");
     }
 }
