@@ -55,6 +55,9 @@ pub(super) struct Import {
     /// The configuration that the keepalived ran with [default: scripts are inferred from the log].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The configuration id that it ran with: lines that begin with `@ID` hold.
+    #[arg(long, value_name = "ID", requires = "config")]
+    config_id: Option<String>,
     /// The release, as `replica:2.2.7` [default: what the log says].
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
@@ -91,7 +94,8 @@ pub(super) const LINES: [Line; 5] = [
 
 pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError> {
     let watch = Stopwatch::start();
-    let conf = args.config.as_deref().map(keepalived_conf::load).transpose();
+    let read = |path: &Path| keepalived_conf::load_as(path, args.config_id.as_deref());
+    let conf = args.config.as_deref().map(read).transpose();
     let conf = conf.map_err(|error| CliError::Usage(error.to_string()))?;
     if let (Some(path), Some(conf)) = (&args.config, &conf) {
         crew::tell_slips(path, &conf.slips(), output);

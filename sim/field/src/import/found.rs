@@ -25,7 +25,7 @@ use treefall_search::cause::{Cause, cause};
 use treefall_subject::Options;
 use treefall_subject::keepalived_conf::Conf;
 use treefall_subject::replica::run_replica;
-use treefall_subject::target::ReplicaName;
+use treefall_subject::target::{Base, ReplicaName};
 
 /// Most windows of one log.
 const WINDOWS_MAX: usize = 24;
@@ -193,6 +193,11 @@ pub fn import_while(
         ) => ImportError::NotExplained { sign, reason: Box::new(reason) },
         (reason, _) => reason,
     };
+    let conf = conf.map(|conf| match replica.base {
+        Base::Release(release) => conf.clone().as_read_by(release),
+        Base::Mended => conf.clone(),
+    });
+    let conf = conf.as_ref();
     let scripts = match scripts(&mut story, conf) {
         Ok(scripts) => scripts,
         Err(reason) => return Err(unexplained(reason)),

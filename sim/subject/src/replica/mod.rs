@@ -42,6 +42,7 @@ pub use mutant::{AVAILABLE as MUTANTS_AVAILABLE, Mutant};
 pub use scheduler::{Finished, Replica};
 pub use stepping::Stands;
 pub use subject::{
-    CrashSite, ReplicaSubject, crash_site, probe_replica, probe_replica_as, run_mutant, run_replica, run_replica_as,
+    CrashSite, ReplicaSubject, crash_site, probe_replica, probe_replica_as, run_mutant, run_replica,
+    run_replica_as,
 };
 pub use view::View;
