@@ -1,10 +1,12 @@
 //! `treefall import`: from a keepalived's log to scenarios, and what its story can produce and what not.
 
+mod crashes;
 mod objects;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use treefall_model::event::{FailedBy, LogLine};
 use treefall_model::release::Defect;
 use treefall_model::time::{MICROS_PER_SECOND, Span};
 
@@ -15,12 +17,13 @@ use super::lines::Line;
 use super::output::{Output, count};
 use super::pace::{Pace, Teller};
 use super::{CliError, Status, Summary, crew};
+use crashes::{BacktraceObject, BacktraceSummary};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
 use treefall_field::import::signs::{Sign, SignKind};
 use treefall_field::import::{
-    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, NoWay, SetBack, What, import_while,
+    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, Leniency, NoWay, SetBack, What, import_while,
     lines_told, load,
 };
 use treefall_report::provenance::{about, whom};
@@ -53,6 +56,9 @@ pub(super) struct Import {
     /// The configuration that the keepalived ran with [default: scripts are inferred from the log].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The configuration id that it ran with: lines that begin with `@ID` hold.
+    #[arg(long, value_name = "ID", requires = "config")]
+    config_id: Option<String>,
     /// The release, as `replica:2.2.7` [default: what the log says].
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
@@ -61,8 +67,11 @@ pub(super) struct Import {
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = parse_span)]
     window: Span,
     /// How many interleavings are tried at most.
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     tries: u64,
+    /// The program that crashed, for backtraces without names of functions [default: an installed keepalived].
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// How many runs may have hung, or ended, without a word of the log [default: as many as there are scripts if the
     /// log tells of a crash, else 0].
     #[arg(long, value_name = "N")]
@@ -76,7 +85,9 @@ pub(super) struct Import {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
+pub(super) const LINES: [Line; 5] = [
+    Line::of::<BacktraceObject>("a backtrace"),
+    Line::of::<Summary<BacktraceSummary>>("summary of a text that tells of backtraces alone"),
     Line::of::<FoundObject<'static>>("a signature"),
     Line::of::<UnknownObject<'static>>("a kind of message that is not understood"),
     Line::of::<Summary<ImportSummary<'static>>>("summary"),
@@ -84,7 +95,8 @@ pub(super) const LINES: [Line; 3] = [
 
 pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError> {
     let watch = Stopwatch::start();
-    let conf = args.config.as_deref().map(keepalived_conf::load).transpose();
+    let read = |path: &Path| keepalived_conf::load_as(path, args.config_id.as_deref());
+    let conf = args.config.as_deref().map(read).transpose();
     let conf = conf.map_err(|error| CliError::Usage(error.to_string()))?;
     if let (Some(path), Some(conf)) = (&args.config, &conf) {
         crew::tell_slips(path, &conf.slips(), output);
@@ -94,12 +106,22 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let name = log_name(&args.log);
     let wrong = |error: ImportError| CliError::Usage(placed(&args.log, &error));
     let text = interrupt::while_reading(&args.log, || load(&args.log)).map_err(wrong)?;
+    let backtraces = crashes::judged(&text, replica.as_ref(), args.program.as_deref());
+    crashes::tell(&backtraces, output);
     let (pace, teller) = (Pace::begin(None), Teller::new(output));
     let go_on = |tried| {
         teller.tell(|| format!("{name}: {}", pace.told(tried, Some(args.tries), "interleaving")));
         !crew::told_to_stop()
     };
-    let imported = import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on).map_err(wrong)?;
+    let imported = match import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on) {
+        Ok(imported) => imported,
+        Err(error) if error.is_acquittal() => {
+            output.line(format_args!("{name}: {error}"));
+            return Ok(if crashes::any_of_class(&backtraces) { Status::Failure } else { Status::Good });
+        }
+        Err(error) if !backtraces.is_empty() => return Ok(crashes::alone(&backtraces, &error, output)),
+        Err(error) => return Err(wrong(error)),
+    };
     let target = imported.replica.to_string();
 
     tell_log(&name, &imported, args, output);
@@ -118,7 +140,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         return Ok(Status::Failure);
     }
     // A crash that is not explained is no acquittal, whatever else was found.
-    let explained = imported.found.iter().any(Found::breaks_memory);
+    let explained = imported.found.iter().any(Found::breaks_memory) || crashes::any_of_class(&backtraces);
     Ok(match (explained, imported.unexplained.is_empty(), imported.found.is_empty()) {
         (true, ..) => Status::Failure,
         (false, false, _) => Status::Usage,
@@ -258,6 +280,9 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
         count(searched.tried, "interleaving"),
         searched.fitting,
     ));
+    if let Some(leniency) = imported.leniency.filter(|leniency| *leniency != Leniency::USUAL) {
+        tell_leniency(leniency, output);
+    }
     tell_no_ways(&imported.no_ways, output);
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
@@ -278,6 +303,9 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
             count(found.way.trace.wakes().len() as u64, "wake"),
             found.outcome,
         ));
+        if found.breaks_memory() {
+            output.line(format_args!("  evidence: {}", evidence(imported, found)));
+        }
         if let Some(path) = path {
             output.line(format_args!("  scenario: {}", path.display()));
         }
@@ -290,6 +318,31 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
     }
     tell_unexplained(imported, args, output);
     tell_rest(imported, written, output);
+}
+
+/// How well the log bears out that memory broke in this way.
+fn evidence(imported: &Imported, found: &Found) -> String {
+    let times_out = |item: &treefall_field::import::Item| {
+        matches!(item.what, What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
+    };
+    match (found.way.untold, imported.story.items.iter().any(times_out)) {
+        (0, _) => "the log shows all that this crash takes".to_owned(),
+        (some, true) => format!("possible, if {} more hung than the log tells", count(some, "run")),
+        (some, false) => {
+            format!("possible, if {} hung silently: the log shows no timeout", count(some, "run"))
+        }
+    }
+}
+
+/// What the story is allowed beyond what is usual.
+fn tell_leniency(leniency: Leniency, output: &mut Output) {
+    output.line(format_args!(
+        "  the story needs more than is usual: a machine up to {} ms late, up to {} missing, up to {} more that hang \
+         untold; nothing is ruled out by it",
+        leniency.late / 1_000,
+        count(leniency.lacks, "line"),
+        count(leniency.untold, "run"),
+    ));
 }
 
 /// What the log shows and nothing found explains, and which input would help.

@@ -23,6 +23,7 @@ mod documents;
 mod explore;
 mod import;
 mod import_crash;
+mod import_genuine;
 mod layering;
 mod looks;
 mod machines;

@@ -25,7 +25,7 @@ use treefall_search::cause::{Cause, cause};
 use treefall_subject::Options;
 use treefall_subject::keepalived_conf::Conf;
 use treefall_subject::replica::run_replica;
-use treefall_subject::target::ReplicaName;
+use treefall_subject::target::{Base, ReplicaName};
 
 /// Most windows of one log.
 const WINDOWS_MAX: usize = 24;
@@ -35,7 +35,7 @@ const ITEMS_MAX: usize = 4_000;
 const SHARE_MIN: u64 = 40;
 /// What a story is allowed, the strictest first.
 const LENIENCIES: [Leniency; 5] = [
-    Leniency { late: LATE, lacks: 0, untold: 0 },
+    Leniency::USUAL,
     Leniency { late: LATE, lacks: 0, untold: 4 },
     Leniency { late: 300_000, lacks: 0, untold: 4 },
     Leniency { late: 1_200_000, lacks: 0, untold: 4 },
@@ -65,6 +65,11 @@ pub struct Leniency {
     pub lacks: u32,
     /// How many more runs may hang without a word of the log.
     pub untold: u32,
+}
+
+impl Leniency {
+    /// What each story is allowed.
+    pub const USUAL: Self = Self { late: LATE, lacks: 0, untold: 0 };
 }
 
 /// What a log came to.
@@ -182,11 +187,17 @@ pub fn import_while(
     let end = story.end_sign();
     let sign = end.clone().or_else(|| story.signs.iter().find(|sign| sign.kind != SignKind::Gap).cloned());
     let unexplained = |reason| match (reason, sign) {
-        (reason @ (ImportError::NoScripts | ImportError::DoesNotFit { .. }), Some(sign)) => {
-            ImportError::NotExplained { sign, reason: Box::new(reason) }
-        }
+        (
+            reason @ (ImportError::NoScripts | ImportError::NoTrackScripts | ImportError::DoesNotFit { .. }),
+            Some(sign),
+        ) => ImportError::NotExplained { sign, reason: Box::new(reason) },
         (reason, _) => reason,
     };
+    let conf = conf.map(|conf| match replica.base {
+        Base::Release(release) => conf.clone().as_read_by(release),
+        Base::Mended => conf.clone(),
+    });
+    let conf = conf.as_ref();
     let scripts = match scripts(&mut story, conf) {
         Ok(scripts) => scripts,
         Err(reason) => return Err(unexplained(reason)),
@@ -435,7 +446,7 @@ fn does_not_fit(story: &Story, searched: &Searched, went: &[Went], configured: b
     let stuck = went.iter().filter(|went| !went.fits).map(|went| went.stuck).max().unwrap_or(0);
     let item = story.items.iter().find(|item| item.line == stuck).or(story.items.last());
     let remedy = if configured {
-        "name the configuration that was in force, the release with `--target`, or a shorter `--window`"
+        "name the configuration that was in force, the release with `--target`, or another `--window`"
     } else {
         "the scripts' intervals and timeouts may be others than was inferred: name the configuration with `--config`"
     };

@@ -38,11 +38,11 @@ use std::path::PathBuf;
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use found::{Found, Imported, NoWay, import, import_while, lines_told};
+pub use found::{Found, Imported, Leniency, NoWay, import, import_while, lines_told};
 pub use load::load;
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
-pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};
+pub use story::{Census, Item, SetBack, Story, Unknown, What, release_told, tell};
 
 /// Largest log that is read, in bytes: 64 MiB.
 pub const SIZE_MAX: u64 = 64 << 20;
@@ -182,6 +182,9 @@ pub enum ImportError {
     /// No script is known.
     #[error("the log names no script; name the configuration that it ran with: `--config keepalived.conf`")]
     NoScripts,
+    /// The configuration has none that is tracked.
+    #[error("no track script in the configuration: a defect of this class cannot be it")]
+    NoTrackScripts,
     /// A script cannot be followed.
     #[error("{what}; {remedy}")]
     Script {
@@ -217,4 +220,16 @@ pub enum ImportError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl ImportError {
+    /// Whether it says that no defect of this class can have been met.
+    #[must_use]
+    pub fn is_acquittal(&self) -> bool {
+        match self {
+            Self::NoTrackScripts => true,
+            Self::NotExplained { reason, .. } => reason.is_acquittal(),
+            _ => false,
+        }
+    }
 }

@@ -46,6 +46,7 @@ pub(super) fn scripts(story: &mut Story, conf: Option<&Conf>) -> Result<Scripts,
         None => inferred(story)?,
     };
     match scripts.scripts.len() {
+        0 if conf.is_some() => Err(ImportError::NoTrackScripts),
         0 => Err(ImportError::NoScripts),
         1..=SCRIPTS_MAX => Ok(scripts),
         more => Err(ImportError::Script {

@@ -1,10 +1,10 @@
 //! From the text of a configuration file to its lines of words and their blocks.
 //!
-//! Comments begin with `#` or `!` wherever they stand outside of quotes, a line that ends in `\` goes on in the
-//! next, a word may be quoted with `"` or `'`, as a whole or in part, and `{` and `}` make blocks.
+//! Comments begin with `#` or `!` wherever they stand outside of quotes, a word may be quoted with `"` or `'`, as a whole or in part, and `{` and `}` make blocks.
 //!
-//! Always: what a release might read otherwise (an included file, a parameter, a condition) is refused, never
-//! guessed; blocks lie at most [`DEPTH_MAX`] deep.
+//! Included files, parameters and conditions are worked out before, by [`expand`](super::expand).
+//!
+//! Invariant: blocks lie at most [`DEPTH_MAX`] deep.
 
 use super::ConfError;
 
@@ -40,21 +40,14 @@ enum Token {
     Close,
 }
 
-/// The lines of a file.
-pub(super) fn read(text: &str) -> Result<Vec<Line>, ConfError> {
+/// The lines of a file whose text lines, numbered, are these.
+pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<Line>, ConfError> {
     // The innermost block is last; each with the line that it belongs to.
     let mut open: Vec<(Option<Line>, Vec<Line>)> = vec![(None, Vec::new())];
-    let mut rest = text.lines().enumerate();
-    while let Some((place, first)) = rest.next() {
-        let number = place + 1;
-        let mut whole = first.to_owned();
-        while whole.ends_with('\\') {
-            whole.pop();
-            let Some((_, next)) = rest.next() else { break };
-            whole.push_str(next);
-        }
+    for (number, whole) in texts {
+        let number = *number;
         let mut words = Vec::new();
-        for token in tokens(&whole, number)? {
+        for token in tokens(whole, number)? {
             match token {
                 Token::Word(word) => words.push(word),
                 Token::Open => {
@@ -104,7 +97,6 @@ fn header(
     open: &mut [(Option<Line>, Vec<Line>)],
 ) -> Result<Line, ConfError> {
     if !words.is_empty() {
-        refuse(number, &words)?;
         return Ok(Line { number, words, block: None });
     }
     let before = open.last_mut().and_then(|(_, lines)| lines.pop_if(|line| line.block.is_none()));
@@ -117,40 +109,10 @@ fn add(number: usize, words: Vec<String>, open: &mut [(Option<Line>, Vec<Line>)]
     if words.is_empty() {
         return Ok(());
     }
-    refuse(number, &words)?;
     if let Some((_, lines)) = open.last_mut() {
         lines.push(Line { number, words, block: None });
     }
     Ok(())
-}
-
-/// What only keepalived itself can work out.
-fn refuse(number: usize, words: &[String]) -> Result<(), ConfError> {
-    let first = words.first().map_or("", String::as_str);
-    let refused = |what: String, remedy| Err(ConfError::new(number, what, remedy));
-    const INCLUDES: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
-    if INCLUDES.contains(&first) {
-        return refused(
-            format!("`{first}` brings in another file, which is not read"),
-            "put that file's text in its place",
-        );
-    }
-    if first.starts_with('@') {
-        return refused(
-            format!("`{first}` makes this line a condition"),
-            "keep the lines that hold on the machine in question, without it",
-        );
-    }
-    if first.starts_with('~') {
-        return refused(format!("`{first}` repeats this line"), "write out the lines that it stands for");
-    }
-    match words.iter().find(|word| word.starts_with('$')) {
-        Some(parameter) => refused(
-            format!("`{parameter}` is a parameter, and parameters are not worked out"),
-            "write what it stands for in its place",
-        ),
-        None => Ok(()),
-    }
 }
 
 fn tokens(line: &str, number: usize) -> Result<Vec<Token>, ConfError> {

@@ -4,9 +4,11 @@
 //! All else is only counted: [`Other`] says where it is, so that whoever uses the file can tell what is not
 //! taken over.
 //!
-//! Always: what is read is what keepalived would read; what it would work out by itself (an included file, a
-//! parameter, a condition) is an error with its line and a remedy. Nothing is written, and no script is run.
+//! Included files, parameters, conditions and repeated lines are worked out as keepalived does (`expand`).
+//!
+//! Always: what is read is what keepalived would read. Nothing is written, and no script is run.
 
+mod expand;
 mod lines;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use treefall_model::release::Release;
 use treefall_model::time::Span;
 
 use lines::Line;
@@ -140,7 +143,23 @@ pub struct Other {
     pub line: usize,
 }
 
+/// The first release that reads fractions of a second in a vrrp_script.
+const READS_FRACTIONS: &str = "2.3.2";
+
 impl Conf {
+    /// The same as `release` reads it: before 2.3.2 an interval or timeout that is no whole number of seconds is ignored.
+    #[must_use]
+    pub fn as_read_by(mut self, release: Release) -> Self {
+        if Release::parse(READS_FRACTIONS).is_none_or(|first| release >= first) {
+            return self;
+        }
+        let whole = |span: &Span| span.as_micros() % 1_000_000 == 0;
+        for script in &mut self.scripts {
+            (script.interval, script.timeout) = (script.interval.filter(whole), script.timeout.filter(whole));
+        }
+        self
+    }
+
     /// The scripts that something tracks, in their order: keepalived runs no others.
     pub fn tracked(&self) -> impl Iterator<Item = &VrrpScript> {
         self.scripts.iter().filter(|script| {
@@ -262,6 +281,14 @@ pub enum ConfFileError {
 /// # Errors
 /// When it cannot be read or understood.
 pub fn load(path: &Path) -> Result<Conf, ConfFileError> {
+    load_as(path, None)
+}
+
+/// The configuration in the file at `path` as a keepalived with this configuration id (`--config-id`) reads it.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn load_as(path: &Path, id: Option<&str>) -> Result<Conf, ConfFileError> {
     let path_buf = || path.to_owned();
     let unreadable = |error| ConfFileError::Unreadable { path: path_buf(), error };
     let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
@@ -270,7 +297,17 @@ pub fn load(path: &Path) -> Result<Conf, ConfFileError> {
     }
     // Comments are in whatever their writer's machine spoke: what is read of the file is not.
     let text = String::from_utf8_lossy(&bytes);
-    read(&text).map_err(|error| ConfFileError::Wrong { path: path_buf(), error })
+    // A relative path without a folder lies here.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_conditional = id.is_none() && text.lines().any(|line| line.trim_start().starts_with('@'));
+    let conf = expand::lines(&text, Some(folder), id).and_then(|lines| of_lines(&lines));
+    conf.map_err(|error| {
+        let remedy = match is_conditional {
+            true => "lines that begin with `@` hold for one configuration id: name it with `--config-id`",
+            false => error.remedy,
+        };
+        ConfFileError::Wrong { path: path_buf(), error: ConfError { remedy, ..error } }
+    })
 }
 
 /// The configuration that `text` holds.
@@ -278,8 +315,12 @@ pub fn load(path: &Path) -> Result<Conf, ConfFileError> {
 /// # Errors
 /// The first thing that is wrong, or that only keepalived itself can work out.
 pub fn read(text: &str) -> Result<Conf, ConfError> {
+    of_lines(&expand::lines(text, None, None)?)
+}
+
+fn of_lines(lines: &[(usize, String)]) -> Result<Conf, ConfError> {
     let mut conf = Conf::default();
-    for line in lines::read(text)? {
+    for line in lines::read(lines)? {
         match line.keyword() {
             "vrrp_script" => {
                 let script = script(&line)?;

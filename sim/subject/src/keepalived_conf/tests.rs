@@ -2,7 +2,7 @@
 
 use treefall_model::time::Span;
 
-use super::{Conf, Tracked, read};
+use super::{Conf, Tracked, load_as, read};
 
 const WHOLE: &str = r#"
 ! Configuration File for keepalived
@@ -146,10 +146,9 @@ fn what_is_wrong_is_told_with_its_line_and_a_remedy() {
         ("x {\n".repeat(20), 16, "more than 16 deep"),
         ("\ninclude /etc/keepalived/conf.d/*.conf\n".into(), 2, "brings in another file"),
         ("a {\nincluder b\n}\n".into(), 2, "brings in another file"),
-        (script("@node1 interval 3"), 4, "makes this line a condition"),
-        ("$PRIO=3\n".into(), 1, "is a parameter"),
-        (script("interval $T"), 4, "is a parameter"),
-        ("~SEQ(i, 1, 3) x\n".into(), 1, "repeats this line"),
+        (script("interval $T"), 4, "is no time in seconds"),
+        ("~SEQ(i, x) y\n".into(), 1, "does not say what it repeats"),
+        ("$A=$A x\n$A\n".into(), 2, "have no end"),
     ];
     for (text, line, what) in table {
         let error = read(&text).unwrap_err();
@@ -227,4 +226,42 @@ fn no_text_is_too_much_for_it() {
     }
     assert!(read(&"a {\n".repeat(100_000)).is_err());
     assert!(read(&"a\\\n".repeat(100_000)).is_ok());
+}
+
+#[test]
+fn parameters_conditions_repetitions_and_included_files_are_worked_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("conf.d")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("conf.d/10-scripts.conf", "vrrp_script chk {\n@a script /bin/a\n@^a script /bin/b\n $DEFS\n}\n");
+    write("conf.d/20-more.conf", "include deeper.inc\n");
+    write("conf.d/deeper.inc", "~SEQ(n, 1, 2) vrrp_script s$n { script \"/bin/s ${n} $HOME\" }\n");
+    write(
+        "keepalived.conf",
+        "$DEFS=\\\n    interval 7\\\n    timeout ${T}\n$T=3\ninclude conf.d/*.conf\n\
+         vrrp_instance i {\n track_script {\n ~LST(x, chk, s1) $x weight 2\n }\n}\n",
+    );
+    let path = folder.path().join("keepalived.conf");
+    let conf = load_as(&path, Some("a")).unwrap();
+    let names: Vec<&str> = conf.scripts.iter().map(|script| script.name.as_str()).collect();
+    assert_eq!(names, ["chk", "s1", "s2"]);
+    let chk = &conf.scripts[0];
+    assert_eq!(
+        (chk.command.as_str(), chk.interval(), chk.timeout()),
+        ("/bin/a", Span::from_secs(7), Span::from_secs(3))
+    );
+    assert!(conf.scripts[1].command.starts_with("/bin/s 1 $HOME"), "what nothing defines stays");
+    assert_eq!(conf.tracked().count(), 2);
+    assert_eq!(load_as(&path, None).unwrap().scripts[0].command, "/bin/b");
+}
+
+#[test]
+fn releases_before_fractions_ignore_them() {
+    let conf = read("vrrp_script a {\nscript /x\ninterval 3\ntimeout 2.5\n}\n").unwrap();
+    let timeout = |version: &str| {
+        conf.clone().as_read_by(treefall_model::release::Release::parse(version).unwrap()).scripts[0]
+            .timeout()
+    };
+    assert_eq!(timeout("2.2.7"), Span::from_secs(3));
+    assert_eq!(timeout("2.3.2"), Span::from_micros(2_500_000));
 }

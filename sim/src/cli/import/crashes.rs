@@ -1,0 +1,175 @@
+//! Backtraces in what was imported: which known defects can end there.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use treefall_field::import::crash::{Crash, crashes};
+use treefall_field::import::others::fitting;
+use treefall_field::import::sites::{Ending, Sites, process, told};
+use treefall_field::import::{ImportError, release_told, symbols};
+use treefall_model::release::{Defect, Release};
+use treefall_report::cause_line;
+use treefall_search::cause::Cause;
+use treefall_subject::program::find_installed;
+use treefall_subject::target::{Base, ReplicaName};
+
+use super::super::Status;
+use super::super::output::Output;
+
+/// Most backtraces of one text that are judged.
+const JUDGED_MAX: usize = 8;
+/// A release of each group in which a defect corrupts memory, for texts that do not say theirs.
+const OF_EACH_GROUP: [&str; 3] = ["2.0.10", "2.3.1", "2.3.2"];
+
+/// A backtrace and what it tells. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BacktraceObject {
+    /// The line of its innermost frame, from 1.
+    backtrace: usize,
+    /// The innermost function and the operation that called it; null: no frame has a name.
+    at: Option<String>,
+    /// `vrrp`, `checker`, `bfd` or `parent`.
+    process: Option<&'static str>,
+    pid: Option<u32>,
+    release: Option<String>,
+    /// `of-class`, `not-of-class` or `unknown`.
+    verdict: &'static str,
+    /// Known defects that can end there, the most frequent first.
+    defects: Vec<&'static str>,
+    /// Simulated crashes that ended there, and all.
+    simulated: Option<[u32; 2]>,
+    /// Crashes of other causes that it may be.
+    alternatives: Vec<&'static str>,
+}
+
+/// What a text with backtraces alone comes to. The fields are stable.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BacktraceSummary {
+    backtraces: usize,
+    of_class: usize,
+}
+
+/// A backtrace on one release.
+pub(super) struct Judged {
+    crash: Crash,
+    release: Release,
+    is_known: bool,
+    ending: Ending,
+}
+
+/// Judges the backtraces of `text` on the release of `replica`, else on that which the text names.
+pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<&Path>) -> Vec<Judged> {
+    let mut found = crashes(text);
+    found.truncate(JUDGED_MAX);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let programs: Vec<PathBuf> = program.map_or_else(find_installed, |path| vec![path.to_owned()]);
+    for crash in found.iter_mut().filter(|crash| crash.frames.iter().any(|frame| frame.function.is_none())) {
+        let _ = programs.iter().any(|program| symbols::name(crash, program));
+    }
+    let of_target = replica.and_then(|replica| match replica.base {
+        Base::Release(release) => Some(release),
+        Base::Mended => None,
+    });
+    let known = of_target.or_else(|| release_told(text));
+    let releases: Vec<Release> = match known {
+        Some(release) => vec![release],
+        None => OF_EACH_GROUP.iter().filter_map(|text| Release::parse(text)).collect(),
+    };
+    let mut all = Vec::new();
+    for release in releases {
+        let sites = Sites::of(ReplicaName::of(release).rules());
+        all.extend(found.iter().map(|crash| Judged {
+            crash: crash.clone(),
+            release,
+            is_known: known.is_some(),
+            ending: sites.ending(crash),
+        }));
+    }
+    all.sort_by_key(|judged| judged.crash.line);
+    all
+}
+
+/// Whether a known defect can end where a backtrace ends.
+pub(super) fn any_of_class(all: &[Judged]) -> bool {
+    all.iter().any(|judged| matches!(judged.ending, Ending::OfClass { .. }))
+}
+
+/// Tells what the backtraces tell.
+pub(super) fn tell(all: &[Judged], output: &mut Output) {
+    let mut before = 0;
+    for judged in all {
+        let Judged { crash, release, ending, is_known } = judged;
+        if crash.line != before {
+            let at = told(crash).map_or_else(|| "no function has a name".to_owned(), |at| at);
+            let whose = process(crash).map_or_else(String::new, |name| format!(", of the {name} process"));
+            let pid = crash.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
+            output.heading(format_args!("backtrace at line {}: {at}{whose}{pid}", crash.line));
+        }
+        match ending {
+            Ending::OfClass { defects, here, all } => {
+                let share = format!("{here} of {all} simulated crashes of {release} end there");
+                for defect in defects {
+                    let cause = cause_line(&Cause::Known(vec![*defect]));
+                    output.line(format_args!("  on {release}: {cause}; {share}"));
+                }
+            }
+            Ending::NotOfClass => output.line(format_args!(
+                "  on {release}: not of this class: no known defect of the release ends there"
+            )),
+            Ending::Nameless if crash.line == before => {}
+            Ending::Nameless => output.line(
+                "  it does not say where: name the program that crashed (`--program /usr/sbin/keepalived`), or install \
+                 its debug symbols",
+            ),
+        }
+        if crash.line != before {
+            for other in fitting(crash, is_known.then_some(*release)) {
+                output.line(format_args!("  perhaps: {}", other.what));
+            }
+        }
+        before = crash.line;
+        output.object(&object(judged));
+    }
+    if all.iter().any(|judged| !judged.is_known) {
+        output.line("  the text does not say its release; name it: `--target replica:RELEASE`");
+    }
+}
+
+fn object(judged: &Judged) -> BacktraceObject {
+    let Judged { crash, release, is_known, ending } = judged;
+    let (verdict, defects, simulated) = match ending {
+        Ending::OfClass { defects, here, all } => {
+            ("of-class", defects.iter().map(|defect| Defect::name(*defect)).collect(), Some([*here, *all]))
+        }
+        Ending::NotOfClass => ("not-of-class", Vec::new(), None),
+        Ending::Nameless => ("unknown", Vec::new(), None),
+    };
+    BacktraceObject {
+        backtrace: crash.line,
+        at: told(crash),
+        process: process(crash),
+        pid: crash.pid,
+        release: Some(release.to_string()),
+        verdict,
+        defects,
+        simulated,
+        alternatives: fitting(crash, is_known.then_some(*release)).map(|other| other.what).collect(),
+    }
+}
+
+/// What a text comes to whose backtraces are all that it tells.
+pub(super) fn alone(all: &[Judged], error: &ImportError, output: &mut Output) -> Status {
+    output.note(format_args!("  of scripts and reloads it tells nothing that can be followed: {error}"));
+    let of_class = all.iter().filter(|judged| matches!(judged.ending, Ending::OfClass { .. })).count();
+    output.conclude(&BacktraceSummary { backtraces: all.len(), of_class });
+    if of_class > 0 {
+        return Status::Failure;
+    }
+    match all.iter().all(|judged| judged.ending == Ending::NotOfClass) {
+        true => Status::Good,
+        false => Status::Usage,
+    }
+}
