@@ -26,8 +26,10 @@ pub(super) struct Certificate {
     /// All traces to the bound are stood for.
     pub(super) complete: bool,
     /// No new state is left: it holds for traces of any length; where `cut` is not 0, for those with at most `living`
-    /// living runs.
+    /// living runs. Never of a real program, which may hold state that its trees and lists do not show.
     pub(super) closed: bool,
+    /// No new state of the replica is left; of a real program, the traces that were played are all ways on from these.
+    pub(super) replica_closed: bool,
     /// Why it is not complete.
     pub(super) stopped: Option<&'static str>,
     /// All traces of so many wakes are stood for.
@@ -84,7 +86,14 @@ pub(super) fn text(
         _ => format!(" with at most {}", count(bound.living, "living run")),
     };
     let with = if living.is_empty() { String::new() } else { format!(",{living}") };
+    let is_real = certificate.replays > 0;
     let mut lines = vec![match (certificate.complete, findings.len() as u64) {
+        (true, found) if is_real => format!(
+            "{}: {} in {} that were played: each way on from each state of its replica, of {scripts} and at most {wakes}{with}",
+            certificate.target,
+            if found == 0 { "no failure".to_owned() } else { count(found, "signature") },
+            count(certificate.replays, "trace"),
+        ),
         (true, 0) => {
             format!("{}: no failure in any trace of {scripts} and at most {wakes}{with}", certificate.target)
         }
@@ -106,6 +115,19 @@ pub(super) fn text(
             count(certificate.wakes_done as u64, "wake")
         ));
     }
+    if is_real && certificate.replica_closed {
+        lines.push(format!(
+            "  replica     no trace of {} leads to a new state of the replica",
+            count(certificate.wakes_done as u64, "wake")
+        ));
+    }
+    if is_real {
+        lines.push(
+            "  not proved  the program may hold state that its trees and lists do not show, so that it does something else on a trace \
+             that was not played"
+                .to_owned(),
+        );
+    }
     let width = findings.iter().map(|(found, _)| found.signature.to_string().len()).max().unwrap_or(0);
     for (found, finding) in findings {
         let told = match finding {
@@ -118,8 +140,10 @@ pub(super) fn text(
         let (signature, wakes) = (found.signature.to_string(), count(found.wakes as u64, "wake"));
         lines.push(format!("  {signature:<width$}  {wakes:>8}  {told}"));
     }
-    let done = certificate.wakes_done.max(if certificate.closed { usize::from(bound.wakes) } else { 0 });
-    lines.push(format!("  traces      {traces} of at most {}, each stood for", count(done as u64, "wake")));
+    let done =
+        certificate.wakes_done.max(if certificate.replica_closed { usize::from(bound.wakes) } else { 0 });
+    let stood_for = if is_real { "as its replica counts them" } else { "each stood for" };
+    lines.push(format!("  traces      {traces} of at most {}, {stood_for}", count(done as u64, "wake")));
     lines.push(format!(
         "  states      {}, gone on from in {} ways; {} KiB of memory",
         certificate.states,
@@ -191,6 +215,7 @@ mod tests {
             laws: Vec::new(),
             complete: true,
             closed: true,
+            replica_closed: true,
             stopped: None,
             wakes_done: 9,
             traces: None,
@@ -224,6 +249,23 @@ mod tests {
         );
         assert_eq!(with[0], plain[0].clone() + ", with at most 2 living runs");
         assert_eq!(with[1], plain[1].clone() + " with at most 2 living runs");
+    }
+
+    /// A field that is not reset is no state of the replica: nothing is claimed of traces that were not played.
+    #[test]
+    fn a_real_programs_certificate_says_what_was_played_and_claims_no_more() {
+        let bound = Bound { scripts: 1, kinds: 1, wakes: 12, living: 2 };
+        let space = Space::new(Rules::mended(), bound).expect("a space");
+        let real = Certificate { closed: false, replays: 500, ..certificate(0) };
+        let text = text(&real, &space, &[]);
+        for claim in ["any length", "stood for", "no failure in any trace"] {
+            assert!(!text.contains(claim), "{claim}: {text}");
+        }
+        for part in
+            ["no failure in 500 traces that were played", "not proved", "leads to a new state of the replica"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

@@ -434,7 +434,8 @@ impl Search<'_> {
             alphabet: ALPHABET,
             laws: Law::ALL.map(Law::name).to_vec(),
             complete,
-            closed: complete && ended == Ended::Whole(Standing::Closed),
+            closed: complete && ended == Ended::Whole(Standing::Closed) && progress.replays == 0,
+            replica_closed: complete && ended == Ended::Whole(Standing::Closed),
             stopped: match ended {
                 Ended::Stopped(why) => Some(why),
                 Ended::Whole(_) => None,

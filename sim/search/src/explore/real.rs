@@ -1,14 +1,19 @@
 //! A real program beside the replica: each trace that the search comes to is played on both.
 //!
-//! States of a real program are not looked into. Where the program's history and its indexes after every step are those
-//! of the replica, it stands where the replica stands, and the replica's state is its own; what is broken is told by
-//! the program's own run. Where they are not, the trace is kept, counted, and not gone on from.
+//! A real program may hold state that its trees and lists do not show: statics, fields of entries. So each way on from a
+//! state is played twice: as it is, and with further wakes behind it. A way that leads to a known state, by another path than
+//! the one that is gone on from, is thereby compared beyond that state too. Where history and indexes after every step are
+//! those of the replica, the program is taken to be where the replica is; what is broken is told by the program's own
+//! run. Where they are not, the trace is kept, counted, and not gone on from.
+//!
+//! This is a check by samples, no proof: what differs only after more wakes than these is not seen.
 
 use std::sync::{Mutex, PoisonError};
 
 use treefall_model::event::SubjectKind;
+use treefall_model::id::ConfigId;
 use treefall_model::release::Rules;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{Trace, Wake};
 
 use super::worker::{To, WentOn};
 use crate::oracle::{Agreement, compare};
@@ -60,24 +65,40 @@ fn play(
     rules: Rules,
 ) -> Result<Vec<Beside>, SubjectError> {
     let mut ran = Vec::with_capacity(traces.len());
-    for batch in traces.chunks(BATCH) {
-        ran.extend(subject.run(batch, Options::HASHED)?);
+    let behind: Vec<Trace> = traces.iter().map(with_wakes_behind).collect();
+    let mut ran_behind = Vec::with_capacity(traces.len());
+    for (all, ran) in [(traces, &mut ran), (&behind, &mut ran_behind)] {
+        for batch in all.chunks(BATCH) {
+            ran.extend(subject.run(batch, Options::HASHED)?);
+        }
     }
-    let mut played = traces.iter().zip(&ran);
+    let mut played = traces.iter().zip(&ran).zip(behind.iter().zip(&ran_behind));
     let mut all = Vec::with_capacity(states.len());
     for went in states {
-        let mut beside = Beside { replays: went.ways.len() as u64, different: Vec::new() };
+        let mut beside = Beside { replays: 2 * went.ways.len() as u64, different: Vec::new() };
         went.broken.clear();
-        for ((label, to), (trace, real)) in went.ways.iter_mut().zip(played.by_ref()) {
-            went.broken.extend(real.verdict.signatures().map(|signature| (*label, signature)));
-            if !agree(subject, trace, rules, real)? {
-                *to = To::Different;
-                beside.different.push(trace.clone());
+        for ((label, to), (itself, longer)) in went.ways.iter_mut().zip(played.by_ref()) {
+            went.broken.extend(itself.1.verdict.signatures().map(|signature| (*label, signature)));
+            for (trace, real) in [itself, longer] {
+                if !agree(subject, trace, rules, real)? {
+                    *to = To::Different;
+                    beside.different.push(trace.clone());
+                    break;
+                }
             }
         }
         all.push(beside);
     }
     Ok(all)
+}
+
+/// The trace with further wakes behind it: timers, a reload among them.
+fn with_wakes_behind(trace: &Trace) -> Trace {
+    let timer = Wake::next_timer;
+    let behind = [timer(), timer(), timer().hup(ConfigId(0)), timer(), timer(), timer()];
+    let wakes = trace.wakes().iter().cloned().chain(behind).collect();
+    // It grows by six wakes: far below the most that there may be.
+    Trace::new(trace.setup().clone(), wakes).unwrap_or_else(|_| trace.clone())
 }
 
 /// Whether the program did with a trace what the replica does. Histories are compared by their digests, and in full

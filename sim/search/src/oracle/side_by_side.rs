@@ -76,16 +76,27 @@ impl SideBySide {
     }
 
     fn with_marks((new, new_marks): (&Ran, &[Mark]), (old, old_marks): (&Ran, &[Mark])) -> Self {
-        let breaks = compare(&new.verdict, &old.verdict);
-        let mends = compare(&old.verdict, &new.verdict);
+        let mut breaks = compare(&new.verdict, &old.verdict);
+        let mut mends = compare(&old.verdict, &new.verdict);
         let ends = [new, old].map(|ran| ran.verdict.cut_at().map(|cut| cut.records));
         let uses = [new.first_use, old.first_use];
+        let both_broken = [new, old].iter().all(|ran| ran.verdict.is_cut_short());
+        if let Some(used) = uses.into_iter().flatten().min().filter(|_| both_broken) {
+            // What is read of a freed entry, and where that ends, the heap decides.
+            breaks.new.retain(|(_, moment)| moment.records <= used);
+            mends.new.retain(|(_, moment)| moment.records <= used);
+        }
         let limit = ends.into_iter().chain(uses).flatten().min();
         let limit = limit.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
         let record = first_record(&new.records, &old.records, limit);
         let mut difference = first(record, new_marks, old_marks, limit);
         let laws = !breaks.new.is_empty() || !mends.new.is_empty();
-        if difference.is_none() && !laws && !ended_alike(&new.verdict.outcome, &old.verdict.outcome) {
+        let is_whole = limit == usize::MAX;
+        if difference.is_none()
+            && !laws
+            && is_whole
+            && !ended_alike(&new.verdict.outcome, &old.verdict.outcome)
+        {
             let [first, second] = [new, old].map(|ran| ran.verdict.outcome.to_string());
             difference = Some(Difference::Outcome { first, second });
         }

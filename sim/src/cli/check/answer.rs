@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use treefall_field::regression::{Better, Shared, Sides};
-use treefall_model::release::Defect;
+use treefall_model::release::{Defect, Reach};
 use treefall_model::verdict::{Signature, Weight};
 use treefall_report::cause_name;
 
@@ -57,12 +57,13 @@ impl Answer {
     }
 }
 
-/// The known defects that can break memory and that the new program shows.
+/// The known defects that can break memory, that the new program shows, and that keepalived's own code can reach.
 fn affecting(part: &Part) -> Vec<Defect> {
     let shared = part.tally.shared.iter().filter(|(signature, _)| signature.law.weight() == Weight::Memory);
     let shared = shared.filter_map(|(_, shared)| shared.cause.leading());
     let found = part.findings.iter().flat_map(|finding| finding.defects());
-    shared.chain(found.filter(|defect| defect.row().breaks_memory)).collect()
+    let reachable = |defect: &Defect| defect.row().reach != Reach::Cancelling;
+    shared.chain(found.filter(|defect| defect.row().breaks_memory)).filter(reachable).collect()
 }
 
 /// Whether no known defect leads to a law that both break.
