@@ -7,7 +7,6 @@
 //! Always: a message that is known to say nothing of the story is told from one that is not known.
 
 use treefall_model::event::FailedBy;
-use treefall_model::id::Pid;
 use treefall_model::release::Release;
 use treefall_model::signal::Signal;
 use treefall_world::words::{self, Kind};
