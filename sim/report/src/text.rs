@@ -259,7 +259,11 @@ pub(crate) fn found(report: &Report<'_>) -> String {
         ShrunkOn::RealBecauseReplicaDiffers => ", on the real program: the replica does not show it",
     };
     let (before, after) = (&finding.find.trace, &finding.trace);
-    format!("{origin}, {}; shrunk to {} in {} runs{on}; {minimal}", wakes(before), wakes(after), finding.runs)
+    let variant = finding.variant_of.map_or_else(String::new, |other| {
+        format!("; a variant: {} has the same cause, and got the full effort", other.signature)
+    });
+    let (before, after, runs) = (wakes(before), wakes(after), finding.runs);
+    format!("{origin}, {before}; shrunk to {after} in {runs} runs{on}; {minimal}{variant}")
 }
 
 fn wakes(trace: &Trace) -> String {

@@ -1,7 +1,5 @@
 //! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
@@ -69,6 +67,8 @@ pub struct Finding {
     pub backtrace: Vec<Frame>,
     /// Where it got and freed the entry that it then used.
     pub life: EntryLife,
+    /// The finding of the same cause that got the full effort; `None`: this one did.
+    pub variant_of: Option<FindingId>,
 }
 
 impl Finding {
@@ -151,8 +151,31 @@ pub fn work_out(
     }
 }
 
+/// Shrinks and confirms a find, building up smaller traces in at most `build_up_max` runs of the replica.
+pub(crate) fn shrink_find(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    find: &Find,
+    build_up_max: u64,
+    control: Control<'_>,
+) -> Result<Finding, SearchError> {
+    Work::new(subject, find, control).out(fresh, build_up_max)
+}
+
+/// Builds up traces that are smaller than a finding's, in at most `build_up_max` runs of the replica.
+pub(crate) fn deepen(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    finding: Finding,
+    build_up_max: u64,
+    control: Control<'_>,
+) -> Result<Finding, SearchError> {
+    let find = finding.find.clone();
+    Work::new(subject, &find, control).deepen(fresh, finding, build_up_max)
+}
+
 /// Makes subjects of the kind that is worked on.
-type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + 'f;
+pub(crate) type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + 'f;
 
 /// The finding of a find that was worked out so far and no further: confirmed, but not proved minimal.
 ///
@@ -218,12 +241,36 @@ impl<'w> Work<'w> {
     fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
         let (trace, verdict) = self.start()?;
         let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
-        // What is built up is judged as a replica shows it, and a daemon shows less.
-        if shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon {
+        if self.can_be_built_up(shrunk_on) {
             self.go_below(&mut shrunk, build_up_max)?;
         }
         let checked = self.check(&shrunk.trace, shrunk_on)?;
         Ok(self.confirm(fresh, shrunk, shrunk_on, checked)?)
+    }
+
+    /// What is built up is judged as a replica shows it, and a daemon shows less.
+    fn can_be_built_up(&self, shrunk_on: ShrunkOn) -> bool {
+        shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon
+    }
+
+    fn deepen(&mut self, fresh: &Fresh<'_>, finding: Finding, max: u64) -> Result<Finding, SearchError> {
+        if !self.can_be_built_up(finding.shrunk_on) {
+            return Ok(finding);
+        }
+        let mut shrunk = Shrunk {
+            trace: finding.trace.clone(),
+            verdict: finding.verdict.clone(),
+            runs: finding.runs,
+            accepted: 0,
+            minimal: finding.minimal,
+            slipped: finding.slipped.clone(),
+        };
+        self.go_below(&mut shrunk, max)?;
+        if shrunk.trace == finding.trace {
+            return Ok(Finding { runs: shrunk.runs, ..finding });
+        }
+        let checked = self.check(&shrunk.trace, finding.shrunk_on)?;
+        Ok(self.confirm(fresh, shrunk, finding.shrunk_on, checked)?)
     }
 
     /// Where shrinking starts: at the part of the trace that shows the cause, if the subject shows it there too.
@@ -331,6 +378,7 @@ impl<'w> Work<'w> {
             digest: once.digest,
             backtrace: once.backtrace,
             life: once.life,
+            variant_of: None,
             verdict: once.verdict,
             trace: shrunk.trace,
             slipped: shrunk.slipped,
@@ -373,55 +421,6 @@ impl<'w> Work<'w> {
         let expected = self.ablation.probe(trace, signature);
         if expected.shows(signature) { self.ask(trace) } else { Ok(expected) }
     }
-}
-
-/// What follows on a finding, which is that of the find at this place.
-pub type Then<'t, T> = dyn Fn(&mut dyn Subject, usize, Finding) -> Result<T, SearchError> + Sync + 't;
-
-/// Works out the finds side by side, each on one of `subjects`, and passes each finding to `then`; in the order of the
-/// finds.
-///
-/// An error is of its find alone: the others are worked out, on a fresh subject in the place of the one that failed.
-/// Reports the place of the find and its number of runs before each.
-pub fn work_out_all<T: Send>(
-    subjects: &mut [Box<dyn Subject>],
-    fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
-    finds: &[Find],
-    build_up_max: u64,
-    control: Control<'_, (usize, u64)>,
-    then: &Then<'_, T>,
-) -> Vec<Result<T, SearchError>> {
-    let next = AtomicUsize::new(0);
-    let one = |subject: &mut Box<dyn Subject>, place, find| {
-        let keep_going = |runs| control.check((place, runs)).is_ok();
-        let done =
-            Work::new(subject.as_mut(), find, Control::new(&keep_going)).out(&|| fresh(), build_up_max);
-        let done = done.and_then(|finding| then(subject.as_mut(), place, finding));
-        // Where none can be made either, the next find says so.
-        if let Err(SearchError::Subject(_)) = &done
-            && let Ok(other) = fresh()
-        {
-            *subject = other;
-        }
-        done
-    };
-    let work = |subject: &mut Box<dyn Subject>| {
-        let take = || next.fetch_add(1, Ordering::Relaxed);
-        let places = std::iter::repeat_with(take).map_while(|place| Some((place, finds.get(place)?)));
-        places.map(|(place, find)| (place, one(subject, place, find))).collect()
-    };
-    let mut done: Vec<(usize, Result<T, SearchError>)> = std::thread::scope(|scope| {
-        let subjects = subjects.iter_mut().take(finds.len().max(1));
-        let workers: Vec<_> = subjects.map(|subject| scope.spawn(|| work(subject))).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined
-            .flat_map(|result: Result<Vec<_>, _>| {
-                result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, worked)| worked).collect()
 }
 
 fn drop_from(verdict: &mut Verdict, signature: Signature) {

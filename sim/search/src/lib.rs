@@ -23,4 +23,5 @@ pub mod scout;
 pub mod shard;
 pub mod shrink;
 pub mod triage;
+pub mod variants;
 pub mod workload;

@@ -1,9 +1,11 @@
 //! `treefall hunt`: search, shrink, confirm, label, report.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use treefall_model::release::Defect;
+use treefall_model::verdict::Weight;
 
 use super::args::Hunt;
 use super::as_found::{AsFoundObject, tell_failed};
@@ -18,7 +20,7 @@ use treefall_report::pipeline::{Pipeline, Processed, StoredFinding};
 use treefall_report::provenance::{FoundBy, replay_command};
 use treefall_report::{Lock, Store, cause_line, cause_name};
 use treefall_search::campaign::{Campaign, may_begin};
-use treefall_search::cause::Cause;
+use treefall_search::cause::{Cause, CauseKey};
 use treefall_search::finding::BUILD_UP_MAX;
 use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
@@ -220,7 +222,8 @@ fn show(
     }
     for StoredFinding { finding, summary } in &processed.stored {
         output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
-        if !output.is_json() {
+        // A variant is in the overview; its report is on disk.
+        if !output.is_json() && finding.variant_of.is_none() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(summary);
             let folder = store.folder(&finding.target, finding.id());
@@ -308,21 +311,37 @@ fn tell_unknown(searched: &Searched, baseline: Option<&Target>, output: &mut Out
     }
 }
 
-/// Several finds at a glance, after their reports.
+/// The findings at a glance, grouped by cause: causes that break memory first, variants last.
 fn overview(findings: &[&Finding]) -> String {
+    let mut groups: Vec<(CauseKey, Vec<&Finding>)> = Vec::new();
+    for finding in findings {
+        let key = finding.cause.key();
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, group)) => group.push(finding),
+            None => groups.push((key, vec![finding])),
+        }
+    }
+    let conducts = |finding: &Finding| finding.signature().law.weight() == Weight::Conduct;
+    groups.sort_by_key(|(_, group)| group.iter().all(|finding| conducts(finding)));
     let width = findings.iter().map(|finding| finding.signature().to_string().len()).max().unwrap_or(0);
-    let line = |finding: &&Finding| {
-        let cause = cause_name(&finding.cause);
-        let (wakes, outcome) = (count(finding.trace.wakes().len() as u64, "wake"), &finding.verdict.outcome);
-        let others: Vec<&str> = match finding.cause.is_together() {
-            true => Vec::new(),
-            false => finding.cause.also_required().iter().map(|it| it.name()).collect(),
-        };
-        let others = match others.as_slice() {
-            [] => String::new(),
-            others => format!("; also required: {}", others.join(", ")),
-        };
-        format!("  {:<width$}  {wakes:>8}  {cause}, {outcome}{others}\n", finding.signature().to_string())
-    };
-    findings.iter().map(line).collect()
+    let mut text = String::new();
+    for (_, mut group) in groups {
+        group.sort_by_key(|finding| (finding.variant_of.is_some(), conducts(finding)));
+        let _ = writeln!(text, "{}", cause_name(&group[0].cause));
+        for finding in group {
+            let (signature, outcome) = (finding.signature().to_string(), &finding.verdict.outcome);
+            let wakes = count(finding.trace.wakes().len() as u64, "wake");
+            let variant = if finding.variant_of.is_some() { ", a variant" } else { "" };
+            let others: Vec<&str> = match finding.cause.is_together() {
+                true => Vec::new(),
+                false => finding.cause.also_required().iter().map(|it| it.name()).collect(),
+            };
+            let others = match others.as_slice() {
+                [] => String::new(),
+                others => format!("; also required: {}", others.join(", ")),
+            };
+            let _ = writeln!(text, "  {signature:<width$}  {wakes:>8}  {outcome}{variant}{others}");
+        }
+    }
+    text
 }

@@ -24,7 +24,7 @@ use treefall_base::input::is_standard;
 use treefall_field::import::signs::{Sign, SignKind};
 use treefall_field::import::{
     ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, Leniency, NoWay, SetBack, What, import_while,
-    lines_told, load,
+    lines_told, load, others::of_loop, release_told,
 };
 use treefall_report::provenance::{about, whom};
 use treefall_report::{cause_line, slug};
@@ -117,6 +117,10 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         Ok(imported) => imported,
         Err(error) if error.is_acquittal() => {
             output.line(format_args!("{name}: {error}"));
+            let is_crash = matches!(error, ImportError::NotExplained { .. });
+            for other in of_loop(release_told(&text)).iter().filter(|_| is_crash) {
+                output.line(format_args!("  perhaps: {other}"));
+            }
             return Ok(if crashes::any_of_class(&backtraces) { Status::Failure } else { Status::Good });
         }
         Err(error) if !backtraces.is_empty() => return Ok(crashes::alone(&backtraces, &error, output)),

@@ -69,6 +69,8 @@ pub(super) struct FindingObject {
     wakes_minimal: usize,
     /// Nothing smaller is left.
     minimal: bool,
+    /// The signature of the finding of the same cause that got the full effort; null: this one did.
+    variant_of: Option<String>,
     /// Runs that shrinking took.
     runs: u64,
     /// Two fresh runs agreed.
@@ -118,6 +120,7 @@ impl FindingObject {
             wakes_found: finding.find.trace.wakes().len(),
             wakes_minimal: finding.trace.wakes().len(),
             minimal: finding.minimal,
+            variant_of: finding.variant_of.map(|other| other.signature.to_string()),
             runs: finding.runs,
             confirmed: finding.confirmed,
             digest: format!("{:032x}", finding.digest),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::findings::findings;
 use treefall::cause::{Cause, CauseKey, cause};
+use treefall::finding::Finding;
 use treefall::generator::Source;
 use treefall::hunt::{Find, Plan, Tally, found_again, hunt};
 use treefall::subject::replica::run_replica;
@@ -203,4 +204,24 @@ fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
             assert_eq!(find.key(), Some(CauseKey::Defect(expected)), "{} on {name}", find.signature());
         }
     }
+}
+
+#[test]
+fn one_finding_of_each_cause_gets_the_full_effort_and_its_variants_name_it() {
+    let target = target("replica:2.1.5");
+    let (finds, _) = search(&target, 1, 400, 1);
+    let found = |jobs| findings(&mut crew(&target, jobs), &|| build(&target), &finds, BUILD_UP);
+    let all = found(1);
+    let (variants, leading): (Vec<_>, Vec<_>) = all.iter().partition(|it| it.variant_of.is_some());
+    assert!(!variants.is_empty() && leading.len() > 2, "there is something to tell apart");
+    for variant in variants {
+        let id = variant.variant_of.expect("a variant");
+        let leader = leading.iter().find(|it| it.id() == id).expect("its representative is no variant");
+        assert_eq!(leader.cause.key(), variant.cause.key());
+        assert!(leader.trace.wakes().len() <= variant.trace.wakes().len());
+    }
+    let causes: std::collections::BTreeSet<_> = leading.iter().map(|it| it.cause.key()).collect();
+    assert_eq!(causes.len(), leading.len(), "no law of memory breaks here, so each cause has one");
+    let ids = |all: &[Finding]| all.iter().map(|it| (it.id(), it.variant_of, it.digest)).collect::<Vec<_>>();
+    assert_eq!(ids(&found(2)), ids(&all));
 }

@@ -2,9 +2,10 @@
 
 use treefall::base::control::Control;
 use treefall::explain::{Explanation, StandIn, explain};
-use treefall::finding::{Finding, work_out_all};
+use treefall::finding::Finding;
 use treefall::hunt::Find;
 use treefall::subject::{Subject, SubjectError};
+use treefall::variants::work_out_all;
 
 /// Works the finds out, in their order.
 pub(crate) fn findings(

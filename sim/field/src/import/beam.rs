@@ -124,6 +124,7 @@ impl Search<'_> {
                     left = left.saturating_sub(1);
                 }
                 left = left.saturating_sub(1);
+                self.went.steps += 1;
                 cost += LACKS * (next.lacking - lacking);
                 self.goes(&mut beam, next, led, cost);
             }

@@ -27,6 +27,8 @@ pub struct Crash {
     pub pid: Option<u32>,
     /// The frames, the innermost first.
     pub frames: Vec<Frame>,
+    /// The length of the mapping that the instruction lies in, as the kernel's line says it.
+    pub mapped: Option<u64>,
 }
 
 /// Returns the crashes that a text tells of, in its order.
@@ -66,7 +68,7 @@ impl Reader {
         let continues = self.open.as_ref().is_some_and(|(_, last)| place.is_none_or(|place| place > *last));
         if !continues {
             self.close();
-            self.open = Some((Crash { line: number, pid: self.pid, frames: Vec::new() }, 0));
+            self.open = Some((Crash { line: number, pid: self.pid, frames: Vec::new(), mapped: None }, 0));
         }
         let Some((crash, last)) = &mut self.open else { return };
         *last = place.unwrap_or(*last);
@@ -209,7 +211,8 @@ fn of_kernel(number: usize, line: &str) -> Option<Crash> {
     let (inside, _) = rest.split_once(']')?;
     let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
     let (given, map) = inside.split_once(',').map_or((None, inside), |(given, map)| (hex(given), map));
-    let base = hex(map.split_once('+')?.0)?;
+    let (base, length) = map.split_once('+')?;
+    let base = hex(base)?;
     let behind = |words: &str| {
         let rest = line.split_once(words)?.1;
         hex(rest.split(|c: char| !c.is_ascii_hexdigit()).next()?)
@@ -219,7 +222,7 @@ fn of_kernel(number: usize, line: &str) -> Option<Crash> {
     let named = line.split("keepalived[").nth(1)?;
     let pid = named.split_once(']').and_then(|(pid, _)| pid.parse().ok());
     // The base is that of the mapping with the code: `symbols` adds where the file has it.
-    Some(Crash { line: number, pid, frames: vec![Frame { function: None, offset }] })
+    Some(Crash { line: number, pid, frames: vec![Frame { function: None, offset }], mapped: hex(length) })
 }
 
 impl Crash {

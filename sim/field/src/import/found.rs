@@ -41,12 +41,16 @@ const LENIENCIES: [Leniency; 5] = [
     Leniency { late: 1_200_000, lacks: 0, untold: 4 },
     Leniency { late: 300_000, lacks: 3, untold: 4 },
 ];
+/// How long after the process began its parent may write that it started it, in microseconds.
+const TOLD_LATE: i64 = 200_000;
 /// Most windows in which ways are followed.
 const FOLLOWED_MAX: usize = 4;
 /// Most steps of the ways that are followed in one window with one setup.
 const STEPS_MAX: u64 = 200_000;
 /// Longest time before the first line of a window in mid-life at which its scripts start, in microseconds.
 const LEAD_MAX: u64 = 120_000_000;
+/// And in all of them.
+const STEPS_ALL: u64 = 600_000;
 /// How long a killed child lives on of which the log says that it did.
 const LINGER: Span = Span::from_secs(3);
 /// From one SIGKILL that did not help to the next.
@@ -181,7 +185,14 @@ pub fn import_while(
         (None, Some((_, Some(release)))) => ReplicaName::of(*release),
         (None, version) => {
             let version = version.as_ref().map(|(version, _)| version.clone());
-            return Err(ImportError::NoRelease { version });
+            let reason = ImportError::NoRelease { version };
+            let sign = story
+                .end_sign()
+                .or_else(|| story.signs.iter().find(|sign| sign.kind == SignKind::Crash).cloned());
+            return Err(match sign {
+                Some(sign) => ImportError::NotExplained { sign, reason: Box::new(reason) },
+                None => reason,
+            });
         }
     };
     let end = story.end_sign();
@@ -210,12 +221,14 @@ pub fn import_while(
         search_all(&story, &scripts.scripts, &courses, replica.rules(), bounds.tries, go_on);
     let mut leniency = None;
     let explained = searched.best.keys().any(|signature| signature.law.weight() == Weight::Memory);
-    if went.iter().all(|went| !went.fits) || crashed && !explained {
+    let none_fits = went.iter().all(|went| !went.fits);
+    if none_fits || crashed && !explained {
+        let leniencies = if none_fits { &LENIENCIES[..] } else { &LENIENCIES[..1] };
         leniency = follow_all(
             &story,
             &scripts.scripts,
             &courses,
-            replica.rules(),
+            (replica.rules(), leniencies),
             go_on,
             (&mut searched, &mut went),
         );
@@ -322,7 +335,7 @@ fn courses<'s>(
         match item.what {
             // The parent may write that it started the process when the process has long begun.
             What::Begins => {
-                let begins = when.start - START_UP..when.end - 1 + START_UP;
+                let begins = when.start - TOLD_LATE..when.end - 1 + START_UP;
                 courses.push(course(line, place + 1, false, begins));
             }
             What::Reload => courses.push(behind(true, LATE)),
@@ -409,19 +422,21 @@ fn follow_all(
     story: &Story,
     scripts: &[Script],
     courses: &[(usize, Course<'_>)],
-    rules: Rules,
+    (rules, leniencies): (Rules, &[Leniency]),
     go_on: &GoOn<'_>,
     (searched, went): (&mut Searched, &mut [Went]),
 ) -> Option<Leniency> {
     let outlives = |item: &Item| matches!(item.what, What::Logs(LogLine::FailedToTerminate { .. }));
     let linger = if story.items.iter().any(outlives) { linger(story) } else { Span::ZERO };
     let starts = free_setups(scripts, linger);
-    for leniency in LENIENCIES {
+    let mut left = STEPS_ALL;
+    for leniency in leniencies.iter().copied() {
         for (place, (_, course)) in courses.iter().enumerate().rev().take(FOLLOWED_MAX) {
             let untold = course.untold + leniency.untold;
             let course = Course { late: leniency.late, lacks: leniency.lacks, untold, ..course.clone() };
             for start in &starts {
-                let so = follow(start, rules, &course, STEPS_MAX, go_on, searched);
+                let so = follow(start, rules, &course, STEPS_MAX.min(left), go_on, searched);
+                left = left.saturating_sub(so.steps);
                 let all = &mut went[place];
                 all.tried += so.tried;
                 all.stuck = all.stuck.max(so.stuck);

@@ -18,7 +18,7 @@ pub fn load(path: &Path) -> Result<String, ImportError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(too_large());
     }
-    let bytes = decompressed(bytes).map_err(unreadable)?;
+    let bytes = decompressed(&bytes).unwrap_or(bytes);
     if bytes.len() as u64 > SIZE_MAX {
         return Err(too_large());
     }
@@ -34,6 +34,10 @@ pub fn load(path: &Path) -> Result<String, ImportError> {
     }
     let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
     let hint = match bytes.as_slice() {
+        [0x1f, 0x8b, ..] => "; it is compressed, and not whole: `zcat LOG | treefall import -`",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            "; it is compressed, and not whole: `zstdcat LOG | treefall import -`"
+        }
         [0xfd, b'7', b'z', ..] => "; it is compressed: `xzcat LOG | treefall import -`",
         [b'B', b'Z', b'h', ..] => "; it is compressed: `bzcat LOG | treefall import -`",
         [0x7f, b'E', b'L', b'F', ..] => {
@@ -45,20 +49,22 @@ pub fn load(path: &Path) -> Result<String, ImportError> {
     Err(ImportError::NotText { path: path.to_owned(), offset, line, hint })
 }
 
-/// What gzip or zstd packed, up to one byte more than is accepted; all else as it is.
-fn decompressed(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
+/// What gzip or zstd packed, up to one byte more than is accepted, as far as it is whole; `None`: nothing is packed, or
+/// nothing of it can be unpacked.
+fn decompressed(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
-    match bytes.as_slice() {
+    let read = match bytes {
         [0x1f, 0x8b, ..] => {
-            flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(SIZE_MAX + 1).read_to_end(&mut plain)?;
+            flate2::read::MultiGzDecoder::new(bytes).take(SIZE_MAX + 1).read_to_end(&mut plain)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(bytes.as_slice());
-            decoder.map_err(std::io::Error::other)?.take(SIZE_MAX + 1).read_to_end(&mut plain)?;
+            let decoder = ruzstd::decoding::StreamingDecoder::new(bytes).ok()?;
+            decoder.take(SIZE_MAX + 1).read_to_end(&mut plain)
         }
-        _ => return Ok(bytes),
-    }
-    Ok(plain)
+        _ => return None,
+    };
+    // A log that is still written, or was cut, is worth what it holds.
+    (read.is_ok() || !plain.is_empty()).then_some(plain)
 }
 
 /// An export of journald with each binary field (a name, its length in 8 bytes, its value) as a line of text.

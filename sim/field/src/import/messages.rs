@@ -237,6 +237,7 @@ pub fn shape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use treefall_model::id::Pid;
 
     fn said(text: &str) -> Said<'_> {
         read(Writer::Untold, text)

@@ -86,6 +86,8 @@ pub(super) struct Went {
     pub(super) tried: u64,
     /// The furthest line that none was past, from 1; 0: none was tried.
     pub(super) stuck: usize,
+    /// Steps of ways that were followed.
+    pub(super) steps: u64,
 }
 
 /// One way on from a blocked loop.

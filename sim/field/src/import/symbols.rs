@@ -14,11 +14,15 @@ const SIZE_MAX: u64 = 256 << 20;
 const DEBUG: &str = "/usr/lib/debug/.build-id";
 
 /// Gives the frames of a crash that have only an offset the names of their functions in the program at `path`; whether
-/// it gave any.
-pub fn name(crash: &mut Crash, path: &Path) -> bool {
+/// it gave any. Unless the program is `given` for it, its code must be as long as what the kernel had mapped.
+pub fn name(crash: &mut Crash, path: &Path, given: bool) -> bool {
     let Ok(bytes) = input::read(path, SIZE_MAX) else { return false };
     let Ok(program) = object::File::parse(bytes.as_slice()) else { return false };
-    let code = if crash.is_of_kernel() { code_at(&program) } else { 0 };
+    let (code_at, length) = code(&program);
+    if !given && (!crash.is_of_kernel() || crash.mapped.is_some_and(|mapped| mapped != length)) {
+        return false;
+    }
+    let code = if crash.is_of_kernel() { code_at } else { 0 };
     let debug = debug_file(&program).and_then(|path| input::read(&path, SIZE_MAX).ok());
     let debug = debug.as_deref().and_then(|bytes| object::File::parse(bytes).ok());
     let mut named = false;
@@ -36,14 +40,18 @@ pub fn name(crash: &mut Crash, path: &Path) -> bool {
     named
 }
 
-/// The address of the segment with the code.
-fn code_at(program: &object::File<'_>) -> u64 {
+/// Where the segment with the code is mapped, and how long it is, in whole pages.
+fn code(program: &object::File<'_>) -> (u64, u64) {
     let text = program.sections().find(|section| section.kind() == SectionKind::Text);
     let at = text.map_or(0, |section| section.address());
     let holds = |segment: &object::read::Segment<'_, '_>| {
         segment.address() <= at && at < segment.address() + segment.size()
     };
-    program.segments().find(holds).map_or(0, |segment| segment.address() & !0xfff)
+    program.segments().find(holds).map_or((0, 0), |segment| {
+        let from = segment.address() & !0xfff;
+        let to = (segment.address() + segment.size() + 0xfff) & !0xfff;
+        (from, to - from)
+    })
 }
 
 fn debug_file(program: &object::File<'_>) -> Option<PathBuf> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_field::import::crash::{Crash, crashes};
-use treefall_field::import::others::fitting;
+use treefall_field::import::others::alternatives;
 use treefall_field::import::sites::{Ending, Sites, process, told};
 use treefall_field::import::{ImportError, release_told, symbols};
 use treefall_model::release::{Defect, Release};
@@ -40,7 +40,7 @@ pub(super) struct BacktraceObject {
     /// Simulated crashes that ended there, and all.
     simulated: Option<[u32; 2]>,
     /// Crashes of other causes that it may be.
-    alternatives: Vec<&'static str>,
+    alternatives: Vec<String>,
 }
 
 /// What a text with backtraces alone comes to. The fields are stable.
@@ -67,7 +67,7 @@ pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<
     }
     let programs: Vec<PathBuf> = program.map_or_else(find_installed, |path| vec![path.to_owned()]);
     for crash in found.iter_mut().filter(|crash| crash.frames.iter().any(|frame| frame.function.is_none())) {
-        let _ = programs.iter().any(|program| symbols::name(crash, program));
+        let _ = programs.iter().any(|path| symbols::name(crash, path, program.is_some()));
     }
     let of_target = replica.and_then(|replica| match replica.base {
         Base::Release(release) => Some(release),
@@ -126,8 +126,8 @@ pub(super) fn tell(all: &[Judged], output: &mut Output) {
             ),
         }
         if crash.line != before {
-            for other in fitting(crash, is_known.then_some(*release)) {
-                output.line(format_args!("  perhaps: {}", other.what));
+            for other in alternatives(crash, is_known.then_some(*release)) {
+                output.line(format_args!("  perhaps: {other}"));
             }
         }
         before = crash.line;
@@ -156,7 +156,7 @@ fn object(judged: &Judged) -> BacktraceObject {
         verdict,
         defects,
         simulated,
-        alternatives: fitting(crash, is_known.then_some(*release)).map(|other| other.what).collect(),
+        alternatives: alternatives(crash, is_known.then_some(*release)),
     }
 }
 

@@ -24,6 +24,8 @@ use stamps::{Stamp, Stamps};
 const PREFIX_MAX: usize = 400;
 /// Most lines that lines such as `message repeated 3 times` are replaced by, in all.
 const REPEATED_MAX: usize = 10_000;
+/// Times of dates are not less than this, in microseconds: about three years.
+const DATED: i64 = 100_000_000_000_000;
 /// The interval of a line in a log without any time stamp, in microseconds: about 34 years.
 pub(super) const TIMELESS: Range<i64> = 0..1 << 50;
 
@@ -76,7 +78,12 @@ pub struct Line {
 pub fn lines(text: &str) -> (Vec<Line>, u64) {
     let mut stamps = Stamps::default();
     let lines = structured::lines(text).into_iter();
-    let lines = lines.map(|(number, line)| read_line(&mut stamps, number, &line)).collect();
+    let mut lines: Vec<Line> = lines.map(|(number, line)| read_line(&mut stamps, number, &line)).collect();
+    // A time since a machine's start, or of a day, is no time beside dates.
+    let dated = |line: &Line| line.when.as_ref().is_some_and(|when| when.start >= DATED);
+    if lines.iter().any(|line| line.writer.is_keepalived() && dated(line)) {
+        lines.iter_mut().filter(|line| !dated(line)).for_each(|line| line.when = None);
+    }
     copies::left_out(copies::expanded(lines, REPEATED_MAX))
 }
 
@@ -174,7 +181,9 @@ fn split(line: &str) -> Option<Split> {
             foreign.get_or_insert(split);
         }
     }
-    message(line).or(foreign)
+    let of_other =
+        foreign.as_ref().and_then(|split| split.tag.clone()).is_some_and(|tag| !passes_on(&line[tag]));
+    message(line, of_other).or(foreign)
 }
 
 fn next_token(text: &str, from: usize) -> Option<Range<usize>> {
@@ -222,7 +231,7 @@ fn tagged(line: &str, token: &Range<usize>) -> Option<Split> {
 
 /// Whether a colon here is part of a message of keepalived's rather than behind a tag.
 fn is_within_message(line: &str, at: usize) -> bool {
-    message(line).is_some_and(|split| split.text <= at)
+    message(line, false).is_some_and(|split| split.text <= at)
 }
 
 /// Where the message begins behind a tag without a colon, as RFC 5424 and some viewers have it: `Keepalived_vrrp 77 - - ..`.
@@ -272,8 +281,36 @@ fn behind_own_stamp(line: &str) -> Option<usize> {
     Some(behind + usize::from(line[behind..].starts_with(' ')))
 }
 
-/// The line with its message where one of keepalived's texts begins.
-fn message(line: &str) -> Option<Split> {
+/// Whether a program of this tag writes what programs in containers, or started by it, write.
+fn passes_on(tag: &str) -> bool {
+    const PROGRAMS: [&str; 14] = [
+        "docker",
+        "dockerd",
+        "podman",
+        "containerd",
+        "conmon",
+        "crio",
+        "kubelet",
+        "k3s",
+        "runc",
+        "supervisord",
+        "sh",
+        "bash",
+        "logger",
+        "s6",
+    ];
+    let name = tag.split('[').next().unwrap_or(tag);
+    let name = name.rsplit('/').next().unwrap_or(name);
+    PROGRAMS.contains(&name)
+        || name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        || tag.contains("keepalived")
+}
+
+/// The line with its message where one of keepalived's texts begins; of another program's line only a text that no other
+/// program has.
+fn message(line: &str, of_other: bool) -> Option<Split> {
+    /// These words other programs have too.
+    const COMMON: [&str; 5] = ["Reloading", "Stopping", "Stopped", "Terminating on signal", "pid "];
     /// The beginnings of texts that no other program has.
     const BEGINNINGS: [&str; 20] = [
         "VRRP_Script(",
@@ -298,7 +335,8 @@ fn message(line: &str) -> Option<Split> {
         "A thread timer expired ",
     ];
     let head = first(line, PREFIX_MAX);
-    let starts = BEGINNINGS.iter().flat_map(|words| head.match_indices(words));
+    let beginnings = BEGINNINGS.iter().filter(|words| !of_other || !COMMON.contains(words));
+    let starts = beginnings.flat_map(|words| head.match_indices(words));
     let begins = |at: usize| !head[..at].ends_with(|c: char| c.is_alphanumeric() || "_-./(`".contains(c));
     let known = |at: &usize| {
         begins(*at) && !matches!(read(Writer::Untold, &trimmed(&line[*at..])), Said::Nothing | Said::Unknown)
