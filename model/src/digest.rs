@@ -250,6 +250,22 @@ const fn tag(event: &Event) -> u8 {
     }
 }
 
+/// Returns the cell of a record.
+#[must_use]
+pub fn cell_bytes(record: &Record) -> [u8; CELL] {
+    let mut bytes = [0; CELL];
+    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(cell(record)) {
+        *bytes = word.to_le_bytes();
+    }
+    bytes
+}
+
+/// Returns the 128-bit XXH3 hash, seed 0, of bytes.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(bytes)
+}
+
 #[inline]
 fn cell(record: &Record) -> [u64; WORDS] {
     let mut cell = Cell::new(record.at, tag(&record.event));
@@ -327,8 +343,8 @@ const WILD: u64 = u64::MAX - 1;
 const CUT: u64 = u64::MAX - 2;
 
 /// Hashes all trees and lists as they are linked: the block at each place, its colour, and the contents of its entry;
-/// of retired entries the block alone. Equal indexes have equal hashes. The hash may differ between versions of
-/// treefall. The walk ends on corrupted indexes too.
+/// of retired entries the block alone. Equal indexes have equal hashes. Recordings keep these hashes: whoever changes
+/// them raises the number of the recordings' projection. The walk ends on corrupted indexes too.
 #[must_use]
 pub fn index_hash<V: IndexView>(view: &V) -> u64 {
     let mut hasher = Hasher { state: 0, nodes_left: 0 };

@@ -14,6 +14,11 @@ use super::interrupt::Stopwatch;
 use super::lines::Line;
 use super::output::Output;
 use super::pace::Pace;
+<<<<<<< HEAD
+=======
+use super::record::{self, RecordedObject};
+use super::schema::Line;
+>>>>>>> 94bb70b (Record real programs and check every release against its recording)
 use super::{CliError, Status, Summary, crew};
 use treefall_search::generator::Source;
 use treefall_search::oracle::{Agreement, Census, compare};
@@ -55,10 +60,18 @@ struct ConformSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<ConformObject>("a comparison"), Line::of::<Summary<ConformSummary>>("summary")];
+pub(super) const LINES: [Line; 3] = [
+    Line::of::<ConformObject>("a comparison"),
+    Line::of::<RecordedObject>("a comparison with a recording"),
+    Line::of::<Summary<ConformSummary>>("summary"),
+];
 
 pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
+    if let Some(file) = &args.recorded {
+        let (traces, different) = record::conform(args, file, output)?;
+        output.conclude(&ConformSummary { traces, different });
+        return Ok(if different == 0 { Status::Good } else { Status::Failure });
+    }
     let names = match (&args.config, args.targets.is_empty()) {
         (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
         (None, true) => vec!["engine".to_owned()],

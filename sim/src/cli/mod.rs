@@ -27,6 +27,7 @@ mod named;
 mod objects;
 mod output;
 mod pace;
+mod record;
 mod replay;
 mod report;
 mod roots;
@@ -90,6 +91,7 @@ pub fn run() -> Status {
         Command::Report(report) => report::run(&report, &mut output),
         Command::Fmt(fmt) => fmt::run(&fmt, &mut output),
         Command::Conform(conform) => conform::run(&conform, jobs, &mut output),
+        Command::Record(record) => record::run(&record, &mut output),
         Command::Doctor(doctor) => doctor::run(&doctor, &mut output),
         Command::Soak(soak) => soak::run(&soak, jobs, &mut output),
         Command::Bench(bench) => bench::run(&bench, &mut output),

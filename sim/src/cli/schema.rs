@@ -14,8 +14,13 @@ use super::lines::Line;
 use super::named::named;
 use super::output::Output;
 use super::{
+<<<<<<< HEAD
     CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, check, conform, corpus, doctor,
     explore, fmt, hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
+=======
+    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt,
+    hunt, import, matrix, merge, record, replay, report, roots, shrink, soak, survey, targets,
+>>>>>>> 94bb70b (Record real programs and check every release against its recording)
 };
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
@@ -33,6 +38,7 @@ const COMMANDS: [(&str, &[Line]); 21] = [
     ("report", &report::LINES),
     ("fmt", &fmt::LINES),
     ("conform", &conform::LINES),
+    ("record", &record::LINES),
     ("doctor", &doctor::LINES),
     ("corpus", &corpus::LINES),
     ("soak", &soak::LINES),

@@ -180,7 +180,7 @@ fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> 
                 target: Target::Replica(ReplicaName::of(group.last)),
                 release: group.last,
                 known: showable(group.last, SubjectKind::Replica),
-                checked: if real.is_empty() { "never".to_owned() } else { real.join(", ") },
+                checked: if real.is_empty() { "recorded".to_owned() } else { real.join(", ") },
                 traces: REPLICA_TRACES,
             }
         })

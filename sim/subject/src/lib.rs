@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod engine;
 pub mod keepalived_conf;
 pub mod program;
+pub mod recording;
 pub mod replica;
 pub mod roots;
 pub mod target;

@@ -96,6 +96,7 @@ pub struct Program {
     symbols: Symbols,
     image: Image,
     hidden: Hidden,
+    build_id: Option<String>,
     imports: Vec<String>,
     /// Its loader, for a program that the kernel starts with other rights than the caller's.
     privileged: Option<PathBuf>,
@@ -143,6 +144,7 @@ impl Program {
             symbols: Symbols::find(value),
             image: file::read_image(&parsed, value("main")),
             imports: file::imports(&parsed),
+            build_id: file::build_id(&parsed),
             hidden: table.why_missing(&missing_in(&table)),
             privileged: file::privileged_loader(&parsed, &path).filter(|_| root.is_none()),
             functions: table.into_functions(),
@@ -158,6 +160,12 @@ impl Program {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its build id, in hexadecimal.
+    #[must_use]
+    pub fn build_id(&self) -> Option<&str> {
+        self.build_id.as_deref()
     }
 
     /// The root that it lives in, if not the machine's own.

@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use check::Check;
 pub(super) use field::{MachineName, Soak, UntilName};
 pub(super) use files::{Corpus, CorpusCommand, Fmt, Matrix, Replay, Report, Shrink};
-pub(super) use proofs::{Bench, Conform, Doctor, Roots, RootsCommand};
+pub(super) use proofs::{Bench, Conform, Doctor, Record, Roots, RootsCommand};
 pub(super) use search::{Explore, Hunt, Merge, Survey, Targets};
 pub(super) use tools::{Completions, Man, Schema};
 
@@ -94,6 +94,8 @@ pub(super) enum Command {
     Fmt(Fmt),
     /// Compare a replica with the real program of its release, trace by trace.
     Conform(Conform),
+    /// Keep what a real program does on a pool of traces, to compare others with it where it is not.
+    Record(Record),
     /// Run each trace twice under changed conditions and compare.
     Doctor(Doctor),
     /// Bring scenarios into the fuzzer's corpus, its finds into scenarios, and prune it.

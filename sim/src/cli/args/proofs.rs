@@ -11,7 +11,8 @@ use treefall_search::generator::Sampling;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     treefall conform --target engine:/usr/sbin/keepalived --traces 10000\n  \
-    treefall conform --target daemon:/usr/sbin/keepalived --for 10m")]
+    treefall conform --target daemon:/usr/sbin/keepalived --for 10m\n  \
+    treefall conform --recorded engine-2.2.7.rec --target engine:/usr/sbin/keepalived")]
 pub(in crate::cli) struct Conform {
     /// Real programs [default: the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
@@ -39,6 +40,24 @@ pub(in crate::cli) struct Conform {
     /// The replica to compare with [default: the one of the program's own release].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) replica: Option<String>,
+    /// Compare with what `treefall record` kept of a program: the targets [default: the replica of its release].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "traces", "duration", "seed", "sampling", "cancelling"])]
+    pub(in crate::cli) recorded: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    treefall record --target engine:/usr/sbin/keepalived -o engine-2.2.7.rec\n  \
+    treefall record --target daemon:/usr/sbin/keepalived -o daemon-2.2.7.rec")]
+pub(in crate::cli) struct Record {
+    /// The real program.
+    #[arg(long, value_name = "TARGET")]
+    pub(in crate::cli) target: String,
+    #[command(flatten)]
+    pub(in crate::cli) driven: Driven,
+    /// Where its recording goes.
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) out: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -249,6 +249,12 @@ fn interpreter(parsed: &ElfFile64<'_>) -> Option<String> {
     found.next().map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
+/// The build id, in hexadecimal.
+pub(super) fn build_id(parsed: &ElfFile64<'_>) -> Option<String> {
+    let id = parsed.build_id().ok().flatten()?;
+    Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Where a file with a program's symbols may be: under its build id, or beside it.
 pub(super) fn symbol_files(parsed: &ElfFile64<'_>, path: &Path, root: &Path) -> Vec<PathBuf> {
     let mut places = Vec::new();
