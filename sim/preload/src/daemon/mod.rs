@@ -8,6 +8,7 @@
 //! trace go to that process only; the first one, the parent, is not played.
 
 pub mod files;
+pub mod names;
 pub mod observe;
 pub mod start;
 

@@ -14,7 +14,7 @@ use treefall_model::signal::Signal;
 use treefall_world::Descriptor;
 use treefall_world::words::{self, Said};
 
-use super::{files, start};
+use super::{files, names};
 use crate::escape::{Left, escape};
 use crate::fatal::{fatal, stray};
 use crate::single::Single;
@@ -271,7 +271,7 @@ fn name(said: words::Line<'_>) -> Option<LogLine> {
         (Some(script), _) => drive::with(|session| session.world.script_named(script))?,
         (None, words::Kind::FailedToTerminate { pid } | words::Kind::Lost { pid }) => {
             // A pid may be in use again, and its entry says whose it was; a broken one says nothing.
-            let told = start::script_of_timeout(pid);
+            let told = names::script_of_timeout(pid);
             told.or_else(|| drive::with(|session| session.world.script_of_pid(pid)))?
         }
         (None, _) => KNOWN.get().unstarted.unwrap_or_default(),

@@ -13,39 +13,18 @@ use alloc::string::String;
 use core::ffi::{CStr, c_char};
 
 use treefall_model::event::{EntryKind, Step};
-use treefall_model::id::{Pid, ScriptRef};
-use treefall_model::index::Block;
+use treefall_model::id::ScriptRef;
 use treefall_world::{FIFOS, Unnamed};
 
+use super::names::{COMMAND_MAX, Shared, learn, name_in, object_of, object_of_tick, shared};
 use super::observe::{self, KNOWN, change, look, puts_in_force, settle, settle_all};
 use crate::escape::Left;
 use crate::fatal::{self, fatal, stray};
-use crate::layout::{field, layout};
 use crate::libc::fail;
 use crate::single::{Mode, Single, mode, set_mode};
-use crate::{crash, drive, heap, progress, sys, watchdog};
+use crate::{crash, drive, progress, sys, watchdog};
 
-/// Most bytes of a command that are read.
-const COMMAND_MAX: usize = 500;
 const EAGAIN: i32 = 11;
-
-/// Data shared by all processes of a daemon.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Shared {
-    /// Whether the asked process failed; the words then say how.
-    failed: bool,
-    /// Whether that is the program's own doing.
-    strayed: bool,
-    /// Length of the command that it was to execute; zeros end the words.
-    length: usize,
-    words: [u8; COMMAND_MAX],
-    /// Offset of the name's pointer in a script's object, plus one; 0: not known yet.
-    name_at: usize,
-}
-
-/// Address of the shared memory; 0: not made yet.
-static SHARED: Single<usize> = Single::new(0);
 
 /// A start whose script is not known yet.
 #[derive(Clone, Copy)]
@@ -56,16 +35,6 @@ struct Pending {
 }
 
 static PENDING: Single<Option<Pending>> = Single::new(None);
-
-/// Makes the shared memory, in the first process.
-pub fn share() {
-    let Some(memory) = sys::map(size_of::<Shared>(), true) else { sys::exit(sys::EXIT_NO_MEMORY) };
-    SHARED.set(memory.as_ptr() as usize);
-}
-
-fn shared() -> *mut Shared {
-    SHARED.get() as *mut Shared
-}
 
 /// `fork` in a daemon that plays a trace: the world starts a child.
 pub fn start_child() -> i32 {
@@ -219,83 +188,6 @@ pub fn name_start() {
         ))
     };
     drive::with(|session| session.world.name_start(unnamed, script));
-}
-
-/// Returns the script whose child's timeout is being handled, by the entry that has this pid.
-pub(super) fn script_of_timeout(pid: Pid) -> Option<ScriptRef> {
-    name_in(object_of(pid, EntryKind::ChildTimeout)?)
-}
-
-/// Returns the script of the configuration in force whose name this object holds, once the place of the name is known.
-fn name_in(object: usize) -> Option<ScriptRef> {
-    // SAFETY: our own shared mapping.
-    let at = unsafe { (*shared()).name_at }.checked_sub(1)?;
-    let name = text_at(object, at)?;
-    drive::with(|session| session.world.script_named(name))
-}
-
-/// Returns the argument of the child's newest entry of this kind: the address of its script's object.
-fn object_of(pid: Pid, wanted: EntryKind) -> Option<usize> {
-    let layout = layout();
-    let is_its = |at: usize| {
-        // SAFETY: fields inside a block of the heap.
-        let (kind, of) = unsafe { (field::<i32>(at + layout.kind), field::<i32>(at + layout.pid)) };
-        of == pid.get() && layout.kind_of(kind) == wanted
-    };
-    argument_of(newest(is_its)?)
-}
-
-/// Returns the argument of the entry that was handed out last, if it is a timer: a tick arms the next before it forks.
-fn object_of_tick() -> Option<usize> {
-    let layout = layout();
-    let entry = newest(|_| true)?;
-    // SAFETY: a field inside a block of the heap.
-    let kind = unsafe { field::<i32>(entry + layout.kind) };
-    if layout.kind_of(kind) == EntryKind::Timer { argument_of(entry) } else { None }
-}
-
-/// Returns the address of the entry that was handed out last, of those that fit. In broken memory it may be one that was
-/// freed.
-fn newest(fits: impl Fn(usize) -> bool) -> Option<usize> {
-    let blocks = heap::now();
-    let entries = (0..blocks.made()).map(Block).filter(|block| fits(blocks.address(*block)));
-    // SAFETY: the first word of a block of the heap: how many entries were handed out before this one.
-    let age = |block: &Block| (blocks.is_live(*block), unsafe { field::<u64>(blocks.address(*block)) });
-    entries.max_by_key(age).map(|block| blocks.address(block))
-}
-
-fn argument_of(entry: usize) -> Option<usize> {
-    // SAFETY: a field inside a block of the heap.
-    let object: usize = unsafe { field(entry + layout().argument) };
-    heap::live_bytes(object).map(|_| object)
-}
-
-/// Finds the offset of the name in a script's object.
-fn learn(object: usize, script: ScriptRef) {
-    /// Most words of an object that are searched.
-    const WORDS_MAX: usize = 64;
-    let is_name = |at: &usize| {
-        let name = text_at(object, *at);
-        name.is_some()
-            && name.and_then(|name| drive::with(|session| session.world.script_named(name))) == Some(script)
-    };
-    if let Some(at) = (0..WORDS_MAX).map(|word| word * 8).find(is_name) {
-        // SAFETY: our own shared mapping.
-        unsafe { (*shared()).name_at = at + 1 };
-    }
-}
-
-/// Returns the text that a word of an object points at, if both are in the heap.
-fn text_at(object: usize, at: usize) -> Option<&'static str> {
-    if at + 8 > heap::live_bytes(object)? {
-        return None;
-    }
-    // SAFETY: a word inside a live block of the heap.
-    let text: usize = unsafe { field(object + at) };
-    let length = heap::live_bytes(text)?;
-    // SAFETY: a live block of the heap, so long; nothing writes to it while it is read.
-    let bytes = unsafe { core::slice::from_raw_parts(text as *const u8, length) };
-    CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
 }
 
 /// Handles an exec: in the asked process, records the command and ends. In any other it is allowed, or ends the run.

@@ -38,7 +38,7 @@ const FILE_MAX: u64 = 64 << 20;
 /// driven.
 pub fn enter(socket: i32, symbols: Symbols, of: &Files) -> bool {
     heap::open();
-    start::share();
+    crate::daemon::names::share();
     program::set_symbols(symbols);
     let results = Results::open();
     let reply = match calibrate_apart(results) {
