@@ -51,6 +51,14 @@ impl Answer {
         Self { word, text, issues: issues.into_iter().collect() }
     }
 
+    /// The check was stopped: what was not played cannot be told.
+    pub(super) fn stop(&mut self) {
+        if !self.is_bad() {
+            self.word = "cannot tell";
+            self.text = format!("cannot tell: stopped; until then {}", self.text);
+        }
+    }
+
     /// Whether it is a failure.
     pub(super) fn is_bad(&self) -> bool {
         matches!(self.word, "worse" | "affected")

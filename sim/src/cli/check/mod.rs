@@ -89,7 +89,11 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         parts.push(Part { sides: search.lane().sides().clone(), tally: search.tally().clone(), findings });
     }
     output.clear();
-    let answer = Answer::of(&parts, &strays, args.against.is_some(), refused.is_some());
+    let stopped = crew::told_to_stop();
+    let mut answer = Answer::of(&parts, &strays, args.against.is_some(), refused.is_some());
+    if stopped {
+        answer.stop();
+    }
     let texts = keep_all(&parts, args, &store)?;
     tell(&parts, &texts, &answer, (&strays, refused.as_deref()), output);
     for (sides, why) in &strays {
@@ -106,7 +110,6 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         }
     }
     conclude(&parts, &answer, refused.is_some(), watch.elapsed(), output);
-    let stopped = crew::told_to_stop();
     if stopped {
         output.error("stopped before all traces were played");
     }
