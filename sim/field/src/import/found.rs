@@ -307,7 +307,8 @@ fn courses<'s>(
     let tells = |item: &&Item| matches!(item.what, What::Logs(_) | What::Reload | What::Begins);
     let last = items.iter().rfind(tells).or(items.last());
     let end = last.map_or(0, |item| item.when.end);
-    let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
+    let window = i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
+    let earliest = if story.timeless { i64::MIN / 4 } else { end - window };
     // `from` is the first thing in it, and `line` where it begins.
     let course = |line: usize, from: usize, middle: bool, begins: Range<i64>| {
         let (before, items) = items.split_at(from);
