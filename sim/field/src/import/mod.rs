@@ -17,6 +17,7 @@
 mod beam;
 pub mod crash;
 mod found;
+pub mod line;
 pub mod lines;
 mod load;
 pub mod messages;

@@ -2,7 +2,8 @@
 
 use treefall_model::release::Release;
 
-use super::lines::{Line, lines};
+use super::line::Line;
+use super::lines::lines;
 use super::messages::{Said, read};
 
 /// The release that a text names: in keepalived's own words, or as a package's version behind its name.

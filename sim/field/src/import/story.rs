@@ -13,7 +13,8 @@ use treefall_model::signal::Signal;
 use treefall_world::words::Kind;
 
 use super::ImportError;
-use super::lines::{Line, TIMELESS, Writer, lines};
+use super::line::{Line, Writer};
+use super::lines::{TIMELESS, lines};
 use super::messages::{Said, read, shape};
 use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
 use super::signs::{SIGNS_MAX, Sign, SignKind, is_of_keepalived, sign};
