@@ -151,9 +151,12 @@ fn numbered(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
     let named = named.strip_prefix("keepalived`").unwrap_or(named);
     let end = named.find(|c: char| !(c.is_alphanumeric() || "_.@?/".contains(c))).unwrap_or(named.len());
     let (word, behind) = named.split_at(end);
-    let calls = behind.trim_start().starts_with('(') || rest.len() != named.len() || behind.contains(" at ");
     let offset = offset(line);
-    if !has_address && !calls && !(offset.is_some() || word.contains("rb_") || word.contains("thread_")) {
+    // Without an address it is a frame by its parentheses, its program, or its very name.
+    let calls = behind.trim_start().starts_with('(') && word.contains('_');
+    let of_program = rest.starts_with("[keepalived] ");
+    let is_bare = behind.trim().is_empty() && (word.starts_with("rb_") || word.starts_with("thread_"));
+    if !(has_address || calls || of_program || is_bare || offset.is_some()) {
         return None;
     }
     Some((Some(place), Some(Frame { function: function(word), offset })))

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use treefall_model::event::{FailedBy, LogLine, SubjectKind};
 use treefall_model::release::{Defect, Rules};
@@ -13,12 +12,12 @@ use treefall_model::time::Span;
 use treefall_model::trace::{Script, Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
-use super::past::{Past, pasts};
 use super::scripts::{Scripts, scripts};
 use super::search::{GoOn, Searched, Way, Went, follow, free_setups, search, setups};
 use super::signs::{Sign, SignKind};
 use super::story::{Item, Story, What, tell};
-use super::walk::{Course, GRACE, LATE, START_UP, micros};
+use super::walk::{Course, GRACE, LATE, micros};
+use super::windows::courses;
 use super::{Bounds, ImportError, NOT_LOOKED_FOR};
 use treefall_scenario::{Provenance, Scenario};
 use treefall_search::cause::{Cause, cause};
@@ -27,10 +26,6 @@ use treefall_subject::keepalived_conf::Conf;
 use treefall_subject::replica::run_replica;
 use treefall_subject::target::{Base, ReplicaName};
 
-/// Most windows of one log.
-const WINDOWS_MAX: usize = 24;
-/// Most things that happen in a window.
-const ITEMS_MAX: usize = 4_000;
 /// Fewest interleavings that each window and setup is given, if there are any left.
 const SHARE_MIN: u64 = 40;
 /// What a story is allowed, the strictest first.
@@ -41,14 +36,10 @@ const LENIENCIES: [Leniency; 5] = [
     Leniency { late: 1_200_000, lacks: 0, untold: 4 },
     Leniency { late: 300_000, lacks: 3, untold: 4 },
 ];
-/// How long after the process began its parent may write that it started it, in microseconds.
-const TOLD_LATE: i64 = 200_000;
 /// Most windows in which ways are followed.
 const FOLLOWED_MAX: usize = 4;
 /// Most steps of the ways that are followed in one window with one setup.
 const STEPS_MAX: u64 = 200_000;
-/// Longest time before the first line of a window in mid-life at which its scripts start, in microseconds.
-const LEAD_MAX: u64 = 120_000_000;
 /// And in all of them.
 const STEPS_ALL: u64 = 600_000;
 /// How long a killed child lives on of which the log says that it did.
@@ -293,70 +284,6 @@ fn not_explained(signs: &[&Sign], end: Option<Sign>, explained: bool) -> Vec<Sig
     let others = signs.iter().filter(|sign| sign.of_another || !explained);
     let own = end.filter(|_| !explained);
     own.into_iter().chain(others.map(|sign| (*sign).clone())).collect()
-}
-
-/// The windows, each with the line that it begins at, the shortest first.
-fn courses<'s>(
-    story: &'s Story,
-    scripts: &'s [Script],
-    window: Span,
-    untold: u32,
-) -> Vec<(usize, Course<'s>)> {
-    let items = story.items.as_slice();
-    // A process may have been silent for long: its last lines of scripts and reloads count.
-    let tells = |item: &&Item| matches!(item.what, What::Logs(_) | What::Reload | What::Begins);
-    let last = items.iter().rfind(tells).or(items.last());
-    let end = last.map_or(0, |item| item.when.end);
-    let earliest = end - i64::try_from(window.as_micros()).unwrap_or(i64::MAX / 4);
-    // `from` is the first thing in it, and `line` where it begins.
-    let course = |line: usize, from: usize, middle: bool, begins: Range<i64>| {
-        let (before, items) = items.split_at(from);
-        let pasts = match middle {
-            true => pasts(before, items, scripts.len()),
-            false => vec![Past::NONE; scripts.len()],
-        };
-        (
-            line,
-            Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE },
-        )
-    };
-    let mut courses = Vec::new();
-    // No trace's time goes back: what is before is of another window.
-    let behind_jump = story.set_back.map_or(0, |set_back| set_back.line);
-    for (place, item) in items.iter().enumerate().rev() {
-        if item.line < behind_jump {
-            break;
-        }
-        if item.when.start < earliest || items.len() - place > ITEMS_MAX || courses.len() >= WINDOWS_MAX {
-            break;
-        }
-        let (when, line) = (item.when.clone(), item.line);
-        let behind = |middle, late| course(line, place + 1, middle, when.start..when.end - 1 + late);
-        match item.what {
-            // The parent may write that it started the process when the process has long begun.
-            What::Begins => {
-                let begins = when.start - TOLD_LATE..when.end - 1 + START_UP;
-                courses.push(course(line, place + 1, false, begins));
-            }
-            What::Reload => courses.push(behind(true, LATE)),
-            _ => {}
-        }
-    }
-    if courses.is_empty() {
-        // Nothing starts near the end: the scripts are taken to start together where the window begins.
-        let is_in = |item: &Item| item.when.start >= earliest && item.line >= behind_jump;
-        let first = items.iter().position(is_in).unwrap_or(0);
-        let first = first.max(items.len().saturating_sub(ITEMS_MAX));
-        // The first line may tell of a run that began an interval before, at whatever time of its script's interval.
-        let longest =
-            |of: fn(&Script) -> Span| scripts.iter().map(of).max().unwrap_or(Span::ZERO).as_micros();
-        let lead = 2 * longest(|script| script.interval) + longest(|script| script.timeout);
-        let lead = i64::try_from(lead.min(LEAD_MAX)).unwrap_or(SECOND).max(SECOND);
-        let begins = items.get(first).map_or(0, |item| item.when.start);
-        let line = items.get(first).map_or(0, |item| item.line);
-        courses.push(course(line, first, true, begins - lead..begins));
-    }
-    courses
 }
 
 /// How long a killed child lives on of which the log says that it did: until its end is told, or behind the log's. Of

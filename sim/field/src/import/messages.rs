@@ -11,7 +11,7 @@ use treefall_model::release::Release;
 use treefall_model::signal::Signal;
 use treefall_world::words::{self, Kind};
 
-use super::lines::Writer;
+use super::line::Writer;
 
 /// What a message says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,12 +17,14 @@
 mod beam;
 pub mod crash;
 mod found;
+pub mod line;
 pub mod lines;
 mod load;
 pub mod messages;
 pub mod others;
 mod past;
 mod process;
+mod release;
 mod scripts;
 mod search;
 pub mod signs;
@@ -31,6 +33,7 @@ pub mod story;
 pub mod symbols;
 mod told;
 mod walk;
+mod windows;
 
 use std::io;
 use std::path::PathBuf;
@@ -40,9 +43,10 @@ use treefall_model::time::Span;
 
 pub use found::{Found, Imported, Leniency, NoWay, import, import_while, lines_told};
 pub use load::load;
+pub use release::release_told;
 pub use scripts::{Assumed, Scripts};
 pub use search::{GoOn, Searched};
-pub use story::{Census, Item, SetBack, Story, Unknown, What, release_told, tell};
+pub use story::{Census, Item, SetBack, Story, Unknown, What, tell};
 
 /// Largest log that is read, in bytes: 64 MiB.
 pub const SIZE_MAX: u64 = 64 << 20;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::lines::Line;
+use super::line::Line;
 use super::messages::Of;
 use super::signs::{Sign, SignKind};
 use super::story::{Item, What};

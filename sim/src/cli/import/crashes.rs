@@ -103,7 +103,7 @@ pub(super) fn tell(all: &[Judged], output: &mut Output) {
     for judged in all {
         let Judged { crash, release, ending, is_known } = judged;
         if crash.line != before {
-            let at = told(crash).map_or_else(|| "no function has a name".to_owned(), |at| at);
+            let at = told(crash).unwrap_or_else(|| "no function has a name".to_owned());
             let whose = process(crash).map_or_else(String::new, |name| format!(", of the {name} process"));
             let pid = crash.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
             output.heading(format_args!("backtrace at line {}: {at}{whose}{pid}", crash.line));

@@ -153,7 +153,7 @@ impl Conf {
         if Release::parse(READS_FRACTIONS).is_none_or(|first| release >= first) {
             return self;
         }
-        let whole = |span: &Span| span.as_micros() % 1_000_000 == 0;
+        let whole = |span: &Span| span.as_micros().is_multiple_of(1_000_000);
         for script in &mut self.scripts {
             (script.interval, script.timeout) = (script.interval.filter(whole), script.timeout.filter(whole));
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Line, Writer};
+use crate::import::line::{Line, Writer};
 
 /// Two copies of a line are stamped at most so far apart, in microseconds.
 const APART: i64 = 2_000_000;

@@ -17,6 +17,7 @@ mod structured;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::line::{Line, Writer};
 use super::messages::{Said, read};
 use stamps::{Stamp, Stamps};
 
@@ -28,50 +29,6 @@ const REPEATED_MAX: usize = 10_000;
 const DATED: i64 = 100_000_000_000_000;
 /// The interval of a line in a log without any time stamp, in microseconds: about 34 years.
 pub(super) const TIMELESS: Range<i64> = 0..1 << 50;
-
-/// The process that wrote a line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Writer {
-    /// One of keepalived's; the line does not say which.
-    Untold,
-    /// keepalived's first process.
-    Parent,
-    /// Its vrrp process: the one that runs the scripts.
-    Vrrp,
-    /// Another of its processes.
-    Sibling,
-    /// The kernel, or a program that starts or watches processes: it can report a crash.
-    Outside,
-    /// Any other.
-    Foreign,
-}
-
-impl Writer {
-    /// Whether it is one of keepalived's processes.
-    #[must_use]
-    pub const fn is_keepalived(self) -> bool {
-        matches!(self, Self::Untold | Self::Parent | Self::Vrrp | Self::Sibling)
-    }
-}
-
-/// A line of a log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
-    /// Its number in the text, from 1.
-    pub number: usize,
-    /// The interval in which it was written, in microseconds since 1970 or, without a date, since some midnight.
-    pub when: Option<Range<i64>>,
-    /// The process that wrote it.
-    pub writer: Writer,
-    /// Its host and process, as the line names them; empty where it does not.
-    pub source: String,
-    /// Its message.
-    pub text: String,
-    /// The whole line, without colours.
-    pub whole: String,
-    /// Renderings of one log differ in this.
-    form: (bool, String),
-}
 
 /// The lines of a log, copies left out, and how many these were.
 #[must_use]
