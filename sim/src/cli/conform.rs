@@ -14,11 +14,7 @@ use super::interrupt::Stopwatch;
 use super::lines::Line;
 use super::output::Output;
 use super::pace::Pace;
-<<<<<<< HEAD
-=======
 use super::record::{self, RecordedObject};
-use super::schema::Line;
->>>>>>> 94bb70b (Record real programs and check every release against its recording)
 use super::{CliError, Status, Summary, crew};
 use treefall_search::generator::Source;
 use treefall_search::oracle::{Agreement, Census, compare};

@@ -32,6 +32,9 @@ use treefall_subject::target::Target;
 /// Traces of a hunt that is told neither a number nor a time.
 const TRACES_DEFAULT: u64 = 1_000;
 
+/// From so many targets on, each gets one line: the answer is to fit a screen.
+const BRIEF_FROM: usize = 5;
+
 /// What is printed with `--json`.
 pub(super) const LINES: [Line; 3] = [
     Line::of::<FindingObject>("a finding"),
@@ -46,6 +49,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let (campaigns, _lock) = taken(args, &store, output)?;
     let mut summary = Vec::new();
     let mut status = Status::Good;
+    let brief = campaigns.len() >= BRIEF_FROM;
     for (campaign, is_over) in campaigns {
         let target = &named(&campaign.target)?;
         crew::warn_of(target, output);
@@ -81,8 +85,10 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         } else {
             None
         };
-        status = status.max(show(target, plan.source, &searched, &store, output)?);
-        tell_hidden(hidden.as_ref(), output);
+        status = status.max(show(target, plan.source, &searched, (&store, brief), output)?);
+        if !brief {
+            tell_hidden(hidden.as_ref(), output);
+        }
         tell_unknown(&searched, baseline.as_ref(), output);
         if args.github {
             annotate(target, &searched, &store, output);
@@ -212,7 +218,7 @@ fn show(
     target: &Target,
     source: Source,
     searched: &Searched,
-    store: &Store,
+    (store, brief): (&Store, bool),
     output: &mut Output,
 ) -> Result<Status, CliError> {
     let mut status = Status::Good;
@@ -223,7 +229,7 @@ fn show(
     for StoredFinding { finding, summary } in &processed.stored {
         output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
         // A variant is in the overview; its report is on disk.
-        if !output.is_json() && finding.variant_of.is_none() {
+        if !output.is_json() && !brief && finding.variant_of.is_none() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(summary);
             let folder = store.folder(&finding.target, finding.id());
@@ -237,7 +243,7 @@ fn show(
             ));
         }
     }
-    if processed.stored.len() > 1 && !output.is_json() {
+    if processed.stored.len() > 1 && !brief && !output.is_json() {
         let findings: Vec<_> = processed.findings().collect();
         output.line(overview(&findings));
     }
@@ -250,6 +256,10 @@ fn show(
         }
         output.object(&AsFoundObject::new(&name, signature, &found, None));
         output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
+    }
+    if brief && processed.failed.is_empty() && processed.as_found.is_empty() {
+        output.line(in_one_line(target, processed));
+        return Ok(status);
     }
     let tally = &searched.tally;
     output.line(format_args!(
@@ -268,6 +278,27 @@ fn show(
         output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(status)
+}
+
+/// The findings of one of many targets: how it ends at worst, and the causes.
+fn in_one_line(target: &Target, processed: &Processed) -> String {
+    let worst = processed.findings().map(|finding| &finding.verdict.outcome).find(|it| !it.survived());
+    let worst = worst.map_or_else(String::new, |outcome| format!("{outcome}; "));
+    let mut causes: Vec<String> = Vec::new();
+    for finding in processed.findings() {
+        let name = match finding.cause.leading() {
+            Some(defect) => defect.name().to_owned(),
+            None => cause_name(&finding.cause),
+        };
+        if !causes.contains(&name) {
+            causes.push(name);
+        }
+    }
+    let findings = count(processed.stored.len() as u64, "finding");
+    match causes.as_slice() {
+        [] => format!("{target}: nothing found"),
+        causes => format!("{target}: {worst}{findings}: {}", causes.join(", ")),
+    }
 }
 
 fn finds_in_words(searched: &Searched) -> String {

@@ -10,11 +10,11 @@ use treefall_subject::recording::{
 };
 use treefall_subject::replica::run_replica_as;
 use treefall_subject::target::{ReplicaName, Target};
-use treefall_subject::{Options, SubjectError, build};
+use treefall_subject::{Options, build};
 
 use super::args::{Conform, Record};
+use super::lines::Line;
 use super::output::Output;
-use super::schema::Line;
 use super::{CliError, Status, Summary, crew};
 
 /// Differences that are told in full.
@@ -84,12 +84,9 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
         !crew::told_to_stop()
     });
     output.clear();
-    let recording = match recording {
-        Err(SubjectError::Stopped) => {
-            output.error("stopped before all traces were played; nothing was written");
-            return Ok(Status::Failure);
-        }
-        other => other?,
+    let Some(recording) = recording? else {
+        output.error("stopped before all traces were played; nothing was written");
+        return Ok(Status::Failure);
     };
     recording.save(&args.out)?;
     output.line(format_args!("{target}: {} traces of {} in {}", all, recording.version, args.out.display()));

@@ -14,17 +14,12 @@ use super::lines::Line;
 use super::named::named;
 use super::output::Output;
 use super::{
-<<<<<<< HEAD
     CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, check, conform, corpus, doctor,
-    explore, fmt, hunt, import, matrix, merge, replay, report, roots, shrink, soak, survey, targets,
-=======
-    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, conform, corpus, doctor, explore, fmt,
-    hunt, import, matrix, merge, record, replay, report, roots, shrink, soak, survey, targets,
->>>>>>> 94bb70b (Record real programs and check every release against its recording)
+    explore, fmt, hunt, import, matrix, merge, record, replay, report, roots, shrink, soak, survey, targets,
 };
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
-const COMMANDS: [(&str, &[Line]); 21] = [
+const COMMANDS: [(&str, &[Line]); 22] = [
     ("survey", &survey::LINES),
     ("targets", &targets::LINES),
     ("hunt", &hunt::LINES),

@@ -29,11 +29,8 @@ mod looks;
 mod machines;
 mod mutants;
 mod programs;
-<<<<<<< HEAD
-mod regression;
-=======
 mod recordings;
->>>>>>> 94bb70b (Record real programs and check every release against its recording)
+mod regression;
 mod report_explain;
 mod report_upstream;
 mod reports;

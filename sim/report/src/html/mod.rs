@@ -220,28 +220,6 @@ fn windows(windows: &Windows) -> Markup {
     }
 }
 
-<<<<<<< HEAD
-=======
-fn releases(releases: &Releases) -> Markup {
-    html! {
-        table class="stack" {
-            thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
-            tbody {
-                @for row in releases.rows() {
-                    tr {
-                        td { (row.name) }
-                        td { span class=(fate(Some(row.shown))) { (row.words) } }
-                        td data-label="compared with a real program" {
-                            @if row.checked_against_real.is_empty() { "recorded" } @else { (row.checked_against_real.join(", ")) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
->>>>>>> 94bb70b (Record real programs and check every release against its recording)
 /// Each side's history, told line by line: what should have been, what the target did, and what its replica did where
 /// that is another.
 fn histories(report: &Report<'_>, names: &Names<'_>) -> Markup {

@@ -122,7 +122,7 @@ pub(super) fn releases(releases: &Releases) -> Markup {
                         td { (row.name) }
                         td { span class=(fate(Some(row.shown))) { (row.words) } }
                         td data-label="compared with a real program" {
-                            @if row.checked_against_real.is_empty() { "never" } @else { (row.checked_against_real.join(", ")) }
+                            @if row.checked_against_real.is_empty() { "recorded" } @else { (row.checked_against_real.join(", ")) }
                         }
                     }
                 }

@@ -33,8 +33,8 @@ const SHARED: [(&str, Option<&str>); 21] = [
 /// What every command has.
 const GLOBAL: [&str; 4] = ["json", "quiet", "verbose", "jobs"];
 /// The words for values. A file that is read may be `-`, and so may one that is written; a folder may not.
-const VALUES: [&str; 21] = [
-    "COMMAND", "DIR", "FILE", "I/N", "LAW", "MACHINE", "MIB", "N", "NAME", "NEW", "RELEASE", "SCRIPT",
+const VALUES: [&str; 22] = [
+    "COMMAND", "DIR", "FILE", "I/N", "ID", "LAW", "MACHINE", "MIB", "N", "NAME", "NEW", "RELEASE", "SCRIPT",
     "SHELL", "SPAN", "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
 ];
 /// The letters for flags.

@@ -293,7 +293,8 @@ pub fn play_replica(kind: SubjectKind, trace: &Trace, rules: Rules) -> Played {
 }
 
 impl Recording {
-    /// Records a real program. The replica of its release says where a freed entry is used first.
+    /// Records a real program. The replica of its release says where a freed entry is used first. `None`: `keep_going`,
+    /// given the number of traces played, said no.
     ///
     /// # Errors
     /// When it cannot be run.
@@ -302,13 +303,13 @@ impl Recording {
         program: Recorded,
         pool: &Pool,
         mut keep_going: impl FnMut(usize) -> bool,
-    ) -> Result<Self, SubjectError> {
+    ) -> Result<Option<Self>, SubjectError> {
         let kind = real.kind();
         let (rules, traces) = (real.rules(), pool.traces(kind));
         let (mut played, mut histories) = (Vec::with_capacity(traces.len()), Vec::new());
         for batch in traces.chunks(BATCH) {
             if !keep_going(played.len()) {
-                return Err(SubjectError::Stopped);
+                return Ok(None);
             }
             for (trace, ran) in batch.iter().zip(real.run(batch, options(kind))?) {
                 let first_use = run_replica_as(kind, trace, rules, Options::VERDICT).first_use;
@@ -319,7 +320,7 @@ impl Recording {
             }
         }
         let commit = program.version.split_once("git commit ").map(|(_, commit)| commit.trim().to_owned());
-        Ok(Self {
+        Ok(Some(Self {
             daemon: kind == SubjectKind::Daemon,
             version: program.version,
             release: program.release.to_string(),
@@ -329,7 +330,7 @@ impl Recording {
             pool: pool.digest,
             played,
             histories,
-        })
+        }))
     }
 
     /// The kind of subject that was recorded.

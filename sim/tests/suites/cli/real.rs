@@ -15,10 +15,9 @@ type RealTest = fn(&Path) -> Outcome;
 /// The tests; ignored, with the reason, where none is installed.
 pub(super) fn trials() -> Vec<Trial> {
     let real = find_installed().into_iter().next();
-    let tests: [(&str, RealTest); 4] = [
+    let tests: [(&str, RealTest); 3] = [
         ("a hunt finds only known defects", hunt),
         ("a copy that is cut off, nameless or without its symbols is refused", mutilated),
-        ("a check beside itself is the same", beside_itself),
         ("a copy that was stripped of debug symbols is driven", stripped),
     ];
     let mut gdb = real.clone().map_or_else(
@@ -64,18 +63,6 @@ fn under_gdb(path: &Path) -> Outcome {
     // One process is taken hold of, and of a replica there is none.
     let of_a_replica = ["replay", &file, "--target", "replica:2.3.1", "--gdb"];
     refused("gdb on a replica", &of_a_replica, 2, &["engine:PATH"])
-}
-
-/// The program beside itself, as engine and, where namespaces can be made, as daemon.
-fn beside_itself(path: &Path) -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let (path, out) = (path.display().to_string(), folder.path().display().to_string());
-    let check = ["check", &path, "--against", &path, "--traces", "100", "--quiet", "--out", &out];
-    let checked = treefall(&check)?;
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    let first = said.lines().next().unwrap_or_default();
-    ensure(status(&checked) == Some(0) && ["same", "engine only: same"].contains(&first), || said.clone())?;
-    ensure(said.contains("100 random traces; 0 not the same"), || said.clone())
 }
 
 fn hunt(path: &Path) -> Outcome {
