@@ -88,8 +88,13 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
         output.error("stopped before all traces were played; nothing was written");
         return Ok(Status::Failure);
     };
-    recording.save(&args.out)?;
-    output.line(format_args!("{target}: {} traces of {} in {}", all, recording.version, args.out.display()));
+    recording.save(&args.output)?;
+    output.line(format_args!(
+        "{target}: {} traces of {} in {}",
+        all,
+        recording.version,
+        args.output.display()
+    ));
     output.object(&RecordObject {
         target: target.to_string(),
         version: recording.version,
@@ -98,7 +103,7 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
         commit: recording.commit,
         projection: recording.projection,
         traces: all,
-        file: args.out.display().to_string(),
+        file: args.output.display().to_string(),
     });
     output.conclude(&RecordSummary { traces: all });
     Ok(Status::Good)

@@ -29,7 +29,7 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 /// Seeds of each defect in `cargo test`.
 const SEEDS: u64 = 4;
 /// Most runs of building up here, which is enough for these seeds.
-const BUILD_UP: u64 = 5_000;
+const BUILD_UP: u64 = 20_000;
 
 #[test]
 fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
@@ -212,7 +212,8 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
         work_out(it.as_mut(), &subject, find, BUILD_UP, Control::new(&keep_going)).expect("it runs")
     };
     let Worked::Out(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
-    let other = findings(&mut crew, &subject, std::slice::from_ref(find), BUILD_UP).remove(0);
+    let other = work_out(crew[0].as_mut(), &subject, find, BUILD_UP, Control::none()).expect("it runs");
+    let other = other.finished().expect("nothing interrupts it");
     assert_eq!((&whole.trace, whole.runs, whole.digest), (&other.trace, other.runs, other.digest));
     let (mut size, all) = (Size::of(&find.trace), last.load(Ordering::Relaxed));
     for runs_max in [0, all / 4, all / 2, all] {

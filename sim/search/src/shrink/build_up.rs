@@ -136,7 +136,10 @@ fn passes(than: &Trace) -> Vec<Pass> {
     for (few, events, runs) in FAR_PASSES {
         let smaller = (few.wakes, few.scripts) < (size.wakes, size.scripts);
         // What has fewer than four scripts is taken to need fewer in several wakes.
-        if smaller && (long || wide) && (few.scripts < 4 || few.wakes == 1 || few.scripts <= size.scripts) {
+        if smaller
+            && (long || wide || few.wakes == 1)
+            && (few.scripts < 4 || few.wakes == 1 || few.scripts <= size.scripts)
+        {
             let pass = |events| Pass { of: Of::Exactly(few), events_max: events, share: Share::Runs(runs) };
             passes.extend(events.map(pass));
         }

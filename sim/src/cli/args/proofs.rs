@@ -56,8 +56,8 @@ pub(in crate::cli) struct Record {
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
     /// Where its recording goes.
-    #[arg(long, short, value_name = "FILE")]
-    pub(in crate::cli) out: PathBuf,
+    #[arg(short, long, value_name = "FILE")]
+    pub(in crate::cli) output: PathBuf,
 }
 
 #[derive(Args, Debug)]
