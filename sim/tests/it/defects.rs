@@ -220,7 +220,7 @@ fn one_finding_of_each_cause_gets_the_full_effort_and_its_variants_name_it() {
         assert_eq!(leader.cause.key(), variant.cause.key());
         assert!(leader.trace.wakes().len() <= variant.trace.wakes().len());
     }
-    let causes: std::collections::BTreeSet<_> = leading.iter().map(|it| it.cause.key()).collect();
+    let causes: BTreeSet<_> = leading.iter().map(|it| it.cause.key()).collect();
     assert_eq!(causes.len(), leading.len(), "no law of memory breaks here, so each cause has one");
     let ids = |all: &[Finding]| all.iter().map(|it| (it.id(), it.variant_of, it.digest)).collect::<Vec<_>>();
     assert_eq!(ids(&found(2)), ids(&all));

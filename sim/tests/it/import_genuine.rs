@@ -6,7 +6,6 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use treefall::import::{Bounds, ImportError, Imported, import, load};
 use treefall::keepalived_conf;
@@ -68,13 +67,12 @@ fn genuine(name: &str) -> PathBuf {
 }
 
 #[test]
-fn every_genuine_log_is_accepted_with_its_own_cause_in_time() {
+fn every_genuine_log_is_accepted_with_its_own_cause() {
     for (log, cause) in LOGS {
         let conf = log.trim_start_matches("sl-").split('-').next().unwrap_or(log);
-        let begun = Instant::now();
         let imported = imported(&genuine(&format!("{log}.log")), &genuine(&format!("{conf}.conf")));
         let imported = imported.unwrap_or_else(|error| panic!("{log}: {error}"));
-        assert!(begun.elapsed() < Duration::from_secs(60), "{log}: {:?}", begun.elapsed());
+        assert!(imported.searched.tried <= Bounds::default().tries, "{log}: {}", imported.searched.tried);
         assert_eq!(memory_causes(&imported), cause.into_iter().collect::<Vec<_>>(), "{log}");
         assert!(imported.windows_fitting > 0, "{log}");
     }

@@ -1,7 +1,7 @@
 //! A new program beside its reference: what a change broke, and what it mended.
 //!
 //! The flow: a [`Lane`] plays each trace on both programs; [`judge`] says same, better or worse; a [`Search`] goes through
-//! the known scenarios and random traces; [`work_out`] makes a finding of what it saw; [`words`] tells it.
+//! the known scenarios and random traces; [`work_out`] makes a finding of what it saw; `words` tells it.
 
 mod judge;
 pub mod known;

@@ -49,7 +49,7 @@ impl fmt::Debug for ScenarioText {
     }
 }
 
-/// The bytes that [`conformance`] reads as this release and trace; without the first, those of [`mended`].
+/// The bytes that [`conformance`](super::conformance) reads as this release and trace; without the first, those of [`mended`](super::mended).
 #[must_use]
 pub fn conformance_seed(release: Release, trace: &Trace) -> Vec<u8> {
     let place = Release::ALL.iter().position(|one| *one == release).unwrap_or(0);

@@ -13,7 +13,7 @@ use treefall_scenario::{self as scenario, Scenario};
 use treefall_subject::Options;
 use treefall_subject::replica::{Replica, run_replica};
 
-/// Told the number of each state ([`STATES`]) that a run comes through.
+/// Told the number of each state ([`STATES`](super::STATES)) that a run comes through.
 pub type Tell<'t> = &'t mut dyn FnMut(usize);
 
 /// The verdict, if it is the same twice; the states that the first run came through are told.
