@@ -88,7 +88,7 @@ pub struct Ran {
     pub ledger: Vec<Called>,
 }
 
-/// Runs a trace with a fresh master. `None`: the harness failed; see [`fatal`](crate::fatal).
+/// Runs a trace with a fresh master. `None`: the harness failed; see [`fatal`](mod@crate::fatal).
 pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
     heap::reset(trace.setup().heap);
     descriptors::reset();
