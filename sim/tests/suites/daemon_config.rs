@@ -274,7 +274,12 @@ fn replay(place: &Place, _: Release) -> Result<(), Failed> {
     std::fs::write(&broken, "\ninclude conf.d/*\n")?;
     let broken = broken.display().to_string();
     let refused = treefall(&["replay", &good, "--target", &target, "--config", &broken])?;
-    ensure(&refused, 2, &["broken.conf, line 2: `include` brings in another file", "put that file's text"])?;
+    // A pattern that names no file brings in nothing.
+    ensure(
+        &refused,
+        2,
+        &["broken.conf: nothing tracks a script in it", "name one in the `track_script` block"],
+    )?;
     let gone = treefall(&["hunt", "--target", &target, "--config", "/no/such/file"])?;
     ensure(&gone, 2, &["/no/such/file: "])
 }
