@@ -6,7 +6,7 @@ use treefall_model::contents::Held;
 use treefall_model::event::Record;
 use treefall_model::index::Entry;
 use treefall_model::observe::Mark;
-use treefall_model::release::Defect;
+use treefall_model::release::{Advice, Defect};
 use treefall_model::time::Deadline;
 use treefall_model::violation::Index;
 use treefall_report::{Names, reported};
@@ -97,12 +97,13 @@ pub fn report(finding: &Finding) -> String {
 /// What upstream has of a defect.
 fn known(defect: Defect) -> String {
     let row = defect.row();
-    let fixed = match (row.mended_in, row.mended_by) {
-        (Some(release), Some(commit)) => format!("fixed in {release} by {commit}"),
-        (Some(release), None) => format!("fixed in {release}"),
-        (None, _) => "not fixed in any release".to_owned(),
+    let advice = Advice::against_defect(defect)
+        .map_or_else(|| "not fixed in any release".to_owned(), |advice| advice.to_string());
+    let mended = match (row.mended_in, row.mended_by) {
+        (Some(release), Some(commit)) => format!("; mended in {release} by {commit}"),
+        _ => String::new(),
     };
-    format!("{}; {fixed}", reported(defect))
+    format!("{}; {advice}{mended}", reported(defect))
 }
 
 /// The records before the first difference, then both sides.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use treefall_field::regression::{Better, Shared, Sides};
-use treefall_model::release::{Defect, Reach};
+use treefall_model::release::{Advice, Defect, Reach};
 use treefall_model::verdict::{Signature, Weight};
 use treefall_report::cause_name;
 
@@ -79,7 +79,7 @@ fn is_unknown((_, shared): (&Signature, &Shared)) -> bool {
     shared.cause.defects().is_empty()
 }
 
-/// `affected by issue 2468, fixed in 2.3.2 (ReloadFreesQueuedTimeout)`.
+/// `affected by issue 2548 (ExitErasesTwice), fixed in 2.3.3`: the release to run has no known crash of the trees.
 fn affected_in_words(defects: &BTreeSet<Defect>) -> String {
     let one = |defect: &Defect| {
         let row = defect.row();
@@ -87,8 +87,8 @@ fn affected_in_words(defects: &BTreeSet<Defect>) -> String {
             [] => row.name.to_owned(),
             _ => format!("{} ({})", row.issues_in_words(), row.name),
         };
-        match row.mended_in {
-            Some(release) => format!("{what}, fixed in {release}"),
+        match Advice::against_defect(*defect) {
+            Some(advice) => format!("{what}, {advice}"),
             None => format!("{what}, not fixed in any release"),
         }
     };
@@ -108,7 +108,8 @@ pub(super) fn tell_rest(part: &Part, output: &mut Output) {
     let (word, tally) = (part.sides.word(), &part.tally);
     // Where the new program is worse, that it breaks less in other traces may come of the same change.
     if !tally.worse.is_empty() && !tally.better.is_empty() {
-        let laws: Vec<String> = tally.better.keys().map(|it| better_in_words(*it)).collect();
+        let laws: BTreeSet<String> = tally.better.keys().map(|it| better_in_words(*it)).collect();
+        let laws: Vec<String> = laws.into_iter().collect();
         output.line(format_args!("in other traces ({word}): {}", laws.join("; ")));
     }
     for (better, traces) in tally.better.iter().filter(|_| tally.worse.is_empty()) {
