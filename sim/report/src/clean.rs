@@ -8,7 +8,7 @@ use super::text::releases_in_words;
 use super::timeline::{Length, timeline};
 use super::{Names, Told};
 use super::{narrow, sections};
-use crate::explain::{Course, Releases};
+use crate::explain::{CleanRun, Releases};
 
 /// All that such a report is made of.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct CleanReport<'r> {
     /// The trace.
     pub trace: &'r Trace,
     /// What it did.
-    pub course: &'r Course,
+    pub course: &'r CleanRun,
     /// What a person wrote of it.
     pub story: Option<Told<'r>>,
     /// The file.
@@ -80,7 +80,7 @@ fn told(report: &CleanReport<'_>, columns: u16) -> String {
     }
     field("replay", report.replay);
     text.push('\n');
-    let Course { history, verdict, releases, .. } = report.course;
+    let CleanRun { history, verdict, releases, .. } = report.course;
     text.push_str(&timeline(report.trace, history, verdict, Length::Whole));
     text.push('\n');
     sections::releases(&mut text, "which releases break a law in it", releases, columns);

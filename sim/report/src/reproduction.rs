@@ -13,7 +13,7 @@ use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::{OnTerm, Order, Script, ScriptKind, Trace, Wake};
 
 use super::{Names, Report};
-use crate::explain::{Chronicle, Labels, Seat, and, met, times};
+use crate::explain::{EntryState, Labels, RunLog, and, met, times};
 
 /// The whole reproduction, as Markdown.
 pub(super) fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
@@ -31,7 +31,7 @@ pub(super) fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
         let due = met.filter(|met| met.timer).map(|met| {
             // Of a real program that did otherwise before, the replica's trees tell nothing.
             let upto = ..=met.record;
-            let same = |told: &&Chronicle| told.records.get(upto) == explanation.history.get(upto);
+            let same = |told: &&RunLog| told.records.get(upto) == explanation.history.get(upto);
             let chronicle = explanation.chronicle.as_ref().filter(same);
             chronicle.map_or_else(Vec::new, |told| due(told, met.record, met.woke_at, &names))
         });
@@ -145,13 +145,13 @@ fn ends(status: ExitStatus) -> String {
 }
 
 /// What was due when the loop woke at `at`, the record's place in the history.
-fn due(chronicle: &Chronicle, record: usize, at: Instant, names: &Names<'_>) -> Vec<String> {
+fn due(chronicle: &RunLog, record: usize, at: Instant, names: &Names<'_>) -> Vec<String> {
     let stage = chronicle.stages.iter().position(|stage| (stage.from..stage.to).contains(&record));
     let before = stage.and_then(|stage| stage.checked_sub(1)).and_then(|before| chronicle.snapshot(before));
     let Some(before) = before else { return Vec::new() };
     let labels = Labels::new(names, &chronicle.records);
-    let due = |seat: &Seat| seat.live && seat.due <= Deadline::At(at);
-    let child = |seat: Seat| {
+    let due = |seat: &EntryState| seat.live && seat.due <= Deadline::At(at);
+    let child = |seat: EntryState| {
         let run = seat.pid.and_then(|pid| labels.run(pid));
         let whose = run.map_or_else(|| labels.whose(&seat), |run| run_words(run, names));
         match seat.handler {
@@ -159,7 +159,7 @@ fn due(chronicle: &Chronicle, record: usize, at: Instant, names: &Names<'_>) -> 
             _ => format!("the timeout of {whose} expires"),
         }
     };
-    let timer = |seat: Seat| match seat.handler {
+    let timer = |seat: EntryState| match seat.handler {
         Some(Handler::Tick | Handler::MiscTick) => format!("the {} is over", labels.whose(&seat)),
         _ => format!("the {}'s timer expires", labels.whose(&seat)),
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use crate::explain::{
-    Asked, Because, Difference, Explanation, Minimality, Pair, Releases, Role, TieTable, Windows,
+    Asked, CauseStep, Difference, Explanation, Minimality, Pair, Releases, Role, TieTable, Windows,
 };
 use treefall_base::wrap;
 
@@ -43,7 +43,7 @@ pub(super) fn explained(text: &mut String, explanation: &Explanation, columns: u
 }
 
 /// Why it broke.
-pub(super) fn because(text: &mut String, chain: &[Because]) {
+pub(super) fn because(text: &mut String, chain: &[CauseStep]) {
     if chain.is_empty() {
         return;
     }

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     let (pace, mut measurements) = (Pace::begin(None), 0);
     let targets = crew::driven(&names, args.driven, output)?;
     for (place, target) in targets.iter().enumerate() {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         output.part(format_args!("target {}", pace.part(place + 1, targets.len(), target)));
@@ -86,13 +86,13 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                 ("events", Options::EVENTS),
                 ("every index, every step", Options::VERDICT),
             ] {
-                if crew::told_to_stop() {
+                if crew::interrupted() {
                     break;
                 }
                 let mut best = std::time::Duration::MAX;
                 let mut counts = treefall_world::Counts::default();
                 for _ in 0..RUNS {
-                    if crew::told_to_stop() {
+                    if crew::interrupted() {
                         break;
                     }
                     output.progress(format_args!("{scripts} scripts, checked: {checked}"));
@@ -107,7 +107,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                     }
                 }
                 // Of fewer runs no best is told.
-                if crew::told_to_stop() {
+                if crew::interrupted() {
                     break;
                 }
                 let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
@@ -140,7 +140,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
             "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
         );
     }
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all was measured");
         return Ok(Status::Failure);
     }
@@ -156,14 +156,14 @@ fn reloads(
 ) -> Result<usize, CliError> {
     let mut measured = 0;
     for scripts in &args.scripts {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         let mut best = [std::time::Duration::MAX; 2];
         for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
             let trace = reloading(*scripts, reloads).map_err(|error| CliError::Usage(error.to_string()))?;
             for _ in 0..RUNS {
-                if crew::told_to_stop() {
+                if crew::interrupted() {
                     return Ok(measured);
                 }
                 output.progress(format_args!("{scripts} scripts, {reloads} reloads"));

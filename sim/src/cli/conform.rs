@@ -91,7 +91,7 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
         let census = conform(args, (&target, &replica), jobs, output)?;
         summary.traces += census.traces;
         summary.different += census.different;
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             output.error("stopped before all traces were compared");
             status = Status::Failure;
             break;
@@ -133,7 +133,7 @@ impl Shared<'_> {
     /// The next traces, while there are any and there is time.
     fn take(&self) -> Option<std::ops::Range<u64>> {
         let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
-        if !in_time || crew::told_to_stop() {
+        if !in_time || crew::interrupted() {
             return None;
         }
         let end = if self.args.duration.is_some() { u64::MAX } else { self.args.traces };

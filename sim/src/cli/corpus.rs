@@ -77,7 +77,7 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
     let scenarios = files::load_all(paths)?;
     let mut written = 0;
     for (path, scenario) in &scenarios {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         let whole = path.with_extension("").display().to_string();
@@ -94,7 +94,7 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
         write_bytes(&file, text.as_bytes()).map_err(write_failed(&file))?;
         written += 1;
     }
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all scenarios were written as seeds");
         return Ok((scenarios.len(), written, Status::Failure));
     }
@@ -167,7 +167,7 @@ fn export(
     let (mut new, mut status) = (0, Status::Good);
     let pace = Pace::begin(None);
     for (place, (path, bytes)) in inputs.iter().enumerate() {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         let (name, trace) = kinds[place].read(bytes);
@@ -203,7 +203,7 @@ fn export(
     if broken {
         store.keep_index()?;
     }
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all inputs were worked out");
         return Ok((inputs.len(), new, status.max(Status::Failure)));
     }
@@ -242,7 +242,7 @@ fn export_one(
     let told = if new {
         pipeline.keep_as_found(find)?;
         let finds = std::slice::from_ref(find);
-        let mut processed = process(pipeline, subjects, finds, &crew::told_to_stop, output);
+        let mut processed = process(pipeline, subjects, finds, &crew::interrupted, output);
         if tell_failed(target, &processed.failed, store, output) != Status::Good {
             return Ok(Exported::Failed);
         }
@@ -271,7 +271,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
     };
     let kind = kind_of(first, of)?;
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|(_, bytes)| bytes.clone()).collect();
-    let Ok(kept) = fewest(kind, &bytes, Control::new(&|()| !crew::told_to_stop())) else {
+    let Ok(kept) = fewest(kind, &bytes, Control::new(&|()| !crew::interrupted())) else {
         output.error("stopped before all files were read; nothing was copied");
         return Ok((inputs.len(), 0, Status::Failure));
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Driven;
-pub(super) use super::interrupt::{leave_ctrl_c, told_to_stop};
+pub(super) use super::interrupt::{interrupted, leave_ctrl_c};
 use super::output::{Output, count};
 use super::{CliError, all};
 use treefall_report::Lock;

@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
         if different > 0 {
             status = Status::Failure;
         }
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             output.error("stopped before all traces were run");
             status = Status::Failure;
             break;
@@ -100,8 +100,8 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     let conditions = names(&changed);
     let mut doctor = Doctor::new(target, args.seed, changed)?;
     let (mut traces, mut different, pace) = (0, 0, Pace::begin(None));
-    let keep_going = |()| !crew::told_to_stop();
-    while traces < args.traces && !crew::told_to_stop() {
+    let keep_going = |()| !crew::interrupted();
+    while traces < args.traces && !crew::interrupted() {
         let (examined, found) = doctor.examine(traces, args.traces, Control::new(&keep_going))?;
         traces += examined;
         for found in found {

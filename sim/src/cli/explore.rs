@@ -105,7 +105,7 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
             transitions: certificate.transitions,
             elapsed_ms: certificate.elapsed_ms,
         });
-        if stopped && crew::told_to_stop() {
+        if stopped && crew::interrupted() {
             break;
         }
     }
@@ -224,7 +224,7 @@ impl Search<'_> {
                 }
                 whole => return Ok(Ended::Whole(whole)),
             }
-            if crew::told_to_stop() {
+            if crew::interrupted() {
                 return self.stopped(explorer, "it was told to");
             }
             if self.args.duration.is_some_and(|limit| now >= limit) {
@@ -313,7 +313,7 @@ impl Search<'_> {
         let mut subjects = crew::crew(self.target, self.jobs)?;
         let finds = found.iter().map(|found| self.find(subjects[0].as_mut(), found));
         let finds = finds.collect::<Result<Vec<_>, _>>()?;
-        let processed = process(&self.pipeline(), &mut subjects, &finds, &crew::told_to_stop, output);
+        let processed = process(&self.pipeline(), &mut subjects, &finds, &crew::interrupted, output);
         if tell_failed(self.target, &processed.failed, self.store, output) != Status::Good {
             self.failed.set(true);
         }

@@ -76,10 +76,10 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             pipeline,
             jobs,
             campaign: Some(campaign),
-            interrupted: &crew::told_to_stop,
+            interrupted: &crew::interrupted,
         };
         let mut searched = search(one, output)?;
-        let whole = searched.broken_off.is_none() && !crew::told_to_stop();
+        let whole = searched.broken_off.is_none() && !crew::interrupted();
         let hidden = if plan.all && baseline.is_none() && whole {
             Some(look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?)
         } else {
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             annotate(target, &searched, &store, output);
         }
         summary.push(TargetSummary::new(target, plan.source, &searched).with_hidden(hidden.as_ref()));
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             output.error(&stopped(&searched, out));
             output.conclude(&summary);
             return Ok(Status::Failure);

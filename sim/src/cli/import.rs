@@ -111,7 +111,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let (pace, teller) = (Pace::begin(None), Teller::new(output));
     let go_on = |tried| {
         teller.tell(|| format!("{name}: {}", pace.told(tried, Some(args.tries), "interleaving")));
-        !crew::told_to_stop()
+        !crew::interrupted()
     };
     let imported = match import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on) {
         Ok(imported) => imported,
@@ -139,7 +139,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         output.object(&unknown(kind));
     }
     output.conclude(&summary(&name, &target, &imported, &watch));
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before the search was whole; what is told is of the interleavings until then");
         return Ok(Status::Failure);
     }
@@ -271,7 +271,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
         Some(most) => {
             format!("all were tried that depart from the plainest {} at most", count(most, "time"))
         }
-        None if crew::told_to_stop() => {
+        None if crew::interrupted() => {
             "the word to stop came before all of the plainest were tried".to_owned()
         }
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),

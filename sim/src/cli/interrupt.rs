@@ -1,6 +1,6 @@
 //! The signals that ask a command to end or hold it up: Ctrl-C, SIGTERM, a closed terminal, Ctrl-Z.
 //!
-//! The first request makes [`told_to_stop`] true, so that the command ends cleanly with what it has. A second SIGINT
+//! The first request makes [`interrupted`] true, so that the command ends cleanly with what it has. A second SIGINT
 //! or SIGTERM ends the process at once. Further SIGHUPs change nothing: a closing terminal sends several.
 //!
 //! Invariant: a SIGHUP that is ignored at the start (`nohup`) stays ignored.
@@ -37,7 +37,7 @@ pub(super) fn leave_ctrl_c() {
 }
 
 /// Whether Ctrl-C was pressed, the process was asked to end, or its terminal was closed.
-pub(super) fn told_to_stop() -> bool {
+pub(super) fn interrupted() -> bool {
     TOLD.load(Ordering::SeqCst)
 }
 

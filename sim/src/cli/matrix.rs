@@ -139,7 +139,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
     if args.targets.is_empty() && find_programs().is_empty() {
         crew::none_installed("the replicas alone are in the table", output);
     }
-    let stopped = crew::told_to_stop();
+    let stopped = crew::interrupted();
     if stopped {
         output.error("stopped before all scenarios were run");
     }
@@ -175,7 +175,7 @@ fn cells(
     let replicas = Release::ALL.iter().map(|release| (Target::Replica(ReplicaName::of(*release)), *release));
     let mut cells = Vec::new();
     for (target, release) in replicas.chain(reals.iter().cloned()) {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             return Ok(None);
         }
         let checked = running.check(scenario, &target, Options::VERDICT)?;

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     let mut sheet = Sheet::new(["target", "signature", "cause", "smallest", "from", "also in"]);
     let (pace, many) = (Pace::begin(None), finds.len());
     for (place, ((target, signature), group)) in finds.into_iter().enumerate() {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         output.progress(format_args!("find {}", pace.part(place + 1, many, &signature)));
@@ -112,7 +112,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     }
     let folders = args.from.len();
     output.conclude(&MergeSummary { folders, findings, traces, missing });
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error(
             "stopped before all finds were brought together; the same command once more brings the rest",
         );

@@ -93,7 +93,7 @@ impl<'o> Teller<'o> {
     /// Tells that so many runs were done of `what`. Whether to go on: until the word to stop.
     pub(super) fn go_on(&self, what: impl FnOnce() -> String, runs: u64) -> bool {
         self.tell(|| format!("{}, {}", what(), count(runs, "run")));
-        !crew::told_to_stop()
+        !crew::interrupted()
     }
 
     /// Tells it, if that is due and nobody else is telling.

@@ -81,7 +81,7 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
     let all = pool.traces(real.kind()).len();
     let recording = Recording::of(real.as_mut(), recorded, &pool, |done| {
         output.progress(format_args!("{target}: {done} of {all} traces"));
-        !crew::told_to_stop()
+        !crew::interrupted()
     });
     output.clear();
     let Some(recording) = recording? else {

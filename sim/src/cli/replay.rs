@@ -93,7 +93,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     let played = play_all(args, &mut junit, output);
     match &played {
         Err(error) => junit.failed(&error.plain()),
-        Ok(_) if crew::told_to_stop() => junit.failed("stopped before all scenarios were run"),
+        Ok(_) if crew::interrupted() => junit.failed("stopped before all scenarios were run"),
         Ok(_) => {}
     }
     if let Some(path) = &args.junit {
@@ -107,7 +107,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         crew::none_installed("the replicas alone were run", output);
     }
     let showing = summary.showing > 0;
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all scenarios were run");
         output.conclude(&summary);
         // What was not run cannot be told to be good.
@@ -155,7 +155,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             )));
         }
         for target in &targets {
-            if crew::told_to_stop() {
+            if crew::interrupted() {
                 return Ok(summary);
             }
             summary.scenarios = place + 1;

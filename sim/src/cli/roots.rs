@@ -42,13 +42,13 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
                 let part = pace.part(place + 1, suites.len(), suite);
                 output.progress(format_args!("fetching {part}"));
                 let one = roots::fetch(suite, mirror.as_deref(), *again);
-                if crew::told_to_stop() && one.is_err() {
+                if crew::interrupted() && one.is_err() {
                     break;
                 }
                 let one = one?;
                 fetched += usize::from(!one.was_there);
                 show_fetched(&one, output);
-                if crew::told_to_stop() {
+                if crew::interrupted() {
                     break;
                 }
             }
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
         output.note(format_args!("{} in the cache {cache}", count(roots::fetched().len() as u64, "suite")));
     }
     output.conclude(&RootsSummary { cache, roots: suites, fetched });
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all suites were fetched");
         return Ok(Status::Failure);
     }

@@ -204,7 +204,7 @@ pub(super) fn look_behind(
     output: &mut Output,
 ) -> Result<BTreeMap<Defect, Hidden>, CliError> {
     output.progress(format_args!("{}: looking for what others hide", pipeline.target));
-    let keep_going = |()| !crew::told_to_stop();
+    let keep_going = |()| !crew::interrupted();
     Ok(pipeline.look_behind(processed, seed, Control::new(&keep_going))?)
 }
 

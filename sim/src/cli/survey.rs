@@ -99,15 +99,15 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             build_up_max: SURVEY_BUILD_UP_MAX,
         };
         let one =
-            Search { plan, limit: None, pipeline, jobs, campaign: None, interrupted: &crew::told_to_stop };
+            Search { plan, limit: None, pipeline, jobs, campaign: None, interrupted: &crew::interrupted };
         let mut searched = search(one, output)?;
         status = status.max(tell_failures(row, &searched, &store, output));
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }
         let hidden = look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?;
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }

@@ -124,7 +124,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     output.line("");
     show_real(args, &mut summary, output)?;
     output.conclude(&summary);
-    if crew::told_to_stop() {
+    if crew::interrupted() {
         output.error("stopped before all programs were looked at");
         return Ok(Status::Failure);
     }
@@ -150,7 +150,7 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     }
     let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
     for target in each {
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         crew::warn_of(&target, output);

@@ -12,11 +12,11 @@ use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant};
 use treefall_model::verdict::{Violation, Weight};
 
-use super::cause_step::{Because, Role};
-use super::chronicle::{BreakSeen, Chronicle, Places, Seat, Snapshot};
-use super::guilt::Guilt;
+use super::cause_step::{CauseStep, Role};
 use super::label::Labels;
 use super::moves;
+use super::run_log::{BreakSeen, EntryState, Places, RunLog, Snapshot};
+use super::suspects::Suspects;
 use crate::{Names, ending};
 use treefall_subject::replica::{Fault, Mark};
 
@@ -28,11 +28,11 @@ const HEAD: usize = 8;
 pub(super) fn because(
     broken: &Violation,
     seen: BreakSeen,
-    guilt: &Guilt,
-    chronicle: &Chronicle,
+    guilt: &Suspects,
+    chronicle: &RunLog,
     names: &Names<'_>,
     labels: &Labels<'_, '_>,
-) -> Vec<Because> {
+) -> Vec<CauseStep> {
     let broke_in = seen.stage;
     let mut links = Vec::new();
     let mut lives: Vec<Life> = guilt
@@ -85,8 +85,8 @@ enum Rank {
     Violation,
 }
 
-fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: String) -> Because {
-    Because { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
+fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: String) -> CauseStep {
+    CauseStep { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
 }
 
 /// An entry on its way through the stages.
@@ -105,9 +105,9 @@ impl Life {
         &mut self,
         place: usize,
         broken: bool,
-        chronicle: &Chronicle,
+        chronicle: &RunLog,
         labels: &Labels<'_, '_>,
-        links: &mut Vec<(Order, Because)>,
+        links: &mut Vec<(Order, CauseStep)>,
     ) {
         let stage = &chronicle.stages[place];
         let before = self.before;
@@ -136,7 +136,7 @@ impl Life {
         &mut self,
         place: usize,
         broken: bool,
-        chronicle: &Chronicle,
+        chronicle: &RunLog,
         labels: &Labels<'_, '_>,
     ) -> Option<((Role, String), Option<&'static str>)> {
         let now = Seen::of(chronicle.snapshot(place)?, self.block);
@@ -160,7 +160,7 @@ impl Life {
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Seen {
     places: Places,
-    seat: Option<Seat>,
+    seat: Option<EntryState>,
 }
 
 impl Seen {
@@ -188,10 +188,10 @@ impl Seen {
 /// The stage at whose end the entry was put where it was when the law broke: where it became a guilty child's, or else
 /// any child's, or else came from nowhere or out of UNUSE; the last such.
 fn birth(
-    chronicle: &Chronicle,
+    chronicle: &RunLog,
     block: Block,
     broke_in: usize,
-    guilt: &Guilt,
+    guilt: &Suspects,
     labels: &Labels<'_, '_>,
 ) -> usize {
     let (mut guilty, mut child, mut any) = (None, None, 0);
@@ -275,7 +275,7 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
 }
 
 /// Another deadline in the same place.
-fn put_off(before: Seat, now: Seat, its: &str) -> Option<(Role, String)> {
+fn put_off(before: EntryState, now: EntryState, its: &str) -> Option<(Role, String)> {
     if before.due == now.due {
         return None;
     }
@@ -294,7 +294,7 @@ fn put_off(before: Seat, now: Seat, its: &str) -> Option<(Role, String)> {
 }
 
 /// Whose entry it is: of a child's that was retired or freed still that child's.
-fn owner(seat: &Seat, labels: &Labels<'_, '_>) -> String {
+fn owner(seat: &EntryState, labels: &Labels<'_, '_>) -> String {
     let kept = matches!(
         seat.kind,
         EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated | EntryKind::Unused
@@ -329,10 +329,10 @@ fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'sta
 /// What happened to the guilty, or around them, in a stage.
 fn events(
     place: usize,
-    guilt: &Guilt,
-    chronicle: &Chronicle,
+    guilt: &Suspects,
+    chronicle: &RunLog,
     names: &Names<'_>,
-    links: &mut Vec<(Order, Because)>,
+    links: &mut Vec<(Order, CauseStep)>,
 ) {
     let from = chronicle.stages[place].from;
     let of = |run: Run| guilt.runs.contains(&run);
@@ -359,7 +359,7 @@ fn events(
 }
 
 /// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
-fn uses(guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>, links: &mut Vec<(Order, Because)>) {
+fn uses(guilt: &Suspects, chronicle: &RunLog, names: &Names<'_>, links: &mut Vec<(Order, CauseStep)>) {
     let Some(note) = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block)) else { return };
     let last = chronicle.stages.len().saturating_sub(1);
     let stage = usize::try_from(note.used_at.looks).map_or(last, |looks| looks.min(last));
@@ -376,7 +376,7 @@ fn uses(guilt: &Guilt, chronicle: &Chronicle, names: &Names<'_>, links: &mut Vec
     links.push((order, link(Role::Used, at, stage, Some(function), text)));
 }
 
-fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
+fn ends(chronicle: &RunLog, chain: &mut Vec<CauseStep>) {
     if chronicle.verdict.outcome.survived() {
         return;
     }
@@ -397,9 +397,9 @@ fn ends(chronicle: &Chronicle, chain: &mut Vec<Because>) {
 }
 
 /// The beginning and the end of a chain, each link once.
-fn shortened(chain: Vec<Because>) -> Vec<Because> {
+fn shortened(chain: Vec<CauseStep>) -> Vec<CauseStep> {
     let mut seen = BTreeSet::new();
-    let mut chain: Vec<Because> =
+    let mut chain: Vec<CauseStep> =
         chain.into_iter().filter(|link| seen.insert((link.step, link.text.clone()))).collect();
     if chain.len() > LINKS_MAX {
         let left_out = chain.len() - LINKS_MAX;
@@ -407,7 +407,7 @@ fn shortened(chain: Vec<Because>) -> Vec<Because> {
         chain.truncate(HEAD);
         let step = tail.first().map_or(1, |link| link.step);
         let text = format!("{left_out} more");
-        chain.push(Because { role: Role::LeftOut, at: String::new(), step, function: None, text });
+        chain.push(CauseStep { role: Role::LeftOut, at: String::new(), step, function: None, text });
         chain.extend(tail);
     }
     chain

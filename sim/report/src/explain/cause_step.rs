@@ -50,7 +50,7 @@ impl Role {
 
 /// One link of the chain.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-pub struct Because {
+pub struct CauseStep {
     /// What it tells.
     pub role: Role,
     /// When, in seconds.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use treefall_model::event::Record;
 use treefall_model::index::Block;
 
-use super::chronicle::{Chronicle, Stage};
 use super::label::Labels;
+use super::run_log::{RunLog, Stage};
 use super::stage::step_words;
 use crate::Names;
 use treefall_subject::Ran;
@@ -48,7 +48,7 @@ pub struct Difference {
 
 /// A run's stages as lines, comparable with another run's.
 struct Told<'c> {
-    chronicle: &'c Chronicle,
+    chronicle: &'c RunLog,
     labels: Labels<'c, 'c>,
     names: &'c Names<'c>,
 }
@@ -128,8 +128,8 @@ fn line(record: &Record, names: &Names<'_>) -> Option<String> {
 
 /// Compares; `None` where the two runs are the same to the end.
 pub(super) fn between(
-    (expected_name, expected): (String, &Chronicle),
-    (actual_name, actual): (String, &Chronicle),
+    (expected_name, expected): (String, &RunLog),
+    (actual_name, actual): (String, &RunLog),
     names: &Names<'_>,
 ) -> Option<Difference> {
     let told = |chronicle| Told { chronicle, labels: Labels::new(names, &chronicle.records), names };

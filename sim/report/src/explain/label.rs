@@ -5,7 +5,7 @@ use treefall_model::id::{Pid, Run};
 use treefall_model::index::{Block, List, Tree};
 use treefall_model::time::Deadline;
 
-use super::chronicle::{ListShot, Seat, Snapshot, TreeShot};
+use super::run_log::{EntryState, ListShot, Snapshot, TreeShot};
 use crate::Names;
 
 /// Names entries.
@@ -45,7 +45,7 @@ impl<'n, 't> Labels<'n, 't> {
 
     /// Whose entry it is: `chk#1`, `interval of chk`, `timerfd`.
     #[must_use]
-    pub fn whose(&self, seat: &Seat) -> String {
+    pub fn whose(&self, seat: &EntryState) -> String {
         let script = || seat.argument.map(|of| self.names.script(of));
         let child = || {
             seat.pid.map_or_else(
@@ -76,7 +76,7 @@ impl<'n, 't> Labels<'n, 't> {
 
     /// An entry where it stands: whose it is, and what is wrong with it.
     #[must_use]
-    pub fn seat(&self, seat: &Seat) -> String {
+    pub fn seat(&self, seat: &EntryState) -> String {
         let whose = self.whose(seat);
         let kind = match seat.kind {
             EntryKind::ChildTimeout => ", timed out",
@@ -89,7 +89,7 @@ impl<'n, 't> Labels<'n, 't> {
 
     /// An entry of CHILD_PID, which may be of any kind by now.
     #[must_use]
-    pub fn by_pid(&self, seat: &Seat) -> String {
+    pub fn by_pid(&self, seat: &EntryState) -> String {
         let child =
             matches!(seat.kind, EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated);
         let Some(pid) = seat.pid.filter(|_| !child) else { return self.seat(seat) };
@@ -132,7 +132,7 @@ impl<'n, 't> Labels<'n, 't> {
 
     /// An entry with all that it says of itself.
     #[must_use]
-    pub fn whole(&self, seat: &Seat) -> String {
+    pub fn whole(&self, seat: &EntryState) -> String {
         let due = match seat.due {
             Deadline::At(at) => at.to_string(),
             Deadline::Never => "never".to_owned(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, Order, Trace};
 
-use super::ask::{Asker, Fate, Shown};
+use super::probe::{Fate, Probe, Shown};
 use super::wakes::{self, Met};
 use crate::Names;
 use treefall_search::error::SearchError;
@@ -86,7 +86,7 @@ const REMOVED: &str = "removed";
 
 /// Tries each part of `trace`.
 pub(super) fn minimality(
-    asker: &mut Asker<'_>,
+    asker: &mut Probe<'_>,
     trace: &Trace,
     (met, times): (&[Option<Met>], &[Option<Instant>]),
     names: &Names<'_>,

@@ -3,24 +3,24 @@
 //! Everything in it was computed by running: why it broke (`because`), where the run first goes another way than
 //! it should (`difference`), what each part of the trace is there for (`minimality`), how wide its times may be
 //! (`window`), what other orders of the same instant do (`ties`), and which releases have it (`releases`). The
-//! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`Course`].
+//! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`CleanRun`].
 //!
 //! Always: the same find gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
 //! program the trees are those of the replica of its release, which agree with the program's own up to the first use
 //! of a freed entry; where that replica does not show the find, no trees are told.
 
-mod ask;
 mod because;
 mod cause_step;
-mod chronicle;
-mod course;
+mod clean_run;
 mod difference;
-mod guilt;
 mod label;
 mod minimality;
 mod moves;
+mod probe;
 mod releases;
+mod run_log;
 mod stage;
+mod suspects;
 mod ties;
 mod wakes;
 mod window;
@@ -31,22 +31,22 @@ use treefall_model::event::Record;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 
-pub use ask::{Asked, Fate, Shown};
-pub use cause_step::{Because, Role};
-pub use chronicle::{Chronicle, ListShot, NODES_MAX, Places, STAGES_MAX, Seat, Snapshot, Stage, TreeShot};
-pub use course::{Course, course};
+pub use cause_step::{CauseStep, Role};
+pub use clean_run::{CleanRun, course};
 pub use difference::{Difference, Pair};
-pub use guilt::Guilt;
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
+pub use probe::{Asked, Fate, Shown};
 pub use releases::{ReleaseRow, Releases, Span, first_without};
+pub use run_log::{EntryState, ListShot, NODES_MAX, Places, RunLog, STAGES_MAX, Snapshot, Stage, TreeShot};
 pub use stage::{stage_title, step_words};
+pub use suspects::Suspects;
 pub use ties::{ROWS_MAX, Row, TABLES_MAX, TieTable};
 pub use wakes::{Met, and, brings, in_words, met, order_words, times};
 pub use window::{End, SAMPLES, TIMES_MAX, Window, Windows};
 
 use crate::Names;
-use ask::Asker;
+use probe::Probe;
 use treefall_base::control::Control;
 use treefall_search::cause::{Ablation, Cause};
 use treefall_search::error::SearchError;
@@ -61,7 +61,7 @@ pub const RUNS_MAX: u64 = 20_000;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {
     /// Why it broke.
-    pub because: Vec<Because>,
+    pub because: Vec<CauseStep>,
     /// The first difference from what should have happened; `None`: the run differs in nothing that is shown.
     pub difference: Option<Difference>,
     /// What each part is there for.
@@ -81,13 +81,13 @@ pub struct Explanation {
     pub history: Vec<Record>,
     /// The run of the replica, told whole; `None`: it does not show the find.
     #[serde(skip)]
-    pub chronicle: Option<Chronicle>,
+    pub chronicle: Option<RunLog>,
     /// The same with the cause mended.
     #[serde(skip)]
-    pub mended: Option<(String, Chronicle)>,
+    pub mended: Option<(String, RunLog)>,
     /// Who is to blame.
     #[serde(skip)]
-    pub guilt: Guilt,
+    pub guilt: Suspects,
     /// The stage in which the law broke.
     #[serde(skip)]
     pub broke_in: usize,
@@ -128,19 +128,19 @@ pub fn explain(
     let (kind, rules) = (subject.kind(), subject.rules());
     let ran = subject.run_one(trace, Options::COMPARE)?;
     let names = Names::new(trace).with_pids(&ran.records).seen_on(kind);
-    let told = Chronicle::of(kind, trace, rules);
+    let told = RunLog::of(kind, trace, rules);
     let in_replica = told.broken(signature).is_some();
     let chronicle = in_replica.then_some(told);
     let mended = chronicle.as_ref().map(|_| {
         let (name, rules) = as_it_should_be(&finding.cause, &finding.target, rules);
-        (name, Chronicle::of(kind, trace, rules))
+        (name, RunLog::of(kind, trace, rules))
     });
-    let (mut guilt, mut broke_in, mut because) = (Guilt::default(), 0, Vec::new());
+    let (mut guilt, mut broke_in, mut because) = (Suspects::default(), 0, Vec::new());
     if let Some(chronicle) = &chronicle
         && let Some((broken, seen)) = chronicle.broken(signature)
     {
         let labels = Labels::new(&names, &chronicle.records);
-        guilt = Guilt::of(broken, seen.stage, chronicle, &labels);
+        guilt = Suspects::of(broken, seen.stage, chronicle, &labels);
         broke_in = seen.stage;
         because = because::because(broken, seen, &guilt, chronicle, &names, &labels);
     }
@@ -159,7 +159,7 @@ pub fn explain(
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
     let replica = stand_in.is_for(kind) && Ablation::of(subject).shows(trace, signature);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
-    let mut asker = Asker::new(subject, signature, asked, RUNS_MAX, control);
+    let mut asker = Probe::new(subject, signature, asked, RUNS_MAX, control);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
     let minimality =
         minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;

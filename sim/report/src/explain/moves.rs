@@ -10,7 +10,7 @@ use treefall_model::release::Defect;
 use treefall_model::time::{Deadline, Instant};
 
 use super::cause_step::Role;
-use super::chronicle::{Chronicle, Places, Seat};
+use super::run_log::{EntryState, Places, RunLog};
 
 /// The program's function that moves what is due.
 const TIMER_HANDLER: &str = "thread_timerfd_handler";
@@ -30,8 +30,8 @@ pub(super) struct Move {
 
 /// Where a child's entry stands between two records.
 struct Child<'c> {
-    chronicle: &'c Chronicle,
-    seat: Seat,
+    chronicle: &'c RunLog,
+    seat: EntryState,
     its: String,
     child: bool,
     pid: bool,
@@ -42,11 +42,12 @@ struct Child<'c> {
 
 /// The moves of the entry in `block` during a stage, in order; none where it is no child's, nothing moved it, or what is
 /// seen after the step does not agree. `its` is whose it is: `chk#1's`.
-pub(super) fn within(chronicle: &Chronicle, place: usize, block: Block, its: &str) -> Vec<Move> {
+pub(super) fn within(chronicle: &RunLog, place: usize, block: Block, its: &str) -> Vec<Move> {
     let Some(before) = place.checked_sub(1).and_then(|before| chronicle.snapshot(before)) else {
         return Vec::new();
     };
-    let child = |seat: &Seat| seat.live && matches!(seat.kind, EntryKind::Child | EntryKind::ChildTimeout);
+    let child =
+        |seat: &EntryState| seat.live && matches!(seat.kind, EntryKind::Child | EntryKind::ChildTimeout);
     // There an exit is told to the wrong place, and no look is to be trusted.
     let muddled = chronicle.rules.has(Defect::TimeoutLeavesPidEntry);
     let Some(seat) = before.seat(block).filter(|seat| child(seat) && !muddled) else { return Vec::new() };
@@ -126,7 +127,7 @@ impl Child<'_> {
     }
 
     /// The loop returned while it waited.
-    fn is_left(&mut self, record: usize, at: Instant, mut children: impl Iterator<Item = Seat>) {
+    fn is_left(&mut self, record: usize, at: Instant, mut children: impl Iterator<Item = EntryState>) {
         if !self.ready {
             return;
         }

@@ -12,7 +12,7 @@ use treefall_model::release::{Advice, Release, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Weight};
 
-use super::ask::Shown;
+use super::probe::Shown;
 use treefall_search::cause::{Cause, cause};
 use treefall_subject::replica::run_replica_as;
 
@@ -268,7 +268,7 @@ mod tests {
     use treefall_model::release::Defect;
     use treefall_model::verdict::Outcome;
 
-    use super::super::ask::Fate;
+    use super::super::probe::Fate;
     use super::*;
 
     #[test]

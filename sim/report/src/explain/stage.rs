@@ -2,7 +2,7 @@
 
 use treefall_model::event::{Event, Record, Step};
 
-use super::chronicle::Chronicle;
+use super::run_log::RunLog;
 use crate::Names;
 
 /// A step in words, for one in which nothing else happened.
@@ -25,7 +25,7 @@ pub fn step_words(step: Option<Step>) -> &'static str {
 
 /// What a stage is called: by what happened in it, or else by its step.
 #[must_use]
-pub fn stage_title(chronicle: &Chronicle, stage: usize, names: &Names<'_>) -> String {
+pub fn stage_title(chronicle: &RunLog, stage: usize, names: &Names<'_>) -> String {
     let step = step_words(chronicle.stages.get(stage).and_then(|stage| stage.step));
     let weighty = |record: &&Record| !matches!(record.event, Event::Blocked { .. });
     let told = chronicle.events(stage).iter().filter(weighty);

@@ -17,8 +17,8 @@ use treefall_model::signal::ExitStatus;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, Exit, Order, Trace, Wake};
 
-use super::ask::{Asker, Shown};
-use super::chronicle::Chronicle;
+use super::probe::{Probe, Shown};
+use super::run_log::RunLog;
 use super::wakes::{self, Met};
 use crate::Names;
 use treefall_search::error::SearchError;
@@ -72,11 +72,11 @@ enum Item {
 
 /// The tables of the instants before the break at which something ties.
 pub(super) fn tables(
-    asker: &mut Asker<'_>,
+    asker: &mut Probe<'_>,
     trace: &Trace,
     met: &[Option<Met>],
     broke_at_record: usize,
-    chronicle: Option<&Chronicle>,
+    chronicle: Option<&RunLog>,
     names: &Names<'_>,
 ) -> Result<Vec<TieTable>, SearchError> {
     let mut tables = Vec::new();
@@ -103,7 +103,7 @@ fn items(wake: &Wake) -> Vec<Item> {
 }
 
 /// The living children whose deadline is this instant or before it, as the loop blocks for the last time before it.
-fn due_children(chronicle: &Chronicle, at: Instant) -> Vec<Run> {
+fn due_children(chronicle: &RunLog, at: Instant) -> Vec<Run> {
     let stages = &chronicle.stages;
     let woke = |record: &Record| matches!(record.event, Event::Woke { .. }) && record.at == at;
     let Some(woke) = chronicle.records.iter().position(woke) else { return Vec::new() };
@@ -124,7 +124,7 @@ fn due_children(chronicle: &Chronicle, at: Instant) -> Vec<Run> {
 }
 
 fn table(
-    asker: &mut Asker<'_>,
+    asker: &mut Probe<'_>,
     trace: &Trace,
     place: usize,
     met: Met,

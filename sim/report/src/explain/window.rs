@@ -18,7 +18,7 @@ use treefall_model::release::Rules;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, OnTerm, Script, Setup, Trace, Wake};
 
-use super::ask::Asker;
+use super::probe::Probe;
 use super::wakes::{self, Met};
 use crate::Names;
 use treefall_search::error::SearchError;
@@ -160,7 +160,7 @@ struct Frame<'t> {
 /// Seeks the windows of `trace`, whose run met its wakes so. `prompt` is what a loop that is never late is told by:
 /// the replica of these rules.
 pub(super) fn windows(
-    asker: &mut Asker<'_>,
+    asker: &mut Probe<'_>,
     trace: &Trace,
     met: &[Option<Met>],
     prompt: (SubjectKind, Rules),
@@ -328,7 +328,7 @@ impl Frame<'_> {
 
     fn window(
         &self,
-        asker: &mut Asker<'_>,
+        asker: &mut Probe<'_>,
         time: Time,
         names: &Names<'_>,
     ) -> Result<Option<Window>, SearchError> {

@@ -6,13 +6,13 @@ use super::document::{document, with_code};
 use super::lanes;
 use super::parts::{Stepped, releases, steps, story};
 use crate::clean::{CleanReport, names};
-use crate::explain::Guilt;
+use crate::explain::Suspects;
 
 /// The page.
 #[must_use]
 pub fn clean_page(report: &CleanReport<'_>) -> String {
     let (course, names) = (report.course, names(report));
-    let (claim, nobody) = (report.claim(), Guilt::default());
+    let (claim, nobody) = (report.claim(), Suspects::default());
     let run = course.chronicle.as_ref().map(|chronicle| Stepped {
         chronicle,
         guilt: &nobody,

@@ -17,7 +17,7 @@ use treefall_subject::backtrace::titled;
 
 use super::text::{also_required, cause_line, claim, confirmed, found, headline, releases_line, under_gdb};
 use crate::document::Report;
-use crate::explain::{Because, Difference, Explanation, Minimality, Role, Shown, TieTable, Windows};
+use crate::explain::{CauseStep, Difference, Explanation, Minimality, Role, Shown, TieTable, Windows};
 use crate::words::Names;
 pub use clean::clean_page;
 pub(crate) use document::MADE_BY;
@@ -112,7 +112,7 @@ fn facts(report: &Report<'_>, names: &Names<'_>) -> Markup {
     }
 }
 
-fn because(chain: &[Because], stepped: bool) -> Markup {
+fn because(chain: &[CauseStep], stepped: bool) -> Markup {
     html! {
         ol class="chain" {
             @for link in chain {

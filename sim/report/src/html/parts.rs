@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::trees;
 use crate::document::Told;
-use crate::explain::{Asked, Chronicle, Explanation, Fate, Guilt, Labels, Releases, Shown, stage_title};
+use crate::explain::{Asked, Explanation, Fate, Labels, Releases, RunLog, Shown, Suspects, stage_title};
 use crate::words::{Names, ending};
 
 /// A run to be stepped through.
 #[derive(Clone, Copy)]
 pub(super) struct Stepped<'s> {
-    pub(super) chronicle: &'s Chronicle,
-    pub(super) guilt: &'s Guilt,
+    pub(super) chronicle: &'s RunLog,
+    pub(super) guilt: &'s Suspects,
     /// The stage in which the law broke, if one did.
     pub(super) broke_in: Option<usize>,
     /// The trees and lists are those of a replica that stands for the target.
@@ -141,7 +141,7 @@ pub const ENTRIES_MAX: usize = 3_000;
 const STEPS_AFTER: usize = 40;
 
 /// The steps that a page holds: around the break, as many as their number and their trees' size allow.
-fn kept(chronicle: &Chronicle, broke_in: usize) -> std::ops::Range<usize> {
+fn kept(chronicle: &RunLog, broke_in: usize) -> std::ops::Range<usize> {
     let length = chronicle.stages.len();
     let size = |stage: usize| chronicle.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
     let (mut start, mut end, mut entries) = (broke_in.min(length), broke_in.min(length), 0);

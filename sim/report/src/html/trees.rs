@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use maud::{Markup, PreEscaped, html};
 use treefall_model::index::{Block, Link, List, Tree};
 
-use crate::explain::{Guilt, Labels, ListShot, Seat, Snapshot, TreeShot};
+use crate::explain::{EntryState, Labels, ListShot, Snapshot, Suspects, TreeShot};
 
 /// How high a node is, and what is between two.
 const NODE_HEIGHT: usize = 40;
@@ -33,7 +33,7 @@ const SMALLEST: usize = 75;
 const DRAWN: [Tree; 2] = [Tree::Child, Tree::ChildPid];
 
 /// One state of all trees and lists.
-pub(super) fn snapshot(snapshot: &Snapshot, guilt: &Guilt, labels: &Labels<'_, '_>) -> Markup {
+pub(super) fn snapshot(snapshot: &Snapshot, guilt: &Suspects, labels: &Labels<'_, '_>) -> Markup {
     let drawn = || snapshot.trees.iter().filter(|tree| DRAWN.contains(&tree.tree));
     let told = || snapshot.trees.iter().filter(|tree| !DRAWN.contains(&tree.tree));
     html! {
@@ -58,20 +58,26 @@ pub(super) fn snapshot(snapshot: &Snapshot, guilt: &Guilt, labels: &Labels<'_, '
     }
 }
 
-fn in_list(list: &ListShot) -> Vec<Seat> {
+fn in_list(list: &ListShot) -> Vec<EntryState> {
     list.entries.clone()
 }
 
-fn in_order(tree: &TreeShot) -> Vec<Seat> {
-    let mut seats: Vec<Seat> = tree.nodes.iter().map(|(seat, _)| *seat).collect();
+fn in_order(tree: &TreeShot) -> Vec<EntryState> {
+    let mut seats: Vec<EntryState> = tree.nodes.iter().map(|(seat, _)| *seat).collect();
     seats.sort_by_key(|seat| seat.due);
     seats
 }
 
-fn chips(name: &str, seats: &[Seat], astray: bool, guilt: &Guilt, labels: &Labels<'_, '_>) -> Markup {
+fn chips(
+    name: &str,
+    seats: &[EntryState],
+    astray: bool,
+    guilt: &Suspects,
+    labels: &Labels<'_, '_>,
+) -> Markup {
     let retired = name == List::Unuse.name();
     // Retired entries say nothing, but for the guilty and the freed.
-    let (told, rest): (Vec<&Seat>, Vec<&Seat>) =
+    let (told, rest): (Vec<&EntryState>, Vec<&EntryState>) =
         seats.iter().partition(|seat| !retired || !seat.live || guilt.blocks.contains(&seat.block));
     html! {
         div data-index=(name) {
@@ -156,7 +162,7 @@ impl Shape {
     }
 }
 
-fn picture(tree: &TreeShot, guilt: &Guilt, labels: &Labels<'_, '_>) -> Markup {
+fn picture(tree: &TreeShot, guilt: &Suspects, labels: &Labels<'_, '_>) -> Markup {
     let shape = Shape::of(tree);
     let astray = shape.astray(tree);
     let texts = tree.nodes.iter().map(|(seat, _)| texts(seat, tree.tree, labels));
@@ -238,7 +244,7 @@ fn stub(((x, y), node): ((usize, usize), usize), side: Side, leads: &str) -> Mar
 }
 
 /// The two lines in a node: whose it is, and its key.
-fn texts(seat: &Seat, tree: Tree, labels: &Labels<'_, '_>) -> (String, String) {
+fn texts(seat: &EntryState, tree: Tree, labels: &Labels<'_, '_>) -> (String, String) {
     let name = if tree == Tree::ChildPid {
         let run = seat.pid.and_then(|pid| labels.run_name(pid));
         run.unwrap_or_else(|| labels.whose(seat))
@@ -256,11 +262,11 @@ fn texts(seat: &Seat, tree: Tree, labels: &Labels<'_, '_>) -> (String, String) {
 }
 
 fn drawn(
-    seat: &Seat,
+    seat: &EntryState,
     red: bool,
     ((x, y), node): ((usize, usize), usize),
     tree: Tree,
-    guilt: &Guilt,
+    guilt: &Suspects,
     labels: &Labels<'_, '_>,
 ) -> Markup {
     let (name, key) = texts(seat, tree, labels);
@@ -276,7 +282,7 @@ fn drawn(
     }
 }
 
-fn due(seat: &Seat) -> String {
+fn due(seat: &EntryState) -> String {
     match seat.due {
         treefall_model::time::Deadline::At(at) => format!("due {at}"),
         treefall_model::time::Deadline::Never => "due never".to_owned(),

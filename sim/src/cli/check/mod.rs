@@ -89,7 +89,7 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         parts.push(Part { sides: search.lane().sides().clone(), tally: search.tally().clone(), findings });
     }
     output.clear();
-    let stopped = crew::told_to_stop();
+    let stopped = crew::interrupted();
     let mut answer = Answer::of(&parts, &strays, args.against.is_some(), refused.is_some());
     if stopped {
         answer.stop();
@@ -250,7 +250,7 @@ fn play(
         }
         *took = watch.elapsed().saturating_sub(before);
     }
-    while given.is_empty() && !crew::told_to_stop() && limit.is_none_or(|limit| watch.elapsed() < limit) {
+    while given.is_empty() && !crew::interrupted() && limit.is_none_or(|limit| watch.elapsed() < limit) {
         let traces: u64 = running.iter().map(|(search, _)| search.tally().traces).sum();
         let found: usize = running.iter().map(|(search, _)| search.tally().worse.len()).sum();
         let told = pace.told(traces, args.traces.map(|all| all * running.len() as u64), "trace");

@@ -19,12 +19,12 @@ fn searched(folder: &Path, asked_max: u64) -> Searched {
     };
     let plan = Plan { so_far: campaign.tally, ..Plan::new(3, Some(40), true) };
     let asked = AtomicU64::new(0);
-    let told_to_stop = || asked.fetch_add(1, Ordering::Relaxed) >= asked_max;
+    let interrupted = || asked.fetch_add(1, Ordering::Relaxed) >= asked_max;
     let store = Store::new(folder);
     let by = FoundBy::Hunt(plan.source);
     let pipeline = Pipeline { target, baseline: None, by, store: &store, build_up_max: 500 };
     let campaign = Some(campaign);
-    let one = Search { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &told_to_stop };
+    let one = Search { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &interrupted };
     search(one, &mut Output::of_machines()).expect("a replica runs")
 }
 

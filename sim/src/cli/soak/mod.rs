@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let rules = build(target)?.rules();
         if args.sensitivity {
             sensitivity(&watched, target, rules, &workload, output)?;
-            if crew::told_to_stop() {
+            if crew::interrupted() {
                 output.error("stopped before all assumptions were varied");
                 output.conclude(&summary);
                 return Ok(Status::Failure);
@@ -101,7 +101,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             events: lives.iter().map(|life| life.events).sum(),
             elapsed_ms: millis(watched.watch.elapsed()),
         });
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             return Ok(status.max(stopped(summary, output)));
         }
     }
@@ -155,17 +155,17 @@ impl Watched<'_> {
         let mut go_on = |lives: &[Life]| {
             far.whole(lives);
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
-            in_time && !crew::told_to_stop()
+            in_time && !crew::interrupted()
         };
         let within = |(number, followed)| {
             far.within(number, followed);
             teller.tell(|| format!("{what}: {}", far.told(&pace, plan)));
-            !crew::told_to_stop()
+            !crew::interrupted()
         };
         let lives = soak(workload, rules, plan, self.jobs, &mut go_on, Control::new(&within));
         output.clear();
         let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
-        if lives.is_empty() && !crew::told_to_stop() {
+        if lives.is_empty() && !crew::interrupted() {
             return Err(CliError::Usage("no life was followed in the time given: give it more".to_owned()));
         }
         Ok(lives)
@@ -206,7 +206,7 @@ fn keep_kinds(
         };
         let find = Find::new(number as u64, trace.clone(), broken, verdict).with_cause(subjects[0].as_ref());
         let path = pipeline.keep_as_found(&find)?;
-        let processed = process(&pipeline, &mut subjects, &[find], &crew::told_to_stop, output);
+        let processed = process(&pipeline, &mut subjects, &[find], &crew::interrupted, output);
         status = status.max(tell_failed(target, &processed.failed, store, output));
         kept.insert(signature, path.display().to_string());
     }
@@ -227,7 +227,7 @@ fn sensitivity(
     for variation in std::iter::once(base).chain(field::variations(workload)) {
         let what = format!("{target}, {}", variation.what);
         let lives = watched.follow(&variation.workload, rules, &what, output)?;
-        if crew::told_to_stop() {
+        if crew::interrupted() {
             break;
         }
         let figures = figures(&lives, watched.args.life);

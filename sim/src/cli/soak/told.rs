@@ -35,7 +35,7 @@ impl Ended {
             Self::Failures
         } else if figures.followed >= seconds(args.most) {
             Self::Most
-        } else if crew::told_to_stop() {
+        } else if crew::interrupted() {
             Self::Stopped
         } else {
             Self::Time

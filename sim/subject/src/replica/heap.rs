@@ -120,7 +120,7 @@ const SECOND_ERASES_MAX: usize = 16;
 
 /// Where an entry's first node or links are linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Seat {
+pub(super) enum EntryState {
     /// In a deadline tree.
     Tree(Tree),
     /// In one of the lists.
@@ -132,7 +132,7 @@ pub(super) enum Seat {
 struct Truth {
     live: bool,
     /// The deadline tree or list that it was linked in last; `None`: it was taken out.
-    placed: Option<Seat>,
+    placed: Option<EntryState>,
     /// Linked in the pid tree as it has been since its root was reset so many times; 0: not linked.
     pid_tree: u32,
     /// Freed while something linked it, ever.
@@ -463,18 +463,18 @@ impl Heap {
 
     /// An entry was linked here.
     #[inline]
-    pub(super) fn placed(&mut self, entry: Addr, seat: Seat) {
+    pub(super) fn placed(&mut self, entry: Addr, seat: EntryState) {
         self.moved(entry, None, Some(seat));
     }
 
     /// An entry was taken out of here.
     #[inline]
-    pub(super) fn taken_out(&mut self, entry: Addr, seat: Seat) {
+    pub(super) fn taken_out(&mut self, entry: Addr, seat: EntryState) {
         self.moved(entry, Some(seat), None);
     }
 
     #[inline]
-    fn moved(&mut self, entry: Addr, from: Option<Seat>, to: Option<Seat>) {
+    fn moved(&mut self, entry: Addr, from: Option<EntryState>, to: Option<EntryState>) {
         self.change_entry(entry, Parts::PLACE);
         let Some(truth) = self.truth(entry) else { return };
         let odd = truth.placed != from;

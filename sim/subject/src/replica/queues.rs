@@ -9,7 +9,7 @@ use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, Las
 use treefall_model::trace::HeapPolicy;
 
 use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of};
-use super::heap::{Fault, Heap, MASTER_AT, Seat, Trap};
+use super::heap::{EntryState, Fault, Heap, MASTER_AT, Trap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 
@@ -72,7 +72,7 @@ impl Queues {
     /// Links an entry in a deadline tree, by the deadline that it bears.
     #[inline]
     pub(super) fn insert_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, Seat::Tree(tree));
+        self.heap.placed(entry, EntryState::Tree(tree));
         let root = self.heap.root(tree);
         self.link_due(root, entry).map_err(|trap| self.heap.fault(trap))?;
         let function = match self.cached_calls {
@@ -115,7 +115,7 @@ impl Queues {
     /// Takes an entry out of a deadline tree.
     #[inline]
     pub(super) fn erase_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
-        self.heap.taken_out(entry, Seat::Tree(tree));
+        self.heap.taken_out(entry, EntryState::Tree(tree));
         let (root, node) = (self.heap.root(tree), entry.wrapping_add(PLACE));
         let cached = self.field(root, LEFTMOST)?;
         if cached == node && !self.heap.has(Mutant::LeftmostNotAdvanced) {
@@ -255,7 +255,7 @@ impl Queues {
     /// Links an entry at the tail of a list.
     #[inline]
     pub(super) fn push(&mut self, list: List, entry: Addr) -> Result<(), Fault> {
-        self.heap.placed(entry, Seat::List);
+        self.heap.placed(entry, EntryState::List);
         let (mut head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
         if list == List::Ready && self.heap.has(Mutant::ReadyServedLastFirst) {
             // Before what is first: behind the head.
@@ -271,7 +271,7 @@ impl Queues {
     /// Takes an entry out of the list that it stands in. Its own links stay as they are.
     #[inline]
     pub(super) fn unlink(&mut self, entry: Addr) -> Result<(), Fault> {
-        self.heap.taken_out(entry, Seat::List);
+        self.heap.taken_out(entry, EntryState::List);
         let next = self.field(entry, PLACE)?;
         let previous = self.field(entry, PLACE + PREVIOUS)?;
         self.write(next, PREVIOUS, previous)?;

@@ -10,7 +10,7 @@ use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
-use super::heap::{Fault, NoBlock, Seat};
+use super::heap::{EntryState, Fault, NoBlock};
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
@@ -199,7 +199,7 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = first {
             self.queues.visit()?;
             first = self.queues.next_in_postorder(entry)?;
-            self.queues.heap.taken_out(entry, Seat::Tree(tree));
+            self.queues.heap.taken_out(entry, EntryState::Tree(tree));
             self.retire(entry)?;
         }
         self.queues.reset(tree)

@@ -26,7 +26,7 @@ pub const NODES_MAX: usize = 64;
 
 /// An entry as it was after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seat {
+pub struct EntryState {
     /// Its block.
     pub block: Block,
     /// What it said that it is.
@@ -53,7 +53,7 @@ pub struct TreeShot {
     /// Its cached leftmost node, if it has such a cache.
     pub leftmost: Option<Link>,
     /// The nodes, at most [`NODES_MAX`].
-    pub nodes: Vec<(Seat, Node)>,
+    pub nodes: Vec<(EntryState, Node)>,
     /// A link led to a node that was met already, or to none at all.
     pub astray: bool,
 }
@@ -64,7 +64,7 @@ pub struct ListShot {
     /// Which.
     pub list: List,
     /// Its entries, at most [`NODES_MAX`].
-    pub entries: Vec<Seat>,
+    pub entries: Vec<EntryState>,
     /// A link led to an entry that was met already, or to none at all.
     pub astray: bool,
 }
@@ -118,13 +118,13 @@ impl Snapshot {
     }
 
     /// Every entry that some tree or list leads to, by its block.
-    pub fn seats(&self) -> impl Iterator<Item = Seat> {
+    pub fn seats(&self) -> impl Iterator<Item = EntryState> {
         let trees = self.trees.iter().flat_map(|tree| tree.nodes.iter().map(|(seat, _)| *seat));
         trees.chain(self.lists.iter().flat_map(|list| list.entries.iter().copied()))
     }
 
     /// Every entry of a tree that a walk from its root meets.
-    pub fn seats_in(&self, tree: Tree) -> impl Iterator<Item = Seat> {
+    pub fn seats_in(&self, tree: Tree) -> impl Iterator<Item = EntryState> {
         let shots = self.trees.iter().filter(move |shot| shot.tree == tree);
         shots.flat_map(|shot| shot.nodes.iter().map(|(seat, _)| *seat))
     }
@@ -146,14 +146,14 @@ impl Snapshot {
 
     /// The entry in `block`, if some tree or list leads to it.
     #[must_use]
-    pub fn seat(&self, block: Block) -> Option<Seat> {
+    pub fn seat(&self, block: Block) -> Option<EntryState> {
         self.seats().find(|seat| seat.block == block)
     }
 }
 
-fn seat<V: IndexView>(view: &V, block: Block) -> Seat {
+fn seat<V: IndexView>(view: &V, block: Block) -> EntryState {
     let entry = view.entry(block);
-    Seat {
+    EntryState {
         block,
         kind: entry.kind,
         pid: entry.pid,
@@ -212,13 +212,13 @@ pub struct Stage {
     pub from: usize,
     /// .. to here, exclusive.
     pub to: usize,
-    /// The trees and lists: a place in [`Chronicle::snapshots`].
+    /// The trees and lists: a place in [`RunLog::snapshots`].
     pub snapshot: usize,
 }
 
 /// A run, told whole.
 #[derive(Clone, Debug)]
-pub struct Chronicle {
+pub struct RunLog {
     /// What happened.
     pub records: Vec<Record>,
     /// The run, look by look.
@@ -250,7 +250,7 @@ pub struct BreakSeen {
     pub records: usize,
 }
 
-impl Chronicle {
+impl RunLog {
     /// Runs `trace` on a replica that goes by `rules`, as far as a subject of this kind is given instances, and tells
     /// it by what such a subject shows.
     #[must_use]

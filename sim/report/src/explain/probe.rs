@@ -129,7 +129,7 @@ pub enum Asked {
 }
 
 /// Asks.
-pub(super) struct Asker<'s> {
+pub(super) struct Probe<'s> {
     kind: SubjectKind,
     ablation: Ablation,
     pub(super) signature: Signature,
@@ -141,7 +141,7 @@ pub(super) struct Asker<'s> {
     control: Control<'s>,
 }
 
-impl<'s> Asker<'s> {
+impl<'s> Probe<'s> {
     /// Asks about `signature`.
     pub(super) fn new(
         subject: &'s mut dyn Subject,

@@ -6,22 +6,22 @@ use treefall_model::index::{Block, Tree};
 use treefall_model::law::Law;
 use treefall_model::verdict::Violation;
 
-use super::chronicle::{Chronicle, Seat};
 use super::label::Labels;
+use super::run_log::{EntryState, RunLog};
 
 /// Who is to blame, as far as the model's detail and the trees tell.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Guilt {
+pub struct Suspects {
     /// The entries' blocks, the one to blame first.
     pub blocks: Vec<Block>,
     /// The runs.
     pub runs: Vec<Run>,
 }
 
-impl Guilt {
+impl Suspects {
     /// Of a break in a stage of a run.
     #[must_use]
-    pub fn of(broken: &Violation, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) -> Self {
+    pub fn of(broken: &Violation, stage: usize, chronicle: &RunLog, labels: &Labels<'_, '_>) -> Self {
         let mut guilt = Self::default();
         let entry = broken.detail.entry();
         guilt.blocks.extend(entry.map(|entry| entry.block));
@@ -29,7 +29,7 @@ impl Guilt {
         guilt.runs.extend(entry.and_then(|entry| entry.pid).and_then(|pid| labels.run(pid)));
         if guilt.blocks.is_empty() {
             let pids: Vec<_> = guilt.runs.iter().filter_map(|run| labels.pid(*run)).collect();
-            let of_run = |seat: &Seat| {
+            let of_run = |seat: &EntryState| {
                 let child = matches!(
                     seat.kind,
                     EntryKind::Child | EntryKind::ChildTimeout | EntryKind::ChildTerminated
@@ -37,7 +37,7 @@ impl Guilt {
                 child && seat.pid.is_some_and(|pid| pids.contains(&pid))
             };
             // A termination that is lost is an entry too.
-            let ends = |seat: &Seat| {
+            let ends = |seat: &EntryState| {
                 let asked = broken.signature.law == Law::TerminationHonoured;
                 asked && pids.is_empty() && seat.handler == Some(Handler::TerminateStart)
             };
@@ -55,10 +55,10 @@ impl Guilt {
     }
 }
 
-impl Guilt {
+impl Suspects {
     /// Of an exit that was lost, the stage before the one in which it was reaped: what tracks its run later is another
     /// entry.
-    fn before_its_exit(&self, broken: &Violation, chronicle: &Chronicle) -> Option<usize> {
+    fn before_its_exit(&self, broken: &Violation, chronicle: &RunLog) -> Option<usize> {
         let ours = |event: &Event| matches!(event, Event::Reaped { run, .. } if self.runs.contains(run));
         let reaped = |stage: usize| chronicle.events(stage).iter().any(|record| ours(&record.event));
         let lost = broken.signature.law == Law::ExitNotLost;
@@ -68,13 +68,13 @@ impl Guilt {
 
     /// A tree that no longer holds together was broken by taking something out of it: what left CHILD_PID in that
     /// step is to blame, before the node that shows it.
-    fn blame_who_left(&mut self, stage: usize, chronicle: &Chronicle, labels: &Labels<'_, '_>) {
+    fn blame_who_left(&mut self, stage: usize, chronicle: &RunLog, labels: &Labels<'_, '_>) {
         let snapshots =
             (stage.checked_sub(1).and_then(|before| chronicle.snapshot(before)), chronicle.snapshot(stage));
         let (Some(before), Some(after)) = snapshots else { return };
-        let stood = |seat: &Seat| before.places(seat.block).in_tree(Tree::ChildPid);
-        let stands = |seat: &Seat| after.places(seat.block).in_tree(Tree::ChildPid);
-        let left: Vec<Seat> = before.seats().filter(|seat| stood(seat) && !stands(seat)).collect();
+        let stood = |seat: &EntryState| before.places(seat.block).in_tree(Tree::ChildPid);
+        let stands = |seat: &EntryState| after.places(seat.block).in_tree(Tree::ChildPid);
+        let left: Vec<EntryState> = before.seats().filter(|seat| stood(seat) && !stands(seat)).collect();
         // Each stands in two trees.
         let Some(first) = left.first().filter(|first| left.iter().all(|seat| seat.block == first.block))
         else {

@@ -4,13 +4,13 @@ use treefall_model::event::{Record, SubjectKind};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 
-use super::chronicle::Chronicle;
 use super::releases::{Releases, breaking};
+use super::run_log::RunLog;
 use treefall_subject::{Options, Subject, SubjectError};
 
 /// What a subject did with a trace.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct CleanRun {
     /// What the model says of it.
     pub verdict: Verdict,
     /// The digest of its history and of its indexes after every step.
@@ -18,7 +18,7 @@ pub struct Course {
     /// The subject's own history.
     pub history: Vec<Record>,
     /// The run of the replica of its release, told whole; `None`: that does something else.
-    pub chronicle: Option<Chronicle>,
+    pub chronicle: Option<RunLog>,
     /// Whether the trees of the chronicle are the subject's own: it is that replica.
     pub own: bool,
     /// Which releases break a law in it.
@@ -29,12 +29,12 @@ pub struct Course {
 ///
 /// # Errors
 /// When the subject cannot run.
-pub fn course(trace: &Trace, subject: &mut dyn Subject) -> Result<Course, SubjectError> {
+pub fn course(trace: &Trace, subject: &mut dyn Subject) -> Result<CleanRun, SubjectError> {
     let kind = subject.kind();
     let ran = subject.run_one(trace, Options::COMPARE)?;
-    let told = Chronicle::of(kind, trace, subject.rules());
+    let told = RunLog::of(kind, trace, subject.rules());
     let chronicle = (told.verdict == ran.verdict && told.records == ran.records).then_some(told);
-    Ok(Course {
+    Ok(CleanRun {
         verdict: ran.verdict,
         digest: ran.digest,
         history: ran.records,
