@@ -6,11 +6,12 @@
 //! brings it about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Release};
+use treefall_model::release::{Advice, Defect, Release};
 
 use super::args;
 use super::as_found::{AsFoundObject, tell_failed};
@@ -25,7 +26,8 @@ use super::{CliError, Status, Summary, crew};
 use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
 use treefall_report::pipeline::Pipeline;
-use treefall_report::provenance::FoundBy;
+use treefall_report::provenance::{FoundBy, quoted};
+use treefall_report::reported;
 use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
 use treefall_search::hidden::Hidden;
@@ -85,7 +87,7 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     let _lock = crew::lock(&args.out, output)?;
     let mut sheet = Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
-    let (mut good, mut status) = (true, Status::Good);
+    let (mut good, mut status, mut installed) = (true, Status::Good, Vec::new());
     let (rows, pace) = (rows(args, output)?, Pace::begin(None));
     for (place, row) in rows.iter().enumerate() {
         output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
@@ -112,10 +114,16 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             return Ok(stopped(summary, (place > 0).then_some(sheet), output));
         }
         good &= show(row, plan.source, &searched, &hidden, &store, &mut sheet, output);
+        if let Target::Engine(_) = row.target {
+            installed.push(in_short(row, &searched));
+        }
         summary.push(TargetSummary::new(&row.target, plan.source, &searched));
     }
     output.part("");
     output.clear();
+    if !installed.is_empty() {
+        output.line(installed.concat());
+    }
     output.line(sheet);
     let (traces, events): (u64, u64) =
         summary.iter().fold((0, 0), |(traces, events), one| (traces + one.traces, events + one.events));
@@ -133,6 +141,30 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     });
     output.conclude(&summary);
     Ok(status.max(if good { Status::Good } else { Status::Failure }))
+}
+
+/// A real program in a few lines: whether it crashes, by which issues, which release lacks that, what to type next.
+fn in_short(row: &Row, searched: &Searched) -> String {
+    let leading = searched.processed.findings().filter_map(|finding| finding.cause.leading());
+    let found: BTreeSet<Defect> = leading.collect();
+    let (crashes, conduct): (Vec<Defect>, Vec<Defect>) =
+        found.into_iter().partition(|defect| defect.breaks_memory());
+    let mut text = format!("{}, {}\n", row.target, row.label.replace('\n', ": "));
+    if crashes.is_empty() {
+        let traces = count(searched.tally.traces, "trace");
+        let _ = writeln!(text, "  no crash of the trees in {traces}");
+    }
+    for defect in crashes {
+        let advice = Advice::against_defect(defect)
+            .map_or_else(|| "not fixed in any release".to_owned(), |advice| advice.to_string());
+        let _ = writeln!(text, "  corrupts memory by {}; {advice}", reported(defect));
+    }
+    if !conduct.is_empty() {
+        let names: Vec<&str> = conduct.iter().map(|defect| defect.name()).collect();
+        let _ = writeln!(text, "  breaks other laws by {}", names.join(", "));
+    }
+    let _ = writeln!(text, "  next: treefall hunt --target {}", quoted(&row.target.to_string()));
+    text
 }
 
 /// Tells what was found and could not be worked out, and where it is kept.
