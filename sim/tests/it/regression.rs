@@ -95,7 +95,7 @@ fn a_finding_is_small_confirmed_and_names_the_known_defect() {
     assert_eq!(finding.trace.wakes().len(), 1);
     assert_eq!(finding.as_if, Some(Defect::ReloadFreesQueuedTimeout));
     let text = report(&finding);
-    for part in ["issue 2468", "mended in 2.3.2 by 7e04261d", "confirmed in fresh processes"] {
+    for part in ["issue 2468", "mended by 7e04261d", "confirmed in fresh processes"] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
 }

@@ -97,13 +97,13 @@ pub fn report(finding: &Finding) -> String {
 /// What upstream has of a defect.
 fn known(defect: Defect) -> String {
     let row = defect.row();
-    let advice = Advice::against_defect(defect)
-        .map_or_else(|| "not fixed in any release".to_owned(), |advice| advice.to_string());
-    let mended = match (row.mended_in, row.mended_by) {
-        (Some(release), Some(commit)) => format!("; mended in {release} by {commit}"),
-        _ => String::new(),
+    let fixed = match (Advice::against_defect(defect), row.mended_by) {
+        (None, _) => "not fixed in any release".to_owned(),
+        (Some(advice), None) => advice.to_string(),
+        (Some(advice), Some(commit)) if advice.run() == row.mended_in => format!("{advice} by {commit}"),
+        (Some(advice), Some(commit)) => format!("{advice}; mended by {commit}"),
     };
-    format!("{}; {advice}{mended}", reported(defect))
+    format!("{}; {fixed}", reported(defect))
 }
 
 /// The records before the first difference, then both sides.
