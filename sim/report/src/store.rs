@@ -19,11 +19,11 @@ use treefall_search::cause::Cause;
 use treefall_search::triage::FindingId;
 
 /// The trace as it was found.
-pub(super) const FOUND: &str = "found.toml";
+pub const FOUND: &str = "found.toml";
 /// The smallest trace.
 pub const MINIMAL: &str = "minimal.toml";
 /// The report.
-const REPORT: &str = "report.txt";
+pub const REPORT: &str = "report.txt";
 /// The report as a page.
 const PAGE: &str = "report.html";
 /// The page of a soak.
@@ -357,7 +357,11 @@ fn keep_id(path: &Path, finding: FindingId) -> Result<(), StoreError> {
     keep(path, &(text + "\n")).map(drop)
 }
 
-fn keep(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
+/// Writes a file whole, and the folders that lead to it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(path: &Path, text: &str) -> Result<PathBuf, StoreError> {
     let failed = |source| StoreError { path: path.to_path_buf(), source };
     fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
     write_whole(path, text).map_err(failed)?;

@@ -47,9 +47,7 @@ pub(super) struct Course<'s> {
     pub(super) begins: Range<i64>,
     /// How many runs may hang, or end, without a word of the log.
     pub(super) untold: u32,
-    /// Between which moments of the log lines may be missing.
-    pub(super) gaps: Vec<Range<i64>>,
-    /// How many lines may be missing elsewhere.
+    /// How many lines may be missing.
     pub(super) lacks: u32,
     /// How late the machine may be with anything, in microseconds.
     pub(super) late: i64,
@@ -355,16 +353,11 @@ impl<'t> Walk<'t> {
                 break;
             }
         }
-        self.may_be_missing(line) || self.is_lost(at)
+        self.may_be_missing(line) || self.is_lost()
     }
 
-    /// Whether a line of this moment may be one that the log lacks.
-    fn is_lost(&mut self, at: Instant) -> bool {
-        let (from, to) = (self.began.0 + micros(at), self.began.1 + micros(at) + late(self.course, at));
-        if self.course.gaps.iter().any(|gap| gap.start <= to && from < gap.end) {
-            self.lacking += 1;
-            return true;
-        }
+    /// Whether one more line may be missing from the log.
+    fn is_lost(&mut self) -> bool {
         let lacks = self.lacking < self.course.lacks;
         self.lacking += u32::from(lacks);
         lacks

@@ -41,10 +41,7 @@ pub(super) fn courses<'s>(
             true => pasts(before, items, scripts.len()),
             false => vec![Past::NONE; scripts.len()],
         };
-        (
-            line,
-            Course { items, scripts, pasts, middle, begins, untold, gaps: Vec::new(), lacks: 0, late: LATE },
-        )
+        (line, Course { items, scripts, pasts, middle, begins, untold, lacks: 0, late: LATE })
     };
     let mut courses = Vec::new();
     // No trace's time goes back: what is before is of another window.

@@ -6,14 +6,13 @@ mod objects;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use treefall_base::files::write_bytes;
 use treefall_field::regression::{
     Finding, Key, Lane, NOT_TESTED, Search, Seen, Sides, Watcher, misbehaviour, report, work_out,
 };
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Weight};
-use treefall_report::store::StoreError;
+use treefall_report::store::{FOUND, MINIMAL, REPORT, keep};
 use treefall_report::{PipelineError, Store, slug};
 use treefall_scenario::{self as scenario, Provenance, Scenario};
 use treefall_search::generator::{self, Source};
@@ -33,12 +32,6 @@ use answer::Answer;
 use objects::{CheckSummary, LaneObject, WorseObject};
 use treefall_report::provenance::quoted;
 
-/// The trace as it was found.
-const FOUND: &str = "found.toml";
-/// The smallest trace.
-const MINIMAL: &str = "minimal.toml";
-/// The report as text.
-const REPORT: &str = "report.txt";
 /// How long traces are played where neither a time nor a number is given.
 const FOR_DEFAULT: Duration = Duration::from_secs(60);
 /// Findings of one way to drive the programs that are worked out: the answer is to fit a screen.
@@ -314,10 +307,6 @@ impl Watcher for Keeper<'_> {
         keep(&path, &scenario_of(&title, sides, seen, &seen.trace))?;
         Ok(())
     }
-}
-
-fn keep(path: &Path, text: &str) -> Result<(), StoreError> {
-    write_bytes(path, text.as_bytes()).map_err(|source| StoreError { path: path.to_path_buf(), source })
 }
 
 /// A trace as a scenario. Nothing is expected: `treefall check --only` compares it with the reference.
