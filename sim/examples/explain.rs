@@ -7,11 +7,11 @@ use std::path::Path;
 
 use treefall::base::control::Control;
 use treefall::explain::{StandIn, explain};
-use treefall::finding::work_out_as_it_is;
-use treefall::hunt::Find;
+use treefall::hunt::Failure;
 use treefall::scenario;
 use treefall::subject::target::{ReplicaName, Target};
 use treefall::subject::{Options, build};
+use treefall::triage::triage_as_found;
 use treefall_model::release::Release;
 
 #[expect(clippy::disallowed_types, reason = "this measures")]
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     files.sort();
-    let (mut finds, mut longest) = (0, (0.0_f64, String::new()));
+    let (mut failures, mut longest) = (0, (0.0_f64, String::new()));
     for file in &files {
         let scenario = scenario::load(file)?;
         for release in Release::ALL {
@@ -43,12 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
             for broken in &verdict.breaks {
                 let (trace, verdict) = (scenario.trace.clone(), verdict.clone());
-                let find = Find::new(0, trace, broken.clone(), verdict);
+                let failure = Failure::new(0, trace, broken.clone(), verdict);
                 let start = now();
-                let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find)?;
+                let finding = triage_as_found(subject.as_mut(), &|| build(&target), &failure)?;
                 let explanation = explain(&finding, subject.as_mut(), StandIn::ForDaemons, Control::none())?;
                 let millis = start.elapsed().as_secs_f64() * 1e3;
-                finds += 1;
+                failures += 1;
                 if millis > longest.0 {
                     let name = file.file_stem().unwrap_or_default().to_string_lossy();
                     let what =
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     println!(
-        "{finds} finds of {} scenarios; the longest took {:.1} ms: {}",
+        "{failures} finds of {} scenarios; the longest took {:.1} ms: {}",
         files.len(),
         longest.0,
         longest.1

@@ -1,20 +1,20 @@
 //! Whether what hunts find is shrunk to the optimum: `cargo run --release --example optimum -- --seeds 100`.
 //!
 //! For each of the eight defects alone (`replica:mended+DEFECT`), or each `--target` named instead: hunts with seeds
-//! 0 to N-1, or each `--seed` named instead; every find is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
+//! 0 to N-1, or each `--seed` named instead; every failure is shrunk by itself as `treefall hunt` does it, timed, and compared with the smallest trace
 //! of its signature that a search of all smaller ones knows (`treefall::optimum`). `first` are the traces that
 //! the hunts found first, each with the law that broke last in it, as `treefall shrink` takes it; `all` are all
-//! finds of the hunts. A find whose signature nothing of the search's alphabet shows is at the optimum if all that is smaller
+//! finds of the hunts. A failure whose signature nothing of the search's alphabet shows is at the optimum if all that is smaller
 //! was tried, and is told besides. Prints those above the optimum or not confirmed, and exits with 1 if any of the
 //! first is.
 
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use treefall::finding::BUILD_UP_MAX;
 use treefall::model::release::Defect;
 use treefall::optimum::{LEVELS, Measured, Optima, measure};
 use treefall::subject::target::{ReplicaName, Target, parse};
+use treefall::triage::BUILD_UP_MAX;
 
 fn main() -> ExitCode {
     let Some((seeds, targets)) = arguments(std::env::args().skip(1).collect()) else {
@@ -55,7 +55,7 @@ fn arguments(words: Vec<String>) -> Option<(Vec<u64>, Vec<ReplicaName>)> {
     Some((seeds, targets))
 }
 
-/// What one target came to, as text, and whether all its first finds are at the optimum.
+/// What one target came to, as text, and whether all its first failures are at the optimum.
 fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     let measured: Vec<Measured> =
         seeds.par_iter().flat_map(|seed| measure(name, *seed, BUILD_UP_MAX, &cpu)).collect();

@@ -83,8 +83,8 @@ pub use treefall_report as report;
 pub use treefall_report::explain;
 pub use treefall_scenario as scenario;
 pub use treefall_search::{
-    campaign, cause, doctor, explore, finding, fuzzing, generator, hidden, hunt, mutants, optimum, oracle,
-    scout, shrink, triage, variants, workload,
+    campaign, cause, doctor, explore, fuzzing, generator, hunt, known, masking, mutants, optimum, oracle,
+    shrink, triage, variants, workload,
 };
 pub use treefall_subject as subject;
 pub use treefall_subject::{keepalived_conf, roots};

@@ -35,8 +35,8 @@ pub(super) struct Indexes {
     /// For each block the look that last met it, and where it did.
     met: Vec<u32>,
     look: u32,
-    misplaced: Found,
-    stale: Found,
+    misplaced: LastFound,
+    stale: LastFound,
     known: Known,
     sweep: Sweep,
     /// The last look found nothing.
@@ -46,9 +46,9 @@ pub(super) struct Indexes {
 
 /// The look that last found a block to break a law, for each block up to the highest that did.
 #[derive(Clone, Debug)]
-struct Found(Vec<u32>);
+struct LastFound(Vec<u32>);
 
-impl Found {
+impl LastFound {
     /// Notes that `block` breaks the law; whether that is news.
     fn note(&mut self, block: Block, look: u32) -> bool {
         let place = block.0 as usize;
@@ -63,8 +63,8 @@ impl Found {
 /// What one look finds.
 struct Look<'a, 'l> {
     met: &'a mut [u32],
-    misplaced: &'a mut Found,
-    stale: &'a mut Found,
+    misplaced: &'a mut LastFound,
+    stale: &'a mut LastFound,
     look: u32,
     step: Step,
     /// Nothing was found.
@@ -79,8 +79,8 @@ impl Indexes {
         Self {
             met: Vec::new(),
             look: 0,
-            misplaced: Found(Vec::new()),
-            stale: Found(Vec::new()),
+            misplaced: LastFound(Vec::new()),
+            stale: LastFound(Vec::new()),
             known: Known::new(),
             sweep: Sweep::new(),
             clean: true,

@@ -1,6 +1,6 @@
 //! The laws over events: for each a history that it accepts and one that it refuses, and its exemptions.
 
-use crate::common::{Teller, pid_of, setup};
+use crate::common::{RunReader, pid_of, setup};
 use treefall_model::event::{Answer, End, EntryKind, Event, SubjectKind, Target};
 use treefall_model::id::{Pid, Run};
 use treefall_model::observe::{Observer, Options, Watch};
@@ -18,8 +18,8 @@ fn stubborn() -> Setup {
 }
 
 /// A history of two stubborn scripts in which the first run of `s0` has started and the loop has blocked.
-fn begun(setup: &Setup) -> Teller<'_> {
-    let mut teller = Teller::new(setup);
+fn begun(setup: &Setup) -> RunReader<'_> {
+    let mut teller = RunReader::new(setup);
     teller.starts(FIRST).blocks_until(2_000);
     teller
 }
@@ -233,7 +233,7 @@ fn reading_sigchld_reaps_every_child_that_had_exited() {
 #[test]
 fn a_daemon_that_shows_no_dispatch_misses_no_exit() {
     let setup = stubborn();
-    let mut teller = Teller::of(&setup, SubjectKind::Daemon);
+    let mut teller = RunReader::of(&setup, SubjectKind::Daemon);
     teller.forks(FIRST).blocks_until(2_000).exits(FIRST, ExitStatus::SUCCESS);
     teller.wakes(1_000, false).reaps(FIRST, ExitStatus::SUCCESS).blocks();
     assert_eq!(teller.broken(), NONE);
@@ -355,7 +355,7 @@ fn due_entries_fire_by_deadline_intervals_before_timeouts() {
 fn ties_may_fire_in_any_order() {
     let setup = stubborn();
     let second = run(1, 0, 1);
-    let mut teller = Teller::new(&setup);
+    let mut teller = RunReader::new(&setup);
     teller.starts(FIRST).starts(second).blocks_until(2_000).wakes(4_000, true);
     teller.ticks(second.of, false).ticks(FIRST.of, false);
     teller.of_child(second, EntryKind::ChildTimeout).of_child(FIRST, EntryKind::ChildTimeout);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{Board, Teller, setup};
+use crate::common::{Board, RunReader, setup};
 use proptest::prelude::*;
 use treefall_model::digest::index_hash;
 use treefall_model::event::{EntryKind, Handler, Step};
@@ -149,7 +149,7 @@ fn a_lasting_violation_is_noted_where_it_arose() {
     let setup = setup(1, OnTerm::Ignores);
     let (mut board, children) = sound(3);
     board.plant(Tree::ChildPid, &children[..2]);
-    let mut teller = Teller::new(&setup);
+    let mut teller = RunReader::new(&setup);
     teller.look(Step::Dispatched, &board).look(Step::AddTimer, &board);
     board.squares[children[2].0 as usize].entry.kind = EntryKind::Event;
     teller.look(Step::Blocked, &board);
@@ -164,13 +164,13 @@ fn an_argument_is_stale_once_the_reload_is_done() {
     board.squares[1].entry.argument = argument(0);
     let Link::To(retired) = board.first(List::Unuse) else { panic!("UNUSE is not empty") };
     board.squares[retired.0 as usize].entry.argument = argument(0);
-    let mut teller = Teller::new(&setup);
+    let mut teller = RunReader::new(&setup);
     teller.look(Step::Blocked, &board).reload_begins(1).look(Step::Cleanup, &board);
     assert_eq!(teller.broken(), NONE, "the configuration is in force, then not freed yet");
     teller.reload_ends(1).look(Step::Dispatched, &board);
     assert_eq!(teller.broken(), ["no-stale-argument/dispatched/child"]);
     board.squares[1].entry.argument = None;
-    let mut teller = Teller::new(&setup);
+    let mut teller = RunReader::new(&setup);
     teller.reload_begins(1).reload_ends(1).look(Step::Dispatched, &board);
     assert_eq!(teller.broken(), NONE, "null, and on UNUSE anything");
 }
@@ -180,7 +180,7 @@ fn after_a_memory_break_nothing_is_judged() {
     let setup = setup(1, OnTerm::Ignores);
     let (mut board, children) = sound(3);
     board.squares[children[0].0 as usize].live = false;
-    let mut teller = Teller::new(&setup);
+    let mut teller = RunReader::new(&setup);
     teller.look(Step::Cleanup, &board).look(Step::Blocked, &board);
     teller.tell(treefall_model::event::Event::Ended(treefall_model::event::End::NoProgress));
     assert_eq!(teller.broken(), ["no-dangling-node/cleanup/child"]);

@@ -5,12 +5,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use treefall_peers::planted::{Found, proptest, quickcheck, treefall};
+use treefall_peers::planted::{Detection, proptest, quickcheck, treefall};
 
 const SEEDS: u64 = 100;
 
 /// Finds and shrinks the bug from a seed.
-type Tool = fn(u64) -> Found;
+type Tool = fn(u64) -> Detection;
 
 fn shrinking(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("planted bug of three steps");
@@ -18,7 +18,7 @@ fn shrinking(criterion: &mut Criterion) {
     let tools: [(&str, Tool); 3] =
         [("treefall", treefall), ("proptest-state-machine", proptest), ("quickcheck", quickcheck)];
     for (name, tool) in tools {
-        let all: Vec<Found> = (0..SEEDS).map(tool).collect();
+        let all: Vec<Detection> = (0..SEEDS).map(tool).collect();
         let (least, most) =
             (all.iter().map(|found| found.steps).min(), all.iter().map(|found| found.steps).max());
         let runs: u64 = all.iter().map(|found| found.runs).sum();

@@ -70,7 +70,7 @@ fn breaks(acts: &[Act]) -> bool {
 
 /// What a tool came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found {
+pub struct Detection {
     /// Steps (wakes) of the smallest case.
     pub steps: usize,
     /// Runs that finding and shrinking took.
@@ -82,7 +82,7 @@ pub struct Found {
 /// # Panics
 /// When a thousand traces do not find it.
 #[must_use]
-pub fn treefall(seed: u64) -> Found {
+pub fn treefall(seed: u64) -> Detection {
     let signature = Signature { law: Law::ExitNotLost, step: Step::Blocked, entry: None };
     let judge = |trace: &Trace| {
         let mut progress = Progress::default();
@@ -105,7 +105,7 @@ pub fn treefall(seed: u64) -> Found {
             let shrunk =
                 shrink(trace, verdict, signature, Limits::default(), |trace| Ok::<_, ()>(judge(trace)));
             let shrunk = shrunk.expect("the judge has no errors");
-            return Found { steps: shrunk.trace.wakes().len(), runs: number + 1 + shrunk.runs };
+            return Detection { steps: shrunk.trace.wakes().len(), runs: number + 1 + shrunk.runs };
         }
     }
     panic!("a thousand traces did not show the planted bug");
@@ -135,7 +135,7 @@ impl ReferenceStateMachine for Machine {
 /// # Panics
 /// When it does not find it.
 #[must_use]
-pub fn proptest(seed: u64) -> Found {
+pub fn proptest(seed: u64) -> Detection {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config =
@@ -157,7 +157,7 @@ pub fn proptest(seed: u64) -> Found {
         Ok(())
     });
     let Err(TestError::Fail(_, ((), acts, _))) = outcome else { panic!("it did not show the planted bug") };
-    Found { steps: acts.len(), runs: runs.get() }
+    Detection { steps: acts.len(), runs: runs.get() }
 }
 
 impl Arbitrary for Act {
@@ -182,7 +182,7 @@ impl Arbitrary for Act {
 
 thread_local! {
     /// quickcheck takes plain functions: what the one below saw.
-    static SEEN: Cell<Found> = const { Cell::new(Found { steps: 0, runs: 0 }) };
+    static SEEN: Cell<Detection> = const { Cell::new(Detection { steps: 0, runs: 0 }) };
 }
 
 fn holds(acts: Vec<Act>) -> bool {
@@ -202,8 +202,8 @@ fn holds(acts: Vec<Act>) -> bool {
 /// # Panics
 /// When it does not find it.
 #[must_use]
-pub fn quickcheck(seed: u64) -> Found {
-    SEEN.set(Found { steps: 0, runs: 0 });
+pub fn quickcheck(seed: u64) -> Detection {
+    SEEN.set(Detection { steps: 0, runs: 0 });
     let mut tool = QuickCheck::new().rng(Gen::from_size_and_seed(STEPS_MAX, seed)).tests(1_000);
     let outcome = tool.quicktest(holds as fn(Vec<Act>) -> bool);
     assert!(outcome.is_err(), "it did not show the planted bug");

@@ -16,7 +16,7 @@ use crate::descriptors::{self, SIGNAL_FD, TIMER_FD};
 use crate::escape::{Left, shelter};
 use crate::layout::{LAYOUT, Layout};
 use crate::probe::{self, CHILD, SECOND, probe};
-use crate::search::{Fits, Piece, Search, check, find_layout};
+use crate::search::{Fits, LayoutSearch, Piece, check, find_layout};
 use crate::single::{Mode, Single, set_mode};
 use crate::{fatal, heap, program, search, stopped, watchdog};
 
@@ -86,7 +86,8 @@ fn watch_one_wake((mut layout, bytes): (Layout, usize)) -> Fits<Facts> {
     }
     heap::reset(HeapPolicy::LastFreedFirst);
     descriptors::reset();
-    let mut search = Search { layout, master: Piece { at: 0, bytes: 0 }, child: Piece { at: 0, bytes } };
+    let mut search =
+        LayoutSearch { layout, master: Piece { at: 0, bytes: 0 }, child: Piece { at: 0, bytes } };
     // SAFETY: as the program's main would begin.
     search.master.at = unsafe { program::thread_make_master() };
     // SAFETY: as the program's main goes on.
@@ -131,7 +132,7 @@ fn shelter_again(master: usize) -> Left {
     shelter(run_loop)
 }
 
-impl Search {
+impl LayoutSearch {
     /// Checks that the base entries are the first two: the timerfd's, then the signalfd's.
     fn base_entries(&mut self) -> Fits<()> {
         check(heap::blocks() == 2, "the base entries")?;

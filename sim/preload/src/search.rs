@@ -116,7 +116,7 @@ impl Piece {
 }
 
 /// What is being found, and the blocks that are searched.
-pub struct Search {
+pub struct LayoutSearch {
     /// Results so far.
     pub layout: Layout,
     /// The master.
@@ -140,7 +140,7 @@ pub fn find_layout() -> Fits<(Layout, usize)> {
     let master = Piece { at, bytes };
     // SAFETY: as the program's main goes on.
     unsafe { program::set_master(at) };
-    let mut search = Search { layout: Layout::NONE, master, child: Piece { at: 0, bytes: 0 } };
+    let mut search = LayoutSearch { layout: Layout::NONE, master, child: Piece { at: 0, bytes: 0 } };
     KNOWN.set(false);
     search.child_alone()?;
     search.queues()?;
@@ -155,7 +155,7 @@ pub fn find_layout() -> Fits<(Layout, usize)> {
     Ok((search.layout, search.child.bytes))
 }
 
-impl Search {
+impl LayoutSearch {
     /// Sets the kind for the program's number of a type.
     ///
     /// # Errors

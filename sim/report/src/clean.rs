@@ -1,4 +1,4 @@
-//! A run that breaks no law, as a person reads it: most of all the other side of a find, the order that does no harm.
+//! A run that breaks no law, as a person reads it: most of all the other side of a failure, the order that does no harm.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use treefall_model::trace::Trace;
 
 use super::text::releases_in_words;
 use super::timeline::{Length, timeline};
-use super::{Names, Told};
+use super::{Names, Story};
 use super::{narrow, sections};
 use crate::explain::{CleanRun, Releases};
 
@@ -20,7 +20,7 @@ pub struct CleanReport<'r> {
     /// What it did.
     pub course: &'r CleanRun,
     /// What a person wrote of it.
-    pub story: Option<Told<'r>>,
+    pub story: Option<Story<'r>>,
     /// The file.
     pub origin: &'r str,
     /// The command that replays it.
@@ -72,7 +72,7 @@ fn told(report: &CleanReport<'_>, columns: u16) -> String {
     let mut field = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<11}{value}");
     };
-    for (place, line) in report.story.iter().flat_map(Told::lines).enumerate() {
+    for (place, line) in report.story.iter().flat_map(Story::lines).enumerate() {
         field(if place == 0 { "scenario" } else { "" }, &line);
     }
     for (name, value) in report.facts() {

@@ -3,16 +3,16 @@
 use crate::explain::Explanation;
 use crate::words::Names;
 use treefall_scenario::Scenario;
-use treefall_search::finding::Finding;
+use treefall_search::triage::Finding;
 
 /// All that a report is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'f> {
-    /// The find, worked out.
+    /// The failure, worked out.
     pub finding: &'f Finding,
     /// What was computed around it.
     pub explanation: &'f Explanation,
-    /// Where the find comes from, as `trace 3 of seed 1`.
+    /// Where the failure comes from, as `trace 3 of seed 1`.
     pub origin: &'f str,
     /// The command that replays it.
     pub replay: &'f str,
@@ -21,7 +21,7 @@ pub struct Report<'f> {
     /// It was explained as it was found: nobody shrank it.
     pub as_it_is: bool,
     /// What a person wrote of it.
-    pub story: Option<Told<'f>>,
+    pub story: Option<Story<'f>>,
 }
 
 impl<'f> Report<'f> {
@@ -34,7 +34,7 @@ impl<'f> Report<'f> {
 
 /// What a person wrote of a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Told<'s> {
+pub struct Story<'s> {
     /// In one line.
     pub title: &'s str,
     /// The report that it was written from; empty when there is none.
@@ -43,7 +43,7 @@ pub struct Told<'s> {
     pub text: &'s str,
 }
 
-impl<'s> Told<'s> {
+impl<'s> Story<'s> {
     /// What the scenario says; `None`: this program wrote it, and says it better in the report.
     #[must_use]
     pub fn of(scenario: &'s Scenario) -> Option<Self> {

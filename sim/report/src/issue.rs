@@ -1,4 +1,4 @@
-//! A find as the text of an issue for upstream, ready to be pasted.
+//! A failure as the text of an issue for upstream, ready to be pasted.
 
 use std::fmt::Write as _;
 

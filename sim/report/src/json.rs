@@ -7,7 +7,7 @@ use treefall_model::release::{Advice, Defect};
 
 use super::Report;
 use super::text::{cause_line, claim, found, releases_line, under_gdb};
-use super::{CleanReport, Told};
+use super::{CleanReport, Story};
 use crate::explain::{Explanation, Releases};
 use treefall_subject::backtrace;
 
@@ -58,7 +58,7 @@ impl UpstreamObject {
 pub struct Card {
     /// The target.
     pub target: String,
-    /// The find in one sentence.
+    /// The failure in one sentence.
     pub claim: String,
     /// Law, step and kind of entry.
     pub signature: String,
@@ -94,7 +94,7 @@ pub struct ReportObject<'r> {
     detail: String,
     at: String,
     backtrace: Vec<String>,
-    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     handed_out: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -122,7 +122,7 @@ struct ToldObject<'s> {
 }
 
 impl<'s> ToldObject<'s> {
-    fn of(story: Told<'s>) -> Self {
+    fn of(story: Story<'s>) -> Self {
         Self { title: story.title, source: story.source, story: story.text }
     }
 }
@@ -203,7 +203,7 @@ impl<'r> ReportObject<'r> {
             handed_out: backtrace::texts(&finding.life.handed_out),
             freed: backtrace::texts(&finding.life.freed),
             found: found(report),
-            wakes_found: finding.find.trace.wakes().len(),
+            wakes_found: finding.failure.trace.wakes().len(),
             wakes_minimal: finding.trace.wakes().len(),
             minimal: finding.minimal,
             confirmed: finding.confirmed,

@@ -1,6 +1,6 @@
-//! Finds that a hunt kept, read back and taken over into another folder.
+//! Failures that a hunt kept, read back and taken over into another folder.
 //!
-//! What always holds: of two finds of one signature the one that ranks first does not depend on the order in which
+//! What always holds: of two failures of one signature the one that ranks first does not depend on the order in which
 //! they are met.
 
 use std::fs;
@@ -10,10 +10,10 @@ use super::store::{FOUND, MINIMAL, StoreError, StoredId};
 use treefall_base::files::write_whole;
 use treefall_scenario::{self as scenario, LoadError};
 
-/// Most files of one find: a hunt writes a handful.
+/// Most files of one failure: a hunt writes a handful.
 const FILES_MAX: usize = 64;
 
-/// A find in its folder.
+/// A failure in its folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kept {
     /// The folder.
@@ -27,7 +27,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The find in this folder; `None`: there is none.
+    /// The failure in this folder; `None`: there is none.
     ///
     /// # Errors
     /// When a scenario in it cannot be read.
@@ -50,7 +50,7 @@ impl Kept {
     }
 }
 
-/// Copies a find's files into `folder`, which is made when it is not there.
+/// Copies a failure's files into `folder`, which is made when it is not there.
 ///
 /// # Errors
 /// When one cannot be read or written; each file there is whole.

@@ -1,6 +1,6 @@
-//! What a person reads of a find: words for events, the report of a finding in its forms, and the finds on disk.
+//! What a person reads of a failure: words for events, the report of a finding in its forms, and the failures on disk.
 //!
-//! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same find
+//! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same failure
 //! gives the same text everywhere. A [`Report`] is what every form is made of: [`text`](finding), [`html`],
 //! [`json`], [`issue`] and [`rust_test`]; of a run that breaks no law, a [`CleanReport`].
 
@@ -27,7 +27,7 @@ mod timeline;
 mod words;
 
 pub use clean::{CleanReport, clean, clean_within};
-pub use document::{Report, Told};
+pub use document::{Report, Story};
 pub use issue::issue;
 pub use kept::{Kept, take_over};
 pub use lock::{Lock, LockError};

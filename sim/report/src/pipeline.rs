@@ -1,7 +1,7 @@
 //! The pipeline from failures to stored findings: triage, explain, keep. Every command that finds something calls it.
 //!
-//! Invariants: what was found is on disk before it is worked on; a failure of one find leaves the others; results are in
-//! the order of the finds, whatever the number of subjects.
+//! Invariants: what was found is on disk before it is worked on; a failure of one failure leaves the others; results are in
+//! the order of the failures, whatever the number of subjects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use treefall_model::release::Defect;
 use treefall_model::trace::ScriptKind;
 use treefall_scenario as scenario;
 use treefall_search::error::SearchError;
-use treefall_search::finding::{Finding, work_out_as_it_is};
 use treefall_search::generator::Source;
-use treefall_search::hidden::{self, Hidden};
-use treefall_search::hunt::Find;
-use treefall_search::triage::FindingId;
-use treefall_search::variants::work_out_all;
+use treefall_search::hunt::Failure;
+use treefall_search::known::FindingId;
+use treefall_search::masking::{self, Visibility};
+use treefall_search::triage::{Finding, triage_as_found};
+use treefall_search::variants::triage_all;
 use treefall_subject::baseline::build_beside;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, SubjectError};
@@ -55,7 +55,7 @@ pub enum Stage {
 pub struct Progress {
     /// The step.
     pub stage: Stage,
-    /// The place of the find.
+    /// The place of the failure.
     pub place: usize,
     /// Runs of this step so far.
     pub runs: u64,
@@ -70,7 +70,7 @@ pub struct StoredFinding {
     pub summary: String,
 }
 
-/// Why a find did not become a stored finding.
+/// Why a failure did not become a stored finding.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A subject cannot run.
@@ -81,12 +81,12 @@ pub enum PipelineError {
     Store(#[from] StoreError),
 }
 
-/// What became of the finds.
+/// What became of the failures.
 #[derive(Default, Debug)]
 pub struct Processed {
-    /// The findings, in the order of their finds.
+    /// The findings, in the order of their failures.
     pub stored: Vec<StoredFinding>,
-    /// Finds that are kept as found: the work was interrupted, or failed.
+    /// Failures that are kept as found: the work was interrupted, or failed.
     pub as_found: Vec<FindingId>,
     /// Why each of them failed that did.
     pub failed: Vec<(FindingId, PipelineError)>,
@@ -124,20 +124,20 @@ impl Pipeline<'_> {
         Origin { target: self.target, by: self.by }
     }
 
-    /// Keeps a find as it was found.
+    /// Keeps a failure as it was found.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep_as_found(&self, find: &Find) -> Result<PathBuf, StoreError> {
-        let found = scenario::write(&self.origin().as_found(find));
-        self.store.keep_found(&self.target.to_string(), find.id(), &found)
+    pub fn keep_as_found(&self, failure: &Failure) -> Result<PathBuf, StoreError> {
+        let found = scenario::write(&self.origin().as_found(failure));
+        self.store.keep_found(&self.target.to_string(), failure.id(), &found)
     }
 
-    /// Works out, explains and keeps each find. Once interrupted, the rest stays as found.
+    /// Works out, explains and keeps each failure. Once interrupted, the rest stays as found.
     pub fn run(
         &self,
         subjects: &mut [Box<dyn Subject>],
-        finds: &[Find],
+        failures: &[Failure],
         control: Control<'_, Progress>,
     ) -> Processed {
         let explain = |subject: &mut dyn Subject, place: usize, finding: Finding| {
@@ -148,23 +148,23 @@ impl Pipeline<'_> {
         let keep_going =
             |(place, runs)| control.check(Progress { stage: Stage::Triage, place, runs }).is_ok();
         let (fresh, control) = (|| build_beside(self.target, self.baseline), Control::new(&keep_going));
-        let worked = work_out_all(subjects, &fresh, finds, self.build_up_max, control, &explain);
+        let worked = triage_all(subjects, &fresh, failures, self.build_up_max, control, &explain);
         let whole = worked.iter().all(Result::is_ok);
         let mut processed = Processed::default();
-        for (find, worked) in finds.iter().zip(worked) {
+        for (failure, worked) in failures.iter().zip(worked) {
             match worked {
-                // Two finds whose smallest traces have one cause are one finding: the first.
+                // Two failures whose smallest traces have one cause are one finding: the first.
                 Ok((finding, _)) if processed.has(finding.id()) => {}
                 Ok((finding, explanation)) => {
                     let mut kept = self.keep(finding, &explanation);
-                    // Which of several finds a signature slipped from, only all of them together show.
+                    // Which of several failures a signature slipped from, only all of them together show.
                     if whole {
                         kept = kept.and_then(|it| self.keep_slipped(subjects[0].as_mut(), it));
                     }
-                    processed.take(find.id(), kept);
+                    processed.take(failure.id(), kept);
                 }
-                Err(SearchError::Interrupted(_)) => processed.as_found.push(find.id()),
-                Err(SearchError::Subject(error)) => processed.take(find.id(), Err(error.into())),
+                Err(SearchError::Interrupted(_)) => processed.as_found.push(failure.id()),
+                Err(SearchError::Subject(error)) => processed.take(failure.id(), Err(error.into())),
             }
         }
         processed
@@ -173,7 +173,7 @@ impl Pipeline<'_> {
     /// Writes the smallest trace and the reports.
     fn keep(&self, finding: Finding, explanation: &Explanation) -> Result<StoredFinding, PipelineError> {
         let (name, id, signature) = (self.target.to_string(), finding.id(), finding.signature());
-        let number = finding.find.number;
+        let number = finding.failure.number;
         let title = format!("{signature} on {name}");
         let trace = finding.trace.clone();
         let minimal = self.origin().scenario(&title, number, signature, trace, &finding.verdict);
@@ -199,7 +199,7 @@ impl Pipeline<'_> {
         Ok(StoredFinding { finding, summary })
     }
 
-    /// Keeps as found what slipped while shrinking, where no such find is there yet.
+    /// Keeps as found what slipped while shrinking, where no such failure is there yet.
     fn keep_slipped(
         &self,
         subject: &mut dyn Subject,
@@ -216,7 +216,7 @@ impl Pipeline<'_> {
                 continue;
             }
             let title = format!("{signature} on {name}, met while shrinking {}", finding.signature());
-            let number = finding.find.number;
+            let number = finding.failure.number;
             let slipped = self.origin().scenario(&title, number, *signature, trace.clone(), &verdict);
             self.store.keep_found(&name, (*signature).into(), &scenario::write(&slipped))?;
         }
@@ -234,23 +234,23 @@ impl Pipeline<'_> {
         processed: &mut Processed,
         seed: u64,
         control: Control<'_, ()>,
-    ) -> Result<BTreeMap<Defect, Hidden>, SubjectError> {
+    ) -> Result<BTreeMap<Defect, Visibility>, SubjectError> {
         let fresh = || build_beside(self.target, self.baseline);
         let mut subject = fresh()?;
         let leading: BTreeSet<Defect> =
             processed.findings().filter_map(|finding| finding.cause.leading()).collect();
-        let behind = hidden::look_behind(subject.rules(), &leading, seed, control);
+        let behind = masking::look_behind(subject.rules(), &leading, seed, control);
         let mut hidden = behind.hidden;
-        for (defect, find) in behind.shown {
+        for (defect, failure) in behind.shown {
             if control.check(()).is_err() {
                 break;
             }
             // The replica of the release showed it; the target may not, and a daemon cannot be given every trace.
-            if !shows(subject.as_mut(), &find)? {
-                hidden.insert(defect, Hidden::NotSeen);
+            if !shows(subject.as_mut(), &failure)? {
+                hidden.insert(defect, Visibility::NotSeen);
                 continue;
             }
-            let mut finding = work_out_as_it_is(subject.as_mut(), &fresh, &find)?;
+            let mut finding = triage_as_found(subject.as_mut(), &fresh, &failure)?;
             if processed.has(finding.id()) {
                 if processed.findings().any(|other| other.cause.defects().contains(&defect)) {
                     continue;
@@ -263,7 +263,7 @@ impl Pipeline<'_> {
                 continue;
             }
             let swarm = Source::swarm(seed);
-            let cancels = find.trace.setup().has_kind(ScriptKind::Cancelling);
+            let cancels = failure.trace.setup().has_kind(ScriptKind::Cancelling);
             let by = FoundBy::Hunt(if cancels { swarm.cancelling() } else { swarm });
             let kept = explain(&finding, subject.as_mut(), StandIn::ForRealPrograms, Control::none());
             let kept = match kept {
@@ -282,10 +282,10 @@ impl Pipeline<'_> {
     }
 }
 
-/// Whether the subject shows the find.
-fn shows(subject: &mut dyn Subject, find: &Find) -> Result<bool, SubjectError> {
-    if !subject.takes(&find.trace) {
+/// Whether the subject shows the failure.
+fn shows(subject: &mut dyn Subject, failure: &Failure) -> Result<bool, SubjectError> {
+    if !subject.takes(&failure.trace) {
         return Ok(false);
     }
-    Ok(subject.run_one(&find.trace, Options::VERDICT)?.verdict.shows(find.signature()))
+    Ok(subject.run_one(&failure.trace, Options::VERDICT)?.verdict.shows(failure.signature()))
 }

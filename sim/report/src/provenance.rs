@@ -7,7 +7,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 use treefall_scenario::{About, Expectation, Expectations, Provenance, Scenario, Whom};
 use treefall_search::generator::{self, Sampling, Source};
-use treefall_search::hunt::Find;
+use treefall_search::hunt::Failure;
 use treefall_subject::target::{Base, ReplicaName, Target};
 
 /// What found it.
@@ -32,7 +32,7 @@ impl FoundBy {
         }
     }
 
-    /// The origin of the find of this number, in words.
+    /// The origin of the failure of this number, in words.
     #[must_use]
     pub fn origin(self, number: u64) -> String {
         match self {
@@ -79,14 +79,14 @@ pub struct Origin<'o> {
 }
 
 impl Origin<'_> {
-    /// The scenario that keeps a find as it was found.
+    /// The scenario that keeps a failure as it was found.
     #[must_use]
-    pub fn as_found(self, find: &Find) -> Scenario {
-        let title = format!("{} on {}, {}", find.signature(), self.target, self.by.as_found());
-        self.scenario(&title, find.number, find.signature(), find.trace.clone(), &find.verdict)
+    pub fn as_found(self, failure: &Failure) -> Scenario {
+        let title = format!("{} on {}, {}", failure.signature(), self.target, self.by.as_found());
+        self.scenario(&title, failure.number, failure.signature(), failure.trace.clone(), &failure.verdict)
     }
 
-    /// A trace as a scenario that expects of the target's release exactly this verdict. `number`: of the find.
+    /// A trace as a scenario that expects of the target's release exactly this verdict. `number`: of the failure.
     #[must_use]
     pub fn scenario(
         self,

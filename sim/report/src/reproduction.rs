@@ -1,4 +1,4 @@
-//! A find's smallest reproduction in words: what is configured, then what comes when, a sentence each.
+//! A failure's smallest reproduction in words: what is configured, then what comes when, a sentence each.
 //!
 //! Always: every sentence has its time, in seconds from the start of the scripts; what is said to be due is what the
 //! trees held when the loop woke, and where no trees are told, it is only said that a timer expires.
@@ -79,7 +79,7 @@ fn script_words(script: &Script) -> String {
             format!("interval {}, timeout {}", script.interval, script.timeout)
         }
         ScriptKind::Cancelling => format!(
-            "interval {}, timeout {}; a tick that finds its run not ended cancels the run's entry, which keepalived itself \
+            "interval {}, timeout {}; a tick that failures its run not ended cancels the run's entry, which keepalived itself \
              never does",
             script.interval, script.timeout
         ),

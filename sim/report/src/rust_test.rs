@@ -1,9 +1,9 @@
-//! A find as a regression test in Rust: one file, for a project that has treefall among its dev-dependencies.
+//! A failure as a regression test in Rust: one file, for a project that has treefall among its dev-dependencies.
 
 use super::Report;
 use super::text::claim;
 
-/// The file. It fails on the find's target, and passes where its law is not broken; `TREEFALL_TARGET` names another.
+/// The file. It fails on the failure's target, and passes where its law is not broken; `TREEFALL_TARGET` names another.
 #[must_use]
 pub fn rust_test(report: &Report<'_>) -> String {
     let finding = report.finding;

@@ -1,4 +1,4 @@
-//! The explanation of a find as plain text, section by section.
+//! The explanation of a failure as plain text, section by section.
 
 use std::fmt::Write as _;
 

@@ -16,7 +16,7 @@ use super::html;
 use super::json::{Card, ReportObject};
 use treefall_base::files::write_whole;
 use treefall_search::cause::Cause;
-use treefall_search::triage::FindingId;
+use treefall_search::known::FindingId;
 
 /// The trace as it was found.
 pub const FOUND: &str = "found.toml";
@@ -30,7 +30,7 @@ const PAGE: &str = "report.html";
 const SOAK: &str = "soak.html";
 /// The report for machines.
 const OBJECT: &str = "report.json";
-/// The page of all finds of a folder.
+/// The page of all failures of a folder.
 pub const INDEX: &str = "index.html";
 
 /// The file that a hunt leaves in its target's folder.
@@ -95,7 +95,7 @@ impl OldId {
 
 /// A file of a finding cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}; name a folder for finds that can be written: `--out DIR`", path.display())]
+#[error("cannot write {}: {source}; name a folder that can be written: `--out DIR`", path.display())]
 pub struct StoreError {
     /// The file.
     pub path: PathBuf,
@@ -229,7 +229,7 @@ impl Store {
         keep(&path, &(object + "\n")).map(drop)
     }
 
-    /// Writes the page of all finds in the folder.
+    /// Writes the page of all failures in the folder.
     ///
     /// # Errors
     /// As [`keep_found`](Self::keep_found).
@@ -273,7 +273,7 @@ pub fn refuse_foreign_page(path: &Path) -> io::Result<()> {
 }
 
 /// The reports in a folder that treefall wrote, in order of their names: where each page is, and what it tells. The
-/// folder is that of all finds (`--out`), of a target, or of one find; other folders in it are not looked into.
+/// folder is that of all failures (`--out`), of a target, or of one failure; other folders in it are not looked into.
 ///
 /// # Errors
 /// When a folder cannot be read, or a report is none that this program wrote.
@@ -321,16 +321,16 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Unreadable> {
 
 /// The reports of one target.
 fn collect(target: &Path, link: &str, cards: &mut Vec<(String, Card)>) -> Result<(), Unreadable> {
-    for (name, find) in folders(target)? {
-        add_card(&find, &format!("{link}{name}/"), cards)?;
+    for (name, failure) in folders(target)? {
+        add_card(&failure, &format!("{link}{name}/"), cards)?;
     }
     Ok(())
 }
 
-/// The report of one find, if there is one with its page.
-fn add_card(find: &Path, link: &str, cards: &mut Vec<(String, Card)>) -> Result<(), Unreadable> {
-    let path = find.join(OBJECT);
-    if path.is_file() && find.join(PAGE).is_file() {
+/// The report of one failure, if there is one with its page.
+fn add_card(failure: &Path, link: &str, cards: &mut Vec<(String, Card)>) -> Result<(), Unreadable> {
+    let path = failure.join(OBJECT);
+    if path.is_file() && failure.join(PAGE).is_file() {
         let card = read_card(&path).map_err(|error| Unreadable { path: path.clone(), error })?;
         cards.push((format!("{link}{PAGE}"), card));
     }

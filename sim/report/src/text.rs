@@ -10,14 +10,14 @@ use treefall_model::verdict::Outcome;
 
 use super::timeline::{Length, timeline};
 use super::words::Names;
-use super::{Report, Told};
+use super::{Report, Story};
 use super::{narrow, sections};
 use crate::explain::{Explanation, Releases};
 use treefall_search::cause::Cause;
-use treefall_search::finding::{Finding, ShrunkOn};
+use treefall_search::triage::{Finding, ShrunkOn};
 use treefall_subject::backtrace::titled;
 
-/// The find in one sentence: how the program fares, and the defect's own headline where the cause is known.
+/// The failure in one sentence: how the program fares, and the defect's own headline where the cause is known.
 #[must_use]
 pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
     let broken = finding.broken();
@@ -94,7 +94,7 @@ pub fn cause_line(cause: &Cause) -> String {
     }
 }
 
-/// What else the find needs: `also required: B (mended in 2.3.3 by 94d40e3b)`; empty where that is nothing more.
+/// What else the failure needs: `also required: B (mended in 2.3.3 by 94d40e3b)`; empty where that is nothing more.
 #[must_use]
 pub fn also_required(cause: &Cause) -> Vec<String> {
     if cause.is_together() {
@@ -104,7 +104,7 @@ pub fn also_required(cause: &Cause) -> Vec<String> {
     others.map(|it| format!("also required: {} ({})", it.name(), mended(*it))).collect()
 }
 
-/// What goes wrong, and what else the find needs, a line each.
+/// What goes wrong, and what else the failure needs, a line each.
 fn beside_the_cause(cause: &Cause) -> Vec<String> {
     if let Cause::Together(both) = cause {
         let headlines = both.iter().map(|defect| defect.headline().to_owned());
@@ -181,7 +181,7 @@ pub fn summary(report: &Report<'_>) -> String {
     let mut field = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<11}{value}");
     };
-    for (place, line) in report.story.iter().flat_map(Told::lines).enumerate() {
+    for (place, line) in report.story.iter().flat_map(Story::lines).enumerate() {
         field(if place == 0 { "scenario" } else { "" }, &line);
     }
     field("law", &format!("{}: {}", law.name(), law.sentence()));
@@ -241,7 +241,7 @@ pub fn not_fixed() -> String {
     format!("not fixed up to {}", Release::NEWEST)
 }
 
-/// The command that replays a find in a real program's scheduler under gdb. `None` for a replica, which is no program,
+/// The command that replays a failure in a real program's scheduler under gdb. `None` for a replica, which is no program,
 /// and for a daemon, whose namespaces gdb does not look into.
 pub(crate) fn under_gdb(finding: &Finding, replay: &str) -> Option<String> {
     (finding.kind == SubjectKind::Engine).then(|| format!("{} --gdb", replay.trim_end_matches(" --history")))
@@ -258,7 +258,7 @@ pub(crate) fn found(report: &Report<'_>) -> String {
         ShrunkOn::ReplicaConfirmed => ", each step confirmed on the real program",
         ShrunkOn::RealBecauseReplicaDiffers => ", on the real program: the replica does not show it",
     };
-    let (before, after) = (&finding.find.trace, &finding.trace);
+    let (before, after) = (&finding.failure.trace, &finding.trace);
     let variant = finding.variant_of.map_or_else(String::new, |other| {
         format!("; a variant: {} has the same cause, and got the full effort", other.signature)
     });

@@ -79,7 +79,7 @@ impl Problems {
         &self.problems
     }
 
-    /// Line and column (in characters) where a problem begins, both from 1.
+    /// CommentLine and column (in characters) where a problem begins, both from 1.
     #[must_use]
     pub fn place(&self, problem: &Problem) -> (usize, usize) {
         let start = floor(&self.text, problem.span.start);

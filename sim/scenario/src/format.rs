@@ -11,7 +11,7 @@ use treefall_model::signal::Signal;
 use super::about::{about_value, read_about};
 use super::diagnostic::Problems;
 use super::expect::{Failure, Whom, rank};
-use super::page::{Entry, Line, Note, Page, Section, Value, quoted};
+use super::page::{CommentLine, Entry, Note, Page, Section, Value, quoted};
 use super::read::{parse, plain_lines, read};
 use super::runs::{canonical, signal_name, signal_named};
 use super::schema::Kind;
@@ -219,7 +219,7 @@ fn place_comments(page: &mut Page, text: &str) {
     let mut foot = Vec::new();
     let mut notes = page.notes();
     for comment in comments(text) {
-        let line = Line::Comment(comment.text.to_owned());
+        let line = CommentLine::Comment(comment.text.to_owned());
         let next = notes.partition_point(|note| note.at < comment.at);
         if !comment.own_line
             && let Some(note) = next.checked_sub(1).map(|place| &mut notes[place])
@@ -233,11 +233,11 @@ fn place_comments(page: &mut Page, text: &str) {
         let above = notes.get_mut(next).map_or(&mut foot, |note| &mut note.above);
         above.push(line);
         if comment.then_blank {
-            above.push(Line::Blank);
+            above.push(CommentLine::Blank);
         }
     }
     drop(notes);
-    while foot.last() == Some(&Line::Blank) {
+    while foot.last() == Some(&CommentLine::Blank) {
         foot.pop();
     }
     page.foot = foot;

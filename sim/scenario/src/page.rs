@@ -13,7 +13,7 @@ const LINE_MAX: usize = 110;
 pub(super) struct Page {
     pub(super) sections: Vec<Section>,
     /// Comments below everything.
-    pub(super) foot: Vec<Line>,
+    pub(super) foot: Vec<CommentLine>,
 }
 
 /// A header and what stands below it.
@@ -77,7 +77,7 @@ impl Value {
 pub(super) struct Note {
     pub(super) at: usize,
     /// On the lines above it.
-    pub(super) above: Vec<Line>,
+    pub(super) above: Vec<CommentLine>,
     /// At the end of its line, with the `#`.
     pub(super) beside: Option<String>,
 }
@@ -95,7 +95,7 @@ impl Note {
 
 /// A line of a comment.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum CommentLine {
     Blank,
     /// With the `#`.
     Comment(String),
@@ -180,9 +180,9 @@ impl Entry {
     }
 }
 
-fn lines(text: &mut String, indent: &str, lines: &[Line]) {
+fn lines(text: &mut String, indent: &str, lines: &[CommentLine]) {
     for line in lines {
-        if let Line::Comment(comment) = line {
+        if let CommentLine::Comment(comment) = line {
             text.push_str(indent);
             text.push_str(comment);
         }

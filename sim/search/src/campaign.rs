@@ -1,7 +1,7 @@
 //! A campaign as it lies on disk: what a hunt was told, how far it came, what it found. So it can be gone on with
 //! after a stop or a kill, and be split over machines.
 //!
-//! What always holds: the file is whole or not there; it never says more than what was searched and kept. A find is
+//! What always holds: the file is whole or not there; it never says more than what was searched and kept. A failure is
 //! told by its number: the trace is made again from seed and number, by the same generator or not at all.
 
 use std::fs;
@@ -52,8 +52,9 @@ pub struct Campaign {
     pub baseline: Option<String>,
     /// What it went through.
     pub tally: Tally,
-    /// The numbers of the traces that were finds.
-    pub finds: Vec<u64>,
+    /// The numbers of the traces that failed by a new signature or cause.
+    #[serde(rename = "finds")]
+    pub failures: Vec<u64>,
     /// It came to its end: its bound, or the break that it was to end at.
     pub ended: bool,
     /// It did not, but searched for as long as it was to.
@@ -81,7 +82,7 @@ pub enum CampaignError {
     },
     /// A hunt was stopped there, and another is to begin.
     #[error(
-        "{}: a hunt of {target} was stopped here after {traces} traces, with {finds} finds: `treefall hunt --resume {}` \
+        "{}: a hunt of {target} was stopped here after {traces} traces, with {failures} failures: `treefall hunt --resume {}` \
          goes on with it, another folder (`--out DIR`) leaves it as it is, `--overwrite` begins anew in its place",
         path.display(), path.ancestors().nth(2).unwrap_or(path).display()
     )]
@@ -93,7 +94,7 @@ pub enum CampaignError {
         /// How many it went through.
         traces: u64,
         /// How many it found.
-        finds: usize,
+        failures: usize,
     },
     /// It is no such file.
     #[error("{}: this is not what a hunt wrote: {why}; move it away, or name another folder with `--out`", path.display())]
@@ -128,8 +129,8 @@ struct Before {
     format: u32,
     target: String,
     tally: TracesOf,
-    #[serde(default)]
-    finds: Vec<u64>,
+    #[serde(default, rename = "finds")]
+    failures: Vec<u64>,
     ended: bool,
     #[serde(default)]
     time_over: bool,
@@ -155,13 +156,13 @@ pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
         Ok(before) => before,
         Err(error) => return Err(CampaignError::Invalid { path, why: error.to_string() }),
     };
-    let Before { format, target, tally: TracesOf { traces }, finds, ended, time_over } = before;
+    let Before { format, target, tally: TracesOf { traces }, failures, ended, time_over } = before;
     // Of another format it is not known whether these words mean what they do here.
     let is_over = format == FORMAT && (ended || time_over) || traces == 0;
     if is_over || overwrite {
         return Ok(());
     }
-    Err(CampaignError::Unfinished { path, target, traces, finds: finds.len() })
+    Err(CampaignError::Unfinished { path, target, traces, failures: failures.len() })
 }
 
 impl Campaign {
@@ -181,7 +182,7 @@ impl Campaign {
             all: false,
             baseline: None,
             tally: Tally::default(),
-            finds: Vec::new(),
+            failures: Vec::new(),
             ended: false,
             time_over: false,
         }
@@ -287,7 +288,7 @@ mod tests {
     fn a_campaign_is_read_back_as_it_was_kept_and_another_versions_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut campaign = Campaign::new("replica:2.3.1", 7, "2/3".parse().expect("a shard"));
-        campaign.finds = vec![4, 19];
+        campaign.failures = vec![4, 19];
         campaign.tally.traces = 12;
         let target = folder.path().join("replica_2.3.1");
         campaign.keep(&target).expect("kept");

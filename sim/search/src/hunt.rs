@@ -1,7 +1,7 @@
 //! The search: from seeds and numbers to the first trace of each signature and cause.
 //!
 //! What always holds: results are taken in the order of trace numbers, in chunks whose sizes depend on nothing, so
-//! that the finds and the number of traces at which a search ends are the same whatever the number of jobs.
+//! that the failures and the number of traces at which a search ends are the same whatever the number of jobs.
 
 use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
@@ -10,8 +10,8 @@ use treefall_world::Counts;
 
 use crate::cause::{Ablation, CauseKey};
 use crate::generator::Source;
+use crate::known::{FindingId, KnownCauses, NewCause, new_cause};
 use crate::shard::Shard;
-use crate::triage::{FindingId, Known, Triaged, triage};
 use treefall_subject::{Options, Ran, Subject, SubjectError};
 
 /// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
@@ -51,7 +51,7 @@ impl Plan {
 
 /// A trace that broke a law by a cause that was not met before with this signature.
 #[derive(Clone, Debug)]
-pub struct Find {
+pub struct Failure {
     /// Its number in the campaign.
     pub number: u64,
     /// The trace.
@@ -61,14 +61,14 @@ pub struct Find {
     /// Its whole verdict.
     pub verdict: Verdict,
     /// Its cause, and the part of the trace that shows it; `None`: it was not asked for.
-    pub triaged: Option<Triaged>,
+    pub new_cause: Option<NewCause>,
 }
 
-impl Find {
-    /// A find of whose cause nothing is known yet.
+impl Failure {
+    /// A failure of whose cause nothing is known yet.
     #[must_use]
     pub const fn new(number: u64, trace: Trace, broken: Violation, verdict: Verdict) -> Self {
-        Self { number, trace, broken, verdict, triaged: None }
+        Self { number, trace, broken, verdict, new_cause: None }
     }
 
     /// Its signature.
@@ -77,12 +77,12 @@ impl Find {
         self.broken.signature
     }
 
-    /// The same find of whose whole trace the cause is asked for.
+    /// The same failure of whose whole trace the cause is asked for.
     #[must_use]
     pub fn with_cause(self, subject: &dyn Subject) -> Self {
         let cause = Ablation::of(subject).cause_of(&self.trace, self.signature(), &self.verdict);
-        let triaged = Some(Triaged { cause, start: self.trace.clone() });
-        Self { triaged, ..self }
+        let new_cause = Some(NewCause { cause, start: self.trace.clone() });
+        Self { new_cause, ..self }
     }
 
     /// What makes it the same as another.
@@ -94,7 +94,7 @@ impl Find {
     /// What its cause is told apart by, if that is known.
     #[must_use]
     pub fn key(&self) -> Option<CauseKey> {
-        self.triaged.as_ref().map(|triaged| triaged.cause.key())
+        self.new_cause.as_ref().map(|new_cause| new_cause.cause.key())
     }
 }
 
@@ -135,25 +135,25 @@ impl Tally {
 
 /// Receives what a search finds, and may end it.
 pub trait Lookout {
-    /// Why a find cannot be kept.
+    /// Why a failure cannot be kept.
     type Error: From<SubjectError>;
 
     /// Keeps the first trace of a signature and cause. Called in the order of trace numbers, before the search continues.
     ///
     /// # Errors
-    /// When the find cannot be kept, which ends the search.
-    fn found(&mut self, find: Find) -> Result<(), Self::Error>;
+    /// When the failure cannot be kept, which ends the search.
+    fn found(&mut self, failure: Failure) -> Result<(), Self::Error>;
 
     /// Whether to continue after a chunk.
     fn keep_going(&mut self, tally: &Tally) -> bool;
 }
 
-/// Keeps every find, and never ends the search before its bound.
-impl Lookout for Vec<Find> {
+/// Keeps every failure, and never ends the search before its bound.
+impl Lookout for Vec<Failure> {
     type Error = SubjectError;
 
-    fn found(&mut self, find: Find) -> Result<(), SubjectError> {
-        self.push(find);
+    fn found(&mut self, failure: Failure) -> Result<(), SubjectError> {
+        self.push(failure);
         Ok(())
     }
 
@@ -162,17 +162,17 @@ impl Lookout for Vec<Find> {
     }
 }
 
-/// Searches with `crew`, subjects of one kind that work side by side.
+/// Searches with `workers`, subjects of one kind that work side by side.
 ///
 /// # Errors
-/// When a subject cannot run, or the lookout cannot keep a find.
+/// When a subject cannot run, or the lookout cannot keep a failure.
 pub fn hunt<L: Lookout>(
-    crew: &mut [Box<dyn Subject>],
+    workers: &mut [Box<dyn Subject>],
     plan: Plan,
-    known: &mut Known,
+    known: &mut KnownCauses,
     lookout: &mut L,
 ) -> Result<Tally, L::Error> {
-    let ablation = Ablation::of(crew[0].as_ref());
+    let ablation = Ablation::of(workers[0].as_ref());
     let mut tally = plan.so_far;
     let end = plan.length();
     let (mut next, mut length) = (tally.traces, CHUNK_FIRST);
@@ -180,7 +180,7 @@ pub fn hunt<L: Lookout>(
         let chunk = next..end.min(next.saturating_add(length));
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
         let before = known.clone();
-        let results = run_chunk(crew, (&ablation, &before), plan.source, &numbers)?;
+        let results = run_chunk(workers, (&ablation, &before), plan.source, &numbers)?;
         for (number, Played { trace, ran, answers }) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
             tally.cannot_tell += u64::from(ran.beside.as_ref().is_some_and(|it| !it.cannot_tell.is_empty()));
@@ -205,7 +205,7 @@ pub fn hunt<L: Lookout>(
     Ok(tally)
 }
 
-/// Makes the finds of an earlier part of a search again, from the numbers of their traces in the order in which they
+/// Makes the failures of an earlier part of a search again, from the numbers of their traces in the order in which they
 /// were found.
 ///
 /// # Errors
@@ -214,28 +214,28 @@ pub fn found_again(
     subject: &mut dyn Subject,
     source: Source,
     numbers: &[u64],
-    known: &mut Known,
-) -> Result<Vec<Find>, SubjectError> {
-    let mut finds = Vec::<Find>::new();
+    known: &mut KnownCauses,
+) -> Result<Vec<Failure>, SubjectError> {
+    let mut failures = Vec::<Failure>::new();
     let mut numbers = numbers.to_vec();
-    // A trace that was several finds is named several times.
+    // A trace that was several failures is named several times.
     numbers.dedup();
     for number in numbers {
         let trace = source.trace_for(subject, number);
-        find_in(subject, number, &trace, known, &mut finds)?;
+        failures_in(subject, number, &trace, known, &mut failures)?;
     }
-    Ok(finds)
+    Ok(failures)
 }
 
 /// Passes the violations of one trace whose causes are new to `lookout`.
 ///
 /// # Errors
-/// When the subject cannot run, or the lookout cannot keep a find.
-pub fn find_in<L: Lookout>(
+/// When the subject cannot run, or the lookout cannot keep a failure.
+pub fn failures_in<L: Lookout>(
     subject: &mut dyn Subject,
     number: u64,
     trace: &Trace,
-    known: &mut Known,
+    known: &mut KnownCauses,
     lookout: &mut L,
 ) -> Result<(), L::Error> {
     let ablation = Ablation::of(subject);
@@ -250,36 +250,42 @@ pub fn find_in<L: Lookout>(
 /// Passes a violation to `lookout` if it is new, and adds its cause to `known`.
 fn take<L: Lookout>(
     lookout: &mut L,
-    known: &mut Known,
+    known: &mut KnownCauses,
     (number, trace, broken, ran): (u64, &Trace, &Violation, &Ran),
-    answer: Option<Triaged>,
+    answer: Option<NewCause>,
 ) -> Result<(), L::Error> {
-    let Some(triaged) = answer else { return Ok(()) };
-    known.insert(broken.signature, triaged.cause.key());
-    let find = Find::new(number, trace.clone(), broken.clone(), ran.verdict.clone());
-    lookout.found(Find { triaged: Some(triaged), ..find })
+    let Some(new_cause) = answer else { return Ok(()) };
+    known.insert(broken.signature, new_cause.cause.key());
+    let failure = Failure::new(number, trace.clone(), broken.clone(), ran.verdict.clone());
+    lookout.found(Failure { new_cause: Some(new_cause), ..failure })
 }
 
 /// A trace, what it showed, and of each violation that counts its cause if that is new.
 struct Played {
     trace: Trace,
     ran: Ran,
-    answers: Vec<Option<Triaged>>,
+    answers: Vec<Option<NewCause>>,
 }
 
-fn ask(ablation: &Ablation, known: &Known, trace: &Trace, broken: &Violation, ran: &Ran) -> Option<Triaged> {
+fn ask(
+    ablation: &Ablation,
+    known: &KnownCauses,
+    trace: &Trace,
+    broken: &Violation,
+    ran: &Ran,
+) -> Option<NewCause> {
     let signature = broken.signature;
-    triage(ablation, known.causes(signature), trace, signature, &ran.verdict)
+    new_cause(ablation, known.causes(signature), trace, signature, &ran.verdict)
 }
 
-/// Runs the traces of these numbers, split over the crew; results in the order of the numbers.
+/// Runs the traces of these numbers, split over the workers; results in the order of the numbers.
 fn run_chunk(
-    crew: &mut [Box<dyn Subject>],
-    (ablation, known): (&Ablation, &Known),
+    workers: &mut [Box<dyn Subject>],
+    (ablation, known): (&Ablation, &KnownCauses),
     source: Source,
     numbers: &[u64],
 ) -> Result<Vec<Played>, SubjectError> {
-    let share = numbers.len().div_ceil(crew.len()).max(1);
+    let share = numbers.len().div_ceil(workers.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
         let traces: Vec<Trace> =
             numbers.iter().map(|number| source.trace_for(subject.as_ref(), *number)).collect();
@@ -290,11 +296,11 @@ fn run_chunk(
         };
         Ok(traces.into_iter().zip(ran).map(played).collect::<Vec<_>>())
     };
-    if crew.len() == 1 {
-        return one_share(&mut crew[0], numbers);
+    if workers.len() == 1 {
+        return one_share(&mut workers[0], numbers);
     }
     let shares: Vec<Result<Vec<_>, SubjectError>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = crew
+        let workers: Vec<_> = workers
             .iter_mut()
             .zip(numbers.chunks(share))
             .map(|(subject, numbers)| scope.spawn(move || one_share(subject, numbers)))

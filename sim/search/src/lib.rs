@@ -1,7 +1,7 @@
 //! From seeds to failures and their causes.
 //!
 //! The flow: [`generator`] draws traces, [`hunt`] runs them, [`oracle`] and the model judge them, [`shrink`] makes them
-//! small, [`finding`] confirms them and asks for their [`cause`]. [`explore`] runs all small traces instead, and
+//! small, [`triage`] confirms them and asks for their [`cause`]. [`explore`] runs all small traces instead, and
 //! [`fuzzing`] lets a fuzzer draw them.
 
 #![forbid(unsafe_code)]
@@ -11,15 +11,14 @@ pub mod cause;
 pub mod doctor;
 pub mod error;
 pub mod explore;
-pub mod finding;
 pub mod fuzzing;
 pub mod generator;
-pub mod hidden;
 pub mod hunt;
+pub mod known;
+pub mod masking;
 pub mod mutants;
 pub mod optimum;
 pub mod oracle;
-pub mod scout;
 pub mod shard;
 pub mod shrink;
 pub mod triage;

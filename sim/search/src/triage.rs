@@ -1,138 +1,435 @@
-//! Which violations are findings of their own: told apart by signature *and* cause.
-//!
-//! Invariant: the answer depends on the trace, the rules and the causes known of its signature alone, so that a search
-//! finds the same in one go, in parts, and with any number of jobs.
+//! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use treefall_model::release::{Defect, Defects};
+use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict};
+use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
-use crate::cause::{Ablation, Cause, CauseKey};
-use crate::shrink::Edit;
+use crate::cause::{Ablation, Cause};
+use crate::error::SearchError;
+use crate::hunt::Failure;
+use crate::known::FindingId;
+use crate::shrink::probe::ProbeCache;
+use crate::shrink::{self, Limits, Shrunk, build_up};
+use treefall_base::control::{Control, Interrupted};
+use treefall_subject::backtrace::{EntryLife, Frame};
+use treefall_subject::replica::probe_replica;
+use treefall_subject::{Options, Subject, SubjectError};
 
-/// What tells a finding from the others of its target.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct FindingId {
-    /// Its signature.
-    pub signature: Signature,
-    /// Its cause; `None`: not asked for.
-    pub cause: Option<CauseKey>,
+/// Most runs of the replica in building up what is smaller than a shrunk failure.
+pub const BUILD_UP_MAX: u64 = 300_000;
+
+/// Most runs of a real program in one shrinking: each that ends badly costs a fork.
+const REAL_RUNS_MAX: u64 = 2_000;
+
+/// The verdict on a trace that a subject cannot be given.
+const NOTHING_SHOWN: Verdict = Verdict { breaks: Vec::new(), outcome: Outcome::Survived };
+
+/// On what a failure was shrunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ShrunkOn {
+    /// On the subject itself.
+    Itself,
+    /// On the replica of its release, each step confirmed on the subject.
+    ReplicaConfirmed,
+    /// On the real program, because the replica does not show the failure: the two differ.
+    RealBecauseReplicaDiffers,
 }
 
-impl From<Signature> for FindingId {
-    fn from(signature: Signature) -> Self {
-        Self { signature, cause: None }
-    }
-}
-
-impl From<(Signature, CauseKey)> for FindingId {
-    fn from((signature, cause): (Signature, CauseKey)) -> Self {
-        Self { signature, cause: Some(cause) }
-    }
-}
-
-/// The causes that are known of each signature.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Known(BTreeMap<Signature, BTreeSet<CauseKey>>);
-
-/// The causes of a signature of which none is known.
-static NONE: BTreeSet<CauseKey> = BTreeSet::new();
-
-impl Known {
-    /// The causes that are known of `signature`.
-    #[must_use]
-    pub fn causes(&self, signature: Signature) -> &BTreeSet<CauseKey> {
-        self.0.get(&signature).unwrap_or(&NONE)
-    }
-
-    /// Whether no cause of any signature is known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes a cause in. Whether it was new.
-    pub fn insert(&mut self, signature: Signature, cause: CauseKey) -> bool {
-        self.0.entry(signature).or_default().insert(cause)
-    }
-}
-
-/// A violation by a cause that was not known of its signature.
+/// A failure, worked out.
 #[derive(Clone, Debug)]
-pub struct Triaged {
-    /// The cause, by ablation of `start`.
+pub struct Finding {
+    /// The target that it was found on.
+    pub target: String,
+    /// What kind of subject that is.
+    pub kind: SubjectKind,
+    /// What was found.
+    pub failure: Failure,
+    /// Its smallest trace.
+    pub trace: Trace,
+    /// The verdict on the smallest trace.
+    pub verdict: Verdict,
+    /// Runs that shrinking took, the check of minimality included.
+    pub runs: u64,
+    /// No single removal or simplification keeps the signature; checked by itself, on the subject (of a
+    /// daemon, where its replica shows it).
+    pub minimal: bool,
+    /// On what it was shrunk.
+    pub shrunk_on: ShrunkOn,
+    /// Other signatures met while shrinking, each with its trace.
+    pub slipped: Vec<(Signature, Trace)>,
+    /// What mends it.
     pub cause: Cause,
-    /// The trace up to the wake in which the violation is seen: what comes later may break the law by other causes.
-    pub start: Trace,
+    /// Two runs of the smallest trace, in subjects of their own, gave this signature and one digest.
+    pub confirmed: bool,
+    /// The digest of the smallest trace's run.
+    pub digest: u128,
+    /// Who called whom where a real program crashed or hung.
+    pub backtrace: Vec<Frame>,
+    /// Where it got and freed the entry that it then used.
+    pub life: EntryLife,
+    /// The finding of the same cause that got the full effort; `None`: this one did.
+    pub variant_of: Option<FindingId>,
 }
 
-/// The violation of `signature` in `trace`, on which the target gave this verdict, if its cause is none of `known`.
-///
-/// Costs a run or two of a replica where the cause is known, and about two dozen where it is not.
-#[must_use]
-pub fn triage(
-    ablation: &Ablation,
-    known: &BTreeSet<CauseKey>,
-    trace: &Trace,
-    signature: Signature,
-    verdict: &Verdict,
-) -> Option<Triaged> {
-    if !ablation.is_surely_shown() && !ablation.shows(trace, signature) {
-        let cause = ablation.cause_of(trace, signature, verdict);
-        return (!known.contains(&cause.key())).then(|| Triaged { cause, start: trace.clone() });
+impl Finding {
+    /// Its signature.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.failure.signature()
     }
-    let every: Defects = Defect::ALL.into_iter().collect();
-    let stays_unexplained = || ablation.shows_without(every, trace, signature);
-    if known.contains(&CauseKey::NotKnown) && stays_unexplained() {
-        return None;
+
+    /// What makes it the same as another: signature and cause.
+    #[must_use]
+    pub fn id(&self) -> FindingId {
+        (self.signature(), self.cause.key()).into()
     }
-    let mended = beyond(ablation, known, trace, signature)?;
-    let first = ablation.wakes_until(Defects::NONE, trace, signature);
-    let there = if mended.is_empty() { first } else { ablation.wakes_until(mended, trace, signature) };
-    let start = first.max(there).and_then(|wakes| prefix(trace, wakes));
-    let start = start.filter(|start| ablation.shows(start, signature)).unwrap_or_else(|| trace.clone());
-    let cause = ablation.cause(&start, signature);
-    let new = match cause.key() {
-        CauseKey::Defect(defect) => !known.contains(&CauseKey::Defect(defect)),
-        // What is seen only when a known cause is mended is hidden by that, not found.
-        CauseKey::Both(one, other) => {
-            let keys = [CauseKey::Defect(one), CauseKey::Defect(other), cause.key()];
-            !keys.iter().any(|key| known.contains(key))
+
+    /// The break, as the smallest trace shows it.
+    #[must_use]
+    pub fn broken(&self) -> &Violation {
+        let signature = self.signature();
+        let shown = self.verdict.violation(signature);
+        shown.unwrap_or(&self.failure.broken)
+    }
+}
+
+/// What triage came to.
+#[derive(Clone, Debug)]
+pub enum Triaged {
+    /// It is done.
+    Finished(Box<Finding>),
+    /// It was interrupted.
+    Interrupted(PartlyShrunk),
+}
+
+impl Triaged {
+    /// The finding, where nothing interrupted it.
+    ///
+    /// # Errors
+    /// When something did.
+    pub fn finished(self) -> Result<Finding, Interrupted> {
+        match self {
+            Self::Finished(finding) => Ok(*finding),
+            Self::Interrupted(_) => Err(Interrupted),
         }
-        CauseKey::NotKnown => known.is_empty() || stays_unexplained(),
-        CauseKey::NotInReplica => false,
-    };
-    new.then_some(Triaged { cause, start })
+    }
 }
 
-/// Which of the known causes to mend for something else to be seen; `None`: they explain the violation.
-fn beyond(
-    ablation: &Ablation,
-    known: &BTreeSet<CauseKey>,
-    trace: &Trace,
-    signature: Signature,
-) -> Option<Defects> {
-    if known.is_empty() {
-        return Some(Defects::NONE);
-    }
-    let of = |pick: fn(&CauseKey) -> bool| -> Defects {
-        known.iter().filter(|key| pick(key)).flat_map(|key| key.defects().iter()).collect()
-    };
-    let mended = of(|_| true);
-    if ablation.shows_without(mended, trace, signature) {
-        return Some(mended);
-    }
-    // One of two that were known together may do it alone here.
-    let single = of(|key| matches!(key, CauseKey::Defect(_)));
-    let mut halves = mended.iter().filter(|defect| !single.has(*defect));
-    let alone = halves.any(|it| !ablation.shows_without(Defects::NONE.with(it), trace, signature));
-    alone.then_some(Defects::NONE)
+/// How far a failure was shrunk when triage was interrupted.
+#[derive(Clone, Debug)]
+pub struct PartlyShrunk {
+    /// The smallest trace until then, which has the failure's signature. It need not be minimal.
+    pub trace: Trace,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Runs that this took.
+    pub runs: u64,
 }
 
-/// The first `wakes` wakes of a trace.
-fn prefix(trace: &Trace, wakes: usize) -> Option<Trace> {
-    let end = trace.wakes().len();
-    (Edit::DropWakes { start: wakes, end }).apply(trace)
+/// Works out a failure: shrinks it on `subject`, confirms it on subjects that `fresh` makes, looks for its cause.
+///
+/// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica. Reports the
+/// number of runs before each.
+///
+/// # Errors
+/// When a subject cannot run.
+pub fn triage(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    failure: &Failure,
+    build_up_max: u64,
+    control: Control<'_>,
+) -> Result<Triaged, SubjectError> {
+    let mut work = Work::new(subject, failure, control);
+    match work.out(fresh, build_up_max) {
+        Ok(finding) => Ok(Triaged::Finished(Box::new(finding))),
+        Err(SearchError::Interrupted(_)) => {
+            let (trace, verdict) = work.best;
+            Ok(Triaged::Interrupted(PartlyShrunk { trace, verdict, runs: work.runs }))
+        }
+        Err(SearchError::Subject(error)) => Err(error),
+    }
+}
+
+/// Shrinks and confirms a failure, building up smaller traces in at most `build_up_max` runs of the replica.
+pub(crate) fn shrink_failure(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    failure: &Failure,
+    build_up_max: u64,
+    control: Control<'_>,
+) -> Result<Finding, SearchError> {
+    Work::new(subject, failure, control).out(fresh, build_up_max)
+}
+
+/// Builds up traces that are smaller than a finding's, in at most `build_up_max` runs of the replica.
+pub(crate) fn deepen(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    finding: Finding,
+    build_up_max: u64,
+    control: Control<'_>,
+) -> Result<Finding, SearchError> {
+    let failure = finding.failure.clone();
+    Work::new(subject, &failure, control).deepen(fresh, finding, build_up_max)
+}
+
+/// Makes subjects of the kind that is worked on.
+pub(crate) type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + 'f;
+
+/// The finding of a failure that was worked out so far and no further: confirmed, but not proved minimal.
+///
+/// # Errors
+/// As [`triage`].
+pub fn triage_partly(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    failure: &Failure,
+    partly: PartlyShrunk,
+) -> Result<Finding, SubjectError> {
+    let PartlyShrunk { trace, verdict, runs } = partly;
+    let shrunk = Shrunk { trace, verdict, runs, accepted: 0, minimal: false, slipped: Vec::new() };
+    Work::new(subject, failure, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
+}
+
+/// The same for a failure that is as small as it is to be.
+///
+/// # Errors
+/// As [`triage`].
+pub fn triage_as_found(
+    subject: &mut dyn Subject,
+    fresh: &Fresh<'_>,
+    failure: &Failure,
+) -> Result<Finding, SubjectError> {
+    let (trace, verdict) = (failure.trace.clone(), failure.verdict.clone());
+    let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
+    let mut work = Work::new(subject, failure, Control::none());
+    let checked = match work.check(&shrunk.trace, ShrunkOn::Itself) {
+        Err(SearchError::Subject(error)) => return Err(error),
+        // Nothing interrupts it.
+        Err(SearchError::Interrupted(_)) => (false, 0),
+        Ok(checked) => checked,
+    };
+    work.confirm(fresh, shrunk, ShrunkOn::Itself, checked)
+}
+
+/// A failure that is worked on: each run is counted, and none begins after the word to stop.
+struct Work<'w> {
+    subject: &'w mut dyn Subject,
+    ablation: Ablation,
+    failure: &'w Failure,
+    control: Control<'w>,
+    /// Runs so far, and those of the replica that were remembered.
+    runs: u64,
+    /// The smallest trace so far, with its verdict.
+    best: (Trace, Verdict),
+}
+
+impl<'w> Work<'w> {
+    fn new(subject: &'w mut dyn Subject, failure: &'w Failure, control: Control<'w>) -> Self {
+        let ablation = Ablation::of(subject);
+        Self {
+            subject,
+            ablation,
+            failure,
+            control,
+            runs: 0,
+            best: (failure.trace.clone(), failure.verdict.clone()),
+        }
+    }
+
+    /// Counts a run that is about to begin.
+    fn next(&mut self) -> Result<(), Interrupted> {
+        self.control.check(self.runs)?;
+        self.runs += 1;
+        Ok(())
+    }
+
+    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
+        let (trace, verdict) = self.start()?;
+        let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
+        if self.can_be_built_up(shrunk_on) {
+            self.go_below(&mut shrunk, build_up_max)?;
+        }
+        let checked = self.check(&shrunk.trace, shrunk_on)?;
+        Ok(self.confirm(fresh, shrunk, shrunk_on, checked)?)
+    }
+
+    /// What is built up is judged as a replica shows it, and a daemon shows less.
+    fn can_be_built_up(&self, shrunk_on: ShrunkOn) -> bool {
+        shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon
+    }
+
+    fn deepen(&mut self, fresh: &Fresh<'_>, finding: Finding, max: u64) -> Result<Finding, SearchError> {
+        if !self.can_be_built_up(finding.shrunk_on) {
+            return Ok(finding);
+        }
+        let mut shrunk = Shrunk {
+            trace: finding.trace.clone(),
+            verdict: finding.verdict.clone(),
+            runs: finding.runs,
+            accepted: 0,
+            minimal: finding.minimal,
+            slipped: finding.slipped.clone(),
+        };
+        self.go_below(&mut shrunk, max)?;
+        if shrunk.trace == finding.trace {
+            return Ok(Finding { runs: shrunk.runs, ..finding });
+        }
+        let checked = self.check(&shrunk.trace, finding.shrunk_on)?;
+        Ok(self.confirm(fresh, shrunk, finding.shrunk_on, checked)?)
+    }
+
+    /// Where shrinking starts: at the part of the trace that shows the cause, if the subject shows it there too.
+    fn start(&mut self) -> Result<(Trace, Verdict), SubjectError> {
+        let signature = self.failure.signature();
+        if let Some(new_cause) = &self.failure.new_cause {
+            let ran = self.subject.run_one(&new_cause.start, Options::VERDICT)?;
+            if ran.counting().any(|broken| broken.signature == signature) {
+                return Ok((new_cause.start.clone(), ran.verdict));
+            }
+        }
+        Ok((self.failure.trace.clone(), self.failure.verdict.clone()))
+    }
+
+    fn shrink(&mut self, trace: Trace, verdict: Verdict) -> Result<(Shrunk, ShrunkOn), SearchError> {
+        let signature = self.failure.signature();
+        let shrunk_on = match self.subject.kind() {
+            SubjectKind::Replica => ShrunkOn::Itself,
+            _ if self.ablation.shows(&trace, signature) => ShrunkOn::ReplicaConfirmed,
+            _ => ShrunkOn::RealBecauseReplicaDiffers,
+        };
+        let limits = match shrunk_on {
+            ShrunkOn::RealBecauseReplicaDiffers => Limits { runs_max: REAL_RUNS_MAX, pairs: false },
+            _ => Limits::default(),
+        };
+        let judge = |trace: &Trace| {
+            let verdict = match shrunk_on {
+                // The replica says what is not worth a try; what it takes, the real program must show too.
+                ShrunkOn::ReplicaConfirmed => self.ask_both(trace)?,
+                _ => self.ask(trace)?,
+            };
+            // What the shrinker offers is smaller than all that it took before.
+            if verdict.shows(signature) {
+                self.best = (trace.clone(), verdict.clone());
+            }
+            Ok::<_, SearchError>(verdict)
+        };
+        Ok((shrink::shrink(trace, verdict, signature, limits, judge)?, shrunk_on))
+    }
+
+    /// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
+    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
+        let (signature, rules) = (self.failure.signature(), self.subject.rules());
+        let mut cache = ProbeCache::new(rules, signature);
+        let mut left = build_up_max;
+        while left > 0 {
+            let before = cache.runs();
+            let probed = |trace: &Trace| {
+                self.next()?;
+                let mut seen = cache.probe(trace);
+                // The replica alone was asked, and no baseline.
+                let beside = self.subject.baseline_rules().is_some();
+                if beside && seen.verdict.shows(signature) && !self.ablation.shows(trace, signature) {
+                    drop_from(&mut seen.verdict, signature);
+                }
+                self.keep_cause(trace, &mut seen.verdict);
+                Ok::<_, SearchError>(seen)
+            };
+            let built = build_up(&shrunk.trace, signature, left, probed)?;
+            left -= built.runs;
+            shrunk.runs += cache.runs() - before;
+            let Some(trace) = built.trace else { break };
+            // What the replica shows, the subject must show too.
+            let verdict = self.ask(&trace)?;
+            shrunk.runs += 1;
+            if !verdict.shows(signature) {
+                break;
+            }
+            self.best = (trace.clone(), verdict.clone());
+            let (further, _) = self.shrink(trace, verdict)?;
+            shrunk.take(further);
+        }
+        Ok(())
+    }
+
+    /// Whether no single edit of a trace is smaller and keeps the signature, and how many runs the answer took.
+    fn check(&mut self, trace: &Trace, shrunk_on: ShrunkOn) -> Result<(bool, u64), SearchError> {
+        let (signature, kind) = (self.failure.signature(), self.subject.kind());
+        shrink::is_minimal(trace, signature, |trace| match shrunk_on {
+            // A daemon takes long to ask: what its replica does not show either is not asked of it.
+            ShrunkOn::ReplicaConfirmed if kind == SubjectKind::Daemon => self.ask_both(trace),
+            _ => self.ask(trace),
+        })
+    }
+
+    fn confirm(
+        &mut self,
+        fresh: &Fresh<'_>,
+        shrunk: Shrunk,
+        shrunk_on: ShrunkOn,
+        (minimal, checks): (bool, u64),
+    ) -> Result<Finding, SubjectError> {
+        let (failure, signature) = (self.failure, self.failure.signature());
+        let once = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
+        let twice = fresh()?.run_one(&shrunk.trace, Options::DIGESTED)?;
+        Ok(Finding {
+            target: self.subject.name(),
+            kind: self.subject.kind(),
+            failure: failure.clone(),
+            minimal,
+            runs: shrunk.runs + checks,
+            shrunk_on,
+            cause: self.ablation.cause_of(&shrunk.trace, signature, &once.verdict),
+            confirmed: once == twice && once.counting().any(|broken| broken.signature == signature),
+            digest: once.digest,
+            backtrace: once.backtrace,
+            life: once.life,
+            variant_of: None,
+            verdict: once.verdict,
+            trace: shrunk.trace,
+            slipped: shrunk.slipped,
+        })
+    }
+
+    /// What the subject does with a trace: of the violations those that count, and the one looked for only where its
+    /// cause is the one looked for.
+    fn ask(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
+        self.next()?;
+        let mut verdict = match self.subject.kind() {
+            SubjectKind::Replica if self.ablation.is_surely_shown() => {
+                probe_replica(trace, self.subject.rules(), self.failure.signature())
+            }
+            // It cannot be given this one, which so shows nothing.
+            _ if !self.subject.takes(trace) => NOTHING_SHOWN,
+            _ => self.subject.run_one(trace, Options::VERDICT)?.counted(),
+        };
+        self.keep_cause(trace, &mut verdict);
+        Ok(verdict)
+    }
+
+    /// Takes the violation looked for out of a verdict where another cause leads to it.
+    fn keep_cause(&self, trace: &Trace, verdict: &mut Verdict) {
+        let signature = self.failure.signature();
+        if let Some(key) = self.failure.key().filter(|_| verdict.shows(signature))
+            && !self.ablation.is_caused_by(key, trace, signature, verdict)
+        {
+            drop_from(verdict, signature);
+        }
+    }
+
+    /// What a real program does with a trace, asked only where its replica shows the signature.
+    fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
+        self.next()?;
+        if !self.subject.takes(trace) {
+            return Ok(NOTHING_SHOWN);
+        }
+        let signature = self.failure.signature();
+        let expected = self.ablation.probe(trace, signature);
+        if expected.shows(signature) { self.ask(trace) } else { Ok(expected) }
+    }
+}
+
+fn drop_from(verdict: &mut Verdict, signature: Signature) {
+    verdict.breaks.retain(|broken| broken.signature != signature);
 }

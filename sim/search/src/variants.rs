@@ -1,6 +1,6 @@
-//! Triage of all finds of a campaign: one representative of each cause in full, the others as its variants.
+//! Triage of all failures of a campaign: one representative of each cause in full, the others as its variants.
 //!
-//! Invariant: the findings depend on the finds alone, not on the number of subjects.
+//! Invariant: the findings depend on the failures alone, not on the number of subjects.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,37 +9,37 @@ use treefall_model::verdict::Weight;
 
 use crate::cause::CauseKey;
 use crate::error::SearchError;
-use crate::finding::{Finding, deepen, shrink_find};
-use crate::hunt::Find;
+use crate::hunt::Failure;
 use crate::shrink::Size;
+use crate::triage::{Finding, deepen, shrink_failure};
 use treefall_base::control::Control;
 use treefall_subject::{Subject, SubjectError};
 
 /// Most runs in building up traces smaller than that of a variant.
 pub const VARIANT_RUNS: u64 = 2_000;
 
-/// What follows on a finding, which is that of the find at this place.
+/// What follows on a finding, which is that of the failure at this place.
 pub type Then<'t, T> = dyn Fn(&mut dyn Subject, usize, Finding) -> Result<T, SearchError> + Sync + 't;
 
-/// Works out the finds side by side, each on one of `subjects`, and passes each finding to `then`; in the order of the
+/// Works out the failures side by side, each on one of `subjects`, and passes each finding to `then`; in the order of the
 /// finds.
 ///
 /// Building up smaller traces takes at most `build_up_max` runs for the representative of each cause, and
-/// [`VARIANT_RUNS`] for its variants. An error is of its find alone: the others are worked out, on a fresh subject in the
-/// place of the one that failed. Reports the place of the find and its number of runs before each.
-pub fn work_out_all<T: Send>(
+/// [`VARIANT_RUNS`] for its variants. An error is of its failure alone: the others are worked out, on a fresh subject in the
+/// place of the one that failed. Reports the place of the failure and its number of runs before each.
+pub fn triage_all<T: Send>(
     subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
-    finds: &[Find],
+    failures: &[Failure],
     build_up_max: u64,
     control: Control<'_, (usize, u64)>,
     then: &Then<'_, T>,
 ) -> Vec<Result<T, SearchError>> {
     let small = build_up_max.min(VARIANT_RUNS);
-    let places: Vec<usize> = (0..finds.len()).collect();
+    let places: Vec<usize> = (0..failures.len()).collect();
     let shrunk = side_by_side(subjects, fresh, places, &|subject, place| {
         let keep_going = |runs| control.check((place, runs)).is_ok();
-        shrink_find(subject, &|| fresh(), &finds[place], small, Control::new(&keep_going))
+        shrink_failure(subject, &|| fresh(), &failures[place], small, Control::new(&keep_going))
     });
     let leaders = representatives(&shrunk);
     let ids: Vec<_> = shrunk.iter().map(|finding| finding.as_ref().ok().map(Finding::id)).collect();
@@ -100,7 +100,7 @@ fn side_by_side<I: Send, T: Send>(
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(place).and_then(|item| item.lock().ok()?.take()) else { return done };
             let result = one(subject.as_mut(), item);
-            // Where none can be made either, the next find says so.
+            // Where none can be made either, the next failure says so.
             if let Err(SearchError::Subject(_)) = &result
                 && let Ok(other) = fresh()
             {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Completions, Man};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::manual::Page;
 use super::named::named;
 use super::output::{Output, count};
@@ -28,8 +28,8 @@ struct CompletionsSummary {
     shells: usize,
 }
 
-pub(super) const COMPLETIONS: [Line; 2] =
-    [Line::of::<CompletionsObject>("a shell"), Line::of::<Summary<CompletionsSummary>>("summary")];
+pub(super) const COMPLETIONS: [JsonLine; 2] =
+    [JsonLine::of::<CompletionsObject>("a shell"), JsonLine::of::<Summary<CompletionsSummary>>("summary")];
 
 /// A page of the manual. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -47,8 +47,8 @@ struct ManSummary {
     pages: usize,
 }
 
-pub(super) const MAN: [Line; 2] =
-    [Line::of::<PageObject>("a page"), Line::of::<Summary<ManSummary>>("summary")];
+pub(super) const MAN: [JsonLine; 2] =
+    [JsonLine::of::<PageObject>("a page"), JsonLine::of::<Summary<ManSummary>>("summary")];
 
 pub(super) fn completions(args: &Completions, output: &mut Output) -> Result<Status, CliError> {
     let mut script = Vec::new();

@@ -1,4 +1,4 @@
-//! Finds that are kept as they were found: interrupted, or failed.
+//! Failures that are kept as they were found: interrupted, or failed.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::Status;
 use super::output::Output;
 use treefall_report::pipeline::PipelineError;
 use treefall_report::store::Store;
-use treefall_search::triage::FindingId;
+use treefall_search::known::FindingId;
 use treefall_subject::target::Target;
 
-/// A find that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
+/// A failure that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
 /// fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AsFoundObject {
@@ -36,7 +36,7 @@ impl AsFoundObject {
     }
 }
 
-/// Reports each find that could not be worked out, and where it is kept as it was found.
+/// Reports each failure that could not be worked out, and where it is kept as it was found.
 pub(super) fn tell_failed(
     target: &Target,
     failed: &[(FindingId, PipelineError)],
@@ -44,8 +44,8 @@ pub(super) fn tell_failed(
     output: &mut Output,
 ) -> Status {
     let name = target.to_string();
-    for (find, why) in failed {
-        let (signature, found) = (find.signature, store.found(&name, *find));
+    for (failure, why) in failed {
+        let (signature, found) = (failure.signature, store.found(&name, *failure));
         output.error(&format!(
             "{signature} on {name} was found and could not be worked out: {why}; it is kept as found in {}",
             found.display()

@@ -6,11 +6,11 @@ use treefall_model::event::SubjectKind;
 
 use super::args::Bench;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::pace::Pace;
-use super::sheet::Sheet;
-use super::{CliError, Status, Summary, crew};
+use super::progress::Progress;
+use super::table::Table;
+use super::{CliError, Status, Summary, workers};
 use treefall_search::workload::{reloading, steady};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build, program};
@@ -49,10 +49,10 @@ struct BenchSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<BenchObject>("a measurement"),
-    Line::of::<ReloadObject>("what a reload takes"),
-    Line::of::<Summary<BenchSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<BenchObject>("a measurement"),
+    JsonLine::of::<ReloadObject>("what a reload takes"),
+    JsonLine::of::<Summary<BenchSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError> {
@@ -60,19 +60,19 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     if names.is_empty() {
         names.push("replica:mended".to_owned());
         if program::find_installed().is_empty() {
-            crew::none_installed("the replica alone is measured", output);
+            workers::none_installed("the replica alone is measured", output);
         } else {
             names.push("engine".to_owned());
         }
     }
-    let mut sheet = Sheet::new(["target", "scripts", "checked", "external events/s", "history events/s"]);
-    let (pace, mut measurements) = (Pace::begin(None), 0);
-    let targets = crew::driven(&names, args.driven, output)?;
+    let mut table = Table::new(["target", "scripts", "checked", "external events/s", "history events/s"]);
+    let (progress, mut measurements) = (Progress::begin(None), 0);
+    let targets = workers::driven(&names, args.driven, output)?;
     for (place, target) in targets.iter().enumerate() {
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
-        output.part(format_args!("target {}", pace.part(place + 1, targets.len(), target)));
+        output.part(format_args!("target {}", progress.part(place + 1, targets.len(), target)));
         let mut subject = build(target)?;
         if matches!(target, Target::Daemon(_) | Target::Configured(..)) {
             measurements += reloads(subject.as_mut(), target, args, output)?;
@@ -86,13 +86,13 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                 ("events", Options::EVENTS),
                 ("every index, every step", Options::VERDICT),
             ] {
-                if crew::interrupted() {
+                if workers::interrupted() {
                     break;
                 }
                 let mut best = std::time::Duration::MAX;
                 let mut counts = treefall_world::Counts::default();
                 for _ in 0..RUNS {
-                    if crew::interrupted() {
+                    if workers::interrupted() {
                         break;
                     }
                     output.progress(format_args!("{scripts} scripts, checked: {checked}"));
@@ -107,12 +107,12 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
                     }
                 }
                 // Of fewer runs no best is told.
-                if crew::interrupted() {
+                if workers::interrupted() {
                     break;
                 }
                 let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
                 let (external, history) = (rate(counts.external()), rate(counts.records));
-                sheet.add_row([
+                table.add_row([
                     target.to_string(),
                     scripts.to_string(),
                     checked.to_owned(),
@@ -133,14 +133,14 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     }
     output.part("");
     output.clear();
-    output.conclude(&BenchSummary { measurements: measurements + sheet.row_count() });
-    if sheet.row_count() > 0 {
-        output.line(sheet);
+    output.conclude(&BenchSummary { measurements: measurements + table.row_count() });
+    if table.row_count() > 0 {
+        output.line(table);
         output.line(
             "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
         );
     }
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all was measured");
         return Ok(Status::Failure);
     }
@@ -156,14 +156,14 @@ fn reloads(
 ) -> Result<usize, CliError> {
     let mut measured = 0;
     for scripts in &args.scripts {
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
         let mut best = [std::time::Duration::MAX; 2];
         for (best, reloads) in best.iter_mut().zip([0, RELOADS]) {
             let trace = reloading(*scripts, reloads).map_err(|error| CliError::Usage(error.to_string()))?;
             for _ in 0..RUNS {
-                if crew::interrupted() {
+                if workers::interrupted() {
                     return Ok(measured);
                 }
                 output.progress(format_args!("{scripts} scripts, {reloads} reloads"));

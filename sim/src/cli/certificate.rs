@@ -8,8 +8,8 @@ use treefall_model::trace::OnTerm;
 
 use super::output::count;
 use treefall_report::cause_name;
-use treefall_search::explore::{Found, Kind, Space};
-use treefall_search::finding::Finding;
+use treefall_search::explore::{FoundTrace, Kind, Space};
+use treefall_search::triage::Finding;
 
 /// What a search stands for, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub(super) fn kind((interval, timeout, on_term): &Kind) -> String {
 pub(super) fn text(
     certificate: &Certificate,
     space: &Space,
-    findings: &[(Found, Option<Finding>)],
+    findings: &[(FoundTrace, Option<Finding>)],
 ) -> String {
     let bound = space.bound();
     let (scripts, wakes) = (count(bound.scripts, "script"), count(bound.wakes, "wake"));

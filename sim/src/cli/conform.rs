@@ -11,11 +11,11 @@ use treefall_model::trace::Trace;
 
 use super::args::Conform;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::pace::Pace;
+use super::progress::Progress;
 use super::record::{self, RecordedObject};
-use super::{CliError, Status, Summary, crew};
+use super::{CliError, Status, Summary, workers};
 use treefall_search::generator::Source;
 use treefall_search::oracle::{Agreement, Census, compare};
 use treefall_subject::replica::run_replica_as;
@@ -56,10 +56,10 @@ struct ConformSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<ConformObject>("a comparison"),
-    Line::of::<RecordedObject>("a comparison with a recording"),
-    Line::of::<Summary<ConformSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<ConformObject>("a comparison"),
+    JsonLine::of::<RecordedObject>("a comparison with a recording"),
+    JsonLine::of::<Summary<ConformSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
@@ -69,14 +69,14 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
         return Ok(if different == 0 { Status::Good } else { Status::Failure });
     }
     let names = match (&args.config, args.targets.is_empty()) {
-        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
+        (Some(_), true) => vec![workers::CONFIGURED.to_owned()],
         (None, true) => vec!["engine".to_owned()],
         _ => args.targets.clone(),
     };
     let mut status = Status::Good;
     let mut summary = ConformSummary { traces: 0, different: 0 };
     for target in
-        crew::configured(crew::driven(&names, args.driven, output)?, args.config.as_deref(), output)?
+        workers::configured(workers::driven(&names, args.driven, output)?, args.config.as_deref(), output)?
     {
         let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
         let census = conform(args, (&target, &replica), jobs, output)?;
         summary.traces += census.traces;
         summary.different += census.different;
-        if crew::interrupted() {
+        if workers::interrupted() {
             output.error("stopped before all traces were compared");
             status = Status::Failure;
             break;
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
 }
 
 fn one_replica(name: &str) -> Result<ReplicaName, CliError> {
-    match crew::targets(&[name.to_owned()])?.as_slice() {
+    match workers::targets(&[name.to_owned()])?.as_slice() {
         [Target::Replica(name)] => Ok(name.clone()),
         _ => Err(CliError::Usage(format!("`--replica {name}`: name one replica, as `replica:2.2.7`"))),
     }
@@ -118,11 +118,11 @@ struct Shared<'a> {
     rules: Rules,
     watch: &'a Stopwatch,
     next: AtomicU64,
-    found: Mutex<Found>,
+    found: Mutex<Difference>,
 }
 
 #[derive(Default)]
-struct Found {
+struct Difference {
     census: Census,
     /// Differences, by trace number.
     differences: Vec<(u64, String)>,
@@ -133,7 +133,7 @@ impl Shared<'_> {
     /// The next traces, while there are any and there is time.
     fn take(&self) -> Option<std::ops::Range<u64>> {
         let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
-        if !in_time || crew::interrupted() {
+        if !in_time || workers::interrupted() {
             return None;
         }
         let end = if self.args.duration.is_some() { u64::MAX } else { self.args.traces };
@@ -215,30 +215,30 @@ fn conform(
     output: &mut Output,
 ) -> Result<Census, CliError> {
     let watch = Stopwatch::start();
-    let mut crew = crew::crew(target, jobs)?;
+    let mut workers = workers::workers(target, jobs)?;
     let shared = Shared {
         args,
         kind: target.kind(),
         rules: replica.rules(),
         watch: &watch,
         next: AtomicU64::new(0),
-        found: Mutex::new(Found::default()),
+        found: Mutex::new(Difference::default()),
     };
-    let (pace, of) = (Pace::begin(args.duration), args.duration.is_none().then_some(args.traces));
+    let (progress, of) = (Progress::begin(args.duration), args.duration.is_none().then_some(args.traces));
     std::thread::scope(|scope| {
         let shared = &shared;
         let workers: Vec<_> =
-            crew.iter_mut().map(|real| scope.spawn(move || shared.work(real.as_mut()))).collect();
+            workers.iter_mut().map(|real| scope.spawn(move || shared.work(real.as_mut()))).collect();
         while workers.iter().any(|worker| !worker.is_finished()) {
             std::thread::park_timeout(TOLD_EVERY);
             if let Ok(found) = shared.found.lock() {
                 let Census { traces, different, .. } = found.census;
-                let told = pace.told(traces, of, "trace");
+                let told = progress.done(traces, of, "trace");
                 output.progress(format_args!("{target}: {told}; {different} different"));
             }
         }
     });
-    let Found { census, mut differences, failed } =
+    let Difference { census, mut differences, failed } =
         shared.found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(error) = failed {
         return Err(error.into());

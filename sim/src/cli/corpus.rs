@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::args::{Corpus, CorpusCommand};
 use super::as_found::{AsFoundObject, tell_failed};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Pace;
+use super::progress::Progress;
 use super::search::process;
-use super::{CliError, Status, Summary, all, crew, files};
+use super::{CliError, Status, Summary, all, files, workers};
 use treefall_base::control::Control;
 use treefall_base::files::write_bytes;
 use treefall_base::input;
@@ -21,10 +21,10 @@ use treefall_report::provenance::FoundBy;
 use treefall_report::store::MINIMAL;
 use treefall_report::{Store, cause_line, slug};
 use treefall_scenario as scenario;
-use treefall_search::finding::BUILD_UP_MAX;
 use treefall_search::fuzzing::{Kind, fewest};
-use treefall_search::hunt::{Find, find_in};
-use treefall_search::triage::Known;
+use treefall_search::hunt::{Failure, failures_in};
+use treefall_search::known::KnownCauses;
+use treefall_search::triage::BUILD_UP_MAX;
 use treefall_subject::target::Target;
 use treefall_subject::{Subject, build};
 
@@ -49,10 +49,10 @@ struct CorpusSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<FileObject>("a file written"),
-    Line::of::<AsFoundObject>("a find that is kept as found"),
-    Line::of::<Summary<CorpusSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<FileObject>("a file written"),
+    JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
+    JsonLine::of::<Summary<CorpusSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Corpus, output: &mut Output) -> Result<Status, CliError> {
@@ -77,7 +77,7 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
     let scenarios = files::load_all(paths)?;
     let mut written = 0;
     for (path, scenario) in &scenarios {
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
         let whole = path.with_extension("").display().to_string();
@@ -94,7 +94,7 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
         write_bytes(&file, text.as_bytes()).map_err(write_failed(&file))?;
         written += 1;
     }
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all scenarios were written as seeds");
         return Ok((scenarios.len(), written, Status::Failure));
     }
@@ -162,27 +162,27 @@ fn export(
     let kinds = all(inputs.iter().map(|(path, _)| kind_of(path, of)))?;
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let _lock = crew::lock(out, output)?;
-    let mut met: BTreeMap<String, Known> = BTreeMap::new();
+    let _lock = workers::lock(out, output)?;
+    let mut met: BTreeMap<String, KnownCauses> = BTreeMap::new();
     let (mut new, mut status) = (0, Status::Good);
-    let pace = Pace::begin(None);
+    let progress = Progress::begin(None);
     for (place, (path, bytes)) in inputs.iter().enumerate() {
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
         let (name, trace) = kinds[place].read(bytes);
         let target = match target {
-            Some(named) => crew::targets(&[named.to_owned()])?.swap_remove(0),
+            Some(named) => workers::targets(&[named.to_owned()])?.swap_remove(0),
             None => Target::Replica(name),
         };
-        output.part(pace.part(place + 1, inputs.len(), path.display()));
+        output.part(progress.part(place + 1, inputs.len(), path.display()));
         output.progress("running");
         let mut subjects = [build(&target)?];
         let trace = subjects[0].fitted(trace);
         // A signature is worked out once for each cause: the first file in order of name speaks for it.
         let known = met.entry(target.to_string()).or_default();
-        let mut finds = Vec::<Find>::new();
-        find_in(subjects[0].as_mut(), 0, &trace, known, &mut finds)?;
+        let mut failures = Vec::<Failure>::new();
+        failures_in(subjects[0].as_mut(), 0, &trace, known, &mut failures)?;
         let pipeline = Pipeline {
             target: &target,
             baseline: None,
@@ -190,8 +190,8 @@ fn export(
             store: &store,
             build_up_max: BUILD_UP_MAX,
         };
-        for find in finds {
-            let exported = export_one(path, &find, &pipeline, &mut subjects, output)?;
+        for failure in failures {
+            let exported = export_one(path, &failure, &pipeline, &mut subjects, output)?;
             new += usize::from(exported != Exported::Known);
             if exported == Exported::Failed {
                 status = Status::Harness;
@@ -203,7 +203,7 @@ fn export(
     if broken {
         store.keep_index()?;
     }
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all inputs were worked out");
         return Ok((inputs.len(), new, status.max(Status::Failure)));
     }
@@ -216,7 +216,7 @@ fn export(
     Ok((inputs.len(), new, status))
 }
 
-/// What came of one find.
+/// What came of one failure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Exported {
     /// It was kept before.
@@ -226,23 +226,23 @@ enum Exported {
     Failed,
 }
 
-/// Works one find out and keeps it as a hunt would. One that an earlier export kept stays as it is.
+/// Works one failure out and keeps it as a hunt would. One that an earlier export kept stays as it is.
 fn export_one(
     from: &Path,
-    find: &Find,
+    failure: &Failure,
     pipeline: &Pipeline<'_>,
     subjects: &mut [Box<dyn Subject>],
     output: &mut Output,
 ) -> Result<Exported, CliError> {
     let Pipeline { target, store, .. } = *pipeline;
-    let (name, signature) = (target.to_string(), find.broken.signature);
-    let file = store.folder(&name, find.id()).join(MINIMAL);
+    let (name, signature) = (target.to_string(), failure.broken.signature);
+    let file = store.folder(&name, failure.id()).join(MINIMAL);
     let new = !file.is_file();
     let mut cause = None;
     let told = if new {
-        pipeline.keep_as_found(find)?;
-        let finds = std::slice::from_ref(find);
-        let mut processed = process(pipeline, subjects, finds, &crew::interrupted, output);
+        pipeline.keep_as_found(failure)?;
+        let failures = std::slice::from_ref(failure);
+        let mut processed = process(pipeline, subjects, failures, &workers::interrupted, output);
         if tell_failed(target, &processed.failed, store, output) != Status::Good {
             return Ok(Exported::Failed);
         }
@@ -271,7 +271,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
     };
     let kind = kind_of(first, of)?;
     let bytes: Vec<Vec<u8>> = inputs.iter().map(|(_, bytes)| bytes.clone()).collect();
-    let Ok(kept) = fewest(kind, &bytes, Control::new(&|()| !crew::interrupted())) else {
+    let Ok(kept) = fewest(kind, &bytes, Control::new(&|()| !workers::interrupted())) else {
         output.error("stopped before all files were read; nothing was copied");
         return Ok((inputs.len(), 0, Status::Failure));
     };

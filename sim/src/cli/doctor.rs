@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Doctor as Args;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::pace::Pace;
-use super::{CliError, Status, Summary, crew};
+use super::progress::Progress;
+use super::{CliError, Status, Summary, workers};
 use treefall_base::control::Control;
-use treefall_search::doctor::{Cause, Condition, Doctor, Found, possible};
+use treefall_search::doctor::{Cause, Condition, Doctor, NotRepeatable, possible};
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
@@ -56,10 +56,10 @@ struct DoctorSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<DifferenceObject>("a difference"),
-    Line::of::<DoctorObject>("a target"),
-    Line::of::<Summary<DoctorSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<DifferenceObject>("a difference"),
+    JsonLine::of::<DoctorObject>("a target"),
+    JsonLine::of::<Summary<DoctorSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> {
@@ -67,21 +67,21 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
     if names.is_empty() {
         names.push("replica:2.2.7".to_owned());
         if program::find_installed().is_empty() {
-            crew::none_installed("the replica alone is looked at", output);
+            workers::none_installed("the replica alone is looked at", output);
         } else {
             names.push("engine".to_owned());
         }
     }
     let mut status = Status::Good;
     let mut summary = DoctorSummary { targets: 0, different: 0 };
-    for target in crew::driven(&names, args.driven, output)? {
+    for target in workers::driven(&names, args.driven, output)? {
         let different = examine(args, &target, output)?;
         summary.targets += 1;
         summary.different += different;
         if different > 0 {
             status = Status::Failure;
         }
-        if crew::interrupted() {
+        if workers::interrupted() {
             output.error("stopped before all traces were run");
             status = Status::Failure;
             break;
@@ -99,9 +99,9 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     let (changed, not_changed) = possible(target.kind());
     let conditions = names(&changed);
     let mut doctor = Doctor::new(target, args.seed, changed)?;
-    let (mut traces, mut different, pace) = (0, 0, Pace::begin(None));
-    let keep_going = |()| !crew::interrupted();
-    while traces < args.traces && !crew::interrupted() {
+    let (mut traces, mut different, progress) = (0, 0, Progress::begin(None));
+    let keep_going = |()| !workers::interrupted();
+    while traces < args.traces && !workers::interrupted() {
         let (examined, found) = doctor.examine(traces, args.traces, Control::new(&keep_going))?;
         traces += examined;
         for found in found {
@@ -110,7 +110,7 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
                 tell(target, args.seed, &found, output);
             }
         }
-        let told = pace.told(traces, Some(args.traces), "trace");
+        let told = progress.done(traces, Some(args.traces), "trace");
         output.progress(format_args!("{target}: {told}; {different} different"));
     }
     output.clear();
@@ -135,8 +135,8 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     Ok(different)
 }
 
-fn tell(target: &Target, seed: u64, found: &Found, output: &mut Output) {
-    let Found { number, difference, cause } = found;
+fn tell(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output) {
+    let NotRepeatable { number, difference, cause } = found;
     let told = difference.as_ref().map_or_else(
         || "it was not seen again in a process of its own".to_owned(),
         |difference| difference.to_string(),

@@ -12,12 +12,12 @@ use treefall_model::trace::Trace;
 use super::args::Explore;
 use super::as_found::{AsFoundObject, tell_failed};
 use super::certificate::{ALPHABET, Certificate, kind, text};
-use super::crew;
-use super::crew::release_of;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
 use super::search::process;
+use super::workers;
+use super::workers::release_of;
 use super::{CliError, Status, Summary};
 use objects::{FoundObject, TargetSummary};
 use treefall_base::files::write_whole;
@@ -27,9 +27,9 @@ use treefall_report::pipeline::Pipeline;
 use treefall_report::provenance::FoundBy;
 use treefall_scenario::{self as scenario, Scenario};
 use treefall_search::explore::checkpoint::{self, Checkpoint, CheckpointError};
-use treefall_search::explore::{Bound, Explorer, Found, KINDS, Progress, Space, Standing};
-use treefall_search::finding::Finding;
-use treefall_search::hunt::Find;
+use treefall_search::explore::{Bound, Explorer, FoundTrace, KINDS, Progress, Space, Standing};
+use treefall_search::hunt::Failure;
+use treefall_search::triage::Finding;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build};
 
@@ -46,13 +46,13 @@ const CHECKPOINT: &str = "explore.checkpoint";
 const CERTIFICATE: &str = "certificate.txt";
 
 /// What to search on one target.
-struct Search<'a> {
+struct ExploreJob<'a> {
     args: &'a Explore,
     target: &'a Target,
     store: &'a Store,
     folder: PathBuf,
     jobs: usize,
-    /// A find could not be worked out.
+    /// A failure could not be worked out.
     failed: Cell<bool>,
 }
 
@@ -64,11 +64,11 @@ enum Ended {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 4] = [
-    Line::of::<FoundObject>("a signature"),
-    Line::of::<AsFoundObject>("a find that is kept as found"),
-    Line::of::<Certificate>("a certificate"),
-    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+pub(super) const LINES: [JsonLine; 4] = [
+    JsonLine::of::<FoundObject>("a signature"),
+    JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
+    JsonLine::of::<Certificate>("a certificate"),
+    JsonLine::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
 
 pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
@@ -76,8 +76,8 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
         if args.targets.is_empty() { vec!["replica:mended".to_owned()] } else { args.targets.clone() };
     let store = Store::new(args.resume.as_deref().unwrap_or(&args.out));
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let targets = crew::driven(&names, args.driven, output)?;
-    let _lock = crew::lock(args.resume.as_deref().unwrap_or(&args.out), output)?;
+    let targets = workers::driven(&names, args.driven, output)?;
+    let _lock = workers::lock(args.resume.as_deref().unwrap_or(&args.out), output)?;
     if args.resume.is_none() {
         let folders = targets.iter().map(|target| store.target_folder(&target.to_string()));
         for path in folders.map(|folder| folder.join(CHECKPOINT)) {
@@ -88,7 +88,7 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
     let mut summary = Vec::new();
     for target in &targets {
         let folder = store.target_folder(&target.to_string());
-        let search = Search { args, target, store: &store, folder, jobs, failed: Cell::new(false) };
+        let search = ExploreJob { args, target, store: &store, folder, jobs, failed: Cell::new(false) };
         let (certificate, stopped) = search.run(output)?;
         if !certificate.complete || certificate.signatures > 0 || certificate.different > 0 {
             status = status.max(Status::Failure);
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
             transitions: certificate.transitions,
             elapsed_ms: certificate.elapsed_ms,
         });
-        if stopped && crew::interrupted() {
+        if stopped && workers::interrupted() {
             break;
         }
     }
@@ -136,7 +136,7 @@ fn asked(args: &Explore) -> Bound {
     Bound { scripts: args.scripts, kinds: args.kinds, wakes, living: args.living }
 }
 
-impl Search<'_> {
+impl ExploreJob<'_> {
     fn checkpoint(&self) -> PathBuf {
         self.folder.join(CHECKPOINT)
     }
@@ -150,11 +150,11 @@ impl Search<'_> {
         }
         let read = self.args.resume.is_some().then(|| self.read()).transpose()?;
         let bound = read.as_ref().map_or_else(|| asked(self.args), |read| read.header.bound());
-        let crew = match self.target {
-            Target::Engine(_) => crew::crew(self.target, self.jobs)?,
+        let workers = match self.target {
+            Target::Engine(_) => workers::workers(self.target, self.jobs)?,
             _ => Vec::new(),
         };
-        let rules = match crew.first() {
+        let rules = match workers.first() {
             Some(subject) => subject.rules(),
             None => build(self.target)?.rules(),
         };
@@ -164,8 +164,8 @@ impl Search<'_> {
             None => Explorer::new(&space, self.jobs, bytes),
             Some(read) => read.resume(&space, self.jobs, bytes).map_err(|error| self.unread(&error))?,
         };
-        if !crew.is_empty() {
-            explorer = explorer.beside(crew);
+        if !workers.is_empty() {
+            explorer = explorer.beside(workers);
         }
         let watch = Stopwatch::start();
         let before = explorer.progress();
@@ -224,7 +224,7 @@ impl Search<'_> {
                 }
                 whole => return Ok(Ended::Whole(whole)),
             }
-            if crew::interrupted() {
+            if workers::interrupted() {
                 return self.stopped(explorer, "it was told to");
             }
             if self.args.duration.is_some_and(|limit| now >= limit) {
@@ -282,8 +282,8 @@ impl Search<'_> {
         }
     }
 
-    /// What was found as a find of the pipeline.
-    fn find(&self, subject: &mut dyn Subject, found: &Found) -> Result<Find, CliError> {
+    /// What was found as a failure of the pipeline.
+    fn failure(&self, subject: &mut dyn Subject, found: &FoundTrace) -> Result<Failure, CliError> {
         let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
         let Some(broken) = verdict.violation(found.signature).cloned() else {
             return Err(CliError::Harness(format!(
@@ -291,33 +291,33 @@ impl Search<'_> {
                 self.target, found.signature
             )));
         };
-        Ok(Find::new(0, found.trace.clone(), broken, verdict).with_cause(subject))
+        Ok(Failure::new(0, found.trace.clone(), broken, verdict).with_cause(subject))
     }
 
     /// Keeps the traces of what was found, before the search continues.
     fn keep_found(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
         let mut subject = build(self.target)?;
         for found in explorer.found() {
-            let find = self.find(subject.as_mut(), &found)?;
-            self.pipeline().keep_as_found(&find)?;
+            let failure = self.failure(subject.as_mut(), &found)?;
+            self.pipeline().keep_as_found(&failure)?;
         }
         Ok(())
     }
 
     /// Triages, explains and keeps what was found; `None`: interrupted, or failed.
-    fn work_out(
+    fn triage(
         &self,
-        found: Vec<Found>,
+        found: Vec<FoundTrace>,
         output: &mut Output,
-    ) -> Result<Vec<(Found, Option<Finding>)>, CliError> {
-        let mut subjects = crew::crew(self.target, self.jobs)?;
-        let finds = found.iter().map(|found| self.find(subjects[0].as_mut(), found));
-        let finds = finds.collect::<Result<Vec<_>, _>>()?;
-        let processed = process(&self.pipeline(), &mut subjects, &finds, &crew::interrupted, output);
+    ) -> Result<Vec<(FoundTrace, Option<Finding>)>, CliError> {
+        let mut subjects = workers::workers(self.target, self.jobs)?;
+        let failures = found.iter().map(|found| self.failure(subjects[0].as_mut(), found));
+        let failures = failures.collect::<Result<Vec<_>, _>>()?;
+        let processed = process(&self.pipeline(), &mut subjects, &failures, &workers::interrupted, output);
         if tell_failed(self.target, &processed.failed, self.store, output) != Status::Good {
             self.failed.set(true);
         }
-        let finding = |found: Found| {
+        let finding = |found: FoundTrace| {
             let finding = processed.findings().find(|finding| finding.signature() == found.signature);
             (found, finding.cloned())
         };
@@ -333,7 +333,7 @@ impl Search<'_> {
         output: &mut Output,
     ) -> Result<Certificate, CliError> {
         let release = release_of(self.target)?;
-        let findings = self.work_out(explorer.found(), output)?;
+        let findings = self.triage(explorer.found(), output)?;
         for (found, finding) in &findings {
             if let Some(finding) = finding {
                 output.object(&self.object(found, finding, &release));
@@ -387,7 +387,7 @@ impl Search<'_> {
         scenario::write(&Scenario::new("differs", trace.clone()))
     }
 
-    fn object(&self, found: &Found, finding: &Finding, release: &str) -> FoundObject {
+    fn object(&self, found: &FoundTrace, finding: &Finding, release: &str) -> FoundObject {
         let defects = finding.cause.defects();
         let folder = self.store.folder(&finding.target, finding.id());
         let file = |name: &str| folder.join(name).display().to_string();

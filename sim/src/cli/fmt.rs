@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::Fmt;
 use super::files;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
 use super::{CliError, Status, Summary, all};
 use treefall_base::files::write_whole;
@@ -30,8 +30,8 @@ struct FmtSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<FmtObject>("a file"), Line::of::<Summary<FmtSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<FmtObject>("a file"), JsonLine::of::<Summary<FmtSummary>>("summary")];
 
 pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
     // All files are read before one is written: a file that is wrong leaves the others as they were.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use treefall_model::release::Release;
 
-use super::crew::release_of;
 use super::output::Output;
+use super::workers::release_of;
 use treefall_scenario::{self as scenario, LoadError};
 use treefall_subject::target::Target;
 

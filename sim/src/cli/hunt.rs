@@ -9,23 +9,23 @@ use treefall_model::verdict::Weight;
 
 use super::args::Hunt;
 use super::as_found::{AsFoundObject, tell_failed};
-use super::crew::{self, release_of};
 use super::github::{self, Annotation};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
-use super::search::{Search, Searched, look_behind, search};
+use super::search::{SearchJob, Searched, look_behind, search};
+use super::workers::{self, release_of};
 use super::{CliError, Status, Summary};
 use treefall_report::pipeline::{Pipeline, Processed, StoredFinding};
 use treefall_report::provenance::{FoundBy, replay_command};
 use treefall_report::{Lock, Store, cause_line, cause_name};
 use treefall_search::campaign::{Campaign, may_begin};
 use treefall_search::cause::{Cause, CauseKey};
-use treefall_search::finding::BUILD_UP_MAX;
-use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
-use treefall_search::hidden::Hidden;
 use treefall_search::hunt::Plan;
+use treefall_search::masking::Visibility;
+use treefall_search::triage::BUILD_UP_MAX;
+use treefall_search::triage::Finding;
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
@@ -36,10 +36,10 @@ const TRACES_DEFAULT: u64 = 1_000;
 const BRIEF_FROM: usize = 5;
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<FindingObject>("a finding"),
-    Line::of::<AsFoundObject>("a find that is kept as found"),
-    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<FindingObject>("a finding"),
+    JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
+    JsonLine::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
 
 pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let brief = campaigns.len() >= BRIEF_FROM;
     for (campaign, is_over) in campaigns {
         let target = &named(&campaign.target)?;
-        crew::warn_of(target, output);
+        workers::warn_of(target, output);
         let plan = Plan {
             source: campaign.source(),
             traces_max: campaign.traces_max,
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             so_far: campaign.tally,
         };
         let baseline = campaign.baseline.as_deref().map(named).transpose()?;
-        // A search that came to the break at which it was to end only has its finds worked out.
+        // A search that came to the break at which it was to end only has its failures worked out.
         let plan = Plan { traces_max: if is_over { Some(0) } else { plan.traces_max }, ..plan };
         let pipeline = Pipeline {
             target,
@@ -70,16 +70,16 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             store: &store,
             build_up_max: BUILD_UP_MAX,
         };
-        let one = Search {
+        let one = SearchJob {
             plan,
             limit: args.duration,
             pipeline,
             jobs,
             campaign: Some(campaign),
-            interrupted: &crew::interrupted,
+            interrupted: &workers::interrupted,
         };
         let mut searched = search(one, output)?;
-        let whole = searched.broken_off.is_none() && !crew::interrupted();
+        let whole = searched.broken_off.is_none() && !workers::interrupted();
         let hidden = if plan.all && baseline.is_none() && whole {
             Some(look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?)
         } else {
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             annotate(target, &searched, &store, output);
         }
         summary.push(TargetSummary::new(target, plan.source, &searched).with_hidden(hidden.as_ref()));
-        if crew::interrupted() {
+        if workers::interrupted() {
             output.error(&stopped(&searched, out));
             output.conclude(&summary);
             return Ok(Status::Failure);
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             output.note(if baseline.is_some() {
                 "nothing found that the baseline does not break too, in the same trace at the same place"
             } else {
-                "nothing found in these traces, which says nothing of others; `treefall hunt --target replica:2.3.1` shows what a find \
+                "nothing found in these traces, which says nothing of others; `treefall hunt --target replica:2.3.1` shows what a failure \
                  looks like"
             });
         }
@@ -118,11 +118,11 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
 /// right to write to their folder.
 fn taken(args: &Hunt, store: &Store, output: &mut Output) -> Result<(Vec<(Campaign, bool)>, Lock), CliError> {
     if let Some(folder) = &args.resume {
-        let lock = crew::lock(folder, output)?;
+        let lock = workers::lock(folder, output)?;
         return Ok((resumed(folder, args, output)?, lock));
     }
     let campaigns = begun(args, output)?;
-    let lock = crew::lock(&args.out, output)?;
+    let lock = workers::lock(&args.out, output)?;
     for campaign in &campaigns {
         may_begin(&store.target_folder(&campaign.target), args.overwrite)?;
     }
@@ -135,10 +135,10 @@ fn stopped(searched: &Searched, out: &Path) -> String {
     match searched.processed.as_found.len() as u64 {
         0 => format!("stopped before the search was whole; what was found is on disk, and {resume} goes on"),
         1 => format!(
-            "stopped before the search was whole; 1 find is kept as found; {resume} works it out and goes on"
+            "stopped before the search was whole; 1 failure is kept as found; {resume} works it out and goes on"
         ),
         more => format!(
-            "stopped before the search was whole; {more} finds are kept as found; {resume} works them out and goes on"
+            "stopped before the search was whole; {more} failures are kept as found; {resume} works them out and goes on"
         ),
     }
 }
@@ -147,7 +147,7 @@ fn stopped(searched: &Searched, out: &Path) -> String {
 fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
     let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
     let baseline = match &args.baseline {
-        Some(name) => Some(crew::driven(std::slice::from_ref(name), args.driven, output)?),
+        Some(name) => Some(workers::driven(std::slice::from_ref(name), args.driven, output)?),
         None => None,
     };
     // `replica:all` names several, and stays as it was typed.
@@ -162,8 +162,8 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         campaign.guarded = args.guarded;
         campaign
     };
-    let targets = crew::driven(&asked(args, output), args.driven, output)?;
-    let targets = crew::configured(targets, args.config.as_deref(), output)?;
+    let targets = workers::driven(&asked(args, output), args.driven, output)?;
+    let targets = workers::configured(targets, args.config.as_deref(), output)?;
     Ok(targets.into_iter().map(campaign).collect())
 }
 
@@ -179,7 +179,7 @@ fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campa
         }
         if is_over || campaign.ended && campaign.tally.traces >= length(&campaign) {
             output.note(format_args!(
-                "{}: this hunt came to its end after {}; its finds are worked out again. `--traces N` or `--for TIME` takes one with --all further",
+                "{}: this hunt came to its end after {}; its failures are worked out again. `--traces N` or `--for TIME` takes one with --all further",
                 campaign.target,
                 count(campaign.tally.traces, "trace")
             ));
@@ -191,7 +191,7 @@ fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campa
 
 /// The target that a campaign names.
 fn named(name: &str) -> Result<Target, CliError> {
-    let mut targets = crew::targets(&[name.to_owned()])?;
+    let mut targets = workers::targets(&[name.to_owned()])?;
     match targets.pop() {
         Some(target) if targets.is_empty() => Ok(target),
         _ => Err(CliError::Usage(format!("{name} is not one target"))),
@@ -204,10 +204,10 @@ fn asked(args: &Hunt, output: &mut Output) -> Vec<String> {
         return args.targets.clone();
     }
     if args.config.is_some() {
-        return vec![crew::CONFIGURED.to_owned()];
+        return vec![workers::CONFIGURED.to_owned()];
     }
     if program::find_installed().is_empty() {
-        crew::none_installed("a replica is searched", output);
+        workers::none_installed("a replica is searched", output);
         return vec!["replica:2.3.1".to_owned()];
     }
     vec!["engine".to_owned()]
@@ -249,9 +249,9 @@ fn show(
     }
     let name = target.to_string();
     status = status.max(tell_failed(target, &processed.failed, store, output));
-    for find in &processed.as_found {
-        let (signature, found) = (find.signature, store.found(&name, *find));
-        if processed.failed.iter().any(|(failed, _)| failed == find) {
+    for id in &processed.as_found {
+        let (signature, found) = (id.signature, store.found(&name, *id));
+        if processed.failed.iter().any(|(failed, _)| failed == id) {
             continue;
         }
         output.object(&AsFoundObject::new(&name, signature, &found, None));
@@ -303,14 +303,14 @@ fn in_one_line(target: &Target, processed: &Processed) -> String {
 
 fn finds_in_words(searched: &Searched) -> String {
     let Processed { stored, as_found, .. } = &searched.processed;
-    let all = count((stored.len() + as_found.len()) as u64, "find");
+    let all = count((stored.len() + as_found.len()) as u64, "failure");
     match as_found.len() {
         0 => all,
         some => format!("{all}, {some} not worked out,"),
     }
 }
 
-/// Each find for GitHub's workflows, at what its scenario expects of the release.
+/// Each failure for GitHub's workflows, at what its scenario expects of the release.
 fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Output) {
     for StoredFinding { finding, summary } in &searched.processed.stored {
         let file = store.folder(&finding.target, finding.id()).join("minimal.toml");
@@ -324,7 +324,7 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
 }
 
 /// The defects of the release that lead no finding, and where they hide.
-fn tell_hidden(hidden: Option<&BTreeMap<Defect, Hidden>>, output: &mut Output) {
+fn tell_hidden(hidden: Option<&BTreeMap<Defect, Visibility>>, output: &mut Output) {
     for (defect, hidden) in hidden.into_iter().flatten() {
         if let Some(words) = hidden.in_words() {
             output.line(format_args!("{defect}: {words}"));

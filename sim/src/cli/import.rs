@@ -13,18 +13,18 @@ use treefall_model::time::{MICROS_PER_SECOND, Span};
 use super::args::parse_span;
 use super::interrupt;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::{Pace, Teller};
-use super::{CliError, Status, Summary, crew};
+use super::progress::{Progress, ProgressLine};
+use super::{CliError, Status, Summary, workers};
 use crashes::{BacktraceObject, BacktraceSummary};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
 use treefall_field::import::signs::{Sign, SignKind};
 use treefall_field::import::{
-    ASSUMPTIONS, Bounds, Census, Found, ImportError, Imported, Leniency, NoWay, SetBack, What, import_while,
-    lines_told, load, others::of_loop, release_told,
+    ASSUMPTIONS, Bounds, Census, ImportError, Imported, Leniency, NoWay, Reproduction, SetBack, What,
+    import_while, lines_told, load, others::of_loop, release_told,
 };
 use treefall_report::provenance::{about, whom};
 use treefall_report::{cause_line, slug};
@@ -85,12 +85,12 @@ pub(super) struct Import {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 5] = [
-    Line::of::<BacktraceObject>("a backtrace"),
-    Line::of::<Summary<BacktraceSummary>>("summary of a text that tells of backtraces alone"),
-    Line::of::<FoundObject<'static>>("a signature"),
-    Line::of::<UnknownObject<'static>>("a kind of message that is not understood"),
-    Line::of::<Summary<ImportSummary<'static>>>("summary"),
+pub(super) const LINES: [JsonLine; 5] = [
+    JsonLine::of::<BacktraceObject>("a backtrace"),
+    JsonLine::of::<Summary<BacktraceSummary>>("summary of a text that tells of backtraces alone"),
+    JsonLine::of::<FoundObject<'static>>("a signature"),
+    JsonLine::of::<UnknownObject<'static>>("a kind of message that is not understood"),
+    JsonLine::of::<Summary<ImportSummary<'static>>>("summary"),
 ];
 
 pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError> {
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let conf = args.config.as_deref().map(read).transpose();
     let conf = conf.map_err(|error| CliError::Usage(error.to_string()))?;
     if let (Some(path), Some(conf)) = (&args.config, &conf) {
-        crew::tell_slips(path, &conf.slips(), output);
+        workers::tell_slips(path, &conf.slips(), output);
     }
     let replica = args.target.as_deref().map(replica).transpose()?;
     let bounds = Bounds { window: args.window, tries: args.tries, untold: args.untold };
@@ -108,10 +108,10 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let text = interrupt::while_reading(&args.log, || load(&args.log)).map_err(wrong)?;
     let backtraces = crashes::judged(&text, replica.as_ref(), args.program.as_deref());
     crashes::tell(&backtraces, output);
-    let (pace, teller) = (Pace::begin(None), Teller::new(output));
+    let (progress, line) = (Progress::begin(None), ProgressLine::new(output));
     let go_on = |tried| {
-        teller.tell(|| format!("{name}: {}", pace.told(tried, Some(args.tries), "interleaving")));
-        !crew::interrupted()
+        line.show(|| format!("{name}: {}", progress.done(tried, Some(args.tries), "interleaving")));
+        !workers::interrupted()
     };
     let imported = match import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on) {
         Ok(imported) => imported,
@@ -139,12 +139,13 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
         output.object(&unknown(kind));
     }
     output.conclude(&summary(&name, &target, &imported, &watch));
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before the search was whole; what is told is of the interleavings until then");
         return Ok(Status::Failure);
     }
     // A crash that is not explained is no acquittal, whatever else was found.
-    let explained = imported.found.iter().any(Found::breaks_memory) || crashes::any_of_class(&backtraces);
+    let explained =
+        imported.found.iter().any(Reproduction::breaks_memory) || crashes::any_of_class(&backtraces);
     Ok(match (explained, imported.unexplained.is_empty(), imported.found.is_empty()) {
         (true, ..) => Status::Failure,
         (false, false, _) => Status::Usage,
@@ -177,7 +178,7 @@ fn placed(path: &Path, error: &ImportError) -> String {
 }
 
 fn replica(name: &str) -> Result<ReplicaName, CliError> {
-    match crew::targets(&[name.to_owned()])?.as_slice() {
+    match workers::targets(&[name.to_owned()])?.as_slice() {
         [Target::Replica(replica)] => Ok(replica.clone()),
         [other] => Err(CliError::Usage(format!(
             "{other} is real: import searches on a replica, as `--target replica:2.2.7`; play what it writes on a real \
@@ -271,7 +272,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
         Some(most) => {
             format!("all were tried that depart from the plainest {} at most", count(most, "time"))
         }
-        None if crew::interrupted() => {
+        None if workers::interrupted() => {
             "the word to stop came before all of the plainest were tried".to_owned()
         }
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
@@ -325,7 +326,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
 }
 
 /// How well the log bears out that memory broke in this way.
-fn evidence(imported: &Imported, found: &Found) -> String {
+fn evidence(imported: &Imported, found: &Reproduction) -> String {
     let times_out = |item: &treefall_field::import::Item| {
         matches!(item.what, What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
     };
@@ -362,7 +363,7 @@ fn tell_unexplained(imported: &Imported, args: &Import, output: &mut Output) {
         whole => whole.to_owned(),
     };
     output.line(format_args!("{head}: {first}"));
-    if !imported.found.iter().any(Found::breaks_memory) {
+    if !imported.found.iter().any(Reproduction::breaks_memory) {
         output.remember(&format!("{head}: {first}"));
     }
     for sign in imported.unexplained.iter().skip(1).take(SIGNS_TOLD - 1) {
@@ -441,7 +442,7 @@ fn of_those_with_a_way(imported: &Imported) -> String {
 
 fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
     if !imported.not_seen.is_empty() {
-        let hidden = imported.found.iter().any(Found::breaks_memory);
+        let hidden = imported.found.iter().any(Reproduction::breaks_memory);
         let how = match imported.searched.exhausted {
             _ if hidden => "not seen, for nothing is judged behind a memory break",
             true => "ruled out",
@@ -500,7 +501,7 @@ fn names(defects: &[Defect]) -> Vec<&'static str> {
     defects.iter().map(|defect| defect.name()).collect()
 }
 
-fn lines_of(found: &Found) -> Option<[usize; 2]> {
+fn lines_of(found: &Reproduction) -> Option<[usize; 2]> {
     let placed = &found.way.placed;
     Some([placed.first()?.line, placed.last()?.line])
 }
@@ -513,7 +514,7 @@ fn write(
     output: &mut Output,
 ) -> Result<Vec<PathBuf>, CliError> {
     let target = Target::Replica(imported.replica.clone());
-    let mut one = |path: &Path, scenario: &Scenario, found: Option<&Found>| {
+    let mut one = |path: &Path, scenario: &Scenario, found: Option<&Reproduction>| {
         let mut scenario = scenario.clone();
         let verdict = run_replica(&scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
         scenario.about = found.and_then(|found| about(&target, found.signature, &verdict));
@@ -537,6 +538,6 @@ fn write(
         return scenario.map(|scenario| one(path, scenario, first)).into_iter().collect();
     }
     let folder = args.out.clone().unwrap_or_else(|| Path::new("reports").join("import").join(slug(name)));
-    let file = |found: &Found| folder.join(format!("{}.toml", slug(&found.signature.to_string())));
+    let file = |found: &Reproduction| folder.join(format!("{}.toml", slug(&found.signature.to_string())));
     imported.found.iter().map(|found| one(&file(found), &found.scenario, Some(found))).collect()
 }

@@ -4,13 +4,13 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
 /// A kind of line.
-pub(super) struct Line {
+pub(super) struct JsonLine {
     /// What it tells, in a word or two.
     pub(super) what: &'static str,
     pub(super) schema: fn(&mut SchemaGenerator) -> schemars::Schema,
 }
 
-impl Line {
+impl JsonLine {
     /// The lines that are written from a `T`.
     pub(super) const fn of<T: JsonSchema>(what: &'static str) -> Self {
         Self { what, schema: |generator| generator.subschema_for::<T>() }

@@ -33,7 +33,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
 
 /// What treefall reads and writes by itself.
 const FILES: [(&str, &str); 4] = [
-    ("reports/", "Where finds are written, in the folder that one works in, unless --out names another."),
+    ("reports/", "Where findings are written, in the working folder, unless --out names another."),
     (
         "~/.cache/treefall/",
         "Debian's keepalived of other suites, as roots fetch unpacks them: what is there is tested, too.",

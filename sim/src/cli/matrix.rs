@@ -11,12 +11,12 @@ use treefall_model::release::{Advice, Release};
 use treefall_model::verdict::Weight;
 
 use super::args::Matrix;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Pace;
+use super::progress::Progress;
 use super::replay::{Reals, refuse_never_started, shows};
-use super::sheet::Sheet;
-use super::{CliError, Status, Summary, all, crew, files};
+use super::table::Table;
+use super::{CliError, Status, Summary, all, files, workers};
 use treefall_field::check::Checked;
 use treefall_report::explain::first_without;
 use treefall_report::not_fixed;
@@ -104,10 +104,10 @@ impl Cell {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<RunObject>("a run"),
-    Line::of::<ScenarioObject>("a scenario"),
-    Line::of::<Summary<MatrixSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<RunObject>("a run"),
+    JsonLine::of::<ScenarioObject>("a scenario"),
+    JsonLine::of::<Summary<MatrixSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError> {
@@ -116,9 +116,10 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
     let reals = real_targets(args, output)?;
     let mut running = Reals::default();
     let mut summary = MatrixSummary { scenarios: scenarios.len(), runs: 0, not_as_expected: 0, differ: 0 };
-    let pace = Pace::begin(None);
+    let progress = Progress::begin(None);
     for (place, (path, scenario)) in scenarios.iter().enumerate() {
-        output.progress(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
+        output
+            .progress(format_args!("scenario {}", progress.part(place + 1, scenarios.len(), path.display())));
         let Some(cells) = cells(scenario, &reals, &mut running)? else { break };
         let object = tell(path, scenario, &cells, output);
         summary.runs += cells.len();
@@ -137,9 +138,9 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
          number; `treefall targets` tells what else it has",
     );
     if args.targets.is_empty() && find_programs().is_empty() {
-        crew::none_installed("the replicas alone are in the table", output);
+        workers::none_installed("the replicas alone are in the table", output);
     }
-    let stopped = crew::interrupted();
+    let stopped = workers::interrupted();
     if stopped {
         output.error("stopped before all scenarios were run");
     }
@@ -151,7 +152,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
 /// The real programs that are named, or those that are found and can be driven.
 fn real_targets(args: &Matrix, output: &mut Output) -> Result<Vec<(Target, Release)>, CliError> {
     if args.targets.is_empty() {
-        let found = crew::found(args.driven, output).into_iter();
+        let found = workers::found(args.driven, output).into_iter();
         return Ok(found.map(|(place, program)| (Target::Engine(place), program.release())).collect());
     }
     let real = |target: Target| match &target {
@@ -163,7 +164,7 @@ fn real_targets(args: &Matrix, output: &mut Output) -> Result<Vec<(Target, Relea
             "`{target}`: every replica release is in the table; name real programs, as `engine:PATH`"
         ))),
     };
-    crew::driven(&args.targets, args.driven, output)?.into_iter().map(real).collect()
+    workers::driven(&args.targets, args.driven, output)?.into_iter().map(real).collect()
 }
 
 /// What each release and program does; `None`: the word to stop came.
@@ -175,7 +176,7 @@ fn cells(
     let replicas = Release::ALL.iter().map(|release| (Target::Replica(ReplicaName::of(*release)), *release));
     let mut cells = Vec::new();
     for (target, release) in replicas.chain(reals.iter().cloned()) {
-        if crew::interrupted() {
+        if workers::interrupted() {
             return Ok(None);
         }
         let checked = running.check(scenario, &target, Options::VERDICT)?;
@@ -237,7 +238,7 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
     output.object(&object);
     if !output.is_json() {
         output.heading(format_args!("{}: {}", object.scenario, scenario.title));
-        output.line(sheet(&replicas, &reals));
+        output.line(table(&replicas, &reals));
         output.line(format_args!("{}\n", in_words(&bad, &object)));
     }
     object
@@ -261,8 +262,8 @@ fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
     }
 }
 
-fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> Sheet {
-    let mut sheet = Sheet::new(["release", "", "breaks", "outcome", "as expected"]);
+fn table(replicas: &[&Cell], reals: &[&Cell]) -> Table {
+    let mut table = Table::new(["release", "", "breaks", "outcome", "as expected"]);
     let mut add = |label: String, cell: &Cell| {
         let broken = if cell.broken.is_empty() { "nothing".to_owned() } else { cell.broken.join("\n") };
         let expected = match cell.as_expected {
@@ -270,7 +271,7 @@ fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> Sheet {
             Some(false) => "NO",
             None => "nothing said",
         };
-        sheet.add_row([label, cell.mark(), broken, cell.outcome.clone(), expected.to_owned()]);
+        table.add_row([label, cell.mark(), broken, cell.outcome.clone(), expected.to_owned()]);
     };
     for span in replicas.chunk_by(|a, b| a.same(b)) {
         let (first, last) = (span[0].release, span[span.len() - 1].release);
@@ -280,5 +281,5 @@ fn sheet(replicas: &[&Cell], reals: &[&Cell]) -> Sheet {
     for real in reals {
         add(format!("{} (real)\n{}", real.release, real.real.as_deref().unwrap_or_default()), real);
     }
-    sheet
+    table
 }

@@ -1,4 +1,4 @@
-//! `treefall merge`: the finds of several hunts brought together, of each signature and cause the smallest.
+//! `treefall merge`: the failures of several hunts brought together, of each signature and cause the smallest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Merge;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Pace;
-use super::sheet::Sheet;
-use super::{CliError, Status, Summary, all, crew};
+use super::progress::Progress;
+use super::table::Table;
+use super::{CliError, Status, Summary, all, workers};
 use treefall_report::{CAUSE_MARK, Kept, take_over};
 use treefall_search::campaign::{Campaign, CampaignError, folders};
 
-/// A find that was brought over or was there, for machines. The fields are stable.
+/// A failure that was brought over or was there, for machines. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct MergedObject {
     target: String,
@@ -39,12 +39,12 @@ struct MergeSummary {
 const TOLD_MAX: usize = 20;
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<MergedObject>("a find"), Line::of::<Summary<MergeSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<MergedObject>("a failure"), JsonLine::of::<Summary<MergeSummary>>("summary")];
 
 pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError> {
     let here = Some(&args.out).filter(|out| out.is_dir());
-    let mut lock = here.map(|out| crew::lock(out, output)).transpose()?;
+    let mut lock = here.map(|out| workers::lock(out, output)).transpose()?;
     // A folder that is named twice takes part once.
     let mut seen = BTreeSet::new();
     let parts = all(args.from.iter().chain(here).map(|from| {
@@ -52,24 +52,24 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         let whole = whole.map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
         if seen.insert(whole) { part(from, &args.out) } else { Ok(Part::default()) }
     }))?;
-    let mut finds: BTreeMap<(String, String), Group> = BTreeMap::new();
+    let mut failures: BTreeMap<(String, String), Group> = BTreeMap::new();
     let mut campaigns = Vec::new();
     for part in parts {
         campaigns.extend(part.campaigns);
-        for (name, kept) in part.finds {
-            finds.entry(name).or_default().entry(kept.cause.clone()).or_default().push(kept);
+        for (name, kept) in part.failures {
+            failures.entry(name).or_default().entry(kept.cause.clone()).or_default().push(kept);
         }
     }
-    if lock.is_none() && !finds.is_empty() {
-        lock = Some(crew::lock(&args.out, output)?);
+    if lock.is_none() && !failures.is_empty() {
+        lock = Some(workers::lock(&args.out, output)?);
     }
-    let mut sheet = Sheet::new(["target", "signature", "cause", "smallest", "from", "also in"]);
-    let (pace, many) = (Pace::begin(None), finds.len());
-    for (place, ((target, signature), group)) in finds.into_iter().enumerate() {
-        if crew::interrupted() {
+    let mut table = Table::new(["target", "signature", "cause", "smallest", "from", "also in"]);
+    let (progress, many) = (Progress::begin(None), failures.len());
+    for (place, ((target, signature), group)) in failures.into_iter().enumerate() {
+        if workers::interrupted() {
             break;
         }
-        output.progress(format_args!("find {}", pace.part(place + 1, many, &signature)));
+        output.progress(format_args!("finding {}", progress.part(place + 1, many, &signature)));
         let plain = args.out.join(&target).join(&signature);
         for (folder, mut kept) in placed(&plain, group)? {
             let also_in = kept.len() - 1;
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
             let from = best.folder.display().to_string();
             let cause = kept.iter().find_map(|it| it.cause.clone());
             let told = cause.as_deref().unwrap_or_default();
-            sheet.add_row([&target, &signature, told, &smallest, &from, &also_in.to_string()]);
+            table.add_row([&target, &signature, told, &smallest, &from, &also_in.to_string()]);
             let (target, signature) = (target.clone(), signature.clone());
             output.object(&MergedObject {
                 target,
@@ -93,16 +93,16 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
         }
     }
     drop(lock);
-    let findings = sheet.row_count();
+    let findings = table.row_count();
     output.clear();
     let missing = missing(&campaigns);
     let traces = campaigns.iter().map(|campaign| campaign.tally.traces).sum();
     if findings > 0 {
-        output.line(sheet);
+        output.line(table);
     }
     output.line(format_args!(
         "{}, {} of {}; in {}",
-        count(findings as u64, "find"),
+        count(findings as u64, "finding"),
         count(traces, "trace"),
         count(campaigns.len() as u64, "hunt"),
         args.out.display()
@@ -112,9 +112,9 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     }
     let folders = args.from.len();
     output.conclude(&MergeSummary { folders, findings, traces, missing });
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error(
-            "stopped before all finds were brought together; the same command once more brings the rest",
+            "stopped before all failures were brought together; the same command once more brings the rest",
         );
         return Ok(Status::Failure);
     }
@@ -125,34 +125,34 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
 #[derive(Default)]
 struct Part {
     /// By target and signature.
-    finds: Vec<((String, String), Kept)>,
+    failures: Vec<((String, String), Kept)>,
     campaigns: Vec<Campaign>,
 }
 
 /// Reads the folder `from`, of which `out` may have nothing yet.
 fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
-    let mut finds = Vec::new();
+    let mut failures = Vec::new();
     for target in folders(from)? {
-        for find in folders(&target)? {
-            if let Some(kept) = Kept::load(&find).map_err(|error| CliError::Usage(error.to_string()))? {
-                let name = name_of(&find);
+        for failure in folders(&target)? {
+            if let Some(kept) = Kept::load(&failure).map_err(|error| CliError::Usage(error.to_string()))? {
+                let name = name_of(&failure);
                 let signature = name.split(CAUSE_MARK).next().unwrap_or_default().to_owned();
-                finds.push(((name_of(&target), signature), kept));
+                failures.push(((name_of(&target), signature), kept));
             }
         }
     }
     let campaigns = match Campaign::load_all(from) {
         Ok(campaigns) => campaigns,
-        Err(CampaignError::Nothing { .. }) if finds.is_empty() && from != out => {
+        Err(CampaignError::Nothing { .. }) if failures.is_empty() && from != out => {
             return Err(CliError::Usage(format!(
-                "{}: there is no find and no hunt was begun here; name folders that `hunt --out` was given",
+                "{}: there is no failure and no hunt was begun here; name folders that `hunt --out` was given",
                 from.display()
             )));
         }
         Err(CampaignError::Nothing { .. }) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    Ok(Part { finds, campaigns })
+    Ok(Part { failures, campaigns })
 }
 
 /// The findings of one signature on one target, by their causes; of those with none nobody wrote it down.

@@ -8,7 +8,6 @@ mod certificate;
 mod check;
 mod conform;
 mod corpus;
-mod crew;
 mod doctor;
 mod error;
 mod explore;
@@ -26,19 +25,20 @@ mod merge;
 mod named;
 mod objects;
 mod output;
-mod pace;
+mod progress;
 mod record;
 mod replay;
 mod report;
 mod roots;
 mod schema;
 mod search;
-mod sheet;
 mod shrink;
 mod soak;
 mod status;
 mod survey;
+mod table;
 mod targets;
+mod workers;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
@@ -68,7 +68,7 @@ pub fn run() -> Status {
         Err(error) => return not_understood(&error),
     };
     let mut output = Output::new(&cli.common);
-    let jobs = crew::jobs(cli.common.jobs);
+    let jobs = workers::jobs(cli.common.jobs);
     let at_most = output::count(jobs as u64, "subject");
     output.detail(format_args!("treefall {}, at most {at_most} side by side", env!("CARGO_PKG_VERSION")));
     let command = cli.command.unwrap_or_else(|| Command::Survey(args::Survey::standard()));

@@ -10,9 +10,9 @@ use treefall_model::release::Defect;
 use super::search::Searched;
 use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
-use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
-use treefall_search::hidden::Hidden;
+use treefall_search::masking::Visibility;
+use treefall_search::triage::Finding;
 use treefall_subject::backtrace;
 use treefall_subject::target::Target;
 
@@ -29,7 +29,7 @@ pub(super) struct FindingObject {
     outcome: String,
     /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
     backtrace: Vec<String>,
-    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     handed_out: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -38,7 +38,7 @@ pub(super) struct FindingObject {
     signature: String,
     /// The leading cause; null: not known.
     defect: Option<String>,
-    /// Every known defect whose mending, alone, makes the find vanish, or the two that it takes; the first is `defect`.
+    /// Every known defect whose mending, alone, makes the failure vanish, or the two that it takes; the first is `defect`.
     defects: Vec<&'static str>,
     /// The leading cause: the same as `defect`.
     leading: Option<&'static str>,
@@ -115,9 +115,9 @@ impl FindingObject {
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
             guarded: source.guarded,
-            traces: finding.find.number + 1,
+            traces: finding.failure.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            wakes_found: finding.find.trace.wakes().len(),
+            wakes_found: finding.failure.trace.wakes().len(),
             wakes_minimal: finding.trace.wakes().len(),
             minimal: finding.minimal,
             variant_of: finding.variant_of.map(|other| other.signature.to_string()),
@@ -150,9 +150,9 @@ pub(super) struct TargetSummary {
     pub(super) steps: u64,
     /// Traces that crashed or hung.
     pub(super) ended_badly: u64,
-    /// Finds that were worked out.
+    /// Failures that were worked out.
     pub(super) findings: usize,
-    /// Finds that are kept as found: the word to stop came before they were worked out, or they could not be.
+    /// Failures that are kept as found: the word to stop came before they were worked out, or they could not be.
     pub(super) kept_as_found: usize,
     /// Traces with a violation of which the baseline cannot tell: its judging ended before. None of them is a finding.
     pub(super) cannot_tell: u64,
@@ -174,17 +174,17 @@ pub(super) struct HiddenObject {
 }
 
 impl HiddenObject {
-    fn of(hidden: &BTreeMap<Defect, Hidden>) -> Self {
+    fn of(hidden: &BTreeMap<Defect, Visibility>) -> Self {
         let mut object = Self { masked: BTreeMap::new(), latent: BTreeMap::new(), not_seen: Vec::new() };
         for (defect, hidden) in hidden {
             let name = defect.name();
             match hidden {
-                Hidden::MaskedBy(masks) => {
+                Visibility::MaskedBy(masks) => {
                     drop(object.masked.insert(name, masks.iter().map(|it| it.name()).collect()));
                 }
-                Hidden::LatentWithout(other) => drop(object.latent.insert(name, other.name())),
-                Hidden::NotSeen => object.not_seen.push(name),
-                Hidden::Shown(_) => {}
+                Visibility::LatentWithout(other) => drop(object.latent.insert(name, other.name())),
+                Visibility::NotSeen => object.not_seen.push(name),
+                Visibility::Shown(_) => {}
             }
         }
         object
@@ -211,7 +211,7 @@ impl TargetSummary {
         }
     }
     /// The same with where the defects hide that lead no finding.
-    pub(super) fn with_hidden(self, hidden: Option<&BTreeMap<Defect, Hidden>>) -> Self {
+    pub(super) fn with_hidden(self, hidden: Option<&BTreeMap<Defect, Visibility>>) -> Self {
         Self { hidden: hidden.map(HiddenObject::of), ..self }
     }
 }

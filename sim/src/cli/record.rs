@@ -13,9 +13,9 @@ use treefall_subject::target::{ReplicaName, Target};
 use treefall_subject::{Options, build};
 
 use super::args::{Conform, Record};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::{CliError, Status, Summary, crew};
+use super::{CliError, Status, Summary, workers};
 
 /// Differences that are told in full.
 const TOLD_MAX: usize = 5;
@@ -51,8 +51,8 @@ pub(super) struct RecordedObject {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<RecordObject>("a recording"), Line::of::<Summary<RecordSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<RecordObject>("a recording"), JsonLine::of::<Summary<RecordSummary>>("summary")];
 
 impl From<RecordingError> for CliError {
     fn from(error: RecordingError) -> Self {
@@ -61,7 +61,7 @@ impl From<RecordingError> for CliError {
 }
 
 pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError> {
-    let targets = crew::driven(std::slice::from_ref(&args.target), args.driven, output)?;
+    let targets = workers::driven(std::slice::from_ref(&args.target), args.driven, output)?;
     let [target] = targets.as_slice() else {
         return Err(CliError::Usage(format!("`{}` names several targets; record one", args.target)));
     };
@@ -81,7 +81,7 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
     let all = pool.traces(real.kind()).len();
     let recording = Recording::of(real.as_mut(), recorded, &pool, |done| {
         output.progress(format_args!("{target}: {done} of {all} traces"));
-        !crew::interrupted()
+        !workers::interrupted()
     });
     output.clear();
     let Some(recording) = recording? else {
@@ -119,7 +119,7 @@ pub(super) fn conform(args: &Conform, file: &Path, output: &mut Output) -> Resul
         _ => args.targets.clone(),
     };
     let (mut traces, mut different) = (0, 0);
-    for target in crew::driven(&names, args.driven, output)? {
+    for target in workers::driven(&names, args.driven, output)? {
         let comparison = compare(&recording, &pool, &target)?;
         tell(&target, file, &recording, &comparison, output);
         traces += recording.played.len() as u64;

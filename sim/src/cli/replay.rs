@@ -11,10 +11,10 @@ use treefall_world::calls::Fate;
 use super::args::{Driven, Replay};
 use super::github::{self, Annotation};
 use super::junit::Junit;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Pace;
-use super::{CliError, Status, Summary, all, crew, files};
+use super::progress::Progress;
+use super::{CliError, Status, Summary, all, files, workers};
 use treefall_field::check::{Checked, check, never_started, replicas_of};
 use treefall_report::{self as report, Length, Names};
 use treefall_scenario::{self as scenario, Failure, Scenario};
@@ -32,7 +32,7 @@ struct RunObject {
     broken: Vec<String>,
     outcome: String,
     backtrace: Vec<String>,
-    /// Where the entry that was used after its free was handed out, and where freed; only of such a find.
+    /// Where the entry that was used after its free was handed out, and where freed; only of such a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     handed_out: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,8 +65,8 @@ struct ReplaySummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<RunObject>("a run"), Line::of::<Summary<ReplaySummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<RunObject>("a run"), JsonLine::of::<Summary<ReplaySummary>>("summary")];
 
 impl ReplaySummary {
     fn add(&mut self, scenario: &Scenario, checked: &Checked) {
@@ -93,7 +93,7 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     let played = play_all(args, &mut junit, output);
     match &played {
         Err(error) => junit.failed(&error.plain()),
-        Ok(_) if crew::interrupted() => junit.failed("stopped before all scenarios were run"),
+        Ok(_) if workers::interrupted() => junit.failed("stopped before all scenarios were run"),
         Ok(_) => {}
     }
     if let Some(path) = &args.junit {
@@ -104,10 +104,10 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     output.note(in_words(&summary));
     let by_default = args.targets.is_empty() && args.config.is_none() && !args.bisect;
     if by_default && program::find_installed().is_empty() {
-        crew::none_installed("the replicas alone were run", output);
+        workers::none_installed("the replicas alone were run", output);
     }
     let showing = summary.showing > 0;
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all scenarios were run");
         output.conclude(&summary);
         // What was not run cannot be told to be good.
@@ -126,10 +126,11 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
 fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<ReplaySummary, CliError> {
     let scenarios = load_all(args, output)?;
     let names = match (&args.config, args.targets.is_empty()) {
-        (Some(_), true) => vec![crew::CONFIGURED.to_owned()],
+        (Some(_), true) => vec![workers::CONFIGURED.to_owned()],
         _ => args.targets.clone(),
     };
-    let asked = crew::configured(crew::driven(&names, args.driven, output)?, args.config.as_deref(), output)?;
+    let asked =
+        workers::configured(workers::driven(&names, args.driven, output)?, args.config.as_deref(), output)?;
     if args.gdb {
         if scenarios.len() != 1 || !matches!(asked.as_slice(), [Target::Engine(_)]) {
             return Err(CliError::Usage(
@@ -138,14 +139,14 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             ));
         }
         if std::io::stdin().is_terminal() {
-            crew::leave_ctrl_c();
+            workers::leave_ctrl_c();
         }
     }
     let mut real = Reals { ledger: args.ledger, gdb: args.gdb, ..Reals::default() };
     let mut summary = ReplaySummary::default();
-    let pace = Pace::begin(None);
+    let progress = Progress::begin(None);
     for (place, (path, scenario)) in scenarios.iter().enumerate() {
-        output.part(format_args!("scenario {}", pace.part(place + 1, scenarios.len(), path.display())));
+        output.part(format_args!("scenario {}", progress.part(place + 1, scenarios.len(), path.display())));
         let targets =
             if asked.is_empty() { default_targets(scenario, args.driven, output) } else { asked.clone() };
         if targets.is_empty() {
@@ -155,7 +156,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             )));
         }
         for target in &targets {
-            if crew::interrupted() {
+            if workers::interrupted() {
                 return Ok(summary);
             }
             summary.scenarios = place + 1;
@@ -253,7 +254,7 @@ fn default_targets(scenario: &Scenario, driven: Driven, output: &mut Output) -> 
         let release = place.open().ok().map(|program| program.release());
         if release.is_some_and(|release| scenario.expect.of(release).is_some()) {
             let target = Target::Engine(place);
-            crew::warn_of(&target, output);
+            workers::warn_of(&target, output);
             targets.push(target);
         }
     }

@@ -1,4 +1,4 @@
-//! `treefall report`: what a find is, in every form; and the page of a folder of finds.
+//! `treefall report`: what a failure is, in every form; and the page of a folder of failures.
 
 use std::path::{Path, PathBuf};
 
@@ -6,22 +6,22 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Report;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Teller;
+use super::progress::ProgressLine;
 use super::replay::refuse_never_started;
-use super::{CliError, Status, Summary, crew, files};
+use super::{CliError, Status, Summary, files, workers};
 use treefall_base::control::Control;
 use treefall_model::law::Law;
 use treefall_model::verdict::{Verdict, Violation};
 use treefall_report::explain::{StandIn, course, explain};
 use treefall_report::json::{CleanObject, ReportObject};
 use treefall_report::provenance::replay_command;
-use treefall_report::{self as report, Told, html, refuse_foreign_page, store};
+use treefall_report::{self as report, Story, html, refuse_foreign_page, store};
 use treefall_scenario::Scenario;
 use treefall_search::error::SearchError;
-use treefall_search::finding::{Finding, work_out_as_it_is};
-use treefall_search::hunt::Find;
+use treefall_search::hunt::Failure;
+use treefall_search::triage::{Finding, triage_as_found};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build};
 
@@ -39,11 +39,11 @@ struct IndexSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 4] = [
-    Line::of::<ReportObject<'static>>("the find"),
-    Line::of::<CleanObject<'static>>("a run that breaks no law"),
-    Line::of::<Summary<ReportSummary>>("summary"),
-    Line::of::<Summary<IndexSummary>>("summary, of a folder"),
+pub(super) const LINES: [JsonLine; 4] = [
+    JsonLine::of::<ReportObject<'static>>("the failure"),
+    JsonLine::of::<CleanObject<'static>>("a run that breaks no law"),
+    JsonLine::of::<Summary<ReportSummary>>("summary"),
+    JsonLine::of::<Summary<IndexSummary>>("summary, of a folder"),
 ];
 
 pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError> {
@@ -57,8 +57,8 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let Some(finding) = finding(args, &scenario, &target, subject.as_mut())? else {
         return nothing_broken(args, &scenario, &target, subject.as_mut(), output);
     };
-    let teller = Teller::new(output);
-    let keep_going = |runs| teller.go_on(|| format!("{target}: explaining {}", finding.signature()), runs);
+    let line = ProgressLine::new(output);
+    let keep_going = |runs| line.keep_going(|| format!("{target}: explaining {}", finding.signature()), runs);
     let explanation =
         match explain(&finding, subject.as_mut(), StandIn::ForDaemons, Control::new(&keep_going)) {
             Err(SearchError::Interrupted(_)) => {
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
         replay: &replay,
         scenario: &text,
         as_it_is: true,
-        story: Told::of(&scenario),
+        story: Story::of(&scenario),
     };
     let forms = [
         (args.issue, report::issue as fn(&report::Report<'_>) -> String),
@@ -144,7 +144,7 @@ fn nothing_broken(
         target: &name,
         trace: &scenario.trace,
         course: &course,
-        story: Told::of(scenario),
+        story: Story::of(scenario),
         origin: &origin(args, scenario),
         replay: &replay_command(&name, &args.file),
         scenario: &text,
@@ -171,7 +171,7 @@ fn wanted(args: &Report) -> String {
     args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()))
 }
 
-/// The target that is named; or what the find was found on; or the replica of the release that the file is about; or the replica of the newest release that the file says
+/// The target that is named; or what the failure was found on; or the replica of the release that the file is about; or the replica of the newest release that the file says
 /// fails; or of the newest that there is.
 fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Target, CliError> {
     let told = || scenario.about.map(|about| format!("replica:{}", about.release));
@@ -195,13 +195,13 @@ fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Tar
     });
     // Of what fails nowhere, the newest release tells.
     let name = name.unwrap_or_else(|| format!("replica:{}", treefall_model::release::Release::NEWEST));
-    match crew::driven(std::slice::from_ref(&name), args.driven, output)?.as_slice() {
+    match workers::driven(std::slice::from_ref(&name), args.driven, output)?.as_slice() {
         [target] => Ok(target.clone()),
         _ => Err(CliError::Usage("report takes one target; `replica:all` names several".to_owned())),
     }
 }
 
-/// The find that the scenario is on the target, as it is; `None`: it breaks no such law.
+/// The failure that the scenario is on the target, as it is; `None`: it breaks no such law.
 fn finding(
     args: &Report,
     scenario: &Scenario,
@@ -211,8 +211,8 @@ fn finding(
     let verdict = subject.run_one(&scenario.trace, Options::VERDICT)?.verdict;
     let Some(broken) = chosen(&verdict, args.law, scenario).cloned() else { return Ok(None) };
     let number = scenario.provenance.trace.unwrap_or(0);
-    let find = Find::new(number, scenario.trace.clone(), broken, verdict);
-    Ok(Some(work_out_as_it_is(subject, &|| build(target), &find)?))
+    let failure = Failure::new(number, scenario.trace.clone(), broken, verdict);
+    Ok(Some(triage_as_found(subject, &|| build(target), &failure)?))
 }
 
 /// The break to tell of: of the law that is asked for, if it breaks; or of that which the file is about; or else the
@@ -239,7 +239,7 @@ fn origin(args: &Report, scenario: &Scenario) -> String {
 fn index(args: &Report, output: &mut Output) -> Result<Status, CliError> {
     if args.issue || args.rust_test || args.text {
         return Err(CliError::Usage(format!(
-            "{}: of a folder of finds there is an index page alone; name a scenario file",
+            "{}: of a folder of failures there is an index page alone; name a scenario file",
             args.file.display()
         )));
     }

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Roots, RootsCommand};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Pace;
-use super::{CliError, Status, Summary, crew};
+use super::progress::Progress;
+use super::{CliError, Status, Summary, workers};
 use treefall_subject::program::Program;
 use treefall_subject::roots::{self, Fetched, KEEPALIVED, RootsError};
 
@@ -30,25 +30,25 @@ struct RootsSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<RootObject>("a suite"), Line::of::<Summary<RootsSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<RootObject>("a suite"), JsonLine::of::<Summary<RootsSummary>>("summary")];
 
 pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError> {
     let (suites, fetched) = match &args.command {
         RootsCommand::Fetch { suites, mirror, again } => {
             let mut fetched = 0;
-            let pace = Pace::begin(None);
+            let progress = Progress::begin(None);
             for (place, suite) in suites.iter().enumerate() {
-                let part = pace.part(place + 1, suites.len(), suite);
+                let part = progress.part(place + 1, suites.len(), suite);
                 output.progress(format_args!("fetching {part}"));
                 let one = roots::fetch(suite, mirror.as_deref(), *again);
-                if crew::interrupted() && one.is_err() {
+                if workers::interrupted() && one.is_err() {
                     break;
                 }
                 let one = one?;
                 fetched += usize::from(!one.was_there);
                 show_fetched(&one, output);
-                if crew::interrupted() {
+                if workers::interrupted() {
                     break;
                 }
             }
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Roots, output: &mut Output) -> Result<Status, CliError>
         output.note(format_args!("{} in the cache {cache}", count(roots::fetched().len() as u64, "suite")));
     }
     output.conclude(&RootsSummary { cache, roots: suites, fetched });
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all suites were fetched");
         return Ok(Status::Failure);
     }

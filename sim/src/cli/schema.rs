@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::args;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::named::named;
 use super::output::Output;
 use super::{
@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What each command prints; its last line is the summary. An error's summary comes from every command.
-const COMMANDS: [(&str, &[Line]); 22] = [
+const COMMANDS: [(&str, &[JsonLine]); 22] = [
     ("survey", &survey::LINES),
     ("targets", &targets::LINES),
     ("hunt", &hunt::LINES),
@@ -57,8 +57,8 @@ struct SchemaSummary {
     commands: usize,
 }
 
-const LINES: [Line; 2] =
-    [Line::of::<SchemaObject>("a command"), Line::of::<Summary<SchemaSummary>>("summary")];
+const LINES: [JsonLine; 2] =
+    [JsonLine::of::<SchemaObject>("a command"), JsonLine::of::<Summary<SchemaSummary>>("summary")];
 
 pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, CliError> {
     let top = super::command();
@@ -112,13 +112,13 @@ fn print(schema: &Map<String, Value>, output: &mut Output) {
 }
 
 /// What a line of this command satisfies.
-fn schema(command: &str, lines: &[Line]) -> Map<String, Value> {
+fn schema(command: &str, lines: &[JsonLine]) -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let error = "the last line of a command that ended without a result";
     let name = command.split(' ').next().unwrap_or_default();
     let error = match OF_TARGETS.contains(&name) {
-        true => Line::of::<Summary<Vec<()>>>(error),
-        false => Line::of::<Summary<ErrorObject>>(error),
+        true => JsonLine::of::<Summary<Vec<()>>>(error),
+        false => JsonLine::of::<Summary<ErrorObject>>(error),
     };
     let kinds: Vec<Value> = lines
         .iter()

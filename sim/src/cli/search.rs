@@ -7,23 +7,23 @@ use treefall_base::control::Control;
 use treefall_model::release::Defect;
 
 use super::CliError;
-use super::crew;
 use super::interrupt::Stopwatch;
 use super::output::{Output, count};
-use super::pace::Teller;
+use super::progress::ProgressLine;
+use super::workers;
 use treefall_report::pipeline::{Pipeline, PipelineError, Processed, Progress, Stage};
 use treefall_search::campaign::{Campaign, CampaignError};
-use treefall_search::hidden::Hidden;
-use treefall_search::hunt::{Find, Lookout, Plan, Tally, found_again, hunt};
-use treefall_search::triage::Known;
+use treefall_search::hunt::{Failure, Lookout, Plan, Tally, found_again, hunt};
+use treefall_search::known::KnownCauses;
+use treefall_search::masking::Visibility;
 use treefall_subject::Subject;
 
 /// What to search on one target.
-pub(super) struct Search<'s> {
+pub(super) struct SearchJob<'s> {
     pub(super) plan: Plan,
     /// Stop after so long.
     pub(super) limit: Option<Duration>,
-    /// What becomes of the finds.
+    /// What becomes of the failures.
     pub(super) pipeline: Pipeline<'s>,
     pub(super) jobs: usize,
     /// The campaign that is kept on disk, with what an earlier part of it found.
@@ -42,7 +42,7 @@ pub(super) struct Searched {
     /// Why the search ended early, or what could not be written.
     pub(super) broken_off: Option<CliError>,
     pub(super) tally: Tally,
-    /// From the start of the search until all finds were worked out.
+    /// From the start of the search until all failures were worked out.
     pub(super) elapsed: Duration,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Searched {
 struct Keeper<'s> {
     target: String,
     pipeline: Pipeline<'s>,
-    finds: Vec<Find>,
+    failures: Vec<Failure>,
     limit: Option<Duration>,
     /// Traces of the whole search.
     traces_max: Option<u64>,
@@ -59,7 +59,7 @@ struct Keeper<'s> {
     watch: &'s Stopwatch,
     interrupted: &'s (dyn Fn() -> bool + Sync),
     campaign: Option<Campaign>,
-    /// The campaign was last kept then, with so many finds.
+    /// The campaign was last kept then, with so many failures.
     kept: (Duration, usize),
     /// The search ends before its end.
     stopped: bool,
@@ -78,18 +78,19 @@ impl Keeper<'_> {
             (traces, time) => traces.or(time),
         };
         let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left at most"));
-        let (traces, events, finds) = (tally.traces, tally.events, self.finds.len());
-        format!("{}: {traces} traces, {rate:.0}/s{left}; {finds} finds, {events} events", self.target)
+        let (traces, events, failures) = (tally.traces, tally.events, self.failures.len());
+        format!("{}: {traces} traces, {rate:.0}/s{left}; {failures} failures, {events} events", self.target)
     }
 
     /// Writes the progress to the campaign file, if that is due.
     fn note(&mut self, tally: &Tally, due: bool) -> Result<(), CampaignError> {
         let elapsed = self.watch.elapsed();
-        let due = due || self.kept.1 != self.finds.len() || elapsed.saturating_sub(self.kept.0) >= KEPT_EVERY;
+        let due =
+            due || self.kept.1 != self.failures.len() || elapsed.saturating_sub(self.kept.0) >= KEPT_EVERY;
         let Some(campaign) = self.campaign.as_mut().filter(|_| due) else { return Ok(()) };
         campaign.tally = *tally;
-        campaign.finds = self.finds.iter().map(|find| find.number).collect();
-        self.kept = (elapsed, self.finds.len());
+        campaign.failures = self.failures.iter().map(|failure| failure.number).collect();
+        self.kept = (elapsed, self.failures.len());
         campaign.keep(&self.pipeline.store.target_folder(&self.target))
     }
 }
@@ -97,9 +98,9 @@ impl Keeper<'_> {
 impl Lookout for Keeper<'_> {
     type Error = PipelineError;
 
-    fn found(&mut self, find: Find) -> Result<(), PipelineError> {
-        self.pipeline.keep_as_found(&find)?;
-        self.finds.push(find);
+    fn found(&mut self, failure: Failure) -> Result<(), PipelineError> {
+        self.pipeline.keep_as_found(&failure)?;
+        self.failures.push(failure);
         Ok(())
     }
 
@@ -118,21 +119,23 @@ impl Lookout for Keeper<'_> {
 }
 
 /// Searches one target; triages, explains and keeps what is found. Once interrupted, the rest stays as it was found.
-pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched, CliError> {
+pub(super) fn search(search: SearchJob<'_>, output: &mut Output) -> Result<Searched, CliError> {
     let Pipeline { target, baseline, store, .. } = search.pipeline;
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let watch = Stopwatch::start();
-    let mut subjects = crew::crew_beside(target, baseline, search.jobs)?;
-    let mut known = Known::default();
-    let finds = match &search.campaign {
-        Some(campaign) => found_again(subjects[0].as_mut(), campaign.source(), &campaign.finds, &mut known)?,
+    let mut subjects = workers::workers_beside(target, baseline, search.jobs)?;
+    let mut known = KnownCauses::default();
+    let failures = match &search.campaign {
+        Some(campaign) => {
+            found_again(subjects[0].as_mut(), campaign.source(), &campaign.failures, &mut known)?
+        }
         None => Vec::new(),
     };
     let mut keeper = Keeper {
         target: target.to_string(),
         pipeline: search.pipeline,
-        kept: (Duration::ZERO, finds.len()),
-        finds,
+        kept: (Duration::ZERO, failures.len()),
+        failures,
         limit: search.limit,
         traces_max: search.plan.traces_max.map(|max| search.plan.shard.length(max)),
         from: search.plan.so_far.traces,
@@ -152,17 +155,17 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
             searched.broken_off = keeper.note(&tally, true).err().map(CliError::from);
             searched.tally = tally;
         }
-        Err(error) if keeper.finds.is_empty() => return Err(error.into()),
+        Err(error) if keeper.failures.is_empty() => return Err(error.into()),
         // What it found until then is on disk, and must be reported.
         Err(error) => {
-            searched.processed.as_found = keeper.finds.iter().map(Find::id).collect();
+            searched.processed.as_found = keeper.failures.iter().map(Failure::id).collect();
             searched.broken_off = Some(error.into());
             searched.elapsed = watch.elapsed();
             return Ok(searched);
         }
     }
-    let finds = keeper.finds;
-    searched.processed = process(&search.pipeline, &mut subjects, &finds, search.interrupted, output);
+    let failures = keeper.failures;
+    searched.processed = process(&search.pipeline, &mut subjects, &failures, search.interrupted, output);
     if !searched.processed.stored.is_empty()
         && let Err(error) = store.keep_index()
     {
@@ -173,27 +176,27 @@ pub(super) fn search(search: Search<'_>, output: &mut Output) -> Result<Searched
     Ok(searched)
 }
 
-/// Runs the pipeline on the finds and shows its progress.
+/// Runs the pipeline on the failures and shows its progress.
 pub(super) fn process(
     pipeline: &Pipeline<'_>,
     subjects: &mut [Box<dyn Subject>],
-    finds: &[Find],
+    failures: &[Failure],
     interrupted: &(dyn Fn() -> bool + Sync),
     output: &mut Output,
 ) -> Processed {
-    let (target, many, teller) = (pipeline.target, finds.len(), Teller::new(output));
+    let (target, many, line) = (pipeline.target, failures.len(), ProgressLine::new(output));
     let keep_going = |Progress { stage, place, runs }| {
-        teller.tell(|| {
+        line.show(|| {
             let doing = match stage {
                 Stage::Triage => "working out",
                 Stage::Explain => "explaining",
             };
-            let signature = finds[place].signature();
+            let signature = failures[place].signature();
             format!("{target}: {doing} {} of {many}: {signature}, {}", place + 1, count(runs, "run"))
         });
         !interrupted()
     };
-    pipeline.run(subjects, finds, Control::new(&keep_going))
+    pipeline.run(subjects, failures, Control::new(&keep_going))
 }
 
 /// Looks for the defects of the target's release that lead no finding; returns where the others hide.
@@ -202,9 +205,9 @@ pub(super) fn look_behind(
     processed: &mut Processed,
     seed: u64,
     output: &mut Output,
-) -> Result<BTreeMap<Defect, Hidden>, CliError> {
+) -> Result<BTreeMap<Defect, Visibility>, CliError> {
     output.progress(format_args!("{}: looking for what others hide", pipeline.target));
-    let keep_going = |()| !crew::interrupted();
+    let keep_going = |()| !workers::interrupted();
     Ok(pipeline.look_behind(processed, seed, Control::new(&keep_going))?)
 }
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::args::Shrink;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::Teller;
+use super::progress::ProgressLine;
 use super::replay::refuse_never_started;
 use super::report::chosen;
-use super::{CliError, Status, Summary, crew, files};
+use super::{CliError, Status, Summary, files, workers};
 use treefall_base::control::Control;
 use treefall_base::input::is_standard;
 use treefall_model::release::{Release, Rules};
@@ -20,10 +20,10 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 use treefall_report::explain::{StandIn, explain};
 use treefall_report::provenance::{about, quoted, replay_command, whom};
-use treefall_report::{self as report, Report, Told};
+use treefall_report::{self as report, Report, Story};
 use treefall_scenario::{self as scenario, Expectation, Expectations, Scenario, Whom};
-use treefall_search::finding::{BUILD_UP_MAX, Finding, Worked, as_far_as_it_came, work_out};
-use treefall_search::hunt::Find;
+use treefall_search::hunt::Failure;
+use treefall_search::triage::{BUILD_UP_MAX, Finding, Triaged, triage, triage_partly};
 use treefall_subject::replica::run_replica;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
@@ -52,12 +52,12 @@ struct ShrinkSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<ShrinkObject>("what was shrunk"), Line::of::<Summary<ShrinkSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<ShrinkObject>("what was shrunk"), JsonLine::of::<Summary<ShrinkSummary>>("summary")];
 
 pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError> {
     let scenario = files::load(&args.file)?;
-    let targets = crew::driven(std::slice::from_ref(&args.target), args.driven, output)?;
+    let targets = workers::driven(std::slice::from_ref(&args.target), args.driven, output)?;
     let [target] = targets.as_slice() else {
         return Err(CliError::Usage("shrink takes one target; `replica:all` names several".to_owned()));
     };
@@ -75,19 +75,19 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     };
     let watch = Stopwatch::start();
     let number = scenario.provenance.trace.unwrap_or(0);
-    let find = Find::new(number, scenario.trace.clone(), broken, verdict);
-    let (fresh, teller) = (|| build(target), Teller::new(output));
-    let keep_going = |runs| teller.go_on(|| format!("{target}: shrinking {}", find.signature()), runs);
-    let worked = work_out(subject.as_mut(), &fresh, &find, BUILD_UP_MAX, Control::new(&keep_going))?;
+    let failure = Failure::new(number, scenario.trace.clone(), broken, verdict);
+    let (fresh, line) = (|| build(target), ProgressLine::new(output));
+    let keep_going = |runs| line.keep_going(|| format!("{target}: shrinking {}", failure.signature()), runs);
+    let worked = triage(subject.as_mut(), &fresh, &failure, BUILD_UP_MAX, Control::new(&keep_going))?;
     let (finding, stopped) = match worked {
-        Worked::Out(finding) => (*finding, false),
-        Worked::Stopped(stopped) => (as_far_as_it_came(subject.as_mut(), &fresh, &find, stopped)?, true),
+        Triaged::Finished(finding) => (*finding, false),
+        Triaged::Interrupted(stopped) => (triage_partly(subject.as_mut(), &fresh, &failure, stopped)?, true),
     };
     let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
     let replay = match args.output.as_deref().filter(|path| !is_standard(path)) {
         Some(path) => replay_command(&finding.target, path),
-        None if smaller.trace == find.trace => replay_command(&finding.target, &args.file),
+        None if smaller.trace == failure.trace => replay_command(&finding.target, &args.file),
         // It is in no file yet.
         None => {
             let shrunk = Path::new("shrunk.toml");
@@ -116,7 +116,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
                 replay: &replay,
                 scenario: &text,
                 as_it_is: false,
-                story: Told::of(&smaller),
+                story: Story::of(&smaller),
             }),
             // It is shrunk all the same.
             Err(error) => {
@@ -134,7 +134,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
         target: target.to_string(),
         file,
         signature: finding.signature().to_string(),
-        wakes_found: find.trace.wakes().len(),
+        wakes_found: failure.trace.wakes().len(),
         wakes_minimal: finding.trace.wakes().len(),
         minimal: finding.minimal,
         confirmed: finding.confirmed,

@@ -1,7 +1,7 @@
 //! The main job: a short hunt on every replica release with defects of its own, and on every keepalived found.
 //!
-//! A row is good when it shows exactly the known defects of its release: each known one by a find whose cause it
-//! is, and no find without a known cause. A known one that no find of the hunt is due to alone is looked for by
+//! A row is good when it shows exactly the known defects of its release: each known one by a failure whose cause it
+//! is, and no failure without a known cause. A known one that no failure of the hunt is due to alone is looked for by
 //! itself ([`hidden`](treefall_search::hidden)): the row says whether another one masks it, or that nothing in the release
 //! brings it about.
 
@@ -15,23 +15,23 @@ use treefall_model::release::{Advice, Defect, Release};
 
 use super::args;
 use super::as_found::{AsFoundObject, tell_failed};
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
-use super::pace::Pace;
-use super::search::{Search, Searched, look_behind, search};
-use super::sheet::Sheet;
+use super::progress::Progress;
+use super::search::{SearchJob, Searched, look_behind, search};
+use super::table::Table;
 use super::targets::span;
-use super::{CliError, Status, Summary, crew};
+use super::{CliError, Status, Summary, workers};
 use treefall_report::Store;
 use treefall_report::json::UpstreamObject;
 use treefall_report::pipeline::Pipeline;
 use treefall_report::provenance::{FoundBy, quoted};
 use treefall_report::reported;
-use treefall_search::finding::Finding;
 use treefall_search::generator::Source;
-use treefall_search::hidden::Hidden;
 use treefall_search::hunt::Plan;
+use treefall_search::masking::Visibility;
+use treefall_search::triage::Finding;
 use treefall_subject::program::Likeness;
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
@@ -41,7 +41,7 @@ const REPLICA_TRACES: u64 = 1_500;
 /// Traces of each real program's hunt: each that breaks memory costs a fork.
 const REAL_TRACES: u64 = 400;
 
-/// Most runs in building up what is smaller than a shrunk find: a hunt takes the time for more.
+/// Most runs in building up what is smaller than a shrunk failure: a hunt takes the time for more.
 const SURVEY_BUILD_UP_MAX: u64 = 600;
 
 /// One subject of the survey.
@@ -74,23 +74,23 @@ struct RowObject {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 4] = [
-    Line::of::<FindingObject>("a finding"),
-    Line::of::<AsFoundObject>("a find that is kept as found"),
-    Line::of::<RowObject>("a row"),
-    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+pub(super) const LINES: [JsonLine; 4] = [
+    JsonLine::of::<FindingObject>("a finding"),
+    JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
+    JsonLine::of::<RowObject>("a row"),
+    JsonLine::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
 
 pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
     let store = Store::new(&args.out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let _lock = crew::lock(&args.out, output)?;
-    let mut sheet = Sheet::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
+    let _lock = workers::lock(&args.out, output)?;
+    let mut table = Table::new(["release", "defect", "breaks", "upstream", "smallest", "replica checked on"]);
     let mut summary = Vec::new();
     let (mut good, mut status, mut installed) = (true, Status::Good, Vec::new());
-    let (rows, pace) = (rows(args, output)?, Pace::begin(None));
+    let (rows, progress) = (rows(args, output)?, Progress::begin(None));
     for (place, row) in rows.iter().enumerate() {
-        output.part(format_args!("row {}", pace.part(place + 1, rows.len(), one_line(&row.label))));
+        output.part(format_args!("row {}", progress.part(place + 1, rows.len(), one_line(&row.label))));
         output.progress("beginning");
         let plan = Plan::new(args.seed, Some(row.traces), true);
         let pipeline = Pipeline {
@@ -100,20 +100,26 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             store: &store,
             build_up_max: SURVEY_BUILD_UP_MAX,
         };
-        let one =
-            Search { plan, limit: None, pipeline, jobs, campaign: None, interrupted: &crew::interrupted };
+        let one = SearchJob {
+            plan,
+            limit: None,
+            pipeline,
+            jobs,
+            campaign: None,
+            interrupted: &workers::interrupted,
+        };
         let mut searched = search(one, output)?;
         status = status.max(tell_failures(row, &searched, &store, output));
-        if crew::interrupted() {
+        if workers::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
-            return Ok(stopped(summary, (place > 0).then_some(sheet), output));
+            return Ok(stopped(summary, (place > 0).then_some(table), output));
         }
         let hidden = look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?;
-        if crew::interrupted() {
+        if workers::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
-            return Ok(stopped(summary, (place > 0).then_some(sheet), output));
+            return Ok(stopped(summary, (place > 0).then_some(table), output));
         }
-        good &= show(row, plan.source, &searched, &hidden, &store, &mut sheet, output);
+        good &= show(row, plan.source, &searched, &hidden, &store, &mut table, output);
         if let Target::Engine(_) = row.target {
             installed.push(in_short(row, &searched));
         }
@@ -124,18 +130,18 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
     if !installed.is_empty() {
         output.line(installed.concat());
     }
-    output.line(sheet);
+    output.line(table);
     let (traces, events): (u64, u64) =
         summary.iter().fold((0, 0), |(traces, events), one| (traces + one.traces, events + one.events));
     output.line(format_args!(
-        "{traces} traces, {events} external events; finds are under {}",
+        "{traces} traces, {events} external events; findings are under {}",
         args.out.display()
     ));
     if find_programs().is_empty() {
-        crew::none_installed("no real program is surveyed", output);
+        workers::none_installed("no real program is surveyed", output);
     }
     output.line(if good {
-        "each row shows the known defects of its release that it can show, or where they hide, and no other find"
+        "each row shows the known defects of its release that it can show, or where they hide, and no other failure"
     } else {
         "NOT as known: see the rows marked MISSING or NOT KNOWN"
     });
@@ -184,10 +190,10 @@ fn one_line(label: &str) -> &str {
 }
 
 /// Tells that the survey was told to stop, and the rows until then.
-fn stopped(summary: Vec<TargetSummary>, sheet: Option<Sheet>, output: &mut Output) -> Status {
+fn stopped(summary: Vec<TargetSummary>, table: Option<Table>, output: &mut Output) -> Status {
     output.clear();
-    if let Some(sheet) = sheet {
-        output.line(sheet);
+    if let Some(table) = table {
+        output.line(table);
     }
     let as_found: usize = summary.iter().map(|one| one.kept_as_found).sum();
     output.error(&match as_found as u64 {
@@ -195,7 +201,7 @@ fn stopped(summary: Vec<TargetSummary>, sheet: Option<Sheet>, output: &mut Outpu
         some => format!(
             "stopped before the survey was whole; what was found is on disk, {} of it as found: \
              `treefall shrink FILE --target T` makes one smaller",
-            count(some, "find")
+            count(some, "failure")
         ),
     });
     output.conclude(&summary);
@@ -217,8 +223,8 @@ fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> 
             }
         })
         .collect();
-    let mut programs = crew::found(args.driven, output);
-    for target in crew::driven(&args.targets, args.driven, output)? {
+    let mut programs = workers::found(args.driven, output);
+    for target in workers::driven(&args.targets, args.driven, output)? {
         let Target::Engine(place) = target else {
             return Err(CliError::Usage(format!(
                 "`{target}`: the survey takes real programs, as `engine:PATH`; every replica is in it"
@@ -249,14 +255,14 @@ fn showable(release: Release, kind: SubjectKind) -> BTreeSet<Defect> {
     release.defects().iter().filter(|defect| defect.row().reach.shown_by(kind)).collect()
 }
 
-/// Adds the row to the sheet; whether it is as known.
+/// Adds the row to the table; whether it is as known.
 fn show(
     row: &Row,
     source: Source,
     searched: &Searched,
-    hidden: &BTreeMap<Defect, Hidden>,
+    hidden: &BTreeMap<Defect, Visibility>,
     store: &Store,
-    sheet: &mut Sheet,
+    table: &mut Table,
     output: &mut Output,
 ) -> bool {
     let mut by_defect: BTreeMap<Defect, Vec<&Finding>> = BTreeMap::new();
@@ -274,23 +280,23 @@ fn show(
             defects => defects.iter().for_each(|defect| by_defect.entry(*defect).or_default().push(finding)),
         }
     }
-    // One that has a share in a find, and shows alone only with others mended, is masked all the same.
-    by_defect.retain(|defect, _| !matches!(hidden.get(defect), Some(Hidden::MaskedBy(_))));
+    // One that has a share in a failure, and shows alone only with others mended, is masked all the same.
+    by_defect.retain(|defect, _| !matches!(hidden.get(defect), Some(Visibility::MaskedBy(_))));
     let mut label = row.label.clone();
     let mut checked = row.checked.clone();
     for defect in &row.known {
-        let finds = by_defect.get(defect).map_or(&[][..], Vec::as_slice);
-        sheet.add_row([
+        let findings = by_defect.get(defect).map_or(&[][..], Vec::as_slice);
+        table.add_row([
             std::mem::take(&mut label),
             defect.name().to_owned(),
-            laws(finds),
+            laws(findings),
             upstream(*defect),
-            smallest(finds, hidden.get(defect)),
+            smallest(findings, hidden.get(defect)),
             std::mem::take(&mut checked),
         ]);
     }
     for finding in &not_known {
-        sheet.add_row([
+        table.add_row([
             std::mem::take(&mut label),
             "NOT KNOWN".to_owned(),
             finding.signature().to_string(),
@@ -308,7 +314,7 @@ fn show(
 fn row_object(
     row: &Row,
     by_defect: &BTreeMap<Defect, Vec<&Finding>>,
-    hidden: &BTreeMap<Defect, Hidden>,
+    hidden: &BTreeMap<Defect, Visibility>,
     not_known: &[&Finding],
 ) -> RowObject {
     let names = |defects: &[Defect]| defects.iter().map(|defect| defect.name()).collect::<Vec<_>>();
@@ -316,9 +322,9 @@ fn row_object(
     for (defect, where_) in hidden {
         match where_ {
             _ if by_defect.contains_key(defect) => {}
-            Hidden::MaskedBy(masks) => drop(masked.insert(defect.name(), names(masks))),
-            Hidden::LatentWithout(other) => drop(latent.insert(defect.name(), other.name())),
-            Hidden::Shown(_) | Hidden::NotSeen => {}
+            Visibility::MaskedBy(masks) => drop(masked.insert(defect.name(), names(masks))),
+            Visibility::LatentWithout(other) => drop(latent.insert(defect.name(), other.name())),
+            Visibility::Shown(_) | Visibility::NotSeen => {}
         }
     }
     let found: Vec<Defect> = by_defect.keys().copied().collect();
@@ -358,16 +364,16 @@ pub(super) fn upstream(defect: Defect) -> String {
 }
 
 /// How small a trace shows the defect, or where it hides.
-fn smallest(finds: &[&Finding], hidden: Option<&Hidden>) -> String {
-    let hides = hidden.filter(|it| finds.is_empty() && !matches!(it, Hidden::NotSeen));
-    hides.and_then(Hidden::in_words).unwrap_or_else(|| {
-        let smallest = finds.iter().map(|finding| finding.trace.wakes().len()).min();
+fn smallest(findings: &[&Finding], hidden: Option<&Visibility>) -> String {
+    let hides = hidden.filter(|it| findings.is_empty() && !matches!(it, Visibility::NotSeen));
+    hides.and_then(Visibility::in_words).unwrap_or_else(|| {
+        let smallest = findings.iter().map(|finding| finding.trace.wakes().len()).min();
         smallest.map_or_else(|| "MISSING".to_owned(), wakes)
     })
 }
 
-fn laws(finds: &[&Finding]) -> String {
-    let laws: BTreeSet<&str> = finds.iter().map(|finding| finding.signature().law.name()).collect();
+fn laws(findings: &[&Finding]) -> String {
+    let laws: BTreeSet<&str> = findings.iter().map(|finding| finding.signature().law.name()).collect();
     laws.into_iter().collect::<Vec<_>>().join("\n")
 }
 

@@ -5,10 +5,10 @@ use serde::Serialize;
 use treefall_model::release::{Elsewhere, Group, Release};
 
 use super::args::Targets;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::sheet::Sheet;
-use super::{CliError, Status, Summary, crew};
+use super::table::Table;
+use super::{CliError, Status, Summary, workers};
 use treefall_report::{self as report, json::UpstreamObject};
 use treefall_subject::build;
 use treefall_subject::program::{INSTALL, Imports, Likeness, find_installed};
@@ -75,11 +75,11 @@ struct TargetsSummary {
 }
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 2] =
-    [Line::of::<TargetObject>("a target"), Line::of::<Summary<TargetsSummary>>("summary")];
+pub(super) const LINES: [JsonLine; 2] =
+    [JsonLine::of::<TargetObject>("a target"), JsonLine::of::<Summary<TargetsSummary>>("summary")];
 
 pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliError> {
-    let mut table = Sheet::new(["replica", "known defects", "compared with a real program"]);
+    let mut table = Table::new(["replica", "known defects", "compared with a real program"]);
     let mut summary = TargetsSummary { replicas: 0, real: 0, real_allowed: 0 };
     for group in Release::with_defects_of_their_own() {
         let checked: Vec<String> = group
@@ -124,7 +124,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     output.line("");
     show_real(args, &mut summary, output)?;
     output.conclude(&summary);
-    if crew::interrupted() {
+    if workers::interrupted() {
         output.error("stopped before all programs were looked at");
         return Ok(Status::Failure);
     }
@@ -150,10 +150,10 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     }
     let each = places.iter().flat_map(|place| [Target::Engine(place.clone()), Target::Daemon(place.clone())]);
     for target in each {
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
-        crew::warn_of(&target, output);
+        workers::warn_of(&target, output);
         let Look { banner, release, likeness, why_not, imports } = look(&target);
         let driven_as = match (likeness, &release) {
             (Some(Likeness::Nearest | Likeness::Told), Some(release)) => format!(" as {release}"),

@@ -2,13 +2,13 @@
 
 use crate::findings::findings;
 use treefall::cause::Cause;
-use treefall::finding::Finding;
-use treefall::hunt::{Find, Plan, Tally, hunt};
+use treefall::hunt::{Failure, Plan, Tally, hunt};
+use treefall::known::KnownCauses;
 use treefall::subject::baseline::{Beside, build_beside, compare};
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::{Target, parse};
 use treefall::subject::{Options, Ran, Subject, SubjectError, build};
-use treefall::triage::Known;
+use treefall::triage::Finding;
 use treefall_model::event::{EntryKind, Step, SubjectKind};
 use treefall_model::id::Run;
 use treefall_model::law::Law;
@@ -28,13 +28,13 @@ fn rules(release: &str) -> Rules {
 
 type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync + 'f;
 
-/// The finds of a hunt with all it takes, worked out.
+/// The failures of a hunt with all it takes, worked out.
 fn searched(fresh: &Fresh<'_>, seed: u64, traces: u64) -> (Vec<Finding>, Tally) {
-    let mut crew: Vec<_> = (0..2).map(|_| fresh().expect("a replica")).collect();
-    let mut finds = Vec::<Find>::new();
+    let mut workers: Vec<_> = (0..2).map(|_| fresh().expect("a replica")).collect();
+    let mut failures = Vec::<Failure>::new();
     let plan = Plan::new(seed, Some(traces), true);
-    let tally = hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a replica runs");
-    (findings(&mut crew, fresh, &finds, 2_000), tally)
+    let tally = hunt(&mut workers, plan, &mut KnownCauses::default(), &mut failures).expect("a replica runs");
+    (findings(&mut workers, fresh, &failures, 2_000), tally)
 }
 
 fn beside(name: &str, baseline: &str, seed: u64, traces: u64) -> (Vec<Finding>, Tally) {

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A release with many finds, each of which is shrunk in no time.
+/// A release with many failures, each of which is shrunk in no time.
 const TARGET: &str = "replica:2.0.19";
 
 fn treefall(folder: &Path, arguments: &[&str]) -> Output {
@@ -142,12 +142,15 @@ fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
     let plain = |it: String| it.replace('/', "_");
     // What a part met while shrinking and did not find is kept as it was met.
     let (found, met): (Vec<Value>, Vec<Value>) =
-        merged.into_iter().partition(|find| !find["wakes_minimal"].is_null());
+        merged.into_iter().partition(|failure| !failure["wakes_minimal"].is_null());
     assert_eq!(signatures(&found), signatures(&whole).into_iter().map(plain).collect());
-    let id = |find: &Value| (find["signature"].to_string(), find["cause"].to_string());
+    let id = |failure: &Value| (failure["signature"].to_string(), failure["cause"].to_string());
     assert_eq!(found.iter().map(id).collect::<BTreeSet<_>>().len(), found.len(), "{found:?}");
-    assert!(found.iter().all(|find| find["cause"].is_string()), "{found:?}");
-    assert!(!met.iter().any(|find| signatures(&found).contains(&find["signature"].to_string())), "{met:?}");
+    assert!(found.iter().all(|failure| failure["cause"].is_string()), "{found:?}");
+    assert!(
+        !met.iter().any(|failure| signatures(&found).contains(&failure["signature"].to_string())),
+        "{met:?}"
+    );
     assert_eq!((&told["traces"], &told["missing"]), (&summary[0]["traces"], &Value::Array(Vec::new())));
     let folders = std::fs::read_dir(folder.path().join("all/replica_2.0.19")).expect("a folder");
     let minimal =
@@ -202,7 +205,7 @@ fn a_folder_in_which_there_is_nothing_is_not_merged() {
     let refused = treefall(folder.path(), &["merge", "empty", "--out", "all"]);
     assert_eq!(refused.status.code(), Some(2));
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("empty: there is no find and no hunt was begun here"), "{told}");
+    assert!(told.contains("empty: there is no failure and no hunt was begun here"), "{told}");
     assert!(!folder.path().join("all").exists());
     // A hunt that found nothing is something.
     let target = "replica:mended";

@@ -200,7 +200,7 @@ fn a_find_that_cannot_be_worked_out_is_told_with_the_file_that_has_it() {
     let whole = treefall(&hunt, folder.path());
     assert_eq!(whole.status.code(), Some(1));
     let findings = out(&whole).lines().count() - 1;
-    // Where its report should go there is a folder: of this find alone nothing more comes.
+    // Where its report should go there is a folder: of this failure alone nothing more comes.
     let first: Value = serde_json::from_str(out(&whole).lines().next().unwrap()).unwrap();
     let report = folder.path().join(first["report"].as_str().unwrap());
     fs::remove_file(&report).unwrap();

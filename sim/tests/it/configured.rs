@@ -2,10 +2,10 @@
 //! shrunk and explained within what it can be given.
 
 use crate::findings::{explanation_of, findings};
-use treefall::hunt::{Find, Plan, hunt};
+use treefall::hunt::{Failure, Plan, hunt};
+use treefall::known::KnownCauses;
 use treefall::subject::replica::run_replica_as;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
-use treefall::triage::Known;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Release, Rules};
 use treefall_model::time::Span;
@@ -76,22 +76,23 @@ const TABLE: [(&str, (u64, u64)); 4] =
 fn what_is_found_is_shrunk_and_explained_within_the_configuration() {
     for (release, times) in TABLE {
         let fixed = || Fixed::new(release, times);
-        let mut crew: Vec<Box<dyn Subject>> = vec![Box::new(fixed())];
-        let mut finds: Vec<Find> = Vec::new();
+        let mut workers: Vec<Box<dyn Subject>> = vec![Box::new(fixed())];
+        let mut failures: Vec<Failure> = Vec::new();
         let plan = Plan::new(1, Some(60), true);
-        hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("only traces that fit are drawn");
-        assert!(finds.len() > 1, "{release}: {} finds", finds.len());
-        for find in finds.iter().take(4) {
-            let (signature, fresh) = (find.signature(), || Ok(Box::new(fixed()) as Box<dyn Subject>));
-            let finding = findings(&mut crew, &fresh, std::slice::from_ref(find), 0).remove(0);
-            assert!(finding.confirmed && crew[0].takes(&finding.trace), "{release}, {signature}");
+        hunt(&mut workers, plan, &mut KnownCauses::default(), &mut failures)
+            .expect("only traces that fit are drawn");
+        assert!(failures.len() > 1, "{release}: {} finds", failures.len());
+        for failure in failures.iter().take(4) {
+            let (signature, fresh) = (failure.signature(), || Ok(Box::new(fixed()) as Box<dyn Subject>));
+            let finding = findings(&mut workers, &fresh, std::slice::from_ref(failure), 0).remove(0);
+            assert!(finding.confirmed && workers[0].takes(&finding.trace), "{release}, {signature}");
             for (slipped, trace) in &finding.slipped {
                 assert!(
-                    crew[0].takes(trace),
+                    workers[0].takes(trace),
                     "{release}: {slipped} slipped from {signature} by another value"
                 );
             }
-            let explanation = explanation_of(&finding, crew[0].as_mut());
+            let explanation = explanation_of(&finding, workers[0].as_mut());
             let times: Vec<_> = explanation.windows.windows.iter().map(|window| &window.time).collect();
             let configured =
                 |time: &&&String| time.starts_with("interval of") || time.starts_with("timeout of");

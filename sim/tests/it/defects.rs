@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::findings::findings;
 use treefall::cause::{Cause, CauseKey, cause};
-use treefall::finding::Finding;
 use treefall::generator::Source;
-use treefall::hunt::{Find, Plan, Tally, found_again, hunt};
+use treefall::hunt::{Failure, Plan, Tally, found_again, hunt};
+use treefall::known::KnownCauses;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::{ReplicaName, Target, parse};
 use treefall::subject::{Options, Subject, build};
-use treefall::triage::Known;
+use treefall::triage::Finding;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::{Defect, Defects, Release, Rules};
 use treefall_model::verdict::{Signature, Weight};
@@ -19,15 +19,15 @@ use treefall_model::verdict::{Signature, Weight};
 /// Traces of one hunt for one defect.
 const TRACES: u64 = 1_000;
 
-fn crew(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
+fn workers(target: &Target, jobs: usize) -> Vec<Box<dyn Subject>> {
     (0..jobs).map(|_| build(target).expect("a replica is always there")).collect()
 }
 
-fn search(target: &Target, seed: u64, traces: u64, jobs: usize) -> (Vec<Find>, Tally) {
+fn search(target: &Target, seed: u64, traces: u64, jobs: usize) -> (Vec<Failure>, Tally) {
     let plan = Plan::new(seed, Some(traces), true);
-    let mut keep = Vec::<Find>::new();
-    let tally =
-        hunt(&mut crew(target, jobs), plan, &mut Known::default(), &mut keep).expect("a replica runs");
+    let mut keep = Vec::<Failure>::new();
+    let tally = hunt(&mut workers(target, jobs), plan, &mut KnownCauses::default(), &mut keep)
+        .expect("a replica runs");
     (keep, tally)
 }
 
@@ -43,11 +43,17 @@ fn with(defect: Defect) -> ReplicaName {
 fn each_of_the_eight_alone_is_found_and_told_by_its_cause() {
     for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
         let name = with(defect);
-        let (finds, _) = search(&Target::Replica(name.clone()), 1, TRACES, 2);
-        assert!(!finds.is_empty(), "{defect} was not found");
-        for find in finds {
-            let told = cause(SubjectKind::Replica, &find.trace, find.signature(), name.rules());
-            assert_eq!(told, Cause::Known(vec![defect]), "{} of trace {}", find.signature(), find.number);
+        let (failures, _) = search(&Target::Replica(name.clone()), 1, TRACES, 2);
+        assert!(!failures.is_empty(), "{defect} was not found");
+        for failure in failures {
+            let told = cause(SubjectKind::Replica, &failure.trace, failure.signature(), name.rules());
+            assert_eq!(
+                told,
+                Cause::Known(vec![defect]),
+                "{} of trace {}",
+                failure.signature(),
+                failure.number
+            );
         }
     }
 }
@@ -55,8 +61,9 @@ fn each_of_the_eight_alone_is_found_and_told_by_its_cause() {
 #[test]
 fn without_any_defect_nothing_is_found() {
     for seed in 0..8 {
-        let (finds, tally) = search(&target("replica:mended"), seed, TRACES, 2);
-        let found: Vec<_> = finds.iter().map(|find| (find.number, find.signature().to_string())).collect();
+        let (failures, tally) = search(&target("replica:mended"), seed, TRACES, 2);
+        let found: Vec<_> =
+            failures.iter().map(|failure| (failure.number, failure.signature().to_string())).collect();
         assert_eq!((found, tally.ended_badly), (Vec::new(), 0), "seed {seed}");
     }
 }
@@ -68,11 +75,11 @@ const BUILD_UP: u64 = 5_000;
 fn a_hunt_finds_the_same_whatever_the_number_of_jobs() {
     let target = target("replica:2.3.1");
     let found = |jobs| {
-        let (finds, tally) = search(&target, 7, 600, jobs);
-        let findings = findings(&mut crew(&target, jobs), &|| build(&target), &finds, BUILD_UP);
+        let (failures, tally) = search(&target, 7, 600, jobs);
+        let findings = findings(&mut workers(&target, jobs), &|| build(&target), &failures, BUILD_UP);
         let facts: Vec<_> = findings
             .into_iter()
-            .map(|it| (it.find.number, it.signature(), it.trace, it.digest, it.runs, it.cause))
+            .map(|it| (it.failure.number, it.signature(), it.trace, it.digest, it.runs, it.cause))
             .collect();
         (facts, tally.events, tally.records)
     };
@@ -100,7 +107,7 @@ fn half_of_the_traces_hold_a_reload_a_timeout_and_an_exit_and_a_tenth_break_the_
 #[test]
 fn a_find_is_the_first_trace_of_its_signature() {
     let target = target("replica:2.2.4");
-    let (finds, _) = search(&target, 5, 400, 2);
+    let (failures, _) = search(&target, 5, 400, 2);
     let mut first: BTreeMap<Signature, u64> = BTreeMap::new();
     let mut subject = build(&target).expect("a replica");
     for number in 0..400 {
@@ -111,21 +118,21 @@ fn a_find_is_the_first_trace_of_its_signature() {
         }
     }
     let mut found: BTreeMap<Signature, u64> = BTreeMap::new();
-    for find in &finds {
-        found.entry(find.signature()).or_insert(find.number);
+    for failure in &failures {
+        found.entry(failure.signature()).or_insert(failure.number);
     }
     assert_eq!(found, first);
 }
 
-fn keys(finds: &[Find]) -> Vec<(String, CauseKey, u64)> {
-    let key = |find: &Find| find.key().expect("a hunt asks for the cause");
-    finds.iter().map(|find| (find.signature().to_string(), key(find), find.number)).collect()
+fn keys(failures: &[Failure]) -> Vec<(String, CauseKey, u64)> {
+    let key = |failure: &Failure| failure.key().expect("a hunt asks for the cause");
+    failures.iter().map(|failure| (failure.signature().to_string(), key(failure), failure.number)).collect()
 }
 
 #[test]
 fn a_signature_is_found_once_for_each_cause() {
-    let (finds, _) = search(&target("replica:2.2.4"), 1, 1_000, 2);
-    let found: Vec<_> = keys(&finds).into_iter().map(|(signature, cause, _)| (signature, cause)).collect();
+    let (failures, _) = search(&target("replica:2.2.4"), 1, 1_000, 2);
+    let found: Vec<_> = keys(&failures).into_iter().map(|(signature, cause, _)| (signature, cause)).collect();
     assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len(), "{found:?}");
     let of = |cause| ("kill-follows-term/blocked/child".to_owned(), CauseKey::Defect(cause));
     for cause in [Defect::SkippedRunStillStarts, Defect::ReloadForgetsChildren] {
@@ -139,14 +146,14 @@ fn a_search_that_is_gone_on_with_keeps_causes_apart_as_one_search_does() {
     let (whole, tally) = search(&target, 1, 300, 2);
     for end in [1, 7, 40, 299] {
         let (part, so_far) = search(&target, 1, end, 1);
-        let numbers: Vec<u64> = part.iter().map(|find| find.number).collect();
-        let (mut crew, mut known) = (crew(&target, 2), Known::default());
-        let mut finds =
-            found_again(crew[0].as_mut(), Source::swarm(1), &numbers, &mut known).expect("it runs");
-        assert_eq!(keys(&finds), keys(&part), "after {end}");
+        let numbers: Vec<u64> = part.iter().map(|failure| failure.number).collect();
+        let (mut workers, mut known) = (workers(&target, 2), KnownCauses::default());
+        let mut failures =
+            found_again(workers[0].as_mut(), Source::swarm(1), &numbers, &mut known).expect("it runs");
+        assert_eq!(keys(&failures), keys(&part), "after {end}");
         let rest = Plan { so_far, ..Plan::new(1, Some(300), true) };
-        assert_eq!(hunt(&mut crew, rest, &mut known, &mut finds).expect("it runs"), tally);
-        assert_eq!(keys(&finds), keys(&whole), "after {end}");
+        assert_eq!(hunt(&mut workers, rest, &mut known, &mut failures).expect("it runs"), tally);
+        assert_eq!(keys(&failures), keys(&whole), "after {end}");
     }
 }
 
@@ -158,18 +165,18 @@ fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
     for group in Release::with_defects_of_their_own() {
         let target = target(&format!("replica:{}", group.last));
         let rules = Rules::of(group.last);
-        for find in search(&target, 1, 400, 2).0 {
-            let triaged = find.triaged.as_ref().expect("a hunt asks for the cause");
+        for failure in search(&target, 1, 400, 2).0 {
+            let triaged = failure.new_cause.as_ref().expect("a hunt asks for the cause");
             let told = format!(
                 "{} of trace {} on {}: {:?}",
-                find.signature(),
-                find.number,
+                failure.signature(),
+                failure.number,
                 group.last,
                 triaged.cause
             );
             let Cause::Known(defects) = &triaged.cause else { continue };
             several += usize::from(defects.len() > 1);
-            let law = find.signature().law;
+            let law = failure.signature().law;
             let alone = |defect: &Defect| {
                 let only = Rules { defects: Defects::NONE.with(*defect), ..rules };
                 let verdict = run_replica(&triaged.start, only, Options::VERDICT).verdict;
@@ -197,11 +204,11 @@ fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
         ("replica:2.3.2", Defect::ExitErasesTwice),
     ] {
         let target = target(name);
-        let memory = |find: &Find| find.signature().law.weight() == Weight::Memory;
-        let finds: Vec<Find> = search(&target, 2, 300, 2).0.into_iter().filter(memory).collect();
-        assert!(!finds.is_empty(), "{name}");
-        for find in finds {
-            assert_eq!(find.key(), Some(CauseKey::Defect(expected)), "{} on {name}", find.signature());
+        let memory = |failure: &Failure| failure.signature().law.weight() == Weight::Memory;
+        let failures: Vec<Failure> = search(&target, 2, 300, 2).0.into_iter().filter(memory).collect();
+        assert!(!failures.is_empty(), "{name}");
+        for failure in failures {
+            assert_eq!(failure.key(), Some(CauseKey::Defect(expected)), "{} on {name}", failure.signature());
         }
     }
 }
@@ -209,8 +216,8 @@ fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
 #[test]
 fn one_finding_of_each_cause_gets_the_full_effort_and_its_variants_name_it() {
     let target = target("replica:2.1.5");
-    let (finds, _) = search(&target, 1, 400, 1);
-    let found = |jobs| findings(&mut crew(&target, jobs), &|| build(&target), &finds, BUILD_UP);
+    let (failures, _) = search(&target, 1, 400, 1);
+    let found = |jobs| findings(&mut workers(&target, jobs), &|| build(&target), &failures, BUILD_UP);
     let all = found(1);
     let (variants, leading): (Vec<_>, Vec<_>) = all.iter().partition(|it| it.variant_of.is_some());
     assert!(!variants.is_empty() && leading.len() > 2, "there is something to tell apart");

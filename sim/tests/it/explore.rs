@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use treefall::explore::checkpoint::{self, CheckpointError};
-use treefall::explore::{Bound, Explorer, Found, Merging, Space, Standing};
+use treefall::explore::{Bound, Explorer, FoundTrace, Merging, Space, Standing};
 use treefall::generator::generate;
 use treefall::model::canon::Part;
 use treefall::model::event::{Event, SubjectKind};
@@ -151,10 +151,10 @@ fn the_first_find_on_2_3_1_is_the_trace_of_one_wake() {
     let mut explorer = Explorer::new(&space, 1, MEMORY);
     explorer.run().expect("a replica runs");
     let found = explorer.found();
-    let Found { signature, wakes, trace } = &found[0];
+    let FoundTrace { signature, wakes, trace } = &found[0];
     assert_eq!((signature.to_string().as_str(), *wakes), ("no-dangling-node/cleanup/unused", 1));
     assert!(trace.wakes()[0].hup.is_some());
-    for Found { signature, trace, .. } in &found {
+    for FoundTrace { signature, trace, .. } in &found {
         let verdict = run_replica(trace, release("2.3.1"), Options::VERDICT).verdict;
         assert!(verdict.shows(*signature), "{signature} of {trace:?}");
     }
@@ -190,7 +190,7 @@ fn a_search_whose_states_take_too_much_memory_stops_and_says_so() {
 }
 
 /// All that a search comes to.
-fn told(explorer: &Explorer<'_>) -> (Standing, Vec<Found>, Option<u128>, usize, u64) {
+fn told(explorer: &Explorer<'_>) -> (Standing, Vec<FoundTrace>, Option<u128>, usize, u64) {
     let progress = explorer.progress();
     (explorer.standing(), explorer.found(), explorer.traces(), progress.states, progress.transitions)
 }

@@ -188,7 +188,7 @@ fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
     let part = import_while("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, &go_on).unwrap();
     assert!(part.searched.tried < whole.searched.tried && !part.searched.exhausted);
     assert_eq!(part.searched.departures, None, "nothing is ruled out that was not tried");
-    let replays = |found: &treefall::import::Found| {
+    let replays = |found: &treefall::import::Reproduction| {
         let verdict = run_replica(&found.scenario.trace, part.replica.rules(), Options::VERDICT).verdict;
         verdict.shows(found.signature)
     };

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::programs_built::{EXPORTED, build, faulty};
 use treefall::generator::Source;
 use treefall::regression::{
-    Better, Finding, Key, Lane, Search, Seen, Side, Sides, Tally, Watcher, report, work_out,
+    Better, CheckSearch, Finding, Key, Lane, Seen, Side, Sides, Tally, Watcher, report, triage,
 };
 use treefall::report::PipelineError;
 use treefall::subject::target::{Target, parse};
@@ -25,10 +25,10 @@ fn target(name: &str) -> Target {
     parse(name, &[]).expect("a target").remove(0)
 }
 
-fn search(new: &str, old: &str, traces: u64) -> Search {
+fn search(new: &str, old: &str, traces: u64) -> CheckSearch {
     let sides = Sides::of(target(new), target(old)).expect("both are replicas");
     let lane = Lane::start(&sides).expect("replicas start");
-    let mut search = Search::new(lane, false, Source::swarm(1));
+    let mut search = CheckSearch::new(lane, false, Source::swarm(1));
     search.play_known(&mut NotKept).expect("replicas run");
     search.play_drawn(traces, &mut NotKept).expect("replicas run");
     search
@@ -42,7 +42,7 @@ fn first_finding(new: &str, old: &str) -> Finding {
     let mut search = search(new, old, 200);
     let closeness = search.closeness();
     let seen = search.tally().worse.values().next().expect("it is worse").clone();
-    work_out(search.lane(), closeness, &seen, &|_| true).expect("replicas run")
+    triage(search.lane(), closeness, &seen, &|_| true).expect("replicas run")
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_is_found_does_not_depend_on_the_chunks() {
     let (new, old) = ("replica:2.4.3+SkippedRunStillStarts", "replica:2.4.3");
     let whole = tally(new, old, 30);
     let sides = Sides::of(target(new), target(old)).expect("both are replicas");
-    let mut search = Search::new(Lane::start(&sides).expect("they start"), false, Source::swarm(1));
+    let mut search = CheckSearch::new(Lane::start(&sides).expect("they start"), false, Source::swarm(1));
     search.play_known(&mut NotKept).expect("replicas run");
     for _ in 0..10 {
         search.play_drawn(3, &mut NotKept).expect("replicas run");

@@ -1,13 +1,12 @@
-//! The explanation of a find: its cause on every affected release, its tie table, windows, parts and chain.
+//! The explanation of a failure: its cause on every affected release, its tie table, windows, parts and chain.
 
 use std::path::Path;
 
 use crate::findings::explanation_of;
 use treefall::cause::{Cause, cause};
 use treefall::explain::{End, Explanation, Fate, Role};
-use treefall::finding::{Finding, work_out_as_it_is};
-use treefall::hidden::{Hidden, find_hidden};
-use treefall::hunt::Find;
+use treefall::hunt::Failure;
+use treefall::masking::{Visibility, visibility_of};
 use treefall::model::event::SubjectKind;
 use treefall::model::release::{Defect, Release, Rules};
 use treefall::model::trace::Trace;
@@ -17,6 +16,7 @@ use treefall::scenario;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::{ReplicaName, Target, parse};
 use treefall::subject::{Options, Ran, Subject, SubjectError, build};
+use treefall::triage::{Finding, triage_as_found};
 
 fn scenarios() -> Vec<(String, Trace)> {
     let mut files = Vec::new();
@@ -48,9 +48,9 @@ fn target(name: &str) -> Target {
     parse(name, &[]).expect("a target").remove(0)
 }
 
-fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Violation) -> bool) -> Find {
+fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Violation) -> bool) -> Failure {
     let broken = verdict.breaks.iter().rfind(pick).expect("it breaks a law").clone();
-    Find::new(0, trace, broken, verdict)
+    Failure::new(0, trace, broken, verdict)
 }
 
 fn text(finding: &Finding, origin: &str, explanation: &Explanation) -> String {
@@ -76,8 +76,8 @@ fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Violation) -> bool) -> (
     let target = target(on);
     let mut subject = build(&target).expect("a replica");
     let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
-    let find = find(trace, verdict, pick);
-    let finding = work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
+    let failure = find(trace, verdict, pick);
+    let finding = triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("worked out");
     let explanation = explanation_of(&finding, subject.as_mut());
     (finding, explanation)
 }
@@ -110,18 +110,18 @@ fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
         hidden.sort_by_key(|(release, defect)| (*defect, *release));
         for pairs in hidden.chunk_by(|a, b| a.1 == b.1) {
             let (first, defect) = pairs[0];
-            match find_hidden(defect, Rules::of(first), 1) {
-                Hidden::Shown(find) => {
+            match visibility_of(defect, Rules::of(first), 1) {
+                Visibility::Shown(failure) => {
                     for (release, defect) in pairs {
                         let rules = Rules::of(*release);
-                        let told = cause(SubjectKind::Replica, &find.trace, find.signature(), rules);
+                        let told = cause(SubjectKind::Replica, &failure.trace, failure.signature(), rules);
                         assert!(told.defects().contains(defect), "{defect} on {release}: {told:?}");
                         named += 1;
                     }
                 }
-                Hidden::MaskedBy(_) => masked += pairs.len(),
-                Hidden::LatentWithout(_) => latent += pairs.len(),
-                Hidden::NotSeen => panic!("{defect} was not met on {first}"),
+                Visibility::MaskedBy(_) => masked += pairs.len(),
+                Visibility::LatentWithout(_) => latent += pairs.len(),
+                Visibility::NotSeen => panic!("{defect} was not met on {first}"),
             }
         }
     }
@@ -160,8 +160,8 @@ fn a_planted_mutant_is_told_by_the_defect_it_acts_like_and_explained_by_its_hist
         let fresh = || Ok::<Box<dyn Subject>, SubjectError>(Box::new(Mutant(defect)));
         let mut mutant = Mutant(defect);
         let verdict = mutant.run_one(&trace(name), Options::VERDICT).expect("a run").verdict;
-        let find = find(trace(name), verdict, |_| true);
-        let finding = work_out_as_it_is(&mut mutant, &fresh, &find).expect("worked out");
+        let failure = find(trace(name), verdict, |_| true);
+        let finding = triage_as_found(&mut mutant, &fresh, &failure).expect("worked out");
         assert_eq!(finding.cause.leading(), Some(defect), "{:?}", finding.cause);
         assert!(matches!(finding.cause, Cause::AsIf(_)), "{:?}", finding.cause);
         let explanation = explanation_of(&finding, &mut mutant);
@@ -397,7 +397,7 @@ fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
     let text = text(&finding, "a trace", &explanation);
     assert!(!text.contains("NOT KNOWN"), "{text}");
     assert!(text.contains("FAILS, by ReloadSkipsQueuedTimeout and ReloadRestartsGrace together"), "{text}");
-    // Where one is enough, it is the find's own all the same.
+    // Where one is enough, it is the failure's own all the same.
     assert_eq!(explanation.releases.bad(), format!("2.2.5 to {}", Release::NEWEST));
     assert_eq!(explanation.releases.first_good, None);
 }
@@ -435,9 +435,9 @@ fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() 
             let mut subject = build(&target).expect("a replica");
             let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
             for broken in &verdict.breaks {
-                let find = find(trace.clone(), verdict.clone(), |it| it.signature == broken.signature);
+                let failure = find(trace.clone(), verdict.clone(), |it| it.signature == broken.signature);
                 let finding =
-                    work_out_as_it_is(subject.as_mut(), &|| build(&target), &find).expect("worked out");
+                    triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("worked out");
                 let mut report = || {
                     let explanation = explanation_of(&finding, subject.as_mut());
                     let what = format!("{name} on {on}: {}", broken.signature);

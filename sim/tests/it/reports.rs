@@ -1,4 +1,4 @@
-//! What a person reads: the report of every scenario, those of three finds that were shrunk, the diagnostics of wrong
+//! What a person reads: the report of every scenario, those of three failures that were shrunk, the diagnostics of wrong
 //! files, the checked-in example.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::findings::{explanation_of, findings};
-use treefall::hunt::Find;
+use treefall::hunt::Failure;
 use treefall::model::observe::Options;
 use treefall::model::release::Release;
 use treefall::report::{self, Report};
@@ -36,12 +36,12 @@ fn report_of(file: &str, target: &str) -> String {
 fn told<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
     let target: Target = parse(target, &[]).expect("a target").remove(0);
     let scenario = scenario::load(&top().join("scenarios").join(file)).expect("a scenario");
-    let mut crew = [build(&target).expect("a replica")];
-    let verdict = crew[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
+    let mut workers = [build(&target).expect("a replica")];
+    let verdict = workers[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
     let broken = verdict.breaks.last().expect("it breaks a law").clone();
-    let find = Find::new(0, scenario.trace, broken, verdict);
-    let finding = findings(&mut crew, &|| build(&target), &[find], 1).remove(0);
-    let explanation = explanation_of(&finding, crew[0].as_mut());
+    let failure = Failure::new(0, scenario.trace, broken, verdict);
+    let finding = findings(&mut workers, &|| build(&target), &[failure], 1).remove(0);
+    let explanation = explanation_of(&finding, workers[0].as_mut());
     let scenario = scenario::write(&scenario::Scenario::new(file, finding.trace.clone()));
     form(&Report {
         finding: &finding,

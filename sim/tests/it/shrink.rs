@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::findings::{explanation_of, findings};
 use treefall::base::control::Control;
 use treefall::cause::Cause;
-use treefall::finding::{Finding, ShrunkOn, Worked, as_far_as_it_came, work_out};
 use treefall::generator::generate;
-use treefall::hunt::{Find, Plan, hunt};
+use treefall::hunt::{Failure, Plan, hunt};
+use treefall::known::KnownCauses;
 use treefall::optimum::{LEVELS_QUICK, Measured, Optima, measure};
 use treefall::report::{self, Report};
 use treefall::shrink::{Limits, Shrunk, Size, is_minimal, shrink};
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::ReplicaName;
 use treefall::subject::{Options, Ran, Subject, SubjectError};
-use treefall::triage::Known;
+use treefall::triage::{Finding, ShrunkOn, Triaged, triage, triage_partly};
 use treefall_model::event::{Step, SubjectKind};
 use treefall_model::law::Law;
 use treefall_model::release::{Defect, Release, Rules};
@@ -52,7 +52,7 @@ fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
 
 #[test]
 fn a_shrinker_that_goes_by_single_edits_alone_is_seen_to_miss_the_optimum() {
-    // What the test above could not tell would be worth nothing: without building up, some finds stay above.
+    // What the test above could not tell would be worth nothing: without building up, some failures stay above.
     let defect = Defect::ExitErasesTwice;
     let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
     let optima = Optima::search(name.rules(), &LEVELS_QUICK, &BTreeSet::new());
@@ -184,13 +184,13 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     let build = || -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Pretender { rules: replica, wakes_min }))
     };
-    let mut crew = vec![build().expect("a pretender")];
+    let mut workers = vec![build().expect("a pretender")];
     let plan = Plan::new(1, Some(200), false);
-    let mut finds = Vec::<Find>::new();
-    hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a pretender runs");
-    let find = finds.last().expect("something is found");
-    assert!(find.verdict.memory_break().is_some());
-    findings(&mut crew, &build, std::slice::from_ref(find), BUILD_UP).remove(0)
+    let mut failures = Vec::<Failure>::new();
+    hunt(&mut workers, plan, &mut KnownCauses::default(), &mut failures).expect("a pretender runs");
+    let failure = failures.last().expect("something is found");
+    assert!(failure.verdict.memory_break().is_some());
+    findings(&mut workers, &build, std::slice::from_ref(failure), BUILD_UP).remove(0)
 }
 
 #[test]
@@ -198,10 +198,11 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
     let subject = || -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Pretender { rules: rules("2.3.1"), wakes_min: 0 }))
     };
-    let mut crew = vec![subject().expect("a pretender")];
-    let mut finds = Vec::<Find>::new();
-    hunt(&mut crew, Plan::new(1, Some(200), false), &mut Known::default(), &mut finds).expect("it runs");
-    let find = finds.last().expect("something is found");
+    let mut workers = vec![subject().expect("a pretender")];
+    let mut failures = Vec::<Failure>::new();
+    hunt(&mut workers, Plan::new(1, Some(200), false), &mut KnownCauses::default(), &mut failures)
+        .expect("it runs");
+    let failure = failures.last().expect("something is found");
     let last = AtomicU64::new(0);
     let until = |runs_max| {
         let keep_going = |runs| {
@@ -209,23 +210,23 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
             runs < runs_max
         };
         let mut it = subject().expect("a pretender");
-        work_out(it.as_mut(), &subject, find, BUILD_UP, Control::new(&keep_going)).expect("it runs")
+        triage(it.as_mut(), &subject, failure, BUILD_UP, Control::new(&keep_going)).expect("it runs")
     };
-    let Worked::Out(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
-    let other = work_out(crew[0].as_mut(), &subject, find, BUILD_UP, Control::none()).expect("it runs");
+    let Triaged::Finished(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
+    let other = triage(workers[0].as_mut(), &subject, failure, BUILD_UP, Control::none()).expect("it runs");
     let other = other.finished().expect("nothing interrupts it");
     assert_eq!((&whole.trace, whole.runs, whole.digest), (&other.trace, other.runs, other.digest));
-    let (mut size, all) = (Size::of(&find.trace), last.load(Ordering::Relaxed));
+    let (mut size, all) = (Size::of(&failure.trace), last.load(Ordering::Relaxed));
     for runs_max in [0, all / 4, all / 2, all] {
-        let Worked::Stopped(stopped) = until(runs_max) else { panic!("{runs_max} runs were enough") };
+        let Triaged::Interrupted(stopped) = until(runs_max) else { panic!("{runs_max} runs were enough") };
         assert_eq!(stopped.runs, runs_max);
         assert!(Size::of(&stopped.trace) <= size, "after {runs_max} runs");
         size = Size::of(&stopped.trace);
         let mut it = subject().expect("a pretender");
-        let finding = as_far_as_it_came(it.as_mut(), &subject, find, stopped).expect("it runs");
-        assert!(finding.confirmed && !finding.minimal, "it shows the find, and is not proved minimal");
+        let finding = triage_partly(it.as_mut(), &subject, failure, stopped).expect("it runs");
+        assert!(finding.confirmed && !finding.minimal, "it shows the failure, and is not proved minimal");
     }
-    assert!(size < Size::of(&find.trace) && Size::of(&whole.trace) <= size);
+    assert!(size < Size::of(&failure.trace) && Size::of(&whole.trace) <= size);
 }
 
 #[test]

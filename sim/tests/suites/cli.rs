@@ -60,7 +60,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         test("Ctrl-C ends a hunt with its summary", interrupted_hunt_ends_cleanly),
         test("a closed pipe ends the command quietly, a full disk with an error", output::nothing_is_written),
         test("a baseline hides what it breaks too", baseline_hides),
-        test("a find replays as expected by itself", finds_replay),
+        test("a failure replays as expected by itself", finds_replay),
         test("no colours reach a file", no_colours_in_a_file),
     ];
     trials.extend(real::trials());
@@ -443,7 +443,7 @@ fn interrupted_hunt_ends_cleanly() -> Outcome {
     let (findings, summary) = objects(&output)?;
     // The word came while it searched: nothing was worked out, all that was found is kept.
     let kept = found_files(folder.path())?.len();
-    let named = findings.iter().all(|find| find["kept_as_found"].is_string()) && findings.len() == kept;
+    let named = findings.iter().all(|failure| failure["kept_as_found"].is_string()) && findings.len() == kept;
     let told = named && summary[0]["findings"] == 0 && summary[0]["kept_as_found"] == kept;
     ensure(told && kept > 0, || format!("{kept} kept: {summary}"))
 }

@@ -29,11 +29,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// What a search comes to: its end, the signatures with their wakes, the traces played and those that differ.
 type Told = (Standing, BTreeSet<(Signature, usize)>, u64, u64);
 
-fn search(rules: Rules, crew: Vec<Box<dyn Subject>>, jobs: usize) -> Result<Told, Failed> {
+fn search(rules: Rules, workers: Vec<Box<dyn Subject>>, jobs: usize) -> Result<Told, Failed> {
     let space = Space::new(rules, BOUND)?;
     let mut explorer = Explorer::new(&space, jobs, MEMORY);
-    if !crew.is_empty() {
-        explorer = explorer.beside(crew);
+    if !workers.is_empty() {
+        explorer = explorer.beside(workers);
     }
     let standing = explorer.run()?;
     let progress = explorer.progress();
@@ -41,13 +41,13 @@ fn search(rules: Rules, crew: Vec<Box<dyn Subject>>, jobs: usize) -> Result<Told
     Ok((standing, found, progress.replays, progress.different))
 }
 
-fn crew(place: &Place, jobs: usize) -> Result<Vec<Box<dyn Subject>>, Failed> {
+fn workers(place: &Place, jobs: usize) -> Result<Vec<Box<dyn Subject>>, Failed> {
     let one = |_| build(&Target::Engine(place.clone())).map_err(Failed::from);
     (0..jobs).map(one).collect()
 }
 
 fn breaks_the_same(place: &Place, release: Release) -> Result<(), Failed> {
-    let (standing, found, replays, different) = search(Rules::of(release), crew(place, 1)?, 1)?;
+    let (standing, found, replays, different) = search(Rules::of(release), workers(place, 1)?, 1)?;
     let (_, by_replica, ..) = search(Rules::of(release), Vec::new(), 1)?;
     if standing != Standing::Bounded || different > 0 || replays < 500 {
         return Err(format!("{standing:?}, {different} of {replays} differ").into());
@@ -60,7 +60,7 @@ fn breaks_the_same(place: &Place, release: Release) -> Result<(), Failed> {
 }
 
 fn another_is_noticed(place: &Place, _: Release) -> Result<(), Failed> {
-    match search(Rules::mended(), crew(place, 1)?, 1)? {
+    match search(Rules::mended(), workers(place, 1)?, 1)? {
         (.., replays, 0) => {
             Err(format!("none of {replays} traces differs from the replica without defects").into())
         }
@@ -69,7 +69,9 @@ fn another_is_noticed(place: &Place, _: Release) -> Result<(), Failed> {
 }
 
 fn jobs(place: &Place, release: Release) -> Result<(), Failed> {
-    let (one, two) =
-        (search(Rules::of(release), crew(place, 1)?, 1)?, search(Rules::of(release), crew(place, 2)?, 2)?);
+    let (one, two) = (
+        search(Rules::of(release), workers(place, 1)?, 1)?,
+        search(Rules::of(release), workers(place, 2)?, 2)?,
+    );
     if one == two { Ok(()) } else { Err(format!("{one:?} by one, {two:?} by two").into()) }
 }

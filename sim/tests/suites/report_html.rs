@@ -258,7 +258,7 @@ fn pictures(browser: &Path) -> Outcome {
     ensure(papers[0] != papers[1], || format!("light and dark are one: {papers:?}"))
 }
 
-/// A hunt leaves a page, an object and a text of each find, and an index page whose links lead to the pages; the
+/// A hunt leaves a page, an object and a text of each failure, and an index page whose links lead to the pages; the
 /// command writes the same index anew.
 fn soaked(browser: &Path) -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -297,16 +297,16 @@ fn folder_of_finds() -> Outcome {
     let hunt = ["hunt", "--target", "replica:2.3.2", "--all", "--traces", "40", "--quiet", "--out", "finds"];
     let output = Command::new(TREEFALL).args(hunt).current_dir(&folder).output()?;
     ensure(output.status.code() == Some(1), || String::from_utf8_lossy(&output.stderr).into_owned())?;
-    let finds = folder.path().join("finds");
-    let index = fs::read_to_string(finds.join("index.html"))?;
+    let failures = folder.path().join("finds");
+    let index = fs::read_to_string(failures.join("index.html"))?;
     let links: Vec<&str> = index.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    ensure(links.len() > 2, || format!("too few finds: {links:?}"))?;
+    ensure(links.len() > 2, || format!("too few failures: {links:?}"))?;
     for link in &links {
-        let page = fs::read_to_string(finds.join(link))?;
+        let page = fs::read_to_string(failures.join(link))?;
         ensure(page.starts_with("<!DOCTYPE html>") && page.len() < 600_000, || {
             format!("{link}: {} bytes", page.len())
         })?;
-        let beside = finds.join(link).with_file_name("report.json");
+        let beside = failures.join(link).with_file_name("report.json");
         let object: Value = serde_json::from_str(&fs::read_to_string(beside)?)?;
         for field in ["claim", "because", "difference", "ties", "minimality", "windows", "releases", "replay"]
         {
@@ -316,10 +316,10 @@ fn folder_of_finds() -> Outcome {
             format!("{link} is not named")
         })?;
     }
-    fs::remove_file(finds.join("index.html"))?;
+    fs::remove_file(failures.join("index.html"))?;
     let output = Command::new(TREEFALL).args(["report", "finds"]).current_dir(&folder).output()?;
     ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())?;
-    ensure(fs::read_to_string(finds.join("index.html"))? == index, || "another index page".to_owned())
+    ensure(fs::read_to_string(failures.join("index.html"))? == index, || "another index page".to_owned())
 }
 
 fn self_contained() -> Outcome {

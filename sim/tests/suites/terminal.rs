@@ -213,9 +213,9 @@ fn write_files(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder.join("many"))?;
     for number in 0..FILES {
         fs::write(folder.join(format!("many/{number}.toml")), &scenario)?;
-        let find = folder.join(format!("finds/replica_2.3.1/no-dangling-node_{number}"));
-        fs::create_dir_all(&find)?;
-        fs::write(find.join("found.toml"), &scenario)?;
+        let failure = folder.join(format!("finds/replica_2.3.1/no-dangling-node_{number}"));
+        fs::create_dir_all(&failure)?;
+        fs::write(failure.join("found.toml"), &scenario)?;
     }
     // A failure at the end of a long trace: to shrink and to explain it takes long.
     let mut late = "format = 1\ntitle = \"Late\"\n".to_owned();

@@ -1,20 +1,20 @@
-//! Triage and explanation of finds that nothing interrupts.
+//! Triage and explanation of failures that nothing interrupts.
 
 use treefall::base::control::Control;
 use treefall::explain::{Explanation, StandIn, explain};
-use treefall::finding::Finding;
-use treefall::hunt::Find;
+use treefall::hunt::Failure;
 use treefall::subject::{Subject, SubjectError};
-use treefall::variants::work_out_all;
+use treefall::triage::Finding;
+use treefall::variants::triage_all;
 
-/// Works the finds out, in their order.
+/// Works the failures out, in their order.
 pub(crate) fn findings(
     subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
-    finds: &[Find],
+    failures: &[Failure],
     build_up_max: u64,
 ) -> Vec<Finding> {
-    let worked = work_out_all(subjects, fresh, finds, build_up_max, Control::none(), &|_, _, it| Ok(it));
+    let worked = triage_all(subjects, fresh, failures, build_up_max, Control::none(), &|_, _, it| Ok(it));
     worked.into_iter().map(|finding| finding.expect("the subject runs")).collect()
 }
 

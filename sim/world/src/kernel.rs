@@ -50,8 +50,8 @@ mod outside;
 mod starts;
 
 use bounds::Bounds;
+use outside::Continuation;
 pub use outside::Outside;
-use outside::Told;
 pub use starts::Unnamed;
 
 use crate::children::Children;
@@ -78,7 +78,7 @@ pub enum Woken {
 pub(crate) struct Kernel<'t> {
     pub(crate) trace: &'t Trace,
     /// The outside that continues where the trace ends.
-    outside: Told<'t>,
+    outside: Continuation<'t>,
     /// The wake that it gave, until a blocking call uses it; then kept for its allocation.
     given: Wake,
     /// Whether that wake is unused.
@@ -130,7 +130,7 @@ impl<'t> Kernel<'t> {
         let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
         Self {
             trace,
-            outside: Told(None),
+            outside: Continuation(None),
             given: Wake::next_timer(),
             given_waits: false,
             now: Instant::START,
@@ -153,7 +153,7 @@ impl<'t> Kernel<'t> {
 
     /// Continues with `outside` where the trace ends.
     pub(crate) fn go_on_with(&mut self, outside: &'t mut dyn Outside) {
-        self.outside = Told(Some(outside));
+        self.outside = Continuation(Some(outside));
     }
 
     pub(crate) fn trace(&self) -> &'t Trace {

@@ -141,7 +141,7 @@ macro_rules! wire_by_place {
 mod answer;
 mod details;
 
-pub use answer::{Called, Facts, RESULTS, Refusal, Reply, Stopped, Told};
+pub use answer::{Called, Facts, RESULTS, Refusal, Reply, Stopped, TraceResult};
 
 wire_newtype! { ConfigId Generation ScriptId StartNo }
 wire_struct!(ScriptRef { generation, script });

@@ -154,13 +154,13 @@ pub(crate) fn signatures_of(watch: Watch<'_>, outcome: Outcome) -> Vec<String> {
 }
 
 /// Tells a history event by event, at instants in milliseconds.
-pub(crate) struct Teller<'s> {
+pub(crate) struct RunReader<'s> {
     watch: Watch<'s>,
     at: Instant,
     wakes: u32,
 }
 
-impl<'s> Teller<'s> {
+impl<'s> RunReader<'s> {
     pub(crate) fn new(setup: &'s Setup) -> Self {
         Self::of(setup, SubjectKind::Replica)
     }

@@ -91,7 +91,7 @@ pub struct Imported {
     /// How it went.
     pub searched: Searched,
     /// The signatures that the story can produce: what breaks memory first, then what assumes least and is smallest.
-    pub found: Vec<Found>,
+    pub found: Vec<Reproduction>,
     /// The release's defects that are the cause of none of them, though they were looked for in each window that has a way.
     pub not_seen: Vec<Defect>,
     /// Those of which nothing can be said: the log shows what is not explained, or the search was cut short.
@@ -117,7 +117,7 @@ pub struct NoWay {
 
 /// A signature that the story can produce.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Reproduction {
     /// Which, as a replay of the scenario shows it and a report of it tells.
     pub signature: Signature,
     /// By ablation.
@@ -130,7 +130,7 @@ pub struct Found {
     pub scenario: Scenario,
 }
 
-impl Found {
+impl Reproduction {
     /// Whether it breaks the program's memory, and so can be what killed it.
     #[must_use]
     pub fn breaks_memory(&self) -> bool {
@@ -239,7 +239,7 @@ pub fn import_while(
     let no_ways: Vec<NoWay> = courses.iter().zip(&went).filter_map(no_way).collect();
     let windows_fitting = courses.len() - no_ways.len();
     let window_line = courses.last().map_or(0, |(line, _)| *line);
-    let teller = Teller { name, story: &story, replica: &replica };
+    let teller = ScenarioWriter { name, story: &story, replica: &replica };
     let (found, unshown) = teller.found(&searched);
     let caused = |defect: &Defect| found.iter().any(|found| found.cause.defects().contains(defect));
     let (not_looked_for, mut not_seen): (Vec<Defect>, Vec<Defect>) = replica
@@ -252,7 +252,7 @@ pub fn import_while(
     let is_near = |sign: &&Sign| sign.kind != SignKind::Gap || sign.line >= window_line;
     let signs: Vec<&Sign> = story.signs.iter().filter(is_near).collect();
     let gap = signs.iter().any(|sign| sign.kind == SignKind::Gap);
-    let unexplained = not_explained(&signs, end, found.iter().any(Found::breaks_memory));
+    let unexplained = not_explained(&signs, end, found.iter().any(Reproduction::breaks_memory));
     if gap || !unexplained.is_empty() || searched.departures.is_none() || of_telling.is_empty() {
         std::mem::swap(&mut not_seen, &mut undecided);
     }
@@ -401,17 +401,17 @@ fn does_not_fit(story: &Story, searched: &Searched, went: &[Went], configured: b
 }
 
 /// Tells ways as scenarios.
-struct Teller<'s> {
+struct ScenarioWriter<'s> {
     name: &'s str,
     story: &'s Story,
     replica: &'s ReplicaName,
 }
 
-impl Teller<'_> {
+impl ScenarioWriter<'_> {
     /// What was found, and the defects behind what was met and no scenario shows.
-    fn found(&self, searched: &Searched) -> (Vec<Found>, BTreeSet<Defect>) {
+    fn found(&self, searched: &Searched) -> (Vec<Reproduction>, BTreeSet<Defect>) {
         let rules = self.replica.rules();
-        let mut found: BTreeMap<Signature, Found> = BTreeMap::new();
+        let mut found: BTreeMap<Signature, Reproduction> = BTreeMap::new();
         let mut unshown = BTreeSet::new();
         for (met, way) in &searched.best {
             let (way, verdict) = self.to_its_end(way, *met);
@@ -427,7 +427,7 @@ impl Teller<'_> {
                 continue;
             }
             let title = format!("{}, in the story that {} tells", signature.law.name(), self.name);
-            let one = Found {
+            let one = Reproduction {
                 signature,
                 cause: cause(SubjectKind::Replica, &way.trace, signature, rules),
                 outcome: verdict.outcome,
@@ -436,7 +436,7 @@ impl Teller<'_> {
             };
             found.insert(signature, one);
         }
-        let mut found: Vec<Found> = found.into_values().collect();
+        let mut found: Vec<Reproduction> = found.into_values().collect();
         found.sort_by_key(|found| {
             (!found.breaks_memory(), found.way.untold, found.way.trace.wakes().len(), found.signature)
         });

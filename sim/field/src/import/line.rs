@@ -29,7 +29,7 @@ impl Writer {
 
 /// A line of a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
+pub struct TextLine {
     /// Its number in the text, from 1.
     pub number: usize,
     /// The interval in which it was written, in microseconds since 1970 or, without a date, since some midnight.

@@ -41,7 +41,7 @@ use std::path::PathBuf;
 use treefall_model::release::Defect;
 use treefall_model::time::Span;
 
-pub use found::{Found, Imported, Leniency, NoWay, import, import_while, lines_told};
+pub use found::{Imported, Leniency, NoWay, Reproduction, import, import_while, lines_told};
 pub use load::load;
 pub use release::release_told;
 pub use scripts::{Assumed, Scripts};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::line::Line;
+use super::line::TextLine;
 use super::messages::Of;
 use super::signs::{Sign, SignKind};
 use super::story::{Item, What};
@@ -70,7 +70,7 @@ fn number_behind(line: &str, before: &str) -> Option<u32> {
 
 /// Whether the newest line comes first: more of the times of the lines, in their order, go back than on. Without times
 /// what keepalived says at its start tells.
-pub(super) fn is_newest_first(lines: &[Line]) -> bool {
+pub(super) fn is_newest_first(lines: &[TextLine]) -> bool {
     let starts: Vec<i64> = lines.iter().filter_map(|line| Some(line.when.as_ref()?.start)).collect();
     let back = starts.windows(2).filter(|pair| pair[1] < pair[0]).count();
     let on = starts.windows(2).filter(|pair| pair[1] > pair[0]).count();

@@ -2,14 +2,14 @@
 
 use treefall_model::release::Release;
 
-use super::line::Line;
+use super::line::TextLine;
 use super::lines::lines;
 use super::messages::{Said, read};
 
 /// The release that a text names: in keepalived's own words, or as a package's version behind its name.
 #[must_use]
 pub fn release_told(text: &str) -> Option<Release> {
-    let own = |line: &Line| match read(line.writer, &line.text) {
+    let own = |line: &TextLine| match read(line.writer, &line.text) {
         Said::Version(_, release) => release,
         _ => None,
     };

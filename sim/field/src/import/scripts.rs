@@ -104,7 +104,7 @@ fn of_conf(script: &VrrpScript) -> Result<Script, ImportError> {
 fn inferred(story: &Story) -> Result<Scripts, ImportError> {
     let mut scripts = Scripts { scripts: Vec::new(), assumed: Vec::new() };
     for (text, place) in story.names.iter().zip(0..) {
-        let told = Told::of(&story.items, place);
+        let told = ShortestTimes::of(&story.items, place);
         let (interval, interval_from) = told.interval();
         let (timeout, timeout_from) = told.timeout(interval);
         scripts.scripts.push(Script { interval, timeout, ..Script::new(name(text)?) });
@@ -115,14 +115,14 @@ fn inferred(story: &Story) -> Result<Scripts, ImportError> {
 
 /// The shortest times, in microseconds, between what a log tells of one script.
 #[derive(Default)]
-struct Told {
+struct ShortestTimes {
     /// From one skipped tick, or the start of all scripts, to the next skipped tick.
     ticks: Option<i64>,
     /// From the start of all scripts, or a skipped tick, to a timeout.
     timeouts: Option<i64>,
 }
 
-impl Told {
+impl ShortestTimes {
     fn of(items: &[Item], script: u16) -> Self {
         let mut told = Self::default();
         let mut since: Option<i64> = None;

@@ -13,7 +13,7 @@ use treefall_model::signal::Signal;
 use treefall_world::words::Kind;
 
 use super::ImportError;
-use super::line::{Line, Writer};
+use super::line::{TextLine, Writer};
 use super::lines::{TIMELESS, lines};
 use super::messages::{Said, read, shape};
 use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
@@ -173,7 +173,7 @@ pub fn tell(text: &str) -> Result<Story, ImportError> {
     let timeless = !lines.iter().any(|line| line.writer.is_keepalived() && line.when.is_some());
     let pids = Pids::of(lines.iter().map(|line| line.whole.as_str()));
     let census = Census { lines: copies, copies, ..Census::default() };
-    let mut teller = Teller { pids, newest_first, timeless, census, ..Teller::default() };
+    let mut teller = StoryReader { pids, newest_first, timeless, census, ..StoryReader::default() };
     for line in &lines {
         teller.line(line)?;
         if teller.items.len() > ITEMS_MAX {
@@ -184,7 +184,7 @@ pub fn tell(text: &str) -> Result<Story, ImportError> {
 }
 
 #[derive(Default)]
-struct Teller<'l> {
+struct StoryReader<'l> {
     /// The vrrp processes that wrote, in the order of their first lines, and the last one's place among them.
     sources: Vec<&'l str>,
     source: usize,
@@ -208,8 +208,8 @@ struct Teller<'l> {
     keepalived: u64,
 }
 
-impl<'l> Teller<'l> {
-    fn line(&mut self, line: &'l Line) -> Result<(), ImportError> {
+impl<'l> StoryReader<'l> {
+    fn line(&mut self, line: &'l TextLine) -> Result<(), ImportError> {
         self.census.lines += 1;
         let (number, whole) = (line.number, line.whole.as_str());
         let when = match &line.when {

@@ -112,7 +112,7 @@ pub trait Watcher {
 }
 
 /// A search that is carried on chunk by chunk.
-pub struct Search {
+pub struct CheckSearch {
     lane: Lane,
     closeness: Closeness,
     source: Source,
@@ -121,7 +121,7 @@ pub struct Search {
     tally: Tally,
 }
 
-impl Search {
+impl CheckSearch {
     /// Begins on this lane, with traces from this source.
     #[must_use]
     pub fn new(lane: Lane, strict: bool, source: Source) -> Self {

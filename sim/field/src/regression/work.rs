@@ -85,7 +85,7 @@ const fn runs_max(kind: SubjectKind, key: Key) -> u64 {
 ///
 /// # Errors
 /// When a program cannot be started anew, or the harness fails.
-pub fn work_out(
+pub fn triage(
     lane: &mut Lane,
     closeness: Closeness,
     seen: &Seen,

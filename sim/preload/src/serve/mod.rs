@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
-use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, Told, Wire};
+use treefall_world::wire::{self, MESSAGE_MAX, Refusal, Reply, TraceResult, Wire};
 
 use crate::layout::Layout;
 use crate::stopped::Place;
@@ -237,11 +237,11 @@ pub fn wall() -> Result<(), String> {
 }
 
 /// Returns the part of a run's result that is sent.
-pub fn told(ran: drive::Ran) -> Told {
+pub fn told(ran: drive::Ran) -> TraceResult {
     let told = ran.faulted || ran.observed.spotted;
     let stopped = if told { stopped::kept(Place::Stopped) } else { None };
     let [handed_out, freed] = [Place::HandedOut, Place::Freed].map(stopped::kept);
-    Told { observed: ran.observed, stopped, handed_out, freed, counts: ran.counts, ledger: ran.ledger }
+    TraceResult { observed: ran.observed, stopped, handed_out, freed, counts: ran.counts, ledger: ran.ledger }
 }
 
 /// Builds the refusal of a program through which a trace could not be driven.

@@ -1,7 +1,7 @@
 //! The first difference between what happened and what should have: two runs of one trace, side by side.
 //!
 //! What should have happened is told by a replica in which the cause is mended; where no cause is known, by one with no
-//! known defect. Where the replica does not show the find at all, what the real program did stands beside what its
+//! known defect. Where the replica does not show the failure at all, what the real program did stands beside what its
 //! replica did.
 
 use schemars::JsonSchema;
@@ -47,13 +47,13 @@ pub struct Difference {
 }
 
 /// A run's stages as lines, comparable with another run's.
-struct Told<'c> {
+struct StageLines<'c> {
     chronicle: &'c RunLog,
     labels: Labels<'c, 'c>,
     names: &'c Names<'c>,
 }
 
-impl Told<'_> {
+impl StageLines<'_> {
     fn events(&self, place: usize) -> Vec<String> {
         let told = self.chronicle.events(place).iter();
         told.filter_map(|record| line(record, self.names)).collect()
@@ -102,7 +102,7 @@ impl Told<'_> {
     }
 }
 
-impl Told<'_> {
+impl StageLines<'_> {
     /// The entries that say of themselves something else than on the other side, where all else is the same.
     fn unlike(&self, other: &Self, place: usize) -> Vec<String> {
         let (Some(now), Some(theirs)) = (self.chronicle.snapshot(place), other.chronicle.snapshot(place))
@@ -132,7 +132,7 @@ pub(super) fn between(
     (actual_name, actual): (String, &RunLog),
     names: &Names<'_>,
 ) -> Option<Difference> {
-    let told = |chronicle| Told { chronicle, labels: Labels::new(names, &chronicle.records), names };
+    let told = |chronicle| StageLines { chronicle, labels: Labels::new(names, &chronicle.records), names };
     let (one, two) = (told(expected), told(actual));
     let length = expected.stages.len().max(actual.stages.len());
     let first = (0..length).find(|place| !one.same(&two, *place))?;

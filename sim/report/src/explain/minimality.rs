@@ -1,4 +1,4 @@
-//! What happens to a find when a part of its trace is taken away, put off, or merged with its neighbour.
+//! What happens to a failure when a part of its trace is taken away, put off, or merged with its neighbour.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,13 +1,13 @@
-//! The explanation of a find, as a value: every form of report is made of it.
+//! The explanation of a failure, as a value: every form of report is made of it.
 //!
 //! Everything in it was computed by running: why it broke (`because`), where the run first goes another way than
 //! it should (`difference`), what each part of the trace is there for (`minimality`), how wide its times may be
 //! (`window`), what other orders of the same instant do (`ties`), and which releases have it (`releases`). The
 //! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`CleanRun`].
 //!
-//! Always: the same find gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
+//! Always: the same failure gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
 //! program the trees are those of the replica of its release, which agree with the program's own up to the first use
-//! of a freed entry; where that replica does not show the find, no trees are told.
+//! of a freed entry; where that replica does not show the failure, no trees are told.
 
 mod because;
 mod cause_step;
@@ -50,7 +50,7 @@ use probe::Probe;
 use treefall_base::control::Control;
 use treefall_search::cause::{Ablation, Cause};
 use treefall_search::error::SearchError;
-use treefall_search::finding::Finding;
+use treefall_search::triage::Finding;
 use treefall_subject::replica::run_replica_as;
 use treefall_subject::{Options, Subject};
 
@@ -79,7 +79,7 @@ pub struct Explanation {
     /// The subject's own history.
     #[serde(skip)]
     pub history: Vec<Record>,
-    /// The run of the replica, told whole; `None`: it does not show the find.
+    /// The run of the replica, told whole; `None`: it does not show the failure.
     #[serde(skip)]
     pub chronicle: Option<RunLog>,
     /// The same with the cause mended.

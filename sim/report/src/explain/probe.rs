@@ -17,13 +17,13 @@ use treefall_search::cause::Ablation;
 use treefall_search::error::SearchError;
 use treefall_subject::{Options, Subject};
 
-/// How a trace fares beside a find.
+/// How a trace fares beside a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// It breaks the same law at the same step by the same kind of entry: the find's signature.
+    /// It breaks the same law at the same step by the same kind of entry: the failure's signature.
     Same,
-    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law; where there is no find,
+    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law; where there is no failure,
     /// any law.
     Kin,
     /// It breaks other laws alone.
@@ -35,7 +35,7 @@ pub enum Fate {
 /// What a trace did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Shown {
-    /// Beside the find.
+    /// Beside the failure.
     pub fate: Fate,
     /// The signatures of the laws that it broke, in the order in which they broke.
     pub broken: Vec<String>,
@@ -66,7 +66,7 @@ impl Shown {
         Self::as_told(fate, verdict)
     }
 
-    /// Whether a break is of the find's kin: of the same law, or both of memory.
+    /// Whether a break is of the failure's kin: of the same law, or both of memory.
     pub(super) fn kin(other: Signature, signature: Signature) -> bool {
         let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
         other.law == signature.law || memory(other) && memory(signature)
@@ -164,7 +164,7 @@ impl<'s> Probe<'s> {
         self.runs >= self.runs_max
     }
 
-    /// Whether the trace has the find's signature; `None`: it was not asked.
+    /// Whether the trace has the failure's signature; `None`: it was not asked.
     pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SearchError> {
         if self.spent() {
             return Ok(None);

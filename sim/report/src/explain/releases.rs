@@ -1,7 +1,7 @@
 //! Which releases have it: the trace on the replica of each, and by which defect it fails there.
 //!
 //! Always: the cause of each failing row was found by ablation on that release's own replica; first bad and first good
-//! speak of the find's own cause, for older releases may fail alike by another. No release with a known crash of the
+//! speak of the failure's own cause, for older releases may fail alike by another. No release with a known crash of the
 //! trees is a good one.
 
 use schemars::JsonSchema;
@@ -30,7 +30,7 @@ pub struct Span {
     pub causes: Vec<String>,
     /// It takes two: mending either of `causes` alone is not enough.
     pub together: bool,
-    /// It fails by the find's own cause; of a trace that is no find, it fails.
+    /// It fails by the failure's own cause; of a trace that is no failure, it fails.
     pub own: bool,
     /// Those of which the replica was compared with a real program.
     pub checked_against_real: Vec<String>,
@@ -159,7 +159,7 @@ struct There {
     own: bool,
 }
 
-/// Which releases have a find, by the replica of each, as far as a subject of this kind shows it. `own` is the find's
+/// Which releases have a failure, by the replica of each, as far as a subject of this kind shows it. `own` is the failure's
 /// cause.
 pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
     let crash = signature.law.weight() == Weight::Memory;
@@ -175,7 +175,7 @@ pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, o
     })
 }
 
-/// Whether a release fails by the find's own cause.
+/// Whether a release fails by the failure's own cause.
 fn alike(own: &Cause, there: &Cause) -> bool {
     match (own, there) {
         (Cause::Known(own) | Cause::AsIf(own), _) => {

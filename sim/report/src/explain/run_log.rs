@@ -256,7 +256,7 @@ impl RunLog {
     #[must_use]
     pub fn of(kind: SubjectKind, trace: &Trace, rules: Rules) -> Self {
         let judge = Judge::of(trace.setup(), kind);
-        let teller = |judging| Teller {
+        let teller = |judging| LogReader {
             judging,
             records: Vec::new(),
             stages: Vec::new(),
@@ -337,7 +337,7 @@ impl Judging<'_> {
     }
 }
 
-struct Teller<'s> {
+struct LogReader<'s> {
     judging: Judging<'s>,
     records: Vec<Record>,
     stages: Vec<Stage>,
@@ -346,7 +346,7 @@ struct Teller<'s> {
     breaks_seen: Vec<BreakSeen>,
 }
 
-impl Teller<'_> {
+impl LogReader<'_> {
     fn last_to(&self) -> usize {
         self.stages.last().map_or(0, |stage| stage.to)
     }
@@ -358,7 +358,7 @@ impl Teller<'_> {
     }
 }
 
-impl Observer for Teller<'_> {
+impl Observer for LogReader<'_> {
     fn record(&mut self, record: &Record) {
         self.records.push(*record);
         match &mut self.judging {

@@ -2,7 +2,7 @@
 //!
 //! At a wake the timer may be due, signals may have come and children may have ended. They can reach the loop in one
 //! return of the blocking call, the timer's descriptor reported before or after the signals', or in several, one
-//! right after the other. A due timer is ready from the first of these on: what comes with a later one finds it
+//! right after the other. A due timer is ready from the first of these on: what comes with a later one failures it
 //! handled. So an order is: what comes with the first return and how it is reported, and in which order the rest
 //! comes. Of each child whose timeout is due there, the table also asks what its exit would change.
 

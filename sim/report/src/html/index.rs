@@ -17,9 +17,9 @@ pub fn index(cards: &[(String, Card)]) -> String {
     let listed = &cards[..cards.len().min(CARDS_MAX)];
     let body = html! {
         header {
-            h1 { "Finds" }
+            h1 { "Findings" }
             p class="quiet" {
-                (cards.len()) @if cards.len() == 1 { " find" } @else { " finds" }
+                (cards.len()) @if cards.len() == 1 { " finding" } @else { " findings" }
                 @if cards.len() > CARDS_MAX { ", of which " (CARDS_MAX) " are listed" }
             }
         }
@@ -43,7 +43,7 @@ pub fn index(cards: &[(String, Card)]) -> String {
             }
         }
     };
-    document("treefall: finds", &body, false)
+    document("treefall: findings", &body, false)
 }
 
 /// What a person is to look at first.

@@ -1,6 +1,6 @@
 //! A report as one HTML page that needs nothing else: no network, no second file.
 //!
-//! Always: text from a trace or a program is escaped by the library that writes the page; the same find gives the same
+//! Always: text from a trace or a program is escaped by the library that writes the page; the same failure gives the same
 //! page; its size is bounded ([`STEPS_MAX`], [`ENTRIES_MAX`], [`HISTORY_MAX`]). Without its script a page shows the step at which the
 //! law broke, and everything else but the other steps.
 
@@ -30,7 +30,7 @@ use parts::{Stepped, fate, lines, releases, steps, story};
 /// Most lines of the histories side by side.
 pub const HISTORY_MAX: usize = 400;
 
-/// The page of a find.
+/// The page of a failure.
 #[must_use]
 pub fn page(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
@@ -41,7 +41,7 @@ pub fn page(report: &Report<'_>) -> String {
     let broke_at = usize::try_from(finding.broken().records).ok();
     let body = html! {
         header {
-            p class="quiet" { "treefall: a find on " (finding.target) }
+            p class="quiet" { "treefall: a failure on " (finding.target) }
             h1 { (with_code(&claim)) }
             nav aria-label="sections" { ul {
                 @for (id, name) in sections(explanation) { li { a href=(format!("#{id}")) { (name) } } }
@@ -172,7 +172,7 @@ fn ties(tie: &TieTable) -> Markup {
             tbody {
                 @for row in &tie.rows {
                     tr class=(if row.as_it_is { "as-it-is" } else { "" }) {
-                        td { (row.order) @if row.as_it_is { " (this find)" } }
+                        td { (row.order) @if row.as_it_is { " (this failure)" } }
                         td { (shown(row.shown.as_ref())) }
                     }
                 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::trees;
-use crate::document::Told;
+use crate::document::Story;
 use crate::explain::{Asked, Explanation, Fate, Labels, Releases, RunLog, Shown, Suspects, stage_title};
 use crate::words::{Names, ending};
 
@@ -19,7 +19,7 @@ pub(super) struct Stepped<'s> {
 }
 
 impl<'s> Stepped<'s> {
-    /// The run of a find; `None`: no replica shows it, and so no trees are told.
+    /// The run of a failure; `None`: no replica shows it, and so no trees are told.
     pub(super) fn of(explanation: &'s Explanation) -> Option<Self> {
         let chronicle = explanation.chronicle.as_ref()?;
         let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
@@ -100,7 +100,7 @@ fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static 
 }
 
 /// What a person wrote of it.
-pub(super) fn story(story: Option<Told<'_>>) -> Markup {
+pub(super) fn story(story: Option<Story<'_>>) -> Markup {
     html! {
         @if let Some(story) = story {
             dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }

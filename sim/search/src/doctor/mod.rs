@@ -38,7 +38,7 @@ const EXPLAINED_MAX: u64 = 2;
 
 /// A trace that was not told the same twice.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct NotRepeatable {
     /// Its number in the campaign.
     pub number: u64,
     /// The first field that differs; `None`: it was not seen again when history and indexes were kept.
@@ -93,7 +93,7 @@ impl<'t> Doctor<'t> {
         from: u64,
         end: u64,
         control: Control<'_, ()>,
-    ) -> Result<(u64, Vec<Found>), SubjectError> {
+    ) -> Result<(u64, Vec<NotRepeatable>), SubjectError> {
         let chunk = if self.target.kind() == SubjectKind::Daemon { CHUNK_OF_DAEMON } else { CHUNK };
         let numbers: Vec<u64> = (from..end.min(from.saturating_add(chunk))).collect();
         let traces: Vec<Trace> = numbers
@@ -117,7 +117,7 @@ impl<'t> Doctor<'t> {
                 Err(SearchError::Subject(error)) => return Err(error),
                 Ok(explained) => explained,
             };
-            found.push(Found { number: numbers[place], difference, cause });
+            found.push(NotRepeatable { number: numbers[place], difference, cause });
         }
         Ok((examined, found))
     }

@@ -24,7 +24,7 @@ const DIFFER_MAX: usize = 5;
 
 /// The first trace, and a shortest, that shows a signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Found {
+pub struct FoundTrace {
     /// What it shows.
     pub signature: Signature,
     /// How many wakes it has.
@@ -138,8 +138,8 @@ impl<'s> Explorer<'s> {
 
     /// The same beside real programs of one kind, one for each job: what is broken is what they break.
     #[must_use]
-    pub fn beside(mut self, crew: Vec<Box<dyn Subject>>) -> Self {
-        self.real = Some(Real::new(crew));
+    pub fn beside(mut self, workers: Vec<Box<dyn Subject>>) -> Self {
+        self.real = Some(Real::new(workers));
         self
     }
 
@@ -292,13 +292,13 @@ impl<'s> Explorer<'s> {
 
     /// What was found, each signature with a shortest trace, the shortest first.
     #[must_use]
-    pub fn found(&self) -> Vec<Found> {
+    pub fn found(&self) -> Vec<FoundTrace> {
         let mut worker = self.worker();
         let mut one = |(signature, place): (&Signature, &Place)| {
             let trace = worker.trace(&self.graph, place.node, place.label);
-            Found { signature: *signature, wakes: trace.wakes().len(), trace }
+            FoundTrace { signature: *signature, wakes: trace.wakes().len(), trace }
         };
-        let mut found: Vec<Found> = self.found.iter().map(&mut one).collect();
+        let mut found: Vec<FoundTrace> = self.found.iter().map(&mut one).collect();
         found.sort_by_key(|found| found.wakes);
         found
     }

@@ -26,7 +26,7 @@ mod worker;
 
 pub use alphabet::{Bound, Choices, KINDS, Kind, LIVING_MAX, Label, SETUPS_MAX, STEP};
 pub use check::Unlike;
-pub use explorer::{Explorer, Found, Progress, Standing};
+pub use explorer::{Explorer, FoundTrace, Progress, Standing};
 pub use graph::Node;
 pub use space::{Space, SpaceError};
 pub use worker::Merging;

@@ -37,8 +37,8 @@ pub(super) struct Beside {
 
 impl Real {
     /// As many as work side by side.
-    pub(super) fn new(crew: Vec<Box<dyn Subject>>) -> Self {
-        Self { idle: Mutex::new(crew) }
+    pub(super) fn new(workers: Vec<Box<dyn Subject>>) -> Self {
+        Self { idle: Mutex::new(workers) }
     }
 
     /// Plays the traces of all ways on from some states, state by state, of which `states` has what the replica did.

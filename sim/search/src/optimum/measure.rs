@@ -6,15 +6,15 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
 use super::{Structure, policies, structure};
-use crate::finding::work_out;
-use crate::hunt::{Find, Plan, hunt};
-use crate::triage::Known;
+use crate::hunt::{Failure, Plan, hunt};
+use crate::known::KnownCauses;
+use crate::triage::triage;
 use treefall_base::control::Control;
 use treefall_subject::Subject;
 use treefall_subject::replica::ReplicaSubject;
 use treefall_subject::target::ReplicaName;
 
-/// A find, shrunk.
+/// A failure, shrunk.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The hunt's seed.
@@ -43,33 +43,33 @@ pub struct Measured {
 const TRACES: u64 = 150;
 const TRACES_MAX: u64 = 1_000;
 
-/// Hunts on a replica until the first memory break, as `treefall hunt` does, and shrinks each find by itself.
+/// Hunts on a replica until the first memory break, as `treefall hunt` does, and shrinks each failure by itself.
 ///
 /// # Panics
 /// When a replica cannot run, which cannot be.
 #[must_use]
 pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn() -> u64) -> Vec<Measured> {
-    let mut crew: [Box<dyn Subject>; 1] = [Box::new(ReplicaSubject::new(name.clone()))];
-    let mut finds = Vec::<Find>::new();
+    let mut workers: [Box<dyn Subject>; 1] = [Box::new(ReplicaSubject::new(name.clone()))];
+    let mut failures = Vec::<Failure>::new();
     for traces in [TRACES, TRACES_MAX] {
-        if finds.is_empty() {
+        if failures.is_empty() {
             let plan = Plan::new(seed, Some(traces), false);
-            hunt(&mut crew, plan, &mut Known::default(), &mut finds).expect("a replica runs");
+            hunt(&mut workers, plan, &mut KnownCauses::default(), &mut failures).expect("a replica runs");
         }
     }
     let fresh = || Ok::<Box<dyn Subject>, _>(Box::new(ReplicaSubject::new(name.clone())));
-    let first = finds.first().map(|find| find.number);
-    let mut one = |find: &Find| {
+    let first = failures.first().map(|failure| failure.number);
+    let mut one = |failure: &Failure| {
         let start = clock();
-        let finding = work_out(crew[0].as_mut(), &fresh, find, build_up_max, Control::none())
+        let finding = triage(workers[0].as_mut(), &fresh, failure, build_up_max, Control::none())
             .expect("a replica runs")
             .finished()
             .expect("nothing interrupts it");
         Measured {
             seed,
-            number: find.number,
-            first: Some(find.number) == first && find.verdict.breaks.last() == Some(&find.broken),
-            signature: find.signature(),
+            number: failure.number,
+            first: Some(failure.number) == first && failure.verdict.breaks.last() == Some(&failure.broken),
+            signature: failure.signature(),
             structure: structure(&finding.trace),
             policies: policies(&finding.trace),
             runs: finding.runs,
@@ -78,5 +78,5 @@ pub fn measure(name: &ReplicaName, seed: u64, build_up_max: u64, clock: &dyn Fn(
             trace: finding.trace,
         }
     };
-    finds.iter().map(&mut one).collect()
+    failures.iter().map(&mut one).collect()
 }

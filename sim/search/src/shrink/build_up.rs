@@ -21,7 +21,7 @@ use super::alphabet::{
 
 /// What a run showed, for who goes on from its end.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct EndState {
     /// The verdict.
     pub verdict: Verdict,
     /// What makes two histories the same.
@@ -217,7 +217,7 @@ pub fn build_up<E>(
     than: &Trace,
     signature: Signature,
     runs_max: u64,
-    mut run: impl FnMut(&Trace) -> Result<Seen, E>,
+    mut run: impl FnMut(&Trace) -> Result<EndState, E>,
 ) -> Result<Built, E> {
     let size = Size::of(than);
     let worth = RUNS_EACH * (size.wakes + size.scripts).saturating_sub(1) as u64;
@@ -279,7 +279,7 @@ struct Build<'r, E> {
     /// As many runs as there may have been at the end of this level.
     level_max: u64,
     best: Option<(Size, Trace)>,
-    run: &'r mut dyn FnMut(&Trace) -> Result<Seen, E>,
+    run: &'r mut dyn FnMut(&Trace) -> Result<EndState, E>,
 }
 
 impl<E> Build<'_, E> {
@@ -368,7 +368,7 @@ impl<E> Build<'_, E> {
         if seen.verdict.memory_break().is_some() || !seen.verdict.outcome.survived() {
             return Ok(None);
         }
-        let Seen { digest, living, gap, .. } = seen;
+        let EndState { digest, living, gap, .. } = seen;
         Ok(Some((digest, Node { wakes: trace.into_parts().1, living, gap })))
     }
 }

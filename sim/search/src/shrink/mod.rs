@@ -17,6 +17,7 @@ mod alphabet;
 mod build_up;
 mod edit;
 mod edits;
+pub(crate) mod probe;
 mod size;
 
 use treefall_model::event::Step;
@@ -24,7 +25,7 @@ use treefall_model::law::Law;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
-pub use build_up::{Built, Seen, build_up};
+pub use build_up::{Built, EndState, build_up};
 pub use edit::Edit;
 pub use size::Size;
 
@@ -91,7 +92,7 @@ pub fn shrink<E>(
     let known: Vec<_> = verdict.signatures().collect();
     let size = Size::of(&trace);
     let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
-    let mut search = Search { best, size, signature, known, limits, judge: &mut judge };
+    let mut search = Shrinker { best, size, signature, known, limits, judge: &mut judge };
     search.prefix()?;
     search.chunks()?;
     loop {
@@ -147,7 +148,7 @@ pub fn is_minimal<E>(
     Ok((true, runs))
 }
 
-struct Search<'j, E> {
+struct Shrinker<'j, E> {
     best: Shrunk,
     size: Size,
     signature: Signature,
@@ -156,7 +157,7 @@ struct Search<'j, E> {
     judge: &'j mut dyn FnMut(&Trace) -> Result<Verdict, E>,
 }
 
-impl<E> Search<'_, E> {
+impl<E> Shrinker<'_, E> {
     fn spent(&self) -> bool {
         self.best.runs >= self.limits.runs_max
     }

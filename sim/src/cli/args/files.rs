@@ -93,9 +93,9 @@ pub(in crate::cli) struct Shrink {
     treefall report crash.toml --target engine:/usr/sbin/keepalived --html crash.html\n  \
     treefall report crash.toml --issue > issue.md\n  \
     treefall report crash.toml --rust-test > tests/crash.rs\n  \
-    treefall report reports/                                         # an index page of the finds there")]
+    treefall report reports/                                         # an index page of the failures there")]
 pub(in crate::cli) struct Report {
-    /// The scenario file, explained as it is; or a folder of finds, of which the index page is written.
+    /// The scenario file, explained as it is; or a folder of failures, of which the index page is written.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
     /// On what [default: what it was found on; or the replica of the release that the file is `about`; or that of the
@@ -172,7 +172,7 @@ pub(in crate::cli) enum CorpusCommand {
         /// Run them on this [default: the replica that the bytes name].
         #[arg(long, value_name = "TARGET")]
         target: Option<String>,
-        /// Where the finds go.
+        /// Where the failures go.
         #[arg(long, short_alias = 'o', default_value = "reports/fuzz", value_name = "DIR")]
         out: PathBuf,
     },

@@ -83,12 +83,12 @@ pub(super) enum Command {
     Matrix(Matrix),
     /// Read a keepalived's log: which failures its story can produce, each as a scenario, and which not.
     Import(super::import::Import),
-    /// Bring the finds of several hunts together, as of the parts of one campaign: the smallest trace of each signature
+    /// Bring the failures of several hunts together, as of the parts of one campaign: the smallest trace of each signature
     /// and cause.
     Merge(Merge),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),
-    /// Explain a find: as text, as a page, as an issue for upstream, as a regression test.
+    /// Explain a failure: as text, as a page, as an issue for upstream, as a regression test.
     Report(Report),
     /// Bring scenario files into canonical form.
     Fmt(Fmt),
@@ -98,7 +98,7 @@ pub(super) enum Command {
     Record(Record),
     /// Run each trace twice under changed conditions and compare.
     Doctor(Doctor),
-    /// Bring scenarios into the fuzzer's corpus, its finds into scenarios, and prune it.
+    /// Bring scenarios into the fuzzer's corpus, its failures into scenarios, and prune it.
     Corpus(Corpus),
     /// How long a replica lives in the field: virtual days of scripts and reloads until it fails, many times over.
     Soak(Soak),

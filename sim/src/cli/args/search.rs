@@ -79,7 +79,7 @@ pub(in crate::cli) struct Hunt {
     /// Search with the scripts of this keepalived.conf, on a daemon.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// Print an annotation for GitHub's workflows, too, for each find.
+    /// Print an annotation for GitHub's workflows, too, for each failure.
     #[arg(long)]
     pub(in crate::cli) github: bool,
     /// Play each failure on this target too, and report only what it does not break in the same trace at the same place.
@@ -99,7 +99,7 @@ pub(in crate::cli) struct Hunt {
     #[arg(long)]
     pub(in crate::cli) guarded: bool,
     /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
-    /// campaign. `treefall merge` brings the finds together.
+    /// campaign. `treefall merge` brings the failures together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
@@ -121,7 +121,7 @@ pub(in crate::cli) struct Merge {
     /// Folders that hunts wrote to.
     #[arg(required = true, value_name = "DIR")]
     pub(in crate::cli) from: Vec<PathBuf>,
-    /// Where the finds are brought together. What is there takes part.
+    /// Where the failures are brought together. What is there takes part.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use treefall_field::regression::{
-    Finding, Key, Lane, NOT_TESTED, Search, Seen, Sides, Watcher, misbehaviour, report, work_out,
+    CheckSearch, Finding, Key, Lane, NOT_TESTED, Seen, Sides, Watcher, misbehaviour, report, triage,
 };
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
@@ -24,10 +24,10 @@ use treefall_subject::target::{Place, ReplicaName, Target};
 use super::args::Check;
 use super::interrupt::Stopwatch;
 use super::junit::Junit;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::{Output, count};
-use super::pace::{Pace, Teller};
-use super::{CliError, Status, Summary, crew, files};
+use super::progress::{Progress, ProgressLine};
+use super::{CliError, Status, Summary, files, workers};
 use answer::Answer;
 use objects::{CheckSummary, LaneObject, WorseObject};
 use treefall_report::provenance::quoted;
@@ -38,10 +38,10 @@ const FOR_DEFAULT: Duration = Duration::from_secs(60);
 const WORKED_OUT_MAX: usize = 2;
 
 /// What is printed with `--json`.
-pub(super) const LINES: [Line; 3] = [
-    Line::of::<WorseObject>("a finding"),
-    Line::of::<LaneObject>("one way to drive both"),
-    Line::of::<Summary<CheckSummary>>("summary"),
+pub(super) const LINES: [JsonLine; 3] = [
+    JsonLine::of::<WorseObject>("a finding"),
+    JsonLine::of::<LaneObject>("one way to drive both"),
+    JsonLine::of::<Summary<CheckSummary>>("summary"),
 ];
 
 pub(super) fn run(args: &Check, output: &mut Output) -> Result<Status, CliError> {
@@ -71,18 +71,18 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
     let given: Vec<(String, Trace)> =
         given.into_iter().map(|(path, scenario)| (path.display().to_string(), scenario.trace)).collect();
     let pairs = pairs(args, output)?;
-    let _lock = crew::lock(&args.out, output)?;
+    let _lock = workers::lock(&args.out, output)?;
     let watch = Stopwatch::start();
     let Begun { searches, refused, strays } = begin(&pairs, args, output)?;
     let mut keeper = Keeper { store: &store };
     let searches = play(searches, &given, args, &mut keeper, output)?;
     let mut parts = Vec::new();
     for mut search in searches {
-        let findings = work_out_all(&mut search, args, output)?;
+        let findings = triage_all(&mut search, args, output)?;
         parts.push(Part { sides: search.lane().sides().clone(), tally: search.tally().clone(), findings });
     }
     output.clear();
-    let stopped = crew::interrupted();
+    let stopped = workers::interrupted();
     let mut answer = Answer::of(&parts, &strays, args.against.is_some(), refused.is_some());
     if stopped {
         answer.stop();
@@ -161,7 +161,7 @@ fn named(text: &str, args: &Check, output: &mut Output) -> Result<Vec<Target>, C
         true => vec![format!("engine:{text}"), format!("daemon:{text}")],
         false => vec![text.to_owned()],
     };
-    let targets = crew::driven(&names, args.driven, output)?;
+    let targets = workers::driven(&names, args.driven, output)?;
     if !is_path && targets.len() > 1 {
         return Err(CliError::Usage(format!("{text} names several targets; check compares one with one")));
     }
@@ -187,7 +187,7 @@ fn opened(place: &Place) -> Result<treefall_subject::program::Program, CliError>
 
 /// The pairs as they were started.
 struct Begun {
-    searches: Vec<Search>,
+    searches: Vec<CheckSearch>,
     /// Why no daemon can be played here, where the engine alone can.
     refused: Option<String>,
     /// Pairs whose new program does something that no trace is needed for to see, with what it does.
@@ -200,7 +200,7 @@ fn begin(pairs: &[Sides], args: &Check, output: &mut Output) -> Result<Begun, Cl
     for sides in pairs {
         output.progress(format_args!("starting {sides}"));
         match Lane::start(sides) {
-            Ok(lane) => searches.push(Search::new(lane, args.strict, Source::swarm(args.seed))),
+            Ok(lane) => searches.push(CheckSearch::new(lane, args.strict, Source::swarm(args.seed))),
             Err(error @ SubjectError::Daemon(DaemonError::Namespaces { .. })) if pairs.len() > 1 => {
                 refused = Some(error.to_string());
             }
@@ -225,15 +225,15 @@ const fn chunk(kind: SubjectKind) -> u64 {
 
 /// Plays the given or the known scenarios, then random traces, on the pair that took less time until then.
 fn play(
-    searches: Vec<Search>,
+    searches: Vec<CheckSearch>,
     given: &[(String, Trace)],
     args: &Check,
     keeper: &mut Keeper<'_>,
     output: &mut Output,
-) -> Result<Vec<Search>, CliError> {
+) -> Result<Vec<CheckSearch>, CliError> {
     let limit = args.traces.is_none().then(|| args.duration.unwrap_or(FOR_DEFAULT));
-    let (pace, watch) = (Pace::begin(limit), Stopwatch::start());
-    let mut running: Vec<(Search, Duration)> =
+    let (progress, watch) = (Progress::begin(limit), Stopwatch::start());
+    let mut running: Vec<(CheckSearch, Duration)> =
         searches.into_iter().map(|search| (search, Duration::ZERO)).collect();
     for (search, took) in &mut running {
         let before = watch.elapsed();
@@ -243,15 +243,15 @@ fn play(
         }
         *took = watch.elapsed().saturating_sub(before);
     }
-    while given.is_empty() && !crew::interrupted() && limit.is_none_or(|limit| watch.elapsed() < limit) {
+    while given.is_empty() && !workers::interrupted() && limit.is_none_or(|limit| watch.elapsed() < limit) {
         let traces: u64 = running.iter().map(|(search, _)| search.tally().traces).sum();
         let found: usize = running.iter().map(|(search, _)| search.tally().worse.len()).sum();
-        let told = pace.told(traces, args.traces.map(|all| all * running.len() as u64), "trace");
+        let told = progress.done(traces, args.traces.map(|all| all * running.len() as u64), "trace");
         output.progress(format_args!("{}: {told}; {}", args.new, count(found as u64, "finding")));
         if args.bisect && found > 0 {
             break;
         }
-        let left = |search: &Search| args.traces.map_or(u64::MAX, |all| all - search.tally().drawn);
+        let left = |search: &CheckSearch| args.traces.map_or(u64::MAX, |all| all - search.tally().drawn);
         let open = running.iter_mut().filter(|(search, _)| !search.tally().is_enough() && left(search) > 0);
         let Some((search, took)) = open.min_by_key(|(_, took)| *took) else { break };
         let before = watch.elapsed();
@@ -274,17 +274,17 @@ fn order(seen: &Seen) -> (u8, Size) {
     (rank, Size::of(&seen.trace))
 }
 
-fn work_out_all(search: &mut Search, args: &Check, output: &mut Output) -> Result<Vec<Finding>, CliError> {
+fn triage_all(search: &mut CheckSearch, args: &Check, output: &mut Output) -> Result<Vec<Finding>, CliError> {
     let mut seen: Vec<Seen> = search.tally().worse.values().cloned().collect();
     seen.sort_by_key(order);
     seen.truncate(if args.bisect { 1 } else { WORKED_OUT_MAX });
     let closeness = search.closeness();
-    let teller = Teller::new(output);
+    let line = ProgressLine::new(output);
     let mut findings = Vec::new();
     for one in &seen {
         let what = || format!("{}: shrinking {}", args.new, one.key);
-        let keep_going = |runs| teller.go_on(what, runs);
-        findings.push(work_out(search.lane(), closeness, one, &keep_going)?);
+        let keep_going = |runs| line.keep_going(what, runs);
+        findings.push(triage(search.lane(), closeness, one, &keep_going)?);
     }
     Ok(findings)
 }
@@ -327,14 +327,14 @@ fn scenario_of(title: &str, sides: &Sides, seen: &Seen, trace: &Trace) -> String
 }
 
 /// What is told of a finding, and how it is shown again.
-pub(super) struct Told {
+pub(super) struct FindingText {
     pub(super) text: String,
     pub(super) replay: String,
     pub(super) folder: PathBuf,
 }
 
 /// Writes the smallest traces and the reports.
-fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<Told>>, CliError> {
+fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<FindingText>>, CliError> {
     let strict = if args.strict { " --strict" } else { "" };
     let one = |part: &Part, finding: &Finding| {
         let folder = folder(store, &part.sides, finding.seen.key);
@@ -347,7 +347,7 @@ fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<Told>
         let title = format!("{} on {}", finding.seen.key, part.sides.new);
         keep(&path, &scenario_of(&title, &part.sides, &finding.seen, &finding.trace))?;
         keep(&folder.join(REPORT), &text)?;
-        Ok(Told { text, replay, folder })
+        Ok(FindingText { text, replay, folder })
     };
     parts.iter().map(|part| part.findings.iter().map(|finding| one(part, finding)).collect()).collect()
 }
@@ -355,7 +355,7 @@ fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<Told>
 /// Tells the answer, then what led to it.
 fn tell(
     parts: &[Part],
-    texts: &[Vec<Told>],
+    texts: &[Vec<FindingText>],
     answer: &Answer,
     (strays, refused): (&[(Sides, String)], Option<&str>),
     output: &mut Output,

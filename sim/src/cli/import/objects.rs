@@ -9,7 +9,7 @@ use treefall_model::release::Defect;
 use super::super::interrupt::Stopwatch;
 use super::{lines_of, names};
 use treefall_field::import::signs::Sign;
-use treefall_field::import::{Census, Found, Imported, NoWay, Unknown};
+use treefall_field::import::{Census, Imported, NoWay, Reproduction, Unknown};
 use treefall_report::json::UpstreamObject;
 use treefall_subject::target::Base;
 
@@ -107,7 +107,7 @@ pub(super) struct ImportSummary<'s> {
 }
 
 pub(super) fn object<'f>(
-    found: &Found,
+    found: &Reproduction,
     (target, base): (&'f str, Base),
     path: Option<&PathBuf>,
 ) -> FoundObject<'f> {

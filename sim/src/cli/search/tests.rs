@@ -12,7 +12,7 @@ use treefall_search::campaign::Shard;
 
 /// A hunt in `folder`, gone on with if it was begun, until the word to stop comes when it was asked for so often.
 fn searched(folder: &Path, asked_max: u64) -> Searched {
-    let target = &crew::targets(&["replica:2.3.1".to_owned()]).expect("a target")[0];
+    let target = &workers::targets(&["replica:2.3.1".to_owned()]).expect("a target")[0];
     let campaign = match Campaign::load_all(folder) {
         Ok(mut campaigns) => campaigns.remove(0),
         Err(_) => Campaign::new("replica:2.3.1", 3, Shard::WHOLE),
@@ -24,7 +24,7 @@ fn searched(folder: &Path, asked_max: u64) -> Searched {
     let by = FoundBy::Hunt(plan.source);
     let pipeline = Pipeline { target, baseline: None, by, store: &store, build_up_max: 500 };
     let campaign = Some(campaign);
-    let one = Search { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &interrupted };
+    let one = SearchJob { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &interrupted };
     search(one, &mut Output::of_machines()).expect("a replica runs")
 }
 
@@ -59,10 +59,10 @@ fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_no
         let part = searched(parts.path(), asked_max);
         assert!(part.processed.stored.len() < all.processed.stored.len(), "{asked_max}: it was stopped");
         // What is not worked out is there as it was found, and nothing else of it.
-        for find in &part.processed.as_found {
+        for failure in &part.processed.as_found {
             let store = Store::new(parts.path());
-            let there = |file| store.folder("replica:2.3.1", *find).join(file).exists();
-            assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{find:?}");
+            let there = |file| store.folder("replica:2.3.1", *failure).join(file).exists();
+            assert!(there("found.toml") && !there("minimal.toml") && !there("report.txt"), "{failure:?}");
         }
         let rest = searched(parts.path(), u64::MAX);
         assert_eq!(rest.processed.stored.len(), all.processed.stored.len());

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use treefall_model::time::Span;
 
-use super::told::lives;
-use crate::cli::pace::Pace;
+use super::answer::lives;
+use crate::cli::progress::Progress;
 use treefall_field::soak::numbers::seconds;
 use treefall_field::soak::{Life, Plan};
 
@@ -44,7 +44,7 @@ impl Far {
     }
 
     /// Lives, failures and virtual time, each of as much as there may be.
-    pub(super) fn told(&self, pace: &Pace, plan: Plan) -> String {
+    pub(super) fn told(&self, progress: &Progress, plan: Plan) -> String {
         let under_way = self.under_way.lock().map_or(Span::ZERO, |lives| {
             Span::from_micros(lives.iter().map(|(_, span)| span.as_micros()).fold(0, u64::saturating_add))
         });
@@ -52,7 +52,7 @@ impl Far {
         let done = seconds(whole) + seconds(under_way);
         let lives = lives(self.lives.load(Ordering::Relaxed) as u64);
         let failures = self.failures.load(Ordering::Relaxed);
-        let flown = pace.flown(done, seconds(plan.most));
+        let flown = progress.virtual_time(done, seconds(plan.most));
         format!("{flown}; {lives}, {failures} of {} failures", plan.failures)
     }
 }

@@ -1,10 +1,10 @@
-//! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a find.
+//! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a failure.
 
+mod answer;
 mod command;
 mod far;
 mod kinds;
 mod objects;
-mod told;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -16,18 +16,18 @@ use treefall_model::verdict::Signature;
 
 use super::args::{self, UntilName};
 use super::as_found::{AsFoundObject, tell_failed};
-use super::crew::release_of;
 use super::interrupt::Stopwatch;
-use super::lines::Line;
+use super::lines::JsonLine;
 use super::output::Output;
-use super::pace::{Pace, Teller};
+use super::progress::{Progress, ProgressLine};
 use super::search::process;
-use super::sheet::Sheet;
-use super::{CliError, Status, Summary, crew};
+use super::table::Table;
+use super::workers::release_of;
+use super::{CliError, Status, Summary, workers};
+use answer::{Ended, TargetAnswer, times};
 use far::Far;
 use kinds::{Kinds, kinds};
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
-use told::{Ended, Told, times};
 use treefall_base::control::Control;
 use treefall_field::soak::numbers::{figures, in_words as time};
 use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak};
@@ -35,18 +35,18 @@ use treefall_field::survival::survival;
 use treefall_report::Store;
 use treefall_report::pipeline::Pipeline;
 use treefall_report::provenance::FoundBy;
-use treefall_search::finding::BUILD_UP_MAX;
-use treefall_search::hunt::Find;
+use treefall_search::hunt::Failure;
+use treefall_search::triage::BUILD_UP_MAX;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
 use workload::workload;
 
 /// What is printed with `--json`.
-pub(in crate::cli) const LINES: [Line; 4] = [
-    Line::of::<SoakObject>("a target"),
-    Line::of::<AsFoundObject>("a find that is kept as found"),
-    Line::of::<VariationObject>("an assumption"),
-    Line::of::<Summary<Vec<TargetSummary>>>("summary"),
+pub(in crate::cli) const LINES: [JsonLine; 4] = [
+    JsonLine::of::<SoakObject>("a target"),
+    JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
+    JsonLine::of::<VariationObject>("an assumption"),
+    JsonLine::of::<Summary<Vec<TargetSummary>>>("summary"),
 ];
 
 pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -> Result<Status, CliError> {
@@ -54,19 +54,19 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
     let store = Store::new(&args.out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
     let names = if args.targets.is_empty() { vec!["replica:2.3.1".to_owned()] } else { args.targets.clone() };
-    let targets = crew::targets(&names)?;
-    let _lock = if args.sensitivity { None } else { Some(crew::lock(&args.out, output)?) };
+    let targets = workers::targets(&names)?;
+    let _lock = if args.sensitivity { None } else { Some(workers::lock(&args.out, output)?) };
     let watched = Watched { args, jobs, watch: Stopwatch::start() };
     let (mut summary, mut status) = (Vec::new(), Status::Good);
     for target in &targets {
         if target.kind() != SubjectKind::Replica {
-            let remedy = "soak follows a replica, and replay shows its find on the program";
+            let remedy = "soak follows a replica, and replay shows its failure on the program";
             return Err(CliError::Usage(format!("{target} cannot be soaked: {remedy}")));
         }
         let rules = build(target)?.rules();
         if args.sensitivity {
             sensitivity(&watched, target, rules, &workload, output)?;
-            if crew::interrupted() {
+            if workers::interrupted() {
                 output.error("stopped before all assumptions were varied");
                 output.conclude(&summary);
                 return Ok(Status::Failure);
@@ -82,8 +82,16 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let (scenarios, so_far) = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
         let (lives, figures, kinds) = (&lives, &figures, &kinds);
         let ended = Ended::of(args, figures);
-        let told =
-            Told { args, target, workload: &workload, ended, lives, figures, kinds, scenarios: &scenarios };
+        let told = TargetAnswer {
+            args,
+            target,
+            workload: &workload,
+            ended,
+            lives,
+            figures,
+            kinds,
+            scenarios: &scenarios,
+        };
         output.object(&told.object(&release_of(target)?));
         output.line(told.text());
         let page = survival(&target.to_string(), lives, figures, &told.lines(), &told.assumed());
@@ -101,7 +109,7 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             events: lives.iter().map(|life| life.events).sum(),
             elapsed_ms: millis(watched.watch.elapsed()),
         });
-        if crew::interrupted() {
+        if workers::interrupted() {
             return Ok(status.max(stopped(summary, output)));
         }
     }
@@ -150,29 +158,30 @@ impl Watched<'_> {
             failures: self.args.failures as usize,
             most: self.args.most,
         };
-        let pace = Pace::begin(self.args.duration.map(|limit| limit.saturating_sub(self.watch.elapsed())));
-        let (teller, far) = (Teller::new(output), Far::default());
+        let progress =
+            Progress::begin(self.args.duration.map(|limit| limit.saturating_sub(self.watch.elapsed())));
+        let (line, far) = (ProgressLine::new(output), Far::default());
         let mut go_on = |lives: &[Life]| {
             far.whole(lives);
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
-            in_time && !crew::interrupted()
+            in_time && !workers::interrupted()
         };
         let within = |(number, followed)| {
             far.within(number, followed);
-            teller.tell(|| format!("{what}: {}", far.told(&pace, plan)));
-            !crew::interrupted()
+            line.show(|| format!("{what}: {}", far.told(&progress, plan)));
+            !workers::interrupted()
         };
         let lives = soak(workload, rules, plan, self.jobs, &mut go_on, Control::new(&within));
         output.clear();
         let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
-        if lives.is_empty() && !crew::interrupted() {
+        if lives.is_empty() && !workers::interrupted() {
             return Err(CliError::Usage("no life was followed in the time given: give it more".to_owned()));
         }
         Ok(lives)
     }
 }
 
-/// Keeps the first failure of each signature as a find, shrunk and reported; where each scenario is, and whether one could
+/// Keeps the first failure of each signature as a failure, shrunk and reported; where each scenario is, and whether one could
 /// not be worked out.
 fn keep_kinds(
     watched: &Watched<'_>,
@@ -204,9 +213,10 @@ fn keep_kinds(
         let Some(broken) = broken else {
             return Err(CliError::Harness(format!("life {number} does not show {signature} again")));
         };
-        let find = Find::new(number as u64, trace.clone(), broken, verdict).with_cause(subjects[0].as_ref());
-        let path = pipeline.keep_as_found(&find)?;
-        let processed = process(&pipeline, &mut subjects, &[find], &crew::interrupted, output);
+        let failure =
+            Failure::new(number as u64, trace.clone(), broken, verdict).with_cause(subjects[0].as_ref());
+        let path = pipeline.keep_as_found(&failure)?;
+        let processed = process(&pipeline, &mut subjects, &[failure], &workers::interrupted, output);
         status = status.max(tell_failed(target, &processed.failed, store, output));
         kept.insert(signature, path.display().to_string());
     }
@@ -223,11 +233,11 @@ fn sensitivity(
     output: &mut Output,
 ) -> Result<(), CliError> {
     let base = field::Variation { what: "as assumed".to_owned(), workload: workload.clone() };
-    let mut sheet = Sheet::new(["assumption", "failures", "mean time to failure, by the hazard (95 %)"]);
+    let mut table = Table::new(["assumption", "failures", "mean time to failure, by the hazard (95 %)"]);
     for variation in std::iter::once(base).chain(field::variations(workload)) {
         let what = format!("{target}, {}", variation.what);
         let lives = watched.follow(&variation.workload, rules, &what, output)?;
-        if crew::interrupted() {
+        if workers::interrupted() {
             break;
         }
         let figures = figures(&lives, watched.args.life);
@@ -236,7 +246,7 @@ fn sensitivity(
             0 => format!("more than {}", time(mean.low)),
             _ => times(mean),
         };
-        sheet.add_row([variation.what.clone(), figures.failures.to_string(), told]);
+        table.add_row([variation.what.clone(), figures.failures.to_string(), told]);
         output.object(&VariationObject {
             target: target.to_string(),
             assumption: variation.what,
@@ -247,7 +257,7 @@ fn sensitivity(
     }
     if !output.is_json() {
         output.heading(target);
-        output.line(sheet);
+        output.line(table);
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use treefall_model::trace::Name;
 
 use crate::cli::CliError;
 use crate::cli::args::{self, MachineName};
-use crate::cli::crew;
 use crate::cli::output::Output;
+use crate::cli::workers;
 use treefall_base::nearest::{nearest, offer};
 use treefall_field::soak::{Machine, Reload, Spread, Worker, Workload, field};
 use treefall_scenario as scenario;
@@ -84,7 +84,7 @@ fn configured(path: &Path, args: &args::Soak, output: &mut Output) -> Result<Vec
     };
     let workers = conf.tracked().map(worker).collect::<Result<Vec<_>, CliError>>()?;
     if !workers.is_empty() {
-        crew::tell_slips(path, &conf.slips(), output);
+        workers::tell_slips(path, &conf.slips(), output);
     }
     match workers.len() {
         0 => Err(usage(format!(

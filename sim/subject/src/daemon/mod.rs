@@ -24,8 +24,8 @@ use treefall_model::trace::Trace;
 use treefall_world::FIFOS;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
+use super::engine::places::PlaceNames;
 use super::engine::process::Process;
-use super::engine::told::Teller;
 use super::engine::{Conditions, EngineError};
 use super::program::Program;
 use super::{Options, Ran};
@@ -94,7 +94,7 @@ pub struct Daemon {
 #[derive(Debug)]
 struct Waiting {
     process: Process,
-    teller: Teller,
+    teller: PlaceNames,
 }
 
 impl Daemon {
@@ -209,7 +209,7 @@ impl Waiting {
         process
             .ask(&Request::Enter { symbols: program.symbols(), files, clocks: conditions.clocks })
             .map_err(unshared)?;
-        let mut teller = Teller::new(program, SubjectKind::Daemon);
+        let mut teller = PlaceNames::new(program, SubjectKind::Daemon);
         match process.answer().map_err(unshared)? {
             Reply::Ready(_) => {}
             Reply::Refused(refusal) => return Err(teller.refused(&process, refusal).into()),

@@ -8,9 +8,9 @@
 //! what the program did; neither is ever told as the other. Results come in the order of the traces.
 
 mod debugger;
+pub(super) mod places;
 pub(super) mod process;
 mod subject;
-pub(super) mod told;
 mod unwind;
 
 pub use process::{Apart, Conditions, LIBRARY};
@@ -25,15 +25,15 @@ use treefall_world::wire::{self, Facts, Reply, Request, RulesAs};
 
 use super::program::{Program, ProgramError};
 use super::{Options, Ran};
+use places::PlaceNames;
 use process::Process;
-use told::Teller;
 
 /// A real program, calibrated and ready to run traces.
 #[derive(Debug)]
 pub struct Engine {
     process: Process,
     facts: Facts,
-    teller: Teller,
+    teller: PlaceNames,
     ledger: bool,
     debugger: bool,
 }
@@ -165,7 +165,7 @@ impl Engine {
         let asked =
             process.ask(&Request::Calibrate { symbols: program.symbols(), clocks: conditions.clocks });
         let answered = asked.and_then(|()| process.answer()).map_err(|error| error.before_an_answer(program));
-        let mut teller = Teller::new(program, SubjectKind::Engine);
+        let mut teller = PlaceNames::new(program, SubjectKind::Engine);
         match answered? {
             Reply::Ready(facts) => {
                 Ok(Self { process, facts, teller, ledger: false, debugger: conditions.debugger })

@@ -13,16 +13,16 @@ const DEPTH_MAX: usize = 16;
 
 /// A line of words, with the block that belongs to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Line {
+pub(super) struct ConfigLine {
     /// Where it begins, from 1.
     pub(super) number: usize,
     /// Its words, without quotes; never none.
     pub(super) words: Vec<String>,
     /// What stands between its braces, if it has any.
-    pub(super) block: Option<Vec<Line>>,
+    pub(super) block: Option<Vec<ConfigLine>>,
 }
 
-impl Line {
+impl ConfigLine {
     /// Its first word.
     pub(super) fn keyword(&self) -> &str {
         self.words.first().map_or("", String::as_str)
@@ -41,9 +41,9 @@ enum Token {
 }
 
 /// The lines of a file whose text lines, numbered, are these.
-pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<Line>, ConfError> {
+pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<ConfigLine>, ConfError> {
     // The innermost block is last; each with the line that it belongs to.
-    let mut open: Vec<(Option<Line>, Vec<Line>)> = vec![(None, Vec::new())];
+    let mut open: Vec<(Option<ConfigLine>, Vec<ConfigLine>)> = vec![(None, Vec::new())];
     for (number, whole) in texts {
         let number = *number;
         let mut words = Vec::new();
@@ -94,10 +94,10 @@ pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<Line>, ConfError> {
 fn header(
     number: usize,
     words: Vec<String>,
-    open: &mut [(Option<Line>, Vec<Line>)],
-) -> Result<Line, ConfError> {
+    open: &mut [(Option<ConfigLine>, Vec<ConfigLine>)],
+) -> Result<ConfigLine, ConfError> {
     if !words.is_empty() {
-        return Ok(Line { number, words, block: None });
+        return Ok(ConfigLine { number, words, block: None });
     }
     let before = open.last_mut().and_then(|(_, lines)| lines.pop_if(|line| line.block.is_none()));
     before.ok_or_else(|| {
@@ -105,12 +105,16 @@ fn header(
     })
 }
 
-fn add(number: usize, words: Vec<String>, open: &mut [(Option<Line>, Vec<Line>)]) -> Result<(), ConfError> {
+fn add(
+    number: usize,
+    words: Vec<String>,
+    open: &mut [(Option<ConfigLine>, Vec<ConfigLine>)],
+) -> Result<(), ConfError> {
     if words.is_empty() {
         return Ok(());
     }
     if let Some((_, lines)) = open.last_mut() {
-        lines.push(Line { number, words, block: None });
+        lines.push(ConfigLine { number, words, block: None });
     }
     Ok(())
 }

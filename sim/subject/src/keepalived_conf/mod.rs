@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use treefall_model::release::Release;
 use treefall_model::time::Span;
 
-use lines::Line;
+use lines::ConfigLine;
 use treefall_base::input;
 use treefall_base::nearest::{nearest, offer};
 
@@ -338,12 +338,12 @@ fn of_lines(lines: &[(usize, String)]) -> Result<Conf, ConfError> {
     Ok(conf)
 }
 
-fn other(line: &Line) -> Other {
+fn other(line: &ConfigLine) -> Other {
     Other { keyword: line.keyword().to_owned(), line: line.number }
 }
 
 /// The name and the block of a line that has both.
-fn named(line: &Line) -> Result<(String, &[Line]), ConfError> {
+fn named(line: &ConfigLine) -> Result<(String, &[ConfigLine]), ConfError> {
     match (line.values(), &line.block) {
         ([name], Some(block)) => Ok((name.clone(), block)),
         ([_], None) => Err(ConfError::new(
@@ -359,7 +359,7 @@ fn named(line: &Line) -> Result<(String, &[Line]), ConfError> {
     }
 }
 
-fn script(line: &Line) -> Result<VrrpScript, ConfError> {
+fn script(line: &ConfigLine) -> Result<VrrpScript, ConfError> {
     let (name, block) = named(line)?;
     let mut script = VrrpScript {
         name,
@@ -399,7 +399,7 @@ fn script(line: &Line) -> Result<VrrpScript, ConfError> {
     Ok(script)
 }
 
-fn some(line: &Line, text: String) -> Result<String, ConfError> {
+fn some(line: &ConfigLine, text: String) -> Result<String, ConfError> {
     if text.is_empty() {
         let what = format!("`{}` has no value", line.keyword());
         return Err(ConfError::new(line.number, what, "write one behind it"));
@@ -408,7 +408,7 @@ fn some(line: &Line, text: String) -> Result<String, ConfError> {
 }
 
 /// The one value of a line.
-fn value(line: &Line) -> Result<&str, ConfError> {
+fn value(line: &ConfigLine) -> Result<&str, ConfError> {
     match line.values() {
         [value] => Ok(value),
         several => {
@@ -418,7 +418,7 @@ fn value(line: &Line) -> Result<&str, ConfError> {
     }
 }
 
-fn number(line: &Line) -> Result<u32, ConfError> {
+fn number(line: &ConfigLine) -> Result<u32, ConfError> {
     let text = value(line)?;
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| {
@@ -428,7 +428,7 @@ fn number(line: &Line) -> Result<u32, ConfError> {
 }
 
 /// A span in seconds, up to six digits behind a point.
-fn seconds(line: &Line) -> Result<Span, ConfError> {
+fn seconds(line: &ConfigLine) -> Result<Span, ConfError> {
     let text = value(line)?;
     span(text).filter(|span| !span.is_zero()).ok_or_else(|| {
         let what = format!("`{} {text}` is no time in seconds above nothing", line.keyword());
@@ -446,7 +446,7 @@ fn span(text: &str) -> Option<Span> {
     Some(Span::from_micros(whole.parse::<u64>().ok()? * 1_000_000 + micros))
 }
 
-fn tracker(line: &Line) -> Result<Tracker, ConfError> {
+fn tracker(line: &ConfigLine) -> Result<Tracker, ConfError> {
     let (name, block) = named(line)?;
     let is_group = line.keyword() == "vrrp_sync_group";
     let mut tracker = Tracker { is_group, name, line: line.number, tracked: Vec::new(), others: Vec::new() };

@@ -24,9 +24,9 @@ pub trait Outside: Send {
 }
 
 /// The outside that continues where the trace ends. A copy of a kernel has none: it must not hear of two runs.
-pub(super) struct Told<'t>(pub(super) Option<&'t mut dyn Outside>);
+pub(super) struct Continuation<'t>(pub(super) Option<&'t mut dyn Outside>);
 
-impl Clone for Told<'_> {
+impl Clone for Continuation<'_> {
     fn clone(&self) -> Self {
         Self(None)
     }

@@ -18,7 +18,7 @@ pub enum Reply {
     /// The program cannot be driven, or the harness failed.
     Refused(Refusal),
     /// Results of the next traces, in order.
-    Results(Vec<Told>),
+    Results(Vec<TraceResult>),
     /// The daemon has reached its first fork and waits for traces.
     Serving,
 }
@@ -46,7 +46,7 @@ wire_struct!(Facts { entry, late_wake, clock, shutdown_timer, reload_killer, shu
 
 /// Result of one trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Told {
+pub struct TraceResult {
     /// What was observed. The outcome names no function.
     pub observed: Observed,
     /// Where the program was when it crashed or hung, or came to the moment that was asked for.
@@ -60,7 +60,7 @@ pub struct Told {
     /// The calls that the program made, if they were asked for.
     pub ledger: Vec<Called>,
 }
-wire_struct!(Told { observed, stopped, handed_out, freed, counts, ledger });
+wire_struct!(TraceResult { observed, stopped, handed_out, freed, counts, ledger });
 
 /// A call, with how often it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::import::line::{Line, Writer};
+use crate::import::line::{TextLine, Writer};
 
 /// Two copies of a line are stamped at most so far apart, in microseconds.
 const APART: i64 = 2_000_000;
@@ -12,8 +12,8 @@ const APART: i64 = 2_000_000;
 const DOUBLED_MIN: usize = 6;
 
 /// The lines, with those that say that a line came several times replaced by what they stand for, to a bound.
-pub(super) fn expanded(lines: Vec<Line>, mut left: usize) -> Vec<Line> {
-    let mut all: Vec<Line> = Vec::with_capacity(lines.len());
+pub(super) fn expanded(lines: Vec<TextLine>, mut left: usize) -> Vec<TextLine> {
+    let mut all: Vec<TextLine> = Vec::with_capacity(lines.len());
     let mut last: Option<usize> = None;
     for mut line in lines {
         let bracketed = repeated(&line.text, "message repeated ", " times: [");
@@ -53,18 +53,18 @@ fn repeated<'l>(text: &'l str, before: &str, after: &str) -> Option<(usize, &'l 
 }
 
 /// Leaves copies out; how many.
-pub(super) fn left_out(lines: Vec<Line>) -> (Vec<Line>, u64) {
+pub(super) fn left_out(lines: Vec<TextLine>) -> (Vec<TextLine>, u64) {
     let copies = copies(&lines);
     let number = copies.iter().filter(|copy| copy.is_some()).count() as u64;
-    let mut lines: Vec<Option<Line>> = lines.into_iter().map(Some).collect();
+    let mut lines: Vec<Option<TextLine>> = lines.into_iter().map(Some).collect();
     for (place, of) in copies.iter().enumerate() {
         let Some(of) = of else { continue };
         let (Some(copy), Some(kept)) = (lines[place].take(), lines[*of].as_mut()) else { continue };
         if kept.writer == Writer::Untold && copy.writer != Writer::Untold {
             (kept.writer, kept.source) = (copy.writer, copy.source);
         }
-        let width = |line: &Line| line.when.as_ref().map_or(i64::MAX, |when| when.end - when.start);
-        if width(&Line { when: copy.when.clone(), ..kept.clone() }) < width(kept) {
+        let width = |line: &TextLine| line.when.as_ref().map_or(i64::MAX, |when| when.end - when.start);
+        if width(&TextLine { when: copy.when.clone(), ..kept.clone() }) < width(kept) {
             kept.when = copy.when;
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn left_out(lines: Vec<Line>) -> (Vec<Line>, u64) {
 }
 
 /// Of each line the place of the earlier one that it is a copy of.
-fn copies(lines: &[Line]) -> Vec<Option<usize>> {
+fn copies(lines: &[TextLine]) -> Vec<Option<usize>> {
     let mut copies = vec![None; lines.len()];
     let of_keepalived = || lines.iter().enumerate().filter(|(_, line)| line.writer.is_keepalived());
     let mut forms: BTreeMap<&(bool, String), usize> = BTreeMap::new();
@@ -115,7 +115,7 @@ fn copies(lines: &[Line]) -> Vec<Option<usize>> {
     copies
 }
 
-fn are_close(one: &Line, other: &Line) -> bool {
+fn are_close(one: &TextLine, other: &TextLine) -> bool {
     match (&one.when, &other.when) {
         // Clocks of two zones differ by whole quarters of an hour.
         (Some(one), Some(other)) => {

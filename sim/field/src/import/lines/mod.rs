@@ -17,7 +17,7 @@ mod structured;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::line::{Line, Writer};
+use super::line::{TextLine, Writer};
 use super::messages::{Said, read};
 use stamps::{Stamp, Stamps};
 
@@ -32,19 +32,20 @@ pub(super) const TIMELESS: Range<i64> = 0..1 << 50;
 
 /// The lines of a log, copies left out, and how many these were.
 #[must_use]
-pub fn lines(text: &str) -> (Vec<Line>, u64) {
+pub fn lines(text: &str) -> (Vec<TextLine>, u64) {
     let mut stamps = Stamps::default();
     let lines = structured::lines(text).into_iter();
-    let mut lines: Vec<Line> = lines.map(|(number, line)| read_line(&mut stamps, number, &line)).collect();
+    let mut lines: Vec<TextLine> =
+        lines.map(|(number, line)| read_line(&mut stamps, number, &line)).collect();
     // A time since a machine's start, or of a day, is no time beside dates.
-    let dated = |line: &Line| line.when.as_ref().is_some_and(|when| when.start >= DATED);
+    let dated = |line: &TextLine| line.when.as_ref().is_some_and(|when| when.start >= DATED);
     if lines.iter().any(|line| line.writer.is_keepalived() && dated(line)) {
         lines.iter_mut().filter(|line| !dated(line)).for_each(|line| line.when = None);
     }
     copies::left_out(copies::expanded(lines, REPEATED_MAX))
 }
 
-fn read_line(stamps: &mut Stamps, number: usize, line: &str) -> Line {
+fn read_line(stamps: &mut Stamps, number: usize, line: &str) -> TextLine {
     let whole = without_colours(line);
     let split = split(&whole);
     let prefix = split.as_ref().map_or(first(&whole, 80), |split| &whole[..split.prefix]);
@@ -66,7 +67,7 @@ fn read_line(stamps: &mut Stamps, number: usize, line: &str) -> Line {
         Some(split) => (split.writer, trimmed(&whole[split.text..])),
         None => (Writer::Foreign, String::new()),
     };
-    Line { number, when, writer, source, text, form: (is_own, form), whole: whole.into_owned() }
+    TextLine { number, when, writer, source, text, form: (is_own, form), whole: whole.into_owned() }
 }
 
 /// A message without what a rendering puts behind it.

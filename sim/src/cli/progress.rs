@@ -4,22 +4,22 @@ use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::crew;
 use super::interrupt::Stopwatch;
 use super::output::{Output, count};
+use super::workers;
 use treefall_field::soak::numbers::in_words as time;
 
 /// From one telling to the next: a work may ask to be told of far more often.
-const TOLD_EVERY: Duration = Duration::from_millis(200);
+const SHOWN_EVERY: Duration = Duration::from_millis(200);
 
 /// How fast a work of many parts goes.
-pub(super) struct Pace {
+pub(super) struct Progress {
     watch: Stopwatch,
     /// How long it may take, in a person's time.
     limit: Option<Duration>,
 }
 
-impl Pace {
+impl Progress {
     /// Of a work that begins.
     pub(super) fn begin(limit: Option<Duration>) -> Self {
         Self { watch: Stopwatch::start(), limit }
@@ -27,7 +27,7 @@ impl Pace {
 
     /// `12 of 300 traces, 4/s, 72 s left`: so many are done of so many, if there is a bound. Of parts of which none is
     /// done yet neither rate nor time is known.
-    pub(super) fn told(&self, done: u64, of: Option<u64>, one: &str) -> String {
+    pub(super) fn done(&self, done: u64, of: Option<u64>, one: &str) -> String {
         in_words(self.watch.elapsed(), self.limit, (done, of), one)
     }
 
@@ -39,7 +39,7 @@ impl Pace {
     }
 
     /// The same of `done` seconds of virtual time, of `of` at most.
-    pub(super) fn flown(&self, done: f64, of: f64) -> String {
+    pub(super) fn virtual_time(&self, done: f64, of: f64) -> String {
         let elapsed = self.watch.elapsed();
         let rate = done / elapsed.as_secs_f64().max(SHORT);
         let left = left(elapsed, self.limit, done, Some(of));
@@ -79,28 +79,28 @@ fn left(elapsed: Duration, limit: Option<Duration>, done: f64, of: Option<f64>) 
 const SHORT: f64 = 1e-3;
 
 /// Tells, from any thread, what is worked on.
-pub(super) struct Teller<'o> {
+pub(super) struct ProgressLine<'o> {
     watch: Stopwatch,
     /// Where to, and when it was told last.
     told: Mutex<(&'o mut Output, Option<Duration>)>,
 }
 
-impl<'o> Teller<'o> {
+impl<'o> ProgressLine<'o> {
     pub(super) fn new(output: &'o mut Output) -> Self {
         Self { watch: Stopwatch::start(), told: Mutex::new((output, None)) }
     }
 
     /// Tells that so many runs were done of `what`. Whether to go on: until the word to stop.
-    pub(super) fn go_on(&self, what: impl FnOnce() -> String, runs: u64) -> bool {
-        self.tell(|| format!("{}, {}", what(), count(runs, "run")));
-        !crew::interrupted()
+    pub(super) fn keep_going(&self, what: impl FnOnce() -> String, runs: u64) -> bool {
+        self.show(|| format!("{}, {}", what(), count(runs, "run")));
+        !workers::interrupted()
     }
 
     /// Tells it, if that is due and nobody else is telling.
-    pub(super) fn tell(&self, text: impl FnOnce() -> String) {
+    pub(super) fn show(&self, text: impl FnOnce() -> String) {
         let Ok(mut told) = self.told.try_lock() else { return };
         let now = self.watch.elapsed();
-        if told.1.is_none_or(|last| now >= last + TOLD_EVERY) {
+        if told.1.is_none_or(|last| now >= last + SHOWN_EVERY) {
             told.1 = Some(now);
             told.0.progress(text());
         }

@@ -16,10 +16,10 @@ use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
-use crate::shrink::Seen;
+use crate::shrink::EndState;
 use treefall_subject::replica::Replica;
 
-struct Scout<'s> {
+struct Probe<'s> {
     judge: Judge<'s>,
     digest: Digest,
     living: Vec<Run>,
@@ -28,30 +28,30 @@ struct Scout<'s> {
 
 /// Who looks for one signature on a replica, and remembers each trace that was looked at: who builds up from several
 /// traces one after the other, and in several ways from each, comes by most traces again.
-pub struct Scouts {
+pub(crate) struct ProbeCache {
     rules: Rules,
     signature: Signature,
-    seen: BTreeMap<Trace, Seen>,
+    seen: BTreeMap<Trace, EndState>,
     runs: u64,
 }
 
 /// Most traces that are remembered: what comes after so many is seldom come by again.
 const SEEN_MAX: usize = 40_000;
 
-impl Scouts {
+impl ProbeCache {
     /// Who looks for `signature` on a replica that goes by `rules`.
     #[must_use]
-    pub fn new(rules: Rules, signature: Signature) -> Self {
+    pub(crate) fn new(rules: Rules, signature: Signature) -> Self {
         Self { rules, signature, seen: BTreeMap::new(), runs: 0 }
     }
 
-    /// What [`scout`] shows of `trace`, which is run the first time.
-    pub fn look(&mut self, trace: &Trace) -> Seen {
+    /// What [`probe`] shows of `trace`, which is run the first time.
+    pub(crate) fn probe(&mut self, trace: &Trace) -> EndState {
         if let Some(seen) = self.seen.get(trace) {
             return seen.clone();
         }
         self.runs += 1;
-        let seen = scout(trace, self.rules, self.signature);
+        let seen = probe(trace, self.rules, self.signature);
         if self.seen.len() < SEEN_MAX {
             self.seen.insert(trace.clone(), seen.clone());
         }
@@ -60,23 +60,23 @@ impl Scouts {
 
     /// Runs so far.
     #[must_use]
-    pub fn runs(&self) -> u64 {
+    pub(crate) fn runs(&self) -> u64 {
         self.runs
     }
 }
 
 /// Runs `trace` on a replica that goes by `rules`, to see whether `signature` shows and how to go on.
 #[must_use]
-pub fn scout(trace: &Trace, rules: Rules, signature: Signature) -> Seen {
+pub(crate) fn probe(trace: &Trace, rules: Rules, signature: Signature) -> EndState {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
-    let scout = Scout { judge, digest: Digest::new(), living: Vec::new(), gap: None };
-    let run = Replica::new(trace, rules, scout)
-        .run_while(|scout| !scout.judge.is_over() && !scout.judge.shows(signature));
-    let Scout { judge, digest, living, gap } = run.observer;
-    Seen { verdict: judge.finish(run.outcome), digest: digest.value(), living, gap }
+    let probe = Probe { judge, digest: Digest::new(), living: Vec::new(), gap: None };
+    let run = Replica::new(trace, rules, probe)
+        .run_while(|probe| !probe.judge.is_over() && !probe.judge.shows(signature));
+    let Probe { judge, digest, living, gap } = run.observer;
+    EndState { verdict: judge.finish(run.outcome), digest: digest.value(), living, gap }
 }
 
-impl Observer for Scout<'_> {
+impl Observer for Probe<'_> {
     fn record(&mut self, record: &Record) {
         self.digest.record(record);
         match record.event {

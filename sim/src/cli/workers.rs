@@ -129,12 +129,12 @@ pub(super) fn lock(folder: &Path, output: &mut Output) -> Result<Lock, CliError>
 }
 
 /// `jobs` subjects of one kind.
-pub(super) fn crew(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
-    crew_beside(target, None, jobs)
+pub(super) fn workers(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
+    workers_beside(target, None, jobs)
 }
 
 /// The same, each beside a baseline where there is one.
-pub(super) fn crew_beside(
+pub(super) fn workers_beside(
     target: &Target,
     baseline: Option<&Target>,
     jobs: usize,

@@ -1,4 +1,4 @@
-//! Why a defect that a release has was the cause of no find: by running, never by a list of exceptions.
+//! Why a defect that a release has was the cause of no failure: by running, never by a list of exceptions.
 //!
 //! A hunt keeps the first trace of each signature and cause. A defect can be missing among the causes because its traces
 //! are rare; because another one always breaks first what it would break (*masked*); or because nothing else in the
@@ -15,7 +15,7 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 use crate::cause::cause;
 use crate::generator::Source;
-use crate::hunt::Find;
+use crate::hunt::Failure;
 use crate::shrink::{self, Limits};
 use treefall_base::control::Control;
 use treefall_subject::Options;
@@ -36,9 +36,9 @@ const REFUSALS_MAX: usize = 6;
 
 /// Where a defect hides.
 #[derive(Clone, Debug)]
-pub enum Hidden {
+pub enum Visibility {
     /// Nowhere: this trace shows it on the release as it is.
-    Shown(Box<Find>),
+    Shown(Box<Failure>),
     /// Behind others of the release: it shows when these are mended, each of which must be.
     MaskedBy(Vec<Defect>),
     /// It does nothing in this release; it would beside this defect.
@@ -47,7 +47,7 @@ pub enum Hidden {
     NotSeen,
 }
 
-impl Hidden {
+impl Visibility {
     /// Where it hides, to follow the defect's name; `None`: it is shown.
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
@@ -67,9 +67,9 @@ impl Hidden {
 #[derive(Clone, Default, Debug)]
 pub struct Behind {
     /// Those that are not hidden, each with a trace that shows it.
-    pub shown: Vec<(Defect, Find)>,
+    pub shown: Vec<(Defect, Failure)>,
     /// Where each of the others hides.
-    pub hidden: BTreeMap<Defect, Hidden>,
+    pub hidden: BTreeMap<Defect, Visibility>,
 }
 
 /// Looks for each defect of `rules` that is not among `leading`, in the traces of the campaign of `seed`.
@@ -78,13 +78,14 @@ pub struct Behind {
 #[must_use]
 pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control: Control<'_, ()>) -> Behind {
     let missing: Vec<Defect> = rules.defects.iter().filter(|defect| !leading.contains(defect)).collect();
-    let find =
-        |defect: &Defect| control.check(()).map_or(Hidden::NotSeen, |()| find_hidden(*defect, rules, seed));
-    let told: Vec<Hidden> = missing.par_iter().map(find).collect();
+    let failure = |defect: &Defect| {
+        control.check(()).map_or(Visibility::NotSeen, |()| visibility_of(*defect, rules, seed))
+    };
+    let told: Vec<Visibility> = missing.par_iter().map(failure).collect();
     let mut behind = Behind::default();
     for (defect, told) in missing.into_iter().zip(told) {
         match told {
-            Hidden::Shown(find) => behind.shown.push((defect, *find)),
+            Visibility::Shown(failure) => behind.shown.push((defect, *failure)),
             hidden => drop(behind.hidden.insert(defect, hidden)),
         }
     }
@@ -94,7 +95,7 @@ pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control:
 /// Where `defect` hides in a release of these `rules`, in the traces of the campaign of `seed`, and of the same with
 /// cancelling scripts.
 #[must_use]
-pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
+pub fn visibility_of(defect: Defect, rules: Rules, seed: u64) -> Visibility {
     let others = || rules.defects.iter().filter(move |other| *other != defect);
     let alone = without(rules, others());
     let source = Source::swarm(seed);
@@ -107,7 +108,7 @@ pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
     for other in others().chain(strangers) {
         let met = search(defect, alone.with(other), rules, source, BESIDE_TRACES);
         if !rules.defects.has(other) && met.first.is_some() {
-            return Hidden::LatentWithout(other);
+            return Visibility::LatentWithout(other);
         }
         if let Some(hidden) = met.told(defect, rules) {
             return hidden;
@@ -115,7 +116,7 @@ pub fn find_hidden(defect: Defect, rules: Rules, seed: u64) -> Hidden {
     }
     // keepalived's scripts cancel nothing, and so does a campaign that is not asked to.
     let met = search(defect, alone, rules, source.cancelling(), ALONE_TRACES);
-    met.told(defect, rules).unwrap_or(Hidden::NotSeen)
+    met.told(defect, rules).unwrap_or(Visibility::NotSeen)
 }
 
 fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
@@ -126,17 +127,17 @@ fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
 #[derive(Default)]
 struct Met {
     /// The first trace that the defect is a cause of, shrunk.
-    first: Option<Find>,
+    first: Option<Failure>,
     /// A trace of which it is the leading cause on the release itself.
-    on_release: Option<Find>,
+    on_release: Option<Failure>,
     /// A trace of which it is a cause there, and not the leading one.
-    required: Option<Find>,
+    required: Option<Failure>,
 }
 
 impl Met {
-    fn told(self, defect: Defect, rules: Rules) -> Option<Hidden> {
-        let shown = self.on_release.or(self.required).map(|find| Hidden::Shown(Box::new(find)));
-        shown.or_else(|| self.first.map(|find| Hidden::MaskedBy(masks(&find, defect, rules))))
+    fn told(self, defect: Defect, rules: Rules) -> Option<Visibility> {
+        let shown = self.on_release.or(self.required).map(|failure| Visibility::Shown(Box::new(failure)));
+        shown.or_else(|| self.first.map(|failure| Visibility::MaskedBy(masks(&failure, defect, rules))))
     }
 }
 
@@ -171,17 +172,17 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
                 }
                 true
             });
-            met.first.get_or_insert_with(|| find(number, small, signature, rules, &broken));
+            met.first.get_or_insert_with(|| failure_of(number, small, signature, rules, &broken));
             if let Some(shown) = leading {
                 let small = shrunk(&shown, signature, |trace| {
                     is_cause(defect, trace, signature, release) && leads(defect, trace, signature, release)
                 });
-                met.on_release = Some(find(number, small, signature, release, &broken));
+                met.on_release = Some(failure_of(number, small, signature, release, &broken));
                 return met;
             }
             if let Some(shown) = required.filter(|_| met.required.is_none()) {
                 let small = shrunk(&shown, signature, |trace| is_cause(defect, trace, signature, release));
-                met.required = Some(find(number, small, signature, release, &broken));
+                met.required = Some(failure_of(number, small, signature, release, &broken));
             }
         }
         if tried >= MET_MAX {
@@ -191,10 +192,10 @@ fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: 
     met
 }
 
-fn find(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Violation) -> Find {
+fn failure_of(number: u64, trace: Trace, signature: Signature, rules: Rules, like: &Violation) -> Failure {
     let verdict = run_replica(&trace, rules, Options::VERDICT).verdict;
     let broken = verdict.violation(signature).unwrap_or(like).clone();
-    Find::new(number, trace, broken, verdict)
+    Failure::new(number, trace, broken, verdict)
 }
 
 fn is_cause(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> bool {
@@ -222,11 +223,11 @@ fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) ->
 
 /// Which defects of the release must be mended for `find` to show: each one, put back in by itself with all that
 /// were put back before, hides it.
-fn masks(find: &Find, defect: Defect, rules: Rules) -> Vec<Defect> {
+fn masks(failure: &Failure, defect: Defect, rules: Rules) -> Vec<Defect> {
     let mut mended: Defects = rules.defects.iter().filter(|other| *other != defect).collect();
     for other in rules.defects.iter().filter(|other| *other != defect) {
         let fewer = mended.without(other);
-        if is_cause(defect, &find.trace, find.signature(), without(rules, fewer.iter())) {
+        if is_cause(defect, &failure.trace, failure.signature(), without(rules, fewer.iter())) {
             mended = fewer;
         }
     }
@@ -245,30 +246,33 @@ mod tests {
 
     #[test]
     fn until_2_3_1_the_skipped_timeout_is_masked_by_the_freed_one_and_mending_that_shows_it() {
-        let hidden = find_hidden(Defect::ReloadSkipsQueuedTimeout, of("2.2.8"), 1);
-        let Hidden::MaskedBy(masks) = hidden else { panic!("{hidden:?}") };
+        let hidden = visibility_of(Defect::ReloadSkipsQueuedTimeout, of("2.2.8"), 1);
+        let Visibility::MaskedBy(masks) = hidden else { panic!("{hidden:?}") };
         assert_eq!(masks, [Defect::ReloadFreesQueuedTimeout]);
     }
 
     #[test]
     fn a_defect_that_shares_its_signature_with_another_is_shown_all_the_same() {
-        let hidden = find_hidden(Defect::ReloadForgetsChildren, of("2.2.4"), 1);
-        let Hidden::Shown(find) = hidden else { panic!("{hidden:?}") };
-        assert!(is_cause(Defect::ReloadForgetsChildren, &find.trace, find.signature(), of("2.2.4")));
+        let hidden = visibility_of(Defect::ReloadForgetsChildren, of("2.2.4"), 1);
+        let Visibility::Shown(failure) = hidden else { panic!("{hidden:?}") };
+        assert!(is_cause(Defect::ReloadForgetsChildren, &failure.trace, failure.signature(), of("2.2.4")));
     }
 
     #[test]
     fn what_only_a_cancelled_entry_shows_is_shown_and_where_timeouts_leave_the_tree_at_once_it_is_masked() {
-        let shown = find_hidden(Defect::CancelLeavesPidEntry, of("2.2.8"), 1);
-        assert!(matches!(&shown, Hidden::Shown(find) if find.signature().step == Step::Cancel), "{shown:?}");
-        let masked = find_hidden(Defect::CancelLeavesPidEntry, of("2.0.12"), 1);
-        let Hidden::MaskedBy(masks) = masked else { panic!("{masked:?}") };
+        let shown = visibility_of(Defect::CancelLeavesPidEntry, of("2.2.8"), 1);
+        assert!(
+            matches!(&shown, Visibility::Shown(failure) if failure.signature().step == Step::Cancel),
+            "{shown:?}"
+        );
+        let masked = visibility_of(Defect::CancelLeavesPidEntry, of("2.0.12"), 1);
+        let Visibility::MaskedBy(masks) = masked else { panic!("{masked:?}") };
         assert_eq!(masks, [Defect::TimeoutDropsPidEntryEarly]);
     }
 
     #[test]
     fn signalling_the_group_of_nobody_is_latent_in_the_newest_release() {
-        let hidden = find_hidden(Defect::GroupOfNobody, Rules::of(Release::NEWEST), 1);
-        assert!(matches!(hidden, Hidden::LatentWithout(_)), "{hidden:?}");
+        let hidden = visibility_of(Defect::GroupOfNobody, Rules::of(Release::NEWEST), 1);
+        assert!(matches!(hidden, Visibility::LatentWithout(_)), "{hidden:?}");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{self as comfy, ColumnConstraint, ContentArrangement, Width, presets};
 
 use treefall_base::wrap;
 
@@ -12,17 +12,17 @@ use treefall_base::wrap;
 const REST: &str = "    ";
 
 /// Rows of as many cells as there are columns. A cell may have several lines.
-pub(super) struct Sheet {
+pub(super) struct Table {
     columns: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     /// How wide the terminal is; `None`: there is none, and the table is as wide as it will be.
     width: Option<u16>,
 }
 
-impl Sheet {
-    /// An empty sheet with these columns, for the terminal that there is.
+impl Table {
+    /// An empty table with these columns, for the terminal that there is.
     pub(super) fn new(columns: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new(), width: Table::new().width() }
+        Self { columns: columns.into_iter().collect(), rows: Vec::new(), width: comfy::Table::new().width() }
     }
 
     /// Adds a row.
@@ -44,8 +44,8 @@ impl Sheet {
         self.columns.iter().enumerate().map(column).collect()
     }
 
-    fn table(&self, least: &[usize]) -> Table {
-        let mut table = Table::new();
+    fn table(&self, least: &[usize]) -> comfy::Table {
+        let mut table = comfy::Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         if let Some(width) = self.width {
@@ -91,7 +91,7 @@ impl Sheet {
     }
 }
 
-impl fmt::Display for Sheet {
+impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = self.least();
         // Between two columns is one more.
@@ -109,28 +109,28 @@ mod tests {
 
     #[test]
     fn in_a_narrow_terminal_no_line_is_longer_than_it_and_nothing_is_cut() {
-        let mut sheet = Sheet::new(["release", "known defects", "", "checked"]);
-        sheet.add_row(["2.2.5 to 2.3.1", "SkippedRunStillStarts\nReloadFreesQueuedTimeout", "bad", "2.2.7"]);
-        sheet.add_row(["", "ExitErasesTwice", "", "never"]);
-        sheet.add_row(["2.3.2", "none", "good", "never"]);
-        sheet.width = Some(40);
-        let text = sheet.to_string();
+        let mut table = Table::new(["release", "known defects", "", "checked"]);
+        table.add_row(["2.2.5 to 2.3.1", "SkippedRunStillStarts\nReloadFreesQueuedTimeout", "bad", "2.2.7"]);
+        table.add_row(["", "ExitErasesTwice", "", "never"]);
+        table.add_row(["2.3.2", "none", "good", "never"]);
+        table.width = Some(40);
+        let text = table.to_string();
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         let told = "release: 2.2.5 to 2.3.1\n  known defects:\n    SkippedRunStillStarts\n    \
                     ReloadFreesQueuedTimeout\n  bad\n  checked: 2.2.7\n  known defects: ExitErasesTwice\n  \
                     checked: never\n\nrelease: 2.3.2\n  known defects: none\n  good\n  checked: never\n";
         assert_eq!(text, told);
-        sheet.width = Some(60);
-        assert!(sheet.to_string().contains("ReloadFreesQueuedTimeout"));
+        table.width = Some(60);
+        assert!(table.to_string().contains("ReloadFreesQueuedTimeout"));
     }
 
     #[test]
     fn at_no_width_a_word_is_broken_and_a_line_too_long() {
-        let mut sheet =
-            Sheet::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
+        let mut table =
+            Table::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
         let breaks = "no-child-forgotten\nsignals-only-its-children";
         let behind = "hidden behind ReloadFreesQueuedTimeout and SkippedRunStillStarts";
-        sheet.add_row([
+        table.add_row([
             "2.2.5 to 2.3.1",
             "ReloadSkipsQueuedTimeout",
             breaks,
@@ -138,14 +138,14 @@ mod tests {
             "1 wake",
             "2.2.7, 2.3.0",
         ]);
-        sheet.add_row(["", "ReloadFreesQueuedTimeout", "", "", behind, ""]);
-        sheet.add_row(["2.2.7 (real)\nKeepalived v2.2.7 (01/16,2022)", "none", "", "", "", "is real"]);
+        table.add_row(["", "ReloadFreesQueuedTimeout", "", "", behind, ""]);
+        table.add_row(["2.2.7 (real)\nKeepalived v2.2.7 (01/16,2022)", "none", "", "", "", "is real"]);
         let words: Vec<String> =
-            sheet.rows.iter().flatten().flat_map(|cell| cell.split_whitespace()).map(str::to_owned).collect();
+            table.rows.iter().flatten().flat_map(|cell| cell.split_whitespace()).map(str::to_owned).collect();
         let mut forms = std::collections::BTreeSet::new();
         for width in 40..=160 {
-            sheet.width = Some(width);
-            let text = sheet.to_string();
+            table.width = Some(width);
+            let text = table.to_string();
             assert!(text.lines().all(|line| wrap::length(line) <= usize::from(width)), "{width}:\n{text}");
             for word in &words {
                 assert!(text.contains(word), "{width}: {word}\n{text}");

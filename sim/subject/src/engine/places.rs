@@ -4,7 +4,7 @@
 
 use treefall_model::event::SubjectKind;
 use treefall_model::verdict::Outcome;
-use treefall_world::wire::{Refusal, Stopped, Told};
+use treefall_world::wire::{Refusal, Stopped, TraceResult};
 
 use super::EngineError;
 use super::process::Process;
@@ -15,13 +15,13 @@ use crate::{Call, Ran};
 
 /// Knows the names of one program's places.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct PlaceNames {
     program: Program,
     kind: SubjectKind,
     unwinder: Option<Unwinder>,
 }
 
-impl Teller {
+impl PlaceNames {
     /// Of this program, driven as this kind of subject.
     pub(crate) fn new(program: &Program, kind: SubjectKind) -> Self {
         Self { program: program.clone(), kind, unwinder: None }
@@ -40,8 +40,8 @@ impl Teller {
     }
 
     /// A result.
-    pub(crate) fn read(&mut self, process: &Process, told: Told) -> Ran {
-        let Told { mut observed, stopped, handed_out, freed, counts, ledger } = told;
+    pub(crate) fn read(&mut self, process: &Process, told: TraceResult) -> Ran {
+        let TraceResult { mut observed, stopped, handed_out, freed, counts, ledger } = told;
         let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
         let mut frames =
             |place: Option<Stopped>| place.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));

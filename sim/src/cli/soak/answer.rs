@@ -10,7 +10,7 @@ use super::command;
 use super::kinds::Kinds;
 use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
 use crate::cli::output::count;
-use crate::cli::{args, crew};
+use crate::cli::{args, workers};
 use treefall_field::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as time, seconds};
 use treefall_field::soak::{Life, Workload};
 use treefall_subject::target::Target;
@@ -35,7 +35,7 @@ impl Ended {
             Self::Failures
         } else if figures.followed >= seconds(args.most) {
             Self::Most
-        } else if crew::interrupted() {
+        } else if workers::interrupted() {
             Self::Stopped
         } else {
             Self::Time
@@ -62,7 +62,7 @@ impl Ended {
 }
 
 /// What is told of one target.
-pub(super) struct Told<'a> {
+pub(super) struct TargetAnswer<'a> {
     pub(super) args: &'a args::Soak,
     pub(super) target: &'a Target,
     pub(super) workload: &'a Workload,
@@ -73,7 +73,7 @@ pub(super) struct Told<'a> {
     pub(super) scenarios: &'a BTreeMap<Signature, String>,
 }
 
-impl Told<'_> {
+impl TargetAnswer<'_> {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n", self.target);

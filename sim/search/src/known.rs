@@ -1,0 +1,138 @@
+//! Which violations are findings of their own: told apart by signature *and* cause.
+//!
+//! Invariant: the answer depends on the trace, the rules and the causes known of its signature alone, so that a search
+//! finds the same in one go, in parts, and with any number of jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use treefall_model::release::{Defect, Defects};
+use treefall_model::trace::Trace;
+use treefall_model::verdict::{Signature, Verdict};
+
+use crate::cause::{Ablation, Cause, CauseKey};
+use crate::shrink::Edit;
+
+/// What tells a finding from the others of its target.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct FindingId {
+    /// Its signature.
+    pub signature: Signature,
+    /// Its cause; `None`: not asked for.
+    pub cause: Option<CauseKey>,
+}
+
+impl From<Signature> for FindingId {
+    fn from(signature: Signature) -> Self {
+        Self { signature, cause: None }
+    }
+}
+
+impl From<(Signature, CauseKey)> for FindingId {
+    fn from((signature, cause): (Signature, CauseKey)) -> Self {
+        Self { signature, cause: Some(cause) }
+    }
+}
+
+/// The causes that are known of each signature.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct KnownCauses(BTreeMap<Signature, BTreeSet<CauseKey>>);
+
+/// The causes of a signature of which none is known.
+static NONE: BTreeSet<CauseKey> = BTreeSet::new();
+
+impl KnownCauses {
+    /// The causes that are known of `signature`.
+    #[must_use]
+    pub fn causes(&self, signature: Signature) -> &BTreeSet<CauseKey> {
+        self.0.get(&signature).unwrap_or(&NONE)
+    }
+
+    /// Whether no cause of any signature is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes a cause in. Whether it was new.
+    pub fn insert(&mut self, signature: Signature, cause: CauseKey) -> bool {
+        self.0.entry(signature).or_default().insert(cause)
+    }
+}
+
+/// A violation by a cause that was not known of its signature.
+#[derive(Clone, Debug)]
+pub struct NewCause {
+    /// The cause, by ablation of `start`.
+    pub cause: Cause,
+    /// The trace up to the wake in which the violation is seen: what comes later may break the law by other causes.
+    pub start: Trace,
+}
+
+/// The violation of `signature` in `trace`, on which the target gave this verdict, if its cause is none of `known`.
+///
+/// Costs a run or two of a replica where the cause is known, and about two dozen where it is not.
+#[must_use]
+pub fn new_cause(
+    ablation: &Ablation,
+    known: &BTreeSet<CauseKey>,
+    trace: &Trace,
+    signature: Signature,
+    verdict: &Verdict,
+) -> Option<NewCause> {
+    if !ablation.is_surely_shown() && !ablation.shows(trace, signature) {
+        let cause = ablation.cause_of(trace, signature, verdict);
+        return (!known.contains(&cause.key())).then(|| NewCause { cause, start: trace.clone() });
+    }
+    let every: Defects = Defect::ALL.into_iter().collect();
+    let stays_unexplained = || ablation.shows_without(every, trace, signature);
+    if known.contains(&CauseKey::NotKnown) && stays_unexplained() {
+        return None;
+    }
+    let mended = beyond(ablation, known, trace, signature)?;
+    let first = ablation.wakes_until(Defects::NONE, trace, signature);
+    let there = if mended.is_empty() { first } else { ablation.wakes_until(mended, trace, signature) };
+    let start = first.max(there).and_then(|wakes| prefix(trace, wakes));
+    let start = start.filter(|start| ablation.shows(start, signature)).unwrap_or_else(|| trace.clone());
+    let cause = ablation.cause(&start, signature);
+    let new = match cause.key() {
+        CauseKey::Defect(defect) => !known.contains(&CauseKey::Defect(defect)),
+        // What is seen only when a known cause is mended is hidden by that, not found.
+        CauseKey::Both(one, other) => {
+            let keys = [CauseKey::Defect(one), CauseKey::Defect(other), cause.key()];
+            !keys.iter().any(|key| known.contains(key))
+        }
+        CauseKey::NotKnown => known.is_empty() || stays_unexplained(),
+        CauseKey::NotInReplica => false,
+    };
+    new.then_some(NewCause { cause, start })
+}
+
+/// Which of the known causes to mend for something else to be seen; `None`: they explain the violation.
+fn beyond(
+    ablation: &Ablation,
+    known: &BTreeSet<CauseKey>,
+    trace: &Trace,
+    signature: Signature,
+) -> Option<Defects> {
+    if known.is_empty() {
+        return Some(Defects::NONE);
+    }
+    let of = |pick: fn(&CauseKey) -> bool| -> Defects {
+        known.iter().filter(|key| pick(key)).flat_map(|key| key.defects().iter()).collect()
+    };
+    let mended = of(|_| true);
+    if ablation.shows_without(mended, trace, signature) {
+        return Some(mended);
+    }
+    // One of two that were known together may do it alone here.
+    let single = of(|key| matches!(key, CauseKey::Defect(_)));
+    let mut halves = mended.iter().filter(|defect| !single.has(*defect));
+    let alone = halves.any(|it| !ablation.shows_without(Defects::NONE.with(it), trace, signature));
+    alone.then_some(Defects::NONE)
+}
+
+/// The first `wakes` wakes of a trace.
+fn prefix(trace: &Trace, wakes: usize) -> Option<Trace> {
+    let end = trace.wakes().len();
+    (Edit::DropWakes { start: wakes, end }).apply(trace)
+}
