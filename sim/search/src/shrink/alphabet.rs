@@ -1,28 +1,28 @@
-//! What traces are built up of: setups, and the wakes that can come next.
+//! The parts that traces are built from: setups, and the wakes that can come next.
 //!
-//! What always holds: an alphabet comes from the trace that is to be made smaller and from a few plain values, never
-//! from a signature or a defect; its lists depend on nothing else.
+//! Invariant: an alphabet depends only on the trace that is to be reduced and on a few plain values, never on a
+//! signature or a defect.
 
 use treefall_model::id::{ConfigId, Run};
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{Advance, Config, Habit, Name, OnTerm, PidPolicy, Script, Setup, Trace, Wake};
 
-/// Most scripts of a trace that is built up of its own or of plain parts.
+/// Most scripts of a trace that is built from its own or plain parts.
 pub(super) const SCRIPTS_MAX: usize = 4;
-/// Most children of whose exits all choices are tried.
+/// Most children for which all choices of exits are tried.
 const LIVING_MAX: usize = 4;
-/// The same where the number of wakes and events is small.
+/// The same if the number of wakes and events is small.
 const FEW_LIVING_MAX: usize = 6;
 
-/// So many plain scripts, and no more than so many wakes.
+/// A number of plain scripts, with a limit on wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Few {
     pub(super) wakes: usize,
     pub(super) scripts: usize,
     /// The scripts to choose from.
     pub(super) kinds: &'static [Kind],
-    /// Whether each script is any of them; all are alike but for one otherwise.
+    /// Whether each script is chosen freely; otherwise all but one are equal.
     pub(super) any: bool,
     pub(super) pids: &'static [PidPolicy],
 }
@@ -35,7 +35,7 @@ const NOW: OnTerm = OnTerm::Dies(Span::ZERO);
 const LATE: OnTerm = OnTerm::Dies(Span::from_secs(1));
 const NEVER: OnTerm = OnTerm::Ignores;
 
-/// Every plain script; those that most often lead on come first.
+/// All plain scripts, the most productive first.
 pub(super) const KINDS: [Kind; 12] = [
     Kind(NOW, 1, 1),
     Kind(NOW, 1, 2),
@@ -50,7 +50,7 @@ pub(super) const KINDS: [Kind; 12] = [
     Kind(LATE, 1, 2),
     Kind(LATE, 2, 2),
 ];
-/// Plain scripts for two, short and long timeouts of each habit.
+/// Plain scripts for two: short and long timeouts of each habit.
 pub(super) const BOTH: [Kind; 6] = [
     Kind(NOW, 1, 1),
     Kind(NOW, 1, 2),
@@ -59,7 +59,7 @@ pub(super) const BOTH: [Kind; 6] = [
     Kind(NEVER, 1, 2),
     Kind(NOW, 2, 1),
 ];
-/// Plain scripts for two that are tried with each number of events.
+/// Plain scripts for two, to be tried with each number of events.
 pub(super) const OF_TWO: [Kind; 7] = [
     Kind(NOW, 1, 1),
     Kind(NEVER, 1, 1),
@@ -79,27 +79,27 @@ pub(super) const OF_FOUR: [Kind; 3] = [Kind(NOW, 1, 1), Kind(NEVER, 1, 1), Kind(
 /// Plain scripts for five.
 pub(super) const OF_FIVE: [Kind; 2] = [Kind(NOW, 1, 1), Kind(NOW, 1, 2)];
 
-/// Of how many kinds two scripts are any two.
+/// Number of kinds of which two scripts may be any combination.
 const ANY_TWO: usize = 4;
 
-/// What traces are built of.
+/// The parts that traces are built from.
 pub(super) struct Alphabet {
     /// The scripts, the plainest first.
     scripts: Vec<Script>,
     /// Setups without scripts: policies, costs and failing starts.
     policies: Vec<Setup>,
-    /// How far the clock moves besides to the next timer.
+    /// Advances of the clock other than to the next timer.
     spans: Vec<Span>,
     exits: bool,
     hups: bool,
     terms: bool,
-    /// Not of a trace's own.
+    /// Not taken from a trace.
     plain: bool,
     few: Option<Few>,
 }
 
 impl Alphabet {
-    /// What `trace` is made of, and the plainest script.
+    /// Returns the parts of `trace` and the plainest script.
     pub(super) fn of(trace: &Trace) -> Self {
         let (setup, wakes) = (trace.setup(), trace.wakes());
         let mut scripts = vec![Script::new(Name::numbered(0))];
@@ -121,7 +121,7 @@ impl Alphabet {
         }
     }
 
-    /// Plain scripts and policies, and every kind of event that is not the end of the process.
+    /// Returns plain scripts and policies, and every kind of event except the end of the process.
     pub(super) fn plain(trace: &Trace) -> Self {
         Self {
             scripts: KINDS.into_iter().map(Kind::script).collect(),
@@ -135,7 +135,7 @@ impl Alphabet {
         }
     }
 
-    /// The same for few scripts and wakes.
+    /// Returns the same for few scripts and wakes.
     pub(super) fn few(few: Few, trace: &Trace) -> Self {
         let policies = few.pids.iter().map(|pids| Setup { pids: *pids, ..Setup::default() });
         Self {
@@ -146,7 +146,7 @@ impl Alphabet {
         }
     }
 
-    /// Setups with so many scripts.
+    /// Returns the setups with so many scripts.
     pub(super) fn setups(&self, scripts: usize) -> Vec<Setup> {
         let script = |(place, kind): (usize, &usize)| Script {
             name: Name::numbered(place),
@@ -161,9 +161,10 @@ impl Alphabet {
         setups
     }
 
-    /// The kinds of so many scripts. Two are any of a few; of more all are alike, or all but one are the plainest.
+    /// Returns the combinations of kinds for so many scripts. Two are any of a few kinds; more are all equal, or all
+    /// but one are the plainest.
     fn choices(&self, scripts: usize) -> Vec<Vec<usize>> {
-        /// How many kinds there are to choose from.
+        /// Number of kinds to choose from.
         const CHOICE: [usize; SCRIPTS_MAX] = [usize::MAX, 8, 4, 3];
         let choice = if self.few.is_some() { usize::MAX } else { CHOICE[scripts - 1] };
         let kinds = self.scripts.len().min(choice);
@@ -185,12 +186,12 @@ impl Alphabet {
         chosen
     }
 
-    /// Whether these policies are tried for the shapes of the pid tree alone, which two nodes have one of.
+    /// Returns whether these policies only affect the shape of the pid tree, of which two nodes have one.
     fn only_shapes(&self, policies: &Setup) -> bool {
         self.plain && self.few.is_none() && policies.pids != PidPolicy::default()
     }
 
-    /// The wakes that can come at the end of `node`, with so many exits at most.
+    /// Returns the wakes that can follow `node`, with at most `exits_max` exits.
     pub(super) fn wakes(&self, node: &Node, exits_max: usize) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let most = if self.few.is_some() { FEW_LIVING_MAX } else { LIVING_MAX };
@@ -209,7 +210,7 @@ impl Alphabet {
                     wake.hup = hup.then_some(ConfigId(0));
                     wake.term = term;
                     let brings = wake.external_events() > 0;
-                    // An order is one of two things, and a wake by nothing is none.
+                    // The order has two values, and a wake needs an event.
                     if brings && due {
                         wakes.push(wake.clone().signals_first());
                     }
@@ -222,10 +223,10 @@ impl Alphabet {
         wakes
     }
 
-    /// How far the clock can move, and whether something is due then.
+    /// Returns the possible advances of the clock, and whether a timer is due then.
     fn advances(&self, node: &Node) -> Vec<(Advance, bool)> {
-        // At once after the start is as good as the first timer with the signals first. Of several wakes it is not
-        // the same, but what it led to was met by way of the first timer too, and it takes a third more runs.
+        // A wake immediately after the start is equivalent to the first timer with the signals first. For several
+        // wakes this does not hold exactly, but it found nothing more and takes a third more runs.
         let mut advances = Vec::new();
         if !node.wakes.is_empty() {
             advances.push((Advance::By(Span::ZERO), false));
@@ -254,7 +255,7 @@ impl Kind {
     }
 }
 
-/// No policies, and those of the trace.
+/// Returns the default policies and those of the trace.
 fn policies(setup: &Setup) -> Vec<Setup> {
     let own = Setup { configs: Vec::new(), ..setup.clone() };
     let mut policies = vec![Setup::default()];
@@ -264,7 +265,7 @@ fn policies(setup: &Setup) -> Vec<Setup> {
     policies
 }
 
-/// Two seconds, so that a plain timer is due twice, and the spans of the trace.
+/// Returns two seconds, so that a plain timer is due twice, and the spans of the trace.
 fn spans(wakes: &[Wake]) -> Vec<Span> {
     let mut spans = vec![Span::from_secs(2)];
     for wake in wakes {
@@ -278,10 +279,10 @@ fn spans(wakes: &[Wake]) -> Vec<Span> {
     spans
 }
 
-/// A trace that was run, and what can come at its end.
+/// A trace that was run, and its possible continuations.
 pub(super) struct Node {
     pub(super) wakes: Vec<Wake>,
     pub(super) living: Vec<Run>,
-    /// From its end to the next timer.
+    /// Time from its end to the next timer.
     pub(super) gap: Option<Span>,
 }
