@@ -125,7 +125,7 @@ struct Versions {
 
 /// What is read of an existing campaign of any version, before another overwrites it.
 #[derive(Deserialize)]
-struct Before {
+struct ExistingCampaign {
     format: u32,
     target: String,
     tally: TracesOf,
@@ -153,11 +153,11 @@ pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(CampaignError::File { path, source }),
     };
-    let before: Before = match serde_json::from_str(&text) {
+    let before: ExistingCampaign = match serde_json::from_str(&text) {
         Ok(before) => before,
         Err(error) => return Err(CampaignError::Invalid { path, why: error.to_string() }),
     };
-    let Before { format, target, tally: TracesOf { traces }, failures, ended, time_over } = before;
+    let ExistingCampaign { format, target, tally: TracesOf { traces }, failures, ended, time_over } = before;
     // These fields may mean something else in another format.
     let is_over = format == FORMAT && (ended || time_over) || traces == 0;
     if is_over || overwrite {

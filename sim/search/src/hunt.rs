@@ -182,7 +182,7 @@ pub fn hunt<L: Lookout>(
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
         let before = known.clone();
         let results = run_chunk(workers, (&ablation, &before), plan.source, &numbers)?;
-        for (number, Played { trace, ran, answers }) in numbers.into_iter().zip(results) {
+        for (number, JudgedTrace { trace, ran, answers }) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
             tally.cannot_tell += u64::from(ran.beside.as_ref().is_some_and(|it| !it.cannot_tell.is_empty()));
             for (broken, answer) in ran.counting().zip(answers) {
@@ -262,7 +262,7 @@ fn take<L: Lookout>(
 }
 
 /// A trace that was run, and its new violations with their causes.
-struct Played {
+struct JudgedTrace {
     trace: Trace,
     ran: Ran,
     answers: Vec<Option<NewCause>>,
@@ -285,7 +285,7 @@ fn run_chunk(
     (ablation, known): (&Ablation, &KnownCauses),
     source: Source,
     numbers: &[u64],
-) -> Result<Vec<Played>, SubjectError> {
+) -> Result<Vec<JudgedTrace>, SubjectError> {
     let share = numbers.len().div_ceil(workers.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
         let traces: Vec<Trace> =
@@ -293,7 +293,7 @@ fn run_chunk(
         let ran = subject.run(&traces, Options::VERDICT)?;
         let played = |(trace, ran): (Trace, Ran)| {
             let answers = ran.counting().map(|broken| ask(ablation, known, &trace, broken, &ran)).collect();
-            Played { trace, ran, answers }
+            JudgedTrace { trace, ran, answers }
         };
         Ok(traces.into_iter().zip(ran).map(played).collect::<Vec<_>>())
     };

@@ -82,10 +82,10 @@ pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control:
     let failure = |defect: &Defect| {
         control.check(()).map_or(Visibility::NotSeen, |()| visibility_of(*defect, rules, seed))
     };
-    let told: Vec<Visibility> = missing.par_iter().map(failure).collect();
+    let visibility: Vec<Visibility> = missing.par_iter().map(failure).collect();
     let mut behind = Behind::default();
-    for (defect, told) in missing.into_iter().zip(told) {
-        match told {
+    for (defect, visibility) in missing.into_iter().zip(visibility) {
+        match visibility {
             Visibility::Shown(failure) => behind.shown.push((defect, *failure)),
             hidden => drop(behind.hidden.insert(defect, hidden)),
         }
@@ -101,7 +101,7 @@ pub fn visibility_of(defect: Defect, rules: Rules, seed: u64) -> Visibility {
     let alone = without(rules, others());
     let source = Source::swarm(seed);
     let met = search(defect, alone, rules, source, ALONE_TRACES);
-    if let Some(hidden) = met.told(defect, rules) {
+    if let Some(hidden) = met.visibility(defect, rules) {
         return hidden;
     }
     // Defects of the release come first: they may produce what it needs.
@@ -111,13 +111,13 @@ pub fn visibility_of(defect: Defect, rules: Rules, seed: u64) -> Visibility {
         if !rules.defects.has(other) && met.first.is_some() {
             return Visibility::LatentWithout(other);
         }
-        if let Some(hidden) = met.told(defect, rules) {
+        if let Some(hidden) = met.visibility(defect, rules) {
             return hidden;
         }
     }
     // keepalived's scripts cancel nothing, nor do those of an ordinary campaign.
     let met = search(defect, alone, rules, source.cancelling(), ALONE_TRACES);
-    met.told(defect, rules).unwrap_or(Visibility::NotSeen)
+    met.visibility(defect, rules).unwrap_or(Visibility::NotSeen)
 }
 
 fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
@@ -126,7 +126,7 @@ fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
 
 /// The results of a search for one defect.
 #[derive(Default)]
-struct Met {
+struct SearchHits {
     /// The first trace of which the defect is a cause, shrunk.
     first: Option<Failure>,
     /// A trace of which it is the leading cause on the release itself.
@@ -135,8 +135,8 @@ struct Met {
     required: Option<Failure>,
 }
 
-impl Met {
-    fn told(self, defect: Defect, rules: Rules) -> Option<Visibility> {
+impl SearchHits {
+    fn visibility(self, defect: Defect, rules: Rules) -> Option<Visibility> {
         let shown = self.on_release.or(self.required).map(|failure| Visibility::Shown(Box::new(failure)));
         shown.or_else(|| self.first.map(|failure| Visibility::MaskedBy(masks(&failure, defect, rules))))
     }
@@ -144,8 +144,8 @@ impl Met {
 
 /// Searches for traces of which `defect` is a cause under `rules`. While each is shrunk, looks for a candidate of
 /// which it is the leading cause, or at least a cause, on `release` too.
-fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> Met {
-    let mut met = Met::default();
+fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> SearchHits {
+    let mut met = SearchHits::default();
     let (mut tried, mut refused) = (0, Vec::new());
     for number in 0..traces {
         let trace = source.trace(number);

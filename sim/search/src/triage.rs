@@ -140,8 +140,8 @@ pub fn triage(
     build_up_max: u64,
     control: Control<'_>,
 ) -> Result<Triaged, SubjectError> {
-    let mut work = Work::new(subject, failure, control);
-    match work.out(fresh, build_up_max) {
+    let mut work = Triage::new(subject, failure, control);
+    match work.run(fresh, build_up_max) {
         Ok(finding) => Ok(Triaged::Finished(Box::new(finding))),
         Err(SearchError::Interrupted(_)) => {
             let (trace, verdict) = work.best;
@@ -159,7 +159,7 @@ pub(crate) fn shrink_failure(
     build_up_max: u64,
     control: Control<'_>,
 ) -> Result<Finding, SearchError> {
-    Work::new(subject, failure, control).out(fresh, build_up_max)
+    Triage::new(subject, failure, control).run(fresh, build_up_max)
 }
 
 /// Builds up traces that are smaller than a finding's, in at most `build_up_max` runs of the replica.
@@ -171,7 +171,7 @@ pub(crate) fn deepen(
     control: Control<'_>,
 ) -> Result<Finding, SearchError> {
     let failure = finding.failure.clone();
-    Work::new(subject, &failure, control).deepen(fresh, finding, build_up_max)
+    Triage::new(subject, &failure, control).deepen(fresh, finding, build_up_max)
 }
 
 /// Makes subjects of the kind that is triaged.
@@ -188,8 +188,8 @@ pub fn triage_partly(
     partly: PartlyShrunk,
 ) -> Result<Finding, SubjectError> {
     let PartlyShrunk { trace, verdict, runs } = partly;
-    let shrunk = Shrunk { trace, verdict, runs, accepted: 0, minimal: false, slipped: Vec::new() };
-    Work::new(subject, failure, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
+    let shrunk = Shrunk { runs, ..Shrunk::unchanged(trace, verdict) };
+    Triage::new(subject, failure, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
 }
 
 /// Returns the finding of a failure that needs no shrinking.
@@ -201,9 +201,8 @@ pub fn triage_as_found(
     fresh: &Fresh<'_>,
     failure: &Failure,
 ) -> Result<Finding, SubjectError> {
-    let (trace, verdict) = (failure.trace.clone(), failure.verdict.clone());
-    let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
-    let mut work = Work::new(subject, failure, Control::none());
+    let shrunk = Shrunk::unchanged(failure.trace.clone(), failure.verdict.clone());
+    let mut work = Triage::new(subject, failure, Control::none());
     let checked = match work.check(&shrunk.trace, ShrunkOn::Itself) {
         Err(SearchError::Subject(error)) => return Err(error),
         // Nothing interrupts it.
@@ -214,7 +213,7 @@ pub fn triage_as_found(
 }
 
 /// A triage under way. Invariant: each run is counted, and none begins after an interruption.
-struct Work<'w> {
+struct Triage<'w> {
     subject: &'w mut dyn Subject,
     ablation: Ablation,
     failure: &'w Failure,
@@ -225,7 +224,7 @@ struct Work<'w> {
     best: (Trace, Verdict),
 }
 
-impl<'w> Work<'w> {
+impl<'w> Triage<'w> {
     fn new(subject: &'w mut dyn Subject, failure: &'w Failure, control: Control<'w>) -> Self {
         let ablation = Ablation::of(subject);
         Self {
@@ -245,11 +244,11 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
+    fn run(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
         let (trace, verdict) = self.start()?;
         let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
         if self.can_be_built_up(shrunk_on) {
-            self.go_below(&mut shrunk, build_up_max)?;
+            self.build_up_below(&mut shrunk, build_up_max)?;
         }
         let checked = self.check(&shrunk.trace, shrunk_on)?;
         Ok(self.confirm(fresh, shrunk, shrunk_on, checked)?)
@@ -264,15 +263,9 @@ impl<'w> Work<'w> {
         if !self.can_be_built_up(finding.shrunk_on) {
             return Ok(finding);
         }
-        let mut shrunk = Shrunk {
-            trace: finding.trace.clone(),
-            verdict: finding.verdict.clone(),
-            runs: finding.runs,
-            accepted: 0,
-            minimal: finding.minimal,
-            slipped: finding.slipped.clone(),
-        };
-        self.go_below(&mut shrunk, max)?;
+        let unchanged = Shrunk::unchanged(finding.trace.clone(), finding.verdict.clone());
+        let mut shrunk = Shrunk { runs: finding.runs, slipped: finding.slipped.clone(), ..unchanged };
+        self.build_up_below(&mut shrunk, max)?;
         if shrunk.trace == finding.trace {
             return Ok(Finding { runs: shrunk.runs, ..finding });
         }
@@ -319,7 +312,7 @@ impl<'w> Work<'w> {
     }
 
     /// Builds up smaller traces and shrinks them further, until there are none or the runs are used up.
-    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
+    fn build_up_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
         let (signature, rules) = (self.failure.signature(), self.subject.rules());
         let mut cache = ProbeCache::new(rules, signature);
         let mut left = build_up_max;

@@ -21,7 +21,7 @@ pub(super) struct Few {
     pub(super) wakes: usize,
     pub(super) scripts: usize,
     /// The scripts to choose from.
-    pub(super) kinds: &'static [Kind],
+    pub(super) kinds: &'static [PlainScript],
     /// Whether each script is chosen freely; otherwise all but one are equal.
     pub(super) any: bool,
     pub(super) pids: &'static [PidPolicy],
@@ -29,55 +29,57 @@ pub(super) struct Few {
 
 /// A plain script: its habit, and its interval and timeout in seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Kind(OnTerm, u64, u64);
+pub(super) struct PlainScript(OnTerm, u64, u64);
 
 const NOW: OnTerm = OnTerm::Dies(Span::ZERO);
 const LATE: OnTerm = OnTerm::Dies(Span::from_secs(1));
 const NEVER: OnTerm = OnTerm::Ignores;
 
 /// All plain scripts, the most productive first.
-pub(super) const KINDS: [Kind; 12] = [
-    Kind(NOW, 1, 1),
-    Kind(NOW, 1, 2),
-    Kind(NEVER, 1, 1),
-    Kind(NOW, 2, 1),
-    Kind(NOW, 2, 2),
-    Kind(NEVER, 2, 1),
-    Kind(NEVER, 1, 2),
-    Kind(NEVER, 2, 2),
-    Kind(LATE, 1, 1),
-    Kind(LATE, 2, 1),
-    Kind(LATE, 1, 2),
-    Kind(LATE, 2, 2),
+pub(super) const KINDS: [PlainScript; 12] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NOW, 1, 2),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(NOW, 2, 1),
+    PlainScript(NOW, 2, 2),
+    PlainScript(NEVER, 2, 1),
+    PlainScript(NEVER, 1, 2),
+    PlainScript(NEVER, 2, 2),
+    PlainScript(LATE, 1, 1),
+    PlainScript(LATE, 2, 1),
+    PlainScript(LATE, 1, 2),
+    PlainScript(LATE, 2, 2),
 ];
 /// Plain scripts for two: short and long timeouts of each habit.
-pub(super) const BOTH: [Kind; 6] = [
-    Kind(NOW, 1, 1),
-    Kind(NOW, 1, 2),
-    Kind(NEVER, 1, 1),
-    Kind(LATE, 1, 1),
-    Kind(NEVER, 1, 2),
-    Kind(NOW, 2, 1),
+pub(super) const BOTH: [PlainScript; 6] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NOW, 1, 2),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(LATE, 1, 1),
+    PlainScript(NEVER, 1, 2),
+    PlainScript(NOW, 2, 1),
 ];
 /// Plain scripts for two, to be tried with each number of events.
-pub(super) const OF_TWO: [Kind; 7] = [
-    Kind(NOW, 1, 1),
-    Kind(NEVER, 1, 1),
-    Kind(LATE, 1, 1),
-    Kind(LATE, 1, 2),
-    Kind(NOW, 2, 2),
-    Kind(NEVER, 2, 2),
-    Kind(LATE, 2, 2),
+pub(super) const OF_TWO: [PlainScript; 7] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(LATE, 1, 1),
+    PlainScript(LATE, 1, 2),
+    PlainScript(NOW, 2, 2),
+    PlainScript(NEVER, 2, 2),
+    PlainScript(LATE, 2, 2),
 ];
 /// Plain scripts for three: one that never times out, and one of each other habit.
-pub(super) const OF_THREE: [Kind; 3] = [Kind(NOW, 1, 5), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_THREE: [PlainScript; 3] =
+    [PlainScript(NOW, 1, 5), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for three in a longer trace.
-pub(super) const OF_THREE_LONG: [Kind; 4] =
-    [Kind(NOW, 1, 1), Kind(NOW, 1, 2), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_THREE_LONG: [PlainScript; 4] =
+    [PlainScript(NOW, 1, 1), PlainScript(NOW, 1, 2), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for four, most of them alike.
-pub(super) const OF_FOUR: [Kind; 3] = [Kind(NOW, 1, 1), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_FOUR: [PlainScript; 3] =
+    [PlainScript(NOW, 1, 1), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for five.
-pub(super) const OF_FIVE: [Kind; 2] = [Kind(NOW, 1, 1), Kind(NOW, 1, 2)];
+pub(super) const OF_FIVE: [PlainScript; 2] = [PlainScript(NOW, 1, 1), PlainScript(NOW, 1, 2)];
 
 /// Number of kinds of which two scripts may be any combination.
 const ANY_TWO: usize = 4;
@@ -124,7 +126,7 @@ impl Alphabet {
     /// Returns plain scripts and policies, and every kind of event except the end of the process.
     pub(super) fn plain(trace: &Trace) -> Self {
         Self {
-            scripts: KINDS.into_iter().map(Kind::script).collect(),
+            scripts: KINDS.into_iter().map(PlainScript::script).collect(),
             policies: vec![Setup::default(), Setup { pids: PidPolicy::Scattered, ..Setup::default() }],
             spans: spans(&[]),
             exits: true,
@@ -139,7 +141,7 @@ impl Alphabet {
     pub(super) fn few(few: Few, trace: &Trace) -> Self {
         let policies = few.pids.iter().map(|pids| Setup { pids: *pids, ..Setup::default() });
         Self {
-            scripts: few.kinds.iter().copied().map(Kind::script).collect(),
+            scripts: few.kinds.iter().copied().map(PlainScript::script).collect(),
             policies: policies.collect(),
             few: Some(few),
             ..Self::plain(trace)
@@ -192,7 +194,7 @@ impl Alphabet {
     }
 
     /// Returns the wakes that can follow `node`, with at most `exits_max` exits.
-    pub(super) fn wakes(&self, node: &Node, exits_max: usize) -> Vec<Wake> {
+    pub(super) fn wakes(&self, node: &Extensible, exits_max: usize) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let most = if self.few.is_some() { FEW_LIVING_MAX } else { LIVING_MAX };
         let living = &node.living[..node.living.len().min(most)];
@@ -224,7 +226,7 @@ impl Alphabet {
     }
 
     /// Returns the possible advances of the clock, and whether a timer is due then.
-    fn advances(&self, node: &Node) -> Vec<(Advance, bool)> {
+    fn advances(&self, node: &Extensible) -> Vec<(Advance, bool)> {
         // A wake immediately after the start is equivalent to the first timer with the signals first. For several
         // wakes this does not hold exactly, but it found nothing more and takes a third more runs.
         let mut advances = Vec::new();
@@ -243,7 +245,7 @@ impl Alphabet {
     }
 }
 
-impl Kind {
+impl PlainScript {
     fn script(self) -> Script {
         let Self(on_term, interval, timeout) = self;
         Script {
@@ -280,7 +282,7 @@ fn spans(wakes: &[Wake]) -> Vec<Span> {
 }
 
 /// A trace that was run, and its possible continuations.
-pub(super) struct Node {
+pub(super) struct Extensible {
     pub(super) wakes: Vec<Wake>,
     pub(super) living: Vec<Run>,
     /// Time from its end to the next timer.

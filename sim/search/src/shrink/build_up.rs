@@ -2,7 +2,7 @@
 //! smallest one there may be larger ones, as when four wakes of one script do what one wake of three scripts does.
 //!
 //! Invariant: the alphabet depends only on the trace that is to be reduced and on a few plain values, never on a
-//! signature or a defect. Traces with fewer wakes and scripts are tried first. Of two traces with the same history
+//! signature or a defect. Traces with fewer wakes and scripts are tried first. Parts two traces with the same history
 //! only the smaller one is extended, and a trace that nothing can follow is not extended. The number of runs is
 //! bounded.
 
@@ -15,7 +15,7 @@ use treefall_model::verdict::{Signature, Verdict};
 
 use super::Size;
 use super::alphabet::{
-    Alphabet, BOTH, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
+    Alphabet, BOTH, Extensible, Few, KINDS, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
 };
 
 /// The end of a run, from which its trace can be extended.
@@ -50,7 +50,7 @@ const RUNS_EACH: u64 = 1_500;
 #[derive(Clone, Copy)]
 struct Pass {
     /// The parts to build from.
-    of: Of,
+    of: Parts,
     /// Most exits and signals of a trace.
     events_max: usize,
     /// Its share of the runs.
@@ -59,7 +59,7 @@ struct Pass {
 
 /// The parts that traces are built from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
+enum Parts {
     /// The parts of the trace that is to be reduced.
     Itself,
     /// Plain parts.
@@ -87,10 +87,10 @@ const FAR: usize = 2;
 
 /// The first passes, in order.
 const PASSES: [Pass; 4] = [
-    Pass { of: Of::Itself, events_max: FEW, share: Share::Percent(25) },
-    Pass { of: Of::Plain, events_max: FEW, share: Share::Percent(65) },
-    Pass { of: Of::Itself, events_max: usize::MAX, share: Share::Percent(100) },
-    Pass { of: Of::Plain, events_max: usize::MAX, share: Share::Percent(150) },
+    Pass { of: Parts::Itself, events_max: FEW, share: Share::Percent(25) },
+    Pass { of: Parts::Plain, events_max: FEW, share: Share::Percent(65) },
+    Pass { of: Parts::Itself, events_max: usize::MAX, share: Share::Percent(100) },
+    Pass { of: Parts::Plain, events_max: usize::MAX, share: Share::Percent(150) },
 ];
 
 const ASCENDING: &[PidPolicy] = &[PidPolicy::Ascending];
@@ -110,14 +110,14 @@ const FAR_PASSES: [(Few, std::ops::RangeInclusive<usize>, u64); 6] = [
 
 /// One script in three wakes.
 const ONE: Pass = Pass {
-    of: Of::Few(Few { wakes: 3, scripts: 1, kinds: &KINDS, any: true, pids: ASCENDING }),
+    of: Parts::Few(Few { wakes: 3, scripts: 1, kinds: &KINDS, any: true, pids: ASCENDING }),
     events_max: 3,
     share: Share::Runs(20_000),
 };
 
 /// Two scripts in two wakes; edits reach other times from there.
 const TWO: Pass = Pass {
-    of: Of::Few(Few { wakes: 2, scripts: 2, kinds: &BOTH, any: true, pids: ASCENDING }),
+    of: Parts::Few(Few { wakes: 2, scripts: 2, kinds: &BOTH, any: true, pids: ASCENDING }),
     events_max: FEW,
     share: Share::Runs(20_000),
 };
@@ -137,7 +137,8 @@ fn passes(than: &Trace) -> Vec<Pass> {
             && (long || wide || few.wakes == 1)
             && (few.scripts < 4 || few.wakes == 1 || few.scripts <= size.scripts)
         {
-            let pass = |events| Pass { of: Of::Exactly(few), events_max: events, share: Share::Runs(runs) };
+            let pass =
+                |events| Pass { of: Parts::Exactly(few), events_max: events, share: Share::Runs(runs) };
             passes.extend(events.map(pass));
         }
     }
@@ -146,7 +147,7 @@ fn passes(than: &Trace) -> Vec<Pass> {
         let any = size.scripts <= 2;
         let kinds: &[_] = if any { &KINDS } else { &KINDS[..4] };
         let few = Few { wakes: size.wakes, scripts: size.scripts, kinds, any, pids: ASCENDING };
-        let of = Of::Exactly(few);
+        let of = Parts::Exactly(few);
         passes.push(Pass { of, events_max: size.exits + size.signals, share: Share::Runs(10_000) });
     }
     passes
@@ -176,22 +177,22 @@ impl Pass {
 
     fn alphabet(self, than: &Trace) -> Alphabet {
         match self.of {
-            Of::Itself => Alphabet::of(than),
-            Of::Plain => Alphabet::plain(than),
-            Of::Few(few) | Of::Exactly(few) => Alphabet::few(few, than),
+            Parts::Itself => Alphabet::of(than),
+            Parts::Plain => Alphabet::plain(than),
+            Parts::Few(few) | Parts::Exactly(few) => Alphabet::few(few, than),
         }
     }
 
     fn few(self) -> Option<Few> {
         match self.of {
-            Of::Itself | Of::Plain => None,
-            Of::Few(few) | Of::Exactly(few) => Some(few),
+            Parts::Itself | Parts::Plain => None,
+            Parts::Few(few) | Parts::Exactly(few) => Some(few),
         }
     }
 
     /// Returns whether a trace of so many wakes has too few events.
     fn misses(self, wakes: usize, events: usize) -> bool {
-        matches!(self.of, Of::Exactly(few) if few.wakes == wakes && events < self.events_max)
+        matches!(self.of, Parts::Exactly(few) if few.wakes == wakes && events < self.events_max)
     }
 
     /// Returns the number of runs at which to end, after `runs`, for a trace worth `worth` runs.
@@ -235,16 +236,16 @@ pub fn build_up<E>(
 }
 
 /// The extended traces of one setup.
-struct Tree {
+struct Extensions {
     setup: Setup,
-    ends: Vec<Node>,
+    ends: Vec<Extensible>,
 }
 
 /// All trees with so many scripts.
-struct Group {
+struct ScriptGroup {
     scripts: usize,
     depth: usize,
-    trees: Vec<Tree>,
+    trees: Vec<Extensions>,
 }
 
 /// Returns the levels (wakes, scripts) in the order in which they are tried: fewest traces first, by a rough count.
@@ -258,7 +259,7 @@ fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
     let mut levels: Vec<_> = all.filter(|level| *level <= (than.wakes, than.scripts)).collect();
     levels.sort_by_key(|(wakes, scripts)| {
         let later = match pass.of {
-            Of::Itself => *scripts > than.scripts,
+            Parts::Itself => *scripts > than.scripts,
             _ if pass.events_max > FEW => *scripts > 1,
             _ => than.scripts == 1 && (*scripts > 1 || *wakes > 2),
         };
@@ -285,7 +286,7 @@ impl<E> Build<'_, E> {
     /// Searches level by level (all traces of so many wakes and scripts), and ends with the first level that has a
     /// result. No level takes more than half of the remaining runs.
     fn levels(&mut self) -> Result<(), E> {
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<ScriptGroup> = Vec::new();
         for (wakes, scripts) in levels(self.pass, self.size) {
             self.level_max = match self.pass.few() {
                 Some(_) => self.runs_max,
@@ -305,25 +306,25 @@ impl<E> Build<'_, E> {
         Ok(())
     }
 
-    fn group(&mut self, scripts: usize) -> Result<Group, E> {
+    fn group(&mut self, scripts: usize) -> Result<ScriptGroup, E> {
         let mut trees = Vec::new();
         for setup in self.alphabet.setups(scripts) {
             let root = self.look(&setup, Vec::new())?.map(|(_, node)| node);
-            trees.push(Tree { setup, ends: root.into_iter().collect() });
+            trees.push(Extensions { setup, ends: root.into_iter().collect() });
         }
-        Ok(Group { scripts, depth: 0, trees })
+        Ok(ScriptGroup { scripts, depth: 0, trees })
     }
 
     /// Extends all traces of the group by one wake.
-    fn level(&mut self, group: &mut Group) -> Result<(), E> {
+    fn level(&mut self, group: &mut ScriptGroup) -> Result<(), E> {
         group.depth += 1;
         // At the size of the trace that is to be reduced, more exits and signals do not help. For a single wake,
         // which edits already simplify, only fewer do, unless plainer ones of the same size are searched for.
         let last = (group.depth, group.scripts) == (self.size.wakes, self.size.scripts);
-        let as_many = self.size.wakes > 1 || matches!(self.pass.of, Of::Exactly(_));
+        let as_many = self.size.wakes > 1 || matches!(self.pass.of, Parts::Exactly(_));
         let beyond = (self.size.exits, self.size.signals + usize::from(as_many));
         for tree in &mut group.trees {
-            let mut known: BTreeMap<u128, Node> = BTreeMap::new();
+            let mut known: BTreeMap<u128, Extensible> = BTreeMap::new();
             for end in std::mem::take(&mut tree.ends) {
                 let (exits, signals) = events(&end.wakes);
                 let left = self.pass.events_max - exits - signals;
@@ -350,7 +351,7 @@ impl<E> Build<'_, E> {
     }
 
     /// Runs a trace. Returns its end if it can be extended.
-    fn look(&mut self, setup: &Setup, wakes: Vec<Wake>) -> Result<Option<(u128, Node)>, E> {
+    fn look(&mut self, setup: &Setup, wakes: Vec<Wake>) -> Result<Option<(u128, Extensible)>, E> {
         let Ok(trace) = Trace::new(setup.clone(), wakes) else { return Ok(None) };
         if self.runs >= self.level_max {
             return Ok(None);
@@ -368,7 +369,7 @@ impl<E> Build<'_, E> {
             return Ok(None);
         }
         let EndState { digest, living, gap, .. } = seen;
-        Ok(Some((digest, Node { wakes: trace.into_parts().1, living, gap })))
+        Ok(Some((digest, Extensible { wakes: trace.into_parts().1, living, gap })))
     }
 }
 

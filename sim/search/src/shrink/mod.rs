@@ -65,6 +65,12 @@ pub struct Shrunk {
 }
 
 impl Shrunk {
+    /// Returns the result before the first run: `trace` as it is, not proved minimal.
+    #[must_use]
+    pub const fn unchanged(trace: Trace, verdict: Verdict) -> Self {
+        Self { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() }
+    }
+
     /// Continues this result with one that was shrunk further: adds up the runs and merges the slipped signatures.
     pub fn take(&mut self, further: Self) {
         let (runs, accepted) = (self.runs + further.runs, self.accepted + further.accepted);
@@ -91,7 +97,7 @@ pub fn shrink<E>(
 ) -> Result<Shrunk, E> {
     let known: Vec<_> = verdict.signatures().collect();
     let size = Size::of(&trace);
-    let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
+    let best = Shrunk::unchanged(trace, verdict);
     let mut search = Shrinker { best, size, signature, known, limits, judge: &mut judge };
     search.prefix()?;
     search.chunks()?;
