@@ -1,4 +1,4 @@
-//! Which release a scenario tells of, and which law, where its expectations leave that open.
+//! The release and the law that a scenario is about, if its expectations leave that open.
 //!
 //! Written as `about = "2.3.4"`, or `about = { release = "2.3.4", law = "no-child-forgotten" }`.
 
@@ -12,23 +12,23 @@ use super::fields::{Fields, Notes, Value, table, text};
 use super::page::quoted;
 use super::schema::Kind;
 
-/// What the title and the story tell of.
+/// What the title and the story describe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct About {
-    /// The release on which it happens.
+    /// The release on which the failure happens.
     pub release: Release,
-    /// The law that breaks there; `None`: the last that does, if any.
+    /// The law that breaks there; `None`: the last law that breaks, if any.
     pub law: Option<Law>,
 }
 
-/// The `about` of a file; none where there is none, or where it is wrong.
+/// Reads the `about` of a file; `None` if it is missing or wrong.
 pub(super) fn read_about(top: &Fields<'_>, notes: &mut Notes) -> Option<About> {
     let value = top.get("about")?;
     if let DeValue::String(_) = value.get_ref() {
         return Some(About { release: read_release(value, notes)?, law: None });
     }
     let DeValue::Table(_) = value.get_ref() else {
-        // Says of itself that it is no text; a table is the rarer form.
+        // The type error says that it is no text; a table is the rarer form.
         let what = "a release in quotes, or { release = \"2.3.4\", law = \"no-child-forgotten\" }";
         text(value, "about", what, notes)?;
         return None;
@@ -62,7 +62,7 @@ fn read_law(value: &Value<'_>, notes: &mut Notes) -> Option<Law> {
     law
 }
 
-/// The value as TOML. What the law is by default is left out.
+/// Returns the value as TOML, without the default law.
 pub(super) fn about_value(about: About) -> String {
     let release = quoted(&about.release.to_string());
     match about.law {

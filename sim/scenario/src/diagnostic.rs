@@ -1,5 +1,5 @@
-//! What is wrong with a scenario file: each problem underlines the text that it is about, says what was
-//! expected and, where one can be guessed, offers a remedy.
+//! Reports the problems of a scenario file: each one underlines the text that it concerns, states what was expected
+//! and, if one can be guessed, suggests a remedy.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,45 +10,45 @@ use treefall_base::nearest::nearest;
 
 /// Most problems of one file that are shown.
 const SHOWN_MAX: usize = 10;
-/// Longest piece of one line that is shown, in bytes.
+/// Longest part of one line that is shown, in bytes.
 const LINE_MAX: usize = 160;
 
-/// One thing that is wrong.
+/// A problem of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// The bytes of the file that it is about.
+    /// The bytes of the file that it concerns.
     pub span: Range<usize>,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub title: String,
-    /// What was expected, to stand beside the underlined text.
+    /// What was expected, shown beside the underlined text.
     pub label: String,
-    /// What to do.
+    /// The remedy.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem without a remedy.
+    /// Returns a problem without a remedy.
     pub(super) fn new(span: Range<usize>, title: impl Into<String>, label: impl Into<String>) -> Self {
         Self { span, title: title.into(), label: label.into(), help: None }
     }
 
-    /// The same with a remedy.
+    /// Adds a remedy.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same with this remedy, where it has none.
+    /// Adds this remedy, unless it has one.
     pub(super) fn or_help(self, help: impl Into<String>) -> Self {
         if self.help.is_some() { self } else { self.help(help) }
     }
 
-    /// The same with the offer of that of `known` which is nearest to `name`, if one is near.
+    /// Suggests the one of `known` that is nearest to `name`, if one is near.
     pub(super) fn nearest<'k>(self, name: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         self.meant(nearest(name, known))
     }
 
-    /// The same with the offer of what was meant, where that is known.
+    /// Suggests what was meant, if that is known.
     pub(super) fn meant(self, meant: Option<impl fmt::Display>) -> Self {
         match meant {
             Some(meant) => self.help(format!("did you mean `{meant}`?")),
@@ -57,29 +57,29 @@ impl Problem {
     }
 }
 
-/// All that is wrong with one file.
+/// All problems of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problems {
-    /// How the file is called.
+    /// Name of the file.
     name: String,
     text: String,
     problems: Vec<Problem>,
 }
 
 impl Problems {
-    /// The problems of the file `name` that reads `text`, in the order of their places.
+    /// Collects the problems of the file `name` with this `text`, and sorts them by place.
     pub(super) fn new(name: &str, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         Self { name: name.to_owned(), text: text.to_owned(), problems }
     }
 
-    /// The problems, in the order of their places; at least one.
+    /// Returns the problems in the order of their places; at least one.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// CommentLine and column (in characters) where a problem begins, both from 1.
+    /// Returns the line and the column (in characters) at which a problem begins, both from 1.
     #[must_use]
     pub fn place(&self, problem: &Problem) -> (usize, usize) {
         let start = floor(&self.text, problem.span.start);
@@ -88,7 +88,7 @@ impl Problems {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// All problems as text, in colour if `styled`.
+    /// Formats all problems, in colour if `styled`.
     #[must_use]
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
@@ -103,7 +103,7 @@ impl Problems {
     fn render_one(&self, problem: &Problem, renderer: &Renderer) -> String {
         let (line, column) = self.place(problem);
         let (excerpt, span) = excerpt(&self.text, problem.span.clone());
-        // A line too long to be shown whole is cut: the column of what is shown would be a wrong one.
+        // The column within the shown part of a long line would be wrong, so the place is added to the name.
         let name = if excerpt.cut { format!("{}:{line}:{column}", self.name) } else { self.name.clone() };
         let annotation = AnnotationKind::Primary.span(span).label(problem.label.as_str());
         let snippet =
@@ -127,7 +127,7 @@ struct Excerpt<'t> {
     cut: bool,
 }
 
-/// The first line of `span`, cut when it is very long, and the span in it.
+/// Returns the first line of `span`, cut when it is very long, and the span within it.
 fn excerpt(text: &str, span: Range<usize>) -> (Excerpt<'_>, Range<usize>) {
     let start = floor(text, span.start);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -139,7 +139,7 @@ fn excerpt(text: &str, span: Range<usize>) -> (Excerpt<'_>, Range<usize>) {
     (Excerpt { text: &text[from..to], cut }, start - from..end - from)
 }
 
-/// The last place not after `place` where a character begins.
+/// Returns the last character boundary that is not after `place`.
 pub(super) fn floor(text: &str, place: usize) -> usize {
     let place = place.min(text.len());
     (0..=place).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)

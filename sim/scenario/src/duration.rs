@@ -6,21 +6,21 @@ use treefall_base::nearest::{nearest, offer};
 
 /// A unit of time.
 pub struct Unit {
-    /// As it is written.
+    /// Its notation.
     name: &'static str,
-    /// How many microseconds it is.
+    /// Its length in microseconds.
     micros: u64,
-    /// What people write for it elsewhere.
+    /// Other common notations, for suggestions.
     also: &'static [&'static str],
 }
 
-/// A day, which only some durations may be told in.
+/// A day, which only some durations accept.
 pub const DAY: Unit = Unit { name: "d", micros: 86_400_000_000, also: &["day", "days"] };
 
-/// A minute, as it is written where no virtual time is meant.
+/// A minute, in its notation for real time.
 pub const SHORT_MINUTE: Unit = Unit { name: "m", micros: 60_000_000, also: &["min", "minutes"] };
 
-/// The units that a duration may have.
+/// The units of a duration.
 pub const UNITS: [Unit; 5] = [
     Unit { name: "us", micros: 1, also: &["µs", "usec", "micros", "microseconds"] },
     Unit { name: "ms", micros: 1_000, also: &["msec", "millis", "milliseconds"] },
@@ -29,19 +29,19 @@ pub const UNITS: [Unit; 5] = [
     Unit { name: "h", micros: 3_600_000_000, also: &["hr", "hours"] },
 ];
 
-/// What every message about a duration offers.
+/// The examples in every message about a duration.
 pub(super) const EXAMPLES: &str =
     "a number and one of the units us, ms, s, min, h, such as \"250ms\" or \"1.5s\"";
 
-/// Why a text is no duration.
+/// A text is no duration.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{why}{units}{}", offer(meant.as_ref()))]
 pub struct NoDuration {
-    /// What is wrong with it, to go on after "this duration ".
+    /// The problem, as a continuation of "this duration ".
     pub why: String,
-    /// The units that there are, to go on behind it, if it is a matter of them.
+    /// The list of units, if the unit is the problem.
     units: String,
-    /// The duration that was meant, if one is near.
+    /// The nearest duration, if there is one.
     pub meant: Option<String>,
 }
 
@@ -51,18 +51,18 @@ impl From<String> for NoDuration {
     }
 }
 
-/// The span that `text` tells.
+/// Parses a span.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem of the text.
 pub fn parse(text: &str) -> Result<Span, NoDuration> {
     parse_in(text, &UNITS)
 }
 
-/// The span that `text` tells in one of these units.
+/// Parses a span in one of these units.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem of the text.
 pub fn parse_in(text: &str, units: &[Unit]) -> Result<Span, NoDuration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -88,17 +88,17 @@ pub fn parse_in(text: &str, units: &[Unit]) -> Result<Span, NoDuration> {
     }
 }
 
-/// The unit that was meant by `unit`, if one is near in any of its spellings.
+/// Returns the unit that was probably meant, in any of its notations.
 fn meant(unit: &str, units: &[Unit]) -> Option<&'static str> {
     let spellings = || units.iter().flat_map(|known| std::iter::once(&known.name).chain(known.also));
     let near = nearest(unit.trim(), spellings().copied())?;
     units.iter().find(|known| known.name == near || known.also.contains(&near)).map(|known| known.name)
 }
 
-/// Most digits after the point: no unit has a factor that ten divides so often.
+/// Most digits after the point: no unit is divisible by ten more often.
 const PLACES_MAX: usize = 15;
 
-/// Digits before and after the point, times `factor`; `None` when it is beyond all bounds.
+/// Multiplies a decimal fraction by `factor`; `None` when the product is out of range.
 fn micros(whole: &str, fraction: &str, factor: u64) -> Result<Option<u64>, String> {
     let uneven = || "is not a whole number of microseconds".to_owned();
     let places =

@@ -1,7 +1,7 @@
-//! What a scenario expects of each release: that it is clean, or the laws that it breaks.
+//! The expectations of a scenario for each release: that it is clean, or the laws that it breaks.
 //!
-//! An [`Expectations`] has at most one row for each release, so that no two rows can contradict each other;
-//! it is built through [`Expectations::new`] and kept in the order of the releases, `mended` last.
+//! Invariant: [`Expectations`] has at most one row for each release, so that no two rows contradict each other.
+//! [`Expectations::new`] builds it, in the order of the releases, `mended` last.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Weight};
 
 use treefall_base::nearest::nearest;
 
-/// Whom a row speaks of.
+/// The releases that a row covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whom {
     /// The releases from `first` (or the oldest) to `last` (or the newest), both included.
     Releases {
-        /// The oldest of them; `None`: the oldest that there is.
+        /// The oldest release; `None`: the oldest in the tables.
         first: Option<Release>,
-        /// The newest of them; `None`: whatever comes.
+        /// The newest release; `None`: no limit.
         last: Option<Release>,
     },
     /// The replica with every known defect mended.
@@ -27,7 +27,7 @@ pub enum Whom {
 }
 
 impl Whom {
-    /// Whether the row speaks of `release`.
+    /// Returns whether the row covers `release`.
     #[must_use]
     pub fn includes(self, release: Release) -> bool {
         match self {
@@ -38,7 +38,7 @@ impl Whom {
         }
     }
 
-    /// Whether both speak of one release, or both of the mended replica.
+    /// Returns whether both cover a common release, or both the mended replica.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         match (self, other) {
@@ -47,10 +47,10 @@ impl Whom {
         }
     }
 
-    /// Reads `2.2.7`, `2.0.8..=2.2.4`, `2.3.2..`, `..=2.2.4` or `mended`.
+    /// Parses `2.2.7`, `2.0.8..=2.2.4`, `2.3.2..`, `..=2.2.4` or `mended`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem of the text.
     pub fn parse(text: &str) -> Result<Self, NoRange> {
         if text == MENDED {
             return Ok(Self::Mended);
@@ -86,12 +86,12 @@ impl Whom {
     }
 }
 
-/// Why a text names nobody.
+/// A text does not denote a range of releases.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NoRange {
-    /// What is wrong with it, as a sentence.
+    /// The problem, as a sentence.
     pub why: String,
-    /// The release that was meant by what is none, or `mended`, if one is near.
+    /// The release that was probably meant, or `mended`.
     pub meant: Option<String>,
 }
 
@@ -100,22 +100,22 @@ impl NoRange {
         Self { why, meant: None }
     }
 
-    /// The same with the offer of a word that is no release.
+    /// Suggests a release near to `word`.
     fn or_near(self, text: &str, word: &str) -> Self {
         let meant = nearest(text, self.meant.as_deref().into_iter().chain([word])).map(str::to_owned);
         Self { meant, ..self }
     }
 }
 
-/// The release with this name.
+/// Returns the release with this name.
 ///
 /// # Errors
-/// That there is none, and which is near.
+/// When there is none, with a suggestion.
 pub(super) fn release(text: &str) -> Result<Release, NoRange> {
     Release::look_up(text).map_err(|unlisted| {
         let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
         let known: Vec<String> = Release::ALL.iter().map(ToString::to_string).collect();
-        // A version out of the tables' range is no slip.
+        // A version outside the tables' range is not a typing error.
         let slip = !matches!(unlisted, Unlisted::Newer | Unlisted::Older);
         NoRange {
             why: format!("{text:?} is no release of keepalived that treefall knows ({oldest} to {newest})"),
@@ -138,17 +138,17 @@ impl fmt::Display for Whom {
     }
 }
 
-/// A failure that is expected: a law, at whatever step and entry, or one signature.
+/// An expected failure: a law, at any step and entry, or one signature.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Failure {
-    /// The law is broken.
+    /// The law is broken, with any signature.
     Law(Law),
     /// The law is broken with this signature.
     Signature(Signature),
 }
 
 impl Failure {
-    /// The law that is broken.
+    /// Returns the law that is broken.
     #[must_use]
     pub const fn law(self) -> Law {
         match self {
@@ -156,7 +156,7 @@ impl Failure {
         }
     }
 
-    /// Whether a break with this signature is the failure.
+    /// Returns whether a violation with this signature is the failure.
     #[must_use]
     pub fn is(self, signature: Signature) -> bool {
         match self {
@@ -165,10 +165,10 @@ impl Failure {
         }
     }
 
-    /// Reads a law's name, or `law/step/entry`.
+    /// Parses a law's name, or `law/step/entry`.
     ///
     /// # Errors
-    /// The part that is not known, and all that it could be.
+    /// The unknown part, with all possible names.
     pub fn parse(text: &str) -> Result<Self, UnknownPart> {
         let mut parts = text.splitn(3, '/');
         let law = parts.next().unwrap_or_default();
@@ -189,17 +189,17 @@ impl Failure {
     }
 }
 
-/// The entry of a signature that has none.
+/// The notation of a signature without an entry.
 const NO_ENTRY: &str = "none";
 
-/// A name in a signature that stands for nothing.
+/// An unknown name in a signature.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownPart {
-    /// What it should have named.
+    /// The kind of name that was expected.
     pub what: &'static str,
-    /// What was written.
+    /// The name as written.
     pub name: String,
-    /// All names that there are.
+    /// All names of that kind.
     pub known: Vec<&'static str>,
 }
 
@@ -218,21 +218,21 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What is expected of a run.
+/// The expectation for a run.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Expectation {
-    /// The failures, each once, in the order of the laws. None: the run is clean.
+    /// The failures, each once, in the order of the laws. Empty: the run is clean.
     failures: Vec<Failure>,
 }
 
 impl Expectation {
-    /// No law is broken and the run survives.
+    /// Returns the expectation that no law is broken and the run survives.
     #[must_use]
     pub const fn clean() -> Self {
         Self { failures: Vec::new() }
     }
 
-    /// These failures, and no other.
+    /// Returns the expectation of exactly these failures.
     #[must_use]
     pub fn broken(failures: impl IntoIterator<Item = Failure>) -> Self {
         let mut failures: Vec<Failure> = failures.into_iter().collect();
@@ -241,19 +241,20 @@ impl Expectation {
         Self { failures }
     }
 
-    /// Exactly what a run showed, signature for signature.
+    /// Returns the expectation of exactly a run's signatures.
     #[must_use]
     pub fn exactly(verdict: &Verdict) -> Self {
         Self::broken(verdict.signatures().map(Failure::Signature))
     }
 
-    /// The failures, in the order of the laws; none when the run is to be clean.
+    /// Returns the failures, in the order of the laws; empty if the run is to be clean.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
 
-    /// What is left of it for a subject of this kind: the laws that it shows whole, wherever they break.
+    /// Returns the part that applies to a subject of this kind: the laws that it shows completely, wherever they
+    /// break.
     #[must_use]
     pub fn of_kind(&self, kind: SubjectKind) -> Self {
         match kind {
@@ -265,10 +266,10 @@ impl Expectation {
         }
     }
 
-    /// Compares what is expected with what a run showed.
+    /// Compares the expectation with a run's verdict.
     ///
-    /// After a memory break anything can happen, so how the run ended counts only if none is expected. A hang is
-    /// what an expected break of `progress` looks like.
+    /// After a memory violation anything can happen, so the run's end counts only if no memory violation is expected.
+    /// An expected violation of `progress` appears as a hang.
     #[must_use]
     pub fn compare(&self, verdict: &Verdict) -> Comparison {
         let broken = || verdict.signatures();
@@ -289,7 +290,7 @@ impl Expectation {
     }
 }
 
-/// `clean`, or the failures with commas between.
+/// Formats it as `clean`, or as the failures, separated by commas.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, rest)) = self.failures.split_first() else { return f.write_str(CLEAN) };
@@ -298,41 +299,41 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// How an expectation calls the replica without defects.
+/// The name of the replica without defects.
 pub(super) const MENDED: &str = "mended";
-/// The expectation that nothing is broken.
+/// The expectation that no law is broken.
 pub(super) const CLEAN: &str = "clean";
 
-/// How a run differs from what was expected of it.
+/// The difference between a run and its expectation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Comparison {
-    /// Expected, and not seen.
+    /// Expected failures that did not occur.
     pub missing: Vec<Failure>,
-    /// Seen, and not expected.
+    /// Signatures that were not expected.
     pub unexpected: Vec<Signature>,
-    /// The run crashed or hung, and no memory break was expected that could explain it.
+    /// The run crashed or hung, although no expected memory violation explains it.
     pub ended_badly: bool,
 }
 
 impl Comparison {
-    /// Whether the run was as expected.
+    /// Returns whether the run was as expected.
     #[must_use]
     pub fn is_as_expected(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && !self.ended_badly
     }
 }
 
-/// What is expected of whom.
+/// All expectations of a scenario.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Expectations {
     rows: Vec<(Whom, Expectation)>,
 }
 
 impl Expectations {
-    /// These rows, in the order of the releases.
+    /// Sorts these rows by release.
     ///
     /// # Errors
-    /// Two rows that speak of the same release.
+    /// Two rows that cover the same release.
     pub fn new(rows: impl IntoIterator<Item = (Whom, Expectation)>) -> Result<Self, (Whom, Whom)> {
         let mut rows: Vec<(Whom, Expectation)> = rows.into_iter().collect();
         rows.sort_by_key(|(whom, _)| whom.rank());
@@ -344,26 +345,26 @@ impl Expectations {
         Ok(Self { rows })
     }
 
-    /// The rows, in the order of the releases, `mended` last.
+    /// Returns the rows in the order of the releases, `mended` last.
     #[must_use]
     pub fn rows(&self) -> &[(Whom, Expectation)] {
         &self.rows
     }
 
-    /// What is expected of `release`, if anything is said of it.
+    /// Returns the expectation for `release`, if there is one.
     #[must_use]
     pub fn of(&self, release: Release) -> Option<&Expectation> {
         self.rows.iter().find(|(whom, _)| whom.includes(release)).map(|(_, expectation)| expectation)
     }
 
-    /// What is expected of the mended replica, if anything is said of it.
+    /// Returns the expectation for the mended replica, if there is one.
     #[must_use]
     pub fn of_mended(&self) -> Option<&Expectation> {
         self.rows.iter().find(|(whom, _)| *whom == Whom::Mended).map(|(_, expectation)| expectation)
     }
 }
 
-/// How rows of a file are sorted: by the release that they begin with, `mended` last, nonsense at the end.
+/// Returns the sort key of a file's row: by first release, `mended` last, invalid rows at the end.
 pub(super) fn rank(text: &str) -> (bool, bool, Option<Release>) {
     match Whom::parse(text) {
         Ok(whom) => (false, whom.rank().0, whom.rank().1),

@@ -1,4 +1,4 @@
-//! The fields of one table, read one by one; what is wrong with them is noted and reading goes on.
+//! Reads the fields of one table. Problems are collected, and reading continues.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -22,12 +22,12 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Fields<'t> {
     pub(super) kind: Kind,
     table: &'t DeTable<'t>,
-    /// Its header, or the table itself when it is inline.
+    /// The span of its header, or of the table itself if it is inline.
     pub(super) span: (usize, usize),
 }
 
 impl<'t> Fields<'t> {
-    /// The fields of a table of this kind; keys that it may not have are noted.
+    /// Returns the fields of a table of this kind; reports unknown keys.
     pub(super) fn new(kind: Kind, table: &'t DeTable<'t>, span: Range<usize>, notes: &mut Notes) -> Self {
         for (key, _) in table.iter().filter(|(key, _)| !kind.keys().contains(&key.get_ref().as_ref())) {
             if kind == Kind::Expect {
@@ -47,12 +47,12 @@ impl<'t> Fields<'t> {
         Self { kind, table, span: (span.start, span.end) }
     }
 
-    /// Where the table begins, to point at when something is missing in it.
+    /// Returns the span of the table's header, at which a missing key is reported.
     pub(super) fn header(&self) -> Range<usize> {
         self.span.0..self.span.1
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub(super) fn get(&self, key: &str) -> Option<&'t Value<'t>> {
         self.table.get(key)
     }
@@ -65,7 +65,7 @@ impl<'t> Fields<'t> {
         rows
     }
 
-    /// Notes that `key` is missing.
+    /// Reports that `key` is missing.
     pub(super) fn missing(&self, key: &str, example: &str, notes: &mut Notes) {
         let title = format!("{} needs the key `{key}`", self.kind.name());
         notes.push(
@@ -74,13 +74,13 @@ impl<'t> Fields<'t> {
         );
     }
 
-    /// The text of `key`, if it is there and is text.
+    /// Returns the text of `key`, if it is present and a text.
     pub(super) fn text(&self, key: &str, notes: &mut Notes) -> Option<(&'t str, Range<usize>)> {
         let value = self.get(key)?;
         text(value, key, "text in quotes", notes)
     }
 
-    /// The span of `key`, if it is there and is a duration.
+    /// Returns the span of `key`, if it is present and a duration.
     pub(super) fn duration(&self, key: &str, notes: &mut Notes) -> Option<Span> {
         let value = self.get(key)?;
         let (text, span) = text(value, key, &format!("a duration in quotes: {}", duration::EXAMPLES), notes)?;
@@ -95,12 +95,12 @@ impl<'t> Fields<'t> {
         }
     }
 
-    /// The number of `key`, if it is there and between `least` and `most`.
+    /// Returns the number of `key`, if it is present and in range.
     pub(super) fn number(&self, key: &str, least: u64, most: u64, notes: &mut Notes) -> Option<u64> {
         number(self.get(key)?, key, least, most, notes)
     }
 
-    /// What the word of `key` stands for, if it is there and one of `choice`.
+    /// Returns the meaning of the word of `key`, if it is present and one of `choice`.
     pub(super) fn word<T: Copy>(&self, key: &str, choice: &[(&str, T)], notes: &mut Notes) -> Option<T> {
         let (word, span) = self.text(key, notes)?;
         let known = choice.iter().find(|(known, _)| *known == word);
@@ -110,7 +110,7 @@ impl<'t> Fields<'t> {
         known.map(|(_, value)| *value)
     }
 
-    /// The elements of the list `key`; none when it is not there.
+    /// Returns the elements of the list `key`; empty if it is missing.
     pub(super) fn list(&self, key: &str, notes: &mut Notes) -> &'t [Value<'t>] {
         let Some(value) = self.get(key) else { return &[] };
         match value.get_ref() {
@@ -126,19 +126,19 @@ impl<'t> Fields<'t> {
         }
     }
 
-    /// The tables of the list `key`.
+    /// Returns the tables of the list `key`.
     pub(super) fn tables(&self, key: &str, kind: Kind, notes: &mut Notes) -> Vec<Fields<'t>> {
         let elements = self.list(key, notes);
         elements.iter().filter_map(|element| table(element, key, kind, notes)).collect()
     }
 
-    /// The table `key`, if it is there.
+    /// Returns the table `key`, if it is present.
     pub(super) fn table(&self, key: &str, kind: Kind, notes: &mut Notes) -> Option<Fields<'t>> {
         table(self.get(key)?, key, kind, notes)
     }
 }
 
-/// The value as a table.
+/// Reads the value as a table.
 pub(super) fn table<'t>(
     value: &'t Value<'t>,
     key: &str,
@@ -154,7 +154,7 @@ pub(super) fn table<'t>(
     }
 }
 
-/// The value as text.
+/// Reads the value as text.
 pub(super) fn text<'t>(
     value: &'t Value<'t>,
     key: &str,
@@ -170,7 +170,7 @@ pub(super) fn text<'t>(
     }
 }
 
-/// The value as a number between `least` and `most`.
+/// Reads the value as a number between `least` and `most`.
 pub(super) fn number(value: &Value<'_>, key: &str, least: u64, most: u64, notes: &mut Notes) -> Option<u64> {
     let DeValue::Integer(integer) = value.get_ref() else {
         notes.push(wrong_type(value.span(), key, "a whole number", value.get_ref()));
@@ -185,7 +185,7 @@ pub(super) fn number(value: &Value<'_>, key: &str, least: u64, most: u64, notes:
     number
 }
 
-/// A word that is none of those that `key` may have.
+/// Reports a word that `key` does not accept.
 pub(super) fn unknown_word<'k>(
     word: &str,
     span: Range<usize>,

@@ -1,8 +1,8 @@
-//! The canonical form of a scenario file: sections and keys in one order, values in one notation, each comment
-//! with the thing that it speaks of.
+//! Formats a scenario file canonically: fixed order of sections and keys, one notation for values, each comment with
+//! what it describes.
 //!
-//! What the author wrote stays, also where it says what is so by default. A comment on lines of its own belongs
-//! to what comes after it, one at the end of a line to what begins last before it. No comment is lost.
+//! Explicit default values are kept. A comment on lines of its own belongs to what follows it, one at the end of a
+//! line to the last thing that begins before it. No comment is lost.
 
 use toml::de::{DeTable, DeValue};
 use toml_parser::lexer::TokenKind;
@@ -18,10 +18,10 @@ use super::schema::Kind;
 use super::write::{exit_text, number_value, signal_value};
 use super::{duration, fields};
 
-/// The canonical form of the scenario file that reads `text`; `name` is how messages call the file.
+/// Returns the canonical form of the scenario file with this `text`; `name` is the file's name in messages.
 ///
 /// # Errors
-/// All that is wrong with the file: what is no scenario has no form.
+/// All problems of the file: an invalid scenario has no canonical form.
 pub fn format(name: &str, text: &str) -> Result<String, Problems> {
     let text = &*plain_lines(text);
     read(name, text)?;
@@ -29,7 +29,7 @@ pub fn format(name: &str, text: &str) -> Result<String, Problems> {
     let mut page = Page::default();
     let mut top = Section::new("");
     top.entries = entries(Kind::Top, &document, text);
-    // As text or as a table: it has one notation.
+    // A text and a table have the same notation.
     let about =
         read_about(&fields::Fields::new(Kind::Top, &document, 0..0, &mut Vec::new()), &mut Vec::new());
     let entry = top.entries.iter_mut().find(|entry| entry.key == "about");
@@ -44,7 +44,7 @@ pub fn format(name: &str, text: &str) -> Result<String, Problems> {
     Ok(page.text())
 }
 
-/// The keys of a table that have values of their own, in canonical order.
+/// Returns the keys of a table with simple values, in canonical order.
 fn entries(kind: Kind, table: &DeTable<'_>, text: &str) -> Vec<Entry> {
     let rows = table.iter().filter(|(key, _)| kind.child(key.get_ref()).is_none());
     let mut entries: Vec<Entry> = rows
@@ -71,7 +71,7 @@ fn canonical_key(kind: Kind, key: &str) -> String {
     }
 }
 
-/// Appends the sections that the value of `key` makes.
+/// Appends the sections for the value of `key`.
 fn sections(page: &mut Page, kind: Kind, key: &str, table: &DeTable<'_>, text: &str) {
     let Some((child, (key_place, value))) = kind.child(key).zip(table.get_key_value(key)) else { return };
     let header = match (kind, child) {
@@ -96,7 +96,7 @@ fn sections(page: &mut Page, kind: Kind, key: &str, table: &DeTable<'_>, text: &
                 }
             }
             if elements.is_empty() && (kind, child) == (Kind::Top, Kind::Script) {
-                // `script = []`: one configuration without a script has this form alone.
+                // `script = []`: only this form denotes one configuration without scripts.
                 let mut section = Section::new("[[config]]");
                 section.note = Note::at(key_place.span().start);
                 page.sections.push(section);
@@ -126,7 +126,7 @@ fn entry_value(key: &str, kind: Kind, value: &fields::Value<'_>, text: &str) -> 
         (element_text, Note::at(element.span().start))
     };
     let elements: Vec<_> = elements.iter().map(noted).collect();
-    // The closing bracket, when the list has one: `[[wake.exits]]` has not, and ends where its last table does.
+    // The place of the closing bracket. `[[wake.exits]]` has none, and ends where its last table does.
     let span = value.span();
     let closed = text[span.clone()].ends_with(']') && !text[span.clone()].starts_with("[[");
     let end = if closed { span.end - 1 } else { elements.last().map_or(span.start, |(_, note)| note.at) };
@@ -142,7 +142,7 @@ fn exit_value(exit: &DeTable<'_>, text: &str) -> String {
     }
 }
 
-/// The value in canonical notation.
+/// Returns the value in canonical notation.
 fn scalar(key: &str, kind: Kind, value: &fields::Value<'_>, text: &str) -> String {
     let as_written = || text[value.span()].to_owned();
     match value.get_ref() {
@@ -188,9 +188,9 @@ fn word(key: &str, kind: Kind, text: &str) -> String {
 struct Comment<'t> {
     at: usize,
     text: &'t str,
-    /// Nothing but spaces stands before it on its line.
+    /// It is alone on its line.
     own_line: bool,
-    /// A blank line comes after it.
+    /// A blank line follows.
     then_blank: bool,
 }
 
@@ -214,7 +214,7 @@ fn comments(text: &str) -> Vec<Comment<'_>> {
         .collect()
 }
 
-/// Gives each comment of the file to the thing on the page that it belongs to.
+/// Assigns each comment of the file to what it describes.
 fn place_comments(page: &mut Page, text: &str) {
     let mut foot = Vec::new();
     let mut notes = page.notes();

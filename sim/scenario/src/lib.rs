@@ -1,9 +1,8 @@
-//! Scenarios: traces on disk, with their story, what is expected of each release, and where they come from.
+//! Scenarios: traces on disk, with their story, their expectations for each release, and their origin.
 //!
-//! The file format is known here alone. A scenario is read with [`load`] or [`read`], which say of each
-//! problem where it is and what was expected; written with [`write()`]; and brought into its canonical form,
-//! comments and all, with [`format()`]. `read(write(s)) == s`, and `format` changes nothing that `write` or
-//! `format` wrote.
+//! Only this crate knows the file format. [`load`] and [`read`] read a scenario, and report each problem with its
+//! place and what was expected; [`write()`] writes one; [`format()`] brings a file into its canonical form, including
+//! comments. `read(write(s)) == s`, and `format` does not change what `write` or `format` wrote.
 
 #![forbid(unsafe_code)]
 
@@ -37,39 +36,40 @@ use treefall_model::trace::{HeapPolicy, Trace};
 use treefall_base::input::{self, is_standard};
 pub use write::write;
 
-/// The newest format that is read.
+/// The newest format that can be read.
 pub const FORMAT: u64 = 2;
 
-/// Returns the format that a trace is written in: the oldest that can say it, so that older programs read it.
+/// Returns the format in which a trace is written: the oldest one that can express it, so that older programs can
+/// read it.
 #[must_use]
 pub fn format_of(trace: &Trace) -> u64 {
     if trace.setup().heap == HeapPolicy::Guarded { 2 } else { 1 }
 }
 
-/// Largest file that is read, in bytes: 16 MiB.
+/// Largest accepted file, in bytes: 16 MiB.
 pub const SIZE_MAX: u64 = 16 << 20;
 
-/// A trace with its story.
+/// A trace with its story and its expectations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scenario {
-    /// What goes wrong, in one line.
+    /// The failure, in one line.
     pub title: String,
-    /// The report that it was written from; empty when there is none.
+    /// The report that it reproduces; may be empty.
     pub source: String,
-    /// Which release and which law it tells of; `None`: a report picks them by what is expected.
+    /// The release and the law that it is about; `None`: reports choose them by the expectations.
     pub about: Option<About>,
-    /// What happens, for a reader who wants to understand; empty when nobody told.
+    /// An explanation for readers; may be empty.
     pub story: String,
-    /// What the outside world does.
+    /// The events from outside.
     pub trace: Trace,
-    /// What is expected of whom.
+    /// The expectations for each release.
     pub expect: Expectations,
-    /// Where it comes from, if a program made it.
+    /// Its origin, if a program made it.
     pub provenance: Provenance,
 }
 
 impl Scenario {
-    /// A scenario of `trace` that tells nothing else.
+    /// Returns a scenario of `trace` without anything else.
     #[must_use]
     pub fn new(title: &str, trace: Trace) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Scenario {
     }
 }
 
-/// How a scenario that a program made came about. The trace is the value: none of this is needed to replay it.
+/// The origin of a scenario that a program made. The trace is complete: none of this is needed to replay it.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Provenance {
     /// The seed of the campaign.
@@ -99,31 +99,31 @@ pub struct Provenance {
     pub found_on: Option<String>,
 }
 
-/// Why a scenario file cannot be had.
+/// Why a scenario file cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is a directory.
+    /// The path is a directory.
     #[error("{}: this is a directory, a scenario is a file; name the files in it", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// It is larger than [`SIZE_MAX`].
+    /// The file is larger than [`SIZE_MAX`].
     #[error("{}: larger than {} MiB, and so no scenario (refused before it was read whole)", path.display(), SIZE_MAX >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// It is not text.
+    /// The file is not text.
     #[error(
         "{}: this is no text: byte {:#04x} at offset {offset} (line {line}) is not UTF-8; a scenario is a TOML file",
         path.display(), byte
@@ -133,29 +133,29 @@ pub enum LoadError {
         path: PathBuf,
         /// The first byte that is not UTF-8.
         byte: u8,
-        /// Where it is, from 0.
+        /// Its offset, from 0.
         offset: usize,
         /// Its line, from 1.
         line: usize,
     },
-    /// It is no valid scenario.
+    /// The file is not a valid scenario.
     #[error(transparent)]
     Invalid(#[from] Problems),
 }
 
-/// The scenario in the file at `path`.
+/// Loads the scenario at `path`.
 ///
 /// # Errors
-/// When the file cannot be read or is no valid scenario; no error leaves anything behind.
+/// When the file cannot be read or is invalid.
 pub fn load(path: &Path) -> Result<Scenario, LoadError> {
     let text = load_text(path)?;
     Ok(read(&path.display().to_string(), &text)?)
 }
 
-/// The text of the file at `path`, if it is text and not too large.
+/// Loads the text of the file at `path`.
 ///
 /// # Errors
-/// When it cannot be read, is too large or is no text.
+/// When it cannot be read, is too large or is not text.
 pub fn load_text(path: &Path) -> Result<String, LoadError> {
     let path_buf = || path.to_owned();
     let unreadable = |error| LoadError::Unreadable { path: path_buf(), error };
@@ -168,7 +168,7 @@ pub fn load_text(path: &Path) -> Result<String, LoadError> {
             return Err(LoadError::TooLarge { path: path_buf() });
         }
     }
-    // A pipe or a device tells no size beforehand.
+    // The size of a pipe or a device is not known beforehand.
     let bytes = input::read(path, SIZE_MAX).map_err(unreadable)?;
     if bytes.len() as u64 > SIZE_MAX {
         return Err(LoadError::TooLarge { path: path_buf() });

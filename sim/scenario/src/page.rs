@@ -1,44 +1,44 @@
-//! A scenario file as it stands on the page: sections, keys, values as text, and the comments between.
+//! The layout of a scenario file: sections, keys, values as text, and the comments between.
 //!
-//! There is one layout, [`Page::text`], for files that a program writes and for files that are formatted, so
-//! that neither changes what the other made.
+//! [`Page::text`] is the only layout, for files that a program writes and for formatted ones, so that neither changes
+//! the other's output.
 
 use std::fmt::Write as _;
 
-/// Longest line on which a list is written in one piece.
+/// Longest line of a list on one line.
 const LINE_MAX: usize = 110;
 
-/// A whole file.
+/// A complete file.
 #[derive(Default)]
 pub(super) struct Page {
     pub(super) sections: Vec<Section>,
-    /// Comments below everything.
+    /// Comments at the end of the file.
     pub(super) foot: Vec<CommentLine>,
 }
 
-/// A header and what stands below it.
+/// A header and its entries.
 pub(super) struct Section {
-    /// The header, brackets included; empty at the top of the file.
+    /// The header, with brackets; empty at the top of the file.
     pub(super) header: &'static str,
     pub(super) note: Note,
     pub(super) entries: Vec<Entry>,
 }
 
 impl Section {
-    /// A section without comments.
+    /// Returns a section without comments.
     pub(super) fn new(header: &'static str) -> Self {
         Self { header, note: Note::default(), entries: Vec::new() }
     }
 
-    /// The same with one more entry.
+    /// Adds an entry.
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
         self.entries.push(Entry { key: key.to_owned(), value, note: Note::default() });
         self
     }
 
-    /// The same with one more entry, if `told`.
-    pub(super) fn with_if(self, told: bool, key: &str, value: Value) -> Self {
-        if told { self.with(key, value) } else { self }
+    /// Adds an entry if `present`.
+    pub(super) fn with_if(self, present: bool, key: &str, value: Value) -> Self {
+        if present { self.with(key, value) } else { self }
     }
 }
 
@@ -54,36 +54,36 @@ pub(super) enum Value {
     One(String),
     Many {
         elements: Vec<(String, Note)>,
-        /// What stands before and beside the closing bracket.
+        /// The comments before and beside the closing bracket.
         end: Note,
     },
 }
 
 impl Value {
-    /// A text, in quotes.
+    /// Returns a text in quotes.
     pub(super) fn text(text: &str) -> Self {
         Self::One(quoted(text))
     }
 
-    /// A list without comments.
+    /// Returns a list without comments.
     pub(super) fn list(elements: impl IntoIterator<Item = String>) -> Self {
         let elements = elements.into_iter().map(|element| (element, Note::default())).collect();
         Self::Many { elements, end: Note::default() }
     }
 }
 
-/// The comments of one thing, and where in its file it stood.
+/// The comments of one element, and its place in the file.
 #[derive(Default)]
 pub(super) struct Note {
     pub(super) at: usize,
-    /// On the lines above it.
+    /// Comments on the lines above it.
     pub(super) above: Vec<CommentLine>,
-    /// At the end of its line, with the `#`.
+    /// The comment at the end of its line, with the `#`.
     pub(super) beside: Option<String>,
 }
 
 impl Note {
-    /// A thing at this place of its file.
+    /// Returns the notes of an element at this place of the file.
     pub(super) fn at(at: usize) -> Self {
         Self { at, ..Self::default() }
     }
@@ -97,12 +97,12 @@ impl Note {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum CommentLine {
     Blank,
-    /// With the `#`.
+    /// A comment, with the `#`.
     Comment(String),
 }
 
 impl Page {
-    /// The notes of everything on the page, in the order of the places where the things stood.
+    /// Returns the notes of all elements, in the order of their places.
     pub(super) fn notes(&mut self) -> Vec<&mut Note> {
         let mut notes = Vec::new();
         for section in &mut self.sections {
@@ -121,7 +121,7 @@ impl Page {
         notes
     }
 
-    /// The file.
+    /// Returns the text of the file.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for section in &self.sections {
@@ -203,7 +203,7 @@ fn key(key: &str) -> String {
     if bare { key.to_owned() } else { quoted_line(key) }
 }
 
-/// `text` as a TOML string: over several lines if it has several.
+/// Quotes `text` as a TOML string, over several lines if it has several.
 pub(super) fn quoted(text: &str) -> String {
     if text.contains('\n') { quoted_lines(text) } else { quoted_line(text) }
 }
@@ -231,7 +231,7 @@ fn quoted_lines(text: &str) -> String {
         quotes = if c == '"' { quotes + 1 } else { 0 };
         let last = place + 1 == text.len();
         match c {
-            // Three in a row would end the text, and so would one at its end.
+            // Three in a row, or one at the end, would end the text.
             '"' if quotes == 3 || last => {
                 quoted.push_str("\\\"");
                 quotes = 0;

@@ -1,12 +1,12 @@
-//! Where in a scenario's text something stands that a message is about.
+//! Finds the place of a scenario's text that a message concerns.
 
 use treefall_model::release::Release;
 
 use super::Whom;
 use super::read::{parse, plain_lines};
 
-/// The line, from 1, that says what is expected of a release, or of the replica without defects for `None`; the first
-/// line if none says so.
+/// Returns the line, from 1, of the expectation for a release, or for the replica without defects (`None`); the first
+/// line if there is none.
 #[must_use]
 pub fn line_of_expectation(text: &str, release: Option<Release>) -> usize {
     let text = &*plain_lines(text);

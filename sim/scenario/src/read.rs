@@ -1,4 +1,4 @@
-//! From text to a [`Scenario`]. All problems of a file are found in one go; no text makes it panic.
+//! Reads a [`Scenario`] from text. All problems of a file are found at once; no text makes it panic.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -21,10 +21,10 @@ use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
 use super::{FORMAT, Provenance, Scenario, duration};
 
-/// The scenario that `text` tells; `name` is how messages call the file.
+/// Reads the scenario in `text`; `name` is the file's name in messages.
 ///
 /// # Errors
-/// All that is wrong with it, with places.
+/// All its problems, with places.
 pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
     let text = &*plain_lines(text);
     let problems = |notes| Problems::new(name, text, notes);
@@ -38,8 +38,8 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
     }
 }
 
-/// The problems to report when a replay shows that no release of the expectations ever started these runs,
-/// which the file ends: each exit of one of them, with its place.
+/// Returns the problems of exits whose runs no release of the expectations ever starts, as a replay showed, with
+/// their places.
 #[must_use]
 pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
     let text = &*plain_lines(text);
@@ -62,18 +62,18 @@ pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
     (!found.is_empty()).then(|| Problems::new(name, text, found))
 }
 
-/// So many problems are enough: a long list of wakes is read no further.
+/// Most problems to collect: a long list of wakes is not read further.
 const NOTES_MAX: usize = 100;
 
-/// Most syntax errors of one file that are looked into: noise has one at every byte.
+/// Most syntax errors of one file to report: random bytes have one at every byte.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
-/// The text with every line ended by a newline alone: how an editor ends lines is no part of a story.
+/// Returns the text with plain newlines, because line endings are no part of a story.
 pub(super) fn plain_lines(text: &str) -> Cow<'_, str> {
     if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
 }
 
-/// The tables of a file, or what is no TOML in it.
+/// Parses the tables of a file.
 pub(super) fn parse(text: &str) -> Result<DeTable<'_>, Notes> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn parse(text: &str) -> Result<DeTable<'_>, Notes> {
     Err(first.map(|error| no_toml(text, error.message(), error.span().unwrap_or(0..0))).collect())
 }
 
-/// A syntax error, with a remedy for the most common: a bare duration or word.
+/// Returns a syntax error, with a remedy for the most common one: a bare duration or word.
 fn no_toml(text: &str, message: &str, span: Range<usize>) -> Problem {
     if let Some(bare) = bare_value(text, span.start) {
         let value = &text[bare.clone()];
@@ -95,7 +95,7 @@ fn no_toml(text: &str, message: &str, span: Range<usize>) -> Problem {
     Problem::new(span, format!("this is no TOML: {what}"), label)
 }
 
-/// The bare duration or word that is the value at `place`, if one is.
+/// Returns the bare duration or word at `place`, if it is the value there.
 fn bare_value(text: &str, place: usize) -> Option<Range<usize>> {
     let place = floor(text, place);
     let line_start = text[..place].rfind('\n').map_or(0, |newline| newline + 1);
@@ -113,7 +113,7 @@ fn first_line(text: &str) -> usize {
     text.find('\n').unwrap_or(text.len())
 }
 
-/// Refuses a newer format before anything else is said of the file.
+/// Rejects a newer format before any other problem is reported.
 fn check_format(document: &DeTable<'_>, text: &str) -> Result<Notes, Problem> {
     let Some(value) = document.get("format") else {
         let title = "this is no scenario: it does not say its format";
@@ -146,7 +146,7 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
     let wakes = read_wakes(top, &setup.configs, notes);
     let trace = Trace::new(setup, wakes);
     let trace = trace.map_err(|error| {
-        // Each part was checked where it stands; what is left is a matter of sizes.
+        // Each part was checked; only limits of sizes remain.
         if notes.is_empty() {
             notes.push(Problem::new(top.header(), error.to_string(), "in this scenario"));
         }
@@ -155,7 +155,7 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
     Some(Scenario { title, source, about, story, trace, expect, provenance })
 }
 
-/// Notes a heap policy that the format which the file names does not have.
+/// Reports a heap policy that the file's format does not have.
 fn check_heap(top: &Fields<'_>, fields: &Fields<'_>, heap: HeapPolicy, notes: &mut Notes) {
     let format = top.number("format", 1, FORMAT, &mut Notes::new());
     if let (HeapPolicy::Guarded, Some(1), Some(value)) = (heap, format, fields.get("heap")) {

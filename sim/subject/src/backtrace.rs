@@ -1,30 +1,30 @@
-//! Who called whom when a real program crashed or hung: frames, and how they are told.
+//! Backtraces of a real program that crashed or hung.
 //!
-//! Always: a frame names no address of a process, only a function, or a place in a file, so that it is the same in
-//! every run. It is told to people and is no part of any comparison.
+//! Invariant: a frame names no address of a process, only a function or a place in a file, so that it is the same in
+//! every run. Backtraces are for people and are never compared.
 
 use std::fmt;
 
-/// Where a frame's code is.
+/// The file that contains a frame's code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Home {
-    /// In the program.
+    /// The program.
     Program,
-    /// In a library of this name.
+    /// A library with this name.
     Library(String),
-    /// In the engine's own library, which stands for the program's `main` and for its handlers.
+    /// The engine's own library, which stands for the program's `main` and for its handlers.
     Engine,
 }
 
-/// One function that had been called and had not returned.
+/// A function that was called and had not returned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// Where its code is.
+    /// The file with its code.
     pub home: Home,
-    /// Its name, if a symbol tells it.
+    /// Its name, if a symbol gives it.
     pub function: Option<String>,
-    /// How far behind the function's beginning the program was; without a name, behind the file's. 0 for the
-    /// innermost function of a hang: where in its loop it was found is chance.
+    /// The offset in the function; without a name, in the file. 0 for the innermost function of a hang, whose place
+    /// in the loop is chance.
     pub offset: u64,
 }
 
@@ -42,16 +42,16 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Backtraces of the entry that a real program used after it was freed: where it was handed out, and where freed.
+/// Backtraces of the entry that a real program used after freeing it.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct EntryLife {
-    /// Where the entry was handed out, innermost frame first.
+    /// The stack of its allocation, innermost frame first.
     pub handed_out: Vec<Frame>,
-    /// Where it was freed, innermost frame first.
+    /// The stack of its release, innermost frame first.
     pub freed: Vec<Frame>,
 }
 
-/// Returns all backtraces of a run with their titles, those that are empty left out.
+/// Returns the non-empty backtraces of a run with their titles.
 #[must_use]
 pub fn titled<'f>(crash: &'f [Frame], life: &'f EntryLife) -> Vec<(&'static str, &'f [Frame])> {
     let crashed = if *life == EntryLife::default() { "backtrace" } else { "used" };
@@ -59,13 +59,13 @@ pub fn titled<'f>(crash: &'f [Frame], life: &'f EntryLife) -> Vec<(&'static str,
     all.into_iter().filter(|(_, frames)| !frames.is_empty()).collect()
 }
 
-/// The innermost function of the program's own that has a name.
+/// Returns the innermost function of the program itself that has a name.
 #[must_use]
 pub fn innermost(frames: &[Frame]) -> Option<&str> {
     frames.iter().find(|frame| frame.home == Home::Program)?.function.as_deref()
 }
 
-/// The frames for machines: the same texts as people read.
+/// Formats the frames for machines, with the same text as for people.
 #[must_use]
 pub fn texts(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(ToString::to_string).collect()

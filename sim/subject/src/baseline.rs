@@ -1,7 +1,7 @@
-//! A target beside a baseline: each trace in which the target breaks a law is played on the baseline too.
+//! Compares a target with a baseline: each trace in which the target breaks a law runs on the baseline too.
 //!
-//! A violation is new unless the baseline shows one in the same trace at the same [`Place`]. Where the baseline's judging
-//! ended before the violation, the answer is "cannot tell": neither new nor known.
+//! A violation is new unless the baseline shows one in the same trace at the same [`Place`]. If the baseline's
+//! judging ended before the violation, the result is "cannot tell": neither new nor known.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +15,23 @@ use treefall_model::verdict::{Moment, Signature, Verdict, Violation};
 use crate::target::Target;
 use crate::{Options, Ran, Subject, SubjectError, build};
 
-/// The violations of one run of the target, beside the baseline's run of the same trace.
+/// The violations of one run of the target, compared with the baseline's run of the same trace.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Compared {
-    /// Places at which the target breaks a law and the baseline does not.
+    /// Places at which only the target breaks a law.
     pub new: Vec<(Place, Moment)>,
-    /// Places of which the baseline cannot tell: its judging ended before.
+    /// Places that cannot be compared, because the baseline's judging had ended before.
     pub cannot_tell: Vec<(Place, Moment)>,
 }
 
 impl Compared {
-    /// Whether this signature is seen at a new place.
+    /// Returns whether this signature shows at a new place.
     #[must_use]
     pub fn is_new(&self, signature: Signature) -> bool {
         self.first_new(signature).is_some()
     }
 
-    /// When this signature is first seen at a new place.
+    /// Returns when this signature first shows at a new place.
     #[must_use]
     pub fn first_new(&self, signature: Signature) -> Option<Moment> {
         let new = self.new.iter().find(|(place, _)| place.signature() == Some(signature));
@@ -57,21 +57,21 @@ pub fn compare(target: &Verdict, baseline: &Verdict) -> Compared {
     compared
 }
 
-/// A target that plays what it fails on its baseline too. Everything but [`Ran::beside`] is the target's own.
+/// A target whose failing traces also run on its baseline. Everything but [`Ran::beside`] is the target's own.
 pub struct Beside {
     target: Box<dyn Subject>,
     baseline: Box<dyn Subject>,
 }
 
 impl Beside {
-    /// Plays the failures of `target` on `baseline`.
+    /// Runs the failures of `target` on `baseline`.
     #[must_use]
     pub fn new(target: Box<dyn Subject>, baseline: Box<dyn Subject>) -> Self {
         Self { target, baseline }
     }
 }
 
-/// The subject that a target names, beside that of a baseline where there is one.
+/// Builds the subject that a target names, with its baseline if there is one.
 ///
 /// # Errors
 /// When a real program cannot be started.
@@ -101,7 +101,7 @@ impl Subject for Beside {
     }
 
     fn fitted(&self, trace: Trace) -> Trace {
-        // What the baseline makes of it the target can be given too, mostly; else the two cannot be compared there.
+        // The target mostly accepts what the baseline makes of a trace; otherwise the two cannot be compared.
         let trace = self.baseline.fitted(self.target.fitted(trace));
         self.target.fitted(trace)
     }

@@ -1,7 +1,7 @@
-//! Systems under test: what runs a trace and shows a history.
+//! Systems under test: each runs traces and shows their histories.
 //!
-//! Every subject takes the same [`Trace`] and is watched by the same observer. A subject's failure to run at
-//! all is an error of the harness, [`SubjectError`]; what it does when it runs is a verdict.
+//! Every subject takes the same [`Trace`] and has the same observer. A subject's failure to run at all is an error of
+//! the harness, [`SubjectError`]; its behaviour in a run is a verdict.
 
 #![forbid(unsafe_code)]
 
@@ -32,62 +32,62 @@ use treefall_world::wire::Called;
 use crate::baseline::Compared;
 use backtrace::{EntryLife, Frame};
 
-/// What one run of one trace showed. Two are equal when they showed the same, whatever led there.
+/// The result of one run of one trace. Two results are equal if they show the same, whatever caused it.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// What the model says of it.
+    /// The model's verdict.
     pub verdict: Verdict,
-    /// The digest of its history, and of its indexes after each step where that was wanted.
+    /// The digest of the history, and of the indexes after each step if requested.
     pub digest: u128,
-    /// The same as it was when a memory law broke.
+    /// The digest at the moment when a memory law broke.
     pub digest_at_break: Option<u128>,
-    /// What happened, counted.
+    /// Counts of events.
     pub counts: Counts,
-    /// Its history, where that was wanted.
+    /// The history, if requested.
     pub records: Vec<Record>,
-    /// Its steps, where that was wanted.
+    /// The steps, if requested.
     pub marks: Vec<Mark>,
-    /// What the indexes held at the step that was asked for.
+    /// Contents of the indexes at the requested step.
     pub contents: Option<Contents>,
-    /// How many records there were when a freed entry, or what no replica has, was first used; only a replica can tell.
+    /// Number of records before the first use of a freed entry, or of something that no replica has; only replicas
+    /// record it.
     pub first_use: Option<u64>,
-    /// Who called whom when a real program crashed or hung, or came to the moment that was asked for, innermost first. No
-    /// part of any comparison.
+    /// The stack at which a real program crashed or hung, or reached the requested moment, innermost frame first.
+    /// Never compared.
     pub backtrace: Vec<Frame>,
     /// The freed entry whose use ended the run of a real program with a guarded heap.
     pub used_after_free: Option<EntryFacts>,
-    /// Where a real program got and freed the entry that it then used, found by a second run; only with the digest, and
-    /// empty where no freed entry was used. No part of any comparison.
+    /// Where a real program allocated and freed the entry that it then used, found by a second run. Only with a
+    /// digest; empty if no freed entry was used. Never compared.
     pub life: EntryLife,
-    /// The calls that a real program made, where that was wanted, in the order of the list of [`calls`]. No part of
-    /// any comparison.
+    /// The calls that a real program made, if requested, in the order of the list of [`calls`]. Never compared.
     pub ledger: Vec<Call>,
-    /// What of the violations the baseline shows; `None`: there is no baseline, or no violation.
+    /// The violations compared with the baseline's; `None`: there is no baseline, or no violation.
     pub beside: Option<Compared>,
 }
 
 impl Ran {
-    /// The violations that count: all, or beside a baseline those with a new place.
+    /// Returns the violations that count: all, or with a baseline those at a new place.
     pub fn counting(&self) -> impl Iterator<Item = &Violation> {
         let counts = |signature| self.beside.as_ref().is_none_or(|beside| beside.is_new(signature));
         self.verdict.breaks.iter().filter(move |broken| counts(broken.signature))
     }
 
-    /// The verdict with the violations that count alone.
+    /// Returns the verdict with only the violations that count.
     #[must_use]
     pub fn counted(&self) -> Verdict {
         Verdict { breaks: self.counting().cloned().collect(), outcome: self.verdict.outcome.clone() }
     }
 }
 
-/// A call that a real program made out of itself.
+/// A call of a real program to a library or to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Call {
     /// Its name.
     pub name: &'static str,
-    /// What became of it.
+    /// How it was handled.
     pub fate: Fate,
-    /// How often it was made, once at least.
+    /// How often it was made, at least once.
     pub times: u32,
 }
 
@@ -116,7 +116,7 @@ impl PartialEq for Ran {
 }
 
 impl Call {
-    /// As the library of a subject of this kind counted it.
+    /// Converts a call as counted by the library in a subject of this kind.
     pub(crate) fn of(called: Called, kind: SubjectKind) -> Option<Self> {
         let (name, row) = calls::counted(usize::from(called.call))?;
         let fate = if kind == SubjectKind::Daemon { row.daemon } else { row.engine };
@@ -126,46 +126,46 @@ impl Call {
 
 /// A system under test.
 pub trait Subject: Send {
-    /// Which of the three kinds it is.
+    /// Returns its kind.
     fn kind(&self) -> SubjectKind;
 
-    /// Its name, as `--target` takes it.
+    /// Returns its name, as `--target` takes it.
     fn name(&self) -> String;
 
-    /// The rules that its release goes by: a replica's own, a real program's by its banner.
+    /// Returns the rules of its release: a replica's own, or a real program's by its banner.
     fn rules(&self) -> Rules;
 
-    /// The rules of the baseline that it is played beside, if there is one.
+    /// Returns the rules of the baseline that it is compared with, if there is one.
     fn baseline_rules(&self) -> Option<Rules> {
         None
     }
 
-    /// The trace that comes nearest to `trace` and that it can be given. Only a daemon cannot be given all.
+    /// Returns the nearest trace that it accepts. Only a daemon does not accept all.
     fn fitted(&self, trace: Trace) -> Trace {
         trace
     }
 
-    /// Whether it can be given the trace as it is. Only a daemon cannot be given all.
+    /// Returns whether it accepts the trace. Only a daemon does not accept all.
     fn takes(&self, _trace: &Trace) -> bool {
         true
     }
 
-    /// The steps in which intervals and timeouts of its scripts can be set; `None`: its configuration fixes them.
+    /// Returns the unit of its scripts' intervals and timeouts; `None`: its configuration fixes them.
     fn unit_of_times(&self) -> Option<Span> {
         Some(Span::from_micros(1))
     }
 
-    /// Replaces what is drawn of a setup by what the subject has fixed. A daemon with a person's configuration has scripts of
+    /// Replaces drawn parts of a setup by what the subject fixes. A daemon with a user's configuration has scripts of
     /// its own.
     fn arrange(&self, _setup: &mut Setup) {}
 
-    /// From now on the calls that it makes are told, or not. Only a real program makes any.
+    /// Switches the recording of its calls on or off. Only a real program makes any.
     fn keep_ledger(&mut self, _on: bool) {}
 
-    /// Runs the traces, each for itself; the results are in their order.
+    /// Runs the traces one by one. Results are in their order.
     ///
     /// # Errors
-    /// When it cannot run. A crash or a hang of the subject is no error but a verdict.
+    /// When it cannot run. A crash or a hang of the subject is a verdict, not an error.
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError>;
 
     /// Runs one trace.
@@ -182,7 +182,7 @@ pub trait Subject: Send {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// It gave fewer results than it was given traces.
+    /// It returned fewer results than there were traces.
     #[error("the subject gave no answer for a trace; this is a fault of treefall: please report it")]
     NoAnswer,
     /// The file is no program that can be driven.
@@ -197,7 +197,7 @@ pub enum SubjectError {
 }
 
 impl SubjectError {
-    /// Why the trace is none that the subject can be given, if that is what is wrong.
+    /// Returns why the subject does not accept the trace, if that is the error.
     #[must_use]
     pub fn unfit(&self) -> Option<&daemon::Unfit> {
         match self {
@@ -207,7 +207,7 @@ impl SubjectError {
     }
 }
 
-/// The subject that a target names. The one place where names become subjects.
+/// Builds the subject that a target names. No other place turns names into subjects.
 ///
 /// # Errors
 /// When the real program cannot be started.
@@ -215,7 +215,7 @@ pub fn build(target: &target::Target) -> Result<Box<dyn Subject>, SubjectError> 
     build_under(target, &engine::Conditions::default())
 }
 
-/// The same, a real program started under other conditions.
+/// Builds a subject whose real program starts under other conditions.
 ///
 /// # Errors
 /// As [`build`].

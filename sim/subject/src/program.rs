@@ -1,13 +1,12 @@
-//! A real keepalived on disk: what it is, which release, where its functions are, and why not where it is
-//! none that can be driven.
+//! A real keepalived on disk: its release, its functions, and why it cannot be driven if it cannot.
 //!
-//! Only the file is read here; nothing is executed. Offsets are relative to the program's load address, so
-//! that address randomisation does not matter.
+//! Only the file is read, nothing is executed. Offsets are relative to the program's load address, so that address
+//! randomisation does not matter.
 
 mod file;
 mod refusal;
 
-pub use refusal::{Hidden, ProgramError};
+pub use refusal::{Hidden, INSTALL, ProgramError};
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -20,14 +19,7 @@ use treefall_world::wire::{Image, Symbols};
 pub(crate) use file::Functions;
 use file::SymbolTable;
 
-/// What to do where there is no keepalived, to go on with in a message.
-pub const INSTALL: &str = "install one (`apt-get install keepalived`) or fetch Debian's (`treefall roots fetch sid`, \
-    which needs mmdebstrap; `treefall targets` then names it)";
-
-/// Larger than any keepalived, with debug information: what is larger is refused unread.
-const FILE_MAX: u64 = 256 << 20;
-
-/// The functions and variables that the engine drives, by name. All are needed.
+/// The functions and variables that the engine needs, by name.
 pub const ENGINE_SYMBOLS: [&str; 17] = [
     "main",
     "master",
@@ -48,7 +40,7 @@ pub const ENGINE_SYMBOLS: [&str; 17] = [
     "signal_set",
 ];
 
-/// Where Debian and its kin keep libraries; joined to a root for programs inside another root.
+/// Folders of libraries on Debian and its relatives; joined to a root for programs inside another root.
 const LIBRARY_FOLDERS: [&str; 6] = [
     "lib/x86_64-linux-gnu",
     "usr/lib/x86_64-linux-gnu",
@@ -58,32 +50,31 @@ const LIBRARY_FOLDERS: [&str; 6] = [
     "usr/lib",
 ];
 
-/// What a program imports, by what becomes of a call; each in the order of the names.
+/// The functions that a program imports, by how their calls are handled, each in alphabetical order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Imports<'p> {
-    /// The world answers these.
+    /// The virtual world answers these.
     pub virtuals: Vec<&'p str>,
-    /// These go on to the real one.
+    /// These are passed to the real function.
     pub let_through: Vec<&'p str>,
-    /// These end a run with their name.
+    /// These end a run with an error that names them.
     pub forbidden: Vec<&'p str>,
-    /// These are on no list: nobody has thought of what becomes of them. The system calls that they make meet the
-    /// kernel's filter.
+    /// These are on no list. The kernel's filter decides about the system calls that they make.
     pub unknown: Vec<&'p str>,
 }
 
 /// Why a program is driven as its release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Likeness {
-    /// It says that it is.
+    /// Its banner names this release.
     Says,
-    /// It says that it is one that the tables do not have; this is the nearest before it.
+    /// Its banner names a release that the tables lack; this is the nearest older one.
     Nearest,
-    /// A person said so.
+    /// The user named this release.
     Told,
 }
 
-/// A keepalived that was found fit to be looked at.
+/// A keepalived that can be inspected.
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
@@ -98,12 +89,12 @@ pub struct Program {
     hidden: Hidden,
     build_id: Option<String>,
     imports: Vec<String>,
-    /// Its loader, for a program that the kernel starts with other rights than the caller's.
+    /// Its loader, if the kernel starts the program with other privileges than the caller's.
     privileged: Option<PathBuf>,
 }
 
 impl Program {
-    /// Looks at the file `path`, inside `root` when there is one.
+    /// Reads the file `path`, inside `root` if there is one.
     ///
     /// # Errors
     /// A [`ProgramError`] when it is no keepalived that can be started with a preloaded library.
@@ -111,7 +102,7 @@ impl Program {
         Self::open_as(path, root, None)
     }
 
-    /// The same, to be driven as `told` whatever it says of itself.
+    /// Reads the file, to be driven as release `told` whatever its banner says.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -134,7 +125,7 @@ impl Program {
             return Err(ProgramError::OwnAllocator { path, banner, what, remedy });
         }
         if !missing_in(&table).is_empty() {
-            // Symbols that were stripped off may lie in a file of their own.
+            // Stripped symbols may be in a separate file.
             let files = file::symbol_files(&parsed, &path, root.unwrap_or(Path::new("/")));
             let _found = files.iter().any(|place| file::add_symbol_file(&mut table, &parsed, place));
         }
@@ -156,44 +147,44 @@ impl Program {
         })
     }
 
-    /// The file.
+    /// Returns the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its build id, in hexadecimal.
+    /// Returns its build id, in hexadecimal.
     #[must_use]
     pub fn build_id(&self) -> Option<&str> {
         self.build_id.as_deref()
     }
 
-    /// The root that it lives in, if not the machine's own.
+    /// Returns its root, if that is not the machine's own.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         self.root.as_deref()
     }
 
-    /// What it says of itself: `Keepalived v2.2.7 (01/16,2022)`.
+    /// Returns its banner: `Keepalived v2.2.7 (01/16,2022)`.
     #[must_use]
     pub fn banner(&self) -> &str {
         &self.banner
     }
 
-    /// The release that it is driven as: the one that its banner names, or the nearest before that one. Packagers backport
-    /// mends without changing it.
+    /// Returns the release that it is driven as: the one in its banner, or the nearest older one. Packagers backport
+    /// fixes without changing the banner.
     #[must_use]
     pub fn release(&self) -> Release {
         self.release
     }
 
-    /// Why it is driven as that release.
+    /// Returns why it is driven as that release.
     #[must_use]
     pub fn likeness(&self) -> Likeness {
         self.likeness
     }
 
-    /// What a person is told of a program that says it is a release that the tables do not have; `None`: it is none.
+    /// Returns a warning about a program whose release the tables lack; `None` for others.
     #[must_use]
     pub fn unlisted(&self) -> Option<String> {
         let which = if self.release == Release::NEWEST { "newest" } else { "nearest older" };
@@ -208,7 +199,7 @@ impl Program {
         })
     }
 
-    /// The offsets of [`ENGINE_SYMBOLS`], in that order.
+    /// Returns the offsets of [`ENGINE_SYMBOLS`], in that order.
     ///
     /// # Errors
     /// [`ProgramError::NoSymbols`] when one is missing.
@@ -222,7 +213,7 @@ impl Program {
         Ok(self.offsets.map(Option::unwrap_or_default))
     }
 
-    /// What it imports, and what would become of each call.
+    /// Returns its imports, and how each call is handled.
     #[must_use]
     pub fn imports(&self, kind: SubjectKind) -> Imports<'_> {
         let mut imports = Imports::default();
@@ -240,29 +231,29 @@ impl Program {
         imports
     }
 
-    /// What the library inside the program needs to know of the file; to be asked for when nothing of
-    /// [`ENGINE_SYMBOLS`] is missing.
+    /// Returns what the library inside the program needs to know of the file. All of [`ENGINE_SYMBOLS`] must be
+    /// present.
     #[must_use]
     pub fn symbols(&self) -> Symbols {
         self.symbols
     }
 
-    /// What tells this program from any other when it is in memory.
+    /// Returns what identifies this program in memory.
     #[must_use]
     pub fn image(&self) -> Image {
         self.image
     }
 
-    /// The functions that its symbols name.
+    /// Returns the functions that its symbols name.
     pub(crate) fn functions(&self) -> &Functions {
         &self.functions
     }
 
-    /// The command line that starts it. In another root this is that root's own loader, which needs no
-    /// privileges, and `preload` is handed to it; on the machine's own root the library is named in the
-    /// environment instead ([`needs_environment`](Self::needs_environment)).
+    /// Returns the command line that starts it. In another root this is that root's own loader, which needs no
+    /// privileges and receives `preload`. On the machine's own root the library is named in the environment instead
+    /// ([`needs_environment`](Self::needs_environment)).
     ///
-    /// Should the library not be loaded after all, the program is told to print its version and nothing else.
+    /// If the library is not loaded after all, the program only prints its version.
     #[must_use]
     pub fn command_line(&self, preload: &str) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
@@ -283,7 +274,7 @@ impl Program {
         words
     }
 
-    /// Whether the library is to be named in the environment, and not on the command line.
+    /// Returns whether the library is named in the environment instead of on the command line.
     #[must_use]
     pub fn needs_environment(&self) -> bool {
         self.root.is_none() && self.privileged.is_none()
@@ -294,7 +285,7 @@ fn missing_in(table: &SymbolTable) -> Vec<&'static str> {
     ENGINE_SYMBOLS.into_iter().filter(|name| table.get(name).is_none()).collect()
 }
 
-/// The keepalived programs that this machine has at the usual places.
+/// Returns the keepalived programs at the usual places of this machine.
 #[must_use]
 pub fn find_installed() -> Vec<PathBuf> {
     let places = ["/usr/sbin/keepalived", "/usr/local/sbin/keepalived", "/opt/keepalived/sbin/keepalived"];
@@ -308,12 +299,12 @@ pub fn find_installed() -> Vec<PathBuf> {
     found
 }
 
-/// The release that a banner's program is driven as; `None`: it is older than the oldest.
+/// Returns the release as which a program with this banner is driven; `None`: it is older than the oldest.
 fn banner_release(banner: &str) -> Option<(Release, Likeness)> {
     let version = banner.strip_prefix("Keepalived v")?;
     let number = version.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
     let mut number = number.trim_end_matches('.').to_owned();
-    // `v2.5` is the first of its line.
+    // `v2.5` means `v2.5.0`.
     while number.matches('.').count() < 2 {
         number.push_str(".0");
     }

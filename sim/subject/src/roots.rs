@@ -1,7 +1,7 @@
-//! Other releases' programs: Debian's keepalived of a suite, unpacked into a folder of its own.
+//! Fetches other releases' programs: Debian's keepalived of a suite, unpacked into a folder of its own.
 //!
-//! Always: a suite's folder in the cache is whole or not there: it is made beside its place and moved there at
-//! once. Nothing of it is installed, and nothing in it is executed while it is made.
+//! Invariant: a suite's folder in the cache is either complete or absent, because it is made beside its place and
+//! moved there. Nothing of it is installed, and nothing in it is executed while it is made.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,33 +14,33 @@ use crate::program::{Program, ProgramError, find_installed};
 use crate::target::Place;
 use treefall_base::nearest::{nearest, offer};
 
-/// Where a suite's program is, inside its root.
+/// Path of a suite's program inside its root.
 pub const KEEPALIVED: &str = "/usr/sbin/keepalived";
 
-/// What unpacks a suite.
+/// The tool that unpacks a suite.
 const TOOL: &str = "mmdebstrap";
-/// The program, and what its daemon needs around it.
+/// The program, and the packages that its daemon needs.
 const PACKAGES: &str = "keepalived,iproute2,dash,coreutils,base-files,base-passwd";
 /// Folders that are links into `usr` in newer suites, and that unpacking alone does not make.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 /// The longest name of a suite.
 const NAME_MAX: usize = 40;
-/// So much of what the tool said last is told.
+/// Longest part of the tool's output that is reported, in bytes.
 const SAID_MAX: u64 = 1_000;
-/// Most folders in the cache that are looked at.
+/// Most folders in the cache that are listed.
 const ROOTS_MAX: usize = 64;
 
-/// Suites that have a keepalived, for examples and where a name is mistyped; there are others.
+/// Suites with a keepalived, for examples and suggestions; there are others.
 const SUITES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 
-/// Why a suite cannot be had.
+/// Why a suite cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RootsError {
-    /// There is no folder to put it.
+    /// There is no folder for the cache.
     #[error("there is no folder for a cache: set TREEFALL_CACHE to one, or XDG_CACHE_HOME, or HOME")]
     NoCache,
-    /// The name is none of a suite.
+    /// The name is not valid for a suite.
     #[error(
         "`{name}` is no name of a suite: small letters, digits and `-`, as {known}{offer}",
         name = .0,
@@ -48,21 +48,21 @@ pub enum RootsError {
         offer = offer(nearest(.0, SUITES))
     )]
     Name(String),
-    /// What unpacks it is not there.
+    /// The tool that unpacks it is not installed.
     #[error(
         "{TOOL} is not installed, which unpacks Debian's packages: `apt-get install mmdebstrap`; or unpack \
          keepalived and its libraries into a folder yourself and name it, `engine:/usr/sbin/keepalived@FOLDER`"
     )]
     NoTool,
-    /// A file of the cache.
+    /// A file of the cache cannot be used.
     #[error("{path}: {source}; name a folder that can be written to: TREEFALL_CACHE=FOLDER")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It could not be unpacked.
+    /// The suite could not be unpacked.
     #[error(
         "{TOOL} could not unpack {suite} ({how}): {said}; check the name of the suite and the way to Debian's archive; \
          one that it has no more is taken from another place with `--mirror`{}",
@@ -73,20 +73,20 @@ pub enum RootsError {
         suite: String,
         /// How the tool ended.
         how: String,
-        /// What it said last.
+        /// The end of its output.
         said: String,
     },
-    /// It was unpacked, and holds no program.
+    /// The unpacked suite has no usable program.
     #[error("{suite} was unpacked, and its keepalived is of no use: {source}")]
     Program {
         /// The suite.
         suite: String,
-        /// Why.
+        /// The reason.
         source: ProgramError,
     },
 }
 
-/// The folder for what was fetched: `TREEFALL_CACHE`, or `treefall` in `XDG_CACHE_HOME`, or in `.cache` in `HOME`.
+/// Returns the folder of the cache: `TREEFALL_CACHE`, or `treefall` in `XDG_CACHE_HOME`, or in `.cache` in `HOME`.
 #[must_use]
 pub fn cache() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -94,30 +94,30 @@ pub fn cache() -> Option<PathBuf> {
 }
 
 fn cache_of(own: Option<OsString>, xdg: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
-    // By its rules a path that is not absolute is as good as none.
+    // The specification says that relative paths are to be ignored.
     let xdg = xdg.map(PathBuf::from).filter(|path| path.is_absolute());
     let of_home = || Some(PathBuf::from(home?).join(".cache"));
     own.map(PathBuf::from).or_else(|| Some(xdg.or_else(of_home)?.join("treefall")))
 }
 
-/// The folder of all suites.
+/// Returns the folder of all suites.
 fn folder() -> Option<PathBuf> {
     Some(cache()?.join("roots"))
 }
 
-/// The suites that were fetched, in the order of their names, each with its root.
+/// Returns the fetched suites by name, each with its root.
 #[must_use]
 pub fn fetched() -> Vec<(String, PathBuf)> {
     let Some(entries) = folder().and_then(|folder| fs::read_dir(folder).ok()) else { return Vec::new() };
     let named = entries
         .filter_map(|entry| Some((entry.as_ref().ok()?.file_name().into_string().ok()?, entry.ok()?.path())));
-    // What is being made has a name that no suite has.
+    // Unfinished folders have names that no suite has.
     let mut suites: Vec<_> = named.filter(|(name, _)| check_name(name).is_ok()).take(ROOTS_MAX).collect();
     suites.sort();
     suites
 }
 
-/// Every real program found: on the machine itself, and in the suites that were fetched.
+/// Returns every real program found on the machine itself and in fetched suites.
 #[must_use]
 pub fn find_programs() -> Vec<Place> {
     let installed = find_installed().into_iter().map(Place::of);
@@ -125,24 +125,23 @@ pub fn find_programs() -> Vec<Place> {
     installed.chain(fetched().into_iter().map(|(_, root)| inside(root))).collect()
 }
 
-/// What came of fetching a suite.
+/// The result of fetching a suite.
 #[derive(Debug)]
 pub struct Fetched {
     /// The suite.
     pub suite: String,
-    /// Where it is.
+    /// Its root.
     pub root: PathBuf,
     /// Its program.
     pub program: Program,
-    /// It was there before.
+    /// It was fetched earlier.
     pub was_there: bool,
 }
 
-/// Fetches a suite, unless it is there and `again` is not asked for. `mirror`: from there instead of from the
-/// place that the tool knows.
+/// Fetches a suite, unless it is there and `again` is false. `mirror` replaces the tool's default archive.
 ///
 /// # Errors
-/// When it cannot be had; then the cache is as it was.
+/// When it cannot be fetched; then the cache is unchanged.
 pub fn fetch(suite: &str, mirror: Option<&str>, again: bool) -> Result<Fetched, RootsError> {
     check_name(suite)?;
     let folder = folder().ok_or(RootsError::NoCache)?;
@@ -182,7 +181,7 @@ fn unpack(suite: &str, mirror: Option<&str>, to: &Path) -> Result<(), RootsError
         tempfile::tempfile().map_err(|source| RootsError::File { path: std::env::temp_dir(), source })?;
     let mut command = Command::new(TOOL);
     command.arg("--variant=extract").arg(format!("--include={PACKAGES}"));
-    // The list of a suite that is no longer looked after is never signed anew.
+    // The list of an archived suite is never signed again.
     command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"").arg(suite).arg(to).args(mirror);
     let stderr =
         said.try_clone().map_err(|source| RootsError::File { path: std::env::temp_dir(), source })?;
@@ -196,10 +195,10 @@ fn unpack(suite: &str, mirror: Option<&str>, to: &Path) -> Result<(), RootsError
     Err(RootsError::Failed { suite: suite.to_owned(), how, said: last_words(&mut said) })
 }
 
-/// The end of what was said, in one line.
+/// Returns the end of the output, in one line.
 fn last_words(said: &mut fs::File) -> String {
     let mut text = Vec::new();
-    // What cannot be read is not told.
+    // Unreadable output is left out.
     let length = said.metadata().map_or(0, |facts| facts.len());
     let _ = said
         .seek(io::SeekFrom::Start(length.saturating_sub(SAID_MAX)))
@@ -210,7 +209,7 @@ fn last_words(said: &mut fs::File) -> String {
     lines.join("; ")
 }
 
-/// The links that a program's way to its libraries leads over, where unpacking made none.
+/// Makes the links that a program needs to find its libraries, if unpacking made none.
 fn merge_folders(root: &Path) -> io::Result<()> {
     for name in MERGED {
         let (link, target) = (root.join(name), Path::new("usr").join(name));
@@ -221,7 +220,7 @@ fn merge_folders(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves a folder to its place; one that is there goes the other way, in the same moment.
+/// Moves a folder to its place; an existing one is moved the other way at the same moment.
 fn move_into_place(fresh: &Path, place: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     if place.symlink_metadata().is_ok() {

@@ -1,4 +1,4 @@
-//! Names of subjects, as a person types them: `replica:2.3.1`, `engine:/usr/sbin/keepalived`.
+//! Names of targets, as a user types them: `replica:2.3.1`, `engine:/usr/sbin/keepalived`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub enum Base {
 }
 
 impl Base {
-    /// What a replica of this name is made to do.
+    /// Returns the rules of the replica with this base.
     #[must_use]
     pub fn rules(self) -> Rules {
         match self {
@@ -38,31 +38,31 @@ impl fmt::Display for Base {
     }
 }
 
-/// A replica's name: a release, and defects put in or mended.
+/// The name of a replica: a release, with defects added or fixed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReplicaName {
-    /// What it starts from.
+    /// The release that it starts from.
     pub base: Base,
-    /// Defects put in besides.
+    /// Defects that are added.
     pub with: Vec<Defect>,
-    /// Defects mended.
+    /// Defects that are fixed.
     pub without: Vec<Defect>,
 }
 
 impl ReplicaName {
-    /// A replica of a release as it is.
+    /// Returns the name of a release's replica.
     #[must_use]
     pub fn of(release: Release) -> Self {
         Self { base: Base::Release(release), with: Vec::new(), without: Vec::new() }
     }
 
-    /// The replica with every known defect mended.
+    /// Returns the name of the replica with every known defect fixed.
     #[must_use]
     pub fn mended() -> Self {
         Self { base: Base::Mended, with: Vec::new(), without: Vec::new() }
     }
 
-    /// What it is made to do.
+    /// Returns its rules.
     #[must_use]
     pub fn rules(&self) -> Rules {
         let with = self.with.iter().fold(self.base.rules(), |rules, defect| rules.with(*defect));
@@ -78,31 +78,31 @@ impl fmt::Display for ReplicaName {
     }
 }
 
-/// Where a real program is.
+/// The place of a real program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The program; inside `root` when there is one.
     pub path: PathBuf,
-    /// Another root that it lives in.
+    /// Another root directory that contains it.
     pub root: Option<PathBuf>,
-    /// The release that it is driven as, whatever it says of itself.
+    /// The release whose interface is used to drive it, whatever its banner says.
     pub as_release: Option<Release>,
 }
 
 impl Place {
-    /// A program on the machine's own root.
+    /// Returns a program on the machine's own root.
     #[must_use]
     pub fn of(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), root: None, as_release: None }
     }
 
-    /// A program inside another root.
+    /// Returns a program inside another root.
     #[must_use]
     pub fn inside(root: impl Into<PathBuf>, path: impl Into<PathBuf>) -> Self {
         Self { root: Some(root.into()), ..Self::of(path) }
     }
 
-    /// Looks at the program.
+    /// Reads the program.
     ///
     /// # Errors
     /// When it is no keepalived that can be driven.
@@ -119,30 +119,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a person asks to have tested.
+/// A system under test, as a user names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
     /// An in-process replica.
     Replica(ReplicaName),
-    /// A real program's scheduler under our world.
+    /// A real program's scheduler under the virtual world.
     Engine(Place),
     /// The whole real daemon.
     Daemon(Place),
-    /// The whole real daemon with a person's own configuration file.
+    /// The whole real daemon with a user's configuration file.
     Configured(Place, PathBuf),
 }
 
-/// What may stand before a colon.
+/// Words before the colon of a target.
 const KINDS: [&str; 3] = ["replica", "engine", "daemon"];
 
-/// What stands before a person's own configuration file in a daemon's name.
+/// Text before a user's configuration file in a daemon's name.
 const CONFIG: &str = ",config=";
 
-/// What stands before the release that a real program is driven as.
+/// Text before the release that a real program is driven as.
 const AS: &str = ",as=";
 
 impl Target {
-    /// Which of the three kinds it is.
+    /// Returns its kind.
     #[must_use]
     pub fn kind(&self) -> SubjectKind {
         match self {
@@ -152,7 +152,7 @@ impl Target {
         }
     }
 
-    /// The same, a real program driven as `release`; one whose name has a release keeps it.
+    /// Returns the same target, driven as `release` unless its name contains a release.
     #[must_use]
     pub fn driven_as(mut self, release: Option<Release>) -> Self {
         if let Self::Engine(place) | Self::Daemon(place) | Self::Configured(place, _) = &mut self {
@@ -161,7 +161,7 @@ impl Target {
         self
     }
 
-    /// Where the real program is, if it is one.
+    /// Returns the place of the real program, if it is one.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -182,23 +182,23 @@ impl fmt::Display for Target {
     }
 }
 
-/// Why a text names no target. Each says what would, and offers the target that was meant where one is near.
+/// A text names no target. Each message says what would be accepted, and suggests the nearest target.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// The word before the colon.
+    /// The word before the colon is unknown.
     #[error(
         "`{text}` names no target; targets are `replica:RELEASE`, `replica:all`, `replica:mended`, \
          `engine[:PATH[@ROOT][,as=RELEASE]]`, `daemon[:PATH[@ROOT][,as=RELEASE][,config=FILE]]`{}",
         offer(meant.as_ref())
     )]
     UnknownKind {
-        /// What was typed.
+        /// The text.
         text: String,
-        /// The target that was meant, if one is near.
+        /// The nearest target, if there is one.
         meant: Option<String>,
     },
-    /// A replica of nothing.
+    /// The name of a replica has no release.
     #[error(
         "target `{0}` names no release; write one of {oldest} to {newest}, as `replica:{newest}`, or `replica:all`, or \
          `replica:mended`",
@@ -206,7 +206,7 @@ pub enum TargetError {
         newest = Release::NEWEST
     )]
     NoRelease(String),
-    /// A release that the tables do not have.
+    /// The release is unknown.
     #[error("target `{text}`: {}{}", not_known(release), offer(meant.as_ref()))]
     UnknownRelease {
         /// What was typed.
@@ -216,7 +216,7 @@ pub enum TargetError {
         /// The target that was meant, if one is near.
         meant: Option<String>,
     },
-    /// A defect that the table does not have.
+    /// The defect is unknown.
     #[error(
         "target `{text}`: `{defect}` is no known defect; `treefall targets` lists them{}",
         offer(meant.as_ref())
@@ -229,12 +229,12 @@ pub enum TargetError {
         /// The target that was meant, if one is near.
         meant: Option<String>,
     },
-    /// Nothing after the colon.
+    /// There is nothing after the colon.
     #[error(
         "no program is named after the colon of `{0}`; write `engine:PATH`, or `engine` alone for the one installed"
     )]
     NoPath(String),
-    /// A word behind a daemon's path that stands for nothing.
+    /// A word after a daemon's path is unknown.
     #[error("target `{text}`: a daemon has no `{key}`{}", offer(meant.as_ref()))]
     UnknownOption {
         /// What was typed.
@@ -244,20 +244,20 @@ pub enum TargetError {
         /// The target that was meant, if one is near.
         meant: Option<String>,
     },
-    /// No file where a configuration is to be named.
+    /// There is no file after `config=`.
     #[error("target `{0}` names no file after `config=`; write `,config=FILE`, or leave it out")]
     NoConfig(String),
-    /// No keepalived at the usual places.
+    /// There is no keepalived at the usual places.
     #[error("no keepalived was found on this machine; {INSTALL}, or name one: `engine:PATH`, `daemon:PATH`")]
     NothingInstalled,
 }
 
-/// The targets that `text` names: one, or several for `replica:all`.
+/// Parses the targets that `text` names: one, or several for `replica:all`.
 ///
-/// `installed` are the programs found on the machine, for `engine` without a path.
+/// `installed` lists the programs found on the machine, for `engine` without a path.
 ///
 /// # Errors
-/// [`TargetError`] when it names none.
+/// When it names none.
 pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetError> {
     let (kind, rest) = match text.split_once(':') {
         Some((kind, rest)) => (kind, Some(rest)),
@@ -275,7 +275,7 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
             }
             Some((_, "")) => Err(TargetError::NoConfig(text.to_owned())),
             Some((place, file)) => {
-                // The two options may stand in either order.
+                // The two options may be in either order.
                 let (file, as_release) = split_as(text, file)?;
                 let configured = |place| Target::Configured(place, PathBuf::from(file)).driven_as(as_release);
                 real(text, Some(place), installed, configured)
@@ -285,7 +285,7 @@ pub fn parse(text: &str, installed: &[PathBuf]) -> Result<Vec<Target>, TargetErr
     }
 }
 
-/// What is said of a release that the tables do not have.
+/// Describes a release that the tables do not have.
 fn not_known(release: &str) -> String {
     let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
     match Release::look_up(release) {
@@ -302,7 +302,8 @@ fn not_known(release: &str) -> String {
     }
 }
 
-/// The release among `names` that was meant by one that is none. A version out of the tables' range is no slip.
+/// Returns the release among `names` that is nearest to an unknown one. A version outside the tables' range is not a
+/// typing error.
 fn meant_release<'n>(release: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     match Release::look_up(release) {
         Err(Unlisted::Newer | Unlisted::Older) => None,
@@ -310,7 +311,7 @@ fn meant_release<'n>(release: &str, names: impl IntoIterator<Item = &'n str>) ->
     }
 }
 
-/// A real program: the one named, or the first of those installed.
+/// Parses a real program: the named one, or the first installed one.
 fn real(
     text: &str,
     place: Option<&str>,
@@ -318,7 +319,7 @@ fn real(
     target: impl Fn(Place) -> Target,
 ) -> Result<Vec<Target>, TargetError> {
     let place = match place {
-        // As when a shell's variable is empty: another program than the one meant would be tested.
+        // An empty shell variable would otherwise select another program than the intended one.
         Some("") => return Err(TargetError::NoPath(text.to_owned())),
         None => installed.first().map(Place::of),
         Some(place) => {
@@ -329,12 +330,12 @@ fn real(
     Ok(vec![target(place.ok_or(TargetError::NothingInstalled)?)])
 }
 
-/// A replica of every release.
+/// Returns a replica of every release.
 fn all_replicas() -> Vec<Target> {
     Release::ALL.iter().map(|release| Target::Replica(ReplicaName::of(*release))).collect()
 }
 
-/// The replica that `rest` of the target `text` names.
+/// Parses the replica that `rest` of the target `text` names.
 fn parse_replica(text: &str, rest: &str) -> Result<ReplicaName, TargetError> {
     let (base, mut changes) = rest.split_at(rest.find(['+', '-']).unwrap_or(rest.len()));
     let base = match base {
@@ -367,7 +368,7 @@ fn unknown_kind(text: &str, kind: &str, rest: Option<&str>) -> TargetError {
     TargetError::UnknownKind { text: text.to_owned(), meant }
 }
 
-/// Of a replica's name the release is none; `changes` follow it.
+/// Returns the error of an unknown release in a replica's name; `changes` follow it.
 fn unknown_release(text: &str, release: &str, changes: &str) -> TargetError {
     let names = Release::ALL.iter().map(Release::to_string).chain(["mended".to_owned(), "all".to_owned()]);
     let names: Vec<String> = names.collect();
@@ -376,7 +377,7 @@ fn unknown_release(text: &str, release: &str, changes: &str) -> TargetError {
     TargetError::UnknownRelease { text: text.to_owned(), release: release.to_owned(), meant }
 }
 
-/// What stands before `,as=RELEASE` at the end of a place, and the release.
+/// Splits `,as=RELEASE` off the end of a place.
 fn split_as<'p>(text: &str, place: &'p str) -> Result<(&'p str, Option<Release>), TargetError> {
     let Some((path, release)) = place.rsplit_once(AS) else { return Ok((place, None)) };
     if let Some(release) = Release::parse(release) {
@@ -388,7 +389,7 @@ fn split_as<'p>(text: &str, place: &'p str) -> Result<(&'p str, Option<Release>)
     Err(TargetError::UnknownRelease { text: text.to_owned(), release: release.to_owned(), meant })
 }
 
-/// Of a replica's name a defect is none; `later` ones follow it.
+/// Returns the error of an unknown defect in a replica's name; `later` ones follow it.
 fn unknown_defect(text: &str, defect: &str, later: &str) -> TargetError {
     let near = nearest(defect, Defect::ALL.iter().map(|defect| defect.name()));
     let before = &text[..text.len() - defect.len() - later.len()];
@@ -396,7 +397,7 @@ fn unknown_defect(text: &str, defect: &str, later: &str) -> TargetError {
     TargetError::UnknownDefect { text: text.to_owned(), defect: defect.to_owned(), meant }
 }
 
-/// Refuses a slip of the pen in what stands before a configuration: no program's path ends so.
+/// Rejects a mistyped option before a configuration, which no program's path ends with.
 fn known_options(text: &str, place: &str) -> Result<(), TargetError> {
     let Some((path, (key, file))) =
         place.rsplit_once(',').and_then(|(path, option)| Some((path, option.split_once('=')?)))
@@ -414,7 +415,7 @@ fn known_options(text: &str, place: &str) -> Result<(), TargetError> {
     }
 }
 
-/// `PATH` or `PATH@ROOT`, split at the last `@`.
+/// Parses `PATH` or `PATH@ROOT`, split at the last `@`.
 fn parse_place(text: &str) -> Place {
     match text.rsplit_once('@') {
         Some((path, root)) if !root.is_empty() => Place::inside(root, path),
@@ -423,84 +424,4 @@ fn parse_place(text: &str) -> Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(text: &str) -> String {
-        parse(text, &[PathBuf::from("/usr/sbin/keepalived")])
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    #[test]
-    fn a_target_is_written_as_it_was_typed() {
-        for text in [
-            "replica:2.3.1",
-            "replica:mended",
-            "replica:mended+ExitErasesTwice",
-            "replica:2.3.1-ReloadFreesQueuedTimeout-StaleArgumentAfterReload",
-            "engine:/usr/sbin/keepalived",
-            "engine:/usr/sbin/keepalived@/var/roots/sid",
-            "daemon:/usr/sbin/keepalived@/var/roots/sid",
-            "daemon:/usr/sbin/keepalived@/var/roots/sid,config=/etc/keepalived/keepalived.conf",
-            "engine:./keepalived,as=2.3.4",
-            "daemon:/usr/sbin/keepalived@/var/roots/sid,as=2.3.4,config=/etc/keepalived/keepalived.conf",
-        ] {
-            assert_eq!(written(text), text);
-        }
-        assert_eq!(written("daemon:/x,config=my.conf,as=2.3.4"), "daemon:/x,as=2.3.4,config=my.conf");
-        assert_eq!(written("engine"), "engine:/usr/sbin/keepalived");
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_is_answered_with_the_target_that_was_meant() {
-        for (typed, meant) in [
-            ("replca:2.3.1", "replica:2.3.1"),
-            ("enigne", "engine"),
-            ("engin:/usr/sbin/keepalived", "engine:/usr/sbin/keepalived"),
-            ("deamon:/usr/sbin/keepalived", "daemon:/usr/sbin/keepalived"),
-            ("/usr/sbin/keepalived", "engine:/usr/sbin/keepalived"),
-            ("2.3.1", "replica:2.3.1"),
-            ("replica:2.3.11", "replica:2.3.1"),
-            ("replica:2.3.11+ExitErasesTwice", "replica:2.3.1+ExitErasesTwice"),
-            ("replica:2.2.9", "replica:2.2.8"),
-            ("engine:/x,as=2.3.11", "engine:/x,as=2.3.1"),
-            ("replica:mendd", "replica:mended"),
-            ("replica:al", "replica:all"),
-            ("replica:mended+ExitErasesTwise", "replica:mended+ExitErasesTwice"),
-            ("replica:2.3.2-exiterasestwice", "replica:2.3.2-ExitErasesTwice"),
-            ("daemon:/usr/sbin/keepalived,conf=my.conf", "daemon:/usr/sbin/keepalived,config=my.conf"),
-        ] {
-            let error = parse(typed, &[]).expect_err(typed).to_string();
-            assert!(error.contains(&format!("`{typed}`")), "{typed} is not quoted: {error}");
-            assert!(error.ends_with(&format!("; did you mean `{meant}`?")), "{typed}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_is_like_no_target_is_told_what_targets_are() {
-        for (typed, says) in [
-            ("keepalived", "`keepalived` names no target; targets are"),
-            ("replica", "target `replica` names no release; write one of 2.0.8 to"),
-            ("replica:+ExitErasesTwice", "target `replica:+ExitErasesTwice` names no release"),
-            ("replica:", "target `replica:` names no release; write one of"),
-            ("replica:9.9", "`9.9` is no release that treefall knows; there are 2.0.8 to"),
-            ("replica:2.9.0", "target `replica:2.9.0`: `2.9.0` is newer than"),
-            ("replica:3.0.0+ExitErasesTwice", "`3.0.0` is newer than"),
-            ("engine:/x,as=2.99.0", "target `engine:/x,as=2.99.0`: `2.99.0` is newer than"),
-            ("replica:2.0.7", "`2.0.7` is older than 2.0.8, the oldest release"),
-            ("replica:2.3.1+", "target `replica:2.3.1+`: `` is no known defect"),
-            ("engine:", "no program is named after the colon of `engine:`"),
-            ("daemon:/x,config=", "target `daemon:/x,config=` names no file"),
-            ("engine", "apt-get install keepalived"),
-            ("daemon", "treefall roots fetch sid`, which needs mmdebstrap"),
-        ] {
-            let error = parse(typed, &[]).expect_err(typed).to_string();
-            assert!(error.contains(says) && !error.contains("did you mean"), "{typed}: {error}");
-        }
-        // A comma and an equals sign alone make no option of a path.
-        assert!(parse("daemon:/opt/a,b=c/keepalived", &[]).is_ok());
-    }
-}
+mod tests;

@@ -65,7 +65,7 @@ static LAYERS: [Layer; 12] = [
         name: "treefall-subject",
         folder: "sim/subject",
         may_import: &["treefall-base", "treefall-model", "treefall-world"],
-        cycles: 4,
+        cycles: 1,
         order: &[],
     },
     Layer {

@@ -1,6 +1,6 @@
-//! gdb at a program's trace: the process that is to run it stands still until gdb has taken hold of it.
+//! Runs gdb on a program's trace: the process that runs it stops until gdb has attached.
 //!
-//! Always: what gdb leaves behind goes on, so that a run under gdb comes to its verdict as any other.
+//! Invariant: the process continues after gdb, so that a run under gdb reaches its verdict like any other.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::EngineError;
 use super::process::{child_of, stands};
 
-/// A process that is to stop itself does so at once: it is looked for so often, a moment between two looks.
+/// Number of checks whether the process has stopped itself, with a moment between two checks.
 const LOOKS: u32 = 2_000;
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
-/// Lets gdb take hold of the process that the program's forks for its trace, and waits for gdb's end. gdb speaks on
-/// this process's own terminal.
+/// Lets gdb attach to the process that the program forks for its trace, and waits for gdb's end. gdb uses this
+/// process's terminal.
 pub(super) fn attach(program: u32) -> Result<(), EngineError> {
     let pid = standing(program).ok_or_else(|| EngineError::Debugger {
         why: format!("no process of {program} stood still within ten seconds"),
@@ -24,14 +24,14 @@ pub(super) fn attach(program: u32) -> Result<(), EngineError> {
     let quiet = ["set pagination off", "set confirm off", "set print symbol-loading off"];
     gdb.arg("-q").args(quiet.iter().flat_map(|command| ["-iex", command]));
     gdb.args(["-p", &pid.to_string()]);
-    // The signal by which it stood still is told once more.
+    // gdb reports the signal that stopped the process once more.
     gdb.args(
         ["handle SIGSTOP nostop noprint nopass", "continue", "backtrace"].iter().flat_map(|it| ["-ex", it]),
     );
     let told = gdb.status();
-    // If gdb was left before it let the process go on, or was not there at all.
+    // Continues the process if gdb ended early or was missing.
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // One that has ended needs none.
+        // A process that has ended needs no signal.
         let _ = kill_process(pid, Signal::CONT);
     }
     match told {
@@ -47,7 +47,7 @@ fn standing(program: u32) -> Option<u32> {
     (0..LOOKS).find_map(|_| {
         let child = child_of(program).filter(|child| stands(*child));
         if child.is_none() {
-            // Interrupted, it looks again a little sooner.
+            // An interruption only shortens the wait.
             let _ = poll(&mut [], Some(&MOMENT));
         }
         child

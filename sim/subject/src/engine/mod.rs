@@ -1,11 +1,12 @@
-//! The real, unmodified program, its scheduler driven under our clock: the parent's side.
+//! Drives the scheduler of the real, unmodified program under the virtual clock: the parent's side.
 //!
-//! A library is preloaded into the program, takes it over before its `main`, finds out how it lays out its data
-//! and runs traces on the functions that the program exports (`sim/preload`). This module starts it, hands over
-//! traces and takes results.
+//! A library is preloaded into the program, takes control before its `main`, determines the layout of its data and
+//! runs traces on the functions that the program exports (`sim/preload`). This module starts the program, sends
+//! traces and receives results.
 //!
-//! Always: an [`EngineError`] says that the harness could not run, a [`Verdict`](treefall_model::verdict::Verdict)
-//! what the program did; neither is ever told as the other. Results come in the order of the traces.
+//! Invariant: an [`EngineError`] states that the harness could not run, a
+//! [`Verdict`](treefall_model::verdict::Verdict) what the program did; neither is ever reported as the other. Results
+//! are in the order of the traces.
 
 mod debugger;
 pub(super) mod places;
@@ -38,22 +39,22 @@ pub struct Engine {
     debugger: bool,
 }
 
-/// Why the engine cannot run a program, or cannot go on.
+/// Why the engine cannot run a program.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// The program's scheduler cannot be found.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// Not a machine that the library is built for.
+    /// The library is not built for this machine.
     #[error("the engine runs on x86-64 Linux with glibc only; use `replica:RELEASE`, which runs everywhere")]
     OtherMachine,
-    /// What is needed to start a process could not be had.
+    /// A resource for starting a process is not available.
     #[error("cannot make {what}: {source}; check the limits of open files and memory (`ulimit -a`)")]
     Start {
-        /// What.
+        /// The resource.
         what: &'static str,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The program could not be started.
@@ -61,10 +62,10 @@ pub enum EngineError {
     Spawn {
         /// The program.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The program never let the library take over.
+    /// The library never got control of the program.
     #[error(
         "{path} cannot be taken over: it ended with {how} before it answered{said}; if libraries are missing there, \
          install them (`ldd` names them); else its loader did not load the engine's library, or it has start code \
@@ -81,12 +82,12 @@ pub enum EngineError {
     /// The program ended while it was driven.
     #[error("the program ended with {how} where it should have answered{said}")]
     Gone {
-        /// How.
+        /// How it ended.
         how: String,
         /// What it said on its standard error, after a colon.
         said: String,
     },
-    /// The program does not come to the place where it is taken over.
+    /// The program does not reach the place where the library takes control.
     #[error(
         "the program does not come to its first fork: {what}; it was ended. Look what it does before that: `strace -f \
          PROGRAM --dont-fork --vrrp`"
@@ -95,18 +96,18 @@ pub enum EngineError {
         /// What it does instead.
         what: String,
     },
-    /// The calibration or a run was refused by the library.
+    /// The library refused the calibration or a run.
     #[error(
         "the engine cannot drive this program: {why}{}; use `replica:RELEASE`, and please report the build",
         place.as_ref().map_or_else(String::new, |place| format!(" (in {place})"))
     )]
     Refused {
-        /// Why.
+        /// The reason.
         why: String,
-        /// The function of the program's that it was in.
+        /// The program's function in which it happened.
         place: Option<String>,
     },
-    /// Its data lie where they should, and its functions do something else than a scheduler's.
+    /// Its data are as expected, but its functions do not behave as a scheduler's.
     #[error(
         "{path} does not do what a scheduler does, before any trace is played: {why}{}",
         place.as_ref().map_or_else(String::new, |place| format!(" (in {place})"))
@@ -114,30 +115,30 @@ pub enum EngineError {
     Misbehaves {
         /// The program.
         path: PathBuf,
-        /// What it does, or does not.
+        /// What it does wrong.
         why: String,
-        /// The function of the program's that it was in.
+        /// The program's function in which it happened.
         place: Option<String>,
     },
-    /// There is no run under gdb.
+    /// The run under gdb failed.
     #[error("{why}; without `--gdb` the program runs by itself")]
     Debugger {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// More than a message may hold.
+    /// The batch exceeds the limit of a message.
     #[error("a batch of {bytes} bytes is too large for the engine; run fewer traces at a time")]
     TooLarge {
-        /// How many.
+        /// Its size.
         bytes: usize,
     },
-    /// The answer does not decode.
+    /// The answer cannot be decoded.
     #[error("the engine's answer cannot be read; this is a fault of treefall: please report it")]
     Garbled,
 }
 
 impl EngineError {
-    /// The same of a program that has not said anything: it was not taken over.
+    /// Converts the error of a program that has not answered yet: the library did not get control.
     pub(crate) fn before_an_answer(self, program: &Program) -> Self {
         match self {
             Self::Gone { how, said } => Self::NotTakenOver { path: program.path().to_path_buf(), how, said },
@@ -155,7 +156,7 @@ impl Engine {
         Self::start_under(program, &Conditions::default())
     }
 
-    /// The same in a process that is started differently.
+    /// Starts and calibrates `program` in a process with other conditions.
     ///
     /// # Errors
     /// An [`EngineError`] when it cannot be driven.
@@ -175,27 +176,27 @@ impl Engine {
         }
     }
 
-    /// The program.
+    /// Returns the program.
     #[must_use]
     pub fn program(&self) -> &Program {
         self.teller.program()
     }
 
-    /// From now on the calls that the program makes are told, or not.
+    /// Switches the recording of the program's calls on or off.
     pub fn keep_ledger(&mut self, on: bool) {
         self.ledger = on;
     }
 
-    /// What the calibration found.
+    /// Returns the results of the calibration.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Runs the traces, each with a fresh master, the world around them by `rules`.
+    /// Runs the traces, each with a fresh master and a world that follows `rules`.
     ///
     /// # Errors
-    /// An [`EngineError`] when the harness cannot go on. A crash or a hang of the program is none.
+    /// An [`EngineError`] when the harness fails. A crash or a hang of the program is not an error.
     pub fn run(
         &mut self,
         traces: &[Trace],

@@ -1,6 +1,6 @@
-//! What the library in a real program told, its addresses turned into names.
+//! Converts the addresses that the library in a real program reports to names.
 //!
-//! Always: the files of a process are looked into when the first place in it is to be named, and once.
+//! Invariant: the files of a process are read once, when the first place in it needs a name.
 
 use treefall_model::event::SubjectKind;
 use treefall_model::verdict::Outcome;
@@ -13,7 +13,7 @@ use crate::backtrace::{EntryLife, Frame, innermost};
 use crate::program::Program;
 use crate::{Call, Ran};
 
-/// Knows the names of one program's places.
+/// Names the places of one program.
 #[derive(Debug)]
 pub(crate) struct PlaceNames {
     program: Program,
@@ -22,24 +22,24 @@ pub(crate) struct PlaceNames {
 }
 
 impl PlaceNames {
-    /// Of this program, driven as this kind of subject.
+    /// Returns the names for this program, driven as this kind of subject.
     pub(crate) fn new(program: &Program, kind: SubjectKind) -> Self {
         Self { program: program.clone(), kind, unwinder: None }
     }
 
-    /// The program.
+    /// Returns the program.
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Who called whom. The children that run traces are copies of the process: what lies where is the same.
+    /// Returns the stack. The children that run traces are copies of the process, with the same addresses.
     fn frames(&mut self, process: &Process, stopped: &Stopped) -> Vec<Frame> {
         let Self { program, unwinder, .. } = self;
         let Some(pid) = process.id() else { return Vec::new() };
         unwinder.get_or_insert_with(|| Unwinder::of(pid, program)).frames(program, stopped)
     }
 
-    /// A result.
+    /// Converts a result.
     pub(crate) fn read(&mut self, process: &Process, told: TraceResult) -> Ran {
         let TraceResult { mut observed, stopped, handed_out, freed, counts, ledger } = told;
         let mut backtrace = stopped.map_or_else(Vec::new, |stopped| self.frames(process, &stopped));
@@ -52,7 +52,7 @@ impl PlaceNames {
         }
         match &mut observed.verdict.outcome {
             Outcome::Survived => {}
-            // The frames are those of another moment.
+            // The frames are those of the requested moment instead.
             Outcome::Crashed { .. } | Outcome::Hung { .. } if observed.spotted => {}
             Outcome::Crashed { function, .. } | Outcome::Hung { function } => {
                 *function = innermost(&backtrace).map(str::to_owned);
@@ -75,7 +75,7 @@ impl PlaceNames {
         }
     }
 
-    /// A refusal.
+    /// Converts a refusal.
     pub(crate) fn refused(&mut self, process: &Process, refusal: Refusal) -> EngineError {
         let frames = refusal.stopped.map(|stopped| self.frames(process, &stopped));
         let place = frames.and_then(|frames| innermost(&frames).map(str::to_owned));

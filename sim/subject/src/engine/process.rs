@@ -1,7 +1,7 @@
-//! The process of a real program under the engine: started once, spoken to over a socket.
+//! The process of a real program under the engine: started once, controlled over a socket.
 //!
-//! Always: the library inside it is the one that this command holds, handed over without a file. The process
-//! ends when this value is dropped, whatever it does: its socket is hung up, it is killed and waited for.
+//! Invariant: the library inside it is the one embedded in this command, passed without a file. When this value is
+//! dropped, the process ends: its socket is closed, it is killed and waited for.
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
@@ -19,35 +19,35 @@ use nix::sys::personality::{self, Persona};
 use super::EngineError;
 use crate::program::Program;
 
-/// The preload library as the build embeds it. Empty on machines other than x86-64 Linux.
+/// The preload library, embedded by the build. Empty on machines other than x86-64 Linux.
 pub static LIBRARY: &[u8] = include_bytes!(env!("PRELOAD_SO"));
 
-/// What the process says on its standard error is kept up to this many bytes.
+/// Most bytes of the process's standard error that are kept.
 const COMPLAINT_MAX: u64 = 2_000;
 
-/// From one look at a program that does not answer to the next.
+/// Time between two checks of a program that does not answer.
 const LOOK_NANOS: i64 = 250_000_000;
-/// So many looks in a row at one that uses no CPU time and sleeps in one and the same call: it waits.
+/// After so many consecutive checks without CPU time, asleep in the same call, the program counts as waiting.
 const LOOKS: u32 = 8;
-/// So much CPU time, in hundredths of a second, is no beginning any more: a program takes two of them to its first
+/// Most CPU time before the program answers, in hundredths of a second: a program needs two of them to its first
 /// fork.
 const TICKS_MAX: u64 = 400;
 
-/// What a process that does not answer is doing.
+/// The activity of a process that does not answer.
 #[derive(PartialEq, Eq, Debug)]
 struct Usage {
     /// CPU time used, in hundredths of a second.
     ticks: u64,
-    /// What it sleeps in, for a person; with its arguments and registers, so that two calls are told from one.
+    /// The call in which it sleeps, with arguments and registers, so that two calls differ.
     asleep: Option<String>,
     call: String,
 }
 
 impl Usage {
-    /// Of this process. `None`: there is none, or it is stopped (SIGSTOP, a debugger), so that nothing can be said.
+    /// Returns the activity of a process. `None`: it is gone or stopped (SIGSTOP, a debugger).
     fn of(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name, in brackets, may hold anything; then come state and ten numbers, then the two times.
+        // The name in brackets may contain anything; state, ten numbers and the two times follow.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next().filter(|state| !matches!(*state, "T" | "t"))?;
         let times: Vec<u64> = fields.skip(10).take(2).filter_map(|time| time.parse().ok()).collect();
@@ -60,13 +60,13 @@ impl Usage {
     }
 }
 
-/// Whether a process was stopped and stands still.
+/// Returns whether a process is stopped.
 pub(super) fn stands(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, after)| after.trim_start().starts_with('T'))
 }
 
-/// A process whose parent is `parent`.
+/// Returns a process whose parent is `parent`.
 pub(super) fn child_of(parent: u32) -> Option<u32> {
     let pids = std::fs::read_dir("/proc").ok()?.flatten();
     let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -81,41 +81,41 @@ pub(super) fn child_of(parent: u32) -> Option<u32> {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// How many commands start one another until the program is started.
+    /// Number of commands that start one another before the program.
     wraps: usize,
     socket: UnixStream,
     /// Its standard error, a file in memory.
     complaints: std::fs::File,
-    /// The library, where others open it by this process's descriptor.
+    /// The library, for others that open it through this process's descriptor.
     _library: Option<std::fs::File>,
 }
 
-/// Ways in which a process can be started differently, none of which may show in a history.
+/// Conditions under which a process can be started, none of which may affect a history.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// Further environment variables.
     pub environment: Vec<(OsString, OsString)>,
-    /// Addresses are not randomised.
+    /// Whether addresses are not randomised.
     pub fixed_addresses: bool,
-    /// What the program's clocks show when a trace begins.
+    /// The program's clocks at the beginning of a trace.
     pub clocks: Clocks,
-    /// It is started in namespaces for pids and the machine's own clocks.
+    /// Whether it starts in namespaces for pids and the machine's own clocks.
     pub apart: Option<Apart>,
-    /// gdb takes hold of each process before it runs its traces.
+    /// Whether gdb attaches to each process before it runs its traces.
     pub debugger: bool,
 }
 
-/// What a process finds in namespaces that are its own.
+/// The namespaces of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Apart {
-    /// The pid given out last before it: its own is the next.
+    /// The last pid before it: its own is the next.
     pub last_pid: u32,
-    /// So many seconds the machine's CLOCK_MONOTONIC and CLOCK_BOOTTIME are ahead there; 0: no namespace for it.
+    /// Seconds that CLOCK_MONOTONIC and CLOCK_BOOTTIME are ahead of the machine's; 0: no time namespace.
     pub uptime: u32,
 }
 
 impl Apart {
-    /// A pid namespace, and a time namespace, as far as they are not there.
+    /// Returns the command that creates a pid namespace and a time namespace, unless they exist.
     fn words(self, in_namespaces: bool) -> Vec<OsString> {
         let mut words: Vec<String> = Vec::new();
         if !in_namespaces {
@@ -127,14 +127,14 @@ impl Apart {
             words.push("--time".to_owned());
             words.extend(ahead);
         }
-        // The shell stays, as the first process of its namespace: the program is the next.
+        // The shell remains as the first process of its namespace; the program is the next.
         let script =
             format!("echo {} >/proc/sys/kernel/ns_last_pid || exit; \"$0\" \"$@\"; exit", self.last_pid);
         words.extend(["/bin/sh".to_owned(), "-c".to_owned(), script]);
         words.into_iter().map(OsString::from).collect()
     }
 
-    /// Whether such namespaces can be made here.
+    /// Checks whether such namespaces can be created here.
     ///
     /// # Errors
     /// Why not, in the words of the command that tried.
@@ -150,14 +150,14 @@ impl Apart {
     }
 }
 
-/// Ends a command, and with it the namespaces that it made, when the thread that started it ends: also when that is
-/// killed outright, and the program in there is of a kind that never looks whether anybody is left to speak to.
+/// Ends a command, and the namespaces that it made, when the thread that started it ends, even by SIGKILL and even if
+/// the program never checks its socket.
 const ENDS_WITH_ITS_STARTER: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 
-/// What [`ENDS_WITH_ITS_STARTER`] says before the reason why it cannot execute a command.
+/// What [`ENDS_WITH_ITS_STARTER`] prints before the reason why it cannot execute a command.
 const NOT_EXECUTED: &str = "setpriv: failed to execute ";
 
-/// Whether the command is here that [`ENDS_WITH_ITS_STARTER`] names.
+/// Returns whether the command of [`ENDS_WITH_ITS_STARTER`] is installed.
 fn has_setpriv() -> bool {
     ["/usr/bin", "/bin"].iter().any(|folder| Path::new(folder).join(ENDS_WITH_ITS_STARTER[0]).is_file())
 }
@@ -171,7 +171,7 @@ fn spawn(command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
         let (send, wanted) = mpsc::channel::<Wanted>();
         std::thread::spawn(move || {
             for (command, fixed_addresses, answer) in wanted {
-                // Who asked may be gone.
+                // The caller may be gone.
                 let _ = answer.send(spawn_here(command, fixed_addresses));
             }
         });
@@ -182,12 +182,12 @@ fn spawn(command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
     child.recv().map_err(gone)?
 }
 
-/// Starts the command, at addresses that are not randomised if so asked.
+/// Starts the command, with fixed addresses if requested.
 fn spawn_here(mut command: Command, fixed_addresses: bool) -> std::io::Result<Child> {
     if !fixed_addresses {
         return command.spawn();
     }
-    // What a thread's personality says of addresses holds for what it executes.
+    // A thread's personality applies to the programs that it executes.
     let before = personality::get()?;
     personality::set(before | Persona::ADDR_NO_RANDOMIZE)?;
     let child = command.spawn();
@@ -198,11 +198,11 @@ fn spawn_here(mut command: Command, fixed_addresses: bool) -> std::io::Result<Ch
 impl Process {
     /// Starts `program` with the library in it.
     pub(super) fn start(program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
-        // A program that is not taken over says what it is, and ends.
+        // A program without the library prints its version and ends.
         Self::start_with(program, conditions, &[], &["--version"])
     }
 
-    /// The same through a command of its own (`before`), and with arguments.
+    /// Starts it through other commands (`before`), and with arguments.
     pub(crate) fn start_with(
         program: &Program,
         conditions: &Conditions,
@@ -227,7 +227,7 @@ impl Process {
         );
         let apart = conditions.apart.map_or_else(Vec::new, |apart| apart.words(!before.is_empty()));
         let wraps = usize::from(!before.is_empty() || !apart.is_empty()) + usize::from(!apart.is_empty());
-        // Namespaces need it. Without it, a program outside of any still ends when its socket is hung up.
+        // Namespaces need this. Without it, a program outside of any namespace still ends when its socket is closed.
         let ends: &[&str] = if wraps > 0 || has_setpriv() { &ENDS_WITH_ITS_STARTER } else { &[] };
         let outer = ends.iter().chain(before).map(OsString::from);
         let words = outer.chain(apart).chain(program.command_line(&preload));
@@ -235,16 +235,16 @@ impl Process {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(conditions.environment.iter().cloned());
         command.env(VARIABLE, program.image().variable(0));
-        // The variables that are restored between traces must not hold what the loader puts there later.
+        // Variables that are restored between traces must not contain what the loader writes there later.
         command.env("LD_BIND_NOW", "1");
-        // The library comes before a sanitizer's, and catches crashes itself.
+        // The library is loaded before a sanitizer's, and catches crashes itself.
         command.env("ASAN_OPTIONS", "verify_asan_link_order=0:detect_leaks=0:handle_segv=0:symbolize=0");
         if program.needs_environment() {
             command.env("LD_PRELOAD", &preload);
         }
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(library)).stderr(Stdio::from(their_complaints));
-        // Signals of the terminal (Ctrl-C, Ctrl-\, Ctrl-Z) are for this process, which ends its programs itself.
+        // Signals of the terminal (Ctrl-C, Ctrl-\, Ctrl-Z) go to this process only, which ends its programs itself.
         command.process_group(0);
         let path = PathBuf::from(&words[0]);
         let child = spawn(command, conditions.fixed_addresses)
@@ -252,8 +252,8 @@ impl Process {
         Ok(Self { child, wraps, socket, complaints, _library: kept })
     }
 
-    /// The number of the process that runs the program: where another command starts it, that one's child. `None`:
-    /// it cannot be found.
+    /// Returns the pid of the program's process: if another command starts it, that of its child. `None`: it cannot
+    /// be found.
     pub(super) fn id(&self) -> Option<u32> {
         let first = |children: String| children.split_whitespace().next()?.parse().ok();
         let children = |own: u32| std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok();
@@ -262,8 +262,8 @@ impl Process {
         (0..self.wraps).try_fold(self.child.id(), |own, _| child(own))
     }
 
-    /// The same as [`answer`](Self::answer), from a program that is not watched by anything inside it: one that loops
-    /// or waits is put an end to.
+    /// Waits for a reply as [`answer`](Self::answer), from a program that nothing inside it watches: one that loops
+    /// or waits is ended.
     pub(crate) fn answer_in_time(&mut self) -> Result<Reply, EngineError> {
         let (mut before, mut idle) = (None, 0);
         while !self.is_readable() {
@@ -275,7 +275,7 @@ impl Process {
                 _ => None,
             };
             if let Some(what) = what {
-                // The first process of a pid namespace ends all in it.
+                // The first process of a pid namespace ends all others in it.
                 self.child.kill().and_then(|()| self.child.wait()).ok();
                 return Err(EngineError::Stuck { what });
             }
@@ -284,7 +284,7 @@ impl Process {
         self.answer()
     }
 
-    /// Whether something can be read, now or within a moment.
+    /// Returns whether something can be read within a moment.
     fn is_readable(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let moment = Timespec { tv_sec: 0, tv_nsec: LOOK_NANOS };
@@ -310,7 +310,7 @@ impl Process {
         Reply::from_bytes(&bytes).ok_or(EngineError::Garbled)
     }
 
-    /// The process is gone: how, and what it said.
+    /// Returns the error for a process that ended, with its status and its output.
     fn gone(&mut self) -> EngineError {
         use std::io::Seek as _;
         let how = match self.child.wait() {
@@ -322,7 +322,7 @@ impl Process {
             Err(error) => error.to_string(),
         };
         let mut said = Vec::new();
-        // What cannot be read is not told.
+        // Unreadable output is left out.
         let _ = self
             .complaints
             .rewind()

@@ -18,17 +18,18 @@ pub struct EngineSubject {
 }
 
 impl EngineSubject {
-    /// Starts and calibrates `program`, which `--target` calls `name`. The script layer around it goes by the
-    /// release that its banner names.
+    /// Starts and calibrates `program`, named `name` by `--target`. The script layer around it follows the release of
+    /// its banner.
     ///
     /// # Errors
+    /// When it cannot be driven.
     /// When it cannot be driven.
     pub fn start(name: String, program: &Program, conditions: &Conditions) -> Result<Self, EngineError> {
         let engine = Engine::start_under(program, conditions)?;
         Ok(Self { name, rules: RulesAs::of(program.release()), engine })
     }
 
-    /// The engine itself, for what only it can tell.
+    /// Returns the engine, for what only it can report.
     #[must_use]
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine

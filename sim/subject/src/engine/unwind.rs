@@ -1,8 +1,8 @@
-//! From a place in the process of a real program to the functions that led there.
+//! Unwinds the stack of a real program's process.
 //!
-//! Always: the frames are followed by the files' own tables (`.eh_frame`) from three registers and a copy of the
-//! stack; where those end the frames end, and nothing is guessed, but for the one function of the program's that
-//! is nearest when no other is found. Files are read when a frame first lies in them.
+//! Invariant: frames are unwound by the files' own tables (`.eh_frame`) from three registers and a copy of the stack.
+//! Where the tables end, the frames end; nothing is guessed, except the nearest function of the program if no other
+//! is found. Files are read when a frame first lies in them.
 
 use std::fs;
 use std::ops::Range;
@@ -18,28 +18,28 @@ use super::process::LIBRARY;
 use crate::backtrace::{Frame, Home};
 use crate::program::{Functions, Program};
 
-/// Most frames that are told.
+/// Most frames of a stack.
 const FRAMES_MAX: usize = 48;
-/// Most files of one process that are looked into.
+/// Most files of one process that are read.
 const FILES_MAX: usize = 256;
-/// Larger than any library that keepalived loads.
+/// Largest accepted file, in bytes; more than any library that keepalived loads.
 const FILE_MAX: u64 = 64 << 20;
-/// The name that the library has in the process.
+/// Name of the library in the process.
 const LIBRARY_NAME: &str = "treefall-preload";
 
 /// A file in the process's memory.
 struct Loaded {
     path: PathBuf,
     home: Home,
-    /// Its address in memory less its address in the file.
+    /// Its address in memory minus its address in the file.
     bias: u64,
-    /// From its first to behind its last byte, in memory.
+    /// Its range of addresses in memory.
     range: Range<u64>,
     /// Its functions; `None`: not read yet.
     functions: Option<Functions>,
 }
 
-/// The files of one process, and how their frames are followed.
+/// The files of one process, with their unwind tables.
 pub(super) struct Unwinder {
     files: Vec<Loaded>,
     tables: UnwinderX86_64<Vec<u8>>,
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Unwinder {
 }
 
 impl Unwinder {
-    /// Of a process that runs `program`. What cannot be read of it is not there.
+    /// Returns the unwinder of a process that runs `program`. Unreadable parts are left out.
     pub(super) fn of(process: u32, program: &Program) -> Self {
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
         let path = program.path().canonicalize().unwrap_or_else(|_| program.path().to_path_buf());
@@ -64,7 +64,7 @@ impl Unwinder {
                 file.range.end = file.range.end.max(mapping.range.end);
             } else if mapping.offset == 0 && files.len() < FILES_MAX {
                 let home = home(&mapping.path, &path);
-                // A library's addresses begin at nothing.
+                // The addresses of a library begin at zero.
                 let first = if home == Home::Program { program.image().header } else { 0 };
                 let bias = mapping.range.start.wrapping_sub(first);
                 files.push(Loaded { path: mapping.path, home, bias, range: mapping.range, functions: None });
@@ -73,7 +73,7 @@ impl Unwinder {
         Self { files, tables: UnwinderX86_64::new(), cache: CacheX86_64::new() }
     }
 
-    /// The frames of a place, innermost first.
+    /// Returns the stack, innermost frame first.
     pub(super) fn frames(&mut self, program: &Program, stopped: &Stopped) -> Vec<Frame> {
         let addresses = self.addresses(program, stopped);
         let mut frames: Vec<Frame> = addresses.iter().map(|at| self.frame(program, *at)).collect();
@@ -82,14 +82,14 @@ impl Unwinder {
                 words(stopped).map(|word| word.wrapping_sub(1)).find(|at| self.is_program_text(program, *at));
             frames.extend(found.map(|at| self.frame(program, at)));
         }
-        // Beyond the program's outermost function there is only ours; and one word for all of it.
+        // Frames beyond the program's outermost function are all the engine's, and are shown as one.
         let last = frames.iter().rposition(|frame| frame.home != Home::Engine);
         frames.truncate(last.map_or(0, |last| last + 1));
         frames.dedup_by(|a, b| a.home == Home::Engine && b.home == Home::Engine);
         frames
     }
 
-    /// The addresses of the instructions that were not done yet, innermost first.
+    /// Returns the return addresses, innermost first.
     fn addresses(&mut self, program: &Program, stopped: &Stopped) -> Vec<u64> {
         let read = |address: u64| {
             let at = address.checked_sub(stopped.stack).and_then(|at| usize::try_from(at).ok()).ok_or(())?;
@@ -99,7 +99,7 @@ impl Unwinder {
         let mut registers = UnwindRegsX86_64::new(stopped.instruction, stopped.stack, stopped.base);
         let mut address = FrameAddress::from_instruction_pointer(stopped.instruction);
         let mut addresses = Vec::new();
-        // A jump to nowhere was a call: what called it stands on the stack.
+        // A jump to nowhere was a call, whose return address is on the stack.
         if self.file_of(stopped.instruction).is_none()
             && let Some(caller) = read(stopped.stack).ok().and_then(FrameAddress::from_return_address)
         {
@@ -174,7 +174,7 @@ impl Unwinder {
     }
 }
 
-/// The words of the stack's copy.
+/// Returns the words of the copied stack.
 fn words(stopped: &Stopped) -> impl Iterator<Item = u64> {
     stopped.bytes.chunks_exact(8).filter_map(|word| word.first_chunk()).map(|word| u64::from_le_bytes(*word))
 }
@@ -190,16 +190,16 @@ fn home(path: &Path, program: &Path) -> Home {
     }
 }
 
-/// A file's part in a process's memory.
+/// A mapping of a file into a process's memory.
 #[derive(PartialEq, Eq, Debug)]
 struct Mapping {
     range: Range<u64>,
-    /// The place in the file.
+    /// Its offset in the file.
     offset: u64,
     path: PathBuf,
 }
 
-/// One line of `maps`. `None`: it is no file's.
+/// Parses a line of `maps`. `None`: no file is mapped there.
 fn mapping(line: &str) -> Option<Mapping> {
     let mut words = line.splitn(6, ' ');
     let (start, end) = words.next()?.split_once('-')?;
@@ -207,7 +207,7 @@ fn mapping(line: &str) -> Option<Mapping> {
     let path = words.nth(2)?.trim_start();
     let number = |text| u64::from_str_radix(text, 16).ok();
     let (range, offset) = (number(start)?..number(end)?, number(offset)?);
-    // Shared memory bears a device's name, in many places.
+    // Shared memory has a device's name, in many places.
     let is_file = path.starts_with('/') && !path.starts_with("/dev/");
     is_file.then(|| Mapping { range, offset, path: PathBuf::from(path) })
 }

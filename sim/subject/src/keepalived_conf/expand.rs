@@ -1,28 +1,30 @@
-//! What keepalived does with a file before it reads words: conditions, parameters, repeated lines, included files.
+//! Processes a configuration file as keepalived does before it reads words: conditions, parameters, repeated lines,
+//! included files.
 //!
-//! - `@ID line` and `@^ID line` hold with, and without, this configuration id;
-//! - `$NAME=value` defines a parameter, over several lines where they end in `\`; `$NAME` and `${NAME}` stand for it;
+//! - `@ID line` and `@^ID line` apply with, and without, this configuration id;
+//! - `$NAME=value` defines a parameter, over several lines if they end in `\`; `$NAME` and `${NAME}` are replaced by
+//!   it;
 //! - `~SEQ(VAR, FIRST, [STEP,] LAST) line` and `~LST(VAR, A, B) line` repeat a line;
-//! - `include` and its kind bring in the files that a pattern names, seen from the including file's folder.
+//! - `include` and its variants insert the files that match a pattern, relative to the including file's folder.
 //!
-//! Invariants: each line keeps the number of the line of the outermost file that it comes from. A `$NAME` that nothing
-//! defines stays as it is. Depth, files and lines are bounded.
+//! Invariants: each line keeps the number of the outermost file's line from which it comes. An undefined `$NAME` is
+//! unchanged. Depth, files and lines are bounded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::ConfError;
+use super::error::ConfError;
 
-/// Deepest include, and most parameters within parameters.
+/// Deepest include, and deepest nesting of parameters.
 const DEPTH_MAX: usize = 16;
 /// Most lines of all files together.
 const LINES_MAX: usize = 200_000;
-/// Most lines that one line is repeated to.
+/// Most repetitions of one line.
 const REPEATS_MAX: usize = 10_000;
 /// Largest included file, in bytes.
-const SIZE_MAX: u64 = super::SIZE_MAX;
+const SIZE_MAX: u64 = super::error::SIZE_MAX;
 
-/// The lines of `text`, whose file lies in `folder`, as keepalived with this configuration id reads them.
+/// Returns the lines of `text`, a file in `folder`, as keepalived with this configuration id reads them.
 pub(super) fn lines(
     text: &str,
     folder: Option<&Path>,
@@ -35,13 +37,13 @@ pub(super) fn lines(
 
 struct Expansion<'i> {
     id: Option<&'i str>,
-    /// Each parameter with the lines that it stands for.
+    /// Each parameter with its lines.
     defined: BTreeMap<String, Vec<String>>,
     lines: Vec<(usize, String)>,
 }
 
 impl Expansion<'_> {
-    /// Takes in a file; `within` is the line of the outermost file that brings it in.
+    /// Adds a file; `within` is the line of the outermost file that includes it.
     fn file(
         &mut self,
         text: &str,
@@ -115,7 +117,7 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    /// The line with its first parameter replaced, as lines; `None` if it has none that is defined.
+    /// Returns the lines with the first parameter replaced; `None` if none is defined.
     fn replaced(&self, line: &str) -> Option<Vec<String>> {
         let code = line.trim_start();
         if code.starts_with(['#', '!']) {
@@ -214,7 +216,7 @@ impl Expansion<'_> {
     }
 }
 
-/// The name and the value of a definition, `$NAME=value`.
+/// Returns the name and the value of a definition, `$NAME=value`.
 fn definition(line: &str) -> Option<(&str, &str)> {
     let rest = line.trim_start().strip_prefix('$')?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))?;
@@ -222,7 +224,7 @@ fn definition(line: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| (&rest[..end], value))
 }
 
-/// `FIRST, LAST` or `FIRST, STEP, LAST`, as texts; a single number is the last.
+/// Parses `FIRST, LAST` or `FIRST, STEP, LAST`; a single number is the last.
 fn sequence(parts: &[&str]) -> Option<Vec<String>> {
     let numbers = parts.iter().map(|part| part.parse::<i64>().ok()).collect::<Option<Vec<_>>>()?;
     let (first, step, last) = match numbers[..] {

@@ -1,34 +1,33 @@
-//! From the text of a configuration file to its lines of words and their blocks.
+//! Splits a configuration file into lines of words and their blocks.
 //!
-//! Comments begin with `#` or `!` wherever they stand outside of quotes, a word may be quoted with `"` or `'`, as a whole or in part, and `{` and `}` make blocks.
+//! Comments begin with `#` or `!` anywhere outside quotes; a word or a part of it may be quoted with `"` or `'`; `{`
+//! and `}` form blocks. [`expand`](super::expand) has already processed included files, parameters and conditions.
 //!
-//! Included files, parameters and conditions are worked out before, by [`expand`](super::expand).
-//!
-//! Invariant: blocks lie at most [`DEPTH_MAX`] deep.
+//! Invariant: blocks are nested at most [`DEPTH_MAX`] deep.
 
-use super::ConfError;
+use super::error::ConfError;
 
-/// Deepest block.
+/// Deepest nesting of blocks.
 const DEPTH_MAX: usize = 16;
 
-/// A line of words, with the block that belongs to it.
+/// A line of words, with its block.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ConfigLine {
-    /// Where it begins, from 1.
+    /// Number of its first line, from 1.
     pub(super) number: usize,
-    /// Its words, without quotes; never none.
+    /// Its words, without quotes; never empty.
     pub(super) words: Vec<String>,
-    /// What stands between its braces, if it has any.
+    /// The lines between its braces, if it has any.
     pub(super) block: Option<Vec<ConfigLine>>,
 }
 
 impl ConfigLine {
-    /// Its first word.
+    /// Returns its first word.
     pub(super) fn keyword(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// All but its first word.
+    /// Returns all words but the first.
     pub(super) fn values(&self) -> &[String] {
         self.words.get(1..).unwrap_or_default()
     }
@@ -40,9 +39,9 @@ enum Token {
     Close,
 }
 
-/// The lines of a file whose text lines, numbered, are these.
+/// Splits a file whose numbered lines are given.
 pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<ConfigLine>, ConfError> {
-    // The innermost block is last; each with the line that it belongs to.
+    // The innermost open block is last, each with the line that it belongs to.
     let mut open: Vec<(Option<ConfigLine>, Vec<ConfigLine>)> = vec![(None, Vec::new())];
     for (number, whole) in texts {
         let number = *number;
@@ -90,7 +89,7 @@ pub(super) fn read(texts: &[(usize, String)]) -> Result<Vec<ConfigLine>, ConfErr
     }
 }
 
-/// The line that a `{` belongs to: the words before it, or, where it stands alone, the line before.
+/// Returns the line that a `{` belongs to: the words before it, or else the line before.
 fn header(
     number: usize,
     words: Vec<String>,
@@ -162,7 +161,7 @@ fn push(tokens: &mut Vec<Token>, word: String, quoted: bool) {
     }
 }
 
-/// Up to the quotation mark that ends it. In double quotes a mark can be told to be none.
+/// Reads up to the closing quotation mark. In double quotes a mark can be escaped.
 fn in_quotes(
     mark: char,
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,

@@ -1,40 +1,37 @@
-//! keepalived's own configuration files, read as far as scripts and what tracks them go.
+//! Reads the scripts of keepalived's own configuration files, and what tracks them.
 //!
-//! A person's file is read for its `vrrp_script` blocks and for which of them an instance or a sync group tracks.
-//! All else is only counted: [`Other`] says where it is, so that whoever uses the file can tell what is not
-//! taken over.
+//! A user's file is searched for its `vrrp_script` blocks and for the instances and sync groups that track them.
+//! [`Other`] lists everything else, so that callers can report what they ignore.
 //!
-//! Included files, parameters, conditions and repeated lines are worked out as keepalived does (`expand`).
+//! `expand` processes included files, parameters, conditions and repeated lines as keepalived does.
 //!
-//! Always: what is read is what keepalived would read. Nothing is written, and no script is run.
+//! Invariant: the result is what keepalived would read. Nothing is written, and no script is run.
 
+mod error;
 mod expand;
 mod lines;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use treefall_model::release::Release;
 use treefall_model::time::Span;
 
+pub use error::{ConfError, ConfFileError, SIZE_MAX};
 use lines::ConfigLine;
 use treefall_base::input;
-use treefall_base::nearest::{nearest, offer};
+use treefall_base::nearest::nearest;
 
-/// Largest file that is read, in bytes: 4 MiB.
-pub const SIZE_MAX: u64 = 4 << 20;
-
-/// What a vrrp_script has.
+/// Keywords of a vrrp_script.
 const OF_SCRIPTS: [&str; 8] =
     ["script", "interval", "timeout", "weight", "rise", "fall", "user", "init_fail"];
-/// What is read on the outermost level.
+/// Keywords of the outermost level.
 const OUTERMOST: [&str; 3] = ["vrrp_script", "vrrp_instance", "vrrp_sync_group"];
-/// What is read of a tracker.
+/// Keywords of a tracker.
 const OF_TRACKERS: [&str; 1] = ["track_script"];
-/// Words of keepalived's that are like these and are not meant to be one.
+/// Other keywords of keepalived that resemble these.
 const ALIKE: [&str; 8] = [
     "bfd_instance",
     "track_bfd",
@@ -46,14 +43,14 @@ const ALIKE: [&str; 8] = [
     "vrrp_track_process",
 ];
 
-/// What is of interest in a configuration.
+/// The relevant parts of a configuration.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Conf {
     /// Its scripts, in order.
     pub scripts: Vec<VrrpScript>,
-    /// What tracks them, in order.
+    /// The trackers, in order.
     pub trackers: Vec<Tracker>,
-    /// What else there is on the outermost level.
+    /// Other blocks and keywords of the outermost level.
     pub others: Vec<Other>,
 }
 
@@ -62,46 +59,46 @@ pub struct Conf {
 pub struct VrrpScript {
     /// Its name.
     pub name: String,
-    /// Where it begins, from 1.
+    /// Number of its first line, from 1.
     pub line: usize,
-    /// What it executes.
+    /// The command.
     pub command: String,
-    /// From one run to the next, if it is told.
+    /// Time from one run to the next, if it is given.
     pub interval: Option<Span>,
-    /// How long a run may take, if it is told.
+    /// Longest duration of a run, if it is given.
     pub timeout: Option<Span>,
-    /// Successes in a row until it counts as up, from 1 on, if it is told.
+    /// Consecutive successes until it counts as up, from 1, if given.
     pub rise: Option<u32>,
-    /// Failures in a row until it counts as down, from 1 on, if it is told.
+    /// Consecutive failures until it counts as down, from 1, if given.
     pub fall: Option<u32>,
-    /// What a priority changes by, as it is written.
+    /// The change of priorities, as written.
     pub weight: Option<String>,
-    /// Who runs it, and perhaps with which group, as it is written.
+    /// The user, and possibly the group, as written.
     pub user: Option<String>,
-    /// It counts as down until it was up.
+    /// It counts as down until its first success.
     pub init_fail: bool,
 }
 
 impl VrrpScript {
-    /// From one run to the next: a second, where it is not told.
+    /// Returns the time from one run to the next; by default a second.
     #[must_use]
     pub fn interval(&self) -> Span {
         self.interval.unwrap_or(Span::from_secs(1))
     }
 
-    /// How long a run may take: as long as the interval, where it is not told.
+    /// Returns the longest duration of a run; by default the interval.
     #[must_use]
     pub fn timeout(&self) -> Span {
         self.timeout.unwrap_or(self.interval())
     }
 
-    /// Successes in a row until it counts as up: one, where it is not told.
+    /// Returns the consecutive successes until it counts as up; by default one.
     #[must_use]
     pub fn rise(&self) -> u32 {
         self.rise.unwrap_or(1)
     }
 
-    /// Failures in a row until it counts as down: one, where it is not told.
+    /// Returns the consecutive failures until it counts as down; by default one.
     #[must_use]
     pub fn fall(&self) -> u32 {
         self.fall.unwrap_or(1)
@@ -111,15 +108,15 @@ impl VrrpScript {
 /// A `vrrp_instance` or a `vrrp_sync_group`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tracker {
-    /// Which of the two.
+    /// Its keyword.
     pub is_group: bool,
     /// Its name.
     pub name: String,
-    /// Where it begins, from 1.
+    /// Number of its first line, from 1.
     pub line: usize,
     /// The scripts that it tracks.
     pub tracked: Vec<Tracked>,
-    /// What else it has.
+    /// Its other keywords.
     pub others: Vec<Other>,
 }
 
@@ -128,26 +125,27 @@ pub struct Tracker {
 pub struct Tracked {
     /// Its name.
     pub name: String,
-    /// Where, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// What comes behind the name, as it is written.
+    /// The rest of the line, as written.
     pub rest: String,
 }
 
-/// Something that is not read.
+/// A keyword that is not interpreted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Other {
     /// Its first word.
     pub keyword: String,
-    /// Where it begins, from 1.
+    /// Number of its first line, from 1.
     pub line: usize,
 }
 
-/// The first release that reads fractions of a second in a vrrp_script.
+/// The first release that accepts fractions of a second in a vrrp_script.
 const READS_FRACTIONS: &str = "2.3.2";
 
 impl Conf {
-    /// The same as `release` reads it: before 2.3.2 an interval or timeout that is no whole number of seconds is ignored.
+    /// Returns the configuration as `release` reads it: before 2.3.2, an interval or timeout with a fraction of a
+    /// second is ignored.
     #[must_use]
     pub fn as_read_by(mut self, release: Release) -> Self {
         if Release::parse(READS_FRACTIONS).is_none_or(|first| release >= first) {
@@ -160,7 +158,7 @@ impl Conf {
         self
     }
 
-    /// The scripts that something tracks, in their order: keepalived runs no others.
+    /// Returns the scripts that something tracks, in order: keepalived runs no others.
     pub fn tracked(&self) -> impl Iterator<Item = &VrrpScript> {
         self.scripts.iter().filter(|script| {
             let mut tracked = self.trackers.iter().flat_map(|tracker| &tracker.tracked);
@@ -168,8 +166,8 @@ impl Conf {
         })
     }
 
-    /// What looks like a slip of the pen in what tracks scripts: keywords that are not read and are near one that is,
-    /// and scripts that are not there; in the order of their lines.
+    /// Returns probable typing errors in trackers, by line: unknown keywords that are near a known one, and scripts
+    /// that do not exist.
     #[must_use]
     pub fn slips(&self) -> Vec<Slip> {
         let keywords = |others: &[Other], read: &[&'static str]| -> Vec<Slip> {
@@ -192,21 +190,21 @@ impl Conf {
         slips
     }
 
-    /// The script of this name.
+    /// Returns the script with this name.
     #[must_use]
     pub fn script(&self, name: &str) -> Option<&VrrpScript> {
         self.scripts.iter().find(|script| script.name == name)
     }
 }
 
-/// A word that stands for nothing here, and is near one that does.
+/// An unknown word that is near a known one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slip {
-    /// Where, from 1.
+    /// Number of the line, from 1.
     pub line: usize,
-    /// As it is written.
+    /// The word as written.
     pub word: String,
-    /// What was meant, it seems.
+    /// The word that was probably meant.
     pub meant: String,
 }
 
@@ -216,78 +214,30 @@ impl Slip {
     }
 }
 
-/// ``line 8: `chkk`, perhaps `chk` was meant``
+/// Formats it as ``line 8: `chkk`, perhaps `chk` was meant``.
 impl fmt::Display for Slip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: `{}`, perhaps `{}` was meant", self.line, self.word, self.meant)
     }
 }
 
-/// `; line 8: ..` for each, for the end of a message of one line.
+/// Formats each as `; line 8: ..`, to append to a message.
 pub fn offers(slips: &[Slip]) -> String {
     slips.iter().map(|slip| format!("; {slip}")).collect()
 }
 
-/// What is wrong with a configuration, where, and what to do.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("line {line}: {what}; {remedy}{}", offer(*meant))]
-pub struct ConfError {
-    /// Where, from 1.
-    pub line: usize,
-    /// What.
-    pub what: String,
-    /// What to do.
-    pub remedy: &'static str,
-    /// The word that was meant, if one is near.
-    pub meant: Option<&'static str>,
-}
-
-impl ConfError {
-    fn new(line: usize, what: String, remedy: &'static str) -> Self {
-        Self { line, what, remedy, meant: None }
-    }
-}
-
-/// Why a configuration file cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfFileError {
-    /// It cannot be read.
-    #[error("{}: {error}; name a file in the format of keepalived.conf", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It is larger than [`SIZE_MAX`].
-    #[error("{}: larger than {} MiB, and so no configuration of keepalived's", path.display(), SIZE_MAX >> 20)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is wrong, or cannot be read by treefall.
-    #[error("{}, {error}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// What and where.
-        error: ConfError,
-    },
-}
-
-/// The configuration in the file at `path`.
+/// Loads the configuration at `path`.
 ///
 /// # Errors
-/// When it cannot be read or understood.
+/// When it cannot be read or interpreted.
 pub fn load(path: &Path) -> Result<Conf, ConfFileError> {
     load_as(path, None)
 }
 
-/// The configuration in the file at `path` as a keepalived with this configuration id (`--config-id`) reads it.
+/// Loads the configuration at `path` as a keepalived with this configuration id (`--config-id`) reads it.
 ///
 /// # Errors
-/// When it cannot be read or understood.
+/// When it cannot be read or interpreted.
 pub fn load_as(path: &Path, id: Option<&str>) -> Result<Conf, ConfFileError> {
     let path_buf = || path.to_owned();
     let unreadable = |error| ConfFileError::Unreadable { path: path_buf(), error };
@@ -295,9 +245,9 @@ pub fn load_as(path: &Path, id: Option<&str>) -> Result<Conf, ConfFileError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(ConfFileError::TooLarge { path: path_buf() });
     }
-    // Comments are in whatever their writer's machine spoke: what is read of the file is not.
+    // Comments may have any encoding; what is read of the file has none but ASCII.
     let text = String::from_utf8_lossy(&bytes);
-    // A relative path without a folder lies here.
+    // A relative path without a folder is relative to this one.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_conditional = id.is_none() && text.lines().any(|line| line.trim_start().starts_with('@'));
     let conf = expand::lines(&text, Some(folder), id).and_then(|lines| of_lines(&lines));
@@ -310,10 +260,10 @@ pub fn load_as(path: &Path, id: Option<&str>) -> Result<Conf, ConfFileError> {
     })
 }
 
-/// The configuration that `text` holds.
+/// Reads the configuration in `text`.
 ///
 /// # Errors
-/// The first thing that is wrong, or that only keepalived itself can work out.
+/// The first error, or the first construct that only keepalived itself can evaluate.
 pub fn read(text: &str) -> Result<Conf, ConfError> {
     of_lines(&expand::lines(text, None, None)?)
 }
@@ -342,7 +292,7 @@ fn other(line: &ConfigLine) -> Other {
     Other { keyword: line.keyword().to_owned(), line: line.number }
 }
 
-/// The name and the block of a line that has both.
+/// Returns the name and the block of a line that has both.
 fn named(line: &ConfigLine) -> Result<(String, &[ConfigLine]), ConfError> {
     match (line.values(), &line.block) {
         ([name], Some(block)) => Ok((name.clone(), block)),
@@ -407,7 +357,7 @@ fn some(line: &ConfigLine, text: String) -> Result<String, ConfError> {
     Ok(text)
 }
 
-/// The one value of a line.
+/// Returns the only value of a line.
 fn value(line: &ConfigLine) -> Result<&str, ConfError> {
     match line.values() {
         [value] => Ok(value),
@@ -427,7 +377,7 @@ fn number(line: &ConfigLine) -> Result<u32, ConfError> {
     })
 }
 
-/// A span in seconds, up to six digits behind a point.
+/// Parses a span in seconds with up to six decimal places.
 fn seconds(line: &ConfigLine) -> Result<Span, ConfError> {
     let text = value(line)?;
     span(text).filter(|span| !span.is_zero()).ok_or_else(|| {

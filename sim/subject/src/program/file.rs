@@ -1,6 +1,6 @@
-//! An ELF file as the engine needs it: what kind it is, its banner, its symbols, where its parts are.
+//! Reads an ELF file as the engine needs it: its type, its banner, its symbols and its segments.
 //!
-//! Always: what is read is bounded by the file, and nothing of it is executed. Addresses are those of the file.
+//! Invariant: reading is bounded by the file, and nothing of it is executed. Addresses are those of the file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,9 +12,9 @@ use object::read::elf::{Dyn as _, ElfFile64, FileHeader as _, ProgramHeader as _
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use treefall_world::wire::Image;
 
-use super::{FILE_MAX, Hidden, ProgramError};
+use super::refusal::{FILE_MAX, Hidden, ProgramError};
 
-/// All of a file, if it is no larger than any keepalived.
+/// Reads the whole file, if it is no larger than any keepalived.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ProgramError> {
     let unreadable = |source| ProgramError::Unreadable { path: path.to_path_buf(), source };
     let facts = fs::metadata(path).map_err(unreadable)?;
@@ -24,14 +24,14 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ProgramError> {
     if facts.len() > FILE_MAX {
         return Err(ProgramError::TooLarge { path: path.to_path_buf(), size: facts.len() });
     }
-    // A device or a pipe has no size to go by: read no more than the bound either way.
+    // A device or a pipe has no size, so the limit applies to reading as well.
     let file = fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(FILE_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
-/// The file as a program that a library can be preloaded into.
+/// Parses the file as a program into which a library can be preloaded.
 pub(super) fn parse<'b>(path: &Path, bytes: &'b [u8]) -> Result<ElfFile64<'b>, ProgramError> {
     let path = || path.to_path_buf();
     if bytes.starts_with(b"#!") {
@@ -67,7 +67,7 @@ pub(super) fn parse<'b>(path: &Path, bytes: &'b [u8]) -> Result<ElfFile64<'b>, P
     }
 }
 
-/// Whether a file without a loader is a program all the same: one that cannot be moved, or that says so.
+/// Returns whether a file without a loader is nevertheless a program: position-dependent, or marked as one.
 fn is_static(parsed: &ElfFile64<'_>) -> bool {
     let endian = parsed.endian();
     let segments = parsed.elf_program_headers().iter();
@@ -78,7 +78,7 @@ fn is_static(parsed: &ElfFile64<'_>) -> bool {
         || flags.any(|entry| entry.val(endian) & elf::DF_1_PIE.0 != 0)
 }
 
-/// What an ELF file is built for, if it is not x86-64.
+/// Returns the machine that an ELF file is built for, if it is not x86-64.
 fn other_machine(bytes: &[u8]) -> Option<String> {
     const CLASS: usize = 4;
     const ORDER: usize = 5;
@@ -105,7 +105,7 @@ fn other_machine(bytes: &[u8]) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// What the program says of itself: `Keepalived v2.2.7 (01/16,2022)`.
+/// Returns the program's banner: `Keepalived v2.2.7 (01/16,2022)`.
 pub(super) fn find_banner(parsed: &ElfFile64<'_>) -> Option<String> {
     const BEGINNING: &[u8] = b"Keepalived v";
     let data = parsed.sections().filter_map(|section| section.data().ok());
@@ -122,27 +122,27 @@ pub(super) fn find_banner(parsed: &ElfFile64<'_>) -> Option<String> {
     .next()
 }
 
-/// A symbol: where it is in the file's addresses, and how long.
+/// The address and length of a symbol, in the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) start: u64,
     pub(super) size: u64,
 }
 
-/// The functions of a file that its symbols name, in the order of their addresses.
+/// The functions that a file's symbols name, by address.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Functions(Vec<(Place, String)>);
 
 impl Functions {
-    /// Of a file of any kind.
+    /// Returns those of a file of any type.
     pub(crate) fn of(parsed: &ElfFile64<'_>) -> Self {
         let mut table = SymbolTable::default();
         table.add(parsed);
         table.functions
     }
 
-    /// The function that holds an address of the file: its beginning and its name. The nearest one below is not
-    /// taken for it.
+    /// Returns the start and the name of the function that contains an address of the file. A function that only
+    /// precedes it does not count.
     pub(crate) fn at(&self, address: u64) -> Option<(u64, &str)> {
         let after = self.0.partition_point(|(place, _)| place.start <= address);
         let (place, name) = self.0.get(after.checked_sub(1)?)?;
@@ -151,14 +151,14 @@ impl Functions {
     }
 }
 
-/// What a program's symbols say.
+/// The symbols of a program.
 #[derive(Debug, Default)]
 pub(super) struct SymbolTable {
-    /// Every definition by its name; what the program exports comes before what it does not.
+    /// Every definition by its name; exported ones take precedence.
     named: BTreeMap<String, Place>,
     /// The functions.
     functions: Functions,
-    /// There is a table besides that of what the program exports.
+    /// There is a table besides that of exported symbols.
     whole: bool,
 }
 
@@ -172,7 +172,7 @@ impl SymbolTable {
             let Ok(name) = symbol.name() else { continue };
             let place = Place { start: symbol.address(), size: symbol.size() };
             if symbol.kind() == SymbolKind::Text {
-                // A part that the compiler split off counts as the function that it was split from.
+                // A part that the compiler split off counts as its original function.
                 let whole_name = name.split('.').next().unwrap_or(name);
                 self.functions.0.push((place, whole_name.to_owned()));
             }
@@ -183,12 +183,12 @@ impl SymbolTable {
         self.functions.0.dedup_by(|(a, x), (b, y)| a.start == b.start && x == y);
     }
 
-    /// Where a definition is.
+    /// Returns the place of a definition.
     pub(super) fn get(&self, name: &str) -> Option<Place> {
         self.named.get(name).copied()
     }
 
-    /// What stands in the way of the engine's own blocks, if anything does, and what to do.
+    /// Returns what prevents the engine from providing memory, if anything does, and the remedy.
     pub(super) fn own_allocator(&self) -> Option<(&'static str, &'static str)> {
         let has = |name: &str| self.named.contains_key(name);
         if ["__asan_init", "__msan_init", "__hwasan_init", "__tsan_init"].iter().any(|name| has(name)) {
@@ -204,9 +204,9 @@ impl SymbolTable {
         self.functions
     }
 
-    /// Why some names may be missing.
+    /// Returns why some names may be missing.
     pub(super) fn why_missing(&self, missing: &[&str]) -> Hidden {
-        // Functions that the linker has put into their callers are not there at all; the program's `main` is.
+        // Functions that the linker inlined are absent, but the program's `main` remains.
         match (self.whole, missing.contains(&"main")) {
             (false, _) => Hidden::Stripped,
             (true, false) => Hidden::Optimised,
@@ -215,7 +215,8 @@ impl SymbolTable {
     }
 }
 
-/// The address of a symbol; its size, if the name ends in `_size`; the bounds of the parts. 0: there is none.
+/// Returns the address of a symbol; its size, if the name ends in `_size`; or the bounds of segments. 0: there is
+/// none.
 pub(super) fn symbol_value(parsed: &ElfFile64<'_>, table: &SymbolTable, name: &str) -> u64 {
     match name {
         "text_start" => text_bounds(parsed).0,
@@ -229,8 +230,8 @@ pub(super) fn symbol_value(parsed: &ElfFile64<'_>, table: &SymbolTable, name: &s
     }
 }
 
-/// The loader of a program that the kernel starts with other rights than its caller's: no environment variable
-/// brings a library into it. Started by its loader it has the caller's own.
+/// Returns the loader of a program that the kernel starts with other privileges than its caller's, which ignores
+/// preload variables. Started by its loader it keeps the caller's privileges.
 pub(super) fn privileged_loader(parsed: &ElfFile64<'_>, path: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
     const OTHER_RIGHTS: u32 = 0o6000;
@@ -249,13 +250,13 @@ fn interpreter(parsed: &ElfFile64<'_>) -> Option<String> {
     found.next().map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
-/// The build id, in hexadecimal.
+/// Returns the build id, in hexadecimal.
 pub(super) fn build_id(parsed: &ElfFile64<'_>) -> Option<String> {
     let id = parsed.build_id().ok().flatten()?;
     Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Where a file with a program's symbols may be: under its build id, or beside it.
+/// Returns the files that may contain a program's symbols: under its build id, or beside it.
 pub(super) fn symbol_files(parsed: &ElfFile64<'_>, path: &Path, root: &Path) -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Ok(Some([first, rest @ ..])) = parsed.build_id() {
@@ -269,7 +270,7 @@ pub(super) fn symbol_files(parsed: &ElfFile64<'_>, path: &Path, root: &Path) -> 
     places
 }
 
-/// Adds the symbols of a file that belongs to the program: one with the same build id.
+/// Adds the symbols of a file with the same build id.
 pub(super) fn add_symbol_file(symbols: &mut SymbolTable, program: &ElfFile64<'_>, path: &Path) -> bool {
     let Ok(bytes) = read_file(path) else { return false };
     let Ok(parsed) = ElfFile64::parse(&*bytes) else { return false };
@@ -281,7 +282,7 @@ pub(super) fn add_symbol_file(symbols: &mut SymbolTable, program: &ElfFile64<'_>
     true
 }
 
-/// Where the executable segments begin and end.
+/// Returns the bounds of the executable segments.
 pub(super) fn text_bounds(parsed: &ElfFile64<'_>) -> (u64, u64) {
     let endian = parsed.endian();
     let segments = parsed.elf_program_headers().iter();
@@ -294,7 +295,7 @@ pub(super) fn text_bounds(parsed: &ElfFile64<'_>) -> (u64, u64) {
     })
 }
 
-/// Where the program's variables begin and end: its writable segment without what the loader protects.
+/// Returns the bounds of the program's variables: its writable segment without the part that the loader protects.
 pub(super) fn data_bounds(parsed: &ElfFile64<'_>) -> (u64, u64) {
     let endian = parsed.endian();
     let segments = || parsed.elf_program_headers().iter();
@@ -309,7 +310,7 @@ pub(super) fn data_bounds(parsed: &ElfFile64<'_>) -> (u64, u64) {
     (start, ends(writable).max(start))
 }
 
-/// The names that it wants of others, in their order.
+/// Returns the names that it imports, in order.
 pub(super) fn imports(parsed: &ElfFile64<'_>) -> Vec<String> {
     let wanted = parsed.dynamic_symbols().filter(|symbol| symbol.is_undefined());
     let mut names: Vec<String> = wanted.filter_map(|symbol| Some(symbol.name().ok()?.to_owned())).collect();
@@ -319,7 +320,7 @@ pub(super) fn imports(parsed: &ElfFile64<'_>) -> Vec<String> {
     names
 }
 
-/// What tells the program from any other when it is in memory.
+/// Returns what identifies the program in memory.
 pub(super) fn read_image(parsed: &ElfFile64<'_>, main: u64) -> Image {
     let (header, endian) = (parsed.elf_header(), parsed.endian());
     let segments = parsed.elf_program_headers().iter();

@@ -1,31 +1,36 @@
 //! Why a file is no program that treefall can drive.
 //!
-//! Always: a text names the place and the remedy. What is told here is an error of the command line, never a
-//! verdict about a program.
+//! Invariant: each message names the place and the remedy. These are errors of the command line, never verdicts about
+//! a program.
 
 use std::path::PathBuf;
 
-use super::{FILE_MAX, INSTALL};
+/// The remedy where there is no keepalived, as a part of a message.
+pub const INSTALL: &str = "install one (`apt-get install keepalived`) or fetch Debian's (`treefall roots fetch sid`, \
+    which needs mmdebstrap; `treefall targets` then names it)";
 
-/// Why a file is no program that treefall can drive. Each says what to do.
+/// Largest accepted program, in bytes; more than any keepalived with debug information.
+pub(super) const FILE_MAX: u64 = 256 << 20;
+
+/// Why a file is no program that treefall can drive. Each message states the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}; check the path, or {INSTALL}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is a folder.
+    /// The path is a folder.
     #[error("{path} is a folder; name the keepalived program in it, as `usr/sbin/keepalived`")]
     Folder {
         /// The folder.
         path: PathBuf,
     },
-    /// It is far larger than any keepalived.
+    /// The file is larger than any keepalived.
     #[error("{path} has {size} bytes, more than any keepalived ({FILE_MAX} at most)")]
     TooLarge {
         /// The file.
@@ -33,21 +38,21 @@ pub enum ProgramError {
         /// Its size in bytes.
         size: u64,
     },
-    /// It is a script.
+    /// The file is a script.
     #[error("{path} is a script; name the program that it starts")]
     Script {
         /// The file.
         path: PathBuf,
     },
-    /// It is no ELF file, or a broken one.
+    /// The file is no ELF file, or a broken one.
     #[error("{path} is no x86-64 ELF program ({why}); name a keepalived built for this kind of machine")]
     NotElf {
         /// The file.
         path: PathBuf,
-        /// What the reader found.
+        /// The error of the ELF reader.
         why: String,
     },
-    /// It is an ELF file of another kind of machine.
+    /// It is an ELF file for another kind of machine.
     #[error(
         "{path} is built for {machine}, and the engine drives x86-64 programs alone, without an emulator; name the \
          amd64 build of the same release, or use `replica:RELEASE`, which is the same on every machine"
@@ -55,10 +60,10 @@ pub enum ProgramError {
     OtherMachine {
         /// The file.
         path: PathBuf,
-        /// Which.
+        /// The kind of machine.
         machine: String,
     },
-    /// It is an ELF file that is not to be executed.
+    /// It is an ELF file that is not executable.
     #[error("{path} is {what}, not a program; name the linked keepalived")]
     NotProgram {
         /// The file.
@@ -66,7 +71,7 @@ pub enum ProgramError {
         /// What it is instead.
         what: &'static str,
     },
-    /// It is linked statically: nothing can be preloaded.
+    /// It is linked statically, so that nothing can be preloaded.
     #[error(
         "{path} is linked statically{}, so that no library can be preloaded into it; build keepalived with dynamic \
          linking: without `{}` in LDFLAGS", if *.pie { " (static-pie)" } else { "" }, if *.pie { "-static-pie" } else { "-static" }
@@ -74,7 +79,7 @@ pub enum ProgramError {
     Static {
         /// The file.
         path: PathBuf,
-        /// It can be loaded anywhere.
+        /// It is position-independent.
         pie: bool,
     },
     /// It is linked against another C library.
@@ -89,7 +94,7 @@ pub enum ProgramError {
         /// Its loader.
         interpreter: String,
     },
-    /// It says nowhere that it is a keepalived.
+    /// It has no banner of keepalived.
     #[error(
         "{path} is no keepalived: the text `Keepalived v` with a version is nowhere in it; name the keepalived \
          program itself, as `/usr/sbin/keepalived`"
@@ -98,7 +103,7 @@ pub enum ProgramError {
         /// The file.
         path: PathBuf,
     },
-    /// Its release is older than any that the tables know.
+    /// Its release is older than any in the tables.
     #[error(
         "{path} says `{banner}`: older than {}, the oldest release that treefall knows; `,as=RELEASE` behind its name, or \
          `--as RELEASE`, drives it as another all the same",
@@ -107,21 +112,21 @@ pub enum ProgramError {
     UnknownRelease {
         /// The file.
         path: PathBuf,
-        /// What it says of itself.
+        /// Its banner.
         banner: String,
     },
-    /// It has an allocator of its own, or a sanitizer's.
+    /// It contains an allocator, or a sanitizer's.
     #[error(
         "{path} ({banner}) has {what} linked into it, so that the engine cannot hand out its entries; {remedy}"
     )]
     OwnAllocator {
         /// The file.
         path: PathBuf,
-        /// What it says of itself.
+        /// Its banner.
         banner: String,
-        /// What is in it.
+        /// What it contains.
         what: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// Its scheduler's functions cannot be found.
@@ -132,23 +137,23 @@ pub enum ProgramError {
     NoSymbols {
         /// The file.
         path: PathBuf,
-        /// What it says of itself.
+        /// Its banner.
         banner: String,
-        /// What is missing. Not empty.
+        /// The missing names; not empty.
         missing: Vec<&'static str>,
-        /// Why they are missing, and what to do.
+        /// Why they are missing, with the remedy.
         why: Hidden,
     },
 }
 
-/// Why the functions of a program are not to be found.
+/// Why a program's functions cannot be found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hidden {
-    /// There is no symbol table besides what the program exports.
+    /// The only symbol table is that of exported symbols.
     Stripped,
-    /// The linker saw the whole program and made other functions of them.
+    /// The linker optimised the whole program and changed its functions.
     Optimised,
-    /// There is a symbol table, and they are not in it.
+    /// The symbol table does not contain them.
     Elsewhere,
 }
 

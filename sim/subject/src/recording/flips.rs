@@ -1,8 +1,8 @@
-//! The rules of a release with one of them changed, one after the other.
+//! Varies the rules of a release by one defect or behaviour at a time.
 
 use treefall_model::release::{Behaviour, Defect, Release, Rules};
 
-/// Fields of a behaviour, each as the oldest or the newest release has it, whichever is the other.
+/// Fields of a behaviour, each set to the oldest or the newest release's value, whichever differs.
 macro_rules! columns {
     ($($field:ident)*) => {
         fn behaviours(right: Behaviour) -> Vec<(String, Behaviour)> {
@@ -24,7 +24,7 @@ columns! {
     timer_value lost_misc carried_by never_finished first_result short_timeouts cleanup_call killall_flag layout
 }
 
-/// Returns `right` with one defect or one behaviour flipped, with its name, for each.
+/// Returns `right` with one defect or one behaviour flipped, for each of them, with its name.
 #[must_use]
 pub fn flips(right: Rules) -> Vec<(String, Rules)> {
     let defects = Defect::ALL.into_iter().map(|defect| {

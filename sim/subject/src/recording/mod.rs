@@ -1,8 +1,8 @@
-//! Recordings: what real programs did on a pool of traces, kept for machines where these programs are not.
+//! Recordings of real programs on a pool of traces, for machines without these programs.
 //!
-//! A recording holds, for each trace of the [`Pool`], a 16-bit digest for each wake of *projection 1* (below), how the run
-//! ended and how much happened, up to the first use of a freed entry; and the whole history of the first few traces.
-//! Traces are values, not seeds: a later generator does not change them.
+//! A recording holds, for each trace of the [`Pool`], a 16-bit digest for each wake of *projection 1* (below), how
+//! the run ended and how much happened, up to the first use of a freed entry; and the complete history of the first
+//! few traces. Traces are stored as values, not seeds, so that a later generator does not change them.
 //!
 //! Projection 1 is the running [`Digest`] of a history: one cell of 32 bytes for each record and, on an engine, one for
 //! each step with the [`index_hash`](treefall_model::digest::index_hash), in their order. A wake's digest is the lowest
@@ -36,13 +36,13 @@ pub use flips::flips;
 use crate::replica::run_replica_as;
 use crate::{Options, Ran, Subject, SubjectError};
 
-/// The number of the projection.
+/// Number of the projection.
 pub const PROJECTION: u16 = 1;
-/// Traces whose whole history is kept.
+/// Traces whose complete history is kept.
 const HISTORIES: usize = 8;
-/// Traces that are played together.
+/// Traces that run together.
 const BATCH: usize = 64;
-/// Most bytes of a file, and most bytes that it may unfold to.
+/// Largest accepted file, and largest decompressed size, in bytes.
 const FILE_MAX: u64 = 64 << 20;
 
 /// The first line of a recording.
@@ -50,45 +50,45 @@ const RECORDING_HEAD: &str = "treefall recording 1\n";
 /// The first line of a pool.
 const POOL_HEAD: &str = "treefall pool 1\n";
 
-/// The pool that all recordings use.
+/// The pool of all recordings.
 const POOL: &[u8] = include_bytes!("../../../recordings/pool");
 
 /// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write {path}: {source}; name a file that can be written: `-o FILE`")]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no recording, or of another version, or damaged.
+    /// The file is no recording, is of another version, or is damaged.
     #[error("{path}: {why}")]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and the remedy.
         why: String,
     },
 }
 
-/// Traces that programs are recorded on.
+/// Traces on which programs are recorded.
 #[derive(Debug)]
 pub struct Pool {
     /// For engines and replicas.
     pub engine: Vec<Trace>,
-    /// For whole daemons; every release takes them.
+    /// For whole daemons; every release accepts them.
     pub daemon: Vec<Trace>,
     digest: u128,
 }
@@ -100,10 +100,10 @@ struct PoolFile {
 }
 
 impl Pool {
-    /// The pool of this treefall.
+    /// Returns the pool of this build.
     ///
     /// # Errors
-    /// When it is damaged: a fault of treefall.
+    /// When it is damaged, which is a fault of treefall.
     pub fn built_in() -> Result<Self, RecordingError> {
         Self::from_bytes(POOL)
             .map_err(|why| RecordingError::Unusable { path: "the built-in pool".into(), why })
@@ -116,16 +116,16 @@ impl Pool {
         Ok(Self { engine: decode(file.engine), daemon: decode(file.daemon), digest })
     }
 
-    /// The bytes of a pool with these traces.
+    /// Encodes a pool with these traces.
     ///
     /// # Errors
-    /// When they do not encode.
+    /// When they cannot be encoded.
     pub fn to_bytes(engine: &[Trace], daemon: &[Trace]) -> Result<Vec<u8>, String> {
         let encode = |traces: &[Trace]| traces.iter().map(codec::encode).collect();
         fold(&PoolFile { engine: encode(engine), daemon: encode(daemon) }, POOL_HEAD)
     }
 
-    /// The traces for subjects of this kind.
+    /// Returns the traces for subjects of this kind.
     #[must_use]
     pub fn traces(&self, kind: SubjectKind) -> &[Trace] {
         if kind == SubjectKind::Daemon { &self.daemon } else { &self.engine }
@@ -135,53 +135,53 @@ impl Pool {
 /// How a recorded run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Ending {
-    /// A freed entry was used in it: nothing is recorded from that wake on.
+    /// It used a freed entry: nothing is recorded from that wake on.
     UsesFreed,
     /// It survived.
     Survived,
-    /// It crashed by this signal.
+    /// It crashed with this signal.
     Crashed(u8),
     /// It hung.
     Hung,
 }
 
-/// What was recorded of one trace.
+/// The recorded run of one trace.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Played {
-    /// The digest at the end of each wake; the first is what came before all wakes.
+    /// The digest at the end of each wake; the first one precedes all wakes.
     pub wakes: Vec<u16>,
     /// How it ended.
     pub ending: Ending,
-    /// Records, reloads done, exits and signals sent.
+    /// Numbers of records, finished reloads, exits and signals sent.
     pub counts: [u32; 4],
 }
 
-/// What a program did on the pool.
+/// The recorded runs of a program on the pool.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Recording {
     /// Whether the program was run as a whole daemon; else its scheduler alone.
     pub daemon: bool,
-    /// What the program says of itself.
+    /// The program's banner.
     pub version: String,
     /// The release that it was driven as.
     pub release: String,
     /// The build id of its file, in hexadecimal.
     pub build_id: Option<String>,
-    /// The commit that it was built from, where its version tells.
+    /// The commit that it was built from, if its version states it.
     pub commit: Option<String>,
     /// The number of the projection.
     pub projection: u16,
     pool: u128,
-    /// What was recorded of each trace.
+    /// The recorded runs, in the pool's order.
     pub played: Vec<Played>,
-    /// The cells of the history of the first traces.
+    /// Cells of the first traces' histories.
     pub histories: Vec<Vec<[u8; 32]>>,
 }
 
-/// Who was recorded.
+/// The identity of a recorded program.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// What the program says of itself.
+    /// The program's banner.
     pub version: String,
     /// The release that it is driven as.
     pub release: Release,
@@ -189,7 +189,7 @@ pub struct Recorded {
     pub build_id: Option<String>,
 }
 
-/// Number of traces by how what was recorded and another run of them compare.
+/// Counts of how recorded runs and other runs of the same traces compare.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Comparison {
     /// Equal to the end.
@@ -200,7 +200,7 @@ pub struct Comparison {
     pub different: Vec<(usize, usize)>,
 }
 
-/// How one trace compares.
+/// How two runs of one trace compare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Compared {
     Whole,
@@ -209,13 +209,13 @@ enum Compared {
 }
 
 impl Played {
-    /// A run in which nothing happened.
+    /// Returns a run in which nothing happened.
     #[must_use]
     pub const fn nothing() -> Self {
         Self { wakes: Vec::new(), ending: Ending::Survived, counts: [0; 4] }
     }
 
-    /// What is recorded of a run. Only a replica knows where a freed entry was first used.
+    /// Returns the recorded form of a run. Only a replica knows where a freed entry was first used.
     #[must_use]
     pub fn of(ran: &Ran, first_use: Option<u64>) -> Self {
         let limit = first_use.map_or(usize::MAX, |records| usize::try_from(records).unwrap_or(usize::MAX));
@@ -258,7 +258,7 @@ impl Played {
         Self { wakes, ending, counts }
     }
 
-    /// Whether another run of the trace is different.
+    /// Returns whether another run of the trace differs.
     #[must_use]
     pub fn differs(&self, other: &Self) -> bool {
         matches!(self.compared(other), Compared::Differs(_))
@@ -275,17 +275,17 @@ impl Played {
     }
 }
 
-/// The options under which a subject of this kind is recorded.
+/// Returns the options under which a subject of this kind is recorded.
 #[must_use]
 pub fn options(kind: SubjectKind) -> Options {
     match kind {
-        // A daemon has entries of its own beside the scripts'.
+        // A daemon has entries besides the scripts'.
         SubjectKind::Daemon => Options { keep: true, ..Options::DIGESTED },
         _ => Options::COMPARE,
     }
 }
 
-/// What a replica that goes by `rules` would have recorded of a trace.
+/// Returns the recorded form of a replica's run.
 #[must_use]
 pub fn play_replica(kind: SubjectKind, trace: &Trace, rules: Rules) -> Played {
     let ran = run_replica_as(kind, trace, rules, options(kind));
@@ -293,11 +293,11 @@ pub fn play_replica(kind: SubjectKind, trace: &Trace, rules: Rules) -> Played {
 }
 
 impl Recording {
-    /// Records a real program. The replica of its release says where a freed entry is used first. `None`: `keep_going`,
-    /// given the number of traces played, said no.
+    /// Records a real program. The replica of its release determines where a freed entry is first used. Returns
+    /// `None` when `keep_going`, which receives the number of traces so far, returns `false`.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// When it cannot run.
     pub fn of(
         real: &mut dyn Subject,
         program: Recorded,
@@ -333,13 +333,13 @@ impl Recording {
         }))
     }
 
-    /// The kind of subject that was recorded.
+    /// Returns the kind of subject that was recorded.
     #[must_use]
     pub fn kind(&self) -> SubjectKind {
         if self.daemon { SubjectKind::Daemon } else { SubjectKind::Engine }
     }
 
-    /// Compares each trace with what `play` makes of it.
+    /// Compares each trace with the result of `play`.
     pub fn compare(&self, pool: &Pool, mut play: impl FnMut(&Trace) -> Played) -> Comparison {
         let mut comparison = Comparison::default();
         for (number, (trace, played)) in pool.traces(self.kind()).iter().zip(&self.played).enumerate() {
@@ -352,7 +352,8 @@ impl Recording {
         comparison
     }
 
-    /// Whether a replica that goes by `rules` differs on one of the first `most` traces, but for those `except`.
+    /// Returns whether a replica with these `rules` differs on one of the first `most` traces, except those in
+    /// `except`.
     #[must_use]
     pub fn refutes(&self, pool: &Pool, rules: Rules, most: usize, except: &[usize]) -> bool {
         let pairs = pool.traces(self.kind()).iter().zip(&self.played).take(most).enumerate();
@@ -360,10 +361,10 @@ impl Recording {
         counting.any(|(_, (trace, played))| played.differs(&play_replica(self.kind(), trace, rules)))
     }
 
-    /// Reads the recording in the file at `path`, made on `pool`.
+    /// Reads the recording at `path`, made on `pool`.
     ///
     /// # Errors
-    /// When it is none that can be used here.
+    /// When it cannot be used here.
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, RecordingError> {
         let unusable = |why: String| RecordingError::Unusable { path: path.to_owned(), why };
         let read = |source| RecordingError::Read { path: path.to_owned(), source };
@@ -385,10 +386,10 @@ impl Recording {
         Ok(recording)
     }
 
-    /// The bytes of its file.
+    /// Encodes the recording.
     ///
     /// # Errors
-    /// When it does not encode.
+    /// When it cannot be encoded.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
         fold(self, RECORDING_HEAD)
     }

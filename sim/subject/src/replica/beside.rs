@@ -1,7 +1,7 @@
-//! The trees of the simulated memory beside a sorted list: for the tests of this module and for the fuzzer.
+//! Compares the trees of the simulated memory with a sorted list, for the tests of this module and for the fuzzer.
 //!
-//! Each operation is played on CHILD, on CHILD_PID and on a list of keys kept in order; after each, both trees
-//! must be sound, hold what the list holds in the same order, and find what it has.
+//! Each operation runs on CHILD, on CHILD_PID and on a sorted list of keys. After each, both trees must be sound,
+//! contain the list's keys in the same order, and find them.
 
 use arbitrary::{Arbitrary, Result as Drawn, Unstructured};
 use treefall_model::index::{Block, IndexView, Link, Tree};
@@ -9,15 +9,16 @@ use treefall_model::release::{Behaviour, Release};
 use treefall_model::trace::HeapPolicy;
 
 use super::entry::{Addr, DUE, PID, pid_word};
-use super::heap::{Fault, Heap};
+use super::fault::Fault;
+use super::heap::Heap;
 use super::queues::Queues;
 use super::view::View;
 
-/// Most operations of one play: each is followed by a look at all nodes.
+/// Most operations of one run, each of which is followed by a check of all nodes.
 const OPS_MAX: usize = 500;
 
-/// What keeps a red-black tree is kept: parents, colours, black height, cached leftmost. Its nodes in order, or
-/// what is wrong.
+/// Checks that a red-black tree is sound: parents, colours, black height, cached leftmost. Returns its nodes in
+/// order, or the fault.
 pub(super) fn sound<V: IndexView>(view: &V, tree: Tree) -> Result<Vec<Block>, String> {
     let mut nodes = Vec::new();
     let depth = view.blocks() as usize;
@@ -29,14 +30,14 @@ pub(super) fn sound<V: IndexView>(view: &V, tree: Tree) -> Result<Vec<Block>, St
     }
 }
 
-/// As [`sound`], by addresses.
+/// Checks as [`sound`], and returns addresses.
 pub(super) fn check(queues: &Queues, tree: Tree) -> Result<Vec<Addr>, String> {
     let nodes = sound(&View::of(&queues.heap), tree)?;
     Ok(nodes.into_iter().map(Heap::address_of).collect())
 }
 
-/// The black height below a link, given with the parent that it should name and whether that is red; the nodes
-/// there are appended in order. At most `depth` levels are followed.
+/// Returns the black height below a link, whose parent and its colour are given, and appends the nodes in order.
+/// Follows at most `depth` levels.
 fn below<V: IndexView>(
     view: &V,
     tree: Tree,
@@ -70,7 +71,7 @@ pub(super) fn behaviour(release: &str) -> Behaviour {
     Behaviour::of(Release::parse(release).expect("a release of the table"))
 }
 
-/// Both rules for equal keys and the cached leftmost.
+/// Releases with both rules for equal keys and for the cached leftmost.
 pub(super) const BOTH: [&str; 2] = ["2.2.4", "2.2.5"];
 
 pub(super) fn queues(release: &str) -> Queues {
@@ -93,8 +94,8 @@ pub enum TreeOp {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TreeOps(pub Vec<TreeOp>);
 
-/// Reads operations to the end of the input. The `Vec` of `arbitrary` reads a byte before each item that ends it every
-/// other time, and lists would stay short.
+/// Reads operations to the end of the input. The `Vec` of `arbitrary` ends after each item with probability one half,
+/// which keeps lists short.
 impl<'a> Arbitrary<'a> for TreeOps {
     fn arbitrary(u: &mut Unstructured<'a>) -> Drawn<Self> {
         let mut ops = Vec::new();
@@ -105,7 +106,7 @@ impl<'a> Arbitrary<'a> for TreeOps {
     }
 }
 
-/// Plays `ops` on CHILD and CHILD_PID at once, and on a list of keys kept in order beside them.
+/// Runs `ops` on CHILD, on CHILD_PID and on a sorted list of keys.
 pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result<(), String> {
     let mut queues = queues(release);
     let last_in_first = release == BOTH[0];
@@ -149,7 +150,7 @@ pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result
     if queues.heap.notes().is_empty() { Ok(()) } else { Err("a sound use was noted".into()) }
 }
 
-/// Plays operations by both rules for equal keys.
+/// Runs operations with both rules for equal keys.
 ///
 /// # Panics
 /// When a tree differs from the list beside it.

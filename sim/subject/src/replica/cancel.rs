@@ -1,7 +1,6 @@
-//! `thread_cancel`: an entry is taken out of wherever it stands, and retired.
+//! `thread_cancel`: removes an entry from its tree or list, and retires it.
 //!
-//! What it is taken out of goes by what it says of itself, not by where it is. One that is retired already is left
-//! alone.
+//! The entry's type, not its actual place, decides where it is removed from. A retired entry is left alone.
 
 use treefall_model::event::EntryKind;
 use treefall_model::index::Tree;
@@ -9,7 +8,7 @@ use treefall_model::observe::Observer;
 use treefall_world::{Handle, Scheduler as _};
 
 use super::entry::{Addr, Type};
-use super::heap::Fault;
+use super::fault::Fault;
 use super::rule;
 use super::scheduler::Replica;
 

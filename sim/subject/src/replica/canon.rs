@@ -1,13 +1,13 @@
-//! A blocked replica in one form for all whose futures are alike: see [`treefall_model::canon`].
+//! Writes the canonical form of a blocked replica, which is equal for equal futures: see [`treefall_model::canon`].
 //!
-//! While the loop is blocked EVENT and READY are empty, and all that is to come hangs on the deadline trees, CHILD_PID
-//! and what their entries say. Retired entries are given out again with all that is ever read of them written anew,
-//! and nothing is decided by where an entry lies: what is in UNUSE and in the heap is not told. That holds as long
-//! as each entry of CHILD stands in CHILD_PID, and nothing else does; where it does not (a law has broken that
-//! judging outlives), or the rules may bring it about that a retired entry is linked, the whole memory is told as it is.
+//! While the loop is blocked, EVENT and READY are empty, and the future depends on the deadline trees, CHILD_PID and
+//! the contents of their entries. Retired entries are reused with everything that is read of them overwritten, and
+//! nothing depends on an entry's address, so that UNUSE and the heap are left out. This holds as long as CHILD_PID
+//! contains exactly the entries of CHILD. Otherwise (after a violation that judging continues after), or if the rules
+//! may link a retired entry, the whole memory is written as it is.
 //!
-//! Trees are told by the order of their entries. Their shapes are told too where the rules have an operation take out
-//! what is not linked, which then follows links of a shape that was; in a sound tree the order alone decides.
+//! Trees are written in the order of their entries. Their shapes are written too if the rules remove entries that are
+//! not linked, which follows links of an earlier shape; in a sound tree the order alone decides.
 
 use treefall_model::canon::{Canon, Part};
 use treefall_model::id::ScriptRef;
@@ -19,7 +19,8 @@ use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
     node_in, pid_of, status_of,
 };
-use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
+use super::entry::{BLOCK_WORDS, MASTER_AT, MASTER_WORDS};
+use super::heap::Heap;
 use super::rbtree::{LEFT, RIGHT, is_red};
 use super::rule;
 use super::scheduler::Replica;
@@ -28,14 +29,13 @@ use super::scheduler::Replica;
 const DEPTH_MAX: u32 = 64;
 
 impl<O: Observer> Replica<'_, O> {
-    /// Writes down what decides the future of this replica, which is blocked, and of its judge, for whom no memory law
-    /// has broken.
+    /// Writes what decides the future of this blocked replica and of its judge, for whom no memory law has broken.
     pub fn canon(&self, canon: &mut Canon, judge: &Judge<'_>) {
         let heap = &self.queues.heap;
         self.world.start_canon(canon);
         let sound = Sound::look(self);
-        // Where memory is told as it is, scripts have the order of the configuration: what an old generation's entries
-        // say of theirs is told in it too.
+        // If memory is written as it is, scripts keep the order of the configuration, which entries of old
+        // generations contain.
         let met: &[Tree] = if sound.regular { &[Tree::Timer, Tree::Child] } else { &[] };
         for tree in met {
             each(heap, *tree, |entry| {
@@ -75,7 +75,7 @@ impl<O: Observer> Replica<'_, O> {
         judge.canon(canon);
     }
 
-    /// Every word, block by block.
+    /// Writes every word, block by block.
     fn whole_memory(&self, canon: &mut Canon, judge: &Judge<'_>) {
         let heap = &self.queues.heap;
         canon.exactly();
@@ -84,7 +84,7 @@ impl<O: Observer> Replica<'_, O> {
             let at = Heap::address_of(block);
             canon.flag(heap.is_live(block));
             tell(heap, canon, judge, at, true);
-            // From the links on there is nothing that `tell` knows better.
+            // Words from the links on have no better form in `tell`.
             (PLACE / 8..BLOCK_WORDS as u64).for_each(|word| canon.word(peek(heap, at + 8 * word)));
         }
         heap.each_freed(|block| canon.word(u64::from(block)));
@@ -93,11 +93,11 @@ impl<O: Observer> Replica<'_, O> {
     }
 }
 
-/// What holds of a replica's trees.
+/// Properties of a replica's trees.
 struct Sound {
-    /// The entries of CHILD, in their order.
+    /// The entries of CHILD, in order.
     children: Vec<Addr>,
-    /// Each of them is in CHILD_PID, and nothing else is; nothing waits; READ has the two base entries; and so it stays.
+    /// CHILD_PID contains exactly these, nothing waits, READ has the two base entries, and this remains so.
     regular: bool,
 }
 
@@ -119,7 +119,7 @@ impl Sound {
         });
         let empty = |list| peek(heap, MASTER_AT + head_of(list)) == MASTER_AT + head_of(list);
         regular &= peek(heap, heap.root(Tree::Write)) == 0 && empty(List::Event) && empty(List::Ready);
-        // Two base entries, and both are known.
+        // There are two base entries, and both are known.
         regular &= !stranger && by_pid == children.len() && base == 10 && replica.current.is_none();
         regular &= !rule::retires_linked(&replica.rules);
         Self { children, regular }
@@ -134,7 +134,7 @@ fn argument_at(heap: &Heap, entry: Addr) -> Option<ScriptRef> {
     argument_of(peek(heap, entry + ARGUMENT))
 }
 
-/// What an entry says; of one that is retired, too, with `all`.
+/// Writes the contents of an entry; with `all` also those of a retired one.
 fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: bool) {
     canon.byte(1);
     canon.byte(peek(heap, entry + TYPE) as u8);
@@ -146,7 +146,7 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
         Some(argument) => {
             let age = canon.age(argument.generation);
             canon.byte(age);
-            // A killer does not read its argument: that it is stale is all that counts.
+            // A killer does not read its argument, so that only its staleness matters.
             let killer = Function::from_word(function).is_some_and(Function::is_killer);
             match (age, killer) {
                 (0, _) => canon.script(argument.script),
@@ -155,7 +155,7 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
             }
         }
     }
-    // Of what is no child's this is whatever the memory held.
+    // For entries without a child, this is whatever the memory held.
     let ty = Type::from_word(peek(heap, entry + TYPE));
     if all || matches!(ty, Some(Type::Child | Type::ChildTimeout | Type::ChildTerminated)) {
         let pid = peek(heap, entry + PID);
@@ -170,7 +170,7 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
     block.unwrap_or_default().into_iter().for_each(|broken| canon.flag(broken));
 }
 
-/// Each entry of a tree, in order. Whether the tree came to its end.
+/// Visits each entry of a tree, in order. Returns whether the tree ended.
 fn each(heap: &Heap, tree: Tree, mut visit: impl FnMut(Addr)) -> bool {
     below(heap, node_in(tree), peek(heap, heap.root(tree)), &mut visit, 0)
 }

@@ -1,17 +1,17 @@
-//! What of the simulated memory changed since the observer last looked, as a view shows it.
+//! Records which parts of the simulated memory changed since the last observation, as a view shows them.
 //!
-//! Always: a word that has another value, and a block that was handed out, given back, linked or taken out, is
-//! among the changes until they are seen; writing the value that is there already is no change.
+//! Invariant: a word with another value, and a block that was allocated, freed, linked or removed, is among the
+//! changes until they are observed. Writing an unchanged value is no change.
 
 use treefall_model::index::{Block, Ends, List, Parts, Tree};
 
 use super::entry::{ARGUMENT, DUE, PID, PID_NODE, PLACE, TYPE, head_of, root_of};
-use super::heap::{BLOCK_WORDS, MASTER_WORDS};
+use super::entry::{BLOCK_WORDS, MASTER_WORDS};
 
 /// Words of a tree's node.
 const NODE_WORDS: usize = 3;
 
-/// What a view shows of each word of a block: the rest is the program's own affair.
+/// The parts that a view shows for each word of a block; other words are internal to the program.
 const PARTS: [Parts; BLOCK_WORDS] = {
     let mut parts = [Parts::NONE; BLOCK_WORDS];
     parts[(TYPE / 8) as usize] = Parts::SAYS;
@@ -27,7 +27,7 @@ const PARTS: [Parts; BLOCK_WORDS] = {
     parts
 };
 
-/// Of which deadline tree or list each word of the master is an end.
+/// The deadline tree or list whose end each word of the master is.
 const ENDS: [Ends; MASTER_WORDS] = {
     let mut ends = [Ends::NONE; MASTER_WORDS];
     let mut nth = 0;
@@ -49,11 +49,11 @@ const ENDS: [Ends; MASTER_WORDS] = {
     ends
 };
 
-/// The changes.
+/// The changes since the last observation.
 #[derive(Clone)]
 pub(super) struct Changes {
     blocks: Vec<Block>,
-    /// For each block there is, what of it changed.
+    /// The changed parts of each block.
     parts: Vec<Parts>,
     ends: Ends,
     /// The word of the master that is the pid tree's root.
@@ -61,18 +61,18 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// No change yet; the pid tree's root lies at `child_pid` in the master.
+    /// Returns an empty set of changes; `child_pid` is the offset of the pid tree's root in the master.
     pub(super) const fn new(child_pid: u64) -> Self {
         let pid_root = (child_pid / 8) as usize;
         Self { blocks: Vec::new(), parts: Vec::new(), ends: Ends::NONE, pid_root }
     }
 
-    /// There is one more block.
+    /// Adds a block.
     pub(super) fn make_room(&mut self) {
         self.parts.push(Parts::NONE);
     }
 
-    /// The n-th word of the memory has another value.
+    /// Records a changed word, by its index in the memory.
     #[inline]
     pub(super) fn written(&mut self, word: usize) {
         match word.checked_sub(MASTER_WORDS) {
@@ -82,39 +82,39 @@ impl Changes {
         }
     }
 
-    /// These parts of the n-th block change, if there is one.
+    /// Records changed parts of a block, if it exists.
     #[inline]
     pub(super) fn add(&mut self, block: usize, parts: Parts) {
         if let Some(changed) = self.parts.get_mut(block)
             && parts != Parts::NONE
         {
             if *changed == Parts::NONE {
-                // Fewer blocks than a number can tell: there is one.
+                // There are fewer blocks than numbers.
                 self.blocks.push(Block(block as u32));
             }
             *changed = changed.and(parts);
         }
     }
 
-    /// The blocks.
+    /// Returns the changed blocks.
     #[inline]
     pub(super) fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// What of a block changed.
+    /// Returns the changed parts of a block.
     #[inline]
     pub(super) fn parts(&self, block: Block) -> Parts {
         self.parts.get(block.0 as usize).copied().unwrap_or(Parts::ALL)
     }
 
-    /// The trees and lists whose ends did.
+    /// Returns the trees and lists whose ends changed.
     #[inline]
     pub(super) fn ends(&self) -> Ends {
         self.ends
     }
 
-    /// The observer has looked.
+    /// Marks the changes as observed.
     #[inline]
     pub(super) fn seen(&mut self) {
         self.ends = Ends::NONE;

@@ -1,8 +1,8 @@
-//! How the program's memory is laid out: the master, and the 120 bytes of an entry.
+//! The layout of the program's memory: the master, and the 120 bytes of an entry.
 //!
-//! All places are offsets in bytes from the start of the master or of an entry. The deadline trees' node and
-//! the lists' links share one place in an entry, as in the program: an entry stands in one of them at most,
-//! and what reads the one where the other was written reads nonsense, as it does there.
+//! All places are offsets in bytes from the start of the master or of an entry. The node of a deadline tree and the
+//! links of a list share one place in an entry, as in the program: an entry is in at most one of them, and reading
+//! the wrong kind gives nonsense, as it does there.
 
 use treefall_model::event::{EntryKind, Handler};
 use treefall_model::id::{Generation, ScriptId, ScriptRef};
@@ -17,7 +17,18 @@ pub(super) const ENTRY_BYTES: u64 = 120;
 /// Bytes of the master.
 pub(super) const MASTER_BYTES: u64 = 352;
 
-/// The entry's number: how many were handed out before it.
+/// Address of the master. No small number, pid or script equals such an address.
+pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// Distance from one block to the next: an entry and the allocator's own word.
+pub(super) const STRIDE: u64 = 128;
+/// Address of the first block: the first stride after the master.
+pub(super) const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
+/// Words from one block to the next.
+pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
+/// Words from the master to the first block.
+pub(super) const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
+
+/// The entry's number: how many were allocated before it.
 pub(super) const ID: u64 = 0;
 /// Its [`Type`].
 pub(super) const TYPE: u64 = 8;
@@ -43,8 +54,8 @@ pub(super) const SIGNAL_FD: i32 = 1_000_002;
 /// A deadline that no clock reaches.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// Where a deadline tree's root lies in the master; its cached leftmost node follows it. `child_pid` is where the pid
-/// tree's lies, which differs by release.
+/// Returns the offset of a deadline tree's root in the master; its cached leftmost node follows. `child_pid` is the
+/// offset of the pid tree's root, which differs by release.
 pub(super) const fn root_of(tree: Tree, child_pid: u64) -> u64 {
     match tree {
         Tree::Read => 0,
@@ -55,7 +66,7 @@ pub(super) const fn root_of(tree: Tree, child_pid: u64) -> u64 {
     }
 }
 
-/// Where a tree's node lies in an entry.
+/// Returns the offset of a tree's node in an entry.
 pub(super) const fn node_in(tree: Tree) -> u64 {
     match tree {
         Tree::ChildPid => PID_NODE,
@@ -63,7 +74,7 @@ pub(super) const fn node_in(tree: Tree) -> u64 {
     }
 }
 
-/// Where a list's head lies in the master.
+/// Returns the offset of a list's head in the master.
 pub(super) const fn head_of(list: List) -> u64 {
     match list {
         List::Event => 64,
@@ -72,12 +83,12 @@ pub(super) const fn head_of(list: List) -> u64 {
     }
 }
 
-/// Whether a place in the master is part of a tree or list.
+/// Returns whether an offset in the master belongs to a tree or list.
 pub(super) const fn is_index(place: u64, child_pid: u64) -> bool {
     place < head_of(List::Unuse) + 16 || place / 8 == child_pid / 8
 }
 
-/// What an entry says that it is. A zeroed entry says that it waits for a descriptor.
+/// The type of an entry. A zeroed entry has the type that waits for a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u64)]
 pub(super) enum Type {
@@ -119,13 +130,13 @@ impl Type {
         Self::ReadyShutdownTimer,
     ];
 
-    /// What stands in the type field; `None` when no type does.
+    /// Reads a type field; `None` if it has no valid type.
     pub(super) fn from_word(word: u64) -> Option<Self> {
         usize::try_from(word).ok().and_then(|place| Self::ALL.get(place).copied())
     }
 
-    /// Returns the type that an entry of this type gets when its deadline in `tree` has passed. The tree decides, also
-    /// of an entry that stands in another tree than its type says.
+    /// Returns the type that an entry of this type gets when its deadline in `tree` has passed. The tree decides,
+    /// even if the entry's type belongs to another tree.
     pub(super) const fn expired(self, tree: Tree) -> Self {
         match (self, tree) {
             (Self::ShutdownTimer | Self::ReadyShutdownTimer, _) => Self::ReadyShutdownTimer,
@@ -136,12 +147,12 @@ impl Type {
         }
     }
 
-    /// Whether the pid of an entry of this type is one.
+    /// Returns whether entries of this type have a pid.
     pub(super) const fn has_pid(self) -> bool {
         matches!(self, Self::Child | Self::ChildTimeout | Self::ChildTerminated | Self::Unused)
     }
 
-    /// Whether an entry of this type still runs when a shutdown has begun, whatever it calls.
+    /// Returns whether an entry of this type still runs after a shutdown has begun, whatever it calls.
     pub(super) const fn runs_in_shutdown(self) -> bool {
         matches!(
             self,
@@ -153,12 +164,12 @@ impl Type {
         )
     }
 
-    /// As the model calls it.
+    /// Returns the model's name for it.
     pub(super) const fn kind(self) -> EntryKind {
         match self {
             Self::Read => EntryKind::Read,
             Self::Write => EntryKind::Write,
-            // A shutdown's timer keeps its own type when it is due.
+            // A due timer of a shutdown keeps its type.
             Self::Timer | Self::ShutdownTimer | Self::ReadyShutdownTimer => EntryKind::Timer,
             Self::Child => EntryKind::Child,
             Self::Unused => EntryKind::Unused,
@@ -171,23 +182,23 @@ impl Type {
     }
 }
 
-/// What an entry calls.
+/// The function that an entry calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Function {
-    /// A handler that reports know.
+    /// A handler that reports name.
     Of(Handler),
-    /// The program's own killer for children of a reload.
+    /// The program's own killer for children after a reload.
     ReloadKiller,
-    /// The program's own killer for children of a shutdown.
+    /// The program's own killer for children at a shutdown.
     ShutdownKiller,
 }
 
-/// The word of the two killers; handlers are below it.
+/// The word of the first killer; handlers are below it.
 const RELOAD_KILLER: u64 = 100;
 const SHUTDOWN_KILLER: u64 = 101;
 
 impl Function {
-    /// As it stands in an entry: never null.
+    /// Returns its word in an entry, which is never null.
     pub(super) const fn word(self) -> u64 {
         match self {
             Self::Of(handler) => handler as u64 + 1,
@@ -196,7 +207,7 @@ impl Function {
         }
     }
 
-    /// What stands in an entry; `None` for null.
+    /// Reads a word of an entry; `None` for null.
     pub(super) fn from_word(word: u64) -> Option<Self> {
         match word {
             RELOAD_KILLER => Some(Self::ReloadKiller),
@@ -208,7 +219,7 @@ impl Function {
         }
     }
 
-    /// As reports know it.
+    /// Returns the handler that reports name.
     pub(super) const fn handler(self) -> Handler {
         match self {
             Self::Of(handler) => handler,
@@ -216,7 +227,7 @@ impl Function {
         }
     }
 
-    /// Whether it is one of the program's killers.
+    /// Returns whether it is one of the program's killers.
     pub(super) const fn is_killer(self) -> bool {
         matches!(self, Self::ReloadKiller | Self::ShutdownKiller)
     }
@@ -225,7 +236,7 @@ impl Function {
 /// Set in the word of every argument that is a script.
 const SCRIPT: u64 = 1 << 63;
 
-/// An argument as it stands in an entry; null is zero.
+/// Returns an argument's word in an entry; null is zero.
 pub(super) const fn argument_word(argument: Option<ScriptRef>) -> u64 {
     match argument {
         None => 0,
@@ -233,7 +244,7 @@ pub(super) const fn argument_word(argument: Option<ScriptRef>) -> u64 {
     }
 }
 
-/// The argument that stands in an entry.
+/// Reads an argument's word.
 pub(super) const fn argument_of(word: u64) -> Option<ScriptRef> {
     if word & SCRIPT == 0 {
         return None;
@@ -242,7 +253,7 @@ pub(super) const fn argument_of(word: u64) -> Option<ScriptRef> {
     Some(ScriptRef { generation, script: ScriptId(word as u16) })
 }
 
-/// A deadline as it stands in an entry.
+/// Returns a deadline's word in an entry.
 pub(super) const fn due_word(deadline: Deadline) -> u64 {
     match deadline {
         Deadline::At(instant) => instant.as_micros(),
@@ -250,22 +261,22 @@ pub(super) const fn due_word(deadline: Deadline) -> u64 {
     }
 }
 
-/// The deadline that stands in an entry.
+/// Reads a deadline's word.
 pub(super) const fn deadline_of(word: u64) -> Deadline {
     if word == NEVER { Deadline::Never } else { Deadline::At(Instant::from_micros(word)) }
 }
 
-/// The pid that stands in an entry's word, as the program reads it: signed.
+/// Reads the pid of a word, signed as in the program.
 pub(super) const fn pid_of(word: u64) -> i32 {
     word as u32 as i32
 }
 
-/// The status that stands in an entry's word.
+/// Reads the status of a word.
 pub(super) const fn status_of(word: u64) -> i32 {
     (word >> 32) as u32 as i32
 }
 
-/// The word of a pid and a status.
+/// Returns the word of a pid and a status.
 pub(super) const fn pid_word(pid: i32, status: i32) -> u64 {
     pid as u32 as u64 | (status as u32 as u64) << 32
 }

@@ -1,6 +1,6 @@
-//! The program's own handlers: of the timerfd, of the signalfd, of children that exited, and the killers.
+//! The program's own handlers: of the timerfd, of the signalfd, of exited children, and the killers.
 //!
-//! No observer sees them but by what they ask the kernel.
+//! Observers see only what they ask the kernel.
 
 use treefall_model::event::Target;
 use treefall_model::id::Pid;
@@ -11,15 +11,15 @@ use treefall_model::time::Deadline;
 use treefall_world::{Descriptor, Scheduler, carry_out};
 
 use super::entry::{Addr, DUE, Function, PID, Type, deadline_of, pid_of, pid_word};
-use super::heap::Fault;
+use super::fault::Fault;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
 
 impl<O: Observer> Replica<'_, O> {
-    /// Moves what is due, tree by tree, to READY: the only place where deadlines are looked at.
+    /// Moves due entries, tree by tree, to READY. No other place checks deadlines.
     pub(super) fn timer_handler(&mut self) -> Result<(), Fault> {
-        // What was read does not matter: what is due is decided by the cached clock.
+        // The value that was read does not matter: the cached clock decides what is due.
         let _ = self.world().read_timer();
         self.enter("thread_timerfd_handler");
         let mut trees = Tree::BY_DEADLINE;
@@ -64,7 +64,7 @@ impl<O: Observer> Replica<'_, O> {
         self.queues.push(List::Ready, entry)
     }
 
-    /// Serves the pending signals until none is left.
+    /// Handles all pending signals.
     pub(super) fn signal_handler(&mut self) -> Result<(), Fault> {
         while let Some(signal) = self.world().read_signal() {
             if signal == Signal::CHLD {
@@ -86,7 +86,8 @@ impl<O: Observer> Replica<'_, O> {
 
     fn child_handler(&mut self) -> Result<(), Fault> {
         while let Some((pid, status)) = self.world().reap() {
-            // The function that it calls for each is exported by no program: it is seen as a part of this one.
+            // No program exports the function that it calls for each child, which therefore appears as a part of this
+            // one.
             self.enter("thread_child_handler");
             self.child_exited(pid, status)?;
             if self.has(Mutant::ReapsOneChild) {
@@ -96,7 +97,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// A child was reaped: its entry, if the pid tree has one, is queued with its status.
+    /// Handles the exit of a child: its entry, if the pid tree has one, is queued with its status.
     fn child_exited(&mut self, pid: Pid, status: ExitStatus) -> Result<(), Fault> {
         let Some(entry) = self.queues.find_pid(pid.get())? else { return Ok(()) };
         let queued =
@@ -118,7 +119,7 @@ impl<O: Observer> Replica<'_, O> {
         self.set_type(entry, Type::ChildTerminated)
     }
 
-    /// The program's own killer: SIGKILL on timeout, nothing on exit; a shutdown may be over then.
+    /// The program's own killer: SIGKILL on a timeout, nothing on an exit, after which a shutdown may be over.
     pub(super) fn killer(&mut self, entry: Addr, function: Function) -> Result<(), Fault> {
         let timed_out = self.type_of(entry)? == Some(Type::ChildTimeout);
         let signal = if self.has(Mutant::KillerSendsTerm) { Signal::TERM } else { Signal::KILL };
@@ -131,7 +132,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// Signals the group of an entry's child, as `getpgid` tells it.
+    /// Signals the process group of an entry's child, as `getpgid` returns it.
     pub(super) fn signal_group_of(&mut self, entry: Addr, signal: Signal) -> Result<(), Fault> {
         let pid = pid_of(self.queues.field(entry, PID)?);
         let target = match self.world().group_of(pid) {
@@ -146,7 +147,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// When a deadline so many seconds from the cached clock is.
+    /// Returns the deadline that is so many seconds after the cached clock.
     pub(super) fn in_seconds(&self, seconds: u64) -> Deadline {
         Deadline::At(self.now + treefall_model::time::Span::from_secs(seconds))
     }

@@ -1,12 +1,12 @@
 //! The simulated memory: the master, and the heap blocks that hold entries, word by word.
 //!
-//! Every access is by address. An address outside the memory traps, as it would kill the program; one inside
-//! reads or writes what lies there, also in a freed block, whose bytes stay until it is handed out again,
-//! zeroed. Nothing else protects: trees and lists break here exactly as they do there.
+//! Every access is by address. An address outside the memory traps, as it would kill the program. One inside reads or
+//! writes the word there, even in a freed block, whose bytes stay until it is allocated again and zeroed. There is no
+//! other protection: trees and lists break exactly as in the program.
 //!
-//! Beside the words the heap keeps, unseen by the program, what is true of each block: whether it is live, and
-//! whether something still links it. So the first access to a block through a link that should be gone is
-//! told in a [`Note`]. This costs one test of a flag until a block is freed that something links.
+//! Besides the words the heap records facts about each block that the program cannot see: whether it is live, and
+//! whether something still links it. The first access to a block through a dangling link is therefore recorded as a
+//! [`Note`]. Until a linked block is freed, this costs one test of a flag.
 
 use std::collections::VecDeque;
 
@@ -15,129 +15,49 @@ use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
 
 use super::changes::Changes;
-use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index, root_of};
+use super::entry::{
+    Addr, BLOCK_WORDS, BLOCKS_AT, ENTRY_BYTES, MASTER_AT, MASTER_WORDS, PID_NODE, STRIDE, is_index, root_of,
+};
+use super::fault::{Fault, Mark, NoBlock, Note, Trap};
 use super::mutant::Mutant;
 
-/// Where the master lies. No small number, no pid and no script is such an address.
-pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
-/// Where the pid tree's root lies in the master of most releases.
+/// Offset of the pid tree's root in the master of most releases.
 const CHILD_PID: u64 = 120;
-/// From one block to the next: an entry and the allocator's own word.
-const STRIDE: u64 = 128;
-/// Where the first block lies: the first stride after the master.
-const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
-/// Words of a block with what is between it and the next.
-pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
-/// Words of the master with what is between it and the first block.
-pub(super) const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
 /// Words of an entry.
 const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
-/// Room for so many blocks there is from the start, which is all that a small trace needs: a shrinker runs thousands
-/// of these, and growing step by step would be a tenth of it.
+/// Number of blocks for which there is room from the start, enough for a small trace. A shrinker runs thousands of
+/// these, and growing step by step would take a tenth of its time.
 const BLOCKS_FIRST: usize = 16;
 
-/// How many links one operation may follow: so many, and so many more for each block there is. A sound
-/// operation follows a few for each level of a tree and each entry of a list.
+/// Most links that one operation may follow: a constant, and a number for each block. A sound operation follows a few
+/// for each level of a tree and each entry of a list.
 const VISITS_BASE: u64 = 4_000;
 const VISITS_EACH: u64 = 64;
 
-/// Why an access or a loop has no end; in which function of the program is for the caller to say.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Trap(Addr);
-
-/// What was to be freed is no block that is handed out: the allocator ends the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct NoBlock;
-
-impl Trap {
-    /// A loop that does not end. No access can trap at this address.
-    const ENDLESS: Self = Self(u64::MAX);
-
-    /// The fault that this is in `function`.
-    #[cold]
-    pub(super) fn inside(self, function: &'static str) -> Fault {
-        if self == Self::ENDLESS {
-            Fault::Endless { function }
-        } else {
-            Fault::Segv { address: self.0, function }
-        }
-    }
-}
-
-/// How the simulated program came to grief.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// It accessed an address where nothing is: it dies of SIGSEGV.
-    Segv {
-        /// The address; below 4096 it comes from a null pointer.
-        address: u64,
-        /// The program's function that did it.
-        function: &'static str,
-    },
-    /// It frees what is not handed out: the allocator ends it by SIGABRT.
-    Aborted {
-        /// The program's function that did it.
-        function: &'static str,
-    },
-    /// It follows links in a circle.
-    Endless {
-        /// The program's function that does.
-        function: &'static str,
-    },
-}
-
-/// When and in which function of the program something was done to a block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    /// When.
-    pub at: Instant,
-    /// In which of the program's functions.
-    pub function: &'static str,
-    /// How often the observer had looked before: in which of the run's steps.
-    pub looks: u64,
-}
-
-impl Mark {
-    const START: Self = Self { at: Instant::START, function: "thread_make_master", looks: 0 };
-}
-
-/// A block that was accessed through a link that had outlived it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Note {
-    /// The block.
-    pub block: Block,
-    /// When the link was made.
-    pub linked_at: Mark,
-    /// When the block was given back.
-    pub freed_at: Mark,
-    /// When the link was followed.
-    pub used_at: Mark,
-}
-
-/// Most second erases that are kept: the first ones.
+/// Most second erases that are recorded.
 const SECOND_ERASES_MAX: usize = 16;
 
-/// Where an entry's first node or links are linked.
+/// The index that links an entry's first node or links.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EntryState {
-    /// In a deadline tree.
+    /// A deadline tree.
     Tree(Tree),
-    /// In one of the lists.
+    /// A list.
     List,
 }
 
-/// What is true of a block, whatever its bytes say.
+/// The recorded facts about a block, independent of its bytes.
 #[derive(Clone, Copy, Debug)]
 struct Truth {
     live: bool,
-    /// The deadline tree or list that it was linked in last; `None`: it was taken out.
+    /// The deadline tree or list that linked it last; `None`: it was removed.
     placed: Option<EntryState>,
-    /// Linked in the pid tree as it has been since its root was reset so many times; 0: not linked.
+    /// The number of resets of the pid tree's root, plus one, when it was linked there; 0: not linked.
     pid_tree: u32,
-    /// Freed while something linked it, ever.
+    /// It was freed while something linked it.
     stale: bool,
-    /// A note tells of it.
+    /// A note about it exists.
     noted: bool,
     linked: Mark,
     freed: Mark,
@@ -158,39 +78,39 @@ impl Truth {
 /// The memory of one run.
 #[derive(Clone)]
 pub(super) struct Heap {
-    /// All of it, or nothing while accesses are looked at: then it lies in `watched`. So an access that nobody looks
-    /// at costs one comparison.
+    /// All words, or empty while accesses are watched: then they are in `watched`. An unwatched access therefore
+    /// costs one comparison.
     words: Vec<u64>,
     watched: Vec<u64>,
     truths: Vec<Truth>,
     freed: VecDeque<u32>,
-    /// What changed since the observer last looked.
+    /// Changes since the last observation.
     changes: Changes,
-    /// Changes are told.
+    /// Whether changes are recorded.
     tells: bool,
     policy: HeapPolicy,
-    /// The fault that was put in, if one was.
+    /// The mutant, if there is one.
     mutant: Option<Mutant>,
-    /// Where the pid tree's root lies in the master.
+    /// Offset of the pid tree's root in the master.
     child_pid: u64,
-    /// The pid tree's root was reset so often, plus one.
+    /// Number of resets of the pid tree's root, plus one.
     pid_tree: u32,
-    /// Some link may lead to a freed block: accesses are looked at.
+    /// Some link may lead to a freed block, so that accesses are watched.
     watching: bool,
     /// Links that the operation may still follow.
     visits_left: u64,
-    /// Where the program is.
+    /// The program's current operation.
     here: Mark,
-    /// How often the observer looked.
+    /// Number of observations.
     looks: u64,
     notes: Vec<Note>,
     second_erases: Vec<(Block, Mark)>,
-    /// Something was accessed that is not simulated.
+    /// Memory that is not simulated was accessed.
     left_known: bool,
 }
 
 impl Heap {
-    /// A memory with a zeroed master and no block.
+    /// Returns a memory with a zeroed master and no blocks.
     pub(super) fn new(policy: HeapPolicy) -> Self {
         let mut words = Vec::with_capacity(MASTER_WORDS + BLOCKS_FIRST * BLOCK_WORDS);
         words.resize(MASTER_WORDS, 0);
@@ -217,48 +137,48 @@ impl Heap {
         heap
     }
 
-    /// The pid tree's root lies here in the master. Nothing was written yet.
+    /// Sets the offset of the pid tree's root in the master, before anything is written.
     pub(super) fn set_child_pid(&mut self, place: u64) {
         self.child_pid = place;
         self.changes = Changes::new(place);
     }
 
-    /// The address of a tree's root.
+    /// Returns the address of a tree's root.
     #[inline]
     pub(super) fn root(&self, tree: Tree) -> Addr {
         MASTER_AT + root_of(tree, self.child_pid)
     }
 
-    /// From here on there is this fault.
+    /// Activates a mutant.
     pub(super) fn put_in(&mut self, mutant: Mutant) {
         self.mutant = Some(mutant);
     }
 
-    /// Whether this fault was put in.
+    /// Returns whether this mutant is active.
     #[inline]
     pub(super) fn has(&self, mutant: Mutant) -> bool {
         super::mutant::AVAILABLE && self.mutant == Some(mutant)
     }
 
-    /// The program enters `function` to carry out one operation.
+    /// Enters `function`, to carry out one operation.
     #[inline]
     pub(super) fn enter(&mut self, at: Instant, function: &'static str) {
         self.here = Mark { at, function, looks: self.looks };
         self.visits_left = VISITS_BASE + VISITS_EACH * self.truths.len() as u64;
     }
 
-    /// The function that the program entered last, to carry out one operation.
+    /// Returns the function that was entered last.
     pub(super) const fn operation(&self) -> &'static str {
         self.here.function
     }
 
-    /// The fault that `trap` is where the program is.
+    /// Returns the fault of a trap at the current place of the program.
     #[cold]
     pub(super) fn fault(&self, trap: Trap) -> Fault {
         trap.inside(self.here.function)
     }
 
-    /// One more link is followed.
+    /// Counts a link that is followed.
     #[inline]
     pub(super) fn visit(&mut self) -> Result<(), Trap> {
         self.visits_left = self.visits_left.checked_sub(1).ok_or(Trap::ENDLESS)?;
@@ -267,11 +187,11 @@ impl Heap {
 
     #[inline]
     pub(super) fn word_of(address: Addr) -> usize {
-        // On a machine of 32 bits it would be cut to another word: no such machine is meant.
+        // A 32-bit machine would truncate the address; none is supported.
         (address.wrapping_sub(MASTER_AT) >> 3) as usize
     }
 
-    /// The word at `address`.
+    /// Reads the word at `address`.
     #[inline]
     pub(super) fn get(&mut self, address: Addr) -> Result<u64, Trap> {
         match self.words.get(Self::word_of(address)) {
@@ -313,7 +233,7 @@ impl Heap {
         Ok(())
     }
 
-    /// From here on accesses are looked at, if `odd`.
+    /// Starts watching accesses if `odd`.
     #[inline]
     fn watch_if(&mut self, odd: bool) {
         if odd && !self.watching {
@@ -322,7 +242,7 @@ impl Heap {
         }
     }
 
-    /// All words.
+    /// Returns all words.
     #[inline]
     pub(super) fn all(&self) -> &[u64] {
         if self.watching { &self.watched } else { &self.words }
@@ -333,12 +253,12 @@ impl Heap {
         if self.watching { &mut self.watched } else { &mut self.words }
     }
 
-    /// The observer will ask what changed.
+    /// Starts recording changes.
     pub(super) fn tell_changes(&mut self) {
         self.tells = true;
     }
 
-    /// The observer has looked.
+    /// Marks the changes as observed.
     #[inline]
     pub(super) fn changes_seen(&mut self) {
         self.looks += 1;
@@ -347,19 +267,19 @@ impl Heap {
         }
     }
 
-    /// What changed, where it is told.
+    /// Returns the changes, if they are recorded.
     #[inline]
     pub(super) fn changed(&self) -> Option<&Changes> {
         self.tells.then_some(&self.changes)
     }
 
-    /// Where `block` lies.
+    /// Returns the address of `block`.
     #[inline]
     pub(super) fn address_of(block: Block) -> Addr {
         BLOCKS_AT + STRIDE * u64::from(block.0)
     }
 
-    /// The block in which `address` lies, and how far into it.
+    /// Returns the block that contains `address`, and the offset in it.
     #[inline]
     pub(super) fn block_at(&self, address: Addr) -> Option<(Block, u64)> {
         let beyond = address.checked_sub(BLOCKS_AT)?;
@@ -368,16 +288,16 @@ impl Heap {
         inside.then_some((Block(number), beyond % STRIDE))
     }
 
-    /// The block in which `address` lies `offset` in, exactly.
+    /// Returns the block in which `address` has exactly this offset.
     #[inline]
     pub(super) fn block_with(&self, address: Addr, offset: u64) -> Option<Block> {
         let beyond = address.wrapping_sub(BLOCKS_AT).wrapping_sub(offset);
-        // What is no multiple of the stride comes out larger than any number of a block.
+        // A difference that is no multiple of the stride exceeds any block number.
         let number = beyond.rotate_right(STRIDE.trailing_zeros());
         (number < self.truths.len() as u64).then_some(Block(number as u32))
     }
 
-    /// The live block in which `address` lies `offset` in, exactly.
+    /// Returns the live block in which `address` has exactly this offset.
     #[inline(always)]
     pub(super) fn live_with(&self, address: Addr, offset: u64) -> Option<Block> {
         let beyond = address.wrapping_sub(BLOCKS_AT).wrapping_sub(offset);
@@ -392,7 +312,7 @@ impl Heap {
         self.truths.get_mut(usize::try_from(place).ok()?)
     }
 
-    /// These parts of an entry change.
+    /// Records a change of these parts of an entry.
     #[inline]
     fn change_entry(&mut self, entry: Addr, parts: Parts) {
         if !self.tells {
@@ -402,24 +322,24 @@ impl Heap {
         self.changes.add(usize::try_from(place).unwrap_or(usize::MAX), parts);
     }
 
-    /// How many blocks there are.
+    /// Returns the number of blocks.
     pub(super) fn blocks(&self) -> u32 {
-        // Each has 128 bytes: memory ends before the number does.
+        // Each has 128 bytes: memory ends before the numbers do.
         u32::try_from(self.truths.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether `block` is handed out.
+    /// Returns whether `block` is allocated.
     #[inline]
     pub(super) fn is_live(&self, block: Block) -> bool {
         self.truths.get(block.0 as usize).is_some_and(|truth| truth.live)
     }
 
-    /// Tells the blocks that were given back and not handed out again, the one freed first first.
+    /// Passes the freed blocks to `tell`, in the order of their release.
     pub(super) fn each_freed(&self, tell: impl FnMut(u32)) {
         self.freed.iter().copied().for_each(tell);
     }
 
-    /// Hands out a zeroed block: a freed one as the policy says, else a new one.
+    /// Allocates a zeroed block: a freed one by the policy, or else a new one.
     pub(super) fn allocate(&mut self) -> Addr {
         let again = match self.policy {
             HeapPolicy::LastFreedFirst => self.freed.pop_back(),
@@ -444,7 +364,7 @@ impl Heap {
         entry
     }
 
-    /// Takes an entry's block back. What lies in it stays.
+    /// Frees an entry's block, whose bytes stay.
     pub(super) fn free(&mut self, entry: Addr) -> Result<(), NoBlock> {
         let (here, pid_tree, watching) = (self.here, self.pid_tree, self.watching);
         self.live_with(entry, 0).ok_or(NoBlock)?;
@@ -461,13 +381,13 @@ impl Heap {
         Ok(())
     }
 
-    /// An entry was linked here.
+    /// Records that an entry was linked here.
     #[inline]
     pub(super) fn placed(&mut self, entry: Addr, seat: EntryState) {
         self.moved(entry, None, Some(seat));
     }
 
-    /// An entry was taken out of here.
+    /// Records that an entry was removed from here.
     #[inline]
     pub(super) fn taken_out(&mut self, entry: Addr, seat: EntryState) {
         self.moved(entry, Some(seat), None);
@@ -479,11 +399,11 @@ impl Heap {
         let Some(truth) = self.truth(entry) else { return };
         let odd = truth.placed != from;
         truth.placed = to;
-        // Linked twice, or taken out of where it was not: from here on no record of what links what is sure.
+        // It was linked twice, or removed from a place where it was not: the records are unreliable from here on.
         self.watch_if(odd);
     }
 
-    /// An entry was linked in the pid tree, or (`linked` false) taken out of it.
+    /// Records that an entry was linked in the pid tree, or removed from it.
     #[inline]
     pub(super) fn pid_linked(&mut self, entry: Addr, linked: bool) {
         self.change_entry(entry, Parts::PID_NODE);
@@ -500,7 +420,7 @@ impl Heap {
         }
     }
 
-    /// What the pid tree does not link was taken out of it once more.
+    /// Records the removal of an entry from the pid tree that does not link it.
     #[cold]
     fn erased_again(&mut self, entry: Addr) {
         if let Some((block, _)) = self.block_at(entry)
@@ -510,14 +430,14 @@ impl Heap {
         }
     }
 
-    /// The pid tree's root was reset: nothing is linked in it.
+    /// Records a reset of the pid tree's root: nothing is linked in it.
     pub(super) fn pid_tree_reset(&mut self) {
         self.pid_tree += 1;
     }
 
-    /// An access while some link may lead astray: to a freed block, or to the pid node of one that was
-    /// freed while it was linked and has been handed out since. Or to what the program alone has: what its master holds
-    /// beside trees and lists, and what lies across two words (a link is read there that bears a colour).
+    /// Checks an access while links may dangle: to a freed block, to the pid node of a block that was freed while
+    /// linked and is allocated again, or to memory that only the program has (its master outside trees and lists, and
+    /// places across two words, where a link includes a colour).
     #[cold]
     fn used(&mut self, address: Addr) {
         self.left_known |= !address.is_multiple_of(8);
@@ -535,123 +455,22 @@ impl Heap {
         }
     }
 
-    /// What was noted.
+    /// Returns the notes.
     pub(super) fn notes(&self) -> &[Note] {
         &self.notes
     }
 
-    /// Whether anything was accessed that a real program may have otherwise: from here on it need not agree.
+    /// Returns whether something was accessed that may differ in a real program, which need not agree from here on.
     #[inline]
     pub(super) fn may_differ(&self) -> bool {
         self.left_known || !self.notes.is_empty()
     }
 
-    /// What was noted, and what was taken out of the pid tree that it did not link, at the end.
+    /// Returns the notes, and the removals from the pid tree of entries that it did not link.
     pub(super) fn into_notes(self) -> (Vec<Note>, Vec<(Block, Mark)>) {
         (self.notes, self.second_erases)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::entry::{PID, PLACE};
-    use super::*;
-
-    fn handed_out(policy: HeapPolicy) -> Vec<u32> {
-        let mut heap = Heap::new(policy);
-        let entries: Vec<Addr> = (0..4).map(|_| heap.allocate()).collect();
-        for entry in entries {
-            heap.free(entry).expect("live");
-        }
-        (0..5)
-            .filter_map(|_| {
-                let entry = heap.allocate();
-                heap.block_at(entry)
-            })
-            .map(|(block, _)| block.0)
-            .collect()
-    }
-
-    #[test]
-    fn freed_blocks_come_back_in_the_order_of_the_policy() {
-        assert_eq!(handed_out(HeapPolicy::LastFreedFirst), [3, 2, 1, 0, 4]);
-        assert_eq!(handed_out(HeapPolicy::FirstFreedFirst), [0, 1, 2, 3, 4]);
-        assert_eq!(handed_out(HeapPolicy::NeverAgain), [4, 5, 6, 7, 8]);
-    }
-
-    #[test]
-    fn a_freed_block_keeps_its_bytes_until_it_is_handed_out_again_zeroed() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let entry = heap.allocate();
-        heap.set(entry + PID, 77).expect("mapped");
-        heap.free(entry).expect("live");
-        assert_eq!(heap.get(entry + PID), Ok(77));
-        assert_eq!(heap.allocate(), entry);
-        assert_eq!(heap.get(entry + PID), Ok(0));
-    }
-
-    #[test]
-    fn what_is_not_handed_out_cannot_be_freed() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let entry = heap.allocate();
-        assert_eq!(heap.free(entry), Ok(()));
-        for wrong in [entry, entry + 8, entry + STRIDE, MASTER_AT] {
-            assert_eq!(heap.free(wrong), Err(NoBlock));
-        }
-    }
-
-    #[test]
-    fn addresses_outside_the_memory_trap() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let entry = heap.allocate();
-        for wild in [0, 8, 4095, MASTER_AT - 8, entry + STRIDE, u64::MAX - 7] {
-            assert_eq!(heap.get(wild), Err(Trap(wild)));
-            assert_eq!(heap.set(wild, 1), Err(Trap(wild)));
-        }
-        assert_eq!(Trap(8).inside("rb_erase"), Fault::Segv { address: 8, function: "rb_erase" });
-    }
-
-    #[test]
-    fn the_first_use_of_a_freed_linked_block_is_noted_once_and_tells_its_story() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let (sound, entry) = (heap.allocate(), heap.allocate());
-        let at = Instant::from_micros;
-        heap.enter(at(1), "thread_add_child");
-        heap.pid_linked(entry, true);
-        heap.enter(at(2), "thread_cleanup_master");
-        heap.free(entry).expect("live");
-        heap.enter(at(3), "rb_erase");
-        heap.get(sound + PLACE).expect("mapped");
-        assert_eq!(heap.notes(), []);
-        heap.get(entry + PID_NODE).expect("mapped");
-        heap.get(entry + PID_NODE).expect("mapped");
-        let mark = |micros, function| Mark { at: at(micros), function, looks: 0 };
-        let note = Note {
-            block: Block(1),
-            linked_at: mark(1, "thread_add_child"),
-            freed_at: mark(2, "thread_cleanup_master"),
-            used_at: mark(3, "rb_erase"),
-        };
-        assert_eq!(heap.notes(), [note]);
-    }
-
-    #[test]
-    fn the_pid_node_of_a_block_freed_while_linked_stays_suspect_when_it_is_handed_out_again() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let entry = heap.allocate();
-        heap.pid_linked(entry, true);
-        heap.free(entry).expect("live");
-        assert_eq!(heap.allocate(), entry);
-        heap.set(entry + PLACE, 1).expect("mapped");
-        assert_eq!(heap.notes(), []);
-        heap.set(entry + PID_NODE, 1).expect("mapped");
-        assert_eq!(heap.notes().len(), 1);
-    }
-
-    #[test]
-    fn a_loop_that_does_not_end_traps() {
-        let mut heap = Heap::new(HeapPolicy::LastFreedFirst);
-        let trap = (0..=VISITS_BASE).find_map(|_| heap.visit().err()).expect("there is a limit");
-        assert_eq!(trap.inside("rb_next"), Fault::Endless { function: "rb_next" });
-    }
-}
+mod tests;

@@ -5,21 +5,24 @@
 //! program's memory breaks here in the same way and place, as a value ([`Fault`], [`Note`]), never as undefined
 //! behaviour. Releases differ by their [`Rules`](treefall_model::release::Rules) alone.
 //!
-//! - `entry`: how master and entries are laid out; `heap`: the memory; `changes`: what of it
-//!   changed; `rbtree`: trees in it; `queues`: the master's trees and lists;
-//! - `scheduler`: the loop and its operations; `handlers`: the program's own handlers; `reload`: telling children
-//!   to end, and cleaning up; `rule`: where each defect and behaviour is asked for; `mutant`: faults for tests;
-//! - `stepping`: wake by wake; `canon`: a state by what decides its future;
-//! - `view`: what an observer sees of the indexes; `beside`: the trees beside a sorted list, for tests.
+//! - `entry`: the layout of master, entries and memory; `heap`: the memory; `fault`: its faults; `changes`: what
+//!   changed in it; `rbtree`: its trees; `queues`: the master's trees and lists;
+//! - `scheduler`: the loop; `operations`: adding entries; `handlers`: the program's own handlers; `reload`: ending
+//!   children and cleaning up; `rule`: the place where each defect and behaviour takes effect; `mutant`: faults for
+//!   tests;
+//! - `stepping`: running wake by wake; `canon`: the canonical form of a state;
+//! - `view`: the indexes as an observer sees them; `beside`: comparison with a sorted list, for tests.
 
 mod beside;
 mod cancel;
 mod canon;
 mod changes;
 mod entry;
+mod fault;
 mod handlers;
 mod heap;
 mod mutant;
+mod operations;
 mod queues;
 mod rbtree;
 mod reload;
@@ -37,7 +40,7 @@ mod tests;
 mod tree_tests;
 
 pub use beside::{TreeOp, TreeOps, play_tree_ops};
-pub use heap::{Fault, Mark, Note};
+pub use fault::{Fault, Mark, Note};
 pub use mutant::{AVAILABLE as MUTANTS_AVAILABLE, Mutant};
 pub use scheduler::{Finished, Replica};
 pub use stepping::Stands;

@@ -1,24 +1,26 @@
-//! The master's trees and lists, as the program keeps them: entries by deadline, by pid, and in turn.
+//! The master's trees and lists: entries by deadline, by pid, and in order of arrival.
 //!
-//! An entry is named by its address. Which of two equal keys comes first, when a new node becomes the cached leftmost
-//! and which word an erase writes last are the release's affair ([`EqualKeys`], [`LeftmostRule`], [`LastInErase`]);
-//! nothing else is here.
+//! Entries are identified by address. The release decides which of two equal keys comes first, when a new node
+//! becomes the cached leftmost, and which word an erase writes last ([`EqualKeys`], [`LeftmostRule`],
+//! [`LastInErase`]); nothing else differs here.
 
 use treefall_model::index::{List, Tree};
 use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, LastInErase, LeftmostRule};
 use treefall_model::trace::HeapPolicy;
 
+use super::entry::MASTER_AT;
 use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of};
-use super::heap::{EntryState, Fault, Heap, MASTER_AT, Trap};
+use super::fault::{Fault, Trap};
+use super::heap::{EntryState, Heap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 
-/// From a list's link to the one of the entry before.
+/// Offset from a list's link to that of the previous entry.
 const PREVIOUS: u64 = 8;
-/// From a tree's root to its cached leftmost node.
+/// Offset from a tree's root to its cached leftmost node.
 const LEFTMOST: u64 = 8;
 
-/// The five trees and three lists of one master, with the memory that they lie in.
+/// The five trees and three lists of one master, with their memory.
 #[derive(Clone)]
 pub(super) struct Queues {
     pub(super) heap: Heap,
@@ -30,7 +32,7 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Empty trees and lists.
+    /// Returns empty trees and lists.
     pub(super) fn new(policy: HeapPolicy, behaviour: &Behaviour) -> Self {
         let mut heap = Heap::new(policy);
         heap.set_child_pid(behaviour.layout.child_pid);
@@ -51,7 +53,7 @@ impl Queues {
         queues
     }
 
-    /// A field of an entry.
+    /// Reads a field of an entry.
     #[inline]
     pub(super) fn field(&mut self, entry: Addr, offset: u64) -> Result<u64, Fault> {
         self.heap.get(entry.wrapping_add(offset)).map_err(|trap| self.heap.fault(trap))
@@ -63,13 +65,13 @@ impl Queues {
         self.heap.set(entry.wrapping_add(offset), value).map_err(|trap| self.heap.fault(trap))
     }
 
-    /// One more turn of a loop over entries.
+    /// Counts an iteration of a loop over entries.
     #[inline]
     pub(super) fn visit(&mut self) -> Result<(), Fault> {
         self.heap.visit().map_err(|trap| self.heap.fault(trap))
     }
 
-    /// Links an entry in a deadline tree, by the deadline that it bears.
+    /// Links an entry in a deadline tree, by its deadline.
     #[inline]
     pub(super) fn insert_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
         self.heap.placed(entry, EntryState::Tree(tree));
@@ -112,7 +114,7 @@ impl Queues {
         if first && !kept { heap.set(root + LEFTMOST, node) } else { Ok(()) }
     }
 
-    /// Takes an entry out of a deadline tree.
+    /// Removes an entry from a deadline tree.
     #[inline]
     pub(super) fn erase_due(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
         self.heap.taken_out(entry, EntryState::Tree(tree));
@@ -134,15 +136,15 @@ impl Queues {
         rbtree::next(&mut self.heap, node).map_err(|trap| trap.inside("rb_next"))
     }
 
-    /// The cached first entry of a deadline tree.
+    /// Returns the cached first entry of a deadline tree.
     #[inline]
     pub(super) fn first_due(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
         let cached = self.field(self.heap.root(tree), LEFTMOST)?;
         Ok(entry_of(cached, PLACE))
     }
 
-    /// The entry of a deadline tree whose deadline counts when the timerfd is armed. Where the root decides, a tree that
-    /// has one and no cached first entry gives an address near null.
+    /// Returns the entry whose deadline counts for arming the timerfd. If the root decides, a tree with a root but
+    /// without a cached first entry gives an address near null.
     #[inline]
     pub(super) fn first_armed(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
         if self.first_armed == FirstArmed::Cached {
@@ -155,33 +157,33 @@ impl Queues {
         Ok(Some(cached.wrapping_sub(PLACE)))
     }
 
-    /// The entry after `entry` in its deadline tree.
+    /// Returns the entry after `entry` in its deadline tree.
     #[inline]
     pub(super) fn next_due(&mut self, entry: Addr) -> Result<Option<Addr>, Fault> {
         let next = self.next_node(entry.wrapping_add(PLACE))?;
         Ok(entry_of(next, PLACE))
     }
 
-    /// Whether a tree has no root.
+    /// Returns whether a tree has no root.
     #[inline]
     pub(super) fn is_empty(&mut self, tree: Tree) -> Result<bool, Fault> {
         Ok(self.field(self.heap.root(tree), 0)? == 0)
     }
 
-    /// The first entry of a deadline tree in post-order.
+    /// Returns the first entry of a deadline tree in post-order.
     pub(super) fn first_in_postorder(&mut self, tree: Tree) -> Result<Option<Addr>, Fault> {
         let root = self.heap.root(tree);
         let first = rbtree::first_in_postorder(&mut self.heap, root);
         Ok(entry_of(first.map_err(|trap| trap.inside("rb_first_postorder"))?, PLACE))
     }
 
-    /// The entry after `entry` of a deadline tree in post-order.
+    /// Returns the entry after `entry` of a deadline tree in post-order.
     pub(super) fn next_in_postorder(&mut self, entry: Addr) -> Result<Option<Addr>, Fault> {
         let next = rbtree::next_in_postorder(&mut self.heap, entry.wrapping_add(PLACE));
         Ok(entry_of(next.map_err(|trap| trap.inside("rb_next_postorder"))?, PLACE))
     }
 
-    /// A tree's root, and the cached leftmost node if it has one, are reset; its nodes stay as they are.
+    /// Resets a tree's root, and its cached leftmost node if it has one; its nodes stay unchanged.
     pub(super) fn reset(&mut self, tree: Tree) -> Result<(), Fault> {
         self.write(self.heap.root(tree), 0, 0)?;
         if tree == Tree::ChildPid {
@@ -191,7 +193,7 @@ impl Queues {
         self.write(self.heap.root(tree), LEFTMOST, 0)
     }
 
-    /// Links an entry in the pid tree, by the pid that it bears.
+    /// Links an entry in the pid tree, by its pid.
     #[inline]
     pub(super) fn insert_pid(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.pid_linked(entry, true);
@@ -222,7 +224,7 @@ impl Queues {
         rbtree::hang(heap, entry + PID_NODE, parent, link)
     }
 
-    /// Takes an entry out of the pid tree.
+    /// Removes an entry from the pid tree.
     #[inline]
     pub(super) fn erase_pid(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.pid_linked(entry, false);
@@ -231,7 +233,7 @@ impl Queues {
         erased.map_err(|trap| trap.inside("rb_erase"))
     }
 
-    /// The first entry from the root of the pid tree that bears `pid`.
+    /// Returns the first entry with `pid`, searching from the root of the pid tree.
     #[inline]
     pub(super) fn find_pid(&mut self, pid: i32) -> Result<Option<Addr>, Fault> {
         self.search_pid(pid).map_err(|trap| self.heap.fault(trap))
@@ -258,7 +260,7 @@ impl Queues {
         self.heap.placed(entry, EntryState::List);
         let (mut head, link) = (MASTER_AT + head_of(list), entry.wrapping_add(PLACE));
         if list == List::Ready && self.heap.has(Mutant::ReadyServedLastFirst) {
-            // Before what is first: behind the head.
+            // Before the first one means after the head.
             head = self.field(head, 0)?;
         }
         let last = self.field(head, PREVIOUS)?;
@@ -268,7 +270,7 @@ impl Queues {
         self.write(last, 0, link)
     }
 
-    /// Takes an entry out of the list that it stands in. Its own links stay as they are.
+    /// Removes an entry from its list. Its own links stay unchanged.
     #[inline]
     pub(super) fn unlink(&mut self, entry: Addr) -> Result<(), Fault> {
         self.heap.taken_out(entry, EntryState::List);
@@ -278,7 +280,7 @@ impl Queues {
         self.write(previous, 0, next)
     }
 
-    /// Takes an entry off the head of its list. Its own links lead to itself then.
+    /// Removes the first entry of a list, whose own links then point to itself.
     #[inline]
     pub(super) fn take_off(&mut self, entry: Addr) -> Result<(), Fault> {
         self.unlink(entry)?;
@@ -287,7 +289,7 @@ impl Queues {
         self.write(link, PREVIOUS, link)
     }
 
-    /// The first entry of a list.
+    /// Returns the first entry of a list.
     #[inline]
     pub(super) fn head(&mut self, list: List) -> Result<Option<Addr>, Fault> {
         let head = MASTER_AT + head_of(list);
@@ -295,7 +297,7 @@ impl Queues {
         Ok(if first == head { None } else { entry_of(first, PLACE) })
     }
 
-    /// The entry after `entry` in `list`.
+    /// Returns the entry after `entry` in `list`.
     #[inline]
     pub(super) fn after(&mut self, list: List, entry: Addr) -> Result<Option<Addr>, Fault> {
         let next = self.field(entry, PLACE)?;
@@ -303,7 +305,7 @@ impl Queues {
     }
 }
 
-/// The entry whose node or link lies at `place`, which is `offset` into it; `None` for null.
+/// Returns the entry whose node or link is at `place`, at this offset; `None` for null.
 #[inline]
 const fn entry_of(place: Addr, offset: u64) -> Option<Addr> {
     if place == 0 { None } else { Some(place.wrapping_sub(offset)) }

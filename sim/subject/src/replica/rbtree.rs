@@ -1,43 +1,43 @@
 //! Intrusive red-black trees over the simulated memory.
 //!
-//! A node is three words: its parent's address with its colour in the lowest bit (0 red, 1 black), its right
-//! child, its left child. The rules are those that keepalived.md section 7 tells, of sound trees and of
-//! broken ones: nothing is checked that the program does not check, and an erased node is not cleared. Each
-//! function is one of the program's own and traps where that one would crash.
+//! A node is three words: its parent's address with its colour in the lowest bit (0 red, 1 black), its right child,
+//! its left child. The rules are those of keepalived.md, section 7, for sound and for broken trees: nothing is
+//! checked that the program does not check, and an erased node is not cleared. Each function is one of the program's
+//! own, and traps where that one would crash.
 //!
-//! A side is the offset of a child's link, so that what holds on the left holds on the right with the other
-//! offset.
+//! A side is the offset of a child's link, so that one function handles both sides.
 
 use treefall_model::release::LastInErase;
 
 use super::entry::Addr;
-use super::heap::{Heap, Trap};
+use super::fault::Trap;
+use super::heap::Heap;
 use super::mutant::Mutant;
 
-/// The left child's link.
+/// Offset of the left child's link.
 pub(super) const LEFT: u64 = 16;
-/// The right child's link.
+/// Offset of the right child's link.
 pub(super) const RIGHT: u64 = 8;
 
 const RED: u64 = 0;
 const BLACK: u64 = 1;
 const COLOUR: u64 = 1;
-/// The bits of a parent word that are no address.
+/// The bits of a parent word that are not part of the address.
 const TAG: u64 = 3;
 
-/// The parent in a node's first word.
+/// Returns the parent in a node's first word.
 #[inline]
 pub(super) const fn parent_in(word: u64) -> Addr {
     word & !TAG
 }
 
-/// Whether a node's first word says that it is red.
+/// Returns whether a node's first word says that it is red.
 #[inline]
 pub(super) const fn is_red(word: u64) -> bool {
     word & COLOUR == RED
 }
 
-/// Hangs `node`, red and without children, at `link`, a child's link of `parent` or the root.
+/// Links `node`, red and without children, at `link`: a child's link of `parent`, or the root.
 #[inline]
 pub(super) fn hang(heap: &mut Heap, node: Addr, parent: Addr, link: Addr) -> Result<(), Trap> {
     heap.set(node, parent)?;
@@ -46,7 +46,7 @@ pub(super) fn hang(heap: &mut Heap, node: Addr, parent: Addr, link: Addr) -> Res
     heap.set(link, node)
 }
 
-/// What pointed down at `old` points at `new`: its parent's left link if that is the one, else the right,
+/// Makes what pointed down at `old` point at `new`: its parent's left link if that pointed at it, else the right one,
 /// unchecked; without a parent the root.
 #[inline]
 fn replace_below(heap: &mut Heap, root: Addr, parent: Addr, old: Addr, new: Addr) -> Result<(), Trap> {
@@ -60,7 +60,7 @@ fn replace_below(heap: &mut Heap, root: Addr, parent: Addr, old: Addr, new: Addr
     heap.set(link, new)
 }
 
-/// After a rotation `new` stands where `old` stood, and `old` below it in `colour`.
+/// Swaps parent links after a rotation: `new` takes the place of `old`, and `old` is below it in `colour`.
 fn rotated(heap: &mut Heap, root: Addr, old: Addr, new: Addr, colour: u64) -> Result<(), Trap> {
     let word = heap.get(old)?;
     heap.set(new, word)?;
@@ -71,7 +71,7 @@ fn rotated(heap: &mut Heap, root: Addr, old: Addr, new: Addr, colour: u64) -> Re
     replace_below(heap, root, parent_in(word), old, new)
 }
 
-/// `rb_insert_color`: mends the colours above a node just hung. A red parent is trusted to have a parent.
+/// `rb_insert_color`: repairs the colours above a new node. A red parent is assumed to have a parent.
 pub(super) fn settle_inserted(heap: &mut Heap, root: Addr, mut node: Addr) -> Result<(), Trap> {
     loop {
         heap.visit()?;
@@ -118,7 +118,8 @@ pub(super) fn settle_inserted(heap: &mut Heap, root: Addr, mut node: Addr) -> Re
     }
 }
 
-/// `rb_erase`: takes `node` out. It is not cleared, and nothing is checked: a second erase writes through
+/// `rb_erase`: removes `node`. It is not cleared, and nothing is checked: a second erase writes through the links of
+/// the first.
 /// the links of the first.
 pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr, last: LastInErase) -> Result<(), Trap> {
     let right = heap.get(node + RIGHT)?;
@@ -147,8 +148,8 @@ pub(super) fn erase(heap: &mut Heap, root: Addr, node: Addr, last: LastInErase) 
     if settles { settle_erased(heap, root, lacking) } else { Ok(()) }
 }
 
-/// Erases a node with both children: its successor takes its place and colour. The node below which a black
-/// one is lacking then, or 0.
+/// Erases a node with both children: its successor takes its place and colour. Returns the node below which a black
+/// one is missing, or 0.
 fn erase_with_both(
     heap: &mut Heap,
     root: Addr,
@@ -175,7 +176,7 @@ fn erase_with_both(
         let word = heap.get(right)?;
         heap.set(right, successor | word & COLOUR)?;
     }
-    // Read anew: in a broken tree the node may have been on the way to its own successor.
+    // Read again: in a broken tree the node may have been on the path to its own successor.
     let left = heap.get(node + LEFT)?;
     heap.set(successor + LEFT, left)?;
     let word = heap.get(left)?;
@@ -184,7 +185,7 @@ fn erase_with_both(
     replace_below(heap, root, parent_in(word), node, successor)?;
     if orphan != 0 {
         let (successor, orphan) = ((successor, word), (orphan, above | BLACK));
-        // In a broken tree both may be one node.
+        // In a broken tree both may be the same node.
         let writes = match last {
             LastInErase::Child => [successor, orphan],
             LastInErase::Successor => [orphan, successor],
@@ -199,7 +200,7 @@ fn erase_with_both(
     Ok(if is_red(was) { 0 } else { above })
 }
 
-/// Mends the colours where below `parent` a black node is lacking. A sibling is trusted to be there.
+/// Repairs the colours if a black node is missing below `parent`. A sibling is assumed to exist.
 fn settle_erased(heap: &mut Heap, root: Addr, mut parent: Addr) -> Result<(), Trap> {
     let mut node = 0;
     loop {
@@ -255,7 +256,7 @@ fn settle_erased(heap: &mut Heap, root: Addr, mut parent: Addr) -> Result<(), Tr
     }
 }
 
-/// `rb_next`: the node after `node` in order, or 0. It climbs by parent pointers and compares addresses.
+/// `rb_next`: returns the node after `node` in order, or 0. It climbs by parent pointers and compares addresses.
 pub(super) fn next(heap: &mut Heap, mut node: Addr) -> Result<Addr, Trap> {
     let word = heap.get(node)?;
     if word == node {
@@ -281,7 +282,7 @@ pub(super) fn next(heap: &mut Heap, mut node: Addr) -> Result<Addr, Trap> {
     Ok(parent)
 }
 
-/// The leaf that post-order visits first below `node`.
+/// Returns the leaf that post-order visits first below `node`.
 fn deepest(heap: &mut Heap, mut node: Addr) -> Result<Addr, Trap> {
     loop {
         heap.visit()?;
@@ -294,7 +295,7 @@ fn deepest(heap: &mut Heap, mut node: Addr) -> Result<Addr, Trap> {
     }
 }
 
-/// `rb_first_postorder`: the first node of the tree in post-order, or 0.
+/// `rb_first_postorder`: returns the first node of the tree in post-order, or 0.
 pub(super) fn first_in_postorder(heap: &mut Heap, root: Addr) -> Result<Addr, Trap> {
     match heap.get(root)? {
         0 => Ok(0),
@@ -302,7 +303,7 @@ pub(super) fn first_in_postorder(heap: &mut Heap, root: Addr) -> Result<Addr, Tr
     }
 }
 
-/// `rb_next_postorder`: the node after `node` in post-order, or 0.
+/// `rb_next_postorder`: returns the node after `node` in post-order, or 0.
 pub(super) fn next_in_postorder(heap: &mut Heap, node: Addr) -> Result<Addr, Trap> {
     heap.visit()?;
     let parent = parent_in(heap.get(node)?);

@@ -1,7 +1,7 @@
-//! Telling all children to end, and cleaning up: what a reload and a shutdown ask of the scheduler.
+//! Ends all children, and cleans up: the operations of a reload and a shutdown.
 //!
-//! Always: entries reach the heap here only, and in one order: what UNUSE held, then what the clean-up puts
-//! there, from its head.
+//! Invariant: entries are freed only here, and in one order: those of UNUSE, then those that the clean-up puts there,
+//! from its head.
 
 use treefall_model::index::{List, Tree};
 use treefall_model::observe::Observer;
@@ -10,15 +10,16 @@ use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
-use super::heap::{EntryState, Fault, NoBlock};
+use super::fault::{Fault, NoBlock};
+use super::heap::EntryState;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
 
-/// How long children have from being told to end to being killed, in seconds.
+/// Time from the request to end to the SIGKILL, in seconds.
 const GRACE_SECONDS: u64 = 1;
 
-/// The killer that children are given to.
+/// The killer that takes over the children.
 const fn killer_of(ending: Ending) -> Function {
     match ending {
         Ending::Reload => Function::ReloadKiller,
@@ -27,11 +28,11 @@ const fn killer_of(ending: Ending) -> Function {
 }
 
 impl<O: Observer> Replica<'_, O> {
-    /// `script_killall`: `signal` to the group of every child in CHILD; those that may refuse it are given to
-    /// a killer.
+    /// `script_killall`: sends `signal` to the group of every child in CHILD. A killer takes over those that may
+    /// ignore it.
     pub(super) fn terminate_children(&mut self, signal: Signal, ending: Ending) -> Result<(), Fault> {
         self.enter("script_killall");
-        // Its own group, which no child is in.
+        // The program's own group, which contains no child.
         let _ = self.world().group_of(0);
         let mut child = self.queues.first_due(Tree::Child)?;
         while let Some(entry) = child {
@@ -54,7 +55,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// Gives all children in CHILD to the killer, in place: all deadlines become equal, the order stays.
+    /// Lets the killer take over all children in CHILD, in place: all deadlines become equal, the order stays.
     fn reschedule(&mut self, ending: Ending) -> Result<(), Fault> {
         let due = self.in_seconds(GRACE_SECONDS + u64::from(self.has(Mutant::GraceOfTwoSeconds)));
         let restarts = ending == Ending::Shutdown || rule::reload_restarts_grace(&self.rules);
@@ -69,8 +70,8 @@ impl<O: Observer> Replica<'_, O> {
             }
             child = self.queues.next_due(entry)?;
         }
-        // Those that an earlier reload told to end keep their deadlines, all before the new one: the others go
-        // behind them, in their order.
+        // Children that an earlier reload requested to end keep their deadlines, all before the new one; the others
+        // follow them, in their order.
         for place in 0..self.moving.len() {
             let entry = self.moving[place];
             self.queues.erase_due(Tree::Child, entry)?;
@@ -91,7 +92,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// The children whose timeouts wait on READY are told to end too, and tracked on; a killer's is done with.
+    /// Requests the children whose timeouts are on READY to end too, and keeps tracking them; a killer's is retired.
     fn end_queued_timeouts(&mut self, signal: Signal, ending: Ending) -> Result<(), Fault> {
         let due = self.in_seconds(GRACE_SECONDS);
         let mut ready = self.queues.head(List::Ready)?;
@@ -105,7 +106,7 @@ impl<O: Observer> Replica<'_, O> {
             let last = its_killer_is_due || signal == Signal::KILL;
             self.signal_group_of(entry, if last { Signal::KILL } else { signal })?;
             match ending {
-                // The clean-up that follows drops this entry with all that is queued, as well as it does that.
+                // The clean-up that follows drops this entry with all queued ones.
                 Ending::Reload if last => {}
                 Ending::Reload => self.track_anew(entry, ending, due)?,
                 Ending::Shutdown => self.take_back(entry, ending, due, last)?,
@@ -114,7 +115,7 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// The child of a queued timeout gets a further entry, the killer's.
+    /// Adds a second entry, the killer's, for the child of a queued timeout.
     fn track_anew(&mut self, old: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
         let entry = self.new_entry(Type::Child, killer_of(ending), None)?;
         for field in [PID, ARGUMENT] {
@@ -126,7 +127,7 @@ impl<O: Observer> Replica<'_, O> {
         self.queues.insert_pid(entry)
     }
 
-    /// A queued timeout's entry goes back to CHILD for the killer, or, its killer being due, is done with.
+    /// Returns a queued timeout's entry to CHILD for the killer, or retires it if its killer is due.
     fn take_back(&mut self, entry: Addr, ending: Ending, due: Deadline, last: bool) -> Result<(), Fault> {
         self.queues.unlink(entry)?;
         let linked = rule::timed_out_leaves(&self.rules) != PidEntryLeaves::AtExpiry;
@@ -142,7 +143,7 @@ impl<O: Observer> Replica<'_, O> {
         if linked { Ok(()) } else { self.queues.insert_pid(entry) }
     }
 
-    /// `thread_cleanup_master`: all entries are retired but children that are to be kept, and UNUSE is freed.
+    /// `thread_cleanup_master`: retires all entries except children to keep, and frees UNUSE.
     pub(super) fn cleanup(&mut self, keep_children: bool) -> Result<(), Fault> {
         self.enter("thread_cleanup_master");
         self.destroy(Tree::Read)?;

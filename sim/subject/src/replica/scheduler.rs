@@ -1,7 +1,7 @@
-//! The scheduler: its loop, and the operations that the script layer asks for.
+//! The scheduler: its loop, and the operations that the script layer requests.
 //!
-//! Always between two operations: an entry that was handed out and not freed stands in one deadline tree or
-//! list, or is the one that runs; a child that is tracked stands in the pid tree too, as the rules have it.
+//! Invariant between two operations: an allocated entry is in one deadline tree or list, or is the running one; a
+//! tracked child is in the pid tree too, as the rules define.
 
 use treefall_model::event::{End, Handler, LogLine, Step};
 use treefall_model::id::{Pid, ScriptRef};
@@ -12,19 +12,20 @@ use treefall_model::signal::Signal;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Outcome;
-use treefall_world::{Descriptor, Dispatch, Handle, Op, Outside, Scheduler, Woken, World, carry_out};
+use treefall_world::{Descriptor, Dispatch, Op, Outside, Scheduler, Woken, World, carry_out};
 
+use super::entry::MASTER_AT;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
-    argument_word, deadline_of, due_word, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
+    deadline_of, pid_of, pid_word, status_of,
 };
-use super::heap::{Fault, MASTER_AT, Mark, Note};
+use super::fault::{Fault, Mark, Note};
 use super::mutant::Mutant;
 use super::queues::Queues;
 use super::rule::{self, PidEntryLeaves};
 use super::view::View;
 
-/// A wake later than this after the earliest deadline is logged.
+/// Longest delay of a wake after the earliest deadline that is not logged.
 const LATE: Span = Span::from_secs(1);
 
 /// A replica that runs one trace.
@@ -35,41 +36,41 @@ pub struct Replica<'t, O> {
     pub(super) rules: Rules,
     /// The cached clock.
     pub(super) now: Instant,
-    /// The entry that runs, until it is retired or freed.
+    /// The running entry, until it is retired or freed.
     pub(super) current: Option<Addr>,
     /// The READ entry of the timerfd.
     pub(super) timer_entry: Option<Addr>,
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
     pub(super) shutting_down: bool,
-    /// The instances still have time to shut down.
+    /// The instances have not finished shutting down.
     pub(super) shutdown_timer_runs: bool,
-    /// Entries handed out so far.
+    /// Number of entries allocated so far.
     handed_out: u64,
     first_use: Option<u64>,
-    /// Room for entries that a reload moves.
+    /// Buffer for entries that a reload moves.
     pub(super) moving: Vec<Addr>,
 }
 
-/// What is left of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Finished<O> {
-    /// Who watched.
+    /// The observer.
     pub observer: O,
     /// How the run ended.
     pub outcome: Outcome,
-    /// The blocks that were used through a link that had outlived them, each once.
+    /// The blocks that were used through a dangling link, each once.
     pub notes: Vec<Note>,
-    /// The entries that were taken out of the pid tree when it did not link them, and when; the first few.
+    /// The entries that were removed from the pid tree when it did not link them, and when; the first few.
     pub second_erases: Vec<(Block, Mark)>,
-    /// How many records the history held at the first such use, or at the first access to what is not simulated: up to
-    /// there, and no further, a real program must agree.
+    /// Number of records before the first such use, or before the first access to memory that is not simulated. A
+    /// real program must agree up to there.
     pub first_use: Option<u64>,
-    /// What the simulated program died of, if it did.
+    /// The fault that ended the simulated program, if any.
     pub fault: Option<Fault>,
-    /// The operation that was carried out last: of a crash the one that it happened in.
+    /// The last operation: for a crash, the one in which it happened.
     pub operation: &'static str,
-    /// What happened, counted.
+    /// Counts of events.
     pub counts: treefall_world::Counts,
 }
 
@@ -128,7 +129,7 @@ impl<'t, O: Observer> Scheduler<'t> for Replica<'t, O> {
 }
 
 impl<'t, O: Observer> Replica<'t, O> {
-    /// A replica that will run `trace` by `rules`, watched by `observer`.
+    /// Returns a replica that will run `trace` by `rules`, observed by `observer`.
     pub fn new(trace: &'t Trace, rules: Rules, observer: O) -> Self {
         let mut queues = Queues::new(trace.setup().heap, &rules.behaviour);
         if shall_tell_changes(trace.setup()) {
@@ -150,25 +151,25 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    /// The same, with an instance that tracks the scripts, as in a whole daemon.
+    /// Adds an instance that tracks the scripts, as in a whole daemon.
     pub fn with_instance(mut self) -> Self {
         self.world = self.world.with_instance();
         self
     }
 
-    /// The same, with a fault put in.
+    /// Activates a mutant.
     pub fn with_mutant(mut self, mutant: Mutant) -> Self {
         self.queues.heap.put_in(mutant);
         self
     }
 
-    /// Whether this fault was put in.
+    /// Returns whether this mutant is active.
     #[inline]
     pub(super) fn has(&self, mutant: Mutant) -> bool {
         self.queues.heap.has(mutant)
     }
 
-    /// The same, with an outside that goes on where the trace ends.
+    /// Adds an outside that continues where the trace ends.
     pub fn with_outside(mut self, outside: &'t mut dyn Outside) -> Self {
         self.world = self.world.with_outside(outside);
         self
@@ -180,11 +181,11 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.run_while(|_| true)
     }
 
-    /// Runs the trace as [`run`](Self::run) does, or until its observer has seen enough: `go_on` is asked before
-    /// each turn of the loop. A run that is cut short so counts as survived.
+    /// Runs the trace as [`run`](Self::run) does, while `keep_going` returns `true` for the observer before each
+    /// iteration of the loop. A run that is cut short counts as survived.
     #[must_use]
-    pub fn run_while(mut self, go_on: impl Fn(&O) -> bool) -> Finished<O> {
-        let served = self.start_and_serve(go_on);
+    pub fn run_while(mut self, keep_going: impl Fn(&O) -> bool) -> Finished<O> {
+        let served = self.start_and_serve(keep_going);
         let (outcome, fault) = match served {
             Ok(end) => {
                 self.world().finish(end);
@@ -193,7 +194,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             }
             Err(fault) => (outcome_of(fault), Some(fault)),
         };
-        // A last use is counted before the world is taken apart.
+        // The last use is counted before the world is dropped.
         let counts = self.world().counts();
         let operation = self.queues.heap.operation();
         let (notes, second_erases) = self.queues.heap.into_notes();
@@ -209,17 +210,17 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    fn start_and_serve(&mut self, go_on: impl Fn(&O) -> bool) -> Result<End, Fault> {
+    fn start_and_serve(&mut self, keep_going: impl Fn(&O) -> bool) -> Result<End, Fault> {
         self.world().start();
         carry_out(self)?;
-        Ok(self.serve_all(&go_on)?.unwrap_or(End::TraceExhausted))
+        Ok(self.serve_all(&keep_going)?.unwrap_or(End::TraceExhausted))
     }
 
-    /// Turn after turn of the loop, to its end; `None`: its observer has seen enough.
+    /// Runs iterations of the loop to the end; `None`: the observer ended the run.
     #[inline]
-    pub(super) fn serve_all(&mut self, go_on: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
+    pub(super) fn serve_all(&mut self, keep_going: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
         loop {
-            if !go_on(self.world.observer()) {
+            if !keep_going(self.world.observer()) {
                 return Ok(None);
             }
             if let Some(end) = self.world().limit() {
@@ -235,20 +236,20 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    /// The program enters `function`.
+    /// Enters `function` of the program.
     #[inline]
     pub(super) fn enter(&mut self, function: &'static str) {
         self.queues.heap.enter(self.world.now(), function);
     }
 
-    /// The cached clock is refreshed.
+    /// Refreshes the cached clock.
     #[inline]
     pub(super) fn read_clock(&mut self) -> Instant {
         self.now = self.world().clock();
         self.now
     }
 
-    /// What an entry says that it is.
+    /// Returns the type of an entry.
     #[inline]
     pub(super) fn type_of(&mut self, entry: Addr) -> Result<Option<Type>, Fault> {
         Ok(Type::from_word(self.queues.field(entry, TYPE)?))
@@ -259,13 +260,13 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.queues.write(entry, TYPE, ty as u64)
     }
 
-    /// The function that an entry calls.
+    /// Returns the function that an entry calls.
     #[inline]
     pub(super) fn function_of(&mut self, entry: Addr) -> Result<Option<Function>, Fault> {
         Ok(Function::from_word(self.queues.field(entry, FUNCTION)?))
     }
 
-    /// The head of EVENT, else of READY, taken off; `None` when both are empty.
+    /// Removes the head of EVENT, or else of READY; `None` when both are empty.
     fn take_next(&mut self) -> Result<Option<Addr>, Fault> {
         self.enter("thread_fetch_next_queue");
         let mut order = [List::Event, List::Ready];
@@ -285,7 +286,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         Ok(Some(entry))
     }
 
-    /// Runs an entry, unless a shutdown leaves it out, and retires it. Whether the loop returns then.
+    /// Runs an entry, unless a shutdown skips it, and retires it. Returns whether the loop returns then.
     fn serve(&mut self, entry: Addr) -> Result<bool, Fault> {
         let ty = self.type_of(entry)?;
         if ty == Some(Type::Terminate) {
@@ -333,7 +334,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         carry_out(self)
     }
 
-    /// Arms the timerfd, blocks, and queues the descriptors that are ready. The end, if the run is over.
+    /// Arms the timerfd, blocks, and queues the descriptors that are ready. Returns the end, if the run is over.
     fn wait(&mut self) -> Result<Option<End>, Fault> {
         let deadline = self.earliest()?;
         let after = match deadline {
@@ -348,7 +349,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    /// The blocking call, which was to last until `deadline`, has returned.
+    /// Handles the return of the blocking call, which was to last until `deadline`.
     pub(super) fn is_ready(
         &mut self,
         deadline: Deadline,
@@ -371,7 +372,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         Ok(())
     }
 
-    /// The earliest deadline of all trees.
+    /// Returns the earliest deadline of all trees.
     pub(super) fn earliest(&mut self) -> Result<Deadline, Fault> {
         let mut earliest = Deadline::Never;
         for tree in Tree::BY_DEADLINE {
@@ -385,7 +386,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         Ok(earliest)
     }
 
-    /// The blocking call returned, `due` being the deadline that it was to wait for.
+    /// Handles the return of the blocking call, which was to wait until `due`.
     fn woken(&mut self, due: Instant) {
         if !rule::reads_clock_before_move(&self.rules) {
             return;
@@ -407,7 +408,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.queues.push(List::Ready, entry)
     }
 
-    /// An entry from the head of UNUSE, uncleared, else a zeroed one from the heap.
+    /// Returns an entry from the head of UNUSE, uncleared, or else a zeroed one from the heap.
     pub(super) fn new_entry(
         &mut self,
         ty: Type,
@@ -426,7 +427,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.set_type(entry, ty)?;
         self.queues.write(entry, MASTER, MASTER_AT)?;
         self.queues.write(entry, FUNCTION, function.word())?;
-        // A zeroed one never had another.
+        // A zeroed entry never had another value.
         let keeps = self.has(Mutant::ArgumentNotWrittenOnReuse) && self.queues.field(entry, ARGUMENT)? != 0;
         if !keeps {
             self.queues.write(entry, ARGUMENT, argument_word(argument))?;
@@ -434,148 +435,20 @@ impl<'t, O: Observer> Replica<'t, O> {
         Ok(entry)
     }
 
-    /// Writes an entry's value or descriptor: where a child's entry has its pid. The status beside it stays.
-    fn set_value(&mut self, entry: Addr, value: i32) -> Result<(), Fault> {
+    /// Writes an entry's value or descriptor, in the word of a child's pid. The status beside it stays.
+    pub(super) fn set_value(&mut self, entry: Addr, value: i32) -> Result<(), Fault> {
         let word = self.queues.field(entry, PID)?;
         self.queues.write(entry, PID, pid_word(value, status_of(word)))
     }
 
-    /// An entry is done with: it goes to the tail of UNUSE.
+    /// Retires an entry to the tail of UNUSE.
     pub(super) fn retire(&mut self, entry: Addr) -> Result<(), Fault> {
         self.set_type(entry, Type::Unused)?;
         self.queues.push(List::Unuse, entry)
     }
-
-    fn add_timer(
-        &mut self,
-        ty: Type,
-        handler: Handler,
-        argument: Option<ScriptRef>,
-        after: Span,
-        function: &'static str,
-    ) -> Result<(), Fault> {
-        self.enter(function);
-        let entry = self.new_entry(ty, Function::Of(handler), argument)?;
-        if rule::timer_overwrites_value(&self.rules) {
-            self.set_value(entry, 0)?;
-        }
-        let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
-        let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
-        let due = Deadline::At(now + after.saturating_sub(early));
-        self.queues.write(entry, DUE, due_word(due))?;
-        self.queues.insert_due(Tree::Timer, entry)
-    }
-
-    fn add_child(
-        &mut self,
-        handler: Handler,
-        argument: Option<ScriptRef>,
-        pid: Pid,
-        after: Option<Span>,
-    ) -> Result<(), Fault> {
-        self.enter("thread_add_child");
-        let entry = self.new_entry(Type::Child, Function::Of(handler), argument)?;
-        let due = match after {
-            Some(after) => {
-                let late = Span::from_micros(u64::from(self.has(Mutant::ChildLateByOneMicrosecond)));
-                Deadline::At(self.read_clock() + after + late)
-            }
-            None => Deadline::Never,
-        };
-        let keeps = self.has(Mutant::PidNotWrittenOnReuse) && self.queues.field(entry, PID)? != 0;
-        if !keeps {
-            self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
-        }
-        self.queues.write(entry, DUE, due_word(due))?;
-        self.queues.insert_due(Tree::Child, entry)?;
-        self.queues.insert_pid(entry)?;
-        self.world().watched_by(argument, Handle(entry));
-        Ok(())
-    }
-
-    fn add_event(
-        &mut self,
-        ty: Type,
-        (calls, argument, value): (Function, Option<ScriptRef>, i32),
-        function: &'static str,
-    ) -> Result<(), Fault> {
-        self.enter(function);
-        let entry = self.new_entry(ty, calls, argument)?;
-        self.set_value(entry, value)?;
-        self.queues.push(List::Event, entry)
-    }
-
-    /// The loop is to return.
-    pub(super) fn terminate(&mut self) -> Result<(), Fault> {
-        // Of a termination only the type counts; it calls nothing.
-        self.enter("thread_add_terminate_event");
-        let entry = self.new_entry(Type::Terminate, Function::Of(Handler::TerminateStart), None)?;
-        self.queues.write(entry, FUNCTION, 0)?;
-        self.set_value(entry, 0)?;
-        self.queues.push(List::Event, entry)
-    }
-
-    fn add_base(&mut self) -> Result<(), Fault> {
-        self.enter("thread_add_base_threads");
-        self.register(Descriptor::Timer)?;
-        self.register(Descriptor::Signals)
-    }
-
-    /// An entry that waits for a descriptor, without a deadline.
-    pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
-        let (handler, number) = match descriptor {
-            Descriptor::Timer => (Handler::TimerFd, TIMER_FD),
-            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
-        };
-        let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
-        self.set_value(entry, number)?;
-        self.queues.write(entry, DUE, due_word(Deadline::Never))?;
-        self.queues.insert_due(Tree::Read, entry)?;
-        match descriptor {
-            Descriptor::Timer => self.timer_entry = Some(entry),
-            Descriptor::Signals => self.signal_entry = Some(entry),
-        }
-        Ok(())
-    }
-
-    fn count_children(&mut self) -> Result<(), Fault> {
-        self.enter("rb_next");
-        let mut count = 0;
-        let mut entry = self.queues.first_due(Tree::Child)?;
-        while let Some(child) = entry {
-            self.queues.visit()?;
-            count += 1;
-            entry = self.queues.next_due(child)?;
-        }
-        if rule::shutdown_waits_for_ready(&self.rules) {
-            count += self.queued_timeouts()?;
-        }
-        self.world().children_counted(count);
-        Ok(())
-    }
-
-    /// How many children's timeouts wait on READY.
-    fn queued_timeouts(&mut self) -> Result<u32, Fault> {
-        let mut count = 0;
-        let mut entry = self.queues.head(List::Ready)?;
-        while let Some(ready) = entry {
-            self.queues.visit()?;
-            count += u32::from(self.type_of(ready)? == Some(Type::ChildTimeout));
-            entry = self.queues.after(List::Ready, ready)?;
-        }
-        Ok(count)
-    }
-
-    /// Whether a shutdown has children to wait for.
-    pub(super) fn children_are_left(&mut self) -> Result<bool, Fault> {
-        if !self.queues.is_empty(Tree::Child)? {
-            return Ok(true);
-        }
-        Ok(rule::shutdown_waits_for_ready(&self.rules) && self.queued_timeouts()? > 0)
-    }
 }
 
-/// As oracles know it.
+/// Returns the outcome of a fault.
 pub(super) fn outcome_of(fault: Fault) -> Outcome {
     match fault {
         Fault::Segv { function, .. } => {

@@ -1,8 +1,8 @@
-//! A replica that is given its wakes one at a time: for who goes on from one state in many ways.
+//! Runs a replica wake by wake, to continue one state in many ways.
 //!
-//! Always: a replica of a trace without wakes, begun and given the wakes of another trace of the same setup one by one,
-//! does what a replica of that trace does, event for event, but for the record of the end. A clone of it, which is
-//! all its state, goes on as it would itself.
+//! Invariant: a replica of a trace without wakes that receives the wakes of another trace with the same setup behaves
+//! exactly as a replica of that trace, except for the record of the end. A clone has the same state and the same
+//! future.
 
 use treefall_model::event::End;
 use treefall_model::observe::Observer;
@@ -10,34 +10,34 @@ use treefall_model::trace::Wake;
 use treefall_model::verdict::Outcome;
 use treefall_world::{Scheduler, Woken, World, carry_out};
 
-use super::heap::Fault;
+use super::fault::Fault;
 use super::scheduler::{Replica, outcome_of};
 
-/// Where a replica stands after a wake.
+/// The state of a replica after a wake.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stands {
-    /// The loop is blocked: it can be given a further wake.
+    /// The loop is blocked and can receive a further wake.
     Blocked,
-    /// Its observer has seen enough.
+    /// The observer ended the run.
     Stopped,
-    /// The program has come to its end, or to grief.
+    /// The program has ended or failed.
     Over(Outcome),
 }
 
 impl<'t, O: Observer> Replica<'t, O> {
-    /// Begins: runs until the loop has used up the trace's wakes and is blocked, or its observer has seen enough,
-    /// which is asked before each turn of the loop.
-    pub fn begin(&mut self, go_on: impl Fn(&O) -> bool) -> Stands {
+    /// Starts the replica: runs until the trace's wakes are used up and the loop is blocked, or until `keep_going`
+    /// returns `false` before an iteration.
+    pub fn begin(&mut self, keep_going: impl Fn(&O) -> bool) -> Stands {
         self.world().start();
-        let served = carry_out(self).and_then(|()| self.serve_all(&go_on));
+        let served = carry_out(self).and_then(|()| self.serve_all(&keep_going));
         self.stands(served)
     }
 
-    /// A blocked replica is given one more wake: runs until the wake is used up and the loop is blocked again.
-    pub fn wake(&mut self, wake: &Wake, go_on: impl Fn(&O) -> bool) -> Stands {
+    /// Delivers one more wake to a blocked replica, and runs until the loop is blocked again.
+    pub fn wake(&mut self, wake: &Wake, keep_going: impl Fn(&O) -> bool) -> Stands {
         let before = self.world().counts().wakes;
         loop {
-            let served = self.go_on(wake, &go_on);
+            let served = self.keep_going(wake, &keep_going);
             let used_up = self.world().counts().wakes != before;
             match self.stands(served) {
                 // A wake of the world's own came before it.
@@ -47,13 +47,13 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    fn go_on(&mut self, wake: &Wake, go_on: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
+    fn keep_going(&mut self, wake: &Wake, keep_going: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
         let deadline = self.earliest()?;
         match self.world().go_on(wake) {
             Woken::Ready { first, second } => self.is_ready(deadline, first, second)?,
             Woken::End(end) => return Ok(Some(end)),
         }
-        self.serve_all(go_on)
+        self.serve_all(keep_going)
     }
 
     fn stands(&mut self, served: Result<Option<End>, Fault>) -> Stands {
@@ -69,12 +69,12 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
     }
 
-    /// Who watches.
+    /// Returns the observer.
     pub fn observer(&mut self) -> &mut O {
         Scheduler::world(self).observer()
     }
 
-    /// The world around it, to ask what there is to happen.
+    /// Returns the world around it, to query what is pending.
     #[must_use]
     pub fn surroundings(&self) -> &World<'t, O> {
         &self.world

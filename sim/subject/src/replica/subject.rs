@@ -22,13 +22,13 @@ pub struct ReplicaSubject {
 }
 
 impl ReplicaSubject {
-    /// The replica of this name.
+    /// Returns the replica with this name.
     #[must_use]
     pub fn new(name: ReplicaName) -> Self {
         Self { rules: name.rules(), name, seen_as: SubjectKind::Replica }
     }
 
-    /// The same, showing what a subject of this kind would.
+    /// Restricts it to what a subject of this kind shows.
     #[must_use]
     pub fn seen_as(self, kind: SubjectKind) -> Self {
         Self { seen_as: kind, ..self }
@@ -53,7 +53,7 @@ impl Subject for ReplicaSubject {
     }
 }
 
-/// Runs one trace on a replica that goes by `rules`.
+/// Runs one trace on a replica with these `rules`.
 #[must_use]
 pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);
@@ -62,16 +62,16 @@ pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
 }
 
-/// Where a run of a replica crashes or hangs.
+/// The place where a run of a replica crashes or hangs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct CrashSite {
     /// The innermost function.
     pub function: &'static str,
-    /// The operation of the scheduler that it was called for; the same function where it is one itself.
+    /// The operation of the scheduler that called it, or the same function if it is one itself.
     pub operation: &'static str,
 }
 
-/// Returns where a trace crashes or hangs on a replica that goes by `rules`; `None` when it survives.
+/// Returns where a trace crashes or hangs on a replica with these `rules`; `None` when it survives.
 #[must_use]
 pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
@@ -81,7 +81,7 @@ pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
     Some(CrashSite { function, operation: finished.operation })
 }
 
-/// The same with a fault put in; without debug assertions there is none to put in
+/// Runs one trace with a mutant, which exists only with debug assertions
 /// ([`MUTANTS_AVAILABLE`](super::MUTANTS_AVAILABLE)).
 #[must_use]
 pub fn run_mutant(trace: &Trace, rules: Rules, mutant: Mutant, options: Options) -> Ran {
@@ -91,7 +91,7 @@ pub fn run_mutant(trace: &Trace, rules: Rules, mutant: Mutant, options: Options)
     ran(finished.counts, finished.observer.finish(finished.outcome), first_use)
 }
 
-/// The same, as far as a subject of this kind would show it.
+/// Runs one trace, and shows what a subject of this kind shows.
 #[must_use]
 pub fn run_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, options: Options) -> Ran {
     if kind != SubjectKind::Daemon {
@@ -121,14 +121,14 @@ fn ran(counts: Counts, seen: Observed, first_use: Option<u64>) -> Ran {
     }
 }
 
-/// Runs one trace on a replica that goes by `rules` no further than until `signature` shows, or nothing more can:
-/// for who asks only that, many times. Of a run that was cut short so the outcome is not known; it says survived.
+/// Runs one trace on a replica with these `rules` until `signature` shows, or nothing more can. The outcome of a run
+/// that is cut short is unknown, and reported as survived.
 #[must_use]
 pub fn probe_replica(trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
     probe_replica_as(SubjectKind::Replica, trace, rules, signature)
 }
 
-/// The same, as far as a subject of this kind would show it.
+/// Does the same, and shows what a subject of this kind shows.
 #[must_use]
 pub fn probe_replica_as(kind: SubjectKind, trace: &Trace, rules: Rules, signature: Signature) -> Verdict {
     let judge = Judge::of(trace.setup(), kind);

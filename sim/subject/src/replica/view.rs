@@ -1,4 +1,4 @@
-//! A look at the simulated trees and lists, as the observer sees them. It touches nothing and cannot fault.
+//! The simulated trees and lists as an observer sees them. Reading them changes nothing and cannot fault.
 
 use treefall_model::event::EntryKind;
 use treefall_model::id::{Pid, ScriptRef};
@@ -11,10 +11,11 @@ use super::entry::{
     ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
     node_in, pid_of,
 };
-use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
+use super::entry::{BLOCK_WORDS, MASTER_AT, MASTER_WORDS};
+use super::heap::Heap;
 use super::rbtree::{LEFT, RIGHT, is_red, parent_in};
 
-/// From a list's link to the one of the entry before, and from a root to its cached leftmost node.
+/// Offset from a list's link to that of the previous entry, and from a root to its cached leftmost node.
 const SECOND: u64 = 8;
 
 /// The indexes of a replica between two steps.
@@ -26,7 +27,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Of the master and the entries in `heap`.
+    /// Returns a view of the master and the entries in `heap`.
     #[inline]
     pub(super) fn of(heap: &'a Heap) -> Self {
         Self { heap, words: heap.all() }
@@ -37,14 +38,14 @@ impl<'a> View<'a> {
         self.words.get(Heap::word_of(address)).copied().unwrap_or(0)
     }
 
-    /// The words of a block: of one that there is not, zeros.
+    /// Returns the words of a block; zeros if it does not exist.
     #[inline]
     fn block(&self, block: Block) -> &'a [u64; BLOCK_WORDS] {
         let from = MASTER_WORDS + block.0 as usize * BLOCK_WORDS;
         self.words.get(from..).and_then(|words| words.first_chunk()).unwrap_or(&[0; BLOCK_WORDS])
     }
 
-    /// Where a link leads that should lead `offset` bytes into an entry.
+    /// Returns where a link leads that should lead `offset` bytes into an entry.
     #[inline]
     fn link(&self, address: Addr, offset: u64) -> Link {
         if address == 0 {
@@ -53,7 +54,7 @@ impl<'a> View<'a> {
         self.heap.block_with(address, offset).map_or(Link::Wild, Link::To)
     }
 
-    /// The same as a number.
+    /// Returns the same as a number.
     #[inline]
     fn number(&self, address: Addr, offset: u64) -> u32 {
         if address == 0 {
@@ -194,7 +195,7 @@ impl IndexView for View<'_> {
             let pid = pid_said(words[(TYPE / 8) as usize], words[(PID / 8) as usize]);
             return pid.map_or(0, |pid| pid.get().unsigned_abs().into());
         }
-        // In microseconds, and what is never is greatest.
+        // In microseconds; never is the greatest value.
         words[(DUE / 8) as usize]
     }
 
@@ -238,7 +239,7 @@ impl IndexView for View<'_> {
     }
 }
 
-/// The pid of an entry of this type. The field is shared: other types have a descriptor or a value there.
+/// Returns the pid of an entry of this type. Other types have a descriptor or a value in the same field.
 #[inline(always)]
 fn pid_said(ty: u64, word: u64) -> Option<Pid> {
     Pid::new(pid_of(word)).filter(|_| Type::from_word(ty).is_some_and(Type::has_pid))
