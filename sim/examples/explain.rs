@@ -1,5 +1,5 @@
-//! How long an explanation takes: cause, minimality, windows, tie tables and release matrix of each scenario's find, on
-//! every replica release that its file says is bad.
+//! Measures how long an explanation takes: cause, minimality, windows, tie tables and release matrix of each
+//! scenario's failure, on every release that its file lists as bad.
 //!
 //! `cargo run --release --example explain`
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for family in std::fs::read_dir(folder)? {
         let family = family?.path();
-        // A README is none.
+        // A README is no scenario.
         if !family.is_dir() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! The table of detection: each fault put into the mended replica, and how soon laws and equality find it.
+//! Prints the table of detection: each fault of the mended replica, and how soon laws and equality find it.
 //!
 //! ```text
 //! cargo run -p treefall --example mutants -- [--seeds N] [--traces N] [--sampling swarm|plain|pct:D] [NAME..]
@@ -14,7 +14,7 @@ use treefall::generator::{Sampling, Source};
 use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::replica::MUTANTS_AVAILABLE;
 
-/// What changes nothing on the mended replica, as `tests/it/mutants.rs` says why.
+/// The mutant that changes nothing on the mended replica; `tests/it/mutants.rs` explains why.
 const EQUIVALENT: [&str; 1] = ["EventsNotCleaned"];
 
 struct Asked {
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(missed))
 }
 
-/// Medians of traces and of milliseconds; no traces when half of the seeds or more did not find it.
+/// Returns the medians of traces and milliseconds; no traces if half of the seeds or more did not find the fault.
 #[expect(clippy::disallowed_types, reason = "how long a search takes is measured on the clock on the wall")]
 fn median(fault: Fault, net: Net, asked: &Asked) -> (Option<u64>, f64) {
     let mut all: Vec<(u64, f64)> = (1..=asked.seeds)

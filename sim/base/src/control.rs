@@ -1,32 +1,32 @@
-//! Watches a long work from outside, and stops it.
+//! Reports the progress of long tasks, and interrupts them.
 
-/// Watches a long work: receives its progress before each step, and may interrupt it.
+/// Receives the progress of a long task before each step, and may interrupt it.
 ///
-/// `P` is what a step reports, as the number of runs so far.
+/// `P` is the progress of a step, such as the number of runs so far.
 pub struct Control<'c, P = u64>(&'c (dyn Fn(P) -> bool + Sync));
 
-/// The work was interrupted before it was done.
+/// The task was interrupted before it was done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("interrupted before it was done")]
 pub struct Interrupted;
 
 impl<'c, P> Control<'c, P> {
-    /// Calls `keep_going` before each step; `false` interrupts the work.
+    /// Returns a control that calls `keep_going` before each step; `false` interrupts the task.
     #[must_use]
     pub const fn new(keep_going: &'c (dyn Fn(P) -> bool + Sync)) -> Self {
         Self(keep_going)
     }
 
-    /// Never interrupts.
+    /// Returns a control that never interrupts.
     #[must_use]
     pub const fn none() -> Self {
         Self(&|_| true)
     }
 
-    /// Reports the progress of a work that is about to do its next step.
+    /// Reports the progress before the next step.
     ///
     /// # Errors
-    /// When the work is to stop here.
+    /// When the task must stop here.
     pub fn check(&self, progress: P) -> Result<(), Interrupted> {
         if (self.0)(progress) { Ok(()) } else { Err(Interrupted) }
     }

@@ -1,22 +1,22 @@
-//! What is read from a file, or from standard input where `-` is named.
+//! Reads files, and standard input where `-` is named.
 //!
-//! Invariant: standard input is read once; whoever names `-` again gets the same.
+//! Invariant: standard input is read once; later reads return the same bytes.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// More is not kept of standard input, in bytes.
+/// Most bytes of standard input that are kept.
 const STANDARD_MAX: u64 = (64 << 20) + 1;
 
-/// Whether `-` is named: standard input for a file that is read, standard output for one that is written.
+/// Returns whether the path is `-`: standard input when reading, standard output when writing.
 #[must_use]
 pub fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads at most one byte more than `most` of the file at `path`, so that a larger one shows.
+/// Reads at most `most` + 1 bytes of the file at `path`, so that a larger file can be recognised.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -1,5 +1,5 @@
-//! What every crate of treefall may need and none is about: control of long works, nearest names, wrapped
-//! text, atomic writes, standard input.
+//! General helpers for all crates of treefall: control of long tasks, suggestions for mistyped names, wrapped text,
+//! atomic writes, standard input.
 
 #![forbid(unsafe_code)]
 

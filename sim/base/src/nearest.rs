@@ -1,19 +1,18 @@
-//! The name that was meant where one was written that there is none of.
+//! Suggests the name that was probably meant by an unknown one.
 //!
-//! Always: whatever reads names asks here, so that a slip of the pen is answered alike everywhere: on the command line, in
-//! scenario files, in a keepalived.conf.
+//! Invariant: every reader of names uses this module, so that typing errors get the same suggestions on the command
+//! line, in scenario files and in a keepalived.conf.
 
 use std::fmt::Display;
 
-/// The comparison takes the product of the lengths: nothing as long as this, in bytes, is a slip of the pen.
+/// Length from which names, in bytes, are not compared, because the comparison takes the product of the lengths.
 const LENGTH_MAX: usize = 100;
-/// What is less like a name, by Jaro and Winkler, is not near it.
+/// Least similarity, by Jaro and Winkler, of a near name.
 const LIKENESS_MIN: f64 = 0.75;
-/// Of names as short as this, in bytes, one slip leaves nothing to go by.
+/// Length up to which names, in bytes, are too short for a similarity after a typing error.
 const TOO_SHORT: usize = 2;
 
-/// That of `known` which is most like `name`, if one is near it; of several as near, the last. Small and capital letters
-/// are alike.
+/// Returns the most similar of `known`, if one is near; of several, the last. Case is ignored.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if name.len() > LENGTH_MAX {
         return None;
@@ -21,8 +20,8 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     let name = name.to_lowercase();
     let scored = known.into_iter().map(|known| {
         let other = known.to_lowercase();
-        // One letter too many, too few, another one, or two that changed places: of a short name the likeness that follows
-        // is small all the same.
+        // One letter added, missing, replaced, or swapped with the next: for a short name the similarity is small
+        // nevertheless.
         let slip = name.len() > TOO_SHORT && strsim::osa_distance(&name, &other) <= 1;
         (slip, strsim::jaro_winkler(&name, &other), known)
     });
@@ -30,7 +29,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     near.max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).map(|(_, _, known)| known)
 }
 
-/// `; did you mean ..?`, for the end of a message of one line; nothing where nothing is near.
+/// Returns `; did you mean ..?` to append to a message, or nothing without a suggestion.
 pub fn offer(meant: Option<impl Display>) -> String {
     meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
 }

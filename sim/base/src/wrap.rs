@@ -1,21 +1,21 @@
-//! A line that is too long for a terminal, as several.
+//! Wraps lines that are too long for a terminal.
 //!
-//! Always: no word is broken, so that a line is longer than it should be only where one word is.
+//! Invariant: no word is broken, so that only a line of a single word can be too long.
 
-/// The words behind `head`, in lines of at most so many columns. A further line begins with `below`; one that a further
-/// line follows ends with `goes_on`.
+/// Wraps the words after `head` into lines of at most so many columns. Further lines begin with `below`; a line that
+/// another one follows ends with `continued`.
 pub fn lines<'w>(
     head: &str,
     words: impl IntoIterator<Item = &'w str>,
     below: &str,
-    goes_on: &str,
+    continued: &str,
     columns: usize,
 ) -> Vec<String> {
     let (mut done, mut now, mut empty) = (Vec::new(), head.to_owned(), true);
     for word in words {
-        let length = length(&now) + usize::from(!empty) + length(word) + length(goes_on);
+        let length = length(&now) + usize::from(!empty) + length(word) + length(continued);
         if !empty && length > columns {
-            now.push_str(goes_on);
+            now.push_str(continued);
             done.push(std::mem::replace(&mut now, below.to_owned()));
             empty = true;
         }
@@ -29,25 +29,26 @@ pub fn lines<'w>(
     done
 }
 
-/// The space around what is in a column of a table.
+/// The space around the content of a table's column.
 const AROUND: usize = 2;
 
-/// How wide a table's column of these cells is at least, so that no word of them is broken.
+/// Returns the least width of a table's column that breaks no word of these cells.
 pub fn column<'c>(cells: impl IntoIterator<Item = &'c str>) -> usize {
     cells.into_iter().flat_map(str::split_whitespace).map(length).max().unwrap_or(0) + AROUND
 }
 
-/// How many columns of a terminal a text takes.
+/// Returns the number of terminal columns of a text.
 pub fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// What a line begins with: nothing but spaces.
+/// Returns the spaces at the beginning of a line.
 pub fn indentation(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
 }
 
-/// The words of a command as a shell parts them, with their quotes; an option and what follows it are one where both have
+/// Splits a command into words like a shell, keeping quotes; an option and its value form one word if both fit in a
+/// line.
 /// room in a line.
 pub fn typed(command: &str, room: usize) -> Vec<&str> {
     let mut words: Vec<(usize, usize)> = Vec::new();

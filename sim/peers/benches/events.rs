@@ -31,7 +31,7 @@ fn events(criterion: &mut Criterion) {
                 bencher.iter(|| black_box(simulate(&runtime(), scripts, events, timeouts)));
             });
         }
-        // Whole comparisons are linear in the timers: a hundredth of the events is enough for a rate.
+        // Complete comparisons are linear in the timers: a hundredth of the events suffices for a rate.
         let few = if scripts > 64 { events / 100 } else { events };
         group.throughput(Throughput::Elements(few));
         group.bench_function(BenchmarkId::new("lockstep, all compared", scripts), |bencher| {

@@ -1,6 +1,6 @@
 //! Finding and shrinking one planted bug of three steps: treefall, proptest-state-machine, quickcheck.
 //!
-//! Beside the times, the run prints what each came to over a hundred seeds.
+//! Besides the times, the run prints each tool's results for a hundred seeds.
 
 use std::hint::black_box;
 

@@ -1,8 +1,9 @@
-//! Track scripts on tokio's paused clock, one thread: each ticks, runs a while, exits. Nothing is checked.
+//! Simulates track scripts on tokio's paused clock, in one thread, without any check: each ticks, runs a while,
+//! exits.
 //!
-//! An event is what it is in treefall's workload: a tick that starts a run, or a run's exit. tokio's timers
-//! have a grain of one millisecond, so that runs last that long and several events may share an instant, which
-//! only makes tokio's work less.
+//! An event is the same as in treefall's workload: a tick that starts a run, or a run's exit. tokio's timers have a
+//! resolution of one millisecond, so that runs last that long and several events may share an instant, which only
+//! reduces tokio's work.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-/// A runtime for one thread whose clock moves only when nothing is left to do.
+/// Returns a single-threaded runtime whose clock advances only when nothing is left to do.
 ///
 /// # Panics
 /// When the runtime cannot be made.
@@ -20,9 +21,9 @@ pub fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime")
 }
 
-/// Simulates `scripts` scripts until `events` events have happened; how many there were.
+/// Simulates `scripts` scripts until `events` events have happened. Returns their number.
 ///
-/// `timeouts`: each run has a timeout armed beside it, as track scripts have.
+/// `timeouts`: each run has a timeout armed as well, as track scripts have.
 #[must_use]
 pub fn simulate(runtime: &Runtime, scripts: u16, events: u64, timeouts: bool) -> u64 {
     let count = Rc::new(Cell::new(0_u64));

@@ -1,14 +1,14 @@
-//! What treefall is measured beside, each doing the same work with less looking.
+//! Measures treefall beside other tools, each of which does the same work with fewer checks.
 //!
 //! - [`clock`]: tokio's paused clock, simulating the same scripts without any check;
-//! - [`lockstep`]: a `BTreeMap` and an intrusive tree, wholly compared at every event: about the most that
-//!   checked simulation can do;
-//! - [`planted`]: one planted bug of three steps, found and shrunk by proptest-state-machine, by quickcheck and
-//!   by treefall.
+//! - [`lockstep`]: a `BTreeMap` and an intrusive tree, compared completely at every event: about the limit of checked
+//!   simulation;
+//! - [`planted`]: one planted bug of three steps, found and shrunk by proptest-state-machine, by quickcheck and by
+//!   treefall.
 //!
-//! A package of its own outside the default members, so that its dependencies weigh on nobody's build.
+//! The package is outside the default members, so that its dependencies affect no other build.
 
-// Not `forbid`: the macro that puts a link into the lockstep's timers lifts it for what it writes.
+// Not `forbid`: the macro that adds a link to the lockstep's timers allows unsafe code for what it generates.
 #![deny(unsafe_code)]
 
 pub mod clock;

@@ -1,7 +1,7 @@
-//! A `BTreeMap` and an intrusive red-black tree in lockstep, wholly compared at every event.
+//! Compares a `BTreeMap` with an intrusive red-black tree completely at every event.
 //!
-//! The same timers as in treefall's workload, without a program around them: no processes, no signals, no
-//! histories, no memory that can break. No simulation that checks its trees by walking them is much faster.
+//! The timers are those of treefall's workload, without a program around them: no processes, signals, histories or
+//! memory that can break. No simulation that checks its trees by walking them is much faster.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use intrusive_collections::{KeyAdapter, RBTree, RBTreeLink, intrusive_adapter};
 #[derive(Debug)]
 pub struct Timer {
     link: RBTreeLink,
-    /// When it is due, in microseconds, and whose it is.
+    /// Its deadline in microseconds, and its number.
     key: (u64, u16),
 }
 
@@ -33,7 +33,7 @@ pub struct Lockstep {
 }
 
 impl Lockstep {
-    /// One timer a script.
+    /// Returns trees with one timer per script.
     #[must_use]
     pub fn new(scripts: u16) -> Self {
         let mut both = Self { map: BTreeMap::new(), tree: RBTree::new(Timers::new()), scripts };
@@ -48,10 +48,11 @@ impl Lockstep {
         self.tree.insert(Box::new(Timer { link: RBTreeLink::new(), key }));
     }
 
-    /// Plays so many events: the first timer is taken and set anew, or (every other event) a run's exit is.
-    /// What was compared, summed up.
+    /// Plays so many events: the first timer is removed and set again, or (every other event) a run's exit is.
+    /// Returns a checksum of what was compared.
     ///
     /// # Panics
+    /// When the trees differ.
     /// When the trees differ.
     pub fn play(&mut self, events: u64) -> u64 {
         let mut compared = 0;

@@ -1,8 +1,8 @@
 //! One planted bug of three steps, found and shrunk by three tools.
 //!
-//! The bug: a script's run exits, a reload comes, a run of the same script exits. Anything may lie between. What
-//! runs the steps is a counter, so that what is measured is the search and the shrinking alone; each tool is
-//! given the steps as it likes them, and stops when it can make them no smaller.
+//! The bug: a script's run exits, a reload comes, a run of the same script exits, with anything in between. The steps
+//! run on a counter, so that only search and shrinking are measured. Each tool receives the steps in its usual form,
+//! and stops when it cannot reduce them further.
 
 use std::cell::Cell;
 
@@ -17,12 +17,12 @@ use treefall::model::trace::Trace;
 use treefall::model::verdict::{Outcome, Signature, Verdict, Violation};
 use treefall::shrink::{Limits, shrink};
 
-/// Most steps that a tool begins with.
+/// Most steps of a tool's first case.
 const STEPS_MAX: usize = 60;
-/// How many scripts there are.
+/// Number of scripts.
 const SCRIPTS: u8 = 6;
 
-/// One step, as the peers see it.
+/// One step, in the form of the other tools.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     /// Time passes, in microseconds.
@@ -33,7 +33,7 @@ pub enum Act {
     Reload(u8),
 }
 
-/// How far the bug has come.
+/// The progress of the bug.
 #[derive(Clone, Default, Debug)]
 struct Progress {
     exited: [bool; SCRIPTS as usize],
@@ -68,16 +68,16 @@ fn breaks(acts: &[Act]) -> bool {
     acts.iter().any(|act| progress.act(act))
 }
 
-/// What a tool came to.
+/// The result of a tool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Detection {
     /// Steps (wakes) of the smallest case.
     pub steps: usize,
-    /// Runs that finding and shrinking took.
+    /// Runs of finding and shrinking.
     pub runs: u64,
 }
 
-/// By treefall: traces from its generator, steps being wakes.
+/// Finds and shrinks the bug by treefall: traces from its generator, with wakes as steps.
 ///
 /// # Panics
 /// When a thousand traces do not find it.
@@ -130,7 +130,7 @@ impl ReferenceStateMachine for Machine {
     fn apply((): (), _: &Act) {}
 }
 
-/// By proptest-state-machine.
+/// Finds and shrinks the bug by proptest-state-machine.
 ///
 /// # Panics
 /// When it does not find it.
@@ -144,7 +144,7 @@ pub fn proptest(seed: u64) -> Detection {
     let runs = Cell::new(0);
     let outcome = runner.run(&Machine::sequential_strategy(1..=STEPS_MAX), |((), acts, seen)| {
         runs.set(runs.get() + 1);
-        // It shrinks by what was seen: a run that is over early says so.
+        // The tool shrinks by the observed prefix: a run that ended early reports it.
         let mut progress = Progress::default();
         for act in &acts {
             if let Some(seen) = &seen {
@@ -181,7 +181,7 @@ impl Arbitrary for Act {
 }
 
 thread_local! {
-    /// quickcheck takes plain functions: what the one below saw.
+    /// quickcheck takes plain functions, so that the result is stored here.
     static SEEN: Cell<Detection> = const { Cell::new(Detection { steps: 0, runs: 0 }) };
 }
 
@@ -190,14 +190,14 @@ fn holds(acts: Vec<Act>) -> bool {
     let mut found = SEEN.get();
     found.runs += 1;
     if broken {
-        // It goes on from what last failed: the last is the smallest.
+        // Shrinking continues from the last failure: the last one is the smallest.
         found.steps = acts.len();
     }
     SEEN.set(found);
     !broken
 }
 
-/// By quickcheck.
+/// Finds and shrinks the bug by quickcheck.
 ///
 /// # Panics
 /// When it does not find it.
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn each_tool_finds_the_planted_bug_and_treefall_shrinks_it_to_the_fewest_wakes() {
         for seed in 0..20 {
-            // Exits come before the reload of their wake: two wakes hold the three steps.
+            // Exits precede the reload of their wake, so that two wakes contain the three steps.
             assert_eq!(treefall(seed).steps, 2, "seed {seed}");
             assert!(proptest(seed).steps >= 3);
             assert!(quickcheck(seed).steps >= 3);

@@ -29,8 +29,8 @@ pub use diagnostic::{Problem, Problems};
 pub use duration::{DAY, SHORT_MINUTE, UNITS, Unit, parse as parse_duration, parse_in as parse_duration_in};
 pub use expect::{Comparison, Expectation, Expectations, Failure, NoRange, UnknownPart, Whom};
 pub use format::format;
-pub use places::line_of_expectation;
-pub use read::{never_started, read};
+pub use places::{line_of_expectation, never_started};
+pub use read::read;
 use treefall_model::trace::{HeapPolicy, Trace};
 
 use treefall_base::input::{self, is_standard};

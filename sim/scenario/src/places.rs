@@ -1,9 +1,14 @@
 //! Finds the place of a scenario's text that a message concerns.
 
+use treefall_model::id::Run;
 use treefall_model::release::Release;
 
 use super::Whom;
-use super::read::{parse, plain_lines};
+use super::diagnostic::{Problem, Problems};
+use super::fields::{Fields, Notes};
+use super::read::{parse, plain_lines, read_configs, read_wake};
+use super::runs::Generations;
+use super::schema::Kind;
 
 /// Returns the line, from 1, of the expectation for a release, or for the replica without defects (`None`); the first
 /// line if there is none.
@@ -18,6 +23,30 @@ pub fn line_of_expectation(text: &str, release: Option<Release>) -> usize {
         rows.iter().find(|(key, _)| speaks_of(key.get_ref().as_ref())).map(|(key, _)| key.span().start)
     });
     text[..place.unwrap_or(0)].matches('\n').count() + 1
+}
+
+/// Returns the problems of exits whose runs no release of the expectations ever starts, as a replay showed, with
+/// their places.
+#[must_use]
+pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
+    let text = &*plain_lines(text);
+    let document = parse(text).ok()?;
+    let notes = &mut Notes::new();
+    let top = Fields::new(Kind::Top, &document, 0..0, notes);
+    let configs = read_configs(&top, notes)?;
+    let mut generations = Generations::new(&configs);
+    let mut found = Notes::new();
+    for wake in top.tables("wake", Kind::Wake, notes) {
+        for exit in wake.tables("exits", Kind::Exit, notes) {
+            let Some((text, span)) = exit.text("run", notes) else { continue };
+            if generations.parse(text, span.clone()).is_ok_and(|run| runs.contains(&run)) {
+                let title = format!("run {text} never starts");
+                found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
+            }
+        }
+        generations.after(&read_wake(&wake, &generations, configs.len(), notes)?);
+    }
+    (!found.is_empty()).then(|| Problems::new(name, text, found))
 }
 
 #[cfg(test)]

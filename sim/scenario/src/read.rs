@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
-use treefall_model::id::{ConfigId, Run, StartNo};
+use treefall_model::id::{ConfigId, StartNo};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
@@ -36,30 +36,6 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
         Some(scenario) if notes.is_empty() => Ok(scenario),
         _ => Err(problems(notes)),
     }
-}
-
-/// Returns the problems of exits whose runs no release of the expectations ever starts, as a replay showed, with
-/// their places.
-#[must_use]
-pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
-    let text = &*plain_lines(text);
-    let document = parse(text).ok()?;
-    let notes = &mut Notes::new();
-    let top = Fields::new(Kind::Top, &document, 0..0, notes);
-    let configs = read_configs(&top, notes)?;
-    let mut generations = Generations::new(&configs);
-    let mut found = Notes::new();
-    for wake in top.tables("wake", Kind::Wake, notes) {
-        for exit in wake.tables("exits", Kind::Exit, notes) {
-            let Some((text, span)) = exit.text("run", notes) else { continue };
-            if generations.parse(text, span.clone()).is_ok_and(|run| runs.contains(&run)) {
-                let title = format!("run {text} never starts");
-                found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
-            }
-        }
-        generations.after(&read_wake(&wake, &generations, configs.len(), notes)?);
-    }
-    (!found.is_empty()).then(|| Problems::new(name, text, found))
 }
 
 /// Most problems to collect: a long list of wakes is not read further.
@@ -197,7 +173,7 @@ fn read_setup(top: &Fields<'_>, notes: &mut Notes) -> Option<Setup> {
     Some(setup)
 }
 
-fn read_configs(top: &Fields<'_>, notes: &mut Notes) -> Option<Vec<Config>> {
+pub(super) fn read_configs(top: &Fields<'_>, notes: &mut Notes) -> Option<Vec<Config>> {
     match (top.get("script"), top.get("config")) {
         (Some(scripts), Some(_)) => {
             let title = "`[[script]]` beside `[[config]]`: it is not clear which configuration has it";
@@ -300,7 +276,7 @@ fn read_wakes(top: &Fields<'_>, configs: &[Config], notes: &mut Notes) -> Vec<Wa
     wakes
 }
 
-fn read_wake(
+pub(super) fn read_wake(
     fields: &Fields<'_>,
     generations: &Generations<'_>,
     configs: usize,
@@ -496,7 +472,7 @@ fn read_provenance(top: &Fields<'_>, notes: &mut Notes) -> Provenance {
     let found_by = text("found-by", notes);
     let found_on = text("found-on", notes);
     let mut number = |key| match fields.get(key)?.get_ref() {
-        // TOML's integers have 63 bits, a seed has 64: the upper half is told as text.
+        // TOML's integers have 63 bits, a seed has 64: larger ones are written as text.
         DeValue::String(digits) if digits.parse::<u64>().is_ok() => digits.parse().ok(),
         _ => fields.number(key, 0, u64::MAX, notes),
     };

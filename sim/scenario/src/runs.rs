@@ -1,9 +1,9 @@
-//! Runs and signals as scenario files write them.
+//! The notation of runs and signals in scenario files.
 //!
-//! A run is `script@generation#start`, the script by its name: `chk_haproxy@1#2`; `@0` can be left out. The
-//! scripts of a generation are those of the configuration that its reload brought. A trace can also end a run
-//! of a script that its generation's configuration is too short to have; such a run, which nothing starts, is
-//! written with the script's place, from 0: `:3@1#1`.
+//! A run is `script@generation#start`, with the script's name: `chk_haproxy@1#2`; `@0` can be omitted. The scripts of
+//! a generation are those of the configuration that its reload loaded. A trace can also end a run of a script that
+//! its generation's configuration does not contain; such a run, which nothing starts, has the script's place instead,
+//! from 0: `:3@1#1`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,17 +15,17 @@ use treefall_model::trace::{Config, Wake};
 
 use super::diagnostic::Problem;
 
-/// Which scripts each generation has, wake by wake.
+/// The scripts of each generation, wake by wake.
 pub(super) struct Generations<'c> {
     configs: &'c [Config],
-    /// For each configuration, the places of its scripts.
+    /// For each configuration, the places of its scripts by name.
     places: Vec<BTreeMap<&'c str, u16>>,
     /// The configuration of each generation so far.
     of: Vec<ConfigId>,
 }
 
 impl<'c> Generations<'c> {
-    /// Before the first wake.
+    /// Returns the state before the first wake.
     pub(super) fn new(configs: &'c [Config]) -> Self {
         let places = configs.iter().map(|config| {
             let scripts = config.scripts.iter().enumerate();
@@ -35,18 +35,18 @@ impl<'c> Generations<'c> {
         Self { configs, places: places.collect(), of: vec![ConfigId(0)] }
     }
 
-    /// A wake is done.
+    /// Applies a wake.
     pub(super) fn after(&mut self, wake: &Wake) {
         self.of.extend(wake.hup);
     }
 
-    /// The configuration of a generation, by its place.
+    /// Returns the index of a generation's configuration.
     fn config(&self, generation: Generation) -> Option<usize> {
         let config = self.of.get(usize::try_from(generation.0).ok()?)?;
         Some(usize::from(config.0)).filter(|place| *place < self.configs.len())
     }
 
-    /// The run as text, the default generation left out.
+    /// Formats the run, without the default generation.
     pub(super) fn name(&self, run: Run) -> RunName<'c> {
         let place = run.of.script;
         let config = self.config(run.of.generation).map(|place| &self.configs[place]);
@@ -54,7 +54,7 @@ impl<'c> Generations<'c> {
         RunName { script: script.map(|script| script.name.as_str()), run }
     }
 
-    /// The run that `text`, which stands at `span`, names.
+    /// Parses the run in `text`, which is at `span`.
     pub(super) fn parse(&self, text: &str, span: Range<usize>) -> Result<Run, Problem> {
         let Some(outline) = Outline::of(text) else {
             let title = format!("{text:?} names no run");
@@ -91,7 +91,7 @@ impl<'c> Generations<'c> {
         self.configs.iter().any(|config| config.scripts.len() > usize::from(place)).then_some(ScriptId(place))
     }
 
-    /// The script of that name; else where it was looked for, and the names that are there.
+    /// Returns the script with that name, or else the configuration that was searched and its names.
     fn script(&self, config: usize, outline: &Outline<'_>) -> Result<ScriptId, (String, Vec<&'c str>)> {
         let places = &self.places[config];
         if let Some(place) = places.get(outline.script) {
@@ -114,7 +114,7 @@ fn reloads_in_words(reloads: usize) -> String {
     }
 }
 
-/// A run as text.
+/// Formats a run.
 pub(super) struct RunName<'c> {
     script: Option<&'c str>,
     run: Run,
@@ -131,7 +131,7 @@ impl fmt::Display for RunName<'_> {
     }
 }
 
-/// The parts of a run's name.
+/// Splits the name of a run into its parts.
 struct Outline<'t> {
     script: &'t str,
     generation: Generation,
@@ -151,7 +151,7 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| plain)
 }
 
-/// A run's name with its generation told; `text` itself when it is none.
+/// Adds the default generation to a run's name; returns `text` unchanged if it is none.
 pub(super) fn canonical(text: &str) -> String {
     match Outline::of(text) {
         Some(Outline { script, generation, nth }) => format!("{script}@{}#{nth}", generation.0),
@@ -159,13 +159,13 @@ pub(super) fn canonical(text: &str) -> String {
     }
 }
 
-/// The signal called `TERM` or `SIGTERM`.
+/// Returns the signal named `TERM` or `SIGTERM`.
 pub(super) fn signal_named(name: &str) -> Option<Signal> {
     let short = name.strip_prefix("SIG").unwrap_or(name);
     (1..=Signal::MAX).filter_map(Signal::new).find(|signal| signal_name(*signal) == Some(short))
 }
 
-/// `TERM`, if the signal has a name.
+/// Returns `TERM`, if the signal has a name.
 pub(super) fn signal_name(signal: Signal) -> Option<&'static str> {
     signal.name().map(|name| name.strip_prefix("SIG").unwrap_or(name))
 }

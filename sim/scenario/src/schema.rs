@@ -1,11 +1,11 @@
-//! The tables of a scenario file and the keys of each, in the order in which the canonical form has them.
+//! The tables of a scenario file and their keys, in canonical order.
 
 /// A table of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     /// The top of the file.
     Top,
-    /// `about`, where it is a table.
+    /// `about`, if it is a table.
     About,
     /// `[setup]`.
     Setup,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The keys that it may have. For [`Kind::Expect`] none is listed.
+    /// Returns the accepted keys; none for [`Kind::Expect`].
     pub(super) const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Top => &[
@@ -65,14 +65,14 @@ impl Kind {
         }
     }
 
-    /// The kind of table that has this key, of those that nothing but a slip puts in another's place.
+    /// Returns the kind of table that has this key, among those that are often confused.
     pub(super) fn with_key(key: &str) -> Option<Self> {
         let kinds =
             [Self::About, Self::Setup, Self::Costs, Self::Script, Self::Wake, Self::Exit, Self::Provenance];
         kinds.into_iter().find(|kind| kind.keys().contains(&key))
     }
 
-    /// How a message calls it.
+    /// Returns its name in messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Top => "a scenario",
@@ -88,7 +88,7 @@ impl Kind {
         }
     }
 
-    /// The kind of table that the value of `key` is, or is a list of.
+    /// Returns the kind of table that the value of `key` is, or is a list of.
     pub(super) fn child(self, key: &str) -> Option<Self> {
         Some(match (self, key) {
             (Self::Top, "setup") => Self::Setup,
@@ -103,7 +103,7 @@ impl Kind {
     }
 }
 
-/// The words for each value of a choice, canonical; the first is the default.
+/// The words of each choice, in canonical form; the first one is the default.
 pub(super) mod words {
     use treefall_model::trace::{HeapPolicy, Order, PidPolicy, ScriptKind};
 
@@ -130,14 +130,14 @@ pub(super) mod words {
     pub(crate) const ORDERS: &[(&str, Order)] =
         &[("timer-first", Order::TimerFirst), ("signals-first", Order::SignalsFirst)];
 
-    /// Whether a child that is told to die ignores it.
+    /// Whether a child ignores the signal to end.
     pub(crate) const ON_TERM: &[(&str, bool)] = &[("dies", false), ("ignores", true)];
 
-    /// The word for `value`.
+    /// Returns the word for `value`.
     pub(crate) fn word<T: PartialEq>(choice: &[(&'static str, T)], value: &T) -> &'static str {
         choice.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
     }
 }
 
-/// The advance to the next timer.
+/// The word for the advance to the next timer.
 pub(super) const NEXT_TIMER: &str = "next-timer";

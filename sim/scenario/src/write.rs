@@ -1,4 +1,4 @@
-//! From a [`Scenario`] to its canonical file. What is as by default is left out.
+//! Writes a [`Scenario`] as its canonical file, without default values.
 
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
@@ -13,7 +13,7 @@ use super::runs::{Generations, signal_name};
 use super::schema::{NEXT_TIMER, words};
 use super::{Provenance, Scenario, format_of};
 
-/// The file of `scenario`: `read` makes the same scenario of it, and `format` leaves it as it is.
+/// Returns the file of `scenario`: `read` returns the same scenario, and `format` does not change it.
 #[must_use]
 pub fn write(scenario: &Scenario) -> String {
     let trace = &scenario.trace;
@@ -132,12 +132,12 @@ fn exit_element(exit: &Exit, generations: &Generations<'_>) -> String {
     }
 }
 
-/// An element of `exits`, its values as TOML.
+/// Returns an element of `exits`, with its values as TOML.
 pub(super) fn exit_text(run: &str, how: &str, value: &str) -> String {
     format!("{{ run = {run}, {how} = {value} }}")
 }
 
-/// The signal as TOML: by name if it has one.
+/// Returns the signal as TOML: by name if it has one.
 pub(super) fn signal_value(signal: Signal) -> String {
     signal_name(signal).map_or_else(|| signal.number().to_string(), quoted)
 }
@@ -162,7 +162,7 @@ fn provenance(provenance: &Provenance) -> Section {
     })
 }
 
-/// A number as TOML, whose integers have 63 bits: a larger one as text.
+/// Returns a number as TOML, whose integers have 63 bits; a larger one becomes text.
 pub(super) fn number_value(number: u64) -> String {
     let digits = number.to_string();
     if i64::try_from(number).is_ok() { digits } else { quoted(&digits) }

@@ -1,9 +1,10 @@
-//! How good the net is: faults put into the mended replica, one at a time, and how soon a search finds each.
+//! Measures how well the oracles notice faults: each fault is put into the mended replica, and a search counts the
+//! traces until it is found.
 //!
-//! The laws are one net: the judge sees the faulty replica alone, as it would see a program that it does not know.
-//! Equality is the other: faulty replica and sound one, event for event and tree by tree, as a replica is
-//! compared with a real program. Some faults keep all laws (laws leave open what releases do differently): the
-//! second net must have those.
+//! One oracle is the model's laws: the judge sees only the faulty replica, like an unknown program. The other is
+//! equality: the faulty and the sound replica are compared record by record and tree by tree, as a replica is
+//! compared with a real program. Some faults obey all laws, which allow for differences between releases; the second
+//! oracle must find these.
 
 use treefall_model::release::{Defect, Rules};
 
@@ -11,7 +12,7 @@ use crate::generator::Source;
 use treefall_subject::replica::{Mutant, run_mutant, run_replica};
 use treefall_subject::{Options, Ran};
 
-/// What is wrong with a replica that is mended otherwise.
+/// A fault of an otherwise mended replica.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// A known defect of keepalived.
@@ -20,17 +21,17 @@ pub enum Fault {
     Mutant(Mutant),
 }
 
-/// The eight that the issues speak of come first in the table of defects.
+/// Number of defects from upstream's issues, which come first in the table.
 const EIGHT: usize = 8;
 
 impl Fault {
-    /// The eight defects, then all mutants.
+    /// Returns these defects, then all mutants.
     pub fn all() -> impl Iterator<Item = Self> {
         let defects = Defect::ALL.into_iter().take(EIGHT).map(Self::Defect);
         defects.chain(Mutant::ALL.iter().copied().map(Self::Mutant))
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,16 +49,16 @@ impl Fault {
     }
 }
 
-/// What looks for a fault.
+/// An oracle that can find a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Net {
     /// The reference model's laws, and the outcome.
     Laws,
-    /// The comparison with a replica that has no fault.
+    /// The comparison with a replica without faults.
     Equality,
 }
 
-/// How many traces of the campaign it takes until the net has the fault; `None`: more than `traces_max`.
+/// Returns the number of traces of the campaign until the oracle finds the fault; `None`: more than `traces_max`.
 #[must_use]
 pub fn traces_until_found(fault: Fault, net: Net, source: Source, traces_max: u64) -> Option<u64> {
     let found = |number: &u64| match net {

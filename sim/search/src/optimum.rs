@@ -1,25 +1,26 @@
-//! How small a trace can be that shows a signature: told without the shrinker, by running all smaller ones.
+//! Finds the smallest trace that shows a signature, independently of the shrinker, by running all smaller ones.
 //!
-//! *Smaller* is [`Structure`]: fewest wakes, then fewest scripts, configurations, exits, signals; of one structure,
-//! fewest policies (what comes after that in the shrinker's order, the times, is not compared). [`Optima`] takes
-//! structure by structure in that order, runs every trace of it that its alphabet has, and keeps the plainest of the
-//! first that shows a signature: nothing smaller over that alphabet does. It ends when each signature that it is
-//! asked for has shown. No code and no order is shared with [`crate::shrink`].
+//! The order is [`Structure`]: fewest wakes, then fewest scripts, configurations, exits, signals; within one
+//! structure, fewest policies. (Times, which follow in the shrinker's order, are not compared.) [`Optima`] runs every
+//! trace of its alphabet, structure by structure in that order, and keeps the plainest of the first structure that
+//! shows a signature: nothing smaller in the alphabet shows it. It ends when each requested signature has shown. It
+//! shares no code and no order with [`crate::shrink`].
 //!
-//! The alphabet. One configuration; track scripts, each with an interval and a timeout, that dies of a SIGTERM at
-//! once, after a second, or never; of one script also one that lingers after SIGKILL, one with a long timeout, and a
-//! misc check. Wakes to the next timer, at once, or after two seconds (of one wake, after half a second too); any
-//! children alive end with success, of one script by a SIGTERM too; SIGHUP, SIGTERM, both; both orders. Pids ascend
-//! or are reused, from three scripts on they are also scattered. How many wakes, scripts of which kinds, exits and
-//! signals: [`LEVELS`]. Freed blocks are handed out again, the last first; for what did not show so all is tried
-//! again with blocks that never are. More scripts than these, costs and failing starts are not tried. A signature that
-//! then has not shown shows in nothing smaller than a trace of it whose wakes and scripts [`Optima::covers`].
+//! The alphabet: one configuration; track scripts, each with an interval and a timeout, that die of a SIGTERM at
+//! once, after a second, or never; for a single script also one that survives SIGKILL for a while, one with a long
+//! timeout, and a misc check. Wakes to the next timer, at once, or after two seconds (for a single wake also after
+//! half a second); any living children exit with success, of a single script also by a SIGTERM; SIGHUP, SIGTERM, or
+//! both; both orders. Pids ascend or are reused, from three scripts on also scattered. [`LEVELS`] lists the numbers
+//! of wakes, scripts and their kinds, exits and signals. Freed blocks are reused, the last one first; for signatures
+//! that do not show in this way, everything is repeated with blocks that are never reused. More scripts, costs and
+//! failing starts are not tried. A signature that has not shown then shows in no trace smaller than one whose wakes
+//! and scripts [`Optima::covers`].
 //!
-//! What is not run, because a trace that is run shows the same and is no larger (a test compares with a search that
-//! runs it all):
-//! - the exit of a run that is not alive then: nothing of it reaches the subject;
-//! - a wake after a memory law broke, or after the process ended: nothing of it is judged, or nothing happens;
-//! - an order where the timer is not due, and a span that ends where the next timer is: the subject is told the same.
+//! Some traces are not run, because another trace shows the same and is no larger (a test compares with a search that
+//! runs all):
+//! - the exit of a run that is not alive then: the subject does not notice it;
+//! - a wake after a memory violation or after the end of the process: nothing of it is judged, or nothing happens;
+//! - an order where the timer is not due, and a span that ends at the next timer: the subject sees the same.
 
 mod measure;
 #[cfg(test)]
@@ -43,10 +44,10 @@ pub use measure::{Measured, measure};
 use treefall_subject::Options;
 use treefall_subject::replica::run_replica;
 
-/// Wakes, scripts, configurations, exits, signals.
+/// Numbers of wakes, scripts, configurations, exits, signals.
 pub type Structure = [usize; 5];
 
-/// The structure of a trace.
+/// Returns the structure of a trace.
 #[must_use]
 pub fn structure(trace: &Trace) -> Structure {
     let (configs, wakes) = (&trace.setup().configs, trace.wakes());
@@ -60,7 +61,8 @@ pub fn structure(trace: &Trace) -> Structure {
     ]
 }
 
-/// Policies, costs, failing starts, habits and kinds of script that are not the plainest, and other orders.
+/// Returns the number of policies, costs, failing starts, habits, kinds of script and orders that are not the
+/// default.
 #[must_use]
 pub fn policies(trace: &Trace) -> u64 {
     let setup = trace.setup();
@@ -80,18 +82,18 @@ pub fn policies(trace: &Trace) -> u64 {
         + trace.wakes().iter().filter(|wake| wake.order != Order::default()).count() as u64
 }
 
-/// How a trace can go on.
+/// The possible continuations of a trace.
 #[derive(Clone, Debug)]
 struct Tail {
-    /// The children alive; `None` if it was not asked: any run may be.
+    /// The living children; `None`: not determined, any run may be alive.
     living: Option<Vec<Run>>,
-    /// From its end to the next timer, `Some(None)` if none is armed; `None` if it was not asked.
+    /// Time to the next timer, `Some(None)` if none is armed; `None`: not determined.
     gap: Option<Option<Span>>,
-    /// Whether anything that comes is seen and judged.
+    /// Whether later events are noticed and judged.
     goes_on: bool,
 }
 
-/// What is tried with so many wakes and scripts: so many kinds of script to choose from, exits and signals at most.
+/// A level of the search: numbers of wakes and scripts, kinds of script to choose from, most exits and signals.
 #[derive(Clone, Copy, Debug)]
 pub struct Level {
     wakes: usize,
@@ -105,7 +107,7 @@ const fn level(wakes: usize, scripts: usize, kinds: usize, exits: usize, signals
     Level { wakes, scripts, kinds, exits, signals }
 }
 
-/// What is tried: so many wakes and scripts, each script of one of so many kinds, at most so many exits and signals.
+/// The levels of the search.
 pub const LEVELS: [Level; 15] = [
     level(1, 1, KINDS, 1, 2),
     level(1, 2, 12, 2, 2),
@@ -124,7 +126,7 @@ pub const LEVELS: [Level; 15] = [
     level(5, 1, 12, 1, 1),
 ];
 
-/// As [`LEVELS`], for a test that has little time.
+/// The levels for a fast test.
 pub const LEVELS_QUICK: [Level; 6] = [
     level(1, 1, 12, 1, 2),
     level(1, 2, 6, 2, 2),
@@ -177,7 +179,7 @@ fn kind(number: usize) -> Script {
 #[derive(Clone, Debug)]
 pub struct Optima {
     rules: Rules,
-    /// Whether what shows nothing new is left out.
+    /// Whether traces that show nothing new are left out.
     prunes: bool,
     /// Wakes and scripts of the levels.
     tried: BTreeSet<(usize, usize)>,
@@ -186,8 +188,7 @@ pub struct Optima {
 }
 
 impl Optima {
-    /// Those of a replica with these rules, over so many levels; no further than until each of `wanted` has shown, if
-    /// any is.
+    /// Searches the levels on a replica with these rules, until each of `wanted` has shown, if there are any.
     #[must_use]
     pub fn search(rules: Rules, levels: &[Level], wanted: &BTreeSet<Signature>) -> Self {
         Self::search_all(rules, levels, wanted, true)
@@ -205,7 +206,7 @@ impl Optima {
             let mut these = Self { smallest: BTreeMap::new(), ..optima.clone() };
             these.search_heap(heap, levels, &missing);
             optima.runs = these.runs;
-            // What the plain heap shows stands.
+            // Results with reused blocks take precedence.
             for (signature, smallest) in these.smallest {
                 optima.smallest.entry(signature).or_insert(smallest);
             }
@@ -229,8 +230,8 @@ impl Optima {
         }
     }
 
-    /// Whether of all traces smaller than one of this structure those were tried that the levels have: of fewer wakes
-    /// each number, and of as many wakes each smaller number of scripts.
+    /// Returns whether all traces smaller than this structure that the levels contain were run: all numbers of fewer
+    /// wakes, and for as many wakes all smaller numbers of scripts.
     #[must_use]
     pub fn covers(&self, [wakes, scripts, ..]: Structure) -> bool {
         (1..wakes).all(|fewer| self.tried.contains(&(fewer, 1)))
@@ -240,7 +241,7 @@ impl Optima {
     fn run(&mut self, trace: &Trace) {
         self.runs += 1;
         for broken in run_replica(trace, self.rules, Options::VERDICT).verdict.breaks {
-            // Structures come in their order: the first is the smallest, and of those of one the plainest.
+            // Structures are tried in order: the first is the smallest, and of one structure the plainest counts.
             let (structure, policies) = (structure(trace), policies(trace));
             let smallest = || (structure, policies, trace.clone());
             let known = self.smallest.entry(broken.signature).or_insert_with(smallest);
@@ -250,7 +251,7 @@ impl Optima {
         }
     }
 
-    /// How the trace of these wakes can go on.
+    /// Returns the possible continuations of a trace.
     fn end(&mut self, setup: &Setup, wakes: &[Wake]) -> Tail {
         let any = Tail { living: None, gap: None, goes_on: true };
         let Ok(trace) = Trace::new(setup.clone(), wakes.to_vec()) else { return any };
@@ -283,31 +284,31 @@ impl Optima {
         Tail { living: Some(living), gap, goes_on }
     }
 
-    /// How many policies the plainest trace with the smallest structure has.
+    /// Returns the number of policies of the plainest trace with the smallest structure.
     #[must_use]
     pub fn policies_of(&self, signature: Signature) -> Option<u64> {
         self.smallest.get(&signature).map(|(_, policies, _)| *policies)
     }
 
-    /// The smallest structure that shows `signature`, and a trace of it; `None` if none of the alphabet does.
+    /// Returns the smallest structure that shows `signature`, with a trace; `None` if no trace of the alphabet does.
     #[must_use]
     pub fn of(&self, signature: Signature) -> Option<(Structure, &Trace)> {
         self.smallest.get(&signature).map(|(structure, _, trace)| (*structure, trace))
     }
 
-    /// How many signatures show.
+    /// Returns the number of signatures that show.
     #[must_use]
     pub fn len(&self) -> usize {
         self.smallest.len()
     }
 
-    /// Whether none does.
+    /// Returns whether no signature shows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.smallest.is_empty()
     }
 
-    /// Traces run.
+    /// Returns the number of traces run.
     #[must_use]
     pub fn runs(&self) -> u64 {
         self.runs
@@ -315,7 +316,7 @@ impl Optima {
 }
 
 impl Level {
-    /// Numbers of exits and signals, in the order of size.
+    /// Returns numbers of exits and signals, in the order of size.
     fn events(self) -> impl Iterator<Item = (usize, usize)> {
         (0..=self.exits).flat_map(move |exits| (0..=self.signals).map(move |signals| (exits, signals)))
     }
@@ -336,7 +337,7 @@ impl Level {
         numbers.flat_map(|number| policies.iter().map(move |pids| setup(number, *pids))).collect()
     }
 
-    /// All ways to go on from `before`, which ends so, with so many exits and signals.
+    /// Returns all continuations of `before`, whose end is `node`, with so many exits and signals.
     fn each(
         self,
         setup: &Setup,
@@ -351,7 +352,7 @@ impl Level {
         }
         let here = if left == 1 { exits..=exits } else { 0..=exits };
         for exits_here in here {
-            // A wake has two signals at most.
+            // A wake has at most two signals.
             let least = signals.saturating_sub(2 * (left - 1));
             let most = signals.min(2);
             for signals_here in least..=most {
@@ -365,7 +366,7 @@ impl Level {
                         let rest = (exits - exits_here, signals - signals_here);
                         self.each(setup, rest, before, &end, optima);
                     } else if let Ok(trace) = Trace::new(setup.clone(), before.clone()) {
-                        // Two exits of one run are no trace.
+                        // Two exits of one run are not valid.
                         optima.run(&trace);
                     }
                     before.pop();
@@ -374,7 +375,7 @@ impl Level {
         }
     }
 
-    /// How far the clock can move, and whether the order can matter.
+    /// Returns the possible advances of the clock, and whether the order can matter.
     fn advances(self, end: &Tail) -> Vec<(Advance, bool)> {
         let mut advances = vec![(Advance::By(Span::ZERO), end.gap.is_none_or(|gap| gap == Some(Span::ZERO)))];
         if end.gap != Some(None) {
@@ -386,7 +387,7 @@ impl Level {
         advances
     }
 
-    /// The wakes that can come now, with so many exits and signals.
+    /// Returns the possible next wakes, with so many exits and signals.
     fn wakes_with(self, before: &[Wake], end: &Tail, exits: usize, signals: usize) -> Vec<Wake> {
         let calls: &[(bool, bool)] = match signals {
             0 => &[(false, false)],
@@ -421,7 +422,8 @@ impl Level {
         wakes
     }
 
-    /// The runs that may be there if nobody looked: first starts, later second ones, and those of each reload.
+    /// Returns the runs that may be alive if this was not determined: first starts, then second ones, and those of
+    /// each reload.
     fn runs(self, before: &[Wake]) -> Vec<Run> {
         let reloads = before.iter().filter(|wake| wake.hup.is_some()).count() as u32;
         let mut runs = Vec::new();
@@ -434,7 +436,7 @@ impl Level {
     }
 }
 
-/// All choices of `many` of the runs.
+/// Returns all choices of `many` runs.
 fn choose(runs: &[Run], many: usize) -> Vec<Vec<Run>> {
     let Some(fewer) = many.checked_sub(1) else { return vec![Vec::new()] };
     let mut choices = Vec::new();

@@ -1,7 +1,7 @@
 //! A steady workload for benchmarks: scripts that tick, run a while and exit, each at its own pace.
 //!
-//! No two scripts tie, so that a wake brings one timer, or one exit: every external event is a return of the
-//! blocking call of its own, the dearest kind.
+//! No two scripts tie, so that a wake has one timer or one exit: every external event is a separate return of the
+//! blocking call, the most expensive kind.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,15 +11,15 @@ use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{Advance, Config, Name, Script, Setup, Trace, TraceError, Wake};
 
-/// How long each run takes, in microseconds.
+/// Duration of each run, in microseconds.
 const RUN_MICROS: u64 = 3;
-/// The first script's interval; each further one's is a little longer.
+/// The first script's interval; each further script's is slightly longer.
 const INTERVAL_MICROS: u64 = 1_000_000;
 
-/// `wakes` wakes with `scripts` scripts and a reload after every `reload_every` of them (0: none).
+/// Returns a trace of `wakes` wakes with `scripts` scripts, and a reload after every `reload_every` wakes (0: none).
 ///
 /// # Errors
-/// When so many are more than a trace may hold.
+/// When it exceeds the limits of a trace.
 pub fn steady(scripts: u16, wakes: u32, reload_every: u32) -> Result<Trace, TraceError> {
     let interval = |place: u16| INTERVAL_MICROS + 1_009 * u64::from(place);
     let script = |place: u16| Script {
@@ -48,10 +48,11 @@ pub fn steady(scripts: u16, wakes: u32, reload_every: u32) -> Result<Trace, Trac
     Trace::new(setup, plan.wakes)
 }
 
-/// `reloads` reloads a millisecond apart, of a configuration with `scripts` scripts that run on.
+/// Returns a trace of `reloads` reloads, a millisecond apart, of a configuration with `scripts` scripts that keep
+/// running.
 ///
 /// # Errors
-/// When so many are more than a trace may hold.
+/// When it exceeds the limits of a trace.
 pub fn reloading(scripts: u16, reloads: u32) -> Result<Trace, TraceError> {
     let scripts = (0..scripts).map(|place| Script::new(Name::numbered(usize::from(place))));
     let setup = Setup { configs: vec![Config { scripts: scripts.collect() }], ..Setup::default() };
@@ -64,7 +65,7 @@ struct Plan<'i> {
     interval: &'i dyn Fn(u16) -> u64,
     now: u64,
     generation: u32,
-    /// When, which script, its how-manieth start.
+    /// Moment, script, and number of its start.
     due: BinaryHeap<Reverse<(u64, u16, u32)>>,
     wakes: Vec<Wake>,
 }
@@ -84,7 +85,7 @@ impl Plan<'_> {
         self.now += RUN_MICROS;
     }
 
-    /// One tick and the exit of what it started; or a reload and a new start.
+    /// Appends a tick and the exit of the run that it started; or a reload and a new start.
     fn cycle(&mut self, reload: bool) {
         let Some(Reverse((at, script, nth))) = self.due.pop() else { return };
         if reload {

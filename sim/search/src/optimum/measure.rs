@@ -1,6 +1,6 @@
-//! What hunts find on a replica, shrunk and timed: what is to be compared with the optimum.
+//! Shrinks and times what hunts find on a replica, for comparison with the optimum.
 //!
-//! Always: hunts and shrinking are those of `treefall hunt`.
+//! Invariant: hunts and shrinking are those of `treefall hunt`.
 
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
@@ -14,36 +14,36 @@ use treefall_subject::Subject;
 use treefall_subject::replica::ReplicaSubject;
 use treefall_subject::target::ReplicaName;
 
-/// A failure, shrunk.
+/// A shrunk failure.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The hunt's seed.
     pub seed: u64,
     /// The number of the trace that was found.
     pub number: u64,
-    /// No trace of the hunt broke a law before it, and it broke no law after this.
+    /// It is the first law that breaks in its hunt, and the last that breaks in its trace.
     pub first: bool,
-    /// The law that it breaks.
+    /// The law.
     pub signature: Signature,
-    /// What it was shrunk to.
+    /// The smallest trace.
     pub trace: Trace,
     /// Its structure.
     pub structure: Structure,
     /// Its [`policies`].
     pub policies: u64,
-    /// Runs that it took.
+    /// Runs of shrinking.
     pub runs: u64,
-    /// By the clock given: what shrinking and confirming it took.
+    /// Time of shrinking and confirming, by the given clock.
     pub cost: u64,
-    /// Minimal by the second check, and confirmed.
+    /// The second check found it minimal, and it was confirmed.
     pub sound: bool,
 }
 
-/// Traces of each hunt, if something was found by then; so many more otherwise.
+/// Traces of each hunt, if something was found by then; otherwise the same number again.
 const TRACES: u64 = 150;
 const TRACES_MAX: u64 = 1_000;
 
-/// Hunts on a replica until the first memory break, as `treefall hunt` does, and shrinks each failure by itself.
+/// Hunts on a replica until the first memory violation, and shrinks each failure separately, as `treefall hunt` does.
 ///
 /// # Panics
 /// When a replica cannot run, which cannot be.
