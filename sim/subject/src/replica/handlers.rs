@@ -10,7 +10,7 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Deadline;
 use treefall_world::{Descriptor, Scheduler, carry_out};
 
-use super::entry::{Addr, DUE, Function, PID, Type, deadline_of, pid_of, pid_word};
+use super::entry::{Addr, Function, PID, Type, pid_of, pid_word};
 use super::heap::Fault;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
@@ -41,7 +41,7 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = first {
             self.queues.visit()?;
             let next = if next_first { self.queues.next_due(entry)? } else { None };
-            let due = deadline_of(self.queues.field(entry, DUE)?);
+            let due = self.queues.due(entry)?;
             if !due.is_due(self.now) || self.has(Mutant::DueIsStrict) && due == Deadline::At(self.now) {
                 break;
             }

@@ -9,7 +9,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
-use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
+use super::entry::{ARGUMENT, Addr, FUNCTION, Function, PID, Type};
 use super::heap::{EntryState, Fault, NoBlock};
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
@@ -83,7 +83,7 @@ impl<O: Observer> Replica<'_, O> {
     fn give_to_killer(&mut self, entry: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
         self.queues.write(entry, FUNCTION, killer_of(ending).word())?;
         if !self.has(Mutant::ReloadKeepsDeadlines) {
-            self.queues.write(entry, DUE, due_word(due))?;
+            self.queues.write_due(entry, due)?;
         }
         if !rule::killer_keeps_argument(&self.rules) {
             self.queues.write(entry, ARGUMENT, 0)?;

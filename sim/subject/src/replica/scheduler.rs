@@ -15,8 +15,8 @@ use treefall_model::verdict::Outcome;
 use treefall_world::{Descriptor, Dispatch, Handle, Op, Outside, Scheduler, Woken, World, carry_out};
 
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
-    argument_word, deadline_of, due_word, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
+    argument_word, pid_of, pid_word, status_of,
 };
 use super::heap::{Fault, MASTER_AT, Mark, Note};
 use super::mutant::Mutant;
@@ -256,7 +256,7 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     #[inline]
     pub(super) fn set_type(&mut self, entry: Addr, ty: Type) -> Result<(), Fault> {
-        self.queues.write(entry, TYPE, ty as u64)
+        self.queues.write_half(entry, TYPE, ty as u32)
     }
 
     /// The function that an entry calls.
@@ -379,7 +379,7 @@ impl<'t, O: Observer> Replica<'t, O> {
                 continue;
             }
             if let Some(entry) = self.queues.first_armed(tree)? {
-                earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
+                earliest = earliest.min(self.queues.due(entry)?);
             }
         }
         Ok(earliest)
@@ -462,7 +462,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
         let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
         let due = Deadline::At(now + after.saturating_sub(early));
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Timer, entry)
     }
 
@@ -486,7 +486,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         if !keeps {
             self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
         }
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Child, entry)?;
         self.queues.insert_pid(entry)?;
         self.world().watched_by(argument, Handle(entry));
@@ -529,7 +529,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         };
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
         self.set_value(entry, number)?;
-        self.queues.write(entry, DUE, due_word(Deadline::Never))?;
+        self.queues.write_due(entry, Deadline::Never)?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {
             Descriptor::Timer => self.timer_entry = Some(entry),
