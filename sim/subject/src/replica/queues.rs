@@ -11,7 +11,10 @@ use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, Las
 use treefall_model::time::Deadline;
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{Addr, DUE, MICROS, NEVER, PID, PID_NODE, PLACE, deadline_of, due_words, head_of, pid_of};
+use super::entry::{
+    Addr, DUE, MICROS, NEVER, PID, PID_NODE, PLACE, SIGNAL_EVENT, TIMER_EVENT, deadline_of, due_words,
+    head_of, pid_of,
+};
 use super::heap::{EntryState, Fault, Heap, MASTER_AT, Trap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
@@ -86,6 +89,11 @@ impl Queues {
         let (seconds, micros) = due_words(due);
         self.write(entry, DUE, seconds)?;
         micros.map_or(Ok(()), |micros| self.write(entry, MICROS, micros))
+    }
+
+    /// The program writes to what it keeps of a descriptor; that of the two descriptors is not simulated.
+    pub(super) fn event_forgets(&mut self, event: Addr) -> Result<(), Fault> {
+        if matches!(event, TIMER_EVENT | SIGNAL_EVENT) { Ok(()) } else { self.write(event, 0, 0) }
     }
 
     /// One more turn of a loop over entries.

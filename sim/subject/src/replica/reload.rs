@@ -3,6 +3,7 @@
 //! Always: entries reach the heap here only, and in one order: what UNUSE held, then what the clean-up puts
 //! there, from its head.
 
+use treefall_model::id::Pid;
 use treefall_model::index::{List, Tree};
 use treefall_model::observe::Observer;
 use treefall_model::signal::Signal;
@@ -26,6 +27,11 @@ const fn killer_of(ending: Ending) -> Function {
     }
 }
 
+/// A child in the program's own group is signalled by its pid.
+const fn pid_alone(_: Pid, pid: i32) -> i32 {
+    pid
+}
+
 impl<O: Observer> Replica<'_, O> {
     /// `script_killall`: `signal` to the group of every child in CHILD; those that may refuse it are given to
     /// a killer.
@@ -36,7 +42,7 @@ impl<O: Observer> Replica<'_, O> {
         let mut child = self.queues.first_due(Tree::Child)?;
         while let Some(entry) = child {
             self.queues.visit()?;
-            self.signal_group_of(entry, signal)?;
+            self.signal_group_of(entry, signal, pid_alone)?;
             if self.has(Mutant::FirstChildAloneTold) {
                 break;
             }
@@ -103,7 +109,7 @@ impl<O: Observer> Replica<'_, O> {
             }
             let its_killer_is_due = self.function_of(entry)?.is_some_and(Function::is_killer);
             let last = its_killer_is_due || signal == Signal::KILL;
-            self.signal_group_of(entry, if last { Signal::KILL } else { signal })?;
+            self.signal_group_of(entry, if last { Signal::KILL } else { signal }, pid_alone)?;
             match ending {
                 // The clean-up that follows drops this entry with all that is queued, as well as it does that.
                 Ending::Reload if last => {}

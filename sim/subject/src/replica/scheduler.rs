@@ -15,8 +15,8 @@ use treefall_model::verdict::Outcome;
 use treefall_world::{Descriptor, Dispatch, Handle, Op, Outside, Scheduler, Woken, World, carry_out};
 
 use super::entry::{
-    ARGUMENT, Addr, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
-    argument_word, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, EVENT, FUNCTION, Function, ID, MASTER, PID, SIGNAL_EVENT, SIGNAL_FD, TIMER_EVENT,
+    TIMER_FD, TYPE, Type, argument_of, argument_word, pid_of, pid_word, status_of,
 };
 use super::heap::{Fault, MASTER_AT, Mark, Note};
 use super::mutant::Mutant;
@@ -443,6 +443,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// An entry is done with: it goes to the tail of UNUSE.
     pub(super) fn retire(&mut self, entry: Addr) -> Result<(), Fault> {
         self.set_type(entry, Type::Unused)?;
+        self.queues.write(entry, EVENT, 0)?;
         self.queues.push(List::Unuse, entry)
     }
 
@@ -523,12 +524,13 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     /// An entry that waits for a descriptor, without a deadline.
     pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
-        let (handler, number) = match descriptor {
-            Descriptor::Timer => (Handler::TimerFd, TIMER_FD),
-            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
+        let (handler, number, event) = match descriptor {
+            Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
+            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
         };
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
         self.set_value(entry, number)?;
+        self.queues.write(entry, EVENT, event)?;
         self.queues.write_due(entry, Deadline::Never)?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {
