@@ -18,14 +18,15 @@ use super::changes::Changes;
 use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index, root_of};
 use super::mutant::Mutant;
 
-/// Where the master lies. No small number, no pid and no script is such an address.
-pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// Where the first block lies, as on the engine: where a broken tree has a pid or a deadline compared with a part of an
+/// address, it counts.
+const BLOCKS_AT: Addr = 0x2000_0000_0000;
+/// Where the master lies: the first block comes right behind what it takes up.
+pub(super) const MASTER_AT: Addr = BLOCKS_AT - MASTER_BYTES.next_multiple_of(STRIDE);
 /// Where the pid tree's root lies in the master of most releases.
 const CHILD_PID: u64 = 120;
 /// From one block to the next: an entry and the allocator's own word.
 const STRIDE: u64 = 128;
-/// Where the first block lies: the first stride after the master.
-const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
 /// Words of a block with what is between it and the next.
 pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
 /// Words of the master with what is between it and the first block.

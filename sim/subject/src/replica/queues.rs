@@ -126,10 +126,13 @@ impl Queues {
             }
             heap.visit()?;
             parent = below;
-            let order = order_of(heap, due, parent.wrapping_sub(PLACE))?;
+            let there = parent.wrapping_sub(PLACE);
             let left = match self.equal_keys {
-                EqualKeys::GoLeft => order.is_le(),
-                EqualKeys::GoRight => order.is_lt() || heap.has(Mutant::TieOrderFlipped) && order.is_eq(),
+                EqualKeys::GoLeft => order_of(heap, due, there, by_difference)?.is_le(),
+                EqualKeys::GoRight => {
+                    let order = order_of(heap, due, there, as_signed)?;
+                    order.is_lt() || heap.has(Mutant::TieOrderFlipped) && order.is_eq()
+                }
             };
             went_right |= !left;
             link = parent + if left { LEFT } else { RIGHT };
@@ -339,17 +342,36 @@ impl Queues {
 /// How a deadline, in seconds and microseconds, compares with the one that `entry` bears: the microseconds count where
 /// the seconds are equal, and what is never due is greatest.
 #[inline]
-fn order_of(heap: &mut Heap, (seconds, micros): (u64, u64), entry: Addr) -> Result<Ordering, Trap> {
+fn order_of(
+    heap: &mut Heap,
+    (seconds, micros): (u64, u64),
+    entry: Addr,
+    numbers: fn(u64, u64) -> Ordering,
+) -> Result<Ordering, Trap> {
     let there = heap.get(entry.wrapping_add(DUE))?;
-    if seconds != there {
-        // "Never" is the least of signed numbers.
-        let before = |seconds: u64| (seconds as i64).wrapping_sub(NEVER as i64 + 1) as u64;
-        return Ok(before(seconds).cmp(&before(there)));
+    Ok(match (seconds == NEVER, there == NEVER) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) if seconds != there => numbers(seconds, there),
+        (false, false) => numbers(micros, heap.get(entry.wrapping_add(MICROS))?),
+    })
+}
+
+/// How numbers compare whose difference is cut to 32 bits: where a broken tree has an address in place of one, it
+/// counts.
+#[inline]
+const fn by_difference(one: u64, other: u64) -> Ordering {
+    match one.wrapping_sub(other) as i32 {
+        0 => Ordering::Equal,
+        1.. => Ordering::Greater,
+        _ => Ordering::Less,
     }
-    if seconds == NEVER {
-        return Ok(Ordering::Equal);
-    }
-    Ok((micros as i64).cmp(&(heap.get(entry.wrapping_add(MICROS))? as i64)))
+}
+
+#[inline]
+fn as_signed(one: u64, other: u64) -> Ordering {
+    (one as i64).cmp(&(other as i64))
 }
 
 /// The entry whose node or link lies at `place`, which is `offset` into it; `None` for null.
