@@ -379,6 +379,7 @@ pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
     if mode() == Mode::Calibrate {
         return if pid == 0 { Pid::SELF.get() } else { pid };
     }
+    drive::check_over();
     drive::with(|session| session.world.group_of(pid)).map_or_else(|| fail(ESRCH), Pid::get)
 }
 

@@ -120,7 +120,9 @@ impl<O: Observer> Replica<'_, O> {
         } else if self.has(Mutant::ExitOfQueuedTimeoutIgnored) {
             return self.queues.insert_pid(entry);
         }
-        self.set_type(entry, Type::ChildTerminated)
+        // A shutdown's timer, which a broken tree may lead to, keeps its type.
+        let keeps = !queued && self.type_of(entry)? == Some(Type::ShutdownTimer);
+        if keeps { Ok(()) } else { self.set_type(entry, Type::ChildTerminated) }
     }
 
     /// The program's own killer: SIGKILL on timeout, nothing on exit; a shutdown may be over then.
@@ -146,6 +148,9 @@ impl<O: Observer> Replica<'_, O> {
         in_own: fn(Pid, i32) -> i32,
     ) -> Result<(), Fault> {
         let pid = pid_of(self.queues.field(entry, PID)?);
+        if let Some(end) = self.world().over() {
+            return Err(Fault::Over { end });
+        }
         let called_with = match self.world().group_of(pid) {
             Some(Pid::SELF) => in_own(Pid::SELF, pid),
             Some(group) => -group.get(),

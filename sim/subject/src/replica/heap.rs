@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 
+use treefall_model::event::End;
 use treefall_model::index::{Block, Parts, Tree};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
@@ -80,6 +81,11 @@ pub enum Fault {
     Aborted {
         /// The program's function that did it.
         function: &'static str,
+    },
+    /// It calls the kernel more often than the world allows: the world ends the run.
+    Over {
+        /// How.
+        end: End,
     },
     /// It follows links in a circle.
     Endless {

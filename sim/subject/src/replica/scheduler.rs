@@ -184,7 +184,10 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// each turn of the loop. A run that is cut short so counts as survived.
     #[must_use]
     pub fn run_while(mut self, go_on: impl Fn(&O) -> bool) -> Finished<O> {
-        let served = self.start_and_serve(go_on);
+        let served = match self.start_and_serve(go_on) {
+            Err(Fault::Over { end }) => Ok(end),
+            served => served,
+        };
         let (outcome, fault) = match served {
             Ok(end) => {
                 self.world().finish(end);
@@ -529,6 +532,7 @@ impl<'t, O: Observer> Replica<'t, O> {
             Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
         };
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        self.enter("thread_add_read_sands");
         self.set_value(entry, number)?;
         self.queues.write(entry, EVENT, event)?;
         self.queues.write_due(entry, Deadline::Never)?;
@@ -587,5 +591,6 @@ pub(super) fn outcome_of(fault: Fault) -> Outcome {
             Outcome::Crashed { signal: Signal::ABRT, function: Some(function.into()) }
         }
         Fault::Endless { function } => Outcome::Hung { function: Some(function.into()) },
+        Fault::Over { .. } => Outcome::Hung { function: None },
     }
 }
