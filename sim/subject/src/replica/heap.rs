@@ -542,6 +542,12 @@ impl Heap {
         }
     }
 
+    /// The program goes by what is not simulated.
+    #[cold]
+    pub(super) fn leave_known(&mut self) {
+        self.left_known = true;
+    }
+
     /// What was noted.
     pub(super) fn notes(&self) -> &[Note] {
         &self.notes

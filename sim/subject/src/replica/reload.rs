@@ -10,7 +10,7 @@ use treefall_model::signal::Signal;
 use treefall_model::time::Deadline;
 use treefall_world::{Ending, Scheduler};
 
-use super::entry::{ARGUMENT, Addr, FUNCTION, Function, PID, Type};
+use super::entry::{ARGUMENT, Addr, EVENT, FUNCTION, Function, PID, SIGNAL_EVENT, TIMER_EVENT, Type};
 use super::heap::{EntryState, Fault, NoBlock};
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
@@ -168,7 +168,6 @@ impl<O: Observer> Replica<'_, O> {
         if !self.has(Mutant::ReadyNotCleaned) {
             self.destroy_ready(forget)?;
         }
-        (self.timer_entry, self.signal_entry) = (None, None);
         if rule::cleanup_frees_current(&self.rules)
             && let Some(entry) = self.current.take()
         {
@@ -198,6 +197,7 @@ impl<O: Observer> Replica<'_, O> {
                 self.queues.visit()?;
                 first = self.queues.next_due(entry)?;
                 self.queues.erase_due(tree, entry)?;
+                self.leave_descriptor_if_waiting(entry)?;
                 self.retire(entry)?;
             }
             return Ok(());
@@ -207,6 +207,7 @@ impl<O: Observer> Replica<'_, O> {
             self.queues.visit()?;
             first = self.queues.next_in_postorder(entry)?;
             self.queues.heap.taken_out(entry, EntryState::Tree(tree));
+            self.leave_descriptor_if_waiting(entry)?;
             self.retire(entry)?;
         }
         self.queues.reset(tree)
@@ -221,6 +222,7 @@ impl<O: Observer> Replica<'_, O> {
             if keeps && matches!(self.type_of(entry)?, Some(Type::TerminateStart | Type::Terminate)) {
                 continue;
             }
+            self.leave_descriptor(entry)?;
             self.queues.unlink(entry)?;
             self.retire(entry)?;
         }
@@ -234,8 +236,25 @@ impl<O: Observer> Replica<'_, O> {
             if erases && self.type_of(entry)? == Some(Type::ChildTimeout) {
                 self.queues.erase_pid(entry)?;
             }
+            self.leave_descriptor(entry)?;
             self.queues.unlink(entry)?;
             self.retire(entry)?;
+        }
+        Ok(())
+    }
+
+    fn leave_descriptor_if_waiting(&mut self, entry: Addr) -> Result<(), Fault> {
+        if self.type_of(entry)? == Some(Type::Read) { self.leave_descriptor(entry) } else { Ok(()) }
+    }
+
+    /// Nobody waits any more for the descriptor that an entry waits for, or waited for until it was ready.
+    fn leave_descriptor(&mut self, entry: Addr) -> Result<(), Fault> {
+        match self.queues.field(entry, EVENT)? {
+            0 => {}
+            TIMER_EVENT => self.timer_entry = None,
+            SIGNAL_EVENT => self.signal_entry = None,
+            // A link of a broken tree, read as what the program keeps of a descriptor.
+            _ => self.queues.heap.leave_known(),
         }
         Ok(())
     }
