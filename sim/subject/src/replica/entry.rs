@@ -51,6 +51,10 @@ pub(super) const NEVER: u64 = i64::MIN as u64;
 const DATE: u64 = Clocks::STANDARD.date;
 const SECOND: u64 = 1_000_000;
 
+/// The microseconds of an entry that waits for a descriptor for ever: the program does not set them, and what lay on its
+/// stack was never null and no function.
+pub(super) const UNSET_MICROS: u64 = 0x7d00_0000_0000;
+
 /// What the program keeps of each descriptor: no address of the simulated memory.
 pub(super) const TIMER_EVENT: Addr = 0x7e00_0000_0000;
 pub(super) const SIGNAL_EVENT: Addr = 0x7e00_0000_0080;
