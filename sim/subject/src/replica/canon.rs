@@ -90,6 +90,8 @@ impl<O: Observer> Replica<'_, O> {
         heap.each_freed(|block| canon.word(u64::from(block)));
         canon.word(self.timer_entry.unwrap_or(0));
         canon.word(self.signal_entry.unwrap_or(0));
+        self.kept.into_iter().for_each(|kept| canon.flag(kept));
+        canon.word(self.room as u64);
     }
 }
 

@@ -8,7 +8,7 @@ use treefall_model::index::{List, Tree};
 use treefall_model::observe::Observer;
 use treefall_model::signal::Signal;
 use treefall_model::time::Deadline;
-use treefall_world::{Ending, Scheduler};
+use treefall_world::{Descriptor, Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, EVENT, FUNCTION, Function, PID, SIGNAL_EVENT, TIMER_EVENT, Type};
 use super::heap::{EntryState, Fault, NoBlock};
@@ -168,6 +168,7 @@ impl<O: Observer> Replica<'_, O> {
         if !self.has(Mutant::ReadyNotCleaned) {
             self.destroy_ready(forget)?;
         }
+        self.room = 0;
         if rule::cleanup_frees_current(&self.rules)
             && let Some(entry) = self.current.take()
         {
@@ -251,8 +252,14 @@ impl<O: Observer> Replica<'_, O> {
     fn leave_descriptor(&mut self, entry: Addr) -> Result<(), Fault> {
         match self.queues.field(entry, EVENT)? {
             0 => {}
-            TIMER_EVENT => self.timer_entry = None,
-            SIGNAL_EVENT => self.signal_entry = None,
+            TIMER_EVENT => {
+                self.timer_entry = None;
+                self.kept[Descriptor::Timer as usize] = false;
+            }
+            SIGNAL_EVENT => {
+                self.signal_entry = None;
+                self.kept[Descriptor::Signals as usize] = false;
+            }
             // A link of a broken tree, read as what the program keeps of a descriptor.
             _ => self.queues.heap.leave_known(),
         }

@@ -41,6 +41,10 @@ pub struct Replica<'t, O> {
     pub(super) timer_entry: Option<Addr>,
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
+    /// Whether the program keeps something of the timerfd and of the signalfd, which are registered then.
+    pub(super) kept: [bool; 2],
+    /// Descriptors registered since the last clean-up: as many are reported at once.
+    pub(super) room: usize,
     pub(super) shutting_down: bool,
     /// The instances still have time to shut down.
     pub(super) shutdown_timer_runs: bool,
@@ -142,6 +146,8 @@ impl<'t, O: Observer> Replica<'t, O> {
             current: None,
             timer_entry: None,
             signal_entry: None,
+            kept: [false; 2],
+            room: 0,
             shutting_down: false,
             shutdown_timer_runs: false,
             handed_out: 0,
@@ -365,7 +371,12 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
         self.enter("thread_fetch_next_queue");
         let second = second.filter(|_| !self.has(Mutant::SecondDescriptorMissed));
+        let mut room = self.room;
         for descriptor in [Some(first), second].into_iter().flatten() {
+            if !self.kept[descriptor as usize] || room == 0 {
+                continue;
+            }
+            room -= 1;
             self.descriptor_is_ready(descriptor)?;
         }
         if !self.has(Mutant::ClockNotRefreshed) {
@@ -543,6 +554,11 @@ impl<'t, O: Observer> Replica<'t, O> {
         if waits.is_some() {
             // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
             return Ok(());
+        }
+        let kept = &mut self.kept[descriptor as usize];
+        if !*kept {
+            *kept = true;
+            self.room += 1;
         }
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
         self.enter("thread_add_read_sands");
