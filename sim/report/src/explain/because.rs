@@ -389,7 +389,7 @@ fn ends(run_log: &RunLog, chain: &mut Vec<CauseStep>) {
         }
         Some(Fault::Segv { .. }) => ", at an address where nothing is".to_owned(),
         Some(Fault::Aborted { .. }) => ", freeing what was free already".to_owned(),
-        Some(Fault::Endless { .. }) => ", following links in a circle".to_owned(),
+        Some(Fault::Endless { .. } | Fault::Over { .. }) => ", following links in a circle".to_owned(),
         None => String::new(),
     };
     let text = format!("the program {}{where_at}", ending(&run_log.verdict.outcome));
