@@ -9,7 +9,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::{CliError, Status, Summary, workers};
 use treefall_base::control::Control;
-use treefall_search::doctor::{Cause, Condition, Doctor, NotRepeatable, possible};
+use treefall_search::doctor::{Condition, DifferenceCause, Doctor, NotRepeatable, possible};
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
@@ -143,10 +143,10 @@ fn tell(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output) 
     );
     output.line(format_args!("{target}: trace {number} of seed {seed}: {told}"));
     let because = match cause {
-        Cause::Alone(conditions) => format!("brought about by: {}", names(conditions).join(", ")),
-        Cause::Together => "no change alone brings it about".to_owned(),
-        Cause::Nothing => "two processes that are started alike differ already".to_owned(),
-        Cause::NotLookedFor => return,
+        DifferenceCause::Alone(conditions) => format!("brought about by: {}", names(conditions).join(", ")),
+        DifferenceCause::Together => "no change alone brings it about".to_owned(),
+        DifferenceCause::Nothing => "two processes that are started alike differ already".to_owned(),
+        DifferenceCause::NotLookedFor => return,
     };
     output.line(format_args!("  {because}"));
     output.object(&DifferenceObject {
@@ -157,9 +157,9 @@ fn tell(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output) 
         first: difference.as_ref().map(|difference| difference.first.clone()),
         second: difference.as_ref().map(|difference| difference.second.clone()),
         caused_by: match cause {
-            Cause::Alone(conditions) => Some(names(conditions)),
-            Cause::Nothing => Some(Vec::new()),
-            Cause::Together | Cause::NotLookedFor => None,
+            DifferenceCause::Alone(conditions) => Some(names(conditions)),
+            DifferenceCause::Nothing => Some(Vec::new()),
+            DifferenceCause::Together | DifferenceCause::NotLookedFor => None,
         },
     });
 }

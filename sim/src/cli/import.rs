@@ -19,12 +19,13 @@ use super::progress::{Progress, ProgressLine};
 use super::{CliError, Status, Summary, workers};
 use crashes::{BacktraceObject, BacktraceSummary};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
+use treefall_base::control::Control;
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
 use treefall_field::import::signs::{Sign, SignKind};
 use treefall_field::import::{
-    ASSUMPTIONS, Bounds, Census, ImportError, Imported, Leniency, NoWay, Reproduction, SetBack, What,
-    import_while, lines_told, load, others::of_loop, release_told,
+    ASSUMPTIONS, Bounds, ImportError, Imported, ItemKind, Leniency, LineCounts, Reproduction, SetBack,
+    UnmatchedWindow, import, line_range, load, named_release, others::of_loop,
 };
 use treefall_report::provenance::{about, whom};
 use treefall_report::{cause_line, slug};
@@ -39,8 +40,8 @@ use treefall_subject::target::{Base, ReplicaName, Target};
 const KINDS_TOLD: usize = 8;
 /// Most lines that show what is not explained that people are told by themselves.
 const SIGNS_TOLD: usize = 4;
-/// Most windows without a way that people are told of by themselves.
-const NO_WAYS_TOLD: usize = 4;
+/// Most windows without an interleaving that people are told of by themselves.
+const UNMATCHED_TOLD: usize = 4;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -109,16 +110,16 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let backtraces = crashes::judged(&text, replica.as_ref(), args.program.as_deref());
     crashes::tell(&backtraces, output);
     let (progress, line) = (Progress::begin(None), ProgressLine::new(output));
-    let go_on = |tried| {
+    let keep_going = |tried| {
         line.show(|| format!("{name}: {}", progress.done(tried, Some(args.tries), "interleaving")));
         !workers::interrupted()
     };
-    let imported = match import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on) {
+    let imported = match import(&name, &text, conf.as_ref(), replica, bounds, Control::new(&keep_going)) {
         Ok(imported) => imported,
         Err(error) if error.is_acquittal() => {
             output.line(format_args!("{name}: {error}"));
             let is_crash = matches!(error, ImportError::NotExplained { .. });
-            for other in of_loop(release_told(&text)).iter().filter(|_| is_crash) {
+            for other in of_loop(named_release(&text)).iter().filter(|_| is_crash) {
                 output.line(format_args!("  perhaps: {other}"));
             }
             return Ok(if crashes::any_of_class(&backtraces) { Status::Failure } else { Status::Good });
@@ -135,12 +136,14 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     for (found, path) in objects {
         output.object(&object(found, (&target, imported.replica.base), path));
     }
-    for kind in &imported.story.census.kinds {
+    for kind in &imported.story.counts.kinds {
         output.object(&unknown(kind));
     }
     output.conclude(&summary(&name, &target, &imported, &watch));
     if workers::interrupted() {
-        output.error("stopped before the search was whole; what is told is of the interleavings until then");
+        output.error(
+            "stopped before the search was complete; the answer covers the interleavings tried until then",
+        );
         return Ok(Status::Failure);
     }
     // A crash that is not explained is no acquittal, whatever else was found.
@@ -159,7 +162,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     })
 }
 
-/// What people call the log: no machine's path.
+/// Returns the name of the log in messages, without its folder.
 fn log_name(path: &Path) -> String {
     match path.file_name() {
         Some(name) if !is_standard(path) => name.to_string_lossy().into_owned(),
@@ -167,7 +170,7 @@ fn log_name(path: &Path) -> String {
     }
 }
 
-/// The error with the file, where it does not name it itself.
+/// Formats the error with the name of the file.
 fn placed(path: &Path, error: &ImportError) -> String {
     match error {
         ImportError::Unreadable { .. } | ImportError::TooLarge { .. } | ImportError::NotText { .. } => {
@@ -190,8 +193,8 @@ fn replica(name: &str) -> Result<ReplicaName, CliError> {
 
 fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output) {
     let Imported { story, scripts, replica, .. } = imported;
-    let Census { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first, copies } =
-        &story.census;
+    let LineCounts { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first, copies } =
+        &story.counts;
     let said = story.version.as_ref().map_or_else(
         || "a keepalived that does not say its release".to_owned(),
         |(version, _)| format!("keepalived {version}"),
@@ -235,12 +238,12 @@ fn tell_log(name: &str, imported: &Imported, args: &Import, output: &mut Output)
     let span = story.items.first().zip(story.items.last());
     if let Some((first, last)) = span {
         let end = match last.what {
-            What::Dies(Some(signal)) => format!("died of {signal}"),
-            What::Dies(None) => "died".to_owned(),
-            What::Hung => "was told to end, and no line says that it did".to_owned(),
+            ItemKind::Dies(Some(signal)) => format!("died of {signal}"),
+            ItemKind::Dies(None) => "died".to_owned(),
+            ItemKind::Hung => "was told to end, and no line says that it did".to_owned(),
             _ => "did not die".to_owned(),
         };
-        output.line(format_args!("  {}: the process {end}", lines_told(first.line, last.line)));
+        output.line(format_args!("  {}: the process {end}", line_range(first.line, last.line)));
     }
     if let Some(SetBack { line, by }) = story.set_back {
         output.line(format_args!(
@@ -278,7 +281,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
         None => "a bound (`--tries`) came before all of the plainest were tried".to_owned(),
     };
     output.line(format_args!(
-        "{}, the longest from line {} on, {} with a way that gives the log's lines: {} tried, {} of them give these lines; {bound}",
+        "{}, the longest from line {} on, {} with an interleaving that gives the log's lines: {} tried, {} of them give these lines; {bound}",
         count(imported.windows as u64, "window"),
         imported.window_line,
         imported.windows_fitting,
@@ -288,7 +291,7 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
     if let Some(leniency) = imported.leniency.filter(|leniency| *leniency != Leniency::USUAL) {
         tell_leniency(leniency, output);
     }
-    tell_no_ways(&imported.no_ways, output);
+    tell_unmatched(&imported.unmatched, output);
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
         let others = names(found.cause.defects().get(1..).unwrap_or_default());
@@ -298,14 +301,14 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
         };
         output.line(format_args!("consistent: {}, {}{others}", found.signature, cause_line(&found.cause)));
         let lines = lines_of(found)
-            .map_or_else(String::new, |[first, last]| format!(", {}", lines_told(first, last)));
-        let assumed = match found.way.untold {
+            .map_or_else(String::new, |[first, last]| format!(", {}", line_range(first, last)));
+        let assumed = match found.interleaving.untold {
             0 => "nothing assumed that the log does not tell".to_owned(),
             some => format!("{} assumed to hang or end untold", count(some, "run")),
         };
         output.line(format_args!(
             "  {}{lines}; {assumed}; {}",
-            count(found.way.trace.wakes().len() as u64, "wake"),
+            count(found.interleaving.trace.wakes().len() as u64, "wake"),
             found.outcome,
         ));
         if found.breaks_memory() {
@@ -318,19 +321,19 @@ fn tell_found(imported: &Imported, written: &[PathBuf], args: &Import, output: &
     if imported.found.is_empty() && imported.unexplained.is_empty() {
         output.line(format_args!(
             "consistent with none: no failure was found that the log's story can produce{}",
-            of_those_with_a_way(imported)
+            of_matched_windows(imported)
         ));
     }
     tell_unexplained(imported, args, output);
     tell_rest(imported, written, output);
 }
 
-/// How well the log bears out that memory broke in this way.
+/// Says how well the log supports that memory broke in this interleaving.
 fn evidence(imported: &Imported, found: &Reproduction) -> String {
-    let times_out = |item: &treefall_field::import::Item| {
-        matches!(item.what, What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
+    let times_out = |item: &treefall_field::import::LogItem| {
+        matches!(item.what, ItemKind::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
     };
-    match (found.way.untold, imported.story.items.iter().any(times_out)) {
+    match (found.interleaving.untold, imported.story.items.iter().any(times_out)) {
         (0, _) => "the log shows all that this crash takes".to_owned(),
         (some, true) => format!("possible, if {} more hung than the log tells", count(some, "run")),
         (some, false) => {
@@ -339,7 +342,7 @@ fn evidence(imported: &Imported, found: &Reproduction) -> String {
     }
 }
 
-/// What the story is allowed beyond what is usual.
+/// Describes a tolerance beyond the usual one.
 fn tell_leniency(leniency: Leniency, output: &mut Output) {
     output.line(format_args!(
         "  the story needs more than is usual: a machine up to {} ms late, up to {} missing, up to {} more that hang \
@@ -350,7 +353,7 @@ fn tell_leniency(leniency: Leniency, output: &mut Output) {
     ));
 }
 
-/// What the log shows and nothing found explains, and which input would help.
+/// Prints what remains unexplained, and which input would help.
 fn tell_unexplained(imported: &Imported, args: &Import, output: &mut Output) {
     let Some(first) = imported.unexplained.first() else { return };
     let whole = match first.of_another {
@@ -405,16 +408,16 @@ fn help(imported: &Imported, args: &Import) -> Vec<String> {
 }
 
 /// The windows that have no say, each with where its story stops fitting.
-fn tell_no_ways(no_ways: &[NoWay], output: &mut Output) {
-    if no_ways.is_empty() {
+fn tell_unmatched(unmatched: &[UnmatchedWindow], output: &mut Output) {
+    if unmatched.is_empty() {
         return;
     }
     output.line(format_args!(
-        "  {} without such a way, of which nothing is ruled out; scripts, release or configuration may be others \
+        "  {} without such an interleaving, of which nothing is ruled out; scripts, release or configuration may be others \
          (`--config`, `--target`):",
-        count(no_ways.len() as u64, "window")
+        count(unmatched.len() as u64, "window")
     ));
-    for NoWay { begins, tried, stuck } in no_ways.iter().take(NO_WAYS_TOLD) {
+    for UnmatchedWindow { begins, tried, stuck } in unmatched.iter().take(UNMATCHED_TOLD) {
         match stuck {
             Some((line, text)) if *tried > 0 => output.line(format_args!(
                 "    from line {begins} on: none of {} gets past line {line} (`{text}`)",
@@ -425,17 +428,20 @@ fn tell_no_ways(no_ways: &[NoWay], output: &mut Output) {
             )),
         }
     }
-    if no_ways.len() > NO_WAYS_TOLD {
-        output.line(format_args!("    and {} more (`--json` has all)", no_ways.len() - NO_WAYS_TOLD));
+    if unmatched.len() > UNMATCHED_TOLD {
+        output.line(format_args!("    and {} more (`--json` has all)", unmatched.len() - UNMATCHED_TOLD));
     }
 }
 
 /// Of what is said that something is ruled out: nothing, where it is of the whole log.
-fn of_those_with_a_way(imported: &Imported) -> String {
-    match imported.no_ways.len() {
+fn of_matched_windows(imported: &Imported) -> String {
+    match imported.unmatched.len() {
         0 => String::new(),
         _ => {
-            format!(", of the windows that have a way ({} of {})", imported.windows_fitting, imported.windows)
+            format!(
+                ", of the windows that have an interleaving ({} of {})",
+                imported.windows_fitting, imported.windows
+            )
         }
     }
 }
@@ -448,7 +454,7 @@ fn tell_rest(imported: &Imported, written: &[PathBuf], output: &mut Output) {
             true => "ruled out",
             false => "ruled out within this bound",
         };
-        let of = of_those_with_a_way(imported);
+        let of = of_matched_windows(imported);
         output.line(format_args!("{how}{of}: {}", names(&imported.not_seen).join(", ")));
     }
     if !imported.not_looked_for.is_empty() {
@@ -502,7 +508,7 @@ fn names(defects: &[Defect]) -> Vec<&'static str> {
 }
 
 fn lines_of(found: &Reproduction) -> Option<[usize; 2]> {
-    let placed = &found.way.placed;
+    let placed = &found.interleaving.placed;
     Some([placed.first()?.line, placed.last()?.line])
 }
 

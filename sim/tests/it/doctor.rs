@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use treefall::base::control::Control;
-use treefall::doctor::{Cause, Condition, Doctor, possible};
+use treefall::doctor::{Condition, DifferenceCause, Doctor, possible};
 use treefall::model::event::SubjectKind;
 use treefall::subject::target::{Place, Target};
 
@@ -31,7 +31,7 @@ fn build(leak: &str) -> (TempDir, PathBuf) {
 }
 
 /// How many of the traces differ, and what the first is said to come from; and its field.
-fn examine(leak: &str) -> (usize, Option<(Cause, &'static str)>) {
+fn examine(leak: &str) -> (usize, Option<(DifferenceCause, &'static str)>) {
     let (_folder, path) = build(leak);
     let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
@@ -58,9 +58,10 @@ fn is_caught(leak: &str, conditions: &[Condition]) {
     let (different, first) = examine(leak);
     assert!(different * 3 > TRACES as usize, "{leak}: only {different} of {TRACES} differ");
     let (cause, field) = first.unwrap();
-    let named = matches!(&cause, Cause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
+    let named =
+        matches!(&cause, DifferenceCause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
     // What follows from the pid follows from the traces before, too: they use up pids.
-    let alone = leak == "PID" || cause == Cause::Alone(conditions.to_vec());
+    let alone = leak == "PID" || cause == DifferenceCause::Alone(conditions.to_vec());
     assert!(named && alone, "{leak} is said to come from {cause:?}");
     assert_eq!(field, "the event of a record", "{leak}");
 }
@@ -114,7 +115,7 @@ fn a_trace_that_sees_the_one_before_it_is_caught_and_named() {
 fn an_address_that_leaks_is_caught() {
     let (different, first) = examine("ADDRESS");
     assert!(different * 2 > TRACES as usize, "only {different} differ");
-    assert_eq!(first, Some((Cause::Nothing, "the event of a record")));
+    assert_eq!(first, Some((DifferenceCause::Nothing, "the event of a record")));
 }
 
 /// Asked before each batch: the first run is one batch, the second begins with batches of 1 and 17, the last trace first.
@@ -135,7 +136,7 @@ fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
         assert_eq!(compared, examined, "after {batches} batches");
         assert!(found.iter().all(|it| (50 - examined..50).contains(&it.number)), "after {batches} batches");
         // What differs is told, and nothing is looked into any more.
-        assert!(found.iter().all(|it| it.cause == Cause::NotLookedFor && it.difference.is_some()));
+        assert!(found.iter().all(|it| it.cause == DifferenceCause::NotLookedFor && it.difference.is_some()));
         assert!(batches < 3 || !found.is_empty());
     }
 }

@@ -10,13 +10,14 @@
 
 use std::path::Path;
 
-use treefall::import::{Bounds, ImportError, Imported, import, import_while, load};
+use treefall::import::{Bounds, ImportError, Imported, import, load};
 use treefall::keepalived_conf::{self, Conf};
 use treefall::model::law::Law;
 use treefall::model::release::{Defect, Release};
 use treefall::subject::Options;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::ReplicaName;
+use treefall_base::control::Control;
 
 fn log(name: &str) -> String {
     load(&Path::new("tests/logs").join(name)).expect("a log")
@@ -31,7 +32,7 @@ const BOUNDS: Bounds =
     Bounds { window: treefall::model::time::Span::from_secs(10), tries: 1_500, untold: None };
 
 fn imported(text: &str, conf: Option<&Conf>) -> Result<Imported, ImportError> {
-    import("x.log", text, conf, None, BOUNDS)
+    import("x.log", text, conf, None, BOUNDS, Control::none())
 }
 
 /// The defects behind what was found.
@@ -45,9 +46,9 @@ fn the_log_of_a_crash_gives_the_signature_of_2468_and_the_scenario_shows_it() {
     let first = &imported.found[0];
     assert_eq!(first.signature.law, Law::NoDanglingNode);
     assert_eq!(first.cause.defects(), [Defect::ReloadFreesQueuedTimeout]);
-    assert_eq!(first.way.untold, 0, "nothing needs to be assumed");
+    assert_eq!(first.interleaving.untold, 0, "nothing needs to be assumed");
     assert!(!first.outcome.survived(), "the log tells of a death");
-    assert!(first.way.trace.wakes().len() <= 12, "{:?}", first.way.trace.wakes());
+    assert!(first.interleaving.trace.wakes().len() <= 12, "{:?}", first.interleaving.trace.wakes());
     let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
     assert!(verdict.shows(first.signature));
 }
@@ -71,9 +72,9 @@ fn a_result_of_before_a_reload_is_that_of_a_silent_run_behind_it() {
         end.lines().filter(|line| !line.contains("considered")).map(|line| format!("{line}\n")).collect();
     let replica = Some(ReplicaName::of(Release::parse("2.2.7").unwrap()));
     for part in [end, silent] {
-        let imported = import("x.log", &part, Some(&conf), replica.clone(), LONGER).unwrap();
-        assert!(imported.no_ways.is_empty(), "{:?}", imported.no_ways);
-        let plainest = imported.plainest.expect("a way");
+        let imported = import("x.log", &part, Some(&conf), replica.clone(), LONGER, Control::none()).unwrap();
+        assert!(imported.unmatched.is_empty(), "{:?}", imported.unmatched);
+        let plainest = imported.plainest.expect("an interleaving");
         assert!(plainest.story.contains("`chk_flap` now returning 0"), "{}", plainest.story);
     }
     // Here the log before the window tells it.
@@ -83,9 +84,10 @@ fn a_result_of_before_a_reload_is_that_of_a_silent_run_behind_it() {
         Some(&conf),
         None,
         Bounds { window: treefall::model::time::Span::from_secs(60), ..LONGER },
+        Control::none(),
     )
     .unwrap();
-    assert_eq!((whole.windows, whole.windows_fitting), (3, 3), "{:?}", whole.no_ways);
+    assert_eq!((whole.windows, whole.windows_fitting), (3, 3), "{:?}", whole.unmatched);
 }
 
 /// Each log of a test with its configuration.
@@ -118,7 +120,9 @@ fn each_defect_of_a_release_is_a_cause_or_ruled_out_or_not_looked_for_and_one_of
         let (text, conf) = (log(&format!("{name}.log")), conf(&format!("{name}.conf")));
         for release in Release::ALL {
             let replica = Some(ReplicaName::of(*release));
-            let Ok(imported) = import("x.log", &text, Some(&conf), replica, few) else { continue };
+            let Ok(imported) = import("x.log", &text, Some(&conf), replica, few, Control::none()) else {
+                continue;
+            };
             releases.insert(*release);
             let mut causes = causes(&imported);
             causes.sort();
@@ -148,7 +152,14 @@ fn the_same_log_without_its_configuration_gives_the_same_signature() {
 fn on_a_release_that_is_mended_the_log_of_the_crash_gives_no_memory_break() {
     let replica = Some(ReplicaName::of(Release::parse("2.3.4").unwrap()));
     // 2.3.4 starts no run that it says it skips: so does 2.2.7's log have lines that 2.3.4 can write all the same.
-    match import("x.log", &log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf")), replica, BOUNDS) {
+    match import(
+        "x.log",
+        &log("crash-2.2.7.log"),
+        Some(&conf("crash-2.2.7.conf")),
+        replica,
+        BOUNDS,
+        Control::none(),
+    ) {
         Ok(imported) => assert!(imported.found.iter().all(|found| !found.breaks_memory())),
         Err(error) => assert!(matches!(error, ImportError::NotExplained { .. }), "{error}"),
     }
@@ -173,8 +184,9 @@ fn the_log_of_a_clean_run_is_consistent_with_none() {
 fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
     let bounds = Bounds { window: treefall::model::time::Span::from_secs(40), ..BOUNDS };
     let conf = conf("mixed-2.2.7.conf");
-    let imported = import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds).unwrap();
-    let lines = imported.plainest.as_ref().expect("a way").story.lines().count();
+    let imported =
+        import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds, Control::none()).unwrap();
+    let lines = imported.plainest.as_ref().expect("an interleaving").story.lines().count();
     assert!(lines > 2);
     assert!(imported.found.iter().all(|found| !found.breaks_memory()), "{:?}", causes(&imported));
 }
@@ -183,9 +195,10 @@ fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
 fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
     let conf = conf("crash-2.2.7.conf");
     let whole = imported(&log("crash-2.2.7.log"), Some(&conf)).unwrap();
-    let asked = std::cell::Cell::new(0);
-    let go_on = |_| asked.replace(asked.get() + 1) < 2_000;
-    let part = import_while("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, &go_on).unwrap();
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let keep_going = |_| asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2_000;
+    let part = import("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, Control::new(&keep_going))
+        .unwrap();
     assert!(part.searched.tried < whole.searched.tried && !part.searched.exhausted);
     assert_eq!(part.searched.departures, None, "nothing is ruled out that was not tried");
     let replays = |found: &treefall::import::Reproduction| {
@@ -228,7 +241,7 @@ fn every_format_of_the_same_log_tells_the_same() {
     for format in formats {
         let imported = imported(&format, Some(&conf)).unwrap();
         let told = |it: &Imported| {
-            it.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+            it.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
         assert_eq!(told(&imported), told(&expected), "{}", format.lines().next().unwrap_or_default());
     }
@@ -249,8 +262,8 @@ fn a_crash_is_explained_by_a_first_run_that_hung_for_its_success_would_be_told()
     let conf = keepalived_conf::read(CHK).unwrap();
     let imported = imported(SHORTEST, Some(&conf)).unwrap();
     let first = &imported.found[0];
-    assert_eq!((first.signature.law, first.way.untold), (Law::NoDanglingNode, 0));
-    assert_eq!(first.way.trace.wakes().len(), 1);
+    assert_eq!((first.signature.law, first.interleaving.untold), (Law::NoDanglingNode, 0));
+    assert_eq!(first.interleaving.trace.wakes().len(), 1);
 }
 
 #[test]
@@ -266,9 +279,9 @@ fn a_crash_is_explained_by_a_run_that_hung_untold_and_without_one_it_is_not() {
     let text = lines.join("\n").replace("10:00:03", "10:00:06").replace("10:00:02", "10:00:05");
     let imported = imported(&text, Some(&conf)).unwrap();
     let first = &imported.found[0];
-    assert_eq!((first.signature.law, first.way.untold), (Law::NoDanglingNode, 1));
+    assert_eq!((first.signature.law, first.interleaving.untold), (Law::NoDanglingNode, 1));
     let none = Bounds { untold: Some(0), ..BOUNDS };
-    assert!(import("x.log", &text, Some(&conf), None, none).unwrap().found.is_empty());
+    assert!(import("x.log", &text, Some(&conf), None, none, Control::none()).unwrap().found.is_empty());
 }
 
 #[test]
@@ -295,7 +308,7 @@ fn what_cannot_be_imported_is_refused_with_the_place_and_the_remedy() {
     assert!(error(&version).contains("keepalived 1.3.5, which treefall does not know"));
     assert!(
         error("Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (x)\n")
-            .contains("none tells of")
+            .contains("mentions a start, a reload, a script or a death")
     );
     let other = keepalived_conf::read(CHK).unwrap();
     let error = imported(&log("crash-2.2.7.log"), Some(&other)).unwrap_err().to_string();
@@ -334,7 +347,7 @@ const LONGER: Bounds = Bounds { window: treefall::model::time::Span::from_secs(3
 fn story(name: &str, release: Option<&str>) -> Result<Imported, ImportError> {
     let replica = release.map(|release| ReplicaName::of(Release::parse(release).unwrap()));
     let conf = conf(&format!("{name}.conf"));
-    import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER)
+    import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER, Control::none())
 }
 
 /// The releases, of these, whose replica can have written the log.
@@ -351,7 +364,7 @@ fn a_lost_child_was_reaped_before_its_timeout_was_handled_and_only_2_0_19_says_s
     assert!(causes(&imported).contains(&Defect::TimeoutDropsPidEntryEarly), "{:?}", causes(&imported));
     let lost = imported.found.iter().find(|it| it.signature.law == Law::SignalsOnlyItsChildren);
     let lost = lost.expect("it was signalled behind its end");
-    assert_eq!(lost.way.untold, 0, "the log tells of it");
+    assert_eq!(lost.interleaving.untold, 0, "the log tells of it");
     assert_eq!(fitting("lost-2.0.19", &RELEASES), ["2.0.19"]);
     let error = story("lost-2.0.19", Some("2.0.20")).unwrap_err().to_string();
     assert!(error.contains("none gets past line 11 (`Script chk_haproxy child (PID 915) lost`)"), "{error}");
@@ -362,8 +375,8 @@ fn before_2_0_19_a_lost_child_fails_to_terminate_once_a_second_and_no_line_says_
     let imported = story("lost-2.0.18", None).unwrap();
     let causes = causes(&imported);
     assert!(causes.contains(&Defect::TimeoutDropsPidEntryEarly), "{causes:?}");
-    assert!(imported.found.iter().all(|found| found.way.untold == 0 && !found.breaks_memory()));
-    assert_eq!(imported.story.census.unknown, 0);
+    assert!(imported.found.iter().all(|found| found.interleaving.untold == 0 && !found.breaks_memory()));
+    assert_eq!(imported.story.counts.unknown, 0);
     assert_eq!(fitting("lost-2.0.18", &RELEASES), ["2.0.18"]);
 }
 
@@ -371,7 +384,7 @@ fn before_2_0_19_a_lost_child_fails_to_terminate_once_a_second_and_no_line_says_
 fn a_child_that_outlives_its_kill_is_no_failure_of_the_newest_release() {
     let imported = story("outlives-2.3.4", None).unwrap();
     assert!(imported.found.is_empty(), "{:?}", imported.found);
-    assert!(imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+    assert!(imported.unmatched.is_empty(), "{:?}", imported.unmatched);
     let fits = fitting("outlives-2.3.4", &RELEASES);
     assert!(["2.0.19", "2.0.20", "2.3.4"].iter().all(|release| fits.contains(release)), "{fits:?}");
     // These start the runs that they say they skip.
@@ -401,8 +414,8 @@ fn lost_and_stubborn_children_are_told_alike_in_every_format() {
             |clock, process, said| format!("<30>1 2019-09-16T{clock}Z lb1 {process} 7 - - {said}\n"),
         ];
         let told = |text: &str| {
-            let imported = import("x.log", text, Some(&conf), None, LONGER).unwrap();
-            imported.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+            let imported = import("x.log", text, Some(&conf), None, LONGER, Control::none()).unwrap();
+            imported.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
         let expected = told(&text);
         for format in formats {
@@ -423,12 +436,16 @@ fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting
     let lines = clean.lines().take(place).chain([odd]).chain(clean.lines().skip(place));
     let with_odd: String = lines.map(|line| format!("{line}\n")).collect();
     let conf = conf("clean-2.2.7.conf");
-    let calm = import("x.log", &clean, Some(&conf), None, bounds).unwrap();
-    assert!(calm.no_ways.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.no_ways);
-    let imported = import("x.log", &with_odd, Some(&conf), None, bounds).unwrap();
-    assert_eq!(imported.no_ways.len(), 1, "{:?}", imported.no_ways);
-    assert_eq!(imported.no_ways[0].stuck, Some((place + 1, odd[26..].to_owned())));
-    assert!(imported.no_ways[0].tried > 0 && imported.no_ways[0].begins <= place, "{:?}", imported.no_ways);
+    let calm = import("x.log", &clean, Some(&conf), None, bounds, Control::none()).unwrap();
+    assert!(calm.unmatched.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.unmatched);
+    let imported = import("x.log", &with_odd, Some(&conf), None, bounds, Control::none()).unwrap();
+    assert_eq!(imported.unmatched.len(), 1, "{:?}", imported.unmatched);
+    assert_eq!(imported.unmatched[0].stuck, Some((place + 1, odd[26..].to_owned())));
+    assert!(
+        imported.unmatched[0].tried > 0 && imported.unmatched[0].begins <= place,
+        "{:?}",
+        imported.unmatched
+    );
 }
 
 #[test]
@@ -444,7 +461,7 @@ fn where_the_clock_goes_back_the_search_begins_anew() {
     let imported = imported(&text, Some(&conf("clean-2.2.7.conf"))).unwrap();
     let told = imported.story.set_back.expect("it is told");
     assert_eq!((told.line, told.by / 60_000_000 / 60), (place + 1, 1));
-    assert!(imported.window_line > place && imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+    assert!(imported.window_line > place && imported.unmatched.is_empty(), "{:?}", imported.unmatched);
 }
 
 #[test]
@@ -455,7 +472,7 @@ fn lines_of_two_daemons_are_refused_where_the_first_writes_again() {
     let conf = keepalived_conf::read(CHK).unwrap();
     let error = imported(&(mixed + reload), Some(&conf)).unwrap_err().to_string();
     assert!(
-        error.starts_with("line 9: `lb1 Keepalived_vrrp[5]` writes again behind `lb2 Keepalived_vrrp[8]`"),
+        error.starts_with("line 9: `lb1 Keepalived_vrrp[5]` writes again after `lb2 Keepalived_vrrp[8]`"),
         "{error}"
     );
     // One process after the other is one daemon.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use treefall_field::regression::{Better, Shared, Sides};
+use treefall_field::regression::{Better, SharedViolation, Sides};
 use treefall_model::release::{Advice, Defect, Reach};
 use treefall_model::verdict::{Signature, Weight};
 use treefall_report::cause_name;
@@ -75,7 +75,7 @@ fn affecting(part: &Part) -> Vec<Defect> {
 }
 
 /// Whether no known defect leads to a law that both break.
-fn is_unknown((_, shared): (&Signature, &Shared)) -> bool {
+fn is_unknown((_, shared): (&Signature, &SharedViolation)) -> bool {
     shared.cause.defects().is_empty()
 }
 

@@ -6,8 +6,10 @@ mod objects;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use treefall_base::control::Control;
 use treefall_field::regression::{
-    CheckSearch, Finding, Key, Lane, NOT_TESTED, Seen, Sides, Watcher, misbehaviour, report, triage,
+    CheckFailure, CheckFinding, CheckObserver, CheckSearch, Key, Lane, NOT_TESTED, Sides, misbehaviour,
+    report, triage,
 };
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
@@ -123,8 +125,8 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
 /// One way to drive both programs, with what came of it.
 pub(super) struct Part {
     pub(super) sides: Sides,
-    pub(super) tally: treefall_field::regression::Tally,
-    pub(super) findings: Vec<Finding>,
+    pub(super) tally: treefall_field::regression::CheckResults,
+    pub(super) findings: Vec<CheckFinding>,
 }
 
 /// The pairs that are played side by side.
@@ -263,7 +265,7 @@ fn play(
 }
 
 /// How grave a finding is: the first are worked out.
-fn order(seen: &Seen) -> (u8, Size) {
+fn order(seen: &CheckFailure) -> (u8, Size) {
     let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
     let rank = match seen.key {
         Key::Breaks(signature) if memory(signature) => 0,
@@ -274,8 +276,12 @@ fn order(seen: &Seen) -> (u8, Size) {
     (rank, Size::of(&seen.trace))
 }
 
-fn triage_all(search: &mut CheckSearch, args: &Check, output: &mut Output) -> Result<Vec<Finding>, CliError> {
-    let mut seen: Vec<Seen> = search.tally().worse.values().cloned().collect();
+fn triage_all(
+    search: &mut CheckSearch,
+    args: &Check,
+    output: &mut Output,
+) -> Result<Vec<CheckFinding>, CliError> {
+    let mut seen: Vec<CheckFailure> = search.tally().worse.values().cloned().collect();
     seen.sort_by_key(order);
     seen.truncate(if args.bisect { 1 } else { WORKED_OUT_MAX });
     let closeness = search.closeness();
@@ -284,7 +290,7 @@ fn triage_all(search: &mut CheckSearch, args: &Check, output: &mut Output) -> Re
     for one in &seen {
         let what = || format!("{}: shrinking {}", args.new, one.key);
         let keep_going = |runs| line.keep_going(what, runs);
-        findings.push(triage(search.lane(), closeness, one, &keep_going)?);
+        findings.push(triage(search.lane(), closeness, one, Control::new(&keep_going))?);
     }
     Ok(findings)
 }
@@ -299,8 +305,8 @@ fn folder(store: &Store, sides: &Sides, key: Key) -> PathBuf {
     store.target_folder(&sides.new.to_string()).join(slug(&key.to_string()))
 }
 
-impl Watcher for Keeper<'_> {
-    fn seen(&mut self, lane: &Lane, seen: &Seen) -> Result<(), PipelineError> {
+impl CheckObserver for Keeper<'_> {
+    fn seen(&mut self, lane: &Lane, seen: &CheckFailure) -> Result<(), PipelineError> {
         let sides = lane.sides();
         let title = format!("{} on {}, as found", seen.key, sides.new);
         let path = folder(self.store, sides, seen.key).join(FOUND);
@@ -310,11 +316,11 @@ impl Watcher for Keeper<'_> {
 }
 
 /// A trace as a scenario. Nothing is expected: `treefall check --only` compares it with the reference.
-fn scenario_of(title: &str, sides: &Sides, seen: &Seen, trace: &Trace) -> String {
+fn scenario_of(title: &str, sides: &Sides, seen: &CheckFailure, trace: &Trace) -> String {
     let mut one = Scenario::new(title, trace.clone());
     let drawn = match seen.origin {
-        treefall_field::regression::Origin::Drawn(source, number) => Some((source.seed, number)),
-        treefall_field::regression::Origin::Scenario(_) => None,
+        treefall_field::regression::TraceOrigin::Drawn(source, number) => Some((source.seed, number)),
+        treefall_field::regression::TraceOrigin::Scenario(_) => None,
     };
     one.provenance = Provenance {
         seed: drawn.map(|(seed, _)| seed),
@@ -336,7 +342,7 @@ pub(super) struct FindingText {
 /// Writes the smallest traces and the reports.
 fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<FindingText>>, CliError> {
     let strict = if args.strict { " --strict" } else { "" };
-    let one = |part: &Part, finding: &Finding| {
+    let one = |part: &Part, finding: &CheckFinding| {
         let folder = folder(store, &part.sides, finding.seen.key);
         let path = folder.join(MINIMAL);
         let [new, old, file] =
