@@ -195,6 +195,14 @@ pub fn check_limit() {
     }
 }
 
+/// Ends the run if its bounds are exceeded, without counting a step: in a loop of the program that calls the kernel.
+pub fn check_over() {
+    if let Some(end) = with(|session| session.world.over()) {
+        finish(end);
+        escape(Left::Ended);
+    }
+}
+
 /// Lets the observer look at the indexes after `step`, if it looks at all.
 #[inline]
 pub fn look(step: Step) {

@@ -37,8 +37,13 @@ struct Line {
 /// The history of `trace` as a timeline, with the laws where they broke.
 #[must_use]
 pub fn timeline(trace: &Trace, history: &[Record], verdict: &Verdict, length: Length) -> String {
+    format!("what happened, in seconds from the start:\n{}", events(trace, history, verdict, length))
+}
+
+/// The same without a heading.
+pub(crate) fn events(trace: &Trace, history: &[Record], verdict: &Verdict, length: Length) -> String {
     let lines = lines(trace, history, verdict);
-    let mut text = String::from("what happened, in seconds from the start:\n");
+    let mut text = String::new();
     let keep = match length {
         Length::Short if lines.len() > SHORT_LINES_MAX => kept(&lines),
         _ => vec![true; lines.len()],

@@ -14,7 +14,7 @@ use super::{CliError, Status, Summary, files, workers};
 use treefall_base::control::Control;
 use treefall_model::law::Law;
 use treefall_model::verdict::{Verdict, Violation};
-use treefall_report::explain::{StandIn, course, explain};
+use treefall_report::explain::{StandIn, clean_run, explain};
 use treefall_report::json::{CleanObject, ReportObject};
 use treefall_report::provenance::replay_command;
 use treefall_report::{self as report, Story, html, refuse_foreign_page, store};
@@ -128,8 +128,8 @@ fn nothing_broken(
     subject: &mut dyn Subject,
     output: &mut Output,
 ) -> Result<Status, CliError> {
-    let course = course(&scenario.trace, subject)?;
-    if args.issue || args.rust_test || !course.verdict.is_clean() {
+    let clean = clean_run(&scenario.trace, subject)?;
+    if args.issue || args.rust_test || !clean.verdict.is_clean() {
         output.error(&format!(
             "{} violates no {} on {target}: there is nothing to report",
             args.file.display(),
@@ -142,7 +142,7 @@ fn nothing_broken(
     let report = report::CleanReport {
         target: &name,
         trace: &scenario.trace,
-        course: &course,
+        run: &clean,
         story: Story::of(scenario),
         origin: &origin(args, scenario),
         replay: &replay_command(&name, &args.file),

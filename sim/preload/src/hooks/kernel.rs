@@ -358,13 +358,7 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
         }
         daemon::signals();
     }
-    let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
-        (Some(pid), _) => Target::Process(pid),
-        _ if pid == 0 => Target::OwnGroup,
-        _ if pid == -1 => Target::Everyone,
-        (None, Some(leader)) => Target::Group(leader),
-        (None, None) => return fail(ESRCH),
-    };
+    let Some(target) = Target::of_kill(pid) else { return fail(ESRCH) };
     let Some(signal) = u8::try_from(signal).ok().and_then(Signal::new) else {
         fatal(format_args!("the program sent signal {signal}"))
     };
@@ -385,6 +379,7 @@ pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
     if mode() == Mode::Calibrate {
         return if pid == 0 { Pid::SELF.get() } else { pid };
     }
+    drive::check_over();
     drive::with(|session| session.world.group_of(pid)).map_or_else(|| fail(ESRCH), Pid::get)
 }
 

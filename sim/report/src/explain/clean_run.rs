@@ -18,27 +18,27 @@ pub struct CleanRun {
     /// The subject's own history.
     pub history: Vec<Record>,
     /// The run of the replica of its release, told whole; `None`: that does something else.
-    pub chronicle: Option<RunLog>,
-    /// Whether the trees of the chronicle are the subject's own: it is that replica.
+    pub run_log: Option<RunLog>,
+    /// Whether the trees of the run_log are the subject's own: it is that replica.
     pub own: bool,
     /// Which releases break a law in it.
     pub releases: Releases,
 }
 
-/// Runs `trace` once more and tells what it does.
+/// Runs `trace` once more and returns what it does.
 ///
 /// # Errors
 /// When the subject cannot run.
-pub fn course(trace: &Trace, subject: &mut dyn Subject) -> Result<CleanRun, SubjectError> {
+pub fn clean_run(trace: &Trace, subject: &mut dyn Subject) -> Result<CleanRun, SubjectError> {
     let kind = subject.kind();
     let ran = subject.run_one(trace, Options::COMPARE)?;
     let told = RunLog::of(kind, trace, subject.rules());
-    let chronicle = (told.verdict == ran.verdict && told.records == ran.records).then_some(told);
+    let run_log = (told.verdict == ran.verdict && told.records == ran.records).then_some(told);
     Ok(CleanRun {
         verdict: ran.verdict,
         digest: ran.digest,
         history: ran.records,
-        chronicle,
+        run_log,
         own: kind == SubjectKind::Replica,
         releases: breaking(kind, trace),
     })

@@ -13,6 +13,7 @@ use super::label::Labels;
 use super::run_log::{RunLog, Stage};
 use super::stage::step_words;
 use crate::Names;
+use crate::section::{Cell, Content, Mark, Section, Table, Tone};
 use treefall_subject::Ran;
 
 /// Steps that are told before the first difference, and after it.
@@ -46,45 +47,64 @@ pub struct Difference {
     pub later: usize,
 }
 
+/// The section of a difference.
+pub(crate) fn section(difference: &Difference) -> Section<'static> {
+    let mut table = Table::new(["step", &difference.expected, &difference.actual]);
+    for pair in &difference.pairs {
+        let side = |lines: &[String]| {
+            let lines = lines.iter().map(|line| line.trim_start().to_owned()).collect();
+            Cell { tone: Tone::Plain, lines }
+        };
+        let row = table.row([format!("#{}", pair.step).into(), side(&pair.expected), side(&pair.actual)]);
+        row.mark = if pair.differs { Mark::Differs } else { Mark::None };
+    }
+    let mut blocks = vec![Content::Table(table)];
+    if difference.later > 0 {
+        let later = format!("{} later steps differ too: they follow from this one.", difference.later);
+        blocks.push(Content::Sentence(Tone::Quiet, later));
+    }
+    Section::new("difference", "first difference", "The first difference", blocks)
+}
+
 /// A run's stages as lines, comparable with another run's.
 struct StageLines<'c> {
-    chronicle: &'c RunLog,
+    run_log: &'c RunLog,
     labels: Labels<'c, 'c>,
     names: &'c Names<'c>,
 }
 
 impl StageLines<'_> {
     fn events(&self, place: usize) -> Vec<String> {
-        let told = self.chronicle.events(place).iter();
+        let told = self.run_log.events(place).iter();
         told.filter_map(|record| line(record, self.names)).collect()
     }
 
     /// The lines of the trees and lists after a stage.
     fn indexes(&self, place: usize) -> Vec<String> {
-        self.chronicle.snapshot(place).map_or_else(Vec::new, |snapshot| self.labels.lines(snapshot))
+        self.run_log.snapshot(place).map_or_else(Vec::new, |snapshot| self.labels.lines(snapshot))
     }
 
     fn same(&self, other: &Self, place: usize) -> bool {
-        let (one, two) = (self.chronicle.stages.get(place), other.chronicle.stages.get(place));
+        let (one, two) = (self.run_log.stages.get(place), other.run_log.stages.get(place));
         let alike = |one: &Stage, two: &Stage| {
             (one.step, one.at) == (two.step, two.at)
-                && self.chronicle.events(place) == other.chronicle.events(place)
-                && self.chronicle.snapshot(place) == other.chronicle.snapshot(place)
+                && self.run_log.events(place) == other.run_log.events(place)
+                && self.run_log.snapshot(place) == other.run_log.snapshot(place)
         };
         one.zip(two).is_some_and(|(one, two)| alike(one, two))
     }
 
     /// A stage in lines: what happened, and the trees and lists that changed or that `other` has otherwise.
     fn lines(&self, other: &Self, place: usize) -> Vec<String> {
-        let Some(stage) = self.chronicle.stages.get(place) else {
+        let Some(stage) = self.run_log.stages.get(place) else {
             return vec!["(the run is over)".to_owned()];
         };
         let mut lines = self.events(place);
         if lines.is_empty() {
             lines.push(format!("{}  ({})", stage.at, step_words(stage.step)));
         }
-        if stage.step.is_none() && !self.chronicle.verdict.outcome.survived() {
-            lines.push(format!("    the program {}", crate::ending(&self.chronicle.verdict.outcome)));
+        if stage.step.is_none() && !self.run_log.verdict.outcome.survived() {
+            lines.push(format!("    the program {}", crate::ending(&self.run_log.verdict.outcome)));
             return lines;
         }
         let (now, theirs) = (self.indexes(place), other.indexes(place));
@@ -105,8 +125,7 @@ impl StageLines<'_> {
 impl StageLines<'_> {
     /// The entries that say of themselves something else than on the other side, where all else is the same.
     fn unlike(&self, other: &Self, place: usize) -> Vec<String> {
-        let (Some(now), Some(theirs)) = (self.chronicle.snapshot(place), other.chronicle.snapshot(place))
-        else {
+        let (Some(now), Some(theirs)) = (self.run_log.snapshot(place), other.run_log.snapshot(place)) else {
             return Vec::new();
         };
         let mut told: Vec<(Block, String)> = Vec::new();
@@ -132,7 +151,7 @@ pub(super) fn between(
     (actual_name, actual): (String, &RunLog),
     names: &Names<'_>,
 ) -> Option<Difference> {
-    let told = |chronicle| StageLines { chronicle, labels: Labels::new(names, &chronicle.records), names };
+    let told = |run_log| StageLines { run_log, labels: Labels::new(names, &run_log.records), names };
     let (one, two) = (told(expected), told(actual));
     let length = expected.stages.len().max(actual.stages.len());
     let first = (0..length).find(|place| !one.same(&two, *place))?;

@@ -8,6 +8,7 @@ use treefall_model::trace::{Advance, Order, Trace};
 use super::probe::{Fate, Probe, Shown};
 use super::wakes::{self, Met};
 use crate::Names;
+use crate::section::{Content, Section, Table, Tone};
 use treefall_search::error::SearchError;
 use treefall_search::shrink::Edit;
 
@@ -48,6 +49,26 @@ pub struct Minimality {
     pub runs: u64,
     /// Trials that were left out because there are more than [`TRIALS_MAX`].
     pub left_out: usize,
+}
+
+/// The section of these trials.
+pub(crate) fn section(minimality: &Minimality) -> Section<'static> {
+    let needless =
+        minimality.needless().map(|needless| Content::Sentence(Tone::Warning, format!("{needless}.")));
+    let mut table = Table::new(["part", "change", "result"]);
+    for trial in &minimality.trials {
+        let result = Shown::cell(trial.shown.as_ref());
+        table.row([trial.part.as_str().into(), trial.change.as_str().into(), result]);
+    }
+    let runs = tried(minimality.runs, minimality.left_out, "parts were not tried");
+    let blocks = needless.into_iter().chain([Content::Table(table), runs]);
+    Section::new("parts", "parts", "What each part of the trace is for", blocks.collect())
+}
+
+/// `12 runs; 3 more parts were not tried.`
+pub(super) fn tried(runs: u64, left_out: usize, what: &str) -> Content<'static> {
+    let more = if left_out > 0 { format!("; {left_out} more {what}") } else { String::new() };
+    Content::Sentence(Tone::Quiet, format!("{runs} runs{more}."))
 }
 
 /// Most needless parts that are named.

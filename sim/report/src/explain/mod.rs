@@ -10,20 +10,20 @@
 //! of a freed entry; where that replica does not show the failure, no trees are told.
 
 mod because;
-mod cause_step;
+pub(crate) mod cause_step;
 mod clean_run;
-mod difference;
+pub(crate) mod difference;
 mod label;
-mod minimality;
+pub(crate) mod minimality;
 mod moves;
 mod probe;
-mod releases;
-mod run_log;
+pub(crate) mod releases;
+pub(crate) mod run_log;
 mod stage;
-mod suspects;
-mod ties;
+pub(crate) mod suspects;
+pub(crate) mod ties;
 mod wakes;
-mod window;
+pub(crate) mod window;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,7 +32,7 @@ use treefall_model::event::SubjectKind;
 use treefall_model::release::Rules;
 
 pub use cause_step::{CauseStep, Role};
-pub use clean_run::{CleanRun, course};
+pub use clean_run::{CleanRun, clean_run};
 pub use difference::{Difference, Pair};
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
@@ -81,13 +81,13 @@ pub struct Explanation {
     pub history: Vec<Record>,
     /// The run of the replica, told whole; `None`: it does not show the failure.
     #[serde(skip)]
-    pub chronicle: Option<RunLog>,
+    pub run_log: Option<RunLog>,
     /// The same with the cause mended.
     #[serde(skip)]
     pub mended: Option<(String, RunLog)>,
     /// Who is to blame.
     #[serde(skip)]
-    pub guilt: Suspects,
+    pub suspects: Suspects,
     /// The stage in which the law broke.
     #[serde(skip)]
     pub broke_in: usize,
@@ -130,24 +130,24 @@ pub fn explain(
     let names = Names::new(trace).with_pids(&ran.records).seen_on(kind);
     let told = RunLog::of(kind, trace, rules);
     let in_replica = told.broken(signature).is_some();
-    let chronicle = in_replica.then_some(told);
-    let mended = chronicle.as_ref().map(|_| {
+    let run_log = in_replica.then_some(told);
+    let mended = run_log.as_ref().map(|_| {
         let (name, rules) = as_it_should_be(&finding.cause, &finding.target, rules);
         (name, RunLog::of(kind, trace, rules))
     });
-    let (mut guilt, mut broke_in, mut because) = (Suspects::default(), 0, Vec::new());
-    if let Some(chronicle) = &chronicle
-        && let Some((broken, seen)) = chronicle.broken(signature)
+    let (mut suspects, mut broke_in, mut because) = (Suspects::default(), 0, Vec::new());
+    if let Some(run_log) = &run_log
+        && let Some((broken, seen)) = run_log.broken(signature)
     {
-        let labels = Labels::new(&names, &chronicle.records);
-        guilt = Suspects::of(broken, seen.stage, chronicle, &labels);
+        let labels = Labels::new(&names, &run_log.records);
+        suspects = Suspects::of(broken, seen.stage, run_log, &labels);
         broke_in = seen.stage;
-        because = because::because(broken, seen, &guilt, chronicle, &names, &labels);
+        because = because::because(broken, seen, &suspects, run_log, &names, &labels);
     }
-    let difference = match (&mended, &chronicle) {
-        (Some((name, mended)), Some(chronicle)) => {
+    let difference = match (&mended, &run_log) {
+        (Some((name, mended)), Some(run_log)) => {
             let expected = format!("as it should be ({name})");
-            difference::between((expected, mended), (finding.target.clone(), chronicle), &names)
+            difference::between((expected, mended), (finding.target.clone(), run_log), &names)
         }
         _ => {
             let replica = run_replica_as(kind, trace, rules, Options::COMPARE);
@@ -160,7 +160,7 @@ pub fn explain(
     let replica = stand_in.is_for(kind) && Ablation::of(subject).shows(trace, signature);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
     let mut asker = Probe::new(subject, signature, asked, RUNS_MAX, control);
-    let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, chronicle.as_ref(), &names)?;
+    let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, run_log.as_ref(), &names)?;
     let minimality =
         minimality::minimality(&mut asker, trace, (&met_wakes, &times(trace, &ran.records)), &names)?;
     let windows = window::windows(&mut asker, trace, &met_wakes, (kind, rules), &names)?;
@@ -175,9 +175,9 @@ pub fn explain(
         asked,
         runs,
         history: ran.records,
-        chronicle,
+        run_log,
         mended,
-        guilt,
+        suspects,
         broke_in,
     })
 }

@@ -30,7 +30,7 @@ pub(super) struct Move {
 
 /// Where a child's entry stands between two records.
 struct Child<'c> {
-    chronicle: &'c RunLog,
+    run_log: &'c RunLog,
     seat: EntryState,
     its: String,
     child: bool,
@@ -42,18 +42,18 @@ struct Child<'c> {
 
 /// The moves of the entry in `block` during a stage, in order; none where it is no child's, nothing moved it, or what is
 /// seen after the step does not agree. `its` is whose it is: `chk#1's`.
-pub(super) fn within(chronicle: &RunLog, place: usize, block: Block, its: &str) -> Vec<Move> {
-    let Some(before) = place.checked_sub(1).and_then(|before| chronicle.snapshot(before)) else {
+pub(super) fn within(run_log: &RunLog, place: usize, block: Block, its: &str) -> Vec<Move> {
+    let Some(before) = place.checked_sub(1).and_then(|before| run_log.snapshot(before)) else {
         return Vec::new();
     };
     let child =
         |seat: &EntryState| seat.live && matches!(seat.kind, EntryKind::Child | EntryKind::ChildTimeout);
     // There an exit is told to the wrong place, and no look is to be trusted.
-    let muddled = chronicle.rules.has(Defect::TimeoutLeavesPidEntry);
+    let muddled = run_log.rules.has(Defect::TimeoutLeavesPidEntry);
     let Some(seat) = before.seat(block).filter(|seat| child(seat) && !muddled) else { return Vec::new() };
     let places = before.places(block);
     let mut it = Child {
-        chronicle,
+        run_log,
         seat,
         its: its.to_owned(),
         child: places.in_tree(Tree::Child),
@@ -62,17 +62,17 @@ pub(super) fn within(chronicle: &RunLog, place: usize, block: Block, its: &str) 
         timed_out: seat.kind == EntryKind::ChildTimeout,
         moves: Vec::new(),
     };
-    let stage = &chronicle.stages[place];
+    let stage = &run_log.stages[place];
     for record in stage.from..stage.to {
-        let at = chronicle.records[record].at;
-        match chronicle.records[record].event {
+        let at = run_log.records[record].at;
+        match run_log.records[record].event {
             Event::Dispatched { handler: Handler::TimerFd, .. } if it.is_due(at) => it.expires(record),
             Event::Reaped { pid, .. } if Some(pid) == seat.pid => it.exits(record, at),
             Event::Ended(End::LoopReturned) => it.is_left(record, at, before.seats_in(Tree::Child)),
             _ => {}
         }
     }
-    let seen = chronicle.snapshot(place).filter(|_| stage.step.is_some()).map(|after| after.places(block));
+    let seen = run_log.snapshot(place).filter(|_| stage.step.is_some()).map(|after| after.places(block));
     match seen {
         Some(seen) if !it.agrees(stage.to.saturating_sub(1), stage.step, seen) => Vec::new(),
         _ => it.moves,
@@ -89,7 +89,7 @@ impl Child<'_> {
     }
 
     fn expires(&mut self, record: usize) {
-        let early = self.chronicle.rules.has(Defect::TimeoutDropsPidEntryEarly);
+        let early = self.run_log.rules.has(Defect::TimeoutDropsPidEntryEarly);
         (self.child, self.ready, self.timed_out, self.pid) = (false, true, true, self.pid && !early);
         let (leaves, still) =
             if early { ("CHILD and CHILD_PID", "") } else { ("CHILD", "; CHILD_PID links it on") };
@@ -118,7 +118,7 @@ impl Child<'_> {
         let again = |(block, mark): &&(Block, treefall_subject::replica::Mark)| {
             *block == self.seat.block && mark.at == at && mark.function == EXIT_HANDLER_SEEN
         };
-        if self.chronicle.second_erases.iter().any(|erase| again(&erase)) {
+        if self.run_log.second_erases.iter().any(|erase| again(&erase)) {
             let text = format!(
                 "{its} node, which CHILD_PID no longer links, is taken out of it A SECOND TIME, by the links that it had"
             );

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::section::{Cell, Tone};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use treefall_model::event::SubjectKind;
@@ -94,6 +95,23 @@ impl Shown {
 }
 
 impl Shown {
+    /// Its cell in a table; `None`: the trial was not run.
+    pub(crate) fn cell(shown: Option<&Self>) -> Cell {
+        match shown {
+            Some(shown) => Cell::toned(shown.tone(), shown.to_string()),
+            None => Cell::toned(Tone::Quiet, "not asked: it cannot be given this"),
+        }
+    }
+
+    /// How a reader should take it.
+    pub(crate) const fn tone(&self) -> Tone {
+        match self.fate {
+            Fate::Same | Fate::Kin => Tone::Bad,
+            Fate::Clean => Tone::Good,
+            Fate::Other => Tone::Warning,
+        }
+    }
+
     /// Without how the run ended.
     pub(super) fn headline(&self) -> String {
         let broken = self.broken.join(", ");

@@ -13,6 +13,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Weight};
 
 use super::probe::Shown;
+use crate::section::{Cell, Content, Section, Table};
 use treefall_search::cause::{Cause, cause};
 use treefall_subject::replica::run_replica_as;
 
@@ -143,6 +144,19 @@ impl Releases {
         let without = self.first_without.as_ref();
         without.is_some_and(|it| self.spans.iter().any(|span| span.first == *it && span.shown.fails()))
     }
+}
+
+/// The section of these releases.
+pub(crate) fn section(releases: &Releases, title: &'static str) -> Section<'static> {
+    let mut table = Table::new(["release", "what the trace does", "compared with a real program"]);
+    for row in releases.rows() {
+        let checked = match row.checked_against_real.as_slice() {
+            [] => "recorded".to_owned(),
+            checked => checked.join(", "),
+        };
+        table.row([row.name.into(), Cell::toned(row.shown.tone(), row.words), checked.into()]);
+    }
+    Section::new("releases", "releases", title, vec![Content::Table(table)])
 }
 
 fn names(spans: &[Span], is: impl Fn(&Span) -> bool) -> String {

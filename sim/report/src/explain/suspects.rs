@@ -19,16 +19,22 @@ pub struct Suspects {
 }
 
 impl Suspects {
+    /// No suspect at all.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self { blocks: Vec::new(), runs: Vec::new() }
+    }
+
     /// Of a break in a stage of a run.
     #[must_use]
-    pub fn of(broken: &Violation, stage: usize, chronicle: &RunLog, labels: &Labels<'_, '_>) -> Self {
-        let mut guilt = Self::default();
+    pub fn of(broken: &Violation, stage: usize, run_log: &RunLog, labels: &Labels<'_, '_>) -> Self {
+        let mut suspects = Self::default();
         let entry = broken.detail.entry();
-        guilt.blocks.extend(entry.map(|entry| entry.block));
-        guilt.runs.extend(broken.detail.runs());
-        guilt.runs.extend(entry.and_then(|entry| entry.pid).and_then(|pid| labels.run(pid)));
-        if guilt.blocks.is_empty() {
-            let pids: Vec<_> = guilt.runs.iter().filter_map(|run| labels.pid(*run)).collect();
+        suspects.blocks.extend(entry.map(|entry| entry.block));
+        suspects.runs.extend(broken.detail.runs());
+        suspects.runs.extend(entry.and_then(|entry| entry.pid).and_then(|pid| labels.run(pid)));
+        if suspects.blocks.is_empty() {
+            let pids: Vec<_> = suspects.runs.iter().filter_map(|run| labels.pid(*run)).collect();
             let of_run = |seat: &EntryState| {
                 let child = matches!(
                     seat.kind,
@@ -41,36 +47,36 @@ impl Suspects {
                 let asked = broken.signature.law == Law::TerminationHonoured;
                 asked && pids.is_empty() && seat.handler == Some(Handler::TerminateStart)
             };
-            let stage = guilt.before_its_exit(broken, chronicle).unwrap_or(stage);
-            let upto = (0..=stage).rev().filter_map(|stage| chronicle.snapshot(stage));
+            let stage = suspects.before_its_exit(broken, run_log).unwrap_or(stage);
+            let upto = (0..=stage).rev().filter_map(|stage| run_log.snapshot(stage));
             let found = upto
                 .into_iter()
                 .find_map(|snapshot| snapshot.seats().find(|seat| of_run(seat) || ends(seat)));
-            guilt.blocks.extend(found.map(|seat| seat.block));
+            suspects.blocks.extend(found.map(|seat| seat.block));
         }
         if broken.signature.law == Law::TreeShape {
-            guilt.blame_who_left(stage, chronicle, labels);
+            suspects.blame_who_left(stage, run_log, labels);
         }
-        guilt
+        suspects
     }
 }
 
 impl Suspects {
     /// Of an exit that was lost, the stage before the one in which it was reaped: what tracks its run later is another
     /// entry.
-    fn before_its_exit(&self, broken: &Violation, chronicle: &RunLog) -> Option<usize> {
+    fn before_its_exit(&self, broken: &Violation, run_log: &RunLog) -> Option<usize> {
         let ours = |event: &Event| matches!(event, Event::Reaped { run, .. } if self.runs.contains(run));
-        let reaped = |stage: usize| chronicle.events(stage).iter().any(|record| ours(&record.event));
+        let reaped = |stage: usize| run_log.events(stage).iter().any(|record| ours(&record.event));
         let lost = broken.signature.law == Law::ExitNotLost;
-        let stage = (0..chronicle.stages.len()).find(|stage| lost && reaped(*stage))?;
+        let stage = (0..run_log.stages.len()).find(|stage| lost && reaped(*stage))?;
         stage.checked_sub(1)
     }
 
     /// A tree that no longer holds together was broken by taking something out of it: what left CHILD_PID in that
     /// step is to blame, before the node that shows it.
-    fn blame_who_left(&mut self, stage: usize, chronicle: &RunLog, labels: &Labels<'_, '_>) {
+    fn blame_who_left(&mut self, stage: usize, run_log: &RunLog, labels: &Labels<'_, '_>) {
         let snapshots =
-            (stage.checked_sub(1).and_then(|before| chronicle.snapshot(before)), chronicle.snapshot(stage));
+            (stage.checked_sub(1).and_then(|before| run_log.snapshot(before)), run_log.snapshot(stage));
         let (Some(before), Some(after)) = snapshots else { return };
         let stood = |seat: &EntryState| before.places(seat.block).in_tree(Tree::ChildPid);
         let stands = |seat: &EntryState| after.places(seat.block).in_tree(Tree::ChildPid);

@@ -2,7 +2,7 @@
 //!
 //! At a wake the timer may be due, signals may have come and children may have ended. They can reach the loop in one
 //! return of the blocking call, the timer's descriptor reported before or after the signals', or in several, one
-//! right after the other. A due timer is ready from the first of these on: what comes with a later one failures it
+//! right after the other. A due timer is ready from the first of these on: what comes with a later one finds it
 //! handled. So an order is: what comes with the first return and how it is reported, and in which order the rest
 //! comes. Of each child whose timeout is due there, the table also asks what its exit would change.
 
@@ -21,6 +21,7 @@ use super::probe::{Probe, Shown};
 use super::run_log::RunLog;
 use super::wakes::{self, Met};
 use crate::Names;
+use crate::section::{Content, Mark, Section, Table, Tone};
 use treefall_search::error::SearchError;
 
 /// Most tables: one for each instant at which something ties, those nearest to the break first.
@@ -76,7 +77,7 @@ pub(super) fn tables(
     trace: &Trace,
     met: &[Option<Met>],
     broke_at_record: usize,
-    chronicle: Option<&RunLog>,
+    run_log: Option<&RunLog>,
     names: &Names<'_>,
 ) -> Result<Vec<TieTable>, SearchError> {
     let mut tables = Vec::new();
@@ -89,10 +90,40 @@ pub(super) fn tables(
         if tables.len() >= TABLES_MAX {
             break;
         }
-        let due = chronicle.map_or_else(Vec::new, |it| due_children(it, met.woke_at));
+        let due = run_log.map_or_else(Vec::new, |it| due_children(it, met.woke_at));
         tables.push(table(asker, trace, place, met, &due, names)?);
     }
     Ok(tables)
+}
+
+/// The section of these tables; `None`: nothing tied.
+pub(crate) fn section(tables: &[TieTable]) -> Option<Section<'static>> {
+    let blocks: Vec<Content<'_>> = tables.iter().flat_map(TieTable::blocks).collect();
+    (!blocks.is_empty()).then(|| Section::new("orders", "orders", "Every order of the same instant", blocks))
+}
+
+impl TieTable {
+    fn blocks(&self) -> Vec<Content<'static>> {
+        let mut table = Table::new(["order", "result"]);
+        for row in &self.rows {
+            let order = if row.as_it_is { format!("{} (this trace)", row.order) } else { row.order.clone() };
+            let mark = if row.as_it_is { Mark::AsItIs } else { Mark::None };
+            table.row([order.into(), Shown::cell(row.shown.as_ref())]).mark = mark;
+        }
+        let heading = format!("wake {}, at {} s: {}", self.wake, self.at, self.ties);
+        let mut blocks = vec![Content::Heading(heading), Content::Table(table)];
+        if self.left_out > 0 {
+            blocks.push(Content::Sentence(
+                Tone::Quiet,
+                format!("{} more orders were not tried.", self.left_out),
+            ));
+        }
+        if !self.whole {
+            let why = "Too much happens at once to try every order: only the order of report was changed.";
+            blocks.push(Content::Sentence(Tone::Quiet, why.to_owned()));
+        }
+        blocks
+    }
 }
 
 fn items(wake: &Wake) -> Vec<Item> {
@@ -103,17 +134,17 @@ fn items(wake: &Wake) -> Vec<Item> {
 }
 
 /// The living children whose deadline is this instant or before it, as the loop blocks for the last time before it.
-fn due_children(chronicle: &RunLog, at: Instant) -> Vec<Run> {
-    let stages = &chronicle.stages;
+fn due_children(run_log: &RunLog, at: Instant) -> Vec<Run> {
+    let stages = &run_log.stages;
     let woke = |record: &Record| matches!(record.event, Event::Woke { .. }) && record.at == at;
-    let Some(woke) = chronicle.records.iter().position(woke) else { return Vec::new() };
+    let Some(woke) = run_log.records.iter().position(woke) else { return Vec::new() };
     let Some(stage) = stages.iter().rposition(|stage| stage.to <= woke) else { return Vec::new() };
-    let Some(snapshot) = chronicle.snapshot(stage) else { return Vec::new() };
+    let Some(snapshot) = run_log.snapshot(stage) else { return Vec::new() };
     let child = snapshot.trees.iter().filter(|tree| tree.tree == Tree::Child);
     let due = child.flat_map(|tree| tree.nodes.iter()).filter(|(seat, _)| seat.due <= Deadline::At(at));
     let pids: BTreeSet<_> = due.filter_map(|(seat, _)| seat.pid).collect();
     let mut living = Vec::new();
-    for record in &chronicle.records[..woke] {
+    for record in &run_log.records[..woke] {
         match record.event {
             Event::Started { run, pid } if pids.contains(&pid) => living.push(run),
             Event::Exited { run, .. } => living.retain(|other| *other != run),

@@ -18,9 +18,11 @@ use treefall_model::release::Rules;
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, OnTerm, Script, Setup, Trace, Wake};
 
+use super::minimality::tried;
 use super::probe::Probe;
 use super::wakes::{self, Met};
 use crate::Names;
+use crate::section::{Cell, Content, Section, Table, Tone};
 use treefall_search::error::SearchError;
 use treefall_subject::replica::run_replica_as;
 
@@ -110,6 +112,24 @@ impl Windows {
             ""
         }
     }
+}
+
+/// The section of these windows; `None`: there is none.
+pub(crate) fn section(windows: &Windows) -> Option<Section<'static>> {
+    let mut table = Table::new(["time", "in the trace", "fails"]);
+    for window in &windows.windows {
+        table.row([window.time.clone(), format!("{} s", window.value), window.in_words()].map(Cell::from));
+    }
+    if table.rows.is_empty() {
+        return None;
+    }
+    let what = "Each time, moved alone: the widest interval in which the trace still fails.";
+    let mut blocks = vec![Content::Sentence(Tone::Plain, what.to_owned()), Content::Table(table)];
+    if !windows.note().is_empty() {
+        blocks.push(Content::Sentence(Tone::Quiet, format!("{}.", windows.note())));
+    }
+    blocks.push(tried(windows.runs, windows.left_out, "times were not moved"));
+    Some(Section::new("window", "window", "How wide the window is", blocks))
 }
 
 /// What is moved.

@@ -33,7 +33,7 @@ const SMALLEST: usize = 75;
 const DRAWN: [Tree; 2] = [Tree::Child, Tree::ChildPid];
 
 /// One state of all trees and lists.
-pub(super) fn snapshot(snapshot: &Snapshot, guilt: &Suspects, labels: &Labels<'_, '_>) -> Markup {
+pub(super) fn snapshot(snapshot: &Snapshot, suspects: &Suspects, labels: &Labels<'_, '_>) -> Markup {
     let drawn = || snapshot.trees.iter().filter(|tree| DRAWN.contains(&tree.tree));
     let told = || snapshot.trees.iter().filter(|tree| !DRAWN.contains(&tree.tree));
     html! {
@@ -42,15 +42,15 @@ pub(super) fn snapshot(snapshot: &Snapshot, guilt: &Suspects, labels: &Labels<'_
                 div data-index=(tree.tree.name()) {
                     h4 { (tree.tree.name()) }
                     @if tree.nodes.is_empty() && !tree.astray { p class="empty" { "empty" } }
-                    @else { div class="scroll" { (picture(tree, guilt, labels)) } }
+                    @else { div class="scroll" { (picture(tree, suspects, labels)) } }
                     @if tree.astray { p class="bad" { "A link leads to no entry, or to one that was met already." } }
                 }
             }
             div class="lists" {
-                @for list in &snapshot.lists { (chips(list.list.name(), &in_list(list), list.astray, guilt, labels)) }
+                @for list in &snapshot.lists { (chips(list.list.name(), &in_list(list), list.astray, suspects, labels)) }
                 @for tree in told() {
                     @if !tree.nodes.is_empty() || tree.tree != Tree::Write {
-                        (chips(tree.tree.name(), &in_order(tree), tree.astray, guilt, labels))
+                        (chips(tree.tree.name(), &in_order(tree), tree.astray, suspects, labels))
                     }
                 }
             }
@@ -72,19 +72,19 @@ fn chips(
     name: &str,
     seats: &[EntryState],
     astray: bool,
-    guilt: &Suspects,
+    suspects: &Suspects,
     labels: &Labels<'_, '_>,
 ) -> Markup {
     let retired = name == List::Unuse.name();
     // Retired entries say nothing, but for the guilty and the freed.
     let (told, rest): (Vec<&EntryState>, Vec<&EntryState>) =
-        seats.iter().partition(|seat| !retired || !seat.live || guilt.blocks.contains(&seat.block));
+        seats.iter().partition(|seat| !retired || !seat.live || suspects.blocks.contains(&seat.block));
     html! {
         div data-index=(name) {
             b { (name) }
             div class="chips" {
                 @for seat in told {
-                    span class={ "chip" @if !seat.live { " freed" } @if guilt.blocks.contains(&seat.block) { " guilty" } }
+                    span class={ "chip" @if !seat.live { " freed" } @if suspects.blocks.contains(&seat.block) { " guilty" } }
                         title=(format!("block {}", seat.block.0)) { (labels.seat(seat)) }
                 }
                 @if !rest.is_empty() { span class="empty" { (rest.len()) " retired" } }
@@ -162,7 +162,7 @@ impl Shape {
     }
 }
 
-fn picture(tree: &TreeShot, guilt: &Suspects, labels: &Labels<'_, '_>) -> Markup {
+fn picture(tree: &TreeShot, suspects: &Suspects, labels: &Labels<'_, '_>) -> Markup {
     let shape = Shape::of(tree);
     let astray = shape.astray(tree);
     let texts = tree.nodes.iter().map(|(seat, _)| texts(seat, tree.tree, labels));
@@ -191,7 +191,7 @@ fn picture(tree: &TreeShot, guilt: &Suspects, labels: &Labels<'_, '_>) -> Markup
             path class="edge" d=(edges) {}
             @for (seat, shown) in &tree.nodes {
                 @if let Some(at) = shape.places.get(&seat.block) {
-                    (drawn(seat, shown.red, (middle(*at), node), tree.tree, guilt, labels))
+                    (drawn(seat, shown.red, (middle(*at), node), tree.tree, suspects, labels))
                 }
             }
             @for (block, side, link) in &astray {
@@ -266,14 +266,14 @@ fn drawn(
     red: bool,
     ((x, y), node): ((usize, usize), usize),
     tree: Tree,
-    guilt: &Suspects,
+    suspects: &Suspects,
     labels: &Labels<'_, '_>,
 ) -> Markup {
     let (name, key) = texts(seat, tree, labels);
     let shade = |yes: bool, class: &'static str| if yes { class } else { "" };
     html! {
         g class={ "node" (shade(red, " red")) (shade(!seat.live, " freed"))
-            (shade(guilt.blocks.contains(&seat.block), " guilty")) } {
+            (shade(suspects.blocks.contains(&seat.block), " guilty")) } {
             title { (labels.by_pid(seat)) ", block " (seat.block.0) }
             rect x=(x - node / 2) y=(y - NODE_HEIGHT / 2) width=(node) height=(NODE_HEIGHT) rx="7" {}
             text x=(x) y=(y - 3) text-anchor="middle" { (name) }

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 
+use treefall_model::event::End;
 use treefall_model::index::{Block, Parts, Tree};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
@@ -18,14 +19,15 @@ use super::changes::Changes;
 use super::entry::{Addr, ENTRY_BYTES, MASTER_BYTES, PID_NODE, is_index, root_of};
 use super::mutant::Mutant;
 
-/// Where the master lies. No small number, no pid and no script is such an address.
-pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// Where the first block lies, as on the engine: where a broken tree has a pid or a deadline compared with a part of an
+/// address, it counts.
+const BLOCKS_AT: Addr = 0x2000_0000_0000;
+/// Where the master lies: the first block comes right behind what it takes up.
+pub(super) const MASTER_AT: Addr = BLOCKS_AT - MASTER_BYTES.next_multiple_of(STRIDE);
 /// Where the pid tree's root lies in the master of most releases.
 const CHILD_PID: u64 = 120;
 /// From one block to the next: an entry and the allocator's own word.
 const STRIDE: u64 = 128;
-/// Where the first block lies: the first stride after the master.
-const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
 /// Words of a block with what is between it and the next.
 pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
 /// Words of the master with what is between it and the first block.
@@ -79,6 +81,11 @@ pub enum Fault {
     Aborted {
         /// The program's function that did it.
         function: &'static str,
+    },
+    /// It calls the kernel more often than the world allows: the world ends the run.
+    Over {
+        /// How.
+        end: End,
     },
     /// It follows links in a circle.
     Endless {
@@ -533,6 +540,12 @@ impl Heap {
             let note = Note { block, linked_at: truth.linked, freed_at: truth.freed, used_at: here };
             self.notes.push(note);
         }
+    }
+
+    /// The program goes by what is not simulated.
+    #[cold]
+    pub(super) fn leave_known(&mut self) {
+        self.left_known = true;
     }
 
     /// What was noted.

@@ -15,8 +15,8 @@ use treefall_model::verdict::Outcome;
 use treefall_world::{Descriptor, Dispatch, Handle, Op, Outside, Scheduler, Woken, World, carry_out};
 
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, SIGNAL_FD, TIMER_FD, TYPE, Type, argument_of,
-    argument_word, deadline_of, due_word, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, EVENT, FUNCTION, Function, ID, MASTER, MICROS, PID, SIGNAL_EVENT, SIGNAL_FD, TIMER_EVENT,
+    TIMER_FD, TYPE, Type, UNSET_MICROS, argument_of, argument_word, pid_of, pid_word, status_of,
 };
 use super::heap::{Fault, MASTER_AT, Mark, Note};
 use super::mutant::Mutant;
@@ -41,6 +41,10 @@ pub struct Replica<'t, O> {
     pub(super) timer_entry: Option<Addr>,
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
+    /// Whether the program keeps something of the timerfd and of the signalfd, which are registered then.
+    pub(super) kept: [bool; 2],
+    /// Descriptors registered since the last clean-up: as many are reported at once.
+    pub(super) room: usize,
     pub(super) shutting_down: bool,
     /// The instances still have time to shut down.
     pub(super) shutdown_timer_runs: bool,
@@ -142,6 +146,8 @@ impl<'t, O: Observer> Replica<'t, O> {
             current: None,
             timer_entry: None,
             signal_entry: None,
+            kept: [false; 2],
+            room: 0,
             shutting_down: false,
             shutdown_timer_runs: false,
             handed_out: 0,
@@ -184,7 +190,10 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// each turn of the loop. A run that is cut short so counts as survived.
     #[must_use]
     pub fn run_while(mut self, go_on: impl Fn(&O) -> bool) -> Finished<O> {
-        let served = self.start_and_serve(go_on);
+        let served = match self.start_and_serve(go_on) {
+            Err(Fault::Over { end }) => Ok(end),
+            served => served,
+        };
         let (outcome, fault) = match served {
             Ok(end) => {
                 self.world().finish(end);
@@ -256,7 +265,7 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     #[inline]
     pub(super) fn set_type(&mut self, entry: Addr, ty: Type) -> Result<(), Fault> {
-        self.queues.write(entry, TYPE, ty as u64)
+        self.queues.write_half(entry, TYPE, ty as u32)
     }
 
     /// The function that an entry calls.
@@ -362,7 +371,12 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
         self.enter("thread_fetch_next_queue");
         let second = second.filter(|_| !self.has(Mutant::SecondDescriptorMissed));
+        let mut room = self.room;
         for descriptor in [Some(first), second].into_iter().flatten() {
+            if !self.kept[descriptor as usize] || room == 0 {
+                continue;
+            }
+            room -= 1;
             self.descriptor_is_ready(descriptor)?;
         }
         if !self.has(Mutant::ClockNotRefreshed) {
@@ -379,7 +393,7 @@ impl<'t, O: Observer> Replica<'t, O> {
                 continue;
             }
             if let Some(entry) = self.queues.first_armed(tree)? {
-                earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
+                earliest = earliest.min(self.queues.due(entry)?);
             }
         }
         Ok(earliest)
@@ -401,7 +415,12 @@ impl<'t, O: Observer> Replica<'t, O> {
             Descriptor::Timer => self.timer_entry.take(),
             Descriptor::Signals => self.signal_entry.take(),
         };
-        let Some(entry) = entry else { return Ok(()) };
+        let missed = [Mutant::TimerNotRegisteredAgain, Mutant::SignalsNotRegisteredAgain];
+        if entry.is_none() && missed.into_iter().any(|mutant| self.has(mutant)) {
+            return Ok(());
+        }
+        // In a broken tree the entry that waited may have been taken for due: the program goes by a null pointer.
+        let entry = entry.unwrap_or(0);
         self.queues.erase_due(Tree::Read, entry)?;
         self.set_type(entry, Type::ReadyDescriptor)?;
         self.queues.push(List::Ready, entry)
@@ -443,6 +462,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// An entry is done with: it goes to the tail of UNUSE.
     pub(super) fn retire(&mut self, entry: Addr) -> Result<(), Fault> {
         self.set_type(entry, Type::Unused)?;
+        self.queues.write(entry, EVENT, 0)?;
         self.queues.push(List::Unuse, entry)
     }
 
@@ -462,7 +482,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
         let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
         let due = Deadline::At(now + after.saturating_sub(early));
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Timer, entry)
     }
 
@@ -486,7 +506,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         if !keeps {
             self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
         }
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Child, entry)?;
         self.queues.insert_pid(entry)?;
         self.world().watched_by(argument, Handle(entry));
@@ -523,13 +543,29 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     /// An entry that waits for a descriptor, without a deadline.
     pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
-        let (handler, number) = match descriptor {
-            Descriptor::Timer => (Handler::TimerFd, TIMER_FD),
-            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
+        let (handler, number, event) = match descriptor {
+            Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
+            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
         };
+        let waits = match descriptor {
+            Descriptor::Timer => self.timer_entry,
+            Descriptor::Signals => self.signal_entry,
+        };
+        if waits.is_some() {
+            // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
+            return Ok(());
+        }
+        let kept = &mut self.kept[descriptor as usize];
+        if !*kept {
+            *kept = true;
+            self.room += 1;
+        }
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        self.enter("thread_add_read_sands");
         self.set_value(entry, number)?;
-        self.queues.write(entry, DUE, due_word(Deadline::Never))?;
+        self.queues.write(entry, EVENT, event)?;
+        self.queues.write(entry, MICROS, UNSET_MICROS)?;
+        self.queues.write_due(entry, Deadline::Never)?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {
             Descriptor::Timer => self.timer_entry = Some(entry),
@@ -585,5 +621,6 @@ pub(super) fn outcome_of(fault: Fault) -> Outcome {
             Outcome::Crashed { signal: Signal::ABRT, function: Some(function.into()) }
         }
         Fault::Endless { function } => Outcome::Hung { function: Some(function.into()) },
+        Fault::Over { .. } => Outcome::Hung { function: None },
     }
 }

@@ -8,8 +8,8 @@ use treefall_model::index::{
 
 use super::changes::Changes;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
-    node_in, pid_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, MICROS, PID, PLACE, TYPE, Type, argument_of, deadline_of,
+    due_micros, head_of, node_in, pid_of,
 };
 use super::heap::{BLOCK_WORDS, Heap, MASTER_AT, MASTER_WORDS};
 use super::rbtree::{LEFT, RIGHT, is_red, parent_in};
@@ -146,7 +146,7 @@ impl IndexView for View<'_> {
         let word = |place: u64| words[(place / 8) as usize];
         Entry {
             kind: Type::from_word(word(TYPE)).map_or(EntryKind::Other, Type::kind),
-            deadline: deadline_of(word(DUE)),
+            deadline: deadline_of(word(DUE), word(MICROS)),
             pid: pid_said(word(TYPE), word(PID)),
             handler: Function::from_word(word(FUNCTION)).map(Function::handler),
             argument: argument_of(word(ARGUMENT)),
@@ -195,7 +195,7 @@ impl IndexView for View<'_> {
             return pid.map_or(0, |pid| pid.get().unsigned_abs().into());
         }
         // In microseconds, and what is never is greatest.
-        words[(DUE / 8) as usize]
+        due_micros(words[(DUE / 8) as usize], words[(MICROS / 8) as usize])
     }
 
     #[inline(always)]

@@ -1,48 +1,28 @@
-//! Parts that pages of findings and of clean runs share: the steps of a run, its story, the releases.
+//! The steps of a run: a slider, what happens at each step, and the trees and lists before and after it.
 
 use maud::{Markup, html};
 
 use super::trees;
-use crate::document::Story;
-use crate::explain::{Asked, Explanation, Fate, Labels, Releases, RunLog, Shown, Suspects, stage_title};
+use crate::explain::{Labels, RunLog, stage_title};
+use crate::section::Stepper;
 use crate::words::{Names, ending};
 
-/// A run to be stepped through.
-#[derive(Clone, Copy)]
-pub(super) struct Stepped<'s> {
-    pub(super) chronicle: &'s RunLog,
-    pub(super) guilt: &'s Suspects,
-    /// The stage in which the law broke, if one did.
-    pub(super) broke_in: Option<usize>,
-    /// The trees and lists are those of a replica that stands for the target.
-    pub(super) borrowed: bool,
-}
-
-impl<'s> Stepped<'s> {
-    /// The run of a failure; `None`: no replica shows it, and so no trees are told.
-    pub(super) fn of(explanation: &'s Explanation) -> Option<Self> {
-        let chronicle = explanation.chronicle.as_ref()?;
-        let borrowed = explanation.asked == Asked::ItsReplica || chronicle.records != explanation.history;
-        Some(Self { chronicle, guilt: &explanation.guilt, broke_in: Some(explanation.broke_in), borrowed })
-    }
-}
-
-pub(super) fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
-    let Stepped { chronicle, guilt, broke_in, borrowed } = run;
+/// Draws the steps of a run, each with the trees and lists before and after it.
+pub(super) fn steps(run: Stepper<'_>, names: &Names<'_>) -> Markup {
+    let Stepper { run_log, suspects, broke_in, borrowed } = run;
     let opens_at = broke_in.unwrap_or(0);
-    let labels = Labels::new(names, &chronicle.records);
-    let kept = kept(chronicle, opens_at);
-    let shot = |stage: usize| chronicle.stages[stage].snapshot;
+    let labels = Labels::new(names, &run_log.records);
+    let kept = kept(run_log, opens_at);
+    let shot = |stage: usize| run_log.stages[stage].snapshot;
     let before = |stage: usize| stage.checked_sub(1).map(shot);
     let first = before(kept.start).unwrap_or_else(|| shot(kept.start));
     let last = kept.end.checked_sub(1).map_or(first, shot);
     let opens = opens_at.saturating_sub(kept.start);
-    let draw = |shot: usize| trees::snapshot(&chronicle.snapshots[shot], guilt, &labels);
-    let words = |stage: usize| chronicle.events(stage).iter().filter_map(|record| names.tell(&record.event));
-    let total = chronicle.stages.len() + chronicle.left_out;
+    let draw = |shot: usize| trees::snapshot(&run_log.snapshots[shot], suspects, &labels);
+    let words = |stage: usize| run_log.events(stage).iter().filter_map(|record| names.tell(&record.event));
+    let total = run_log.stages.len() + run_log.left_out;
     html! {
-        section id="steps" {
-            h2 { "Step by step" }
+        div {
             @if kept.len() < total {
                 p class="quiet" { "Of " (total) " steps the page holds " (kept.start + 1) " to " (kept.end) "." }
             }
@@ -64,12 +44,12 @@ pub(super) fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
                 @for stage in kept.clone() {
                     li class=(li_class(stage, opens_at, broke_in)) data-step=(stage + 1)
                         data-before=(before(stage).map_or_else(String::new, |shot| shot.to_string())) data-after=(shot(stage)) {
-                        b { (chronicle.stages[stage].at) " s: " (stage_title(chronicle, stage, names)) }
+                        b { (run_log.stages[stage].at) " s: " (stage_title(run_log, stage, names)) }
                         @let words: Vec<String> = words(stage).collect();
                         @if words.len() > 1 { ul { @for line in words { li { (line) } } } }
                         @if Some(stage) == broke_in { p class="bad" { "The law breaks here." } }
-                        @if chronicle.stages[stage].step.is_none() && !chronicle.verdict.outcome.survived() {
-                            p class="bad" { "The program " (ending(&chronicle.verdict.outcome)) "." }
+                        @if run_log.stages[stage].step.is_none() && !run_log.verdict.outcome.survived() {
+                            p class="bad" { "The program " (ending(&run_log.verdict.outcome)) "." }
                         }
                     }
                 }
@@ -79,7 +59,7 @@ pub(super) fn steps(run: Stepped<'_>, names: &Names<'_>) -> Markup {
                     @if let Some(shot) = before(opens_at) { (draw(shot)) }
                 } }
                 div class="pane" { h3 { "after" } div id="after" {
-                    @if opens_at < chronicle.stages.len() { (draw(shot(opens_at))) }
+                    @if opens_at < run_log.stages.len() { (draw(shot(opens_at))) }
                 } }
             }
             (trees::legend())
@@ -99,38 +79,6 @@ fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static 
     }
 }
 
-/// What a person wrote of it.
-pub(super) fn story(story: Option<Story<'_>>) -> Markup {
-    html! {
-        @if let Some(story) = story {
-            dt { "scenario" } dd class="story" { @for paragraph in story.paragraphs() { p { (paragraph) } } }
-        }
-    }
-}
-
-pub(super) fn lines(lines: &[String]) -> Markup {
-    html! { ul { @for line in lines { li { (line.trim_start()) } } } }
-}
-
-pub(super) fn releases(releases: &Releases) -> Markup {
-    html! {
-        table class="stack" {
-            thead { tr { th { "release" } th { "what the trace does" } th { "compared with a real program" } } }
-            tbody {
-                @for row in releases.rows() {
-                    tr {
-                        td { (row.name) }
-                        td { span class=(fate(Some(row.shown))) { (row.words) } }
-                        td data-label="compared with a real program" {
-                            @if row.checked_against_real.is_empty() { "recorded" } @else { (row.checked_against_real.join(", ")) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
 pub const STEPS_MAX: usize = 160;
 
@@ -141,9 +89,9 @@ pub const ENTRIES_MAX: usize = 3_000;
 const STEPS_AFTER: usize = 40;
 
 /// The steps that a page holds: around the break, as many as their number and their trees' size allow.
-fn kept(chronicle: &RunLog, broke_in: usize) -> std::ops::Range<usize> {
-    let length = chronicle.stages.len();
-    let size = |stage: usize| chronicle.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
+fn kept(run_log: &RunLog, broke_in: usize) -> std::ops::Range<usize> {
+    let length = run_log.stages.len();
+    let size = |stage: usize| run_log.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());
     let (mut start, mut end, mut entries) = (broke_in.min(length), broke_in.min(length), 0);
     let after = if length <= STEPS_MAX { length } else { STEPS_AFTER };
     while end < length && end - start < after && (end == start || entries + size(end) <= ENTRIES_MAX / 4) {
@@ -155,13 +103,4 @@ fn kept(chronicle: &RunLog, broke_in: usize) -> std::ops::Range<usize> {
         entries += size(start);
     }
     start..end
-}
-
-pub(super) fn fate(shown: Option<&Shown>) -> &'static str {
-    match shown.map(|shown| shown.fate) {
-        Some(Fate::Same | Fate::Kin) => "bad",
-        Some(Fate::Clean) => "good",
-        Some(Fate::Other) => "warn",
-        None => "quiet",
-    }
 }
