@@ -172,7 +172,7 @@ fn invalid_commands_are_reported_with_their_place() {
         ("fuzz/no-such.sh 8h", "fuzz/no-such.sh: "),
         ("fuzz/README.md 8h", "nothing that can be run"),
         ("make all", "the program `make` is not known here"),
-        ("treefall hunt $(date)", "is not understood here"),
+        ("treefall hunt $(date)", "is not supported here"),
         (&variable, "nothing reads the variable"),
     ];
     for (line, says) in table {

@@ -2,9 +2,9 @@
 
 mod answer;
 mod command;
-mod far;
 mod kinds;
 mod objects;
+mod progress;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -25,9 +25,9 @@ use super::table::Table;
 use super::workers::release_of;
 use super::{CliError, Status, Summary, workers};
 use answer::{SoakEnd, TargetAnswer, times};
-use far::SoakProgress;
 use kinds::{FailureKinds, kinds};
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
+use progress::SoakProgress;
 use treefall_base::control::Control;
 use treefall_field::soak::numbers::{figures, in_words as time};
 use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak};
@@ -160,15 +160,15 @@ impl WatchedSoak<'_> {
         };
         let progress =
             Progress::begin(self.args.duration.map(|limit| limit.saturating_sub(self.watch.elapsed())));
-        let (line, far) = (ProgressLine::new(output), SoakProgress::default());
+        let (line, lives_done) = (ProgressLine::new(output), SoakProgress::default());
         let mut go_on = |lives: &[Life]| {
-            far.whole(lives);
+            lives_done.add_finished(lives);
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
             in_time && !workers::interrupted()
         };
         let within = |(number, followed)| {
-            far.within(number, followed);
-            line.show(|| format!("{what}: {}", far.text(&progress, plan)));
+            lives_done.set_running(number, followed);
+            line.show(|| format!("{what}: {}", lives_done.text(&progress, plan)));
             !workers::interrupted()
         };
         let lives = soak(workload, rules, plan, self.jobs, &mut go_on, Control::new(&within));

@@ -23,7 +23,7 @@ pub(super) struct SoakProgress {
 
 impl SoakProgress {
     /// Adds finished lives and forgets the running ones.
-    pub(super) fn whole(&self, lives: &[Life]) {
+    pub(super) fn add_finished(&self, lives: &[Life]) {
         let failures = lives.iter().filter(|life| life.failure.is_some()).count();
         let followed = lives.iter().map(|life| life.lasted.as_micros()).fold(0, u64::saturating_add);
         self.lives.store(lives.len(), Ordering::Relaxed);
@@ -35,7 +35,7 @@ impl SoakProgress {
     }
 
     /// Sets the virtual time of a running life.
-    pub(super) fn within(&self, number: u64, followed: Span) {
+    pub(super) fn set_running(&self, number: u64, followed: Span) {
         let Ok(mut under_way) = self.under_way.lock() else { return };
         match under_way.iter_mut().find(|(other, _)| *other == number) {
             Some((_, known)) => *known = followed,
