@@ -38,14 +38,14 @@ pub(super) struct FindingObject {
     signature: String,
     /// The leading cause; null: unknown.
     defect: Option<String>,
-    /// Known defects whose fix alone makes the failure vanish, or the two that together cause it; the first is
+    /// Known defects whose fix alone makes the failure vanish, or the two that must both be fixed; the first is
     /// `defect`.
     defects: Vec<&'static str>,
     /// The leading cause, equal to `defect`.
     leading: Option<&'static str>,
     /// Other defects that the failure needs besides the leading one.
     also_required: Vec<&'static str>,
-    /// The failure needs two defects: fixing either of `defects` makes it vanish.
+    /// Only fixing both of `defects` makes the failure vanish.
     together: bool,
     /// Upstream commit with the fix, if any.
     mended_by: Option<&'static str>,

@@ -96,8 +96,8 @@ pub(in crate::cli) struct Hunt {
     #[arg(long)]
     pub(in crate::cli) cancelling: bool,
     /// Guard the scheduler's entries: a real program that uses a freed entry ends there, with the law
-    /// no-use-after-free and the places where the entry was allocated, freed and used. A replica never reuses a freed
-    /// entry.
+    /// no-use-after-free and the places where the entry was allocated, freed and used. A replica
+    /// then never reuses a freed entry.
     #[arg(long)]
     pub(in crate::cli) guarded: bool,
     /// Run only part I of N of the campaign. The parts have no trace in common and together make up the campaign.

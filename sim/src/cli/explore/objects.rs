@@ -19,7 +19,7 @@ pub(super) struct FoundObject {
     pub(super) leading: Option<&'static str>,
     /// Other defects that the failure needs besides the leading one.
     pub(super) also_required: Vec<&'static str>,
-    /// The failure needs two defects: fixing either of `defects` makes it vanish.
+    /// Only fixing both of `defects` makes the failure vanish.
     pub(super) together: bool,
     pub(super) mended_by: Option<&'static str>,
     /// Upstream's issues, pull requests and commits of each of `defects`.

@@ -151,7 +151,7 @@ impl TargetAnswer<'_> {
     pub(super) fn assumed(&self) -> Vec<(String, String)> {
         let machine = &self.workload.machine;
         let reload = self.workload.reload.as_ref().map_or("none".to_owned(), |reload| {
-            format!("a SIGHUP each {}, delayed by {}", reload.period, reload.jitter)
+            format!("a SIGHUP each {} plus {}", reload.period, reload.jitter)
         });
         let costs = Costs::NAMES.into_iter().zip(machine.costs.each()).filter(|(_, cost)| !cost.is_zero());
         let costs = costs.map(|(name, cost)| format!(", {name} {cost}")).collect::<String>();
