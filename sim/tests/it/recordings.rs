@@ -121,11 +121,10 @@ fn differences_known(kind: SubjectKind, release: Release) -> &'static [usize] {
     match kind {
         _ if release > last => &[],
         SubjectKind::Daemon => &KNOWN_OF_DAEMONS,
-        _ => &KNOWN_OF_ENGINES,
+        _ => &[],
     }
 }
 
-const KNOWN_OF_ENGINES: [usize; 10] = [27, 217, 409, 685, 967, 1617, 2233, 2414, 2581, 2598];
 const KNOWN_OF_DAEMONS: [usize; 1] = [480];
 
 /// A rule that makes no difference in these releases, with the reason.

@@ -335,4 +335,33 @@ mod tests {
             assert_eq!(deadline_of(seconds, micros.unwrap_or(7)), deadline);
         }
     }
+
+    #[test]
+    fn types_have_the_numbers_of_the_program() {
+        let numbers = [
+            (Type::Child, 4),
+            (Type::Unused, 5),
+            (Type::Event, 7),
+            (Type::ChildTimeout, 10),
+            (Type::ChildTerminated, 11),
+            (Type::Terminate, 13),
+        ];
+        for (ty, number) in numbers {
+            assert_eq!(ty as u64, number, "{ty:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_over_half_an_argument_names_another_script() {
+        let script = |n| Some(ScriptRef { generation: Generation(0), script: ScriptId(n) });
+        let half = argument_word(script(3)) & !u64::from(u32::MAX) | Type::ChildTimeout as u64;
+        assert_eq!(argument_of(half), script(10));
+    }
+
+    #[test]
+    fn no_number_of_an_entry_is_a_function() {
+        for number in [1, 7, 999_999, RELOAD_KILLER, MICROS, UNSET_MICROS, TIMER_EVENT] {
+            assert_eq!(Function::from_word(number), None, "{number:#x}");
+        }
+    }
 }

@@ -379,3 +379,20 @@ fn as_signed(one: u64, other: u64) -> Ordering {
 const fn entry_of(place: Addr, offset: u64) -> Option<Addr> {
     if place == 0 { None } else { Some(place.wrapping_sub(offset)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use treefall_model::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn an_address_in_place_of_seconds_is_greater_than_a_deadline_but_not_by_32_bits() {
+        let (seconds, _) = due_words(Deadline::At(Instant::START));
+        let address = MASTER_AT;
+        assert_eq!(as_signed(seconds, address), Ordering::Less);
+        assert_eq!(by_difference(seconds, address), Ordering::Greater);
+        assert_eq!((by_difference(7, 7), as_signed(7, 7)), (Ordering::Equal, Ordering::Equal));
+        assert_eq!((by_difference(7, 8), as_signed(7, 8)), (Ordering::Less, Ordering::Less));
+    }
+}
