@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Each fuzz target for a few seconds, with the stable toolchain and without cargo-fuzz: that it runs, and that what it
-# asserts holds on the corpus and a little beyond. A night's run is overnight.sh.
+# Runs each fuzz target for a few seconds, with the stable toolchain and without cargo-fuzz: checks that it works, and
+# that its assertions hold on the corpus and a little beyond. overnight.sh runs for a night.
 #
 #   fuzz/briefly.sh [SECONDS] [CORPUS]         # 10 seconds for each; corpus of `treefall corpus import`
 #
@@ -14,15 +14,16 @@ case $seconds in
 esac
 targets=(conformance mended rbtree scenario_text engine)
 
-# What cargo-fuzz builds with (`-s none --no-trace-compares`), of which nothing needs the nightly where no sanitizer is asked for.
+# The options of cargo-fuzz (`-s none --no-trace-compares`); without a sanitizer, none of them needs the nightly
+# toolchain.
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS=$flags cargo build --release --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --target "$host" || exit 3
 
-# The compiler may leave out what only the fuzzer reads: then it would be told of no state, in silence.
+# The compiler could remove the counters that only the fuzzer reads, and the fuzzer would silently see no states.
 readelf -SW "target/fuzz/$host/release/conformance" | grep libfuzzer_extra_counters >/dev/null ||
-  { echo "conformance: its scheduler states are not told to the fuzzer" >&2; exit 3; }
+  { echo "conformance: the fuzzer does not see its scheduler states" >&2; exit 3; }
 
 status=0
 for target in "${targets[@]}"; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How soon fuzzing finds each of the eight defects, planted in the replica without defects, from an empty corpus on one
-# core; with scheduler states told to the fuzzer, and by code coverage alone:
+# Measures how soon fuzzing finds each of the eight defects, planted in the replica without defects, from an empty
+# corpus on one core: with scheduler states, and by code coverage alone.
 #
 #   fuzz/canaries.sh [SEEDS] [SECONDS]         # 10 seeds, 60 s for each at most
 #
@@ -33,7 +33,7 @@ one() { # defect, seed, states
   local inputs cpu
   inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/log")
   cpu=$(awk '{ printf "%.2f", $1 + $2 }' "$folder/time")
-  echo "${inputs:?the fuzzer ended otherwise than by a find: $(tail -3 "$folder/log")} $cpu"
+  echo "${inputs:?the fuzzer ended without finding the defect: $(tail -3 "$folder/log")} $cpu"
 }
 
 # The median of a column over the seeds; "-" if half of them or more found nothing.

@@ -3,10 +3,10 @@
 #
 #   fuzz/overnight.sh [TIME] [TARGET..]        # 8h on conformance, mended, rbtree, scenario_text, engine
 #
-# Targets share the time. Each goes on past what it finds; a run that was killed goes on from the corpus that it had.
-# In the morning: one report a signature in reports/fuzz, with the trace as found and the smallest one; a corpus pruned to
-# the fewest inputs that reach every state. Exit status 1 if anything new was found, 2 if the command is wrong, 3 if a target
-# did not run.
+# The targets share the time. Each continues after failures; a killed run resumes from its corpus. The results are one
+# report for each finding in reports/fuzz, with the trace as found and the smallest one, and a corpus pruned to the
+# fewest inputs that reach every state. Exit status 1 if anything new was found, 2 if the command is wrong, 3 if a
+# target did not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,12 +28,12 @@ each=$((seconds / ${#targets[@]}))
 [ "$each" -gt 0 ] || { echo "no second for each of ${#targets[@]} targets" >&2; exit 2; }
 
 treefall() { cargo run --release --locked --quiet -- "$@"; }
-# Traces are changed on their own level, and states say where to go: what comparisons tell costs most of the time.
+# Mutations work on wakes, and states guide them; tracing comparisons would cost most of the time.
 build=(-s none --no-trace-compares)
 treefall corpus import scenarios/ --out fuzz/corpus
 cargo +nightly fuzz build "${build[@]}"
 
-# The fewest inputs take the place of all. A kill leaves one of the two, or both.
+# Replaces the corpus by its fewest inputs. A kill leaves one of the two, or both.
 prune() { # target
   local corpus=fuzz/corpus/$1 pruned=fuzz/corpus/$1.pruned
   rm -rf "$pruned.part" "$pruned"
@@ -43,9 +43,9 @@ prune() { # target
   mv "$pruned" "$corpus"
 }
 
-# New finds are told, and put away, so that the next night tells what is new then.
-tell() { # target
-  local artifacts=fuzz/artifacts/$1 told=fuzz/artifacts/told/$1 found=0
+# Reports new failures and moves them away, so that the next night reports only new ones.
+report_new() { # target
+  local artifacts=fuzz/artifacts/$1 reported=fuzz/artifacts/told/$1 found=0
   [ -n "$(ls -A "$artifacts")" ] || return 0
   case $1 in
     conformance | mended | engine)
@@ -55,14 +55,14 @@ tell() { # target
     *)
       found=1
       for file in "$artifacts"/*; do
-        echo "$1: found something; cargo +nightly fuzz fmt $1 $told/${file##*/} shows it" >&2
+        echo "$1: found something; cargo +nightly fuzz fmt $1 $reported/${file##*/} shows it" >&2
       done
       ;;
   esac
   [ "$found" -le 1 ] || { status=3; return 0; }
   [ "$found" = 0 ] || [ "$status" -gt 0 ] || status=1
-  mkdir -p "$told"
-  mv "$artifacts"/* "$told/"
+  mkdir -p "$reported"
+  mv "$artifacts"/* "$reported/"
 }
 
 status=0
@@ -72,17 +72,17 @@ for target in "${targets[@]}"; do
     echo "engine: left out, no keepalived is here (apt-get install keepalived, or TREEFALL_FUZZ_TARGET=engine:PATH)" >&2
     continue
   fi
-  # A night that was killed while it pruned.
+  # A night that was killed while pruning.
   [ -d "fuzz/corpus/$target" ] || [ ! -d "fuzz/corpus/$target.pruned" ] ||
     mv "fuzz/corpus/$target.pruned" "fuzz/corpus/$target"
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
-  # In fork mode libFuzzer goes on past crashes; a crash is kept in artifacts, and told at the end.
+  # In fork mode libFuzzer continues after crashes; a crash is kept in artifacts, and reported at the end.
   if ! cargo +nightly fuzz run "${build[@]}" "$target" "fuzz/corpus/$target" -- \
     -fork="${JOBS:-1}" -ignore_crashes=1 -ignore_timeouts=1 -timeout=25 -max_len=1024 -max_total_time="$each"; then
     echo "$target: the fuzzer did not run to its end" >&2
     status=3
   fi
-  tell "$target"
+  report_new "$target"
   case $target in
     conformance | mended | engine) prune "$target" ;;
   esac

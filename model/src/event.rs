@@ -160,6 +160,20 @@ pub enum Target {
     Everyone,
 }
 
+impl Target {
+    /// Returns what `kill` signals that is called with `pid`; nothing has the least number there is.
+    #[must_use]
+    pub const fn of_kill(pid: i32) -> Option<Self> {
+        match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
+            (Some(pid), _) => Some(Self::Process(pid)),
+            _ if pid == 0 => Some(Self::OwnGroup),
+            _ if pid == -1 => Some(Self::Everyone),
+            (None, Some(leader)) => Some(Self::Group(leader)),
+            (None, None) => None,
+        }
+    }
+}
+
 /// Answer of the kernel to a signal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]

@@ -1,5 +1,5 @@
-//! Measures how long an explanation takes: cause, minimality, windows, tie tables and release matrix of each
-//! scenario's failure, on every release that its file lists as bad.
+//! Measures explanations: cause, minimality, windows, tie tables and release matrix of each scenario's failure, on
+//! every replica release that its file calls bad.
 //!
 //! `cargo run --release --example explain`
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for family in std::fs::read_dir(folder)? {
         let family = family?.path();
-        // A README is no scenario.
+        // Skips the README.
         if !family.is_dir() {
             continue;
         }
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     println!(
-        "{failures} finds of {} scenarios; the longest took {:.1} ms: {}",
+        "{failures} failures of {} scenarios; the longest took {:.1} ms: {}",
         files.len(),
         longest.0,
         longest.1

@@ -1,11 +1,11 @@
-//! Prints the table of detection: each fault of the mended replica, and how soon laws and equality find it.
+//! Prints how soon laws and equality find each fault that is planted in the mended replica.
 //!
 //! ```text
 //! cargo run -p treefall --example mutants -- [--seeds N] [--traces N] [--sampling swarm|plain|pct:D] [NAME..]
 //! ```
 //!
-//! Medians over the seeds (ten). Exit status 1 when a fault is found by neither net, 2 when the arguments are
-//! wrong, 3 in a build without debug assertions, which has no mutants.
+//! Prints medians over the seeds (ten by default). Exit status 1 if neither laws nor equality find a fault, 2 if the
+//! arguments are wrong, 3 in a build without debug assertions, which has no mutants.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use treefall::generator::{Sampling, Source};
 use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::replica::MUTANTS_AVAILABLE;
 
-/// The mutant that changes nothing on the mended replica; `tests/it/mutants.rs` explains why.
+/// Faults that change nothing on the mended replica, with the reasons in `tests/it/mutants.rs`.
 const EQUIVALENT: [&str; 1] = ["EventsNotCleaned"];
 
 struct Asked {
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(missed))
 }
 
-/// Returns the medians of traces and milliseconds; no traces if half of the seeds or more did not find the fault.
+/// Medians of traces and of milliseconds; no traces if at least half of the seeds did not find the fault.
 #[expect(clippy::disallowed_types, reason = "how long a search takes is measured on the clock on the wall")]
 fn median(fault: Fault, net: Net, asked: &Asked) -> (Option<u64>, f64) {
     let mut all: Vec<(u64, f64)> = (1..=asked.seeds)

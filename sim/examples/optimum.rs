@@ -1,12 +1,12 @@
-//! Checks whether hunts' failures are shrunk to the optimum: `cargo run --release --example optimum -- --seeds 100`.
+//! Checks whether hunts shrink their failures to the optimum: `cargo run --release --example optimum -- --seeds 100`.
 //!
-//! For each of the eight defects alone (`replica:mended+DEFECT`), or each `--target`: hunts with seeds 0 to N-1, or
-//! with each `--seed`. Every failure is shrunk separately as in `treefall hunt`, timed, and compared with the
-//! smallest trace of its signature that a search of all smaller ones knows (`treefall::optimum`). `first` are the
-//! traces that the hunts found first, each with the law that broke last, as in `treefall shrink`; `all` are all
-//! failures. A failure whose signature no trace of the alphabet shows is at the optimum if all smaller traces were
-//! run; these are also reported separately. Prints failures above the optimum or not confirmed, and exits with 1 if
-//! any of the first is.
+//! For each of the eight defects alone (`replica:mended+DEFECT`), or for each `--target`, it hunts with seeds 0 to
+//! N-1, or with each `--seed`. It shrinks every failure by itself as `treefall hunt` does, measures the time, and
+//! compares the result with the smallest trace of its signature from a search of all smaller traces
+//! (`treefall::optimum`). `first` are the traces that the hunts found first, each with its last violated law, as
+//! `treefall shrink` uses it; `all` are all failures of the hunts. A failure counts as optimal if the search's
+//! alphabet cannot show its signature and all smaller traces were tried; these are listed separately. Prints the
+//! failures above the optimum and the unconfirmed ones, and exits with 1 if any of the first is among them.
 
 use std::process::ExitCode;
 
@@ -55,7 +55,7 @@ fn arguments(words: Vec<String>) -> Option<(Vec<u64>, Vec<ReplicaName>)> {
     Some((seeds, targets))
 }
 
-/// Returns one target's results as text, and whether all its first failures are at the optimum.
+/// Result of one target, as text, and whether all its first failures are optimal.
 fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     let measured: Vec<Measured> =
         seeds.par_iter().flat_map(|seed| measure(name, *seed, BUILD_UP_MAX, &cpu)).collect();
@@ -95,7 +95,7 @@ fn sheet(name: &ReplicaName, seeds: &[u64]) -> (String, bool) {
     (text, good)
 }
 
-/// Returns whether its signature shows in no trace of the alphabet, and all smaller traces were run.
+/// The alphabet cannot show its signature, and all smaller traces were tried.
 fn is_covered(one: &Measured, optima: &Optima) -> bool {
     optima.of(one.signature).is_none() && optima.covers(one.structure)
 }
@@ -132,7 +132,7 @@ fn summary(measured: &[&Measured], optima: &Optima) -> (String, bool) {
     (line, at == measured.len() && unsound == 0)
 }
 
-/// Returns this thread's CPU time in nanoseconds; 0 if the kernel does not report it.
+/// Returns the CPU time of this thread, in nanoseconds; 0 if the kernel does not report it.
 fn cpu() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)

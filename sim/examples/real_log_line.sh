@@ -1,16 +1,16 @@
 #!/bin/sh
-# On the real daemon, without virtual time: the field report's log line where children are reaped (keepalived issue
-# 2468). It makes a crash of seconds to minutes where what it takes for all the children of a reload, and the killing
-# besides, is about what the sender of the SIGHUPs takes itself beside its sleep; shorter or longer it does not. Nothing is
-# assumed: the sender is measured first.
+# Plays the field report's log line at each reaped child (keepalived issue 2468) on the real daemon, in real time. The
+# daemon crashes within seconds or minutes if the line's time for all children of a reload, including their kill, is
+# about as long as the sender of the SIGHUPs needs beside its sleep; not if it is shorter or longer. The sender's time
+# is measured first, not assumed.
 #
 #   sim/examples/real_log_line.sh [KEEPALIVED [SECONDS]]      default: /usr/sbin/keepalived 90
 #
-# Plays five daemons side by side, each in namespaces of its own and with eight scripts that hang and do nothing about a
-# SIGTERM, for SECONDS at most: two minutes together. Prints one line each; exit status 0 when one of the three died whose
-# line takes from half of what the sender does to as much, and neither of the other two (no line, and one of
-# four times that); 1 when not, 2 when it cannot be played here.
-# For a quiet machine: on a loaded one the loop wakes late, and any of them dies of that.
+# Plays five daemons in parallel for at most SECONDS, each in its own namespaces and with eight scripts that hang and
+# ignore SIGTERM: two minutes in all. Prints one line each. Exit status 0 if one of the three daemons died whose line
+# takes between half and all of the sender's time, and neither of the other two did (no line, and four times that
+# time); 1 if not; 2 if it cannot be played here. Needs a quiet machine: on a loaded one the loop wakes late, and any
+# daemon may die of that.
 set -eu
 keepalived=${1:-/usr/sbin/keepalived}
 seconds=${2:-90}
@@ -22,7 +22,7 @@ work=$(mktemp -d)
 tidy_up
 cp "$root/target/release/examples/libslow_reaper.so" "$work/"
 
-# The sender, for at most so many times; it ends with the process that it sends to. Prints how often it sent.
+# The sender, for at most so many signals; it ends with the process that receives them. Prints how many it sent.
 cat > "$work/sender" <<'SENDER'
 #!/bin/sh
 sent=0
@@ -30,15 +30,15 @@ while [ $sent -lt "$2" ] && kill -"$3" "$1" 2>/dev/null; do sleep 1; sent=$((sen
 echo $sent
 SENDER
 
-# Inside: starts the daemon, sends it SIGHUP each second until it is gone or the time is over, and says how it went.
+# Inside: starts the daemon, sends it SIGHUP each second until it is gone or the time is over, and prints the result.
 cat > "$work/inside" <<'INSIDE'
 #!/bin/sh
 mount -t tmpfs none /run
 LD_PRELOAD=$2/libslow_reaper.so REAP_MICROS=$4 "$1" --dont-fork --vrrp --log-console --no-syslog \
     -f "$2/conf" -p /run/k.pid -r /run/v.pid > "$2/log.$4" 2>&1 &
-# Until all of them have started: what that takes of the machine makes the others late.
+# Waits until all have started, because starts slow the other daemons down.
 sleep 4
-# The vrrp process itself: the parent passes a signal on after work of its own, at no steady pace.
+# Signals the vrrp process itself: the parent passes a signal on only after other work, at irregular times.
 vrrp=$(cat /run/v.pid) || { cat "$2/log.$4" >&2; exit 2; }
 sent=$("$2/sender" "$vrrp" "$3" HUP)
 sleep 1
@@ -55,12 +55,12 @@ before=$(date +%s%N)
 sender=$(( ($(date +%s%N) - before) / 1000 / rounds - 1000000 ))
 echo "the sender takes $sender us beside its sleep, in the mean of $rounds rounds"
 
-# In percent of the sender, all eight children of a reload together.
+# In percent of the sender's time, for all eight children of a reload together.
 shares="0 60 80 105 400"
 for share in $shares; do
     reap=$((sender * share / 100 / 8))
     play "$work/end.$share" "$work/inside" "$keepalived" "$work" "$seconds" $reap
-    # A fifth of a second between their reloads: in one instant they would wait for each other.
+    # A fifth of a second between their reloads, because simultaneous ones would wait for each other.
     sleep 0.2
 done
 wait

@@ -1,12 +1,12 @@
 #!/bin/sh
-# On the real daemon, without virtual time: a timeout equal to the reload period dies in seconds, one of twice the
-# period does not. The daemon lives in namespaces of its own and ends with them.
+# Plays reloads on the real daemon in real time: a timeout equal to the reload period kills it within seconds, a
+# timeout of twice the period does not. The daemon lives in its own namespaces and ends with them.
 #
 #   sim/examples/real_reloads.sh [KEEPALIVED [SECONDS]]      default: /usr/sbin/keepalived 50
 #
-# Eight scripts hang and do nothing about a SIGTERM. Plays both timeouts for SECONDS at most, one after the other: two
-# minutes together. Prints one line each; exit status 0 when the first died and the second did not, 1 when not, 2 when it
-# cannot be played here.
+# Eight scripts hang and ignore SIGTERM. Plays both timeouts for at most SECONDS, one after the other: two minutes in
+# all. Prints one line each. Exit status 0 if the first daemon died and the second did not, 1 if not, 2 if it cannot
+# be played here.
 set -eu
 keepalived=${1:-/usr/sbin/keepalived}
 seconds=${2:-50}
@@ -15,7 +15,7 @@ seconds=${2:-50}
 work=$(mktemp -d)
 tidy_up
 
-# Inside: starts the daemon, reloads it each second until it is gone or the time is over, and says how it went.
+# Inside: starts the daemon, reloads it each second until it is gone or the time is over, and prints the result.
 cat > "$work/inside" <<'INSIDE'
 #!/bin/sh
 mount -t tmpfs none /run
@@ -23,7 +23,7 @@ mount -t tmpfs none /run
 pid=$!
 sent=0
 # The parent process logs how the vrrp process ended, and would start another.
-# The vrrp process is signalled itself: the parent passes a signal on after work of its own, at no steady pace.
+# Signals the vrrp process itself: the parent passes a signal on only after other work, at irregular times.
 while [ $sent -lt "$3" ]; do
     sleep 1
     if grep -q 'VRRP child process.* died' "$2/log"; then break; fi
@@ -43,7 +43,7 @@ fi
 INSIDE
 chmod 755 "$work/inside"
 
-# The timeout in seconds; how it went is in `ended`.
+# Plays one timeout, in seconds; the result is in `ended`.
 reloads() {
     make_stuck "$work" 1 "$1"
     play "$work/end" "$work/inside" "$keepalived" "$work" "$seconds"

@@ -1,7 +1,7 @@
-# What the plays of the real daemon have in common: sourced by them, not run. Eight scripts that hang and do nothing about a
-# SIGTERM, tracked by one instance, for a daemon in namespaces of its own. `work` is the sourcing script's folder.
+# Shared functions for plays of the real daemon: source this file, do not run it. Eight scripts that hang and ignore
+# SIGTERM, tracked by one instance, for a daemon in its own namespaces. `work` is the sourcing script's folder.
 
-# make_stuck FOLDER INTERVAL TIMEOUT: the script and the configuration, as FOLDER/stuck and FOLDER/conf.
+# make_stuck FOLDER INTERVAL TIMEOUT: writes the script and the configuration, as FOLDER/stuck and FOLDER/conf.
 make_stuck() {
     cat > "$1/stuck" <<'SCRIPT'
 #!/bin/sh
@@ -21,7 +21,7 @@ SCRIPT
     } > "$1/conf"
 }
 
-# play END COMMAND ..: begins to run it in namespaces of its own; what it prints goes into the file END. `wait` waits for it.
+# play END COMMAND ..: starts the command in its own namespaces, with its output in the file END. `wait` waits for it.
 players=
 play() {
     end=$1
@@ -32,8 +32,8 @@ play() {
     players="$players $!"
 }
 
-# At the end and on Ctrl-C: nothing goes on, and the folder is gone. unshare does not heed a milder word; its namespaces end
-# with it.
+# At the end and on Ctrl-C: ends all processes and removes the folder. unshare ignores gentler signals than SIGKILL;
+# its namespaces end with it.
 tidy_up() {
     trap 'kill -KILL $players 2>/dev/null || true; rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Checks a build of keepalived beside its reference, for CI: the GitHub action and the GitLab job call it.
+# Checks a build of keepalived beside its reference in CI; the GitHub action and the GitLab job call it.
 #
 #   sim/jobs/check.sh NEW [OLD] [further arguments of `treefall check`]
 #
-# NEW and OLD are programs, or targets of treefall; OLD may be empty: then the nearest replica is the reference. The answer goes to
-# standard output and to $CHECK_OUT/answer.txt, findings to $CHECK_OUT (default: reports/check), JUnit XML to $CHECK_OUT/check.xml.
-# TREEFALL names the command (default: treefall). Exit status: that of `treefall check`.
+# NEW and OLD are programs, or targets of treefall; if OLD is empty, the nearest replica is the reference. The answer
+# goes to standard output and to $CHECK_OUT/answer.txt, findings go to $CHECK_OUT (default: reports/check), JUnit XML
+# goes to $CHECK_OUT/check.xml. TREEFALL names the command (default: treefall). Exit status: that of `treefall check`.
 set -euo pipefail
 
 [ $# -ge 1 ] && [ -n "$1" ] || { echo "usage: sim/jobs/check.sh NEW [OLD] [ARGUMENT..]" >&2; exit 2; }

@@ -4,8 +4,8 @@
 #   sim/jobs/package.sh [--profile NAME] [--out DIR]     # profile dist, folder target/package
 #   sim/jobs/package.sh --check [..]                     # then install the package into a scratch root, and run it there
 #
-# The same commit gives the same bytes with the same toolchain in the same folder: the time is SOURCE_DATE_EPOCH, or the commit's.
-# Exit status 2 if the command is wrong, 1 if anything fails.
+# Builds are reproducible: one commit gives the same bytes with the same toolchain in the same folder, with the time
+# of SOURCE_DATE_EPOCH or of the commit. Exit status 2 if the command is wrong, 1 if anything fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -39,7 +39,7 @@ mkdir -p "$out"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# One tree for both: what is installed, below usr.
+# One tree for both, with the installed files below usr.
 root=$scratch/root
 install -D -m 755 "$built" "$root/usr/bin/treefall"
 "$built" man --out "$root/usr/share/man/man1" --quiet
@@ -49,13 +49,13 @@ install -D -m 755 "$built" "$root/usr/bin/treefall"
 find scenarios -type f -name '*.toml' -exec install -D -m 644 {} "$root/usr/share/treefall/{}" \;
 install -D -m 644 -t "$root/usr/share/doc/treefall" LICENSE-MIT LICENSE-APACHE CHANGELOG.md README.md
 
-# The archive is the tree as it is.
+# The archive is the unchanged tree.
 mkdir -p "$scratch/archive"
 cp -r "$root/usr" "$scratch/archive/$name"
 tar --create --directory "$scratch/archive" --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner \
   --format=gnu "$name" | gzip -9 -n >"$out/$name.tar.gz"
 
-# The package has what Debian asks for besides.
+# The package also has Debian's files.
 gzip -9 -n "$root"/usr/share/man/man1/*.1
 gzip -9 -n "$root/usr/share/doc/treefall/CHANGELOG.md"
 cat >"$root/usr/share/doc/treefall/copyright" <<COPYRIGHT
@@ -67,7 +67,7 @@ Copyright: the authors of treefall
 License: MIT or Apache-2.0
  The texts are in /usr/share/doc/treefall/LICENSE-MIT and LICENSE-APACHE.
 COPYRIGHT
-# The newest symbols of the C library that the command, and the library inside it, ask for.
+# The newest symbols of the C library that the command and its embedded library need.
 libc=$(grep -aoE 'GLIBC_2\.[0-9]+' "$built" | sort -uV | tail -1)
 size=$(find "$root/usr" -type f -printf '%s\n' | awk '{ kib += int(($1 + 1023) / 1024) } END { print kib }')
 mkdir "$root/DEBIAN"
@@ -94,7 +94,7 @@ dpkg-deb --root-owner-group -Zgzip -z9 --build "$root" "$package" >/dev/null
 
 [ "$check" = yes ] || exit 0
 
-# Installed as a user installs it, but for the C library, which the scratch root has not.
+# Installed as a user installs it, except for the C library, which the scratch root lacks.
 installed=$scratch/installed
 mkdir -p "$installed/var/lib/dpkg/info" "$installed/var/lib/dpkg/updates"
 touch "$installed/var/lib/dpkg/status"
@@ -105,7 +105,7 @@ run=$installed/usr/bin/treefall
 "$run" --version
 cd "$installed"
 "$run" replay usr/share/treefall/scenarios/queued-timeout-and-reload --quiet --target replica:2.3.1
-# The library that goes into a real program is in the command: without its build folder, too.
+# The command contains the library for real programs, so it also works without its build folder.
 if [ -x /usr/sbin/keepalived ]; then
   "$run" replay usr/share/treefall/scenarios/queued-timeout-and-reload --quiet --target engine:/usr/sbin/keepalived
 else

@@ -1,18 +1,28 @@
-//! treefall: a deterministic simulation and fuzz harness for keepalived's red-black-tree crash class.
+//! A deterministic simulation and fuzz harness for keepalived's red-black-tree crash class.
 //!
-//! The flow, which the `hunt` command reads like: `seed -> generator -> Trace -> run(subject) -> History ->
-//! oracles -> Verdict -> shrink -> report`.
+//! The `hunt` command follows this flow: `seed -> generator -> Trace -> run(subject) -> History -> oracles -> Verdict
+//! -> shrink -> report`.
 //!
-//! - [`generator`]: from a seed and a number to a trace; the only place with randomness;
-//! - [`subject`]: what runs a trace: the replica, the real program;
-//! - [`shrink`]: from a trace to a smaller one with the same signature;
-//! - [`scenario`]: traces on disk, with their story and expectations; the only place that knows the format.
+//! Modules, in the order of the flow:
 //!
-//! The vocabulary and the model are `treefall_model`; what is around a scheduler is `treefall_world`.
+//! - [`generator`]: turns a seed and a number into a trace; all randomness is here.
+//! - [`subject`], [`roots`], [`keepalived_conf`]: run a trace on a replica, on the real scheduler (`engine`) or on a
+//!   whole daemon; find programs and read their configuration.
+//! - [`oracle`], [`doctor`], [`workload`]: compare histories, check determinism, and measure speed.
+//! - [`campaign`], [`hunt`], [`explore`], [`fuzzing`]: draw or enumerate traces and run them.
+//! - [`shrink`], [`optimum`], [`triage`], [`cause`], [`known`], [`variants`], [`masking`], [`mutants`]: turn a
+//!   failure into a minimal finding with a cause.
+//! - [`scenario`]: traces on disk with their story and expectations; the format is known only here.
+//! - [`report`], [`explain`]: explain findings and store them.
+//! - [`check`], [`regression`], [`import`], [`soak`]: scenario checks, comparison with a reference, logs, time to
+//!   failure.
+//! - [`base`]: text wrapping, suggestions for mistyped names, atomic writes.
+//!
+//! The vocabulary and the reference model are [`model`]; the virtual clock, kernel and script layer are [`world`].
 //!
 //! # Examples
 //!
-//! A scenario on the replicas of two releases: the one dies of it, in the other no memory law breaks.
+//! Runs a scenario on two replicas: 2.3.1 crashes, 2.3.2 violates no memory law.
 //!
 //! ```
 //! use treefall::model::law::Law;
@@ -47,7 +57,7 @@
 //! ```
 //!
 //! What is wrong with a file is told with its place.
-//!
+//! An error in a file names its place.
 //! ```
 //! let text = "format = 1\ntitle = \"x\"\n\n[[script]]\nname = \"chk\"\nintervall = \"3s\"\n";
 //! let wrong = treefall::scenario::read("example.toml", text).unwrap_err();
@@ -58,7 +68,7 @@
 //!
 //! A hunt without its command: traces are drawn and run until one breaks a law.
 //!
-//! ```
+//! A hunt in code: draws and runs traces until one violates a law.
 //! use treefall::generator::Source;
 //! use treefall::subject::{Options, build, target};
 //!

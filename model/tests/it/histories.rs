@@ -19,3 +19,20 @@ fn hand_made_histories_that_lose_a_child_are_refused() {
         assert_eq!(signatures, expected, "{}", hand.name);
     }
 }
+
+#[test]
+fn a_signals_target_is_what_kill_makes_of_its_number() {
+    use treefall_model::event::Target;
+    use treefall_model::id::Pid;
+    let pid = Pid::new(77).expect("positive");
+    let targets = [
+        (77, Some(Target::Process(pid))),
+        (-77, Some(Target::Group(pid))),
+        (0, Some(Target::OwnGroup)),
+        (-1, Some(Target::Everyone)),
+        (i32::MIN, None),
+    ];
+    for (called_with, target) in targets {
+        assert_eq!(Target::of_kill(called_with), target, "kill({called_with}, ..)");
+    }
+}

@@ -10,7 +10,7 @@ use core::ptr;
 
 use treefall_model::event::{End, EntryKind, Handler, Step, SubjectKind};
 use treefall_model::id::Pid;
-use treefall_model::index::{Entry, IndexView as _, Link, List, Tree};
+use treefall_model::index::{Block, Entry, IndexView as _, Link, List, Tree};
 use treefall_model::observe::{Observed, Observer as _, Watch, shall_tell_changes};
 use treefall_model::signal::Signal;
 use treefall_model::time::Span;
@@ -190,6 +190,14 @@ pub fn finish(end: End) {
 #[inline]
 pub fn check_limit() {
     if let Some(end) = with(|session| session.world.limit()) {
+        finish(end);
+        escape(Left::Ended);
+    }
+}
+
+/// Ends the run if its bounds are exceeded, without counting a step: in a loop of the program that calls the kernel.
+pub fn check_over() {
+    if let Some(end) = with(|session| session.world.over()) {
         finish(end);
         escape(Left::Ended);
     }
@@ -381,18 +389,48 @@ fn kind_of(entry: usize) -> EntryKind {
     dispatch_of(Handler::TrackChild, entry).kind
 }
 
-/// Counts the entries in CHILD; in a broken tree, up to the number of blocks.
+/// Counts the entries in CHILD from the cached leftmost on, as the program would; in a broken tree, at most as many as
+/// there are blocks.
 fn count_children(view: &View) -> u32 {
+    let mut link = view.leftmost(Tree::Child).unwrap_or(Link::End);
     let mut count = 0;
-    let mut waiting = alloc::vec![view.root(Tree::Child)];
-    while let Some(link) = waiting.pop() {
-        let Link::To(block) = link else { continue };
+    while let Link::To(block) = link
+        && count < view.blocks()
+    {
         count += 1;
-        if count >= view.blocks() {
-            break;
-        }
-        let node = view.node(Tree::Child, block);
-        waiting.extend([node.left, node.right]);
+        link = child_after(view, block);
     }
     count
+}
+
+/// Returns the entry of CHILD after `block` in order: it climbs by parent links.
+fn child_after(view: &View, block: Block) -> Link {
+    let mut steps = view.blocks();
+    let mut node = view.node(Tree::Child, block);
+    let mut link = node.right;
+    if link != Link::End {
+        while let Link::To(below) = link
+            && steps > 0
+        {
+            steps -= 1;
+            match view.node(Tree::Child, below).left {
+                Link::End => return link,
+                left => link = left,
+            }
+        }
+        return Link::End;
+    }
+    let mut from = block;
+    while let Link::To(above) = node.parent
+        && steps > 0
+    {
+        steps -= 1;
+        let parent = node.parent;
+        node = view.node(Tree::Child, above);
+        if node.right != Link::To(from) {
+            return parent;
+        }
+        from = above;
+    }
+    Link::End
 }

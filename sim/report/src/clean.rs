@@ -1,25 +1,25 @@
-//! A run that breaks no law, as a person reads it: most of all the other side of a failure, the order that does no harm.
-
-use std::fmt::Write as _;
+//! The report of a run that breaks no law: the other side of a failure, such as the order that does no harm.
 
 use treefall_model::trace::Trace;
 
-use super::text::releases_in_words;
-use super::timeline::{Length, timeline};
-use super::{Names, Story};
-use super::{narrow, sections};
-use crate::explain::{CleanRun, Releases};
+use crate::document::{Document, Story, happened, stepped};
+use crate::explain::{CleanRun, Releases, Suspects, releases};
+use crate::section::{Content, Fact, Section, Stepper, Timeline};
+use crate::timeline::Length;
+use crate::wording::releases_in_words;
+use crate::words::Names;
+use crate::{narrow, text};
 
 /// All that such a report is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct CleanReport<'r> {
-    /// What was run.
+    /// The target.
     pub target: &'r str,
     /// The trace.
     pub trace: &'r Trace,
-    /// What it did.
-    pub course: &'r CleanRun,
-    /// What a person wrote of it.
+    /// Its run.
+    pub run: &'r CleanRun,
+    /// What a person wrote about the trace.
     pub story: Option<Story<'r>>,
     /// The file.
     pub origin: &'r str,
@@ -29,20 +29,49 @@ pub struct CleanReport<'r> {
     pub scenario: &'r str,
 }
 
-impl CleanReport<'_> {
-    /// In one sentence.
-    pub(super) fn claim(&self) -> String {
+/// Suspects nobody.
+static NOBODY: Suspects = Suspects::nobody();
+
+impl<'r> CleanReport<'r> {
+    /// The report in one sentence.
+    pub(crate) fn claim(&self) -> String {
         format!("{} breaks no law in this trace.", self.target)
     }
 
-    /// The name and the value of each fact.
-    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("outcome", self.course.verdict.outcome.to_string()),
-            ("releases", breaking(&self.course.releases)),
-            ("file", self.origin.to_owned()),
-            ("digest", format!("{:032x}", self.course.digest)),
-        ]
+    /// The report before it takes a form.
+    pub(crate) fn document(&self) -> Document<'r> {
+        let run = self.run;
+        let timeline = Timeline {
+            trace: self.trace,
+            history: &run.history,
+            verdict: &run.verdict,
+            broke_at: None,
+            because: &[],
+            run_log: None,
+        };
+        let steps = run.run_log.as_ref().map(|run_log| {
+            stepped(Stepper { run_log, suspects: &NOBODY, broke_in: None, borrowed: !run.own })
+        });
+        let mut facts: Vec<Fact> = self.story.map(Story::fact).into_iter().collect();
+        facts.extend([
+            Fact::line("outcome", run.verdict.outcome.to_string()),
+            Fact::line("releases", breaking(&run.releases)),
+            Fact::line("file", self.origin),
+            Fact::line("digest", format!("{:032x}", run.digest)),
+            Fact::command("replay", self.replay),
+        ]);
+        let facts = vec![Content::Facts(facts), Content::File("the scenario", self.scenario)];
+        let mut sections = vec![Section::new("facts", "", "Result", facts), happened(timeline)];
+        sections.extend(steps);
+        sections.push(releases::section(&run.releases, "Which releases break a law in it"));
+        Document {
+            about: format!("a trace on {}", self.target),
+            title: self.claim(),
+            claim: self.claim(),
+            answer: String::new(),
+            sections,
+            names: Names::new(self.trace).with_pids(&run.history),
+        }
     }
 }
 
@@ -54,40 +83,14 @@ fn breaking(releases: &Releases) -> String {
     }
 }
 
-/// The report as plain text.
+/// Returns the report as plain text.
 #[must_use]
 pub fn clean(report: &CleanReport<'_>) -> String {
-    told(report, sections::WIDTH)
+    text::render(&report.document(), text::WIDTH, Length::Whole)
 }
 
-/// The same for a terminal of so many columns.
+/// Returns the report for a terminal of so many columns.
 #[must_use]
 pub fn clean_within(report: &CleanReport<'_>, columns: u16) -> String {
-    narrow::fitted(&told(report, columns), columns)
-}
-
-fn told(report: &CleanReport<'_>, columns: u16) -> String {
-    let mut text = format!("{}\n\n", report.claim());
-    // Writing to a String cannot fail.
-    let mut field = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<11}{value}");
-    };
-    for (place, line) in report.story.iter().flat_map(Story::lines).enumerate() {
-        field(if place == 0 { "scenario" } else { "" }, &line);
-    }
-    for (name, value) in report.facts() {
-        field(name, &value);
-    }
-    field("replay", report.replay);
-    text.push('\n');
-    let CleanRun { history, verdict, releases, .. } = report.course;
-    text.push_str(&timeline(report.trace, history, verdict, Length::Whole));
-    text.push('\n');
-    sections::releases(&mut text, "which releases break a law in it", releases, columns);
-    text
-}
-
-/// Names of what the trace has, with the pids that it got.
-pub(super) fn names<'t>(report: &CleanReport<'t>) -> Names<'t> {
-    Names::new(report.trace).with_pids(&report.course.history)
+    narrow::fitted(&text::render(&report.document(), columns, Length::Whole), columns)
 }

@@ -1,4 +1,4 @@
-//! A failure as the text of an issue for upstream, ready to be pasted.
+//! The text of an upstream issue about a finding, in Markdown.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,17 @@ use treefall_model::verdict::{Outcome, Weight};
 use super::Report;
 use super::recipe::recipe;
 use super::reproduction::in_plain_words;
-use super::text::{claim, confirmed, releases_line, under_gdb};
-use crate::explain::{Role, and, met};
+use crate::explain::{Role, and, met, ties, window};
+use crate::section::{Content, Table};
+use crate::wording::{claim, confirmed, releases_line, under_gdb};
 use treefall_search::cause::Cause;
 use treefall_subject::backtrace::titled;
 
-/// For a maintainer who never heard of it.
+/// Introduces treefall to a maintainer.
 const WHAT_TREEFALL_IS: &str = "(treefall runs keepalived's scheduler under a simulated clock and kernel, so that a run \
      comes out the same each time; its replica of a release is that scheduler written anew, each known bug in its place.)";
 
-/// The issue in Markdown.
+/// Returns the issue in Markdown.
 #[must_use]
 pub fn issue(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
@@ -41,12 +42,7 @@ pub fn issue(report: &Report<'_>) -> String {
     ));
     if !explanation.because.is_empty() {
         put("## What happens, step by step\n");
-        for link in explanation.because.iter().filter(|link| link.role != Role::LeftOut) {
-            let function =
-                link.function.as_ref().map_or_else(String::new, |function| format!("`{function}`: "));
-            put(&format!("- {} s: {function}{}", link.at, link.text));
-        }
-        put("");
+        put(&markdown(&[Content::Chain(&explanation.because)]));
     }
     let smallest = finding.minimal && !report.as_it_is;
     put(if smallest { "## Smallest reproduction\n" } else { "## Reproduction\n" });
@@ -80,22 +76,9 @@ pub fn issue(report: &Report<'_>) -> String {
         put("```\n");
     }
     put("## What it depends on\n");
-    for tie in &explanation.ties {
-        put(&format!(
-            "Orders of what happens at {} s ({}):\n\n| order | what comes of it |\n| --- | --- |",
-            tie.at, tie.ties
-        ));
-        for row in &tie.rows {
-            let shown = row.shown.as_ref().map_or_else(|| "not asked".to_owned(), ToString::to_string);
-            put(&format!("| {} | {shown} |", row.order));
-        }
-        put("");
-    }
-    for window in &explanation.windows.windows {
-        put(&format!("- {}: fails {}", window.time, window.in_words()));
-    }
-    if !explanation.windows.note().is_empty() {
-        put(&format!("\n({})", explanation.windows.note()));
+    let depends = [ties::section(&explanation.ties), window::section(&explanation.windows)];
+    for section in depends.iter().flatten() {
+        put(&format!("{}:\n\n{}", section.title, markdown(&section.blocks)));
     }
     put("\n## Cause\n");
     put(&cause(&finding.cause));
@@ -104,16 +87,52 @@ pub fn issue(report: &Report<'_>) -> String {
     put("\n## How it was found\n");
     put(&format!(
         "By treefall: {}; {}. The scenario:\n\n```toml\n{}```",
-        super::text::found(report),
+        crate::document::found(report),
         confirmed(finding),
         report.scenario
     ));
     text
 }
 
+/// Renders blocks as Markdown.
+fn markdown(blocks: &[Content<'_>]) -> String {
+    let mut text = String::new();
+    for block in blocks {
+        match block {
+            Content::Heading(line) | Content::Sentence(_, line) => text.push_str(&format!("{line}\n\n")),
+            Content::Chain(chain) => {
+                for step in chain.iter().filter(|step| step.role != Role::LeftOut) {
+                    let function =
+                        step.function.as_ref().map_or_else(String::new, |function| format!("`{function}`: "));
+                    text.push_str(&format!("- {} s: {function}{}\n", step.at, step.text));
+                }
+                text.push('\n');
+            }
+            Content::Table(table) => text.push_str(&markdown_table(table)),
+            // An issue has its own paragraphs for these, and no pictures.
+            Content::Facts(_)
+            | Content::Timeline(_)
+            | Content::Stepper(_)
+            | Content::Folded(..)
+            | Content::File(..) => {}
+        }
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn markdown_table(table: &Table) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+    let mut text = line(&table.head) + &line(&vec!["---".to_owned(); table.head.len()]);
+    for row in &table.rows {
+        let cells: Vec<String> = row.cells.iter().map(|cell| cell.lines.join(", ")).collect();
+        text.push_str(&line(&cells));
+    }
+    text + "\n"
+}
+
 fn title(report: &Report<'_>) -> String {
     let finding = report.finding;
-    match (&finding.verdict.outcome, super::text::headline(&finding.cause)) {
+    match (&finding.verdict.outcome, crate::wording::headline(&finding.cause)) {
         (_, Some(headline)) => headline.trim_end_matches('.').to_owned(),
         (Outcome::Survived, None) => {
             finding.signature().law.sentence().trim_end_matches('.').to_owned() + ": broken"
@@ -159,11 +178,11 @@ fn cause(cause: &Cause) -> String {
             "By ablation (the failure vanishes when both of these are mended, and stays when either alone is): {}",
             both.map(life).join(" And: ")
         ),
-        other => format!("{}.", super::text::cause_line(other)),
+        other => format!("{}.", crate::wording::cause_line(other)),
     }
 }
 
-/// What a defect is, what brought it and what mended it.
+/// Describes a defect with the commits that introduced and mended it.
 fn life(defect: Defect) -> String {
     let row = defect.row();
     let brought = match (row.from, row.brought_by) {
@@ -172,7 +191,7 @@ fn life(defect: Defect) -> String {
         (None, _) => "Older than 2.0.8".to_owned(),
     };
     let headline = row.headline.trim_end_matches('.');
-    format!("{headline} ({}). {brought}; {}.", row.name, super::text::mended(defect))
+    format!("{headline} ({}). {brought}; {}.", row.name, crate::wording::mended(defect))
 }
 
 fn suggestion(cause: &Cause) -> String {
@@ -183,7 +202,7 @@ fn suggestion(cause: &Cause) -> String {
     }
 }
 
-/// What an operator or a maintainer can do against a defect.
+/// Suggests remedies to operators and maintainers.
 fn mend(defect: Defect) -> String {
     let row = defect.row();
     match (row.mended_in, row.mended_by, ours(defect)) {
@@ -195,7 +214,7 @@ fn mend(defect: Defect) -> String {
                 several => format!("upstream commits {} together", and(several)),
             };
             let why = if safe == release { String::new() } else { why_later(defect, release) };
-            let how_good = super::text::how_good(safe);
+            let how_good = crate::wording::how_good(safe);
             format!("Run {safe} or later, or take {back} back into the release at hand.{why} {how_good}")
         }
         (Some(release), None, _) => format!("Run {} or later.", defect.safe_from().unwrap_or(release)),
@@ -204,7 +223,7 @@ fn mend(defect: Defect) -> String {
     }
 }
 
-/// A commit, and those that mend what it brought, what they brought, and so on.
+/// Returns a commit and its follow-ups: each mends a defect that an earlier one introduced.
 fn taken_back_with(commit: &'static str) -> Vec<String> {
     let mut commits = vec![commit.to_owned()];
     let mut place = 0;
@@ -218,11 +237,11 @@ fn taken_back_with(commit: &'static str) -> Vec<String> {
     commits
 }
 
-/// Why a later release is named than the one that has the mend: what else breaks memory from there on.
+/// Explains why a later release than the first with the fix is recommended.
 fn why_later(defect: Defect, mended: Release) -> String {
     let later = |it: &Defect| it.crashes_trees() && it.row().mended_in.is_none_or(|end| end > mended);
     let others = Defect::ALL.into_iter().filter(later);
-    let others: Vec<String> = others.map(|it| format!("{it}, {}", super::text::mended(it))).collect();
+    let others: Vec<String> = others.map(|it| format!("{it}, {}", crate::wording::mended(it))).collect();
     let family = if defect.breaks_memory() { "of the same family" } else { "of another kind" };
     let what = match others.as_slice() {
         [only] => format!("it has another crash {family}, {only}"),
@@ -231,7 +250,7 @@ fn why_later(defect: Defect, mended: Release) -> String {
     format!(" {mended} has the mend, but {what}.")
 }
 
-/// What mends a defect that upstream has not mended: the least that obeys the laws, as the mended replica does it.
+/// Suggests a fix for a defect that upstream has not mended, as the mended replica behaves.
 fn ours(defect: Defect) -> Option<&'static str> {
     Some(match defect {
         Defect::ReloadSkipsQueuedTimeout => {

@@ -1,4 +1,4 @@
-//! A report for machines: what the other forms tell, as one object. The fields are stable.
+//! The report for machines: one JSON object with stable fields.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use treefall_model::release::{Advice, Defect};
 
 use super::Report;
-use super::text::{cause_line, claim, found, releases_line, under_gdb};
+use super::wording::{cause_line, claim, releases_line, under_gdb};
 use super::{CleanReport, Story};
 use crate::explain::{Explanation, Releases};
 use treefall_subject::backtrace;
 
-/// What upstream has of a known defect.
+/// Upstream's issues and commits of a known defect.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct UpstreamObject {
     defect: &'static str,
@@ -53,7 +53,7 @@ impl UpstreamObject {
     }
 }
 
-/// What a list of reports tells of one.
+/// The entry of a report in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
     /// The target.
@@ -151,11 +151,11 @@ impl<'r> CleanObject<'r> {
         Self {
             target: report.target,
             claim: report.claim(),
-            outcome: report.course.verdict.outcome.to_string(),
-            digest: format!("{:032x}", report.course.digest),
+            outcome: report.run.verdict.outcome.to_string(),
+            digest: format!("{:032x}", report.run.digest),
             replay: report.replay,
             story: report.story.map(ToldObject::of),
-            releases: &report.course.releases,
+            releases: &report.run.releases,
         }
     }
 }
@@ -202,7 +202,7 @@ impl<'r> ReportObject<'r> {
             backtrace: backtrace::texts(&finding.backtrace),
             handed_out: backtrace::texts(&finding.life.handed_out),
             freed: backtrace::texts(&finding.life.freed),
-            found: found(report),
+            found: crate::document::found(report),
             wakes_found: finding.failure.trace.wakes().len(),
             wakes_minimal: finding.trace.wakes().len(),
             minimal: finding.minimal,

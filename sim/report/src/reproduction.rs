@@ -1,7 +1,7 @@
-//! A failure's smallest reproduction in words: what is configured, then what comes when, a sentence each.
+//! The smallest reproduction as text: the configuration, then one sentence for each event.
 //!
-//! Always: every sentence has its time, in seconds from the start of the scripts; what is said to be due is what the
-//! trees held when the loop woke, and where no trees are told, it is only said that a timer expires.
+//! Invariants: every sentence has its time, in seconds from the start of the scripts; due entries are those in the trees when
+//! the loop woke; without trees the text only says that a timer expires.
 
 use std::fmt::Write as _;
 
@@ -32,8 +32,8 @@ pub(super) fn in_plain_words(trace: &Trace, report: &Report<'_>) -> String {
             // Of a real program that did otherwise before, the replica's trees tell nothing.
             let upto = ..=met.record;
             let same = |told: &&RunLog| told.records.get(upto) == explanation.history.get(upto);
-            let chronicle = explanation.chronicle.as_ref().filter(same);
-            chronicle.map_or_else(Vec::new, |told| due(told, met.record, met.woke_at, &names))
+            let run_log = explanation.run_log.as_ref().filter(same);
+            run_log.map_or_else(Vec::new, |told| due(told, met.record, met.woke_at, &names))
         });
         let comes = comes(wake, due, &names);
         let done = met.map_or_else(Vec::new, |met| done(&explanation.history, met.record, &names));
@@ -79,7 +79,7 @@ fn script_words(script: &Script) -> String {
             format!("interval {}, timeout {}", script.interval, script.timeout)
         }
         ScriptKind::Cancelling => format!(
-            "interval {}, timeout {}; a tick that failures its run not ended cancels the run's entry, which keepalived itself \
+            "interval {}, timeout {}; a tick that finds its run not ended cancels the run's entry, which keepalived itself \
              never does",
             script.interval, script.timeout
         ),
@@ -145,11 +145,11 @@ fn ends(status: ExitStatus) -> String {
 }
 
 /// What was due when the loop woke at `at`, the record's place in the history.
-fn due(chronicle: &RunLog, record: usize, at: Instant, names: &Names<'_>) -> Vec<String> {
-    let stage = chronicle.stages.iter().position(|stage| (stage.from..stage.to).contains(&record));
-    let before = stage.and_then(|stage| stage.checked_sub(1)).and_then(|before| chronicle.snapshot(before));
+fn due(run_log: &RunLog, record: usize, at: Instant, names: &Names<'_>) -> Vec<String> {
+    let stage = run_log.stages.iter().position(|stage| (stage.from..stage.to).contains(&record));
+    let before = stage.and_then(|stage| stage.checked_sub(1)).and_then(|before| run_log.snapshot(before));
     let Some(before) = before else { return Vec::new() };
-    let labels = Labels::new(names, &chronicle.records);
+    let labels = Labels::new(names, &run_log.records);
     let due = |seat: &EntryState| seat.live && seat.due <= Deadline::At(at);
     let child = |seat: EntryState| {
         let run = seat.pid.and_then(|pid| labels.run(pid));

@@ -1,7 +1,7 @@
 //! A failure as a regression test in Rust: one file, for a project that has treefall among its dev-dependencies.
 
 use super::Report;
-use super::text::claim;
+use crate::wording::claim;
 
 /// The file. It fails on the failure's target, and passes where its law is not broken; `TREEFALL_TARGET` names another.
 #[must_use]

@@ -1,281 +1,169 @@
-//! The report of a finding as plain text.
+//! A report as plain text.
 
-use crate::words::ending;
 use std::fmt::Write as _;
 
-use treefall_model::event::SubjectKind;
-use treefall_model::release::{Advice, Defect, Release};
-use treefall_model::trace::Trace;
-use treefall_model::verdict::Outcome;
+use comfy_table::{self as comfy, ColumnConstraint, ContentArrangement, Width, presets};
 
-use super::timeline::{Length, timeline};
-use super::words::Names;
-use super::{Report, Story};
-use super::{narrow, sections};
-use crate::explain::{Explanation, Releases};
-use treefall_search::cause::Cause;
-use treefall_search::triage::{Finding, ShrunkOn};
-use treefall_subject::backtrace::titled;
+use crate::document::{Document, Report};
+use crate::explain::Role;
+use crate::explain::cause_step::CauseStep;
+use crate::narrow;
+use crate::section::{Content, Fact, FactForm, Section, Table};
+use crate::timeline::{Length, events};
+use treefall_base::wrap;
 
-/// The failure in one sentence: how the program fares, and the defect's own headline where the cause is known.
-#[must_use]
-pub fn claim(finding: &Finding, names: &Names<'_>) -> String {
-    let broken = finding.broken();
-    let fares = match &finding.verdict.outcome {
-        Outcome::Survived => format!("breaks `{}`", broken.signature.law.name()),
-        bad => ending(bad),
-    };
-    let what = match headline(&finding.cause) {
-        Some(headline) => uncapitalised(&headline),
-        None => names.plain(&broken.detail),
-    };
-    format!("{} {fares}: {}.", finding.target, what.trim_end_matches('.'))
-}
+/// Columns of a page: no table is wider.
+pub(crate) const WIDTH: u16 = 119;
+/// Columns that a table of several lines a cell needs; else each row stands in a block of its own.
+const SIDES_MIN: u16 = 90;
 
-fn uncapitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    // A word all in capitals, as SIGTERM, stays as it is.
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => sentence.to_owned(),
-    }
-}
-
-/// What a cause is called at a glance: `A`, `A and B together`, or `NOT KNOWN`.
-#[must_use]
-pub fn cause_name(cause: &Cause) -> String {
-    match cause {
-        Cause::Known(defects) | Cause::AsIf(defects) => {
-            defects.first().map_or_else(String::new, |it| reported(*it))
-        }
-        Cause::Together([one, other]) => format!("{} and {} together", reported(*one), reported(*other)),
-        Cause::NotKnown | Cause::NotInReplica => "NOT KNOWN".to_owned(),
-    }
-}
-
-/// `ReloadFreesQueuedTimeout (issue 2468)`.
-pub fn reported(defect: Defect) -> String {
-    match defect.row().issues_in_words() {
-        issues if issues.is_empty() => defect.name().to_owned(),
-        issues => format!("{defect} ({issues})"),
-    }
-}
-
-/// What goes wrong by it, in one sentence, if it is known.
-pub(crate) fn headline(cause: &Cause) -> Option<String> {
-    match cause {
-        Cause::Together([one, other]) => {
-            let one = one.headline().trim_end_matches('.');
-            Some(format!("{one}; and {}", uncapitalised(other.headline())))
-        }
-        _ => cause.defects().first().map(|defect| defect.headline().to_owned()),
-    }
-}
-
-/// The cause in one line: the leading defect, or the two that it takes.
-#[must_use]
-pub fn cause_line(cause: &Cause) -> String {
-    match cause {
-        Cause::Known(defects) => {
-            defects.first().map_or_else(String::new, |it| format!("{} ({})", it.name(), mended(*it)))
-        }
-        Cause::Together([one, other]) => {
-            format!("{one} ({}) and {other} ({}) together", mended(*one), mended(*other))
-        }
-        Cause::AsIf(defects) => {
-            let names: Vec<String> =
-                defects.iter().map(|it| format!("{} ({})", it.name(), mended(*it))).collect();
-            format!("as if the release had {}", names.join(", or "))
-        }
-        Cause::NotKnown => "NOT KNOWN: it stays, whichever known defect is mended".to_owned(),
-        Cause::NotInReplica => "NOT KNOWN: the replica of this release does not show it".to_owned(),
-    }
-}
-
-/// What else the failure needs: `also required: B (mended in 2.3.3 by 94d40e3b)`; empty where that is nothing more.
-#[must_use]
-pub fn also_required(cause: &Cause) -> Vec<String> {
-    if cause.is_together() {
-        return Vec::new();
-    }
-    let others = cause.also_required().iter();
-    others.map(|it| format!("also required: {} ({})", it.name(), mended(*it))).collect()
-}
-
-/// What goes wrong, and what else the failure needs, a line each.
-fn beside_the_cause(cause: &Cause) -> Vec<String> {
-    if let Cause::Together(both) = cause {
-        let headlines = both.iter().map(|defect| defect.headline().to_owned());
-        return headlines
-            .chain(["vanishes when both are mended, not when either alone is".to_owned()])
-            .collect();
-    }
-    let headline = cause.leading().map(|defect| defect.headline().to_owned());
-    headline.into_iter().chain(also_required(cause)).collect()
-}
-
-/// Who reported a defect, and what mended it: `issue 2468; mended in 2.3.2 by 7e04261d (pull request 2478), which
-/// introduces 2548`.
-pub(crate) fn mended(defect: Defect) -> String {
-    let row = defect.row();
-    let issues = row.issues_in_words();
-    let issues = if issues.is_empty() { issues } else { format!("{issues}; ") };
-    let Some(release) = row.mended_in else {
-        return format!("{issues}not mended up to {}", Release::NEWEST);
-    };
-    let by = row.mended_by.map(|commit| format!(" by {commit}")).unwrap_or_default();
-    let pull_request = row.pull_request.map(|number| format!(" (pull request {number})")).unwrap_or_default();
-    let crashes: Vec<String> = release.tree_crashes().map(|it| it.row().short_name()).collect();
-    let mut other = String::new();
-    if !crashes.is_empty() {
-        let run = Advice::against_defect(defect).and_then(Advice::run);
-        let run = run.map(|run| format!(", run {run}")).unwrap_or_default();
-        other = format!("; {release} has {}{run}", crashes.join(" and "));
-    }
-    format!("{issues}mended in {release}{by}{pull_request}{other}")
-}
-
-/// What is known of a release that is recommended, and how far that goes.
-pub(crate) fn how_good(release: Release) -> String {
-    let used: Vec<&str> = release.crashes_elsewhere().map(|row| row.used_with).collect();
-    let elsewhere = match used.as_slice() {
-        [] => String::new(),
-        used => format!(
-            " It has known crashes elsewhere, which treefall does not show, if you use {}.",
-            used.join(", or ")
-        ),
-    };
-    format!("{release} has no known crash of the trees.{elsewhere}")
-}
-
-/// The whole report as plain text.
+/// Returns the whole report.
 #[must_use]
 pub fn finding(report: &Report<'_>) -> String {
-    let mut text = summary(report);
-    text.push('\n');
-    sections::explained(&mut text, report.explanation, sections::WIDTH);
-    text
+    render(&report.text(), WIDTH, Length::Short)
 }
 
-/// The same for a terminal of so many columns.
+/// Returns the whole report for a terminal of so many columns.
 #[must_use]
 pub fn finding_within(report: &Report<'_>, columns: u16) -> String {
-    let mut text = summary(report);
-    text.push('\n');
-    sections::explained(&mut text, report.explanation, columns);
-    narrow::fitted(&text, columns)
+    narrow::fitted(&render(&report.text(), columns, Length::Short), columns)
 }
 
-/// What comes first in it: what broke, why, and what happened.
+/// Returns the beginning of the report: what broke, why, and what happened.
 #[must_use]
 pub fn summary(report: &Report<'_>) -> String {
-    let Report { finding, explanation, replay, .. } = *report;
-    let history = explanation.history.as_slice();
-    let names = report.names();
-    let broken = finding.broken();
-    let law = broken.signature.law;
-    let mut text = format!("{}\n\n", claim(finding, &names));
-    // Writing to a String cannot fail.
-    let mut field = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<11}{value}");
-    };
-    for (place, line) in report.story.iter().flat_map(Story::lines).enumerate() {
-        field(if place == 0 { "scenario" } else { "" }, &line);
-    }
-    field("law", &format!("{}: {}", law.name(), law.sentence()));
-    field("signature", &broken.signature.to_string());
-    field("cause", &cause_line(&finding.cause));
-    for line in beside_the_cause(&finding.cause) {
-        field("", &line);
-    }
-    field("outcome", &finding.verdict.outcome.to_string());
-    for (title, frames) in titled(&finding.backtrace, &finding.life) {
-        for (place, frame) in frames.iter().enumerate() {
-            field(if place == 0 { title } else { "" }, &frame.to_string());
+    render(&report.summary(), WIDTH, Length::Short)
+}
+
+/// Renders a document; `length` is that of its timeline.
+pub(crate) fn render(document: &Document<'_>, columns: u16, length: Length) -> String {
+    let mut text = format!("{}\n\n", document.claim);
+    let mut after_facts = false;
+    for section in &document.sections {
+        let mut shown = section.blocks.iter().filter(|block| !block.is_for_pages()).peekable();
+        if shown.peek().is_none() {
+            continue;
         }
+        let facts = shown.all(|block| matches!(block, Content::Facts(_)));
+        if after_facts && !facts {
+            text.push('\n');
+        }
+        after_facts = facts;
+        put_section(&mut text, section, columns, length, facts);
     }
-    field("releases", &releases_line(explanation));
-    field("found", &found(report));
-    field("confirmed", &confirmed(finding));
-    field("replay", replay);
-    if let Some(gdb) = under_gdb(finding, replay) {
-        field("under gdb", &gdb);
+    if text.ends_with("\n\n") {
+        text.pop();
     }
-    text.push_str("\nlaws broken, and when (seconds), each where it first was:\n");
-    for broken in &finding.verdict.breaks {
-        let (at, signature) = (broken.at.to_string(), broken.signature);
-        let _ = writeln!(text, "  {at:>12}  {signature}: {}", names.plain(&broken.detail));
-    }
-    text.push('\n');
-    sections::because(&mut text, &explanation.because);
-    text.push_str(&timeline(&finding.trace, history, &finding.verdict, Length::Short));
     text
 }
 
-/// Which releases have it, in one line.
-pub(crate) fn releases_line(explanation: &Explanation) -> String {
-    releases_in_words(&explanation.releases).unwrap_or_else(|| "no replica of a release shows it".to_owned())
+fn put_section(text: &mut String, section: &Section<'_>, columns: u16, length: Length, facts: bool) {
+    if !facts {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}:", section.title);
+    }
+    for block in &section.blocks {
+        put(text, block, columns, length);
+    }
+    if !facts {
+        text.push('\n');
+    }
 }
 
-/// Those that fail by this cause, the first of them, and which to run; and those that fail by another. `None`: none fails
-/// by this one.
-pub(super) fn releases_in_words(releases: &Releases) -> Option<String> {
-    let first = releases.first_bad.as_ref()?;
-    let fixed = match (&releases.first_without, &releases.fixed) {
-        (Some(without), _) if releases.fails_otherwise() => {
-            format!("from {without} on by another cause alone")
+fn put(text: &mut String, block: &Content<'_>, columns: u16, length: Length) {
+    match block {
+        Content::Facts(facts) => facts.iter().for_each(|fact| put_fact(text, fact)),
+        Content::Heading(heading) => {
+            let _ = writeln!(text, "  {heading}");
         }
-        (_, Some(fixed)) => fixed.clone(),
-        (_, None) => not_fixed(),
-    };
-    let otherwise = releases.bad_otherwise();
-    let otherwise =
-        if otherwise.is_empty() { otherwise } else { format!("; by another cause also {otherwise}") };
-    Some(format!("{} (first bad {first}); {fixed}{otherwise}", releases.bad()))
-}
-
-/// What is said where the newest release has a failure.
-pub fn not_fixed() -> String {
-    format!("not fixed up to {}", Release::NEWEST)
-}
-
-/// The command that replays a failure in a real program's scheduler under gdb. `None` for a replica, which is no program,
-/// and for a daemon, whose namespaces gdb does not look into.
-pub(crate) fn under_gdb(finding: &Finding, replay: &str) -> Option<String> {
-    (finding.kind == SubjectKind::Engine).then(|| format!("{} --gdb", replay.trim_end_matches(" --history")))
-}
-
-pub(crate) fn found(report: &Report<'_>) -> String {
-    let Report { finding, origin, as_it_is, .. } = *report;
-    if as_it_is {
-        return format!("{origin}, {}; taken as it is, not shrunk", wakes(&finding.trace));
-    }
-    let minimal = if finding.minimal { "minimal" } else { "NOT proved minimal" };
-    let on = match finding.shrunk_on {
-        ShrunkOn::Itself => "",
-        ShrunkOn::ReplicaConfirmed => ", each step confirmed on the real program",
-        ShrunkOn::RealBecauseReplicaDiffers => ", on the real program: the replica does not show it",
-    };
-    let (before, after) = (&finding.failure.trace, &finding.trace);
-    let variant = finding.variant_of.map_or_else(String::new, |other| {
-        format!("; a variant: {} has the same cause, and got the full effort", other.signature)
-    });
-    let (before, after, runs) = (wakes(before), wakes(after), finding.runs);
-    format!("{origin}, {before}; shrunk to {after} in {runs} runs{on}; {minimal}{variant}")
-}
-
-fn wakes(trace: &Trace) -> String {
-    match trace.wakes().len() {
-        1 => "1 wake".to_owned(),
-        more => format!("{more} wakes"),
+        Content::Sentence(_, sentence) => {
+            let _ = writeln!(text, "  {sentence}");
+        }
+        Content::Chain(chain) => chain.iter().for_each(|step| put_step(text, step)),
+        Content::Table(table) => put_table(text, table, columns),
+        Content::Timeline(it) => text.push_str(&events(it.trace, it.history, it.verdict, length)),
+        Content::Stepper(_) | Content::Folded(..) | Content::File(..) => {}
     }
 }
 
-pub(crate) fn confirmed(finding: &Finding) -> String {
-    match finding.confirmed {
-        true => format!("by two fresh runs, digest {:032x}", finding.digest),
-        false => "NOT: two fresh runs did not agree with it".to_owned(),
+fn put_fact(text: &mut String, fact: &Fact) {
+    for (place, line) in fact.lines.iter().enumerate() {
+        let name = if place == 0 { fact.name } else { "" };
+        let line = if fact.form == FactForm::Lines { line.replace('`', "") } else { line.clone() };
+        let _ = writeln!(text, "{}", format!("{name:<11}{line}").trim_end());
+    }
+}
+
+fn put_step(text: &mut String, step: &CauseStep) {
+    let function = step.function.as_ref().map_or_else(String::new, |function| format!("{function}: "));
+    let number = if step.role == Role::LeftOut { String::new() } else { format!("#{}", step.step) };
+    let line = format!("  {:>12} {number:>5} {:<7}{function}{}", step.at, step.role.word(), step.text);
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+/// Writes a table in columns, or each row as a block where the columns do not fit.
+fn put_table(text: &mut String, table: &Table, columns: u16) {
+    let several = table.rows.iter().any(|row| row.cells.iter().any(|cell| cell.lines.len() > 1));
+    let rows = rows(table);
+    let least = |place: usize| wrap::column(rows.iter().filter_map(|row| row.get(place).map(String::as_str)));
+    // The whole is moved in by one.
+    let width = columns.min(WIDTH) - 1;
+    let fits = (0..=table.head.len()).map(least).sum::<usize>() < usize::from(width);
+    if !fits || (several && columns < SIDES_MIN) {
+        return put_blocks(text, table);
+    }
+    let mut sheet = comfy::Table::new();
+    let arrangement = match several {
+        true => ContentArrangement::DynamicFullWidth,
+        false => ContentArrangement::Dynamic,
+    };
+    sheet.load_style(presets::NOTHING);
+    sheet.set_content_arrangement(arrangement).set_width(width).force_no_tty();
+    sheet.add_rows(&rows);
+    // On a page there is space enough for each word.
+    for (place, column) in sheet.column_iter_mut().enumerate().filter(|_| columns < WIDTH) {
+        let least = u16::try_from(least(place)).unwrap_or(u16::MAX);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+    }
+    for line in sheet.lines() {
+        let _ = writeln!(text, " {}", line.trim_end());
+    }
+}
+
+/// The head and the rows as texts, each after its sign. A first cell that repeats the one above it is left empty.
+fn rows(table: &Table) -> Vec<Vec<String>> {
+    let signed = |sign: char, cells: Vec<String>| [vec![sign.to_string()], cells].concat();
+    let mut rows = vec![signed(' ', table.head.clone())];
+    let mut last = String::new();
+    for row in &table.rows {
+        let mut cells: Vec<String> = row.cells.iter().map(|cell| cell.lines.join("\n")).collect();
+        if let Some(first) = cells.first_mut() {
+            if *first == last { first.clear() } else { last.clone_from(first) }
+        }
+        rows.push(signed(row.mark.sign(), cells));
+    }
+    rows
+}
+
+fn put_blocks(text: &mut String, table: &Table) {
+    for row in &table.rows {
+        let (Some(head), Some((first, rest))) = (table.head.first(), row.cells.split_first()) else {
+            continue;
+        };
+        let _ = writeln!(text, "{} {head}: {}", row.mark.sign(), first.lines.join(" "));
+        for (name, cell) in table.head.iter().skip(1).zip(rest) {
+            match cell.lines.as_slice() {
+                [] => {}
+                [line] => {
+                    let _ = writeln!(text, "    {name}: {line}");
+                }
+                lines => {
+                    let _ = writeln!(text, "    {name}:");
+                    for line in lines {
+                        let _ = writeln!(text, "      {line}");
+                    }
+                }
+            }
+        }
     }
 }

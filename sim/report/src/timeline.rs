@@ -1,6 +1,6 @@
-//! A history as a timeline: a line an event, the laws where they broke.
+//! A history as text: a line for each event, with violations at their places.
 //!
-//! A short timeline keeps its beginning, its end, and what is around each break; how much is left out it says.
+//! A short timeline keeps its beginning, its end and the surroundings of each violation, and says how much it leaves out.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ const TAIL_LINES: usize = 3;
 /// Lines kept before a break, and after it.
 const AROUND_LINES: (usize, usize) = (8, 3);
 
-/// How much of a history is told.
+/// The part of a history that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Length {
     /// What leads to each break.
@@ -37,8 +37,13 @@ struct Line {
 /// The history of `trace` as a timeline, with the laws where they broke.
 #[must_use]
 pub fn timeline(trace: &Trace, history: &[Record], verdict: &Verdict, length: Length) -> String {
+    format!("what happened, in seconds from the start:\n{}", events(trace, history, verdict, length))
+}
+
+/// The same without a heading.
+pub(crate) fn events(trace: &Trace, history: &[Record], verdict: &Verdict, length: Length) -> String {
     let lines = lines(trace, history, verdict);
-    let mut text = String::from("what happened, in seconds from the start:\n");
+    let mut text = String::new();
     let keep = match length {
         Length::Short if lines.len() > SHORT_LINES_MAX => kept(&lines),
         _ => vec![true; lines.len()],

@@ -1,6 +1,6 @@
-//! `treefall completions` and `treefall man`: treefall told to shells and to readers, from its own command line.
+//! `treefall completions` and `treefall man`: print shell completions and manual pages.
 //!
-//! Always: what is printed depends on the command line's definition alone, so that a package can be built with it.
+//! Invariant: the output depends only on the definition of the command line, so a package build can contain it.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use treefall_base::files::write_bytes;
 #[derive(Serialize, JsonSchema)]
 struct CompletionsObject {
     shell: String,
-    /// What the shell reads.
+    /// Completion script for the shell.
     script: String,
 }
 
@@ -34,11 +34,11 @@ pub(super) const COMPLETIONS: [JsonLine; 2] =
 /// A page of the manual. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct PageObject {
-    /// What it is called: `treefall-hunt`.
+    /// Name of the page: `treefall-hunt`.
     page: String,
-    /// Where it was written, if anywhere.
+    /// File of the page; null: `text` has it.
     file: Option<String>,
-    /// The page itself, where it was not written.
+    /// Text of the page; null: `file` has it.
     text: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Failures that are kept as they were found: interrupted, or failed.
+//! Reports failures that were stored as found, because their triage was interrupted or failed.
 
 use std::path::Path;
 
@@ -13,15 +13,14 @@ use treefall_report::store::Store;
 use treefall_search::known::FindingId;
 use treefall_subject::target::Target;
 
-/// A failure that is kept as it was found, for the word to stop came first or it could not be worked out, for machines. The
-/// fields are stable.
+/// A failure that is kept as found, because its triage was interrupted or failed. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct AsFoundObject {
     pub(super) target: String,
     pub(super) signature: String,
-    /// The scenario that it is kept in, as it was found.
+    /// Scenario file with the trace as found.
     pub(super) kept_as_found: String,
-    /// Why it could not be worked out; null: the word to stop came first.
+    /// Why triage failed; null: it was interrupted.
     pub(super) error: Option<String>,
 }
 
@@ -36,8 +35,8 @@ impl AsFoundObject {
     }
 }
 
-/// Reports each failure that could not be worked out, and where it is kept as it was found.
-pub(super) fn tell_failed(
+/// Reports each failure whose triage failed, with the file that keeps it as found.
+pub(super) fn print_failed(
     target: &Target,
     failed: &[(FindingId, PipelineError)],
     store: &Store,
@@ -47,7 +46,7 @@ pub(super) fn tell_failed(
     for (failure, why) in failed {
         let (signature, found) = (failure.signature, store.found(&name, *failure));
         output.error(&format!(
-            "{signature} on {name} was found and could not be worked out: {why}; it is kept as found in {}",
+            "{signature} on {name} was found, but its triage failed: {why}; it is kept as found in {}",
             found.display()
         ));
         output.object(&AsFoundObject::new(&name, signature, &found, Some(why.to_string())));

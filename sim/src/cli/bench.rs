@@ -1,4 +1,4 @@
-//! `treefall bench`: events a second, side by side in one run; of a whole daemon, what a reload takes.
+//! `treefall bench`: measures events per second, and for a whole daemon the duration of a reload.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,10 +15,10 @@ use treefall_search::workload::{reloading, steady};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build, program};
 
-/// Runs of each row: the best is told, for a shared machine's noise only ever slows.
+/// Runs of each row. The fastest counts, because other load on the machine only slows.
 const RUNS: u32 = 5;
 
-/// One measurement, for machines. The fields are stable.
+/// A measurement. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct BenchObject {
     target: String,
@@ -30,10 +30,10 @@ struct BenchObject {
     history_per_second: u64,
 }
 
-/// Reloads of the trace that a daemon is measured with.
+/// Reloads in the trace that measures a daemon.
 const RELOADS: u32 = 500;
 
-/// What a reload of a daemon takes, for machines. The fields are stable.
+/// Duration of a daemon's reload. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct ReloadObject {
     target: String,
@@ -48,7 +48,7 @@ struct BenchSummary {
     measurements: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<BenchObject>("a measurement"),
     JsonLine::of::<ReloadObject>("what a reload takes"),
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
     if names.is_empty() {
         names.push("replica:mended".to_owned());
         if program::find_installed().is_empty() {
-            workers::none_installed("the replica alone is measured", output);
+            workers::none_installed("only the replica is measured", output);
         } else {
             names.push("engine".to_owned());
         }
@@ -78,76 +78,80 @@ pub(super) fn run(args: &Bench, output: &mut Output) -> Result<Status, CliError>
             measurements += reloads(subject.as_mut(), target, args, output)?;
             continue;
         }
-        for scripts in &args.scripts {
-            let trace =
-                steady(*scripts, args.wakes, 0).map_err(|error| CliError::Usage(error.to_string()))?;
-            for (checked, want) in [
-                ("no", Options::DIGEST),
-                ("events", Options::EVENTS),
-                ("every index, every step", Options::VERDICT),
-            ] {
-                if workers::interrupted() {
-                    break;
-                }
-                let mut best = std::time::Duration::MAX;
-                let mut counts = treefall_world::Counts::default();
-                for _ in 0..RUNS {
-                    if workers::interrupted() {
-                        break;
-                    }
-                    output.progress(format_args!("{scripts} scripts, checked: {checked}"));
-                    let watch = Stopwatch::start();
-                    let ran = subject.run_one(&trace, want)?;
-                    best = best.min(watch.elapsed());
-                    counts = ran.counts;
-                    if !ran.verdict.is_clean() && subject.kind() == SubjectKind::Replica {
-                        return Err(CliError::Harness(format!(
-                            "{target} is not clean on the steady workload"
-                        )));
-                    }
-                }
-                // Of fewer runs no best is told.
-                if workers::interrupted() {
-                    break;
-                }
-                let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
-                let (external, history) = (rate(counts.external()), rate(counts.records));
-                table.add_row([
-                    target.to_string(),
-                    scripts.to_string(),
-                    checked.to_owned(),
-                    millions(external),
-                    millions(history),
-                ]);
-                output.object(&BenchObject {
-                    target: target.to_string(),
-                    scripts: *scripts,
-                    checked,
-                    external_events: counts.external(),
-                    history_events: counts.records,
-                    external_per_second: external,
-                    history_per_second: history,
-                });
-            }
-        }
+        steps(subject.as_mut(), target, args, &mut table, output)?;
     }
     output.part("");
     output.clear();
     output.conclude(&BenchSummary { measurements: measurements + table.row_count() });
     if table.row_count() > 0 {
         output.line(table);
-        output.line(
-            "an external event is a return of the blocking call for the timer, an exit reaped, or a signal",
-        );
+        output.line("an external event is a timer expiry, a reaped exit, or a signal");
     }
     if workers::interrupted() {
-        output.error("stopped before all was measured");
+        output.error("stopped before all measurements were done");
         return Ok(Status::Failure);
     }
     Ok(Status::Good)
 }
 
-/// What a reload of the whole daemon takes: a trace with many, less one with none, by their number.
+/// Measures the steady workload with each number of scripts and each kind of checks.
+fn steps(
+    subject: &mut dyn Subject,
+    target: &Target,
+    args: &Bench,
+    table: &mut Table,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    for scripts in &args.scripts {
+        let trace = steady(*scripts, args.wakes, 0).map_err(|error| CliError::Usage(error.to_string()))?;
+        for (checked, want) in [
+            ("no", Options::DIGEST),
+            ("events", Options::EVENTS),
+            ("every index, every step", Options::VERDICT),
+        ] {
+            let mut best = std::time::Duration::MAX;
+            let mut counts = treefall_world::Counts::default();
+            for _ in 0..RUNS {
+                // An interrupted measurement has too few runs for a best one.
+                if workers::interrupted() {
+                    return Ok(());
+                }
+                output.progress(format_args!("{scripts} scripts, checked: {checked}"));
+                let watch = Stopwatch::start();
+                let ran = subject.run_one(&trace, want)?;
+                best = best.min(watch.elapsed());
+                counts = ran.counts;
+                if !ran.verdict.is_clean() && subject.kind() == SubjectKind::Replica {
+                    return Err(CliError::Harness(format!("{target} is not clean on the steady workload")));
+                }
+            }
+            if workers::interrupted() {
+                return Ok(());
+            }
+            let rate = |events: u64| (events as f64 / best.as_secs_f64()) as u64;
+            let (external, history) = (rate(counts.external()), rate(counts.records));
+            table.add_row([
+                target.to_string(),
+                scripts.to_string(),
+                checked.to_owned(),
+                millions(external),
+                millions(history),
+            ]);
+            output.object(&BenchObject {
+                target: target.to_string(),
+                scripts: *scripts,
+                checked,
+                external_events: counts.external(),
+                history_events: counts.records,
+                external_per_second: external,
+                history_per_second: history,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Measures a reload of the whole daemon: a trace with many reloads, less one with none, divided by their number.
 fn reloads(
     subject: &mut dyn Subject,
     target: &Target,
@@ -184,7 +188,7 @@ fn reloads(
         let each = all.saturating_sub(none) / RELOADS;
         output.clear();
         output.line(format_args!(
-            "{target}: a reload with {scripts} scripts takes {} us, a trace of its own {} us before anything happens",
+            "{target}: a reload with {scripts} scripts takes {} us, an empty trace takes {} us",
             micros(each),
             micros(none)
         ));

@@ -1,4 +1,4 @@
-//! `treefall conform`: a replica against the real program of its release, trace by trace.
+//! `treefall conform`: compares a replica with the real program of its release, trace by trace.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,14 +22,14 @@ use treefall_subject::replica::run_replica_as;
 use treefall_subject::target::{ReplicaName, Target};
 use treefall_subject::{Options, Ran, Subject, SubjectError};
 
-/// Traces that are compared together.
+/// Traces in one unit of work.
 const CHUNK: u64 = 64;
-/// Differences that are told in full.
-const TOLD_MAX: usize = 5;
-/// How often the progress is told.
-const TOLD_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+/// Most differences that are printed in full.
+const PRINTED_MAX: usize = 5;
+/// Time between progress updates.
+const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// One comparison, for machines. The fields are stable.
+/// A comparison. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct ConformObject {
     target: String,
@@ -41,7 +41,7 @@ struct ConformObject {
     different: u64,
     with_fifo_script: u64,
     with_reload_timeout_and_exit: u64,
-    /// In which an entry was cancelled: none without `--cancelling`.
+    /// Traces in which an entry was cancelled: 0 without `--cancelling`.
     with_cancelled_entry: u64,
     with_memory_break: u64,
     ended_badly: u64,
@@ -55,7 +55,7 @@ struct ConformSummary {
     different: u64,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<ConformObject>("a comparison"),
     JsonLine::of::<RecordedObject>("a comparison with a recording"),
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Conform, jobs: usize, output: &mut Output) -> Result<St
     {
         let Some(place) = target.place() else {
             return Err(CliError::Usage(format!(
-                "{target} is not real: conform compares `engine:PATH` or `daemon:PATH` with a replica"
+                "{target} is not a real program; conform compares `engine:PATH` or `daemon:PATH` with a replica"
             )));
         };
         let program = place.open().map_err(|error| CliError::Usage(error.to_string()))?;
@@ -111,8 +111,8 @@ fn one_replica(name: &str) -> Result<ReplicaName, CliError> {
     }
 }
 
-/// What the comparing threads share: what is next, and what was found.
-struct Shared<'a> {
+/// Comparator state of the comparing threads: the next traces and the results.
+struct Comparator<'a> {
     args: &'a Conform,
     kind: SubjectKind,
     rules: Rules,
@@ -129,8 +129,8 @@ struct Difference {
     failed: Option<SubjectError>,
 }
 
-impl Shared<'_> {
-    /// The next traces, while there are any and there is time.
+impl Comparator<'_> {
+    /// Takes the next traces, while any are left and the time limit is not reached.
     fn take(&self) -> Option<std::ops::Range<u64>> {
         let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
         if !in_time || workers::interrupted() {
@@ -164,7 +164,7 @@ impl Shared<'_> {
 
     fn options(&self, keep: bool) -> Options {
         match self.kind {
-            // A daemon has entries of its own beside the scripts'.
+            // A daemon has other entries besides those of the scripts.
             SubjectKind::Daemon => Options { keep, ..Options::DIGESTED },
             _ if keep => Options::COMPARE,
             _ => Options::HASHED,
@@ -183,7 +183,7 @@ impl Shared<'_> {
         let Conform { seed, sampling, cancelling, .. } = *self.args;
         let source = Source { seed, sampling, cancelling, guarded: false };
         let traces: Vec<_> = numbers.clone().map(|number| source.trace_for(&*real, number)).collect();
-        // The program is a process of its own: while it runs, so does its replica.
+        // The program runs in its own process, so the replica can run meanwhile.
         let (ran, copies) = std::thread::scope(|scope| {
             let ran = scope.spawn(|| real.run(&traces, self.options(false)));
             let copies: Vec<Ran> = traces.iter().map(|trace| self.copy(trace, false)).collect();
@@ -192,12 +192,13 @@ impl Shared<'_> {
         let (mut census, mut differences) = (Census::default(), Vec::new());
         for ((number, trace), (mut ran, mut copy)) in numbers.zip(&traces).zip(ran?.into_iter().zip(copies)) {
             if ran.digest != copy.digest || ran.verdict != copy.verdict {
-                // Only what is not equal at first sight is run again with its history.
+                // Only a trace that differs is run again with its history.
                 ran = real.run_one(trace, self.options(true))?;
                 copy = self.copy(trace, true);
             }
             let agreement = compare(self.kind, &copy, &ran);
-            // A daemon does not show the timeouts that it handles; where both are equal, it has as many.
+            // A daemon does not show the timeouts that it handles. If both histories are equal, it has as many as the
+            // replica.
             ran.counts.timeouts = ran.counts.timeouts.max(copy.counts.timeouts);
             census.add(trace, &agreement, &ran);
             if let Agreement::Differs(difference) = agreement {
@@ -208,6 +209,7 @@ impl Shared<'_> {
     }
 }
 
+/// Compares the target with the replica, and prints the differences.
 fn conform(
     args: &Conform,
     (target, replica): (&Target, &ReplicaName),
@@ -216,7 +218,7 @@ fn conform(
 ) -> Result<Census, CliError> {
     let watch = Stopwatch::start();
     let mut workers = workers::workers(target, jobs)?;
-    let shared = Shared {
+    let comparator = Comparator {
         args,
         kind: target.kind(),
         rules: replica.rules(),
@@ -226,36 +228,47 @@ fn conform(
     };
     let (progress, of) = (Progress::begin(args.duration), args.duration.is_none().then_some(args.traces));
     std::thread::scope(|scope| {
-        let shared = &shared;
+        let comparator = &comparator;
         let workers: Vec<_> =
-            workers.iter_mut().map(|real| scope.spawn(move || shared.work(real.as_mut()))).collect();
+            workers.iter_mut().map(|real| scope.spawn(move || comparator.work(real.as_mut()))).collect();
         while workers.iter().any(|worker| !worker.is_finished()) {
-            std::thread::park_timeout(TOLD_EVERY);
-            if let Ok(found) = shared.found.lock() {
+            std::thread::park_timeout(PROGRESS_EVERY);
+            if let Ok(found) = comparator.found.lock() {
                 let Census { traces, different, .. } = found.census;
-                let told = progress.done(traces, of, "trace");
-                output.progress(format_args!("{target}: {told}; {different} different"));
+                let text = progress.done(traces, of, "trace");
+                output.progress(format_args!("{target}: {text}; {different} different"));
             }
         }
     });
     let Difference { census, mut differences, failed } =
-        shared.found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        comparator.found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(error) = failed {
         return Err(error.into());
     }
     differences.sort_unstable();
-    for (number, difference) in differences.iter().take(TOLD_MAX) {
+    for (number, difference) in differences.iter().take(PRINTED_MAX) {
         output.line(format_args!(
-            "trace {number} of seed {}: first the replica, second the real program",
+            "trace {number} of seed {}: the replica first, then the real program",
             args.seed
         ));
         output.line(format_args!("  {difference}"));
     }
     output.clear();
-    let elapsed = watch.elapsed();
+    print_census(args, (target, replica), &census, watch.elapsed(), output);
+    Ok(census)
+}
+
+/// Prints the result of a comparison.
+fn print_census(
+    args: &Conform,
+    (target, replica): (&Target, &ReplicaName),
+    census: &Census,
+    elapsed: std::time::Duration,
+    output: &mut Output,
+) {
     output.line(format_args!(
         "{target} and {replica}: {} traces, {} equal to the end, {} equal up to the first use of a freed entry, \
-         {} different\n  {} hold a reload, a timeout and an exit, {} a fifo script; {} break a memory law; {} end the real \
+         {} different\n  {} have a reload, a timeout and an exit, {} a fifo script; {} violate a memory law; {} end the real \
          program; {} records compared in {:.1} s",
         census.traces,
         census.whole,
@@ -287,5 +300,4 @@ fn conform(
         records: census.records,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     });
-    Ok(census)
 }

@@ -1,4 +1,4 @@
-//! `treefall corpus`: scenarios as the fuzzer's seeds, the fuzzer's finds as scenarios, and the fewest seeds that do.
+//! `treefall corpus`: turns scenarios into fuzz seeds and fuzz failures into scenarios, and prunes a corpus.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Corpus, CorpusCommand};
-use super::as_found::{AsFoundObject, tell_failed};
+use super::as_found::{AsFoundObject, print_failed};
 use super::lines::JsonLine;
 use super::output::{Output, count};
 use super::progress::Progress;
@@ -28,17 +28,17 @@ use treefall_search::triage::BUILD_UP_MAX;
 use treefall_subject::target::Target;
 use treefall_subject::{Subject, build};
 
-/// Larger than any input that the fuzzer makes.
+/// Largest input file; the fuzzer makes none as large.
 const SIZE_MAX: u64 = 16 << 20;
 
-/// A file that was written, for machines. The fields are stable.
+/// A written file. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct FileObject {
     file: String,
     from: String,
     signature: Option<String>,
     cause: Option<String>,
-    /// It was not there before.
+    /// The finding was not there before.
     new: bool,
 }
 
@@ -48,7 +48,7 @@ struct CorpusSummary {
     written: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<FileObject>("a file written"),
     JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
@@ -106,7 +106,7 @@ fn import(paths: &[PathBuf], into: &Path, output: &mut Output) -> Done {
     Ok((scenarios.len(), written, Status::Good))
 }
 
-/// The bytes of the files in these folders, and of these files, in order of name.
+/// Reads these files, and the files of these folders, in order of name.
 fn inputs(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, CliError> {
     let mut files = Vec::new();
     for path in paths {
@@ -128,7 +128,7 @@ fn inputs(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, CliError> {
         let bytes = input::read(&path, SIZE_MAX).map_err(unreadable)?;
         if bytes.len() as u64 > SIZE_MAX {
             return Err(CliError::Usage(format!(
-                "{}: larger than {} MiB, and so no input of the fuzzer's",
+                "{}: larger than {} MiB, so it is not an input of the fuzzer",
                 path.display(),
                 SIZE_MAX >> 20
             )));
@@ -138,13 +138,13 @@ fn inputs(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, CliError> {
     all(files.into_iter().map(read))
 }
 
-/// The fuzz target of a file: as told, or as its folder is called.
-fn kind_of(path: &Path, told: Option<Kind>) -> Result<Kind, CliError> {
+/// Returns the fuzz target of a file: the given one, or the name of its folder.
+fn kind_of(path: &Path, given: Option<Kind>) -> Result<Kind, CliError> {
     let named =
         || path.ancestors().skip(1).filter_map(|folder| folder.file_name()?.to_str()?.parse().ok()).next();
-    told.or_else(named).ok_or_else(|| {
+    given.or_else(named).ok_or_else(|| {
         CliError::Usage(format!(
-            "{}: of which fuzz target is this? It lies in no folder of one; say `--of conformance`, `--of mended` or `--of engine`",
+            "{}: no folder of this file is named after a fuzz target; name the target: `--of conformance`, `--of mended` or `--of engine`",
             path.display()
         ))
     })
@@ -158,7 +158,7 @@ fn export(
     output: &mut Output,
 ) -> Done {
     let inputs = inputs(paths)?;
-    // What cannot be read leaves no folder behind.
+    // Everything is read first, so an unreadable input leaves no folder behind.
     let kinds = all(inputs.iter().map(|(path, _)| kind_of(path, of)))?;
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
@@ -179,7 +179,7 @@ fn export(
         output.progress("running");
         let mut subjects = [build(&target)?];
         let trace = subjects[0].fitted(trace);
-        // A signature is worked out once for each cause: the first file in order of name speaks for it.
+        // Each signature and cause is triaged once, from the first file in order of name.
         let known = met.entry(target.to_string()).or_default();
         let mut failures = Vec::<Failure>::new();
         failures_in(subjects[0].as_mut(), 0, &trace, known, &mut failures)?;
@@ -204,11 +204,11 @@ fn export(
         store.keep_index()?;
     }
     if workers::interrupted() {
-        output.error("stopped before all inputs were worked out");
+        output.error("stopped before the triage of all inputs was complete");
         return Ok((inputs.len(), new, status.max(Status::Failure)));
     }
     if !broken {
-        output.line(format_args!("none of {} breaks a law", count(inputs.len() as u64, "input")));
+        output.line(format_args!("none of {} violates a law", count(inputs.len() as u64, "input")));
     }
     if new > 0 {
         status = status.max(Status::Failure);
@@ -216,17 +216,17 @@ fn export(
     Ok((inputs.len(), new, status))
 }
 
-/// What came of one failure.
+/// Result of the export of one failure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Exported {
-    /// It was kept before.
+    /// It was stored before.
     Known,
     New,
-    /// It is new, and could not be worked out.
+    /// It is new, and its triage failed.
     Failed,
 }
 
-/// Works one failure out and keeps it as a hunt would. One that an earlier export kept stays as it is.
+/// Triages one failure and stores it as a hunt would. A finding of an earlier export stays unchanged.
 fn export_one(
     from: &Path,
     failure: &Failure,
@@ -239,21 +239,25 @@ fn export_one(
     let file = store.folder(&name, failure.id()).join(MINIMAL);
     let new = !file.is_file();
     let mut cause = None;
-    let told = if new {
+    let result = if new {
         pipeline.keep_as_found(failure)?;
         let failures = std::slice::from_ref(failure);
         let mut processed = process(pipeline, subjects, failures, &workers::interrupted, output);
-        if tell_failed(target, &processed.failed, store, output) != Status::Good {
+        if print_failed(target, &processed.failed, store, output) != Status::Good {
             return Ok(Exported::Failed);
         }
-        // What is not worked out when the user interrupts is an input of the fuzzer's still.
+        // An interrupted failure remains an input of the fuzzer.
         let Some(StoredFinding { finding, .. }) = processed.stored.pop() else { return Ok(Exported::New) };
         cause = finding.cause.leading().map(|defect| defect.name().to_owned());
         cause_line(&finding.cause)
     } else {
-        "known: it was kept before".to_owned()
+        "known: already stored".to_owned()
     };
-    output.line(format_args!("{}: {signature} on {name}, of {}; {told}", file.display(), from.display()));
+    output.line(format_args!(
+        "{}: {signature} on {name}, trace of {}; {result}",
+        file.display(),
+        from.display()
+    ));
     output.object(&FileObject {
         file: file.display().to_string(),
         from: from.display().to_string(),
@@ -289,7 +293,7 @@ fn minimise(from: &Path, of: Option<Kind>, into: &Path, output: &mut Output) -> 
         });
     }
     output.line(format_args!(
-        "{} of {} reach every state that all reach; they are in {}",
+        "{} of {} reach every state that the whole corpus reaches; they are in {}",
         kept.len(),
         count(inputs.len() as u64, "input"),
         into.display()

@@ -1,4 +1,4 @@
-//! `treefall doctor`: each trace twice, under changed conditions; the two runs must be equal.
+//! `treefall doctor`: runs each trace twice under changed conditions; both runs must be equal.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,17 +13,17 @@ use treefall_search::doctor::{Condition, DifferenceCause, Doctor, NotRepeatable,
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
-/// Differences that are told.
-const TOLD_MAX: u64 = 5;
+/// Most differences that are printed.
+const PRINTED_MAX: u64 = 5;
 
-/// One target, for machines. The fields are stable.
+/// A target. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct DoctorObject {
     target: String,
     seed: u64,
     traces: u64,
     different: u64,
-    /// What was changed between the two runs.
+    /// Conditions that differed between the two runs.
     conditions: Vec<&'static str>,
     not_changed: Vec<NotChanged>,
 }
@@ -35,17 +35,17 @@ struct NotChanged {
     why: String,
 }
 
-/// A difference, for machines. The fields are stable.
+/// A difference. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct DifferenceObject {
     target: String,
     seed: u64,
     trace: u64,
-    /// The first field that differs; null: it was not seen again.
+    /// The first field that differs; null: the difference did not occur again.
     field: Option<&'static str>,
     first: Option<String>,
     second: Option<String>,
-    /// What brings it about, each alone; null: none alone does, or it was not looked for.
+    /// Conditions that cause the difference, each alone; null: none does, or the cause was not searched.
     caused_by: Option<Vec<&'static str>>,
 }
 
@@ -55,7 +55,7 @@ struct DoctorSummary {
     different: u64,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<DifferenceObject>("a difference"),
     JsonLine::of::<DoctorObject>("a target"),
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, output: &mut Output) -> Result<Status, CliError> 
     if names.is_empty() {
         names.push("replica:2.2.7".to_owned());
         if program::find_installed().is_empty() {
-            workers::none_installed("the replica alone is looked at", output);
+            workers::none_installed("only the replica is checked", output);
         } else {
             names.push("engine".to_owned());
         }
@@ -106,12 +106,12 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
         traces += examined;
         for found in found {
             different += 1;
-            if different <= TOLD_MAX {
-                tell(target, args.seed, &found, output);
+            if different <= PRINTED_MAX {
+                print(target, args.seed, &found, output);
             }
         }
-        let told = progress.done(traces, Some(args.traces), "trace");
-        output.progress(format_args!("{target}: {told}; {different} different"));
+        let text = progress.done(traces, Some(args.traces), "trace");
+        output.progress(format_args!("{target}: {text}; {different} different"));
     }
     output.clear();
     output.line(format_args!(
@@ -135,17 +135,17 @@ fn examine(args: &Args, target: &Target, output: &mut Output) -> Result<u64, Cli
     Ok(different)
 }
 
-fn tell(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output) {
+fn print(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output) {
     let NotRepeatable { number, difference, cause } = found;
-    let told = difference.as_ref().map_or_else(
-        || "it was not seen again in a process of its own".to_owned(),
+    let text = difference.as_ref().map_or_else(
+        || "it did not occur again in a separate process".to_owned(),
         |difference| difference.to_string(),
     );
-    output.line(format_args!("{target}: trace {number} of seed {seed}: {told}"));
+    output.line(format_args!("{target}: trace {number} of seed {seed}: {text}"));
     let because = match cause {
-        DifferenceCause::Alone(conditions) => format!("brought about by: {}", names(conditions).join(", ")),
-        DifferenceCause::Together => "no change alone brings it about".to_owned(),
-        DifferenceCause::Nothing => "two processes that are started alike differ already".to_owned(),
+        DifferenceCause::Alone(conditions) => format!("caused by: {}", names(conditions).join(", ")),
+        DifferenceCause::Together => "no single change causes it".to_owned(),
+        DifferenceCause::Nothing => "two processes with equal conditions already differ".to_owned(),
         DifferenceCause::NotLookedFor => return,
     };
     output.line(format_args!("  {because}"));

@@ -1,4 +1,4 @@
-//! Why a command ends without a result, and the exit status that this means.
+//! Errors that end a command without a result, and their exit statuses.
 
 use super::output::Output;
 use super::status::Status;
@@ -11,23 +11,23 @@ use treefall_subject::daemon::DaemonError;
 use treefall_subject::engine::EngineError;
 use treefall_subject::target::TargetError;
 
-/// Why a command ended without a result.
+/// Error that ends a command without a result.
 #[derive(Debug)]
 pub enum CliError {
     /// The command or an input file is wrong.
     Usage(String),
-    /// An input file is wrong; the text says by itself that it is an error, and where.
+    /// An input file is wrong; the text is a whole diagnostic with its place.
     Invalid(String),
-    /// The program under test misbehaves before any trace is played: a failure of its own.
+    /// The program under test misbehaves before any trace is played, which is a failure of the program.
     Program(String),
     /// treefall itself failed.
     Harness(String),
-    /// Several things are wrong; each is told.
+    /// Several errors, each printed by itself.
     Several(Vec<Self>),
 }
 
 impl CliError {
-    /// Of these, if there are any: one as it is, several as one.
+    /// Fails if there are errors: with the only one, or with all of them.
     pub(super) fn of(mut errors: Vec<Self>) -> Result<(), Self> {
         match errors.len() {
             0 => Ok(()),
@@ -36,15 +36,15 @@ impl CliError {
         }
     }
 
-    /// Tells it; of several the worst status counts.
-    pub(super) fn tell(&self, output: &mut Output) -> Status {
+    /// Prints the error and returns its status; of several, the highest.
+    pub(super) fn print(&self, output: &mut Output) -> Status {
         match self {
             Self::Usage(text) | Self::Program(text) => output.error(text),
             Self::Invalid(text) => output.diagnostic(text),
             Self::Harness(text) => output.error(text),
             Self::Several(errors) => {
                 for error in errors {
-                    error.tell(output);
+                    error.print(output);
                 }
             }
         }
@@ -60,7 +60,7 @@ impl CliError {
         }
     }
 
-    /// Its text without colours.
+    /// Returns the text without colours.
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Usage(text) | Self::Invalid(text) | Self::Program(text) | Self::Harness(text) => {
@@ -71,7 +71,7 @@ impl CliError {
     }
 }
 
-/// What each of these gives, or all errors of them.
+/// Collects the results, or all errors.
 pub(super) fn all<T, E: Into<CliError>>(
     results: impl IntoIterator<Item = Result<T, E>>,
 ) -> Result<Vec<T>, CliError> {
@@ -123,7 +123,8 @@ impl From<SubjectError> for CliError {
             }
             _ => return Self::Harness(error.to_string()),
         };
-        // A program that cannot be driven is the wrong target; one that is lost on the way is our failure.
+        // A program that cannot be driven is a wrong target. A program that is lost during a run is a failure of the
+        // harness.
         match of_program {
             EngineError::Misbehaves { .. } => Self::Program(error.to_string()),
             EngineError::Program(_)
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_cannot_be_driven_is_the_wrong_target_as_engine_and_as_daemon() {
+    fn an_undrivable_program_is_a_usage_error() {
         let wrong = || EngineError::OtherMachine;
         let of_daemon = SubjectError::Daemon(DaemonError::Engine(wrong()));
         for error in [SubjectError::Engine(wrong()), of_daemon] {

@@ -1,4 +1,4 @@
-//! `treefall explore`: all traces of an alphabet to a bound, and a certificate of what they break.
+//! `treefall explore`: runs all traces of an alphabet up to a bound, and certifies which laws they violate.
 
 mod objects;
 
@@ -10,7 +10,7 @@ use treefall_model::law::Law;
 use treefall_model::trace::Trace;
 
 use super::args::Explore;
-use super::as_found::{AsFoundObject, tell_failed};
+use super::as_found::{AsFoundObject, print_failed};
 use super::certificate::{ALPHABET, Certificate, kind, text};
 use super::interrupt::Stopwatch;
 use super::lines::JsonLine;
@@ -33,37 +33,37 @@ use treefall_search::triage::Finding;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Subject, build};
 
-/// How often the progress is told.
-const TOLD_EVERY: Duration = Duration::from_millis(200);
-/// The first checkpoint comes soon: a search that is killed thereafter can be gone on with.
+/// Time between progress updates.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// Time of the first checkpoint: early, so that a search that is killed can be resumed.
 const KEPT_FIRST: Duration = Duration::from_millis(500);
-/// At least so long from one checkpoint to the next, and so many times as long as it took to write the last.
+/// Shortest time between two checkpoints. The time of the last write, times `KEPT_SHARE`, is a second minimum.
 const KEPT_EVERY: Duration = Duration::from_secs(5);
 const KEPT_SHARE: u32 = 20;
-/// The file in the target's folder from which a search goes on.
+/// Name of the checkpoint in the target's folder.
 const CHECKPOINT: &str = "explore.checkpoint";
-/// The file that the certificate is kept in.
+/// Name of the certificate in the target's folder.
 const CERTIFICATE: &str = "certificate.txt";
 
-/// What to search on one target.
+/// A search on one target.
 struct ExploreJob<'a> {
     args: &'a Explore,
     target: &'a Target,
     store: &'a Store,
     folder: PathBuf,
     jobs: usize,
-    /// A failure could not be worked out.
+    /// The triage of a failure failed.
     failed: Cell<bool>,
 }
 
-/// Why a search ended.
+/// How a search ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
+enum SearchEnd {
     Whole(Standing),
     Stopped(&'static str),
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 4] = [
     JsonLine::of::<FoundObject>("a signature"),
     JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
@@ -113,12 +113,12 @@ pub(super) fn run(args: &Explore, jobs: usize, output: &mut Output) -> Result<St
     Ok(status)
 }
 
-/// A checkpoint, or what lies in its place, is not to be lost.
+/// Refuses to overwrite a checkpoint, or a file that is in its place.
 fn in_the_way(args: &Explore, path: &Path, error: &CheckpointError) -> CliError {
     let remedy = match error {
         CheckpointError::Unfinished { target } => format!(
-            "`treefall explore --target {target} --resume {}` goes on with it, another folder (`--out DIR`) leaves it as \
-             it is, `--overwrite` begins anew in its place",
+            "`treefall explore --target {target} --resume {}` continues it, another folder (`--out DIR`) leaves it \
+             unchanged, `--overwrite` starts again in its place",
             args.out.display()
         ),
         _ => "move it away, or name another folder with `--out`".to_owned(),
@@ -126,8 +126,8 @@ fn in_the_way(args: &Explore, path: &Path, error: &CheckpointError) -> CliError 
     CliError::Usage(format!("{}: {error}: {remedy}", path.display()))
 }
 
-/// The bound that is asked for: with more scripts fewer wakes.
-fn asked(args: &Explore) -> Bound {
+/// Returns the requested bound; the default has fewer wakes with more scripts.
+fn requested_bound(args: &Explore) -> Bound {
     let wakes = args.wakes.unwrap_or(match args.scripts {
         1 => 12,
         2 => 8,
@@ -144,12 +144,12 @@ impl ExploreJob<'_> {
     fn run(&self, output: &mut Output) -> Result<(Certificate, bool), CliError> {
         if matches!(self.target, Target::Daemon(_)) {
             return Err(CliError::Usage(format!(
-                "{} takes too long for all traces there are: explore `engine:PATH`, its scheduler, or a replica",
+                "{} is too slow to run all traces; explore its scheduler (`engine:PATH`) or a replica",
                 self.target
             )));
         }
         let read = self.args.resume.is_some().then(|| self.read()).transpose()?;
-        let bound = read.as_ref().map_or_else(|| asked(self.args), |read| read.header.bound());
+        let bound = read.as_ref().map_or_else(|| requested_bound(self.args), |read| read.header.bound());
         let workers = match self.target {
             Target::Engine(_) => workers::workers(self.target, self.jobs)?,
             _ => Vec::new(),
@@ -173,7 +173,7 @@ impl ExploreJob<'_> {
         let steps = explorer.progress().transitions - before.transitions;
         let rate = steps as f64 / watch.elapsed().as_secs_f64().max(1e-6);
         let certificate = self.conclude(&explorer, &space, ended, (&watch, rate as u64), output)?;
-        Ok((certificate, matches!(ended, Ended::Stopped(_))))
+        Ok((certificate, matches!(ended, SearchEnd::Stopped(_))))
     }
 
     fn read(&self) -> Result<Checkpoint, CliError> {
@@ -188,22 +188,22 @@ impl ExploreJob<'_> {
         let path = self.checkpoint();
         let hint = match error {
             CheckpointError::File(_) => {
-                "; a search leaves a checkpoint while it is under way and when it is stopped: name the folder that \
+                "; a search writes a checkpoint while it runs and when it is stopped; name the folder that \
                  it had as `--out`, and its target"
             }
             _ => "",
         };
-        CliError::Usage(format!("cannot go on from {}: {error}{hint}", path.display()))
+        CliError::Usage(format!("cannot resume from {}: {error}{hint}", path.display()))
     }
 
-    /// Round after round, to the end or until it is stopped.
+    /// Searches round after round, to the end or until it is stopped.
     fn search(
         &self,
         explorer: &mut Explorer<'_>,
         watch: &Stopwatch,
         output: &mut Output,
-    ) -> Result<Ended, CliError> {
-        let (mut told, mut keep_at) = (Duration::ZERO, KEPT_FIRST);
+    ) -> Result<SearchEnd, CliError> {
+        let (mut shown_at, mut keep_at) = (Duration::ZERO, KEPT_FIRST);
         let before = explorer.progress();
         let mut found = 0;
         loop {
@@ -213,22 +213,22 @@ impl ExploreJob<'_> {
                 self.keep_found(explorer)?;
             }
             let now = watch.elapsed();
-            if now >= told + TOLD_EVERY {
-                told = now;
-                output.progress(self.told(&before, &explorer.progress(), now));
+            if now >= shown_at + PROGRESS_EVERY {
+                shown_at = now;
+                output.progress(self.progress_text(&before, &explorer.progress(), now));
             }
             match standing {
                 Standing::UnderWay => {}
                 Standing::MemoryFull => {
-                    return self.stopped(explorer, "its states would take more memory than they may");
+                    return self.stopped(explorer, "its states reached the memory limit");
                 }
-                whole => return Ok(Ended::Whole(whole)),
+                whole => return Ok(SearchEnd::Whole(whole)),
             }
             if workers::interrupted() {
-                return self.stopped(explorer, "it was told to");
+                return self.stopped(explorer, "it was interrupted");
             }
             if self.args.duration.is_some_and(|limit| now >= limit) {
-                return self.stopped(explorer, "its time is over");
+                return self.stopped(explorer, "its time limit was reached");
             }
             if now >= keep_at {
                 self.keep(explorer)?;
@@ -238,9 +238,9 @@ impl ExploreJob<'_> {
         }
     }
 
-    fn stopped(&self, explorer: &Explorer<'_>, why: &'static str) -> Result<Ended, CliError> {
+    fn stopped(&self, explorer: &Explorer<'_>, why: &'static str) -> Result<SearchEnd, CliError> {
         self.keep(explorer)?;
-        Ok(Ended::Stopped(why))
+        Ok(SearchEnd::Stopped(why))
     }
 
     fn keep(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
@@ -253,8 +253,8 @@ impl ExploreJob<'_> {
         })
     }
 
-    /// How far it is, and for how long this depth will last.
-    fn told(&self, before: &Progress, now: &Progress, elapsed: Duration) -> String {
+    /// Describes the progress, and the time left for this depth.
+    fn progress_text(&self, before: &Progress, now: &Progress, elapsed: Duration) -> String {
         let rate = (now.transitions - before.transitions) as f64 / elapsed.as_secs_f64().max(1e-3);
         let (done, all) = now.of_depth;
         let ways = now.transitions as f64 / (now.states - (all - done)).max(1) as f64;
@@ -271,7 +271,7 @@ impl ExploreJob<'_> {
     }
 
     const fn pipeline(&self) -> Pipeline<'_> {
-        // The search itself met all smaller traces.
+        // The search itself ran all smaller traces.
         let build_up_max = 0;
         Pipeline {
             target: self.target,
@@ -282,7 +282,7 @@ impl ExploreJob<'_> {
         }
     }
 
-    /// What was found as a failure of the pipeline.
+    /// Converts a found trace into a failure for the pipeline.
     fn failure(&self, subject: &mut dyn Subject, found: &FoundTrace) -> Result<Failure, CliError> {
         let verdict = subject.run_one(&found.trace, Options::VERDICT)?.verdict;
         let Some(broken) = verdict.violation(found.signature).cloned() else {
@@ -294,7 +294,7 @@ impl ExploreJob<'_> {
         Ok(Failure::new(0, found.trace.clone(), broken, verdict).with_cause(subject))
     }
 
-    /// Keeps the traces of what was found, before the search continues.
+    /// Stores the found traces before the search continues.
     fn keep_found(&self, explorer: &Explorer<'_>) -> Result<(), CliError> {
         let mut subject = build(self.target)?;
         for found in explorer.found() {
@@ -304,7 +304,7 @@ impl ExploreJob<'_> {
         Ok(())
     }
 
-    /// Triages, explains and keeps what was found; `None`: interrupted, or failed.
+    /// Triages, explains and stores one failure; `None`: the triage was interrupted, or it failed.
     fn triage(
         &self,
         found: Vec<FoundTrace>,
@@ -314,7 +314,7 @@ impl ExploreJob<'_> {
         let failures = found.iter().map(|found| self.failure(subjects[0].as_mut(), found));
         let failures = failures.collect::<Result<Vec<_>, _>>()?;
         let processed = process(&self.pipeline(), &mut subjects, &failures, &workers::interrupted, output);
-        if tell_failed(self.target, &processed.failed, self.store, output) != Status::Good {
+        if print_failed(self.target, &processed.failed, self.store, output) != Status::Good {
             self.failed.set(true);
         }
         let finding = |found: FoundTrace| {
@@ -328,7 +328,7 @@ impl ExploreJob<'_> {
         &self,
         explorer: &Explorer<'_>,
         space: &Space,
-        ended: Ended,
+        ended: SearchEnd,
         (watch, rate): (&Stopwatch, u64),
         output: &mut Output,
     ) -> Result<Certificate, CliError> {
@@ -350,7 +350,7 @@ impl ExploreJob<'_> {
             std::fs::create_dir_all(&self.folder).map_err(failed)?;
             write_whole(&path, &text).map_err(failed)?;
             certificate.certificate = Some(path.display().to_string());
-            // What it would go on from is done. That there is none is as well.
+            // A complete search needs no checkpoint. It is no error if there is none.
             let _ = std::fs::remove_file(self.checkpoint());
         } else {
             certificate.checkpoint = Some(self.checkpoint().display().to_string());
@@ -359,27 +359,23 @@ impl ExploreJob<'_> {
         output.object(&certificate);
         output.line(text.trim_end());
         for trace in explorer.differ_at() {
-            output.line(format_args!(
-                "{} does not do what its replica does:\n{}",
-                self.target,
-                self.plain(trace)
-            ));
+            output.line(format_args!("{} differs from its replica:\n{}", self.target, self.plain(trace)));
         }
         output.note(format_args!(
             "{} transitions/s{}",
             certificate.transitions_per_second,
             if certificate.replays > 0 { ", each a replay on the real program" } else { "" }
         ));
-        if let Ended::Stopped(why) = ended {
+        if let SearchEnd::Stopped(why) = ended {
             let folder = self.args.resume.as_deref().unwrap_or(&self.args.out);
-            output.error(&format!("stopped before all traces were done: {why}"));
+            output.error(&format!("stopped before all traces were run: {why}"));
             output.note(format_args!(
-                "`treefall explore --target {} --resume {}` goes on from there",
+                "`treefall explore --target {} --resume {}` continues from there",
                 self.target,
                 folder.display()
             ));
         }
-        output.note(format_args!("kept in {}", self.folder.display()));
+        output.note(format_args!("stored in {}", self.folder.display()));
         Ok(certificate)
     }
 
@@ -418,11 +414,11 @@ impl ExploreJob<'_> {
         &self,
         explorer: &Explorer<'_>,
         space: &Space,
-        ended: Ended,
+        ended: SearchEnd,
         release: String,
     ) -> Certificate {
         let (bound, progress) = (space.bound(), explorer.progress());
-        let complete = matches!(ended, Ended::Whole(_)) && progress.different == 0;
+        let complete = matches!(ended, SearchEnd::Whole(_)) && progress.different == 0;
         Certificate {
             target: self.target.to_string(),
             release,
@@ -434,11 +430,11 @@ impl ExploreJob<'_> {
             alphabet: ALPHABET,
             laws: Law::ALL.map(Law::name).to_vec(),
             complete,
-            closed: complete && ended == Ended::Whole(Standing::Closed) && progress.replays == 0,
-            replica_closed: complete && ended == Ended::Whole(Standing::Closed),
+            closed: complete && ended == SearchEnd::Whole(Standing::Closed) && progress.replays == 0,
+            replica_closed: complete && ended == SearchEnd::Whole(Standing::Closed),
             stopped: match ended {
-                Ended::Stopped(why) => Some(why),
-                Ended::Whole(_) => None,
+                SearchEnd::Stopped(why) => Some(why),
+                SearchEnd::Whole(_) => None,
             },
             wakes_done: progress.depth,
             traces: explorer.traces().map(|traces| traces.to_string()),

@@ -1,4 +1,4 @@
-//! Scenario files named on the command line.
+//! Reads and writes the files that the command line names.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use treefall_base::files::write_whole;
 use treefall_base::input::is_standard;
 use treefall_scenario::{self as scenario, LoadError, Problems, Scenario};
 
-/// Most files that folders may lead to.
+/// Most files in all folders together.
 const FILES_MAX: usize = 100_000;
-/// Deepest folder that is looked into.
+/// Deepest nesting of folders.
 const DEPTH_MAX: usize = 32;
 
-/// The files that these paths name: a folder stands for the `.toml` files in it and below, in order of name.
+/// Returns the files that these paths name. A folder stands for its `.toml` files, at any depth, in order of name.
 pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let below = |path: &PathBuf| {
         if !path.is_dir() {
@@ -35,7 +35,7 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     let unreadable = |error| CliError::Usage(format!("{}: {error}", folder.display()));
     if depth > DEPTH_MAX || files.len() > FILES_MAX {
-        return Err(CliError::Usage(format!("{}: too deep, or too many files", folder.display())));
+        return Err(CliError::Usage(format!("{}: nested too deeply, or too many files", folder.display())));
     }
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let mut entries: Vec<PathBuf> =
@@ -51,12 +51,12 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
     Ok(())
 }
 
-/// The scenarios in the files that these paths name; what is wrong with any of them is told of all.
+/// Reads the scenarios of these paths. The error lists the problems of all files.
 pub(super) fn load_all(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
     all(expand(paths)?.into_iter().map(|path| load(&path).map(|scenario| (path, scenario))))
 }
 
-/// Writes what the flag `option` asks for, whole or not at all; `-` is standard output.
+/// Writes the file that the flag `option` names, atomically; `-` is standard output.
 pub(super) fn write(path: &Path, text: &str, option: &str, output: &mut Output) -> Result<(), CliError> {
     if is_standard(path) {
         output.line(text.trim_end());
@@ -70,7 +70,7 @@ pub(super) fn write(path: &Path, text: &str, option: &str, output: &mut Output) 
     })
 }
 
-/// The scenario in a file.
+/// Reads one scenario file.
 pub(super) fn load(path: &Path) -> Result<Scenario, CliError> {
     interrupt::while_reading(path, || scenario::load(path)).map_err(|error| match error {
         LoadError::Invalid(problems) => invalid(&problems),
@@ -82,8 +82,8 @@ pub(super) fn load(path: &Path) -> Result<Scenario, CliError> {
     })
 }
 
-/// The error of a file that is no valid scenario.
+/// Returns the error of a file that is not a valid scenario.
 pub(super) fn invalid(problems: &Problems) -> CliError {
-    // Colours that nobody can see are taken out again where it is printed.
+    // The printer removes colours where they cannot be shown.
     CliError::Invalid(problems.render(true))
 }

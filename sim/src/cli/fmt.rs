@@ -1,4 +1,4 @@
-//! `treefall fmt`: scenario files in canonical form.
+//! `treefall fmt`: rewrites scenario files in canonical form.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use treefall_base::files::write_whole;
 use treefall_base::input::is_standard;
 use treefall_scenario as scenario;
 
-/// One file, for machines. The fields are stable.
+/// A file. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct FmtObject {
     file: String,
@@ -29,18 +29,18 @@ struct FmtSummary {
     written: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<FmtObject>("a file"), JsonLine::of::<Summary<FmtSummary>>("summary")];
 
 pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
-    // All files are read before one is written: a file that is wrong leaves the others as they were.
+    // All files are read before one is written, so an invalid file leaves the others unchanged.
     let files = all(files::expand(&args.files)?.into_iter().map(formatted))?;
     let mut summary = FmtSummary { files: files.len(), not_canonical: 0, written: 0 };
     for (path, changed) in &files {
         let write = changed.as_ref().filter(|_| !args.check);
         if is_standard(path) && !args.check {
-            // What is read from standard input goes to standard output, also where nothing changes.
+            // Standard input goes to standard output, even if nothing changes.
             let text = scenario::load_text(path).map_err(|error| CliError::Usage(error.to_string()))?;
             let text = changed.as_ref().unwrap_or(&text);
             if !output.is_json() {
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
             output.note(format_args!("{} formatted", path.display()));
         } else if changed.is_some() {
             output.line(format_args!(
-                "{} is not in canonical form; `treefall fmt` makes it so",
+                "{} is not in canonical form; `treefall fmt` rewrites it",
                 path.display()
             ));
         }
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Fmt, output: &mut Output) -> Result<Status, CliError> {
     Ok(if good { Status::Good } else { Status::Failure })
 }
 
-/// A file with its text in canonical form, where it is not in it.
+/// Reads a file; the text is its canonical form if it is not in it yet.
 fn formatted(path: PathBuf) -> Result<(PathBuf, Option<String>), CliError> {
     files::load(&path)?;
     let text = scenario::load_text(&path).map_err(|error| CliError::Usage(error.to_string()))?;

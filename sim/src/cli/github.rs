@@ -1,6 +1,6 @@
-//! Annotations as GitHub's workflows read them from what a step prints: `::error file=..,line=..,title=..::..`.
+//! Writes annotations that GitHub's workflows read from the output: `::error file=..,line=..,title=..::..`.
 //!
-//! Always: an annotation is one line, whatever is in its texts.
+//! Invariant: an annotation is one line, whatever its texts contain.
 
 use std::fmt;
 use std::path::Path;
@@ -12,13 +12,13 @@ use super::workers::release_of;
 use treefall_scenario::{self as scenario, LoadError};
 use treefall_subject::target::Target;
 
-/// One place of a file, with what is wrong there.
+/// An error at one place of a file.
 pub(super) struct Annotation<'a> {
     pub(super) file: &'a Path,
-    /// From 1.
+    /// Line, from 1.
     pub(super) line: usize,
     pub(super) title: &'a str,
-    /// What the person reads; it may have several lines.
+    /// Message for the reader; it may have several lines.
     pub(super) message: &'a str,
 }
 
@@ -29,24 +29,24 @@ impl fmt::Display for Annotation<'_> {
     }
 }
 
-/// The text with what would end the line written otherwise.
+/// Escapes the characters that would end the line.
 fn data(text: &str) -> String {
     text.trim_end().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The same with what would end a property.
+/// Also escapes the characters that would end a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The line of a scenario's file that says what is expected of a target; the first if none does.
+/// Returns the line of the scenario file with the expectation of the target, else the first line.
 pub(super) fn line_of(file: &Path, target: &Target) -> usize {
     let release = release_of(target).ok().and_then(|release| Release::parse(&release));
     scenario::load_text(file).map_or(1, |text| scenario::line_of_expectation(&text, release))
 }
 
-/// Tells what is wrong with a file that is no scenario, each thing at its place.
-pub(super) fn tell_problems(file: &Path, output: &mut Output) {
+/// Prints each problem of an invalid scenario file at its place.
+pub(super) fn print_problems(file: &Path, output: &mut Output) {
     let Err(LoadError::Invalid(problems)) = scenario::load(file) else { return };
     for problem in problems.problems() {
         let (line, _) = problems.place(problem);
@@ -61,8 +61,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_annotation_is_one_line_whatever_is_in_it() {
-        let told = Annotation {
+    fn an_annotation_is_one_line_for_any_text() {
+        let annotation = Annotation {
             file: Path::new("a,b:c\n.toml"),
             line: 7,
             title: "100 %: x, y",
@@ -70,6 +70,6 @@ mod tests {
         };
         let line =
             "::error file=a%2Cb%3Ac%0A.toml,line=7,title=100 %25%3A x%2C y::one%0D%0Atwo: 5 %25, three";
-        assert_eq!(told.to_string(), line);
+        assert_eq!(annotation.to_string(), line);
     }
 }

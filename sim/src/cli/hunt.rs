@@ -1,4 +1,4 @@
-//! `treefall hunt`: search, shrink, confirm, label, report.
+//! `treefall hunt`: searches for failures, then shrinks, confirms, labels and reports them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,12 +8,12 @@ use treefall_model::release::Defect;
 use treefall_model::verdict::Weight;
 
 use super::args::Hunt;
-use super::as_found::{AsFoundObject, tell_failed};
+use super::as_found::{AsFoundObject, print_failed};
 use super::github::{self, Annotation};
 use super::lines::JsonLine;
 use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
-use super::search::{SearchJob, Searched, look_behind, search};
+use super::search::{SearchJob, Searched, find_masked, search};
 use super::workers::{self, release_of};
 use super::{CliError, Status, Summary};
 use treefall_report::pipeline::{Pipeline, Processed, StoredFinding};
@@ -29,13 +29,20 @@ use treefall_search::triage::Finding;
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
-/// Traces of a hunt that is told neither a number nor a time.
+/// Default number of traces, if neither a number nor a time is given.
 const TRACES_DEFAULT: u64 = 1_000;
 
-/// From so many targets on, each gets one line: the answer is to fit a screen.
+/// With this many targets or more, each gets one line, so that the answer fits a screen.
 const BRIEF_FROM: usize = 5;
 
-/// What is printed with `--json`.
+/// Advice after a hunt without findings.
+const NOTHING: &str = "nothing found in these traces; other traces may still fail; `treefall hunt --target replica:2.3.1` \
+                       shows what a failure looks like";
+/// Advice after a hunt whose violations the baseline shows too.
+const NOTHING_NEW: &str =
+    "nothing found beyond the violations that the baseline shows in the same trace at the same place";
+
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<FindingObject>("a finding"),
     JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
@@ -46,7 +53,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
     let out = args.resume.as_ref().unwrap_or(&args.out);
     let store = Store::new(out);
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
-    let (campaigns, _lock) = taken(args, &store, output)?;
+    let (campaigns, _lock) = open_campaigns(args, &store, output)?;
     let mut summary = Vec::new();
     let mut status = Status::Good;
     let brief = campaigns.len() >= BRIEF_FROM;
@@ -61,7 +68,7 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             so_far: campaign.tally,
         };
         let baseline = campaign.baseline.as_deref().map(named).transpose()?;
-        // A search that came to the break at which it was to end only has its failures worked out.
+        // A resumed search that had already ended at its first memory violation only triages its failures.
         let plan = Plan { traces_max: if is_over { Some(0) } else { plan.traces_max }, ..plan };
         let pipeline = Pipeline {
             target,
@@ -81,15 +88,15 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
         let mut searched = search(one, output)?;
         let whole = searched.broken_off.is_none() && !workers::interrupted();
         let hidden = if plan.all && baseline.is_none() && whole {
-            Some(look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?)
+            Some(find_masked(&pipeline, &mut searched.processed, plan.source.seed, output)?)
         } else {
             None
         };
         status = status.max(show(target, plan.source, &searched, (&store, brief), output)?);
         if !brief {
-            tell_hidden(hidden.as_ref(), output);
+            print_masked(hidden.as_ref(), output);
         }
-        tell_unknown(&searched, baseline.as_ref(), output);
+        print_not_comparable(&searched, baseline.as_ref(), output);
         if args.github {
             annotate(target, &searched, &store, output);
         }
@@ -100,28 +107,27 @@ pub(super) fn run(args: &Hunt, jobs: usize, output: &mut Output) -> Result<Statu
             return Ok(Status::Failure);
         }
         if let Some(error) = &searched.broken_off {
-            status = status.max(error.tell(output));
+            status = status.max(error.print(output));
         } else if searched.processed.is_empty() {
-            output.note(if baseline.is_some() {
-                "nothing found that the baseline does not break too, in the same trace at the same place"
-            } else {
-                "nothing found in these traces, which says nothing of others; `treefall hunt --target replica:2.3.1` shows what a failure \
-                 looks like"
-            });
+            output.note(if baseline.is_some() { NOTHING_NEW } else { NOTHING });
         }
     }
     output.conclude(&summary);
     Ok(status)
 }
 
-/// The campaigns to begin or to go on with, each with whether it came to the break at which it was to end; and the
-/// right to write to their folder.
-fn taken(args: &Hunt, store: &Store, output: &mut Output) -> Result<(Vec<(Campaign, bool)>, Lock), CliError> {
+/// Returns the campaigns to begin or to resume, and the lock of their folder. The flag is true if the campaign had
+/// already ended at its first memory violation.
+fn open_campaigns(
+    args: &Hunt,
+    store: &Store,
+    output: &mut Output,
+) -> Result<(Vec<(Campaign, bool)>, Lock), CliError> {
     if let Some(folder) = &args.resume {
         let lock = workers::lock(folder, output)?;
-        return Ok((resumed(folder, args, output)?, lock));
+        return Ok((resumed_campaigns(folder, args, output)?, lock));
     }
-    let campaigns = begun(args, output)?;
+    let campaigns = new_campaigns(args, output)?;
     let lock = workers::lock(&args.out, output)?;
     for campaign in &campaigns {
         may_begin(&store.target_folder(&campaign.target), args.overwrite)?;
@@ -129,28 +135,30 @@ fn taken(args: &Hunt, store: &Store, output: &mut Output) -> Result<(Vec<(Campai
     Ok((campaigns.into_iter().map(|campaign| (campaign, false)).collect(), lock))
 }
 
-/// What is told of a hunt that was told to stop.
+/// Describes the state of an interrupted hunt.
 fn stopped(searched: &Searched, out: &Path) -> String {
     let resume = format!("`treefall hunt --resume {}`", out.display());
     match searched.processed.as_found.len() as u64 {
-        0 => format!("stopped before the search was whole; what was found is on disk, and {resume} goes on"),
+        0 => {
+            format!("stopped before the search was complete; the findings are on disk; {resume} continues it")
+        }
         1 => format!(
-            "stopped before the search was whole; 1 failure is kept as found; {resume} works it out and goes on"
+            "stopped before the search was complete; 1 failure is kept as found; {resume} triages it and continues"
         ),
         more => format!(
-            "stopped before the search was whole; {more} failures are kept as found; {resume} works them out and goes on"
+            "stopped before the search was complete; {more} failures are kept as found; {resume} triages them and continues"
         ),
     }
 }
 
-/// The campaigns that the arguments ask for.
-fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
+/// Returns the campaigns that the arguments request.
+fn new_campaigns(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
     let traces_max = args.traces.or_else(|| args.duration.is_none().then_some(TRACES_DEFAULT));
     let baseline = match &args.baseline {
         Some(name) => Some(workers::driven(std::slice::from_ref(name), args.driven, output)?),
         None => None,
     };
-    // `replica:all` names several, and stays as it was typed.
+    // `replica:all` names several targets and is kept as typed.
     let baseline = match baseline.as_deref() {
         Some([only]) => Some(only.to_string()),
         _ => args.baseline.clone(),
@@ -162,13 +170,17 @@ fn begun(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliError> {
         campaign.guarded = args.guarded;
         campaign
     };
-    let targets = workers::driven(&asked(args, output), args.driven, output)?;
+    let targets = workers::driven(&requested_targets(args, output), args.driven, output)?;
     let targets = workers::configured(targets, args.config.as_deref(), output)?;
     Ok(targets.into_iter().map(campaign).collect())
 }
 
-/// The campaigns that were begun in this folder; each with whether it came to the break at which it was to end.
-fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campaign, bool)>, CliError> {
+/// Returns the campaigns of this folder; the flag is true if one had already ended at its first memory violation.
+fn resumed_campaigns(
+    folder: &Path,
+    args: &Hunt,
+    output: &mut Output,
+) -> Result<Vec<(Campaign, bool)>, CliError> {
     let length = |campaign: &Campaign| campaign.traces_max.map_or(u64::MAX, |max| campaign.shard.length(max));
     let mut campaigns = Vec::new();
     for mut campaign in Campaign::load_all(folder)? {
@@ -179,7 +191,7 @@ fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campa
         }
         if is_over || campaign.ended && campaign.tally.traces >= length(&campaign) {
             output.note(format_args!(
-                "{}: this hunt came to its end after {}; its failures are worked out again. `--traces N` or `--for TIME` takes one with --all further",
+                "{}: this hunt ended after {}; its failures are triaged again. `--traces N` or `--for TIME` extends a hunt with --all",
                 campaign.target,
                 count(campaign.tally.traces, "trace")
             ));
@@ -189,7 +201,7 @@ fn resumed(folder: &Path, args: &Hunt, output: &mut Output) -> Result<Vec<(Campa
     Ok(campaigns)
 }
 
-/// The target that a campaign names.
+/// Parses the target that a campaign names.
 fn named(name: &str) -> Result<Target, CliError> {
     let mut targets = workers::targets(&[name.to_owned()])?;
     match targets.pop() {
@@ -198,8 +210,8 @@ fn named(name: &str) -> Result<Target, CliError> {
     }
 }
 
-/// The targets named, or the best that there is.
-fn asked(args: &Hunt, output: &mut Output) -> Vec<String> {
+/// Returns the names of the requested targets, or of the best default.
+fn requested_targets(args: &Hunt, output: &mut Output) -> Vec<String> {
     if !args.targets.is_empty() {
         return args.targets.clone();
     }
@@ -207,13 +219,13 @@ fn asked(args: &Hunt, output: &mut Output) -> Vec<String> {
         return vec![workers::CONFIGURED.to_owned()];
     }
     if program::find_installed().is_empty() {
-        workers::none_installed("a replica is searched", output);
+        workers::none_installed("the hunt runs on a replica", output);
         return vec!["replica:2.3.1".to_owned()];
     }
     vec!["engine".to_owned()]
 }
 
-/// Tells what was found, and what of it could not be worked out; the status that it comes to.
+/// Prints the findings and the failed triages; returns the exit status.
 fn show(
     target: &Target,
     source: Source,
@@ -228,17 +240,17 @@ fn show(
     }
     for StoredFinding { finding, summary } in &processed.stored {
         output.object(&FindingObject::new(finding, &release_of(target)?, source, searched.elapsed, store));
-        // A variant is in the overview; its report is on disk.
+        // The overview lists variants; their reports are on disk.
         if !output.is_json() && !brief && finding.variant_of.is_none() {
             output.heading(format_args!("{} on {target}", finding.signature()));
             output.line(summary);
             let folder = store.folder(&finding.target, finding.id());
-            output.line(format_args!("more of it: {}", folder.join("report.html").display()));
+            output.line(format_args!("details: {}", folder.join("report.html").display()));
         }
         if finding.cause == Cause::NotKnown {
             let folder = store.folder(&finding.target, finding.id());
             output.note(format_args!(
-                "this is not known: please report it with what is in {}",
+                "no known defect causes this: please report it with the files in {}",
                 folder.display()
             ));
         }
@@ -248,7 +260,7 @@ fn show(
         output.line(overview(&findings));
     }
     let name = target.to_string();
-    status = status.max(tell_failed(target, &processed.failed, store, output));
+    status = status.max(print_failed(target, &processed.failed, store, output));
     for id in &processed.as_found {
         let (signature, found) = (id.signature, store.found(&name, *id));
         if processed.failed.iter().any(|(failed, _)| failed == id) {
@@ -258,7 +270,7 @@ fn show(
         output.line(format_args!("{signature} on {target}: kept as found, in {}", found.display()));
     }
     if brief && processed.failed.is_empty() && processed.as_found.is_empty() {
-        output.line(in_one_line(target, processed));
+        output.line(one_line(target, processed));
         return Ok(status);
     }
     let tally = &searched.tally;
@@ -271,17 +283,17 @@ fn show(
             0 => "no crash or hang".to_owned(),
             some => format!("{some} crashed or hung"),
         },
-        finds_in_words(searched),
+        count_failures(searched),
         searched.elapsed.as_secs_f64()
     ));
     if !processed.is_empty() {
-        output.note(format_args!("kept in {}", store.target_folder(&target.to_string()).display()));
+        output.note(format_args!("stored in {}", store.target_folder(&target.to_string()).display()));
     }
     Ok(status)
 }
 
-/// The findings of one of many targets: how it ends at worst, and the causes.
-fn in_one_line(target: &Target, processed: &Processed) -> String {
+/// Summarises the findings of one of many targets: the worst outcome and the causes.
+fn one_line(target: &Target, processed: &Processed) -> String {
     let worst = processed.findings().map(|finding| &finding.verdict.outcome).find(|it| !it.survived());
     let worst = worst.map_or_else(String::new, |outcome| format!("{outcome}; "));
     let mut causes: Vec<String> = Vec::new();
@@ -301,16 +313,16 @@ fn in_one_line(target: &Target, processed: &Processed) -> String {
     }
 }
 
-fn finds_in_words(searched: &Searched) -> String {
+fn count_failures(searched: &Searched) -> String {
     let Processed { stored, as_found, .. } = &searched.processed;
     let all = count((stored.len() + as_found.len()) as u64, "failure");
     match as_found.len() {
         0 => all,
-        some => format!("{all}, {some} not worked out,"),
+        some => format!("{all}, {some} without triage,"),
     }
 }
 
-/// Each failure for GitHub's workflows, at what its scenario expects of the release.
+/// Prints an annotation for each failure, at the expectation of the release in its scenario.
 fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Output) {
     for StoredFinding { finding, summary } in &searched.processed.stored {
         let file = store.folder(&finding.target, finding.id()).join("minimal.toml");
@@ -323,8 +335,8 @@ fn annotate(target: &Target, searched: &Searched, store: &Store, output: &mut Ou
     }
 }
 
-/// The defects of the release that lead no finding, and where they hide.
-fn tell_hidden(hidden: Option<&BTreeMap<Defect, Visibility>>, output: &mut Output) {
+/// Prints the defects of the release that cause no finding, and why they do not show.
+fn print_masked(hidden: Option<&BTreeMap<Defect, Visibility>>, output: &mut Output) {
     for (defect, hidden) in hidden.into_iter().flatten() {
         if let Some(words) = hidden.in_words() {
             output.line(format_args!("{defect}: {words}"));
@@ -332,17 +344,17 @@ fn tell_hidden(hidden: Option<&BTreeMap<Defect, Visibility>>, output: &mut Outpu
     }
 }
 
-/// In how many traces the baseline could not be asked.
-fn tell_unknown(searched: &Searched, baseline: Option<&Target>, output: &mut Output) {
+/// Prints the number of traces that could not be compared with the baseline.
+fn print_not_comparable(searched: &Searched, baseline: Option<&Target>, output: &mut Output) {
     if let Some(baseline) = baseline.filter(|_| searched.tally.cannot_tell > 0) {
         let traces = count(searched.tally.cannot_tell, "trace");
         output.line(format_args!(
-            "cannot tell: in {traces} a law broke after the judging of {baseline} had ended (it broke memory, crashed or hung earlier)"
+            "cannot tell: in {traces} a law was violated after the judging of {baseline} had ended (it violated a memory law, crashed or hung earlier)"
         ));
     }
 }
 
-/// The findings at a glance, grouped by cause: causes that break memory first, variants last.
+/// Lists the findings by cause: causes that violate memory first, variants last.
 fn overview(findings: &[&Finding]) -> String {
     let mut groups: Vec<(CauseKey, Vec<&Finding>)> = Vec::new();
     for finding in findings {

@@ -1,7 +1,7 @@
-//! The runs of a replay, and the answer of a check, as JUnit XML, which most CI systems show.
+//! Writes the runs of a replay, or the answer of a check, as JUnit XML, which most CI systems show.
 //!
-//! Always: a scenario is a suite, a target a case of it, and of a check a pair of programs and a finding; no times are in
-//! it, so that equal runs give equal files.
+//! Invariants: a scenario is a suite and a target a case of it; in a check a pair of programs is a suite and a
+//! finding a case. The file has no times, so equal runs write equal files.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use super::output::Output;
 use super::{CliError, files};
 use treefall_field::check::Checked;
 
-/// What becomes the file: its suites, in the order in which they were run.
+/// The suites of the file, in the order of their runs.
 pub(super) struct Junit {
-    /// The command.
+    /// Name of the command.
     title: &'static str,
     suites: Vec<TestSuite>,
 }
@@ -23,37 +23,37 @@ impl Junit {
         Self { title, suites: Vec::new() }
     }
 
-    /// A part of a check, with what is worse in it, if anything is.
+    /// Adds a part of a check, with what is worse, if anything.
     pub(super) fn judged(&mut self, suite: &str, case: &str, worse: Option<&str>) {
-        let status = worse.map_or_else(TestCaseStatus::success, |told| {
-            status(NonSuccessKind::Failure, "worse", told.lines().next().unwrap_or_default(), told)
+        let status = worse.map_or_else(TestCaseStatus::success, |text| {
+            status(NonSuccessKind::Failure, "worse", text.lines().next().unwrap_or_default(), text)
         });
         let mut case = TestCase::new(case, status);
         case.set_classname(suite);
         self.add(suite, case);
     }
 
-    /// A scenario's run, with what people are told of it.
-    pub(super) fn ran(&mut self, scenario: &Path, checked: &Checked, told: &str) {
+    /// Adds the run of a scenario, with its text for people.
+    pub(super) fn ran(&mut self, scenario: &Path, checked: &Checked, text: &str) {
         let status = if checked.is_good() {
             TestCaseStatus::success()
         } else {
             let broken = checked.ran.verdict.signatures().map(|signature| signature.to_string());
             let broken: Vec<String> = broken.collect();
             let kind = broken.first().map_or("clean", String::as_str);
-            status(NonSuccessKind::Failure, kind, told.lines().next().unwrap_or_default().trim(), told)
+            status(NonSuccessKind::Failure, kind, text.lines().next().unwrap_or_default().trim(), text)
         };
         self.case(scenario, &checked.target, status);
     }
 
-    /// A scenario that a target cannot be given.
+    /// Adds a scenario that a target cannot play.
     pub(super) fn not_played(&mut self, scenario: &Path, target: &str, why: &str) {
         let mut status = TestCaseStatus::skipped();
         status.set_message(why);
         self.case(scenario, target, status);
     }
 
-    /// What ended the command before its end.
+    /// Adds the error that ended the command early.
     pub(super) fn failed(&mut self, error: &str) {
         let first = error.lines().next().unwrap_or_default();
         let command = self.title.strip_prefix("treefall ").unwrap_or(self.title);
@@ -79,9 +79,9 @@ impl Junit {
         }
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     pub(super) fn write(&self, path: &Path, output: &mut Output) -> Result<(), CliError> {
-        // A report counts what a suite has when it is added: so they are when they are whole.
+        // A report counts the cases of a suite when the suite is added, so add whole suites.
         let mut report = Report::new(self.title);
         report.add_test_suites(self.suites.iter().cloned());
         let text = report.to_string().map_err(|error| CliError::Harness(format!("no XML: {error}")))?;
@@ -89,8 +89,8 @@ impl Junit {
     }
 }
 
-fn status(kind: NonSuccessKind, what: &str, message: &str, told: &str) -> TestCaseStatus {
+fn status(kind: NonSuccessKind, what: &str, message: &str, text: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(what).set_message(message).set_description(told);
+    status.set_type(what).set_message(message).set_description(text);
     status
 }

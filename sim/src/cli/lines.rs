@@ -1,35 +1,35 @@
-//! The lines of `--json` that every command prints, and what a schema is derived from.
+//! Describes the lines of `--json` that every command prints, for their schema.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
-/// A kind of line.
+/// A type of line.
 pub(super) struct JsonLine {
-    /// What it tells, in a word or two.
+    /// Short name of its content.
     pub(super) what: &'static str,
     pub(super) schema: fn(&mut SchemaGenerator) -> schemars::Schema,
 }
 
 impl JsonLine {
-    /// The lines that are written from a `T`.
+    /// Describes the lines that are written from a `T`.
     pub(super) const fn of<T: JsonSchema>(what: &'static str) -> Self {
         Self { what, schema: |generator| generator.subschema_for::<T>() }
     }
 }
 
-/// The last object of every command. The fields are stable.
+/// Last object of every command. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Summary<T> {
-    /// Of a command that works on several targets always an array, with an element for each target that was finished; of
-    /// another always an object.
+    /// A command with several targets always has an array here, with one element for each finished target; other
+    /// commands always have an object.
     pub(super) summary: T,
-    /// The exit status.
+    /// Exit status.
     pub(super) status: u8,
-    /// What was told as an error; null: nothing was.
+    /// Printed errors; null: none.
     pub(super) error: Option<String>,
 }
 
-/// The summary of a command that ended without a result and does not work on several targets.
+/// Summary of a command that ended without a result. Not used by commands with several targets.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ErrorObject {
     pub(super) error: String,

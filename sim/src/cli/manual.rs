@@ -1,6 +1,6 @@
-//! A page of the manual, of treefall or of one of its commands.
+//! Builds the manual page of treefall or of one command.
 //!
-//! Always: a page depends on the command line's definition alone, and bears no date: what is built twice is the same.
+//! Invariant: a page depends only on the definition of the command line and has no date, so builds are reproducible.
 
 use clap::{Arg, ArgAction, Command};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
@@ -8,63 +8,57 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 use super::args::help;
 use super::{CliError, Status};
 
-/// What treefall is called.
+/// Name of the program.
 const NAME: &str = "treefall";
-/// The manual's section of commands.
+/// Section of the manual for commands.
 const SECTION: &str = "1";
-/// What other manuals tell of what this is about.
+/// Related pages of other programs.
 const SEE_ALSO: [(&str, &str); 2] = [("keepalived", "8"), ("keepalived.conf", "5")];
-/// What `clap_mangen` puts before possible values, which is no paragraph to every reader of pages.
+/// Output of `clap_mangen` before possible values; some readers do not treat it as a paragraph.
 const EMPTY_LINE: &str = ".br\n\n.br\n";
 
-/// What the environment says to treefall.
+/// Environment variables.
 const ENVIRONMENT: [(&str, &str); 4] = [
     (
         "TREEFALL_CACHE",
-        "Where `treefall roots` keeps roots; else $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.",
+        "Folder in which `treefall roots` keeps roots; else $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.",
     ),
-    (
-        "NO_COLOR",
-        "If it is set to anything, nothing is coloured. Without a terminal nothing is coloured either.",
-    ),
-    ("COLUMNS", "How wide the help is, where there is no terminal."),
-    ("TMPDIR", "Where what lasts for one command is put."),
+    ("NO_COLOR", "If set to any value, the output has no colours. Without a terminal it has none either."),
+    ("COLUMNS", "Width of the help if there is no terminal."),
+    ("TMPDIR", "Folder for temporary files."),
 ];
 
-/// What treefall reads and writes by itself.
+/// Files that treefall reads and writes by default.
 const FILES: [(&str, &str); 4] = [
-    ("reports/", "Where findings are written, in the working folder, unless --out names another."),
-    (
-        "~/.cache/treefall/",
-        "Debian's keepalived of other suites, as roots fetch unpacks them: what is there is tested, too.",
-    ),
+    ("reports/", "Findings, in the working folder, unless --out names another folder."),
+    ("~/.cache/treefall/", "Debian's keepalived of other suites, unpacked by roots fetch and tested too."),
     (
         "/usr/sbin/keepalived",
-        "What engine and daemon mean without a path. /usr/local/sbin and /opt/keepalived/sbin are looked into, too.",
+        "The default of engine and daemon without a path. /usr/local/sbin and /opt/keepalived/sbin are searched too.",
     ),
     (
         "/etc/keepalived/keepalived.conf",
-        "Is not read by itself: --config names it, or another, whose scripts are then the daemon's.",
+        "Read only if --config names it. Its scripts are then those of the daemon.",
     ),
 ];
 
-/// How wide an example is: a page on a terminal of 80 columns, moved in by seven.
+/// Width of an example: 80 columns less the indentation of seven.
 const EXAMPLES_WIDTH: u16 = 72;
 
-/// What a page says of its statuses besides the list.
-const OTHER_STATUSES: &str = "A command that is stopped twice by Ctrl-C ends with 130, and one whose reader has gone \
+/// Further exit statuses, below the list.
+const OTHER_STATUSES: &str = "A second Ctrl-C ends a command with 130, and a closed pipe on standard output ends it \
                               with 141.";
 
-/// The page of one command.
+/// Page of one command.
 pub(super) struct Page<'c>(&'c Command);
 
 impl<'c> Page<'c> {
-    /// The command is built: it knows what stands before it.
+    /// Returns the page of a built command, which knows its parent commands.
     pub(super) fn of(command: &'c Command) -> Self {
         Self(command)
     }
 
-    /// Those of a command and of all below it.
+    /// Returns the pages of a command and all its subcommands.
     pub(super) fn all(command: &'c Command) -> Vec<Self> {
         let below = command.get_subcommands().flat_map(Self::all);
         std::iter::once(Self(command)).chain(below).collect()
@@ -80,13 +74,13 @@ impl<'c> Page<'c> {
         format!("{}.{SECTION}", self.name())
     }
 
-    /// The pages of the commands that this one stands below, treefall's first.
+    /// Returns the names of the pages of the parent commands, treefall's first.
     fn above(&self) -> Vec<String> {
         let typed = self.0.get_bin_name().unwrap_or(NAME);
         typed.match_indices(' ').map(|(end, _)| typed[..end].replace(' ', "-")).collect()
     }
 
-    /// The page itself.
+    /// Renders the page.
     pub(super) fn text(&self) -> Result<String, CliError> {
         let failed =
             |error| CliError::Harness(format!("the page of {} cannot be made: {error}", self.name()));
@@ -98,20 +92,20 @@ impl<'c> Page<'c> {
             .manual(format!("{NAME} manual"));
         let mut bytes = Vec::new();
         man.render_title(&mut bytes).map_err(failed)?;
-        // What is typed is not hyphenated, nor stretched to the right margin.
+        // Words to type are not hyphenated, and the right margin is ragged.
         Roff::new().control("nh", []).control("ad", ["l"]).to_writer(&mut bytes).map_err(failed)?;
         man.render_name_section(&mut bytes).map_err(failed)?;
         man.render_synopsis_section(&mut bytes).map_err(failed)?;
         man.render_description_section(&mut bytes).map_err(failed)?;
         man.render_options_section(&mut bytes).map_err(failed)?;
         self.closing().to_writer(&mut bytes).map_err(failed)?;
-        // Each part begins with what one page needs once.
+        // Each rendered part repeats a preamble that one page needs once.
         let once = Roff::new().render();
         let text = String::from_utf8_lossy(&bytes).replace(&once, "").replace(EMPTY_LINE, ".sp\n");
         Ok(once + &text)
     }
 
-    /// What is told behind the options.
+    /// Renders the sections after the options.
     fn closing(&self) -> Roff {
         let mut roff = Roff::new();
         if self.0.has_subcommands() {
@@ -128,9 +122,9 @@ impl<'c> Page<'c> {
         for says in own_statuses(self.0).iter().map(String::as_str).chain([OTHER_STATUSES]) {
             roff.control("PP", []).text([roman(says)]);
         }
-        let told = |(name, says): (&str, &str)| (tag(name), says.to_owned());
-        list(&mut roff, "ENVIRONMENT", ENVIRONMENT.map(told));
-        list(&mut roff, "FILES", FILES.map(told));
+        let item = |(name, says): (&str, &str)| (tag(name), says.to_owned());
+        list(&mut roff, "ENVIRONMENT", ENVIRONMENT.map(item));
+        list(&mut roff, "FILES", FILES.map(item));
         let above = self.above();
         let above = above.iter().map(|name| reference(name, SECTION));
         let others = SEE_ALSO.map(|(name, section)| reference(name, section));
@@ -146,7 +140,7 @@ impl<'c> Page<'c> {
     }
 }
 
-/// A tag of a list.
+/// Returns the tag of a list item.
 fn tag(text: impl Into<String>) -> Vec<Inline> {
     vec![bold(text)]
 }
@@ -156,7 +150,7 @@ fn reference(page: &str, section: &str) -> Vec<Inline> {
     vec![bold(page), roman(format!("({section})"))]
 }
 
-/// A section that is a list.
+/// Adds a section that is a list.
 fn list(roff: &mut Roff, heading: &str, items: impl IntoIterator<Item = (Vec<Inline>, String)>) {
     roff.control("SH", [heading]);
     for (tag, says) in items {
@@ -164,7 +158,7 @@ fn list(roff: &mut Roff, heading: &str, items: impl IntoIterator<Item = (Vec<Inl
     }
 }
 
-/// The examples that a command's help ends with, and what it says before them.
+/// Adds the examples of the command's help, and the notes before them.
 fn examples(roff: &mut Roff, command: &Command) {
     let end = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let mut parts = end.split("\n\n").peekable();
@@ -182,14 +176,14 @@ fn examples(roff: &mut Roff, command: &Command) {
     roff.control("fi", []);
 }
 
-/// What a command's help says of its own statuses, beside the list of all.
+/// Returns the exit statuses of the command's own help.
 fn own_statuses(command: &Command) -> Vec<String> {
     let end = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let own = end.split("\n\n").filter_map(|part| part.strip_prefix("Exit status: "));
     own.map(|says| format!("Of {}: {says}", command.get_name())).collect()
 }
 
-/// How a command is typed, with the values that its options take: as its own help says it, but whole.
+/// Returns the usage line, with the values of all options, which clap's own usage leaves out.
 fn usage(command: &Command) -> String {
     let shown = |argument: &&Arg| {
         !argument.is_hide_set()

@@ -1,7 +1,7 @@
-//! `treefall matrix`: each scenario on every replica release and every real program, as one table.
+//! `treefall matrix`: runs each scenario on every replica release and every real program, and prints a table.
 //!
-//! A release is bad where the failure shows that the file tells of, as for `replay --bisect`, and good where it does not
-//! and the table knows no other crash of the trees. Releases that follow each other and do the same are one row.
+//! A release is bad if it shows the failure that the file describes, as in `replay --bisect`. It is good if it does
+//! not and has no other known crash of the trees. Consecutive releases with equal results share a row.
 
 use std::path::Path;
 
@@ -25,35 +25,36 @@ use treefall_subject::Options;
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{ReplicaName, Target};
 
-/// One run, for machines. The fields are stable.
+/// A run. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct RunObject {
     scenario: String,
     target: String,
     release: String,
     bad: bool,
-    /// The release's other known crashes of the trees, by issue or defect; of a real program by its number.
+    /// Other known crashes of the trees in this release, by issue or defect. A real program is treated like its
+    /// release.
     other_crashes: Vec<String>,
-    /// Null: the file says nothing of this release.
+    /// Null: the file has no expectation for this release.
     as_expected: Option<bool>,
     broken: Vec<String>,
     outcome: String,
 }
 
-/// One scenario, for machines. The fields are stable.
+/// A scenario. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct ScenarioObject {
     scenario: String,
     first_bad: Option<String>,
-    /// The release to run: after the last bad one, and without a known crash of the trees.
+    /// Release to run: after the last bad one, and without a known crash of the trees.
     first_good: Option<String>,
-    /// The first after the last bad one: it may have another known crash of the trees.
+    /// First release after the last bad one; it may have another known crash of the trees.
     first_without: Option<String>,
-    /// Which release to run, in words; null: the newest is bad, or none is.
+    /// Recommended release, as a sentence; null: the newest release is bad, or none is.
     fixed: Option<String>,
-    /// First and last of each row of bad releases.
+    /// First and last release of each bad row.
     bad: Vec<[String; 2]>,
-    /// Real programs that do otherwise than the replica of their release.
+    /// Real programs that differ from the replica of their release.
     differ: Vec<String>,
     not_as_expected: usize,
 }
@@ -66,34 +67,34 @@ struct MatrixSummary {
     differ: usize,
 }
 
-/// What one release or program did.
+/// Result of one release or program.
 struct Cell {
     release: Release,
-    /// A real program's target.
+    /// Target of a real program.
     real: Option<String>,
     bad: bool,
     as_expected: Option<bool>,
     broken: Vec<String>,
     breaks_memory: bool,
     outcome: String,
-    /// Not bad, but the judging ended with the run or with memory: what would have come is not known.
+    /// Not bad, but judging ended early, so a later failure is unknown.
     cut_short: bool,
 }
 
 impl Cell {
-    /// Whether another does the same, as far as a reader of the table sees.
+    /// Reports whether both look the same in the table.
     fn same(&self, other: &Self) -> bool {
         (&self.broken, &self.outcome, self.as_expected, self.mark())
             == (&other.broken, &other.outcome, other.as_expected, other.mark())
     }
 
-    /// The other known crashes of the trees that its release has.
+    /// Lists the other known crashes of the trees in the release.
     fn other_crashes(&self) -> Vec<String> {
         let crashes = self.release.tree_crashes().map(|defect| defect.row().short_name());
         if self.bad { Vec::new() } else { crashes.collect() }
     }
 
-    /// What is said of it: a release with another crash is not a good one.
+    /// Returns the mark of the row. A release with another crash is not good.
     fn mark(&self) -> String {
         match (self.bad, self.other_crashes()) {
             (true, _) => "bad".to_owned(),
@@ -103,7 +104,7 @@ impl Cell {
     }
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<RunObject>("a run"),
     JsonLine::of::<ScenarioObject>("a scenario"),
@@ -121,7 +122,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         output
             .progress(format_args!("scenario {}", progress.part(place + 1, scenarios.len(), path.display())));
         let Some(cells) = cells(scenario, &reals, &mut running)? else { break };
-        let object = tell(path, scenario, &cells, output);
+        let object = print(path, scenario, &cells, output);
         summary.runs += cells.len();
         summary.not_as_expected += object.not_as_expected;
         summary.differ += object.differ.len();
@@ -134,11 +135,11 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
         summary.differ
     ));
     output.note(
-        "good: the file's failure does not show, and the table of defects has no crash of the trees for the release's \
-         number; `treefall targets` tells what else it has",
+        "good: the failure of the file does not show, and the table of defects has no crash of the trees for the release's \
+         number; `treefall targets` lists its other defects",
     );
     if args.targets.is_empty() && find_programs().is_empty() {
-        workers::none_installed("the replicas alone are in the table", output);
+        workers::none_installed("the table has only replicas", output);
     }
     let stopped = workers::interrupted();
     if stopped {
@@ -149,7 +150,7 @@ pub(super) fn run(args: &Matrix, output: &mut Output) -> Result<Status, CliError
     Ok(if good { Status::Good } else { Status::Failure })
 }
 
-/// The real programs that are named, or those that are found and can be driven.
+/// Returns the named real programs, or all that were found and can be driven.
 fn real_targets(args: &Matrix, output: &mut Output) -> Result<Vec<(Target, Release)>, CliError> {
     if args.targets.is_empty() {
         let found = workers::found(args.driven, output).into_iter();
@@ -161,13 +162,13 @@ fn real_targets(args: &Matrix, output: &mut Output) -> Result<Vec<(Target, Relea
             Ok((target, release))
         }
         _ => Err(CliError::Usage(format!(
-            "`{target}`: every replica release is in the table; name real programs, as `engine:PATH`"
+            "`{target}`: the table already has every replica release; name real programs: `engine:PATH`"
         ))),
     };
     workers::driven(&args.targets, args.driven, output)?.into_iter().map(real).collect()
 }
 
-/// What each release and program does; `None`: the word to stop came.
+/// Runs the scenario on each release and program; `None`: interrupted.
 fn cells(
     scenario: &Scenario,
     reals: &[(Target, Release)],
@@ -200,8 +201,8 @@ fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checke
     }
 }
 
-/// Prints one scenario.
-fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -> ScenarioObject {
+/// Prints the table of one scenario.
+fn print(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -> ScenarioObject {
     let scenario_path = path.display().to_string();
     for cell in cells {
         output.object(&RunObject {
@@ -218,7 +219,7 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
     let (replicas, reals): (Vec<&Cell>, Vec<&Cell>) = cells.iter().partition(|cell| cell.real.is_none());
     let differs = |real: &&&Cell| {
         let replica = replicas.iter().find(|replica| replica.release == real.release);
-        // Beyond the first use of a freed entry the heap decides how it ends.
+        // After the first use of a freed entry, the heap decides how the run ends.
         replica.is_some_and(|replica| (replica.bad, &replica.broken) != (real.bad, &real.broken))
     };
     let bad = bad_spans(&replicas);
@@ -239,18 +240,18 @@ fn tell(path: &Path, scenario: &Scenario, cells: &[Cell], output: &mut Output) -
     if !output.is_json() {
         output.heading(format_args!("{}: {}", object.scenario, scenario.title));
         output.line(table(&replicas, &reals));
-        output.line(format_args!("{}\n", in_words(&bad, &object)));
+        output.line(format_args!("{}\n", answer(&bad, &object)));
     }
     object
 }
 
-/// The rows of bad releases, first and last of each.
+/// Returns the first and last release of each bad row.
 fn bad_spans(replicas: &[&Cell]) -> Vec<[Release; 2]> {
     let spans = replicas.chunk_by(|a, b| a.bad == b.bad).filter(|span| span[0].bad);
     spans.map(|span| [span[0].release, span[span.len() - 1].release]).collect()
 }
 
-fn in_words(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
+fn answer(bad: &[[Release; 2]], object: &ScenarioObject) -> String {
     let spans: Vec<String> = bad
         .iter()
         .map(|[first, last]| if first == last { first.to_string() } else { format!("{first} to {last}") })
@@ -269,7 +270,7 @@ fn table(replicas: &[&Cell], reals: &[&Cell]) -> Table {
         let expected = match cell.as_expected {
             Some(true) => "yes",
             Some(false) => "NO",
-            None => "nothing said",
+            None => "not stated",
         };
         table.add_row([label, cell.mark(), broken, cell.outcome.clone(), expected.to_owned()]);
     };

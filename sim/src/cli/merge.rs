@@ -1,4 +1,4 @@
-//! `treefall merge`: the failures of several hunts brought together, of each signature and cause the smallest.
+//! `treefall merge`: merges the findings of several hunts and keeps the smallest of each signature and cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use super::{CliError, Status, Summary, all, workers};
 use treefall_report::{CAUSE_MARK, Kept, take_over};
 use treefall_search::campaign::{Campaign, CampaignError, folders};
 
-/// A failure that was brought over or was there, for machines. The fields are stable.
+/// A merged finding. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct MergedObject {
     target: String,
     signature: String,
-    /// What tells it from other findings of this signature; null: nobody wrote it down.
+    /// Cause that distinguishes the findings of one signature; null: not recorded.
     cause: Option<String>,
     wakes_minimal: Option<usize>,
     from: String,
@@ -35,31 +35,24 @@ struct MergeSummary {
     missing: Vec<String>,
 }
 
-/// So many parts are told by their number.
-const TOLD_MAX: usize = 20;
+/// Most missing parts that are listed by number.
+const LISTED_MAX: usize = 20;
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<MergedObject>("a failure"), JsonLine::of::<Summary<MergeSummary>>("summary")];
 
 pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError> {
     let here = Some(&args.out).filter(|out| out.is_dir());
     let mut lock = here.map(|out| workers::lock(out, output)).transpose()?;
-    // A folder that is named twice takes part once.
+    // A folder that is named twice counts once.
     let mut seen = BTreeSet::new();
     let parts = all(args.from.iter().chain(here).map(|from| {
         let whole = from.canonicalize();
         let whole = whole.map_err(|error| CliError::Usage(format!("{}: {error}", from.display())))?;
-        if seen.insert(whole) { part(from, &args.out) } else { Ok(Part::default()) }
+        if seen.insert(whole) { part(from, &args.out) } else { Ok(SourceFolder::default()) }
     }))?;
-    let mut failures: BTreeMap<(String, String), Group> = BTreeMap::new();
-    let mut campaigns = Vec::new();
-    for part in parts {
-        campaigns.extend(part.campaigns);
-        for (name, kept) in part.failures {
-            failures.entry(name).or_default().entry(kept.cause.clone()).or_default().push(kept);
-        }
-    }
+    let (failures, campaigns) = grouped(parts);
     if lock.is_none() && !failures.is_empty() {
         lock = Some(workers::lock(&args.out, output)?);
     }
@@ -79,8 +72,8 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
             let smallest = best.wakes.map_or("not shrunk".to_owned(), |wakes| count(wakes as u64, "wake"));
             let from = best.folder.display().to_string();
             let cause = kept.iter().find_map(|it| it.cause.clone());
-            let told = cause.as_deref().unwrap_or_default();
-            table.add_row([&target, &signature, told, &smallest, &from, &also_in.to_string()]);
+            let text = cause.as_deref().unwrap_or_default();
+            table.add_row([&target, &signature, text, &smallest, &from, &also_in.to_string()]);
             let (target, signature) = (target.clone(), signature.clone());
             output.object(&MergedObject {
                 target,
@@ -113,24 +106,35 @@ pub(super) fn run(args: &Merge, output: &mut Output) -> Result<Status, CliError>
     let folders = args.from.len();
     output.conclude(&MergeSummary { folders, findings, traces, missing });
     if workers::interrupted() {
-        output.error(
-            "stopped before all failures were brought together; the same command once more brings the rest",
-        );
+        output.error("stopped before all findings were merged; run the same command again to merge the rest");
         return Ok(Status::Failure);
     }
     Ok(if findings == 0 { Status::Good } else { Status::Failure })
 }
 
-/// What one folder brings.
+/// Groups the findings by target, signature and cause, and collects the campaigns.
+fn grouped(parts: Vec<SourceFolder>) -> (BTreeMap<(String, String), FindingsByCause>, Vec<Campaign>) {
+    let mut failures: BTreeMap<(String, String), FindingsByCause> = BTreeMap::new();
+    let mut campaigns = Vec::new();
+    for part in parts {
+        campaigns.extend(part.campaigns);
+        for (name, kept) in part.failures {
+            failures.entry(name).or_default().entry(kept.cause.clone()).or_default().push(kept);
+        }
+    }
+    (failures, campaigns)
+}
+
+/// Contents of one source folder.
 #[derive(Default)]
-struct Part {
-    /// By target and signature.
+struct SourceFolder {
+    /// Findings by target and signature.
     failures: Vec<((String, String), Kept)>,
     campaigns: Vec<Campaign>,
 }
 
-/// Reads the folder `from`, of which `out` may have nothing yet.
-fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
+/// Reads the folder `from`. It may be empty if it is `out` itself.
+fn part(from: &Path, out: &Path) -> Result<SourceFolder, CliError> {
     let mut failures = Vec::new();
     for target in folders(from)? {
         for failure in folders(&target)? {
@@ -145,25 +149,25 @@ fn part(from: &Path, out: &Path) -> Result<Part, CliError> {
         Ok(campaigns) => campaigns,
         Err(CampaignError::Nothing { .. }) if failures.is_empty() && from != out => {
             return Err(CliError::Usage(format!(
-                "{}: there is no failure and no hunt was begun here; name folders that `hunt --out` was given",
+                "{}: this folder has no finding and no campaign; name folders that `hunt --out` wrote to",
                 from.display()
             )));
         }
         Err(CampaignError::Nothing { .. }) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    Ok(Part { failures, campaigns })
+    Ok(SourceFolder { failures, campaigns })
 }
 
-/// The findings of one signature on one target, by their causes; of those with none nobody wrote it down.
-type Group = BTreeMap<Option<String>, Vec<Kept>>;
+/// Findings of one signature on one target, by cause; `None`: no cause is recorded.
+type FindingsByCause = BTreeMap<Option<String>, Vec<Kept>>;
 
-/// The folder of each cause: the plain one of that which has it already where all is brought together, else of that
-/// which was found first.
-fn placed(plain: &Path, mut group: Group) -> Result<Vec<(PathBuf, Vec<Kept>)>, CliError> {
+/// Returns the folder of each cause. The plain folder stays with its cause in the merged folder, else it goes to the
+/// first one found.
+fn placed(plain: &Path, mut group: FindingsByCause) -> Result<Vec<(PathBuf, Vec<Kept>)>, CliError> {
     let there = Kept::load(plain).map_err(|error| CliError::Usage(error.to_string()))?;
     let first = |kept: &[Kept]| kept.iter().filter_map(|it| it.number).min().unwrap_or(u64::MAX);
-    // What has no cause written down may be any: it is taken for the first.
+    // A finding without a recorded cause may have any cause; it counts for the first.
     let unnamed = group.remove(&None).unwrap_or_default();
     let mut causes: Vec<(Option<String>, Vec<Kept>)> = group.into_iter().collect();
     causes.sort_by_key(|(cause, kept)| {
@@ -183,30 +187,30 @@ fn placed(plain: &Path, mut group: Group) -> Result<Vec<(PathBuf, Vec<Kept>)>, C
     Ok(causes.into_iter().enumerate().map(|(place, (cause, kept))| (folder(place, &cause), kept)).collect())
 }
 
-/// What a folder is called.
+/// Returns the name of a folder.
 fn name_of(folder: &Path) -> String {
     folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The parts of campaigns of which other parts are here, that are not here or did not come to their end.
+/// Lists the parts that are missing or incomplete, of campaigns with other parts here.
 fn missing(campaigns: &[Campaign]) -> Vec<String> {
     let mut parts: BTreeMap<(&str, String, u32), Vec<&Campaign>> = BTreeMap::new();
     for campaign in campaigns {
         let key = (campaign.target.as_str(), campaign.source().to_string(), campaign.shard.of());
         parts.entry(key).or_default().push(campaign);
     }
-    let mut told = Vec::new();
+    let mut text = Vec::new();
     for ((target, source, of), there) in parts {
         let state = |nth| there.iter().find(|campaign| campaign.shard.nth() == nth).map(|part| part.ended);
-        for (what, wanted) in [("not here", None), ("not at their end", Some(false))] {
+        for (what, wanted) in [("missing", None), ("incomplete", Some(false))] {
             let numbers: Vec<u32> = (1..=of).filter(|nth| state(*nth) == wanted).collect();
             if numbers.is_empty() {
                 continue;
             }
-            let some: Vec<String> = numbers.iter().take(TOLD_MAX).map(u32::to_string).collect();
-            let more = if numbers.len() > TOLD_MAX { " and more" } else { "" };
-            told.push(format!("{target}, {source}: of {of} parts {what}: {}{more}", some.join(", ")));
+            let some: Vec<String> = numbers.iter().take(LISTED_MAX).map(u32::to_string).collect();
+            let more = if numbers.len() > LISTED_MAX { " and more" } else { "" };
+            text.push(format!("{target}, {source}: {what} parts (of {of}): {}{more}", some.join(", ")));
         }
     }
-    told
+    text
 }

@@ -1,4 +1,4 @@
-//! The `treefall` command: arguments in, libraries called, results printed. Only this module prints.
+//! The `treefall` command: parses arguments, calls the libraries and prints results. Only this module prints.
 
 mod about;
 mod args;
@@ -49,23 +49,23 @@ use lines::{ErrorObject, Summary};
 use output::Output;
 pub use status::Status;
 
-/// The command that is run where none is named.
+/// Command to run if none is given.
 const SURVEY: &str = "survey";
-/// The commands that work on several targets: their summary is an array.
-const OF_TARGETS: [&str; 4] = ["survey", "hunt", "explore", "soak"];
+/// Commands with several targets; their JSON summary is an array.
+const MULTI_TARGET: [&str; 4] = ["survey", "hunt", "explore", "soak"];
 
-/// The command line's definition: what can be typed, without anything being run.
+/// Returns the definition of the command line without running anything.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the command line of this process.
+/// Parses and runs the command line of this process.
 #[must_use]
 pub fn run() -> Status {
-    let (cli, name) = match typed() {
-        Ok(typed) => typed,
-        Err(error) => return not_understood(&error),
+    let (cli, name) = match parse_arguments() {
+        Ok(parsed) => parsed,
+        Err(error) => return print_parse_error(&error),
     };
     let mut output = Output::new(&cli.common);
     let jobs = workers::jobs(cli.common.jobs);
@@ -99,14 +99,14 @@ pub fn run() -> Status {
         Command::Completions(completions) => about::completions(&completions, &mut output),
         Command::Man(man) => about::man(&man, &mut output),
     };
-    let status = done.unwrap_or_else(|error| error.tell(&mut output));
-    output.end(status, OF_TARGETS.contains(&name.as_str()));
+    let status = done.unwrap_or_else(|error| error.print(&mut output));
+    output.end(status, MULTI_TARGET.contains(&name.as_str()));
     output.detail(format_args!("exit status {}", status as u8));
     status
 }
 
-/// What was typed, and the name of its command.
-fn typed() -> Result<(Cli, String), clap::Error> {
+/// Parses the arguments; returns them with the name of the command.
+fn parse_arguments() -> Result<(Cli, String), clap::Error> {
     let mut command = args::help::fitted(command(), args::help::columns());
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     let name = matches.subcommand_name().unwrap_or(SURVEY).to_owned();
@@ -114,16 +114,16 @@ fn typed() -> Result<(Cli, String), clap::Error> {
     Ok((cli, name))
 }
 
-/// The command of what cannot be read: the first word that names one.
-fn meant() -> String {
+/// Returns the intended command of arguments that do not parse: the first word that names one.
+fn intended_command() -> String {
     let command = command();
     let words = std::env::args().skip(1);
     let mut names = words.filter(|word| command.find_subcommand(word).is_some());
     names.next().unwrap_or_else(|| SURVEY.to_owned())
 }
 
-/// Tells what is wrong with the arguments, or the help that was asked for.
-fn not_understood(error: &clap::Error) -> Status {
+/// Prints the error of arguments that do not parse, or the requested help.
+fn print_parse_error(error: &clap::Error) -> Status {
     let printed = error.print();
     if !error.use_stderr() {
         return match printed {
@@ -132,14 +132,14 @@ fn not_understood(error: &clap::Error) -> Status {
         };
     }
     let given = |wanted: &str| std::env::args_os().any(|argument| argument == wanted);
-    // For `git bisect run` every other status would say that the commit is good or bad.
+    // For `git bisect run`, every other status would mean that the commit is good or bad.
     let status = if given("--bisect") { Status::CannotTell } else { Status::Usage };
     if given("--json") {
         let text = error.render().to_string();
         let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        let mut output = Output::of_machines();
+        let mut output = Output::json_only();
         output.remember(what);
-        output.end(status, OF_TARGETS.contains(&meant().as_str()));
+        output.end(status, MULTI_TARGET.contains(&intended_command().as_str()));
     }
     status
 }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guide_has_the_exit_statuses_that_the_help_has() {
+    fn the_guide_lists_the_exit_statuses_of_the_help() {
         let guide = include_str!("../../guide/commands.md");
         for (status, says) in Status::ALL {
             let row = format!("| {} | {says} |", status as u8);

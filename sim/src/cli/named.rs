@@ -1,14 +1,14 @@
-//! Commands by the words that name them.
+//! Finds commands by their names.
 
 use clap::Command;
 
 use super::CliError;
 use treefall_base::nearest::{nearest, offer};
 
-/// The command below `top` that these words lead to.
+/// Returns the subcommand of `top` that these words name.
 ///
 /// # Errors
-/// The first word that leads to none, with the nearest that does.
+/// An unknown word is an error, with the nearest known one.
 pub(super) fn named<'c>(top: &'c Command, words: &[String]) -> Result<&'c Command, CliError> {
     let (mut command, mut before) = (top, String::new());
     for word in words {
@@ -19,12 +19,12 @@ pub(super) fn named<'c>(top: &'c Command, words: &[String]) -> Result<&'c Comman
     Ok(command)
 }
 
-/// There is nothing called `asked` below the command that the words before lead to.
+/// Returns the error that `asked` is no subcommand of `above`.
 fn unknown(above: &Command, before: &str, asked: &str) -> CliError {
     let names: Vec<&str> = above.get_subcommands().map(Command::get_name).collect();
     let there = match (before.is_empty(), names.is_empty()) {
         (true, _) => format!("there are {}", names.join(", ")),
-        (false, true) => format!("`{}` has none below it", before.trim_end()),
+        (false, true) => format!("`{}` has no subcommands", before.trim_end()),
         (false, false) => format!("`{}` has {}", before.trim_end(), names.join(", ")),
     };
     let meant = nearest(asked, names.iter().copied()).map(|name| format!("{before}{name}"));

@@ -1,4 +1,4 @@
-//! What a search found, for machines. The fields are stable.
+//! JSON objects of a search. The fields are stable.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,72 +16,73 @@ use treefall_search::triage::Finding;
 use treefall_subject::backtrace;
 use treefall_subject::target::Target;
 
-/// A finding for machines. The fields are stable.
+/// A finding. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FindingObject {
-    /// What was tested.
+    /// The target.
     target: String,
-    /// The release that it is driven as: what it says it is, if treefall knows that.
+    /// Release that the target is driven as: the version it reports, if treefall knows it.
     release: String,
-    /// The law that broke.
+    /// The violated law.
     law: &'static str,
     /// `survived`, `crashed by SIGNAL in FUNCTION`, `hung in FUNCTION`.
     outcome: String,
-    /// Who called whom in a real program that crashed or hung, innermost first; no part of any comparison.
+    /// Backtrace of a real program that crashed or hung, innermost function first. Comparisons ignore it.
     backtrace: Vec<String>,
-    /// Where the entry that was used after its free was handed out, and where freed; only of such a failure.
+    /// Allocation and free of the entry that was used after its free; only for such a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     handed_out: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     freed: Vec<String>,
     /// Law, step and kind of entry.
     signature: String,
-    /// The leading cause; null: not known.
+    /// The leading cause; null: unknown.
     defect: Option<String>,
-    /// Every known defect whose mending, alone, makes the failure vanish, or the two that it takes; the first is `defect`.
+    /// Known defects whose fix alone makes the failure vanish, or the two that must both be fixed; the first is
+    /// `defect`.
     defects: Vec<&'static str>,
-    /// The leading cause: the same as `defect`.
+    /// The leading cause, equal to `defect`.
     leading: Option<&'static str>,
-    /// Defects that the failure needs beside the leading one.
+    /// Other defects that the failure needs besides the leading one.
     also_required: Vec<&'static str>,
-    /// It takes two: mending either of `defects` alone is not enough.
+    /// Only fixing both of `defects` makes the failure vanish.
     together: bool,
-    /// The upstream commit that mended it, if any did.
+    /// Upstream commit with the fix, if any.
     mended_by: Option<&'static str>,
-    /// What upstream has of each of `defects`.
+    /// Upstream's issues, pull requests and commits of each of `defects`.
     upstream: Vec<UpstreamObject>,
-    /// The campaign's.
+    /// Seed of the campaign.
     seed: u64,
-    /// How its traces are drawn: `swarm`, `plain` or `pct:D`.
+    /// How traces are drawn: `swarm`, `plain` or `pct:D`.
     sampling: String,
-    /// Whether some of their scripts cancel.
+    /// Whether some scripts cancel their runs.
     cancelling: bool,
-    /// With `--guarded` alone.
+    /// True only with `--guarded`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guarded: bool,
-    /// How many traces until it was found.
+    /// Traces run until the failure was found.
     traces: u64,
-    /// The whole search.
+    /// Traces of the whole search.
     elapsed_ms: u64,
-    /// Of the trace as it was found.
+    /// Wakes of the trace as found.
     wakes_found: usize,
-    /// Of the smallest trace.
+    /// Wakes of the smallest trace.
     wakes_minimal: usize,
-    /// Nothing smaller is left.
+    /// No smaller trace shows the failure.
     minimal: bool,
-    /// The signature of the finding of the same cause that got the full effort; null: this one did.
+    /// Signature of the finding that represents this cause; null: this one does.
     variant_of: Option<String>,
-    /// Runs that shrinking took.
+    /// Runs used for shrinking.
     runs: u64,
-    /// Two fresh runs agreed.
+    /// Two fresh runs gave the same result.
     confirmed: bool,
-    /// Of the smallest trace's history.
+    /// Digest of the smallest trace's history.
     digest: String,
-    /// The file with the smallest trace.
+    /// File with the smallest trace.
     scenario: String,
-    /// The report as text.
+    /// Report as text.
     report: String,
-    /// The report as a page.
+    /// Report as HTML page.
     html: String,
 }
 
@@ -131,45 +132,46 @@ impl FindingObject {
     }
 }
 
-/// One target's search, for machines. The fields are stable.
+/// Search on one target. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
     pub(super) target: String,
     pub(super) seed: u64,
     /// How traces are drawn: `swarm`, `plain` or `pct:D`.
     pub(super) sampling: String,
-    /// Whether some of their scripts cancel.
+    /// Whether some scripts cancel their runs.
     pub(super) cancelling: bool,
-    /// With `--guarded` alone.
+    /// True only with `--guarded`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) guarded: bool,
     pub(super) traces: u64,
-    /// External events: returns for the timer, exits reaped, signals.
+    /// External events: timer expiries, reaped exits, signals.
     pub(super) events: u64,
     /// Calls into the world.
     pub(super) steps: u64,
     /// Traces that crashed or hung.
     pub(super) ended_badly: u64,
-    /// Failures that were worked out.
+    /// Failures with completed triage.
     pub(super) findings: usize,
-    /// Failures that are kept as found: the word to stop came before they were worked out, or they could not be.
+    /// Failures that are kept as found, because their triage was interrupted or failed.
     pub(super) kept_as_found: usize,
-    /// Traces with a violation of which the baseline cannot tell: its judging ended before. None of them is a finding.
+    /// Traces with a violation that cannot be compared, because the judging of the baseline ended before it. None is
+    /// a finding.
     pub(super) cannot_tell: u64,
-    /// The release's defects that lead no finding, and where they hide; null: nobody looked (only `--all` without a
-    /// baseline does).
+    /// Defects of the release that cause no finding, and why; null: not searched (only `--all` without a baseline
+    /// does).
     pub(super) hidden: Option<HiddenObject>,
     pub(super) elapsed_ms: u64,
 }
 
-/// The defects of a release that lead no finding.
+/// Defects of a release that cause no finding.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct HiddenObject {
-    /// Each with those of the release that mask it.
+    /// Masked defects, each with the defects that mask it.
     masked: BTreeMap<&'static str, Vec<&'static str>>,
-    /// Each with a defect beside which it would show.
+    /// Latent defects, each with a defect that would make it show.
     latent: BTreeMap<&'static str, &'static str>,
-    /// Not met, in no way that was tried.
+    /// Defects that nothing made visible.
     not_seen: Vec<&'static str>,
 }
 
@@ -210,7 +212,7 @@ impl TargetSummary {
             elapsed_ms: u64::try_from(searched.elapsed.as_millis()).unwrap_or(u64::MAX),
         }
     }
-    /// The same with where the defects hide that lead no finding.
+    /// Adds the defects that cause no finding.
     pub(super) fn with_hidden(self, hidden: Option<&BTreeMap<Defect, Visibility>>) -> Self {
         Self { hidden: hidden.map(HiddenObject::of), ..self }
     }

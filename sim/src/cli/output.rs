@@ -1,9 +1,9 @@
-//! Where text goes: people's text and JSON never mix on standard output.
+//! Writes text for people and JSON for machines; standard output never mixes them.
 //!
-//! With `--json`, standard output bears one object a line and people's text goes to standard error. Progress is
-//! shown only to a person: on a terminal, without `--quiet` and `--json`; with `--verbose` to a log too, as lines. A
-//! reader that closes the pipe ends the command quietly, as SIGPIPE would; what a closed terminal does not take is lost;
-//! any other failure to write is said and is a failure of the harness.
+//! With `--json`, standard output has one object a line and text for people goes to standard error. Progress is shown
+//! only on a terminal without `--quiet` and `--json`, or as log lines with `--verbose`. If the reader closes the
+//! pipe, the command ends quietly, as with SIGPIPE; output to a closed terminal is lost; any other failed write is an
+//! error of the harness.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -25,29 +25,29 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const STRONG: Style = Style::new().bold();
 
-/// From one line of progress to the next, where no terminal is.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// Time between two progress lines without a terminal.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
-/// What a shell tells of a command that SIGPIPE ended.
+/// Exit status that a shell reports after SIGPIPE.
 const CLOSED_PIPE: i32 = 128 + 13;
 
-/// The three streams of one command.
+/// Output streams of one command.
 pub(super) struct Output {
     json: bool,
     quiet: bool,
     verbose: bool,
     progress: Option<ProgressBar>,
-    /// Since the command began.
+    /// Time since the command began.
     watch: Stopwatch,
-    /// When progress was last told as a line.
-    told: Option<Duration>,
-    /// Warnings that were given.
+    /// Time of the last progress line.
+    shown_at: Option<Duration>,
+    /// Warnings already printed.
     warned: BTreeSet<String>,
-    /// Of which part of a larger work progress is told, with what parts it from the rest.
+    /// Current part of a longer work, as a prefix of the progress.
     part: String,
-    /// The summary of the command, as JSON.
+    /// Summary of the command, as JSON.
     summary: Option<String>,
-    /// The errors that were told, a line or more each.
+    /// Errors already printed.
     errors: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Output {
             verbose: common.verbose,
             progress: None,
             watch: Stopwatch::start(),
-            told: None,
+            shown_at: None,
             warned: BTreeSet::new(),
             part: String::new(),
             summary: None,
@@ -68,28 +68,28 @@ impl Output {
         }
     }
 
-    /// For machines, when what a person wants was not understood.
-    pub(super) fn of_machines() -> Self {
+    /// Creates an output for `--json` when the arguments did not parse.
+    pub(super) fn json_only() -> Self {
         Self::new(&Common { json: true, quiet: true, verbose: false, jobs: None })
     }
 
-    /// Whether results go out as JSON.
+    /// Reports whether results are printed as JSON.
     pub(super) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// A result for people.
+    /// Prints a result for people.
     pub(super) fn line(&mut self, text: impl Display) {
         self.clear();
         if self.json { write_err(&text.to_string()) } else { write_out(&text.to_string()) }
     }
 
-    /// A heading for people.
+    /// Prints a heading for people.
     pub(super) fn heading(&mut self, text: impl Display) {
         self.line(format_args!("{STRONG}{text}{STRONG:#}"));
     }
 
-    /// A result for machines, with `--json` alone.
+    /// Prints a result for machines, with `--json` only.
     pub(super) fn object(&mut self, value: &(impl Serialize + JsonSchema)) {
         if !self.json {
             return;
@@ -101,7 +101,7 @@ impl Output {
         }
     }
 
-    /// What the command comes to: the summary in its last object. A later one takes the place of an earlier one.
+    /// Sets the summary of the last object. A later call replaces it.
     pub(super) fn conclude(&mut self, summary: &(impl Serialize + JsonSchema)) {
         match serde_json::to_string(summary) {
             Ok(summary) => self.summary = Some(summary),
@@ -109,7 +109,7 @@ impl Output {
         }
     }
 
-    /// Writes the last object, with `--json` alone. `of_targets`: the command's summary is an array.
+    /// Writes the last object, with `--json` only. `of_targets`: the command's summary is an array.
     pub(super) fn end(&mut self, status: Status, of_targets: bool) {
         if !self.json {
             return;
@@ -122,16 +122,16 @@ impl Output {
             false => json!({ "error": error.as_deref().unwrap_or_default(), "status": status }).to_string(),
         };
         let summary = self.summary.take().unwrap_or_else(nothing);
-        // The summary keeps the order of its fields.
+        // Assembled by hand, because the summary must keep the order of its fields.
         write_out(&format!("{{\"summary\":{summary},\"status\":{status},\"error\":{}}}", json!(error)));
     }
 
-    /// An error for the last object, which people were told already.
+    /// Records an error for the last object that people have already seen.
     pub(super) fn remember(&mut self, text: &str) {
         self.errors.push(anstream::adapter::strip_str(text).to_string().trim_end().to_owned());
     }
 
-    /// Advice, left out with `--quiet`.
+    /// Prints advice, unless `--quiet` is given.
     pub(super) fn note(&mut self, text: impl Display) {
         if !self.quiet {
             self.clear();
@@ -139,7 +139,7 @@ impl Output {
         }
     }
 
-    /// What goes on, with `--verbose` alone.
+    /// Prints a step of the work, with `--verbose` only.
     pub(super) fn detail(&mut self, text: impl Display) {
         if self.verbose {
             self.clear();
@@ -147,7 +147,7 @@ impl Output {
         }
     }
 
-    /// What changes what the results mean, and is told with `--quiet` too; the same only once.
+    /// Prints a warning once, also with `--quiet`: it affects the meaning of the results.
     pub(super) fn warning(&mut self, text: String) {
         if !self.warned.contains(&text) {
             self.clear();
@@ -156,21 +156,21 @@ impl Output {
         }
     }
 
-    /// An error.
+    /// Prints an error.
     pub(super) fn error(&mut self, text: &str) {
         self.remember(text);
         self.clear();
         write_err(&format!("{ERROR}error{ERROR:#}: {text}"));
     }
 
-    /// An error that says by itself that it is one, and where.
+    /// Prints an error whose text is already a whole diagnostic.
     pub(super) fn diagnostic(&mut self, text: &str) {
         self.remember(text);
         self.clear();
         write_err(text.trim_end());
     }
 
-    /// Of which part of a larger work progress is told from now on; of none, if it is empty.
+    /// Sets the current part of a longer work for the progress; empty: none.
     pub(super) fn part(&mut self, text: impl Display) {
         self.part = text.to_string();
         if !self.part.is_empty() {
@@ -178,7 +178,7 @@ impl Output {
         }
     }
 
-    /// Shows how far a long work is, if a person watches.
+    /// Shows progress, if a person watches.
     pub(super) fn progress(&mut self, text: impl Display) {
         let text = format!("{}{text}", self.part);
         let watched = !self.json && std::io::stderr().is_terminal();
@@ -199,16 +199,16 @@ impl Output {
         bar.set_message(text);
     }
 
-    /// The same as a line of a log, now and then.
+    /// Writes progress as a log line, at most once in `PROGRESS_EVERY`.
     fn progress_line(&mut self, text: impl Display) {
         let now = self.watch.elapsed();
-        if self.told.is_none_or(|told| now >= told + TOLD_EVERY) {
-            self.told = Some(now);
+        if self.shown_at.is_none_or(|shown_at| now >= shown_at + PROGRESS_EVERY) {
+            self.shown_at = Some(now);
             self.detail(text);
         }
     }
 
-    /// The long work is done.
+    /// Ends the progress display.
     pub(super) fn clear(&mut self) {
         if let Some(bar) = self.progress.take() {
             bar.finish_and_clear();
@@ -219,7 +219,7 @@ impl Output {
 /// EIO: the terminal was closed.
 const TERMINAL_CLOSED: i32 = 5;
 
-/// Whether standard output was a terminal when this was first asked. A closed terminal is none any more.
+/// Reports whether standard output was a terminal at the first call. A closed terminal no longer is one.
 fn began_on_a_terminal() -> bool {
     static TERMINAL: OnceLock<bool> = OnceLock::new();
     *TERMINAL.get_or_init(|| std::io::stdout().is_terminal())
@@ -228,15 +228,15 @@ fn began_on_a_terminal() -> bool {
 fn write_out(text: &str) {
     match writeln!(anstream::stdout(), "{text}") {
         Ok(()) => (),
-        // The command ends as after Ctrl-C, or goes on if SIGHUP is ignored: what it keeps on disk is kept.
+        // The command ends as after Ctrl-C, or continues if SIGHUP is ignored. Files are kept.
         Err(error) if error.raw_os_error() == Some(TERMINAL_CLOSED) && began_on_a_terminal() => (),
         Err(error) => std::process::exit(i32::from(not_written(&error) as u8)),
     }
 }
 
-/// Says why standard output takes nothing. Where its reader closed it, the process ends quietly.
+/// Handles a failed write to standard output. If the reader closed it, the process ends quietly.
 pub(super) fn not_written(error: &std::io::Error) -> Status {
-    // Whoever read this is gone: there is nobody left to tell.
+    // The reader is gone, so no message is needed.
     if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(CLOSED_PIPE);
     }
@@ -245,7 +245,7 @@ pub(super) fn not_written(error: &std::io::Error) -> Status {
 }
 
 fn write_err(text: &str) {
-    // Without a standard error there is nowhere to say so.
+    // If standard error fails, no other place is left to report it.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! How far a long work is, told to whoever watches it: how much of it is done, how fast it goes, how long it takes yet.
+//! Formats the progress of long work: the share done, the rate, and the time left.
 
 use std::fmt::Display;
 use std::sync::Mutex;
@@ -9,36 +9,36 @@ use super::output::{Output, count};
 use super::workers;
 use treefall_field::soak::numbers::in_words as time;
 
-/// From one telling to the next: a work may ask to be told of far more often.
+/// Time between two updates; work may report far more often.
 const SHOWN_EVERY: Duration = Duration::from_millis(200);
 
-/// How fast a work of many parts goes.
+/// Rate of a work of many parts.
 pub(super) struct Progress {
     watch: Stopwatch,
-    /// How long it may take, in a person's time.
+    /// Time limit, in real time.
     limit: Option<Duration>,
 }
 
 impl Progress {
-    /// Of a work that begins.
+    /// Starts a measurement.
     pub(super) fn begin(limit: Option<Duration>) -> Self {
         Self { watch: Stopwatch::start(), limit }
     }
 
-    /// `12 of 300 traces, 4/s, 72 s left`: so many are done of so many, if there is a bound. Of parts of which none is
-    /// done yet neither rate nor time is known.
+    /// Formats `12 of 300 traces, 4/s, 72 s left`; the total is optional. Rate and time are unknown until the first
+    /// part is done.
     pub(super) fn done(&self, done: u64, of: Option<u64>, one: &str) -> String {
-        in_words(self.watch.elapsed(), self.limit, (done, of), one)
+        text_of(self.watch.elapsed(), self.limit, (done, of), one)
     }
 
-    /// The same of the part of this number, from 1, that is about to begin: `3 of 12, 72 s left: NAME`. What may be cut
-    /// off in a narrow terminal stands last.
+    /// Formats the start of part `nth`, from 1: `3 of 12, 72 s left: NAME`. The name is last because a narrow
+    /// terminal may cut it off.
     pub(super) fn part(&self, nth: usize, of: usize, name: impl Display) -> String {
         let done = nth.saturating_sub(1) as f64;
         format!("{nth} of {of}{}: {name}", left(self.watch.elapsed(), self.limit, done, Some(of as f64)))
     }
 
-    /// The same of `done` seconds of virtual time, of `of` at most.
+    /// Formats `done` of at most `of` seconds of virtual time.
     pub(super) fn virtual_time(&self, done: f64, of: f64) -> String {
         let elapsed = self.watch.elapsed();
         let rate = done / elapsed.as_secs_f64().max(SHORT);
@@ -47,7 +47,7 @@ impl Progress {
     }
 }
 
-fn in_words(elapsed: Duration, limit: Option<Duration>, (done, of): (u64, Option<u64>), one: &str) -> String {
+fn text_of(elapsed: Duration, limit: Option<Duration>, (done, of): (u64, Option<u64>), one: &str) -> String {
     let bound = of.map_or_else(String::new, |of| format!(" of {of}"));
     let many = if of.unwrap_or(done) == 1 { "" } else { "s" };
     let rate = done as f64 / elapsed.as_secs_f64().max(SHORT);
@@ -59,7 +59,7 @@ fn in_words(elapsed: Duration, limit: Option<Duration>, (done, of): (u64, Option
     format!("{done}{bound} {one}{many}{rate}{}", left(elapsed, limit, done as f64, of.map(|of| of as f64)))
 }
 
-/// How long a work takes yet, by what it did until now, and at most as long as it may.
+/// Estimates the time left from the rate so far; at most the time limit.
 fn left(elapsed: Duration, limit: Option<Duration>, done: f64, of: Option<f64>) -> String {
     let elapsed_s = elapsed.as_secs_f64();
     let by_parts = of.filter(|_| done > 0.0).map(|of| (of - done).max(0.0) * elapsed_s / done);
@@ -69,40 +69,40 @@ fn left(elapsed: Duration, limit: Option<Duration>, done: f64, of: Option<f64>) 
         (parts, time) => parts.or(time),
     };
     left.map_or_else(String::new, |left| match left {
-        // To a tenth of a second nothing is known.
+        // The estimate is too rough for tenths of a second.
         ..120.0 => format!(", {left:.0} s left"),
         _ => format!(", {} left", time(left)),
     })
 }
 
-/// No rate is told of less, in seconds.
+/// Shortest time that gives a rate, in seconds.
 const SHORT: f64 = 1e-3;
 
-/// Tells, from any thread, what is worked on.
+/// Shows the current work, from any thread.
 pub(super) struct ProgressLine<'o> {
     watch: Stopwatch,
-    /// Where to, and when it was told last.
-    told: Mutex<(&'o mut Output, Option<Duration>)>,
+    /// The output, and the time of the last update.
+    shown: Mutex<(&'o mut Output, Option<Duration>)>,
 }
 
 impl<'o> ProgressLine<'o> {
     pub(super) fn new(output: &'o mut Output) -> Self {
-        Self { watch: Stopwatch::start(), told: Mutex::new((output, None)) }
+        Self { watch: Stopwatch::start(), shown: Mutex::new((output, None)) }
     }
 
-    /// Tells that so many runs were done of `what`. Whether to go on: until the word to stop.
+    /// Shows the number of runs done for `what`; returns whether to continue.
     pub(super) fn keep_going(&self, what: impl FnOnce() -> String, runs: u64) -> bool {
         self.show(|| format!("{}, {}", what(), count(runs, "run")));
         !workers::interrupted()
     }
 
-    /// Tells it, if that is due and nobody else is telling.
+    /// Shows the text, if an update is due and no other thread is writing one.
     pub(super) fn show(&self, text: impl FnOnce() -> String) {
-        let Ok(mut told) = self.told.try_lock() else { return };
+        let Ok(mut shown) = self.shown.try_lock() else { return };
         let now = self.watch.elapsed();
-        if told.1.is_none_or(|last| now >= last + SHOWN_EVERY) {
-            told.1 = Some(now);
-            told.0.progress(text());
+        if shown.1.is_none_or(|last| now >= last + SHOWN_EVERY) {
+            shown.1 = Some(now);
+            shown.0.progress(text());
         }
     }
 }
@@ -112,18 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_work_is_told_by_what_is_done_how_fast_it_goes_and_how_long_it_takes_yet() {
+    fn progress_has_share_rate_and_time_left() {
         let seconds = Duration::from_secs;
-        let told = |elapsed, limit: Option<u64>, done, of| {
-            in_words(seconds(elapsed), limit.map(seconds), (done, of), "trace")
+        let text = |elapsed, limit: Option<u64>, done, of| {
+            text_of(seconds(elapsed), limit.map(seconds), (done, of), "trace")
         };
-        assert_eq!(told(10, None, 25, Some(100)), "25 of 100 traces, 2.5/s, 30 s left");
-        assert_eq!(told(10, Some(15), 25, Some(100)), "25 of 100 traces, 2.5/s, 5 s left");
-        assert_eq!(told(10, Some(70), 2_000, None), "2000 traces, 200/s, 60 s left");
-        assert_eq!(told(10, Some(1_010), 2_000, None), "2000 traces, 200/s, 16.7 min left");
-        assert_eq!(told(10, None, 2_000, None), "2000 traces, 200/s");
-        // Before the first is done, and when more was done than was asked for.
-        assert_eq!(told(10, None, 0, Some(1)), "0 of 1 trace");
-        assert_eq!(told(10, None, 101, Some(100)), "101 of 100 traces, 10/s, 0 s left");
+        assert_eq!(text(10, None, 25, Some(100)), "25 of 100 traces, 2.5/s, 30 s left");
+        assert_eq!(text(10, Some(15), 25, Some(100)), "25 of 100 traces, 2.5/s, 5 s left");
+        assert_eq!(text(10, Some(70), 2_000, None), "2000 traces, 200/s, 60 s left");
+        assert_eq!(text(10, Some(1_010), 2_000, None), "2000 traces, 200/s, 16.7 min left");
+        assert_eq!(text(10, None, 2_000, None), "2000 traces, 200/s");
+        // Before the first trace is done, and with more done than requested.
+        assert_eq!(text(10, None, 0, Some(1)), "0 of 1 trace");
+        assert_eq!(text(10, None, 101, Some(100)), "101 of 100 traces, 10/s, 0 s left");
     }
 }

@@ -1,4 +1,4 @@
-//! `treefall record`: what a real program does on the pool, into a file; and `conform --recorded`, against such a file.
+//! `treefall record` records a real program on the pool of traces; `conform --recorded` compares with such a file.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use super::lines::JsonLine;
 use super::output::Output;
 use super::{CliError, Status, Summary, workers};
 
-/// Differences that are told in full.
-const TOLD_MAX: usize = 5;
+/// Most differences that are printed in full.
+const PRINTED_MAX: usize = 5;
 
-/// A recording that was made, for machines. The fields are stable.
+/// A recording. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct RecordObject {
     target: String,
@@ -38,7 +38,7 @@ struct RecordSummary {
     traces: usize,
 }
 
-/// A comparison with a recording, for machines. The fields are stable.
+/// A comparison with a recording. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RecordedObject {
     target: String,
@@ -50,7 +50,7 @@ pub(super) struct RecordedObject {
     different: u64,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<RecordObject>("a recording"), JsonLine::of::<Summary<RecordSummary>>("summary")];
 
@@ -67,7 +67,7 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
     };
     let Some(place) = target.place() else {
         return Err(CliError::Usage(format!(
-            "{target} is not real: record takes `engine:PATH` or `daemon:PATH`"
+            "{target} is not a real program; record takes `engine:PATH` or `daemon:PATH`"
         )));
     };
     let program = place.open().map_err(|error| CliError::Usage(error.to_string()))?;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Record, output: &mut Output) -> Result<Status, CliError
     Ok(Status::Good)
 }
 
-/// Compares subjects with a recording; the numbers of traces compared and different.
+/// Compares subjects with a recording; returns the numbers of compared and of different traces.
 pub(super) fn conform(args: &Conform, file: &Path, output: &mut Output) -> Result<(u64, u64), CliError> {
     let pool = Pool::built_in()?;
     let recording = Recording::load(file, &pool)?;
@@ -121,7 +121,7 @@ pub(super) fn conform(args: &Conform, file: &Path, output: &mut Output) -> Resul
     let (mut traces, mut different) = (0, 0);
     for target in workers::driven(&names, args.driven, output)? {
         let comparison = compare(&recording, &pool, &target)?;
-        tell(&target, file, &recording, &comparison, output);
+        print(&target, file, &recording, &comparison, output);
         traces += recording.played.len() as u64;
         different += comparison.different.len() as u64;
     }
@@ -131,7 +131,7 @@ pub(super) fn conform(args: &Conform, file: &Path, output: &mut Output) -> Resul
 fn release_of(recording: &Recording, file: &Path) -> Result<Release, CliError> {
     Release::parse(&recording.release).ok_or_else(|| {
         CliError::Usage(format!(
-            "{}: release {} is none that treefall knows; name what to compare: `--target replica:RELEASE`",
+            "{}: treefall does not know release {}; name a target to compare: `--target replica:RELEASE`",
             file.display(),
             recording.release
         ))
@@ -162,13 +162,13 @@ fn compare(recording: &Recording, pool: &Pool, target: &Target) -> Result<Compar
     Ok(recording.compare(pool, |_| played.next().unwrap_or_else(Played::nothing)))
 }
 
-fn tell(target: &Target, file: &Path, recording: &Recording, comparison: &Comparison, output: &mut Output) {
+fn print(target: &Target, file: &Path, recording: &Recording, comparison: &Comparison, output: &mut Output) {
     let Comparison { whole, up_to_first_use, different } = comparison;
-    for (trace, wake) in different.iter().take(TOLD_MAX) {
+    for (trace, wake) in different.iter().take(PRINTED_MAX) {
         output.line(format_args!("trace {trace} of the pool: {target} differs in wake {wake}"));
     }
     output.line(format_args!(
-        "{target} and what {} did ({}): {} traces, {whole} equal to the end, {up_to_first_use} equal up to the first use \
+        "{target} and the recording of {} ({}): {} traces, {whole} equal to the end, {up_to_first_use} equal up to the first use \
          of a freed entry, {} different",
         recording.version,
         file.display(),

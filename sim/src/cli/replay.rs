@@ -1,4 +1,4 @@
-//! `treefall replay`: scenario files on subjects, compared with what they expect.
+//! `treefall replay`: runs scenario files on subjects and compares the results with their expectations.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use treefall_subject::engine::Conditions;
 use treefall_subject::target::{Place, Target};
 use treefall_subject::{Call, Options, Subject, SubjectError, backtrace, build, build_under, program};
 
-/// One run, for machines. The fields are stable.
+/// A run. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct RunObject {
     scenario: String,
@@ -32,13 +32,13 @@ struct RunObject {
     broken: Vec<String>,
     outcome: String,
     backtrace: Vec<String>,
-    /// Where the entry that was used after its free was handed out, and where freed; only of such a failure.
+    /// Allocation and free of the entry that was used after its free; only for such a failure.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     handed_out: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     freed: Vec<String>,
     digest: String,
-    /// With `--ledger` alone.
+    /// Only with `--ledger`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<Vec<CallObject>>,
 }
@@ -57,14 +57,14 @@ struct ReplaySummary {
     scenarios: usize,
     runs: usize,
     as_expected: usize,
-    /// Runs of which nothing was expected.
+    /// Runs without an expectation.
     nothing_expected: usize,
     cannot_be_played: usize,
-    /// Runs that show the failure that their file tells of.
+    /// Runs that show the failure that their file describes.
     showing: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<RunObject>("a run"), JsonLine::of::<Summary<ReplaySummary>>("summary")];
 
@@ -80,8 +80,8 @@ impl ReplaySummary {
 pub(super) fn run(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
     match replay(args, output) {
         Err(error) if args.bisect => {
-            error.tell(output);
-            output.note("it cannot be told whether this one is good or bad: exit 125");
+            error.print(output);
+            output.note("no clear answer whether this commit is good or bad: exit 125");
             Ok(Status::CannotTell)
         }
         done => done,
@@ -97,26 +97,26 @@ fn replay(args: &Replay, output: &mut Output) -> Result<Status, CliError> {
         Ok(_) => {}
     }
     if let Some(path) = &args.junit {
-        // What ended the replay is worth more than that it cannot be written down.
+        // The error that ended the replay matters more than an unwritable JUnit file.
         junit.write(path, output).or_else(|error| if played.is_ok() { Err(error) } else { Ok(()) })?;
     }
     let summary = played?;
-    output.note(in_words(&summary));
+    output.note(summary_text(&summary));
     let by_default = args.targets.is_empty() && args.config.is_none() && !args.bisect;
     if by_default && program::find_installed().is_empty() {
-        workers::none_installed("the replicas alone were run", output);
+        workers::none_installed("only the replicas were run", output);
     }
     let showing = summary.showing > 0;
     if workers::interrupted() {
         output.error("stopped before all scenarios were run");
         output.conclude(&summary);
-        // What was not run cannot be told to be good.
+        // Scenarios that were not run may be bad.
         return Ok(if args.bisect && !showing { Status::CannotTell } else { Status::Failure });
     }
     let good = if args.bisect {
         !showing
     } else {
-        // What was not played at all is not good.
+        // A scenario that no target could play is not good.
         summary.runs > 0 && summary.runs == summary.as_expected
     };
     output.conclude(&summary);
@@ -134,7 +134,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
     if args.gdb {
         if scenarios.len() != 1 || !matches!(asked.as_slice(), [Target::Engine(_)]) {
             return Err(CliError::Usage(
-                "`--gdb` takes one file and one `--target engine:PATH`: gdb takes hold of one process"
+                "`--gdb` takes one file and one `--target engine:PATH`: gdb attaches to one process"
                     .to_owned(),
             ));
         }
@@ -151,7 +151,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             if asked.is_empty() { default_targets(scenario, args.driven, output) } else { asked.clone() };
         if targets.is_empty() {
             return Err(CliError::Usage(format!(
-                "{} expects nothing of any release; name what it is to run on: `--target replica:2.3.1`",
+                "{} has no expectation for any release; name a target: `--target replica:2.3.1`",
                 path.display()
             )));
         }
@@ -162,7 +162,7 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             summary.scenarios = place + 1;
             output.progress(format_args!("on {target}"));
             let checked = match real.check(scenario, target, want(args)) {
-                // A bisection is told that it cannot be told.
+                // A bisection gets the answer "cannot tell".
                 Err(error) if error.unfit().is_some() && !args.bisect => {
                     output.line(format_args!("none {} on {target}: {error}", path.display()));
                     junit.not_played(path, &target.to_string(), &error.to_string());
@@ -172,12 +172,12 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
                 checked => checked?,
             };
             summary.add(scenario, &checked);
-            let told = show(path, scenario, &checked, args, output);
-            junit.ran(path, &checked, &told);
+            let text = show(path, scenario, &checked, args, output);
+            junit.ran(path, &checked, &text);
             if args.github && !checked.is_good() {
                 let title = format!("not as expected on {target}");
                 let line = github::line_of(path, target);
-                output.line(Annotation { file: path, line, title: &title, message: &told });
+                output.line(Annotation { file: path, line, title: &title, message: &text });
             }
         }
     }
@@ -185,20 +185,20 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
     Ok(summary)
 }
 
-/// Every file is read before one runs: what is wrong with the last is told at once.
+/// Reads every file before one runs, so an error in the last one shows at once.
 fn load_all(args: &Replay, output: &mut Output) -> Result<Vec<(PathBuf, Scenario)>, CliError> {
     if args.github {
-        files::expand(&args.files)?.iter().for_each(|path| github::tell_problems(path, output));
+        files::expand(&args.files)?.iter().for_each(|path| github::print_problems(path, output));
     }
     let scenarios = files::load_all(&args.files)?;
     all(scenarios.iter().map(|(path, scenario)| refuse_never_started(path, scenario)))?;
     Ok(scenarios)
 }
 
-fn in_words(summary: &ReplaySummary) -> String {
+fn summary_text(summary: &ReplaySummary) -> String {
     let expected = match summary.nothing_expected {
         0 => String::new(),
-        some => format!(" ({some} of which the file says nothing: clean is good)"),
+        some => format!(" ({some} without an expectation: clean counts as good)"),
     };
     let unfit = match summary.cannot_be_played {
         0 => String::new(),
@@ -212,11 +212,11 @@ fn in_words(summary: &ReplaySummary) -> String {
     )
 }
 
-/// Whether the failure shows that the file tells of: any that it expects of some release, or, if a memory break
-/// is among them, one of those. A file that expects none tells of whatever is broken.
+/// Reports whether the run shows the failure that the file describes: a violation that it expects of some release; if
+/// these include memory violations, one of them. A file without expectations describes any violation.
 ///
-/// This and no expectation is what a bisection asks for: between two releases there are commits that call
-/// themselves by the older one's number and have the newer one's mend.
+/// A bisection needs this rather than the expectation of the release: between two releases, some commits report the
+/// older version but already contain the fix.
 pub(super) fn shows(scenario: &Scenario, checked: &Checked) -> bool {
     let failures = || scenario.expect.rows().iter().flat_map(|(_, expected)| expected.failures());
     let verdict = &checked.ran.verdict;
@@ -225,11 +225,11 @@ pub(super) fn shows(scenario: &Scenario, checked: &Checked) -> bool {
     }
     let grave = |failure: &&Failure| failure.law().weight() == Weight::Memory;
     let memory = failures().any(|failure| grave(&failure));
-    let mut told = failures().filter(|failure| !memory || grave(failure));
-    told.any(|failure| verdict.signatures().any(|signature| failure.is(signature)))
+    let mut text = failures().filter(|failure| !memory || grave(failure));
+    text.any(|failure| verdict.signatures().any(|signature| failure.is(signature)))
 }
 
-/// An exit of a run that no release of the file can have started is an error of the file.
+/// Rejects a file in which a run exits that no release of the file can have started.
 pub(super) fn refuse_never_started(path: &Path, scenario: &Scenario) -> Result<(), CliError> {
     let runs = never_started(scenario)?;
     if runs.is_empty() {
@@ -246,7 +246,7 @@ fn want(args: &Replay) -> Options {
     if args.history { Options::COMPARE } else { Options::DIGESTED }
 }
 
-/// Every replica that the scenario speaks of, and every keepalived found here whose release it speaks of.
+/// Returns every replica that the scenario mentions, and every keepalived found here of such a release.
 fn default_targets(scenario: &Scenario, driven: Driven, output: &mut Output) -> Vec<Target> {
     let mut targets = replicas_of(scenario);
     for path in program::find_installed() {
@@ -261,13 +261,13 @@ fn default_targets(scenario: &Scenario, driven: Driven, output: &mut Output) -> 
     targets
 }
 
-/// The real programs that are running already: each is started once.
+/// Real programs that are already running: each is started once.
 #[derive(Default)]
 pub(super) struct Reals {
     running: Vec<(Target, Box<dyn Subject>, treefall_model::release::Release)>,
-    /// Their calls are told.
+    /// Records their system calls.
     ledger: bool,
-    /// gdb takes hold of them.
+    /// Runs them under gdb.
     gdb: bool,
 }
 
@@ -294,11 +294,11 @@ impl Reals {
     }
 }
 
-/// Tells one run; what is told in short, for who is told in another form.
+/// Prints one run; returns its text for other formats.
 fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, output: &mut Output) -> String {
     let verdict = &checked.ran.verdict;
     let broken: Vec<String> = verdict.signatures().map(|signature| signature.to_string()).collect();
-    let what = does(&broken, &verdict.outcome);
+    let what = describe(&broken, &verdict.outcome);
     output.object(&RunObject {
         scenario: path.display().to_string(),
         target: checked.target.clone(),
@@ -322,12 +322,12 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         _ if args.bisect => "",
         (Some(_), true) => "as expected: ",
         (Some(_), false) => "NOT as expected: ",
-        // Of which nothing is expected.
+        // A run without an expectation.
         (None, _) => "",
     };
-    let told = format!("{beside}{what}{details}");
+    let text = format!("{beside}{what}{details}");
     if output.is_json() {
-        return told;
+        return text;
     }
     let mark = match (args.bisect, checked.is_good()) {
         (true, _) if shows(scenario, checked) => "bad ",
@@ -335,18 +335,18 @@ fn show(path: &Path, scenario: &Scenario, checked: &Checked, args: &Replay, outp
         (false, true) => "ok  ",
         (false, false) => "FAIL",
     };
-    output.line(format_args!("{mark} {} on {}: {told}", path.display(), checked.target));
+    output.line(format_args!("{mark} {} on {}: {text}", path.display(), checked.target));
     if args.ledger {
         show_ledger(&checked.ran.ledger, output);
     }
     if args.history {
         output.line(report::timeline(&scenario.trace, &checked.ran.records, verdict, Length::Whole));
     }
-    told
+    text
 }
 
-/// What a run does, in words: `crashes by SIGSEGV in rb_erase, breaks tree-shape/add-child/child`, `clean`.
-fn does(broken: &[String], outcome: &Outcome) -> String {
+/// Describes a run: `crashes by SIGSEGV in rb_erase, breaks tree-shape/add-child/child`, `clean`.
+fn describe(broken: &[String], outcome: &Outcome) -> String {
     let place = |function: &Option<String>| {
         function.as_ref().map_or_else(String::new, |function| format!(" in {function}"))
     };
@@ -360,7 +360,7 @@ fn does(broken: &[String], outcome: &Outcome) -> String {
     if words.is_empty() { "clean".to_owned() } else { words.join(", ") }
 }
 
-/// What was expected, where each law broke, and the backtrace, each as a line of its own after the first.
+/// Formats the expectation, the place of each violation, and the backtrace, one a line.
 fn details(scenario: &Scenario, checked: &Checked, args: &Replay) -> String {
     let mut text = String::new();
     if let (false, Some(expected)) = (checked.is_good(), &checked.expected) {
@@ -383,7 +383,7 @@ fn details(scenario: &Scenario, checked: &Checked, args: &Replay) -> String {
     text
 }
 
-/// The calls by what became of them, then as the list has them.
+/// Prints the calls, by how they were handled, then in the order of the list.
 fn show_ledger(ledger: &[Call], output: &mut Output) {
     if ledger.is_empty() {
         output.line("     a replica makes no calls");

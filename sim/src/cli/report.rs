@@ -1,4 +1,4 @@
-//! `treefall report`: what a failure is, in every form; and the page of a folder of failures.
+//! `treefall report`: explains a failure in every format, and writes the index page of a folder of findings.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::{CliError, Status, Summary, files, workers};
 use treefall_base::control::Control;
 use treefall_model::law::Law;
 use treefall_model::verdict::{Verdict, Violation};
-use treefall_report::explain::{StandIn, course, explain};
+use treefall_report::explain::{StandIn, clean_run, explain};
 use treefall_report::json::{CleanObject, ReportObject};
 use treefall_report::provenance::replay_command;
 use treefall_report::{self as report, Story, html, refuse_foreign_page, store};
@@ -28,7 +28,7 @@ use treefall_subject::{Options, Subject, build};
 #[derive(Serialize, JsonSchema)]
 struct ReportSummary {
     found: bool,
-    /// Where the page was written, if anywhere.
+    /// Path of the written page, if any.
     html: Option<String>,
 }
 
@@ -38,7 +38,7 @@ struct IndexSummary {
     html: String,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 4] = [
     JsonLine::of::<ReportObject<'static>>("the failure"),
     JsonLine::of::<CleanObject<'static>>("a run that breaks no law"),
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     let explanation =
         match explain(&finding, subject.as_mut(), StandIn::ForDaemons, Control::new(&keep_going)) {
             Err(SearchError::Interrupted(_)) => {
-                output.error("stopped before it was explained");
+                output.error("stopped before the explanation was complete");
                 output.conclude(&ReportSummary { found: true, html: None });
                 return Ok(Status::Failure);
             }
@@ -97,22 +97,22 @@ pub(super) fn run(args: &Report, output: &mut Output) -> Result<Status, CliError
     Ok(Status::Good)
 }
 
-/// How wide the terminal is that the report is read on; `None`: it is read elsewhere.
+/// Returns the width of the terminal that shows the report; `None`: no terminal does.
 fn terminal() -> Option<u16> {
     comfy_table::Table::new().width()
 }
 
-/// The report as text: for the terminal, or as it is kept.
+/// Formats the report as text, for the terminal or for a file.
 fn in_text(report: &report::Report<'_>) -> String {
     terminal().map_or_else(|| report::finding(report), |columns| report::finding_within(report, columns))
 }
 
-/// Text is printed where it is asked for, and where no other form is.
+/// Reports whether to print text: if requested, or if no other format is.
 fn prints_text(args: &Report) -> bool {
     args.text || !(args.issue || args.rust_test || args.html.is_some())
 }
 
-/// Writes the page where one is asked for; where it is.
+/// Writes the page if requested; returns its path.
 fn page(args: &Report, output: &mut Output, made: impl Fn() -> String) -> Result<Option<String>, CliError> {
     let Some(path) = &args.html else { return Ok(None) };
     write_page(path, &made(), output)?;
@@ -120,8 +120,7 @@ fn page(args: &Report, output: &mut Output, made: impl Fn() -> String) -> Result
     Ok(Some(path.display().to_string()))
 }
 
-/// The report of a run that breaks no law; there is none of a law that is asked for and holds, for upstream or as a
-/// test.
+/// Reports a run that violates no law. An issue or a test needs a violation, and so does a requested law.
 fn nothing_broken(
     args: &Report,
     scenario: &Scenario,
@@ -129,10 +128,10 @@ fn nothing_broken(
     subject: &mut dyn Subject,
     output: &mut Output,
 ) -> Result<Status, CliError> {
-    let course = course(&scenario.trace, subject)?;
-    if args.issue || args.rust_test || !course.verdict.is_clean() {
+    let clean = clean_run(&scenario.trace, subject)?;
+    if args.issue || args.rust_test || !clean.verdict.is_clean() {
         output.error(&format!(
-            "{} breaks no {} on {target}: there is nothing to report",
+            "{} violates no {} on {target}: there is nothing to report",
             args.file.display(),
             wanted(args)
         ));
@@ -143,7 +142,7 @@ fn nothing_broken(
     let report = report::CleanReport {
         target: &name,
         trace: &scenario.trace,
-        course: &course,
+        run: &clean,
         story: Story::of(scenario),
         origin: &origin(args, scenario),
         replay: &replay_command(&name, &args.file),
@@ -159,7 +158,7 @@ fn nothing_broken(
     Ok(Status::Good)
 }
 
-/// Writes a page where no file lies that treefall did not write; `-` is standard output.
+/// Writes a page, but never over a file that treefall did not write; `-` is standard output.
 fn write_page(path: &Path, text: &str, output: &mut Output) -> Result<(), CliError> {
     refuse_foreign_page(path).map_err(|error| {
         CliError::Usage(format!("cannot write {}: {error}; name another file with `--html`", path.display()))
@@ -171,17 +170,16 @@ fn wanted(args: &Report) -> String {
     args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()))
 }
 
-/// The target that is named; or what the failure was found on; or the replica of the release that the file is about; or the replica of the newest release that the file says
-/// fails; or of the newest that there is.
+/// Returns the target to explain the failure on; the help of `--target` lists the order of preference.
 fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Target, CliError> {
-    let told = || scenario.about.map(|about| format!("replica:{}", about.release));
-    let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone()).or_else(told);
+    let about = || scenario.about.map(|about| format!("replica:{}", about.release));
+    let named = args.target.clone().or_else(|| scenario.provenance.found_on.clone()).or_else(about);
     let name = named.or_else(|| {
         let releases = treefall_model::release::Release::ALL.iter().rev();
         let bad = releases.filter(|release| {
             scenario.expect.of(**release).is_some_and(|expected| !expected.failures().is_empty())
         });
-        // The newest of those that break memory, if any does: that is what a file tells of.
+        // Memory violations come first, because they are what the file describes.
         let memory = |release: &&&treefall_model::release::Release| {
             let weighs = |failure: &treefall_scenario::Failure| failure.law().weight();
             let expected = scenario.expect.of(***release);
@@ -193,7 +191,7 @@ fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Tar
         let newest = bad.iter().find(memory).or(bad.first());
         newest.map(|release| format!("replica:{release}"))
     });
-    // Of what fails nowhere, the newest release tells.
+    // A scenario that fails nowhere is explained on the newest release.
     let name = name.unwrap_or_else(|| format!("replica:{}", treefall_model::release::Release::NEWEST));
     match workers::driven(std::slice::from_ref(&name), args.driven, output)?.as_slice() {
         [target] => Ok(target.clone()),
@@ -201,7 +199,7 @@ fn target(args: &Report, scenario: &Scenario, output: &mut Output) -> Result<Tar
     }
 }
 
-/// The failure that the scenario is on the target, as it is; `None`: it breaks no such law.
+/// Returns the failure of the scenario on the target, unshrunk; `None`: no such law is violated.
 fn finding(
     args: &Report,
     scenario: &Scenario,
@@ -215,8 +213,8 @@ fn finding(
     Ok(Some(triage_as_found(subject, &|| build(target), &failure)?))
 }
 
-/// The break to tell of: of the law that is asked for, if it breaks; or of that which the file is about; or else the
-/// last. A memory break is the last there is, and what most people came for.
+/// Returns the violation to explain: of the requested law, else of the law the file is about, else the last one. A
+/// memory violation is always the last, and most readers look for it.
 pub(super) fn chosen<'v>(
     verdict: &'v Verdict,
     asked: Option<Law>,
@@ -239,7 +237,7 @@ fn origin(args: &Report, scenario: &Scenario) -> String {
 fn index(args: &Report, output: &mut Output) -> Result<Status, CliError> {
     if args.issue || args.rust_test || args.text {
         return Err(CliError::Usage(format!(
-            "{}: of a folder of failures there is an index page alone; name a scenario file",
+            "{}: a folder of findings has only an index page; name a scenario file",
             args.file.display()
         )));
     }

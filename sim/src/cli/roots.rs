@@ -1,4 +1,4 @@
-//! `treefall roots`: Debian's keepalived of other suites, in the cache.
+//! `treefall roots`: manages Debian's keepalived of other suites in the cache.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{CliError, Status, Summary, workers};
 use treefall_subject::program::Program;
 use treefall_subject::roots::{self, Fetched, KEEPALIVED, RootsError};
 
-/// One suite, for machines. The fields are stable.
+/// A suite. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct RootObject {
     suite: String,
@@ -29,7 +29,7 @@ struct RootsSummary {
     fetched: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<RootObject>("a suite"), JsonLine::of::<Summary<RootsSummary>>("summary")];
 
@@ -80,7 +80,7 @@ fn target(root: &std::path::Path) -> String {
 
 fn show_fetched(fetched: &Fetched, output: &mut Output) {
     let Fetched { suite, root, program, was_there } = fetched;
-    let already = if *was_there { ", was there (`--again` fetches it anew)" } else { "" };
+    let already = if *was_there { ", already fetched (`--again` fetches it again)" } else { "" };
     output.line(format_args!("{suite}: {}, {}{already}", program.banner(), target(root)));
     output.object(&RootObject {
         suite: suite.clone(),
@@ -96,7 +96,7 @@ fn show_root(suite: &str, root: &std::path::Path, output: &mut Output) {
     let program = Program::open(KEEPALIVED.as_ref(), Some(root));
     match &program {
         Ok(program) => output.line(format_args!("{suite}: {}, {}", program.banner(), target(root))),
-        Err(error) => output.line(format_args!("{suite}: of no use: {error}")),
+        Err(error) => output.line(format_args!("{suite}: not usable: {error}")),
     }
     let program = program.ok();
     output.object(&RootObject {

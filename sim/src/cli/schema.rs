@@ -1,7 +1,7 @@
-//! `treefall schema`: what the lines look like that `--json` prints.
+//! `treefall schema`: prints the JSON Schema of the lines that `--json` prints.
 //!
-//! Always: a schema is derived from the very type that is written, and [`Output::object`] takes no other; so there is
-//! no second list of fields to be kept in step.
+//! Invariant: a schema is derived from the type that is written, and [`Output::object`] takes no other type, so no
+//! second list of fields can diverge from it.
 
 use clap::Command;
 use schemars::JsonSchema;
@@ -14,11 +14,11 @@ use super::lines::JsonLine;
 use super::named::named;
 use super::output::Output;
 use super::{
-    CliError, ErrorObject, OF_TARGETS, Status, Summary, about, bench, check, conform, corpus, doctor,
+    CliError, ErrorObject, MULTI_TARGET, Status, Summary, about, bench, check, conform, corpus, doctor,
     explore, fmt, hunt, import, matrix, merge, record, replay, report, roots, shrink, soak, survey, targets,
 };
 
-/// What each command prints; its last line is the summary. An error's summary comes from every command.
+/// Lines of each command. The last is the summary. Every command can also print the error's summary.
 const COMMANDS: [(&str, &[JsonLine]); 22] = [
     ("survey", &survey::LINES),
     ("targets", &targets::LINES),
@@ -62,7 +62,7 @@ const LINES: [JsonLine; 2] =
 
 pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, CliError> {
     let top = super::command();
-    let mut told = Vec::new();
+    let mut objects = Vec::new();
     if let Some((first, below)) = args.command.split_first() {
         named(&top, &args.command)?;
         // What is below a command prints the lines that it prints.
@@ -70,27 +70,27 @@ pub(super) fn run(args: &args::Schema, output: &mut Output) -> Result<Status, Cl
         let command = [std::slice::from_ref(first), below].concat().join(" ");
         let schema = schema(&command, lines);
         print(&schema, output);
-        told.push(SchemaObject { command, schema });
+        objects.push(SchemaObject { command, schema });
     } else {
-        told.extend(
+        objects.extend(
             COMMANDS.iter().map(|(name, lines)| SchemaObject {
                 command: (*name).to_owned(),
                 schema: schema(name, lines),
             }),
         );
         if args.all {
-            let by_command = told.iter().map(|one| (one.command.clone(), one.schema.clone().into()));
+            let by_command = objects.iter().map(|one| (one.command.clone(), one.schema.clone().into()));
             print(&by_command.collect(), output);
         } else {
             list(&top, output);
         }
     }
-    told.iter().for_each(|one| output.object(one));
-    output.conclude(&SchemaSummary { commands: told.len() });
+    objects.iter().for_each(|one| output.object(one));
+    output.conclude(&SchemaSummary { commands: objects.len() });
     Ok(Status::Good)
 }
 
-/// What may be named, a line each.
+/// Lists the commands, one a line.
 fn list(top: &Command, output: &mut Output) {
     if output.is_json() {
         return;
@@ -104,19 +104,19 @@ fn list(top: &Command, output: &mut Output) {
         .note("`treefall schema NAME` prints the schema of its lines, `treefall schema --all` those of all");
 }
 
-/// For a person, or a file: with `--json` it is in the objects.
+/// Prints the schema as text; with `--json` it is in the objects.
 fn print(schema: &Map<String, Value>, output: &mut Output) {
     if !output.is_json() {
         output.line(format_args!("{:#}", Value::Object(schema.clone())));
     }
 }
 
-/// What a line of this command satisfies.
+/// Builds the schema of the command's lines.
 fn schema(command: &str, lines: &[JsonLine]) -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let error = "the last line of a command that ended without a result";
     let name = command.split(' ').next().unwrap_or_default();
-    let error = match OF_TARGETS.contains(&name) {
+    let error = match MULTI_TARGET.contains(&name) {
         true => JsonLine::of::<Summary<Vec<()>>>(error),
         false => JsonLine::of::<Summary<ErrorObject>>(error),
     };
@@ -150,17 +150,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_lines_and_no_other_has() {
+    fn the_schemas_are_those_of_all_commands() {
         let command = crate::cli::command();
         let mut commands: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
-        let mut told: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
+        let mut objects: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
         commands.sort_unstable();
-        told.sort_unstable();
-        assert_eq!(commands, told);
+        objects.sort_unstable();
+        assert_eq!(commands, objects);
     }
 
     #[test]
-    fn the_summary_of_a_command_is_always_an_array_or_always_an_object() {
+    fn a_commands_summary_is_always_an_array_or_an_object() {
         for (command, lines) in &COMMANDS {
             let schema = Value::Object(schema(command, lines));
             let resolve = |value: &Value| match value["$ref"].as_str() {
@@ -171,13 +171,13 @@ mod tests {
             let summaries = kinds.filter(|kind| kind["properties"]["summary"] != Value::Null);
             let types: Vec<Value> =
                 summaries.map(|kind| resolve(&kind["properties"]["summary"])["type"].clone()).collect();
-            let wanted = if OF_TARGETS.contains(command) { "array" } else { "object" };
+            let wanted = if MULTI_TARGET.contains(command) { "array" } else { "object" };
             assert!(types.len() >= 2 && types.iter().all(|it| it == wanted), "{command}: {types:?}");
         }
     }
 
     #[test]
-    fn every_line_says_which_of_its_fields_are_always_there() {
+    fn every_line_type_lists_its_required_fields() {
         for (command, lines) in &COMMANDS {
             let schema = Value::Object(schema(command, lines));
             for (name, kind) in schema["$defs"].as_object().into_iter().flatten() {

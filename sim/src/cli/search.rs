@@ -1,4 +1,4 @@
-//! A search on one target as a command runs it: progress, time limit, campaign file; then the pipeline.
+//! Runs a search on one target for a command: progress, time limit and campaign file; then the pipeline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,56 +18,56 @@ use treefall_search::known::KnownCauses;
 use treefall_search::masking::Visibility;
 use treefall_subject::Subject;
 
-/// What to search on one target.
+/// A search on one target.
 pub(super) struct SearchJob<'s> {
     pub(super) plan: Plan,
-    /// Stop after so long.
+    /// Time limit.
     pub(super) limit: Option<Duration>,
-    /// What becomes of the failures.
+    /// The pipeline for the failures.
     pub(super) pipeline: Pipeline<'s>,
     pub(super) jobs: usize,
-    /// The campaign that is kept on disk, with what an earlier part of it found.
+    /// The campaign on disk, with the failures of an earlier part.
     pub(super) campaign: Option<Campaign>,
-    /// Whether the user interrupted it.
+    /// Reports whether the user interrupted the search.
     pub(super) interrupted: &'s (dyn Fn() -> bool + Sync),
 }
 
-/// How often a search that finds nothing new writes its progress to the campaign file.
+/// Time between two writes of the campaign file while nothing new is found.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
 
-/// What a search came to.
+/// Result of a search.
 #[derive(Default)]
 pub(super) struct Searched {
     pub(super) processed: Processed,
-    /// Why the search ended early, or what could not be written.
+    /// Error that ended the search early, or that prevented a write.
     pub(super) broken_off: Option<CliError>,
     pub(super) tally: Tally,
-    /// From the start of the search until all failures were worked out.
+    /// Time from the start of the search to the end of triage.
     pub(super) elapsed: Duration,
 }
 
-/// Keeps what a hunt finds, shows its progress, and ends it when its time is over.
-struct Keeper<'s> {
+/// Records the failures of a hunt, shows its progress, and ends it at its time limit.
+struct HuntRecorder<'s> {
     target: String,
     pipeline: Pipeline<'s>,
     failures: Vec<Failure>,
     limit: Option<Duration>,
     /// Traces of the whole search.
     traces_max: Option<u64>,
-    /// Traces that an earlier part of the search did.
+    /// Traces of an earlier part of the search.
     from: u64,
     watch: &'s Stopwatch,
     interrupted: &'s (dyn Fn() -> bool + Sync),
     campaign: Option<Campaign>,
-    /// The campaign was last kept then, with so many failures.
+    /// Time and number of failures at the last write of the campaign file.
     kept: (Duration, usize),
-    /// The search ends before its end.
+    /// The search ends early.
     stopped: bool,
     output: &'s mut Output,
 }
 
-impl Keeper<'_> {
-    /// The progress of the search: traces, rate, the time left at most.
+impl HuntRecorder<'_> {
+    /// Describes the progress: traces, rate, the most time left.
     fn progress(&self, tally: &Tally) -> String {
         let elapsed = self.watch.elapsed();
         let rate = (tally.traces - self.from) as f64 / elapsed.as_secs_f64().max(1e-3);
@@ -82,7 +82,7 @@ impl Keeper<'_> {
         format!("{}: {traces} traces, {rate:.0}/s{left}; {failures} failures, {events} events", self.target)
     }
 
-    /// Writes the progress to the campaign file, if that is due.
+    /// Writes the campaign file, if that is due.
     fn note(&mut self, tally: &Tally, due: bool) -> Result<(), CampaignError> {
         let elapsed = self.watch.elapsed();
         let due =
@@ -95,7 +95,7 @@ impl Keeper<'_> {
     }
 }
 
-impl Lookout for Keeper<'_> {
+impl Lookout for HuntRecorder<'_> {
     type Error = PipelineError;
 
     fn found(&mut self, failure: Failure) -> Result<(), PipelineError> {
@@ -110,15 +110,17 @@ impl Lookout for Keeper<'_> {
         let in_time = self.limit.is_none_or(|limit| self.watch.elapsed() < limit);
         self.stopped = !in_time || (self.interrupted)();
         if let Err(error) = self.note(tally, self.stopped) {
-            // What is found is kept by itself: the search goes on, but could not be gone on with.
-            self.output.note(format_args!("how far the search is cannot be kept: {error}"));
+            // Failures are stored separately, so the search continues; but it cannot be resumed.
+            self.output.note(format_args!(
+                "cannot write the progress of the search, so it cannot be resumed: {error}"
+            ));
             self.campaign = None;
         }
         !self.stopped
     }
 }
 
-/// Searches one target; triages, explains and keeps what is found. Once interrupted, the rest stays as it was found.
+/// Searches one target; triages, explains and stores the failures. After an interrupt, the rest is kept as found.
 pub(super) fn search(search: SearchJob<'_>, output: &mut Output) -> Result<Searched, CliError> {
     let Pipeline { target, baseline, store, .. } = search.pipeline;
     store.check().map_err(|error| CliError::Usage(error.to_string()))?;
@@ -131,7 +133,7 @@ pub(super) fn search(search: SearchJob<'_>, output: &mut Output) -> Result<Searc
         }
         None => Vec::new(),
     };
-    let mut keeper = Keeper {
+    let mut recorder = HuntRecorder {
         target: target.to_string(),
         pipeline: search.pipeline,
         kept: (Duration::ZERO, failures.len()),
@@ -146,25 +148,25 @@ pub(super) fn search(search: SearchJob<'_>, output: &mut Output) -> Result<Searc
         output,
     };
     let mut searched = Searched::default();
-    match hunt(&mut subjects, search.plan, &mut known, &mut keeper) {
+    match hunt(&mut subjects, search.plan, &mut known, &mut recorder) {
         Ok(tally) => {
-            if let Some(campaign) = &mut keeper.campaign {
-                campaign.ended = !keeper.stopped;
-                campaign.time_over = keeper.stopped && !(keeper.interrupted)();
+            if let Some(campaign) = &mut recorder.campaign {
+                campaign.ended = !recorder.stopped;
+                campaign.time_over = recorder.stopped && !(recorder.interrupted)();
             }
-            searched.broken_off = keeper.note(&tally, true).err().map(CliError::from);
+            searched.broken_off = recorder.note(&tally, true).err().map(CliError::from);
             searched.tally = tally;
         }
-        Err(error) if keeper.failures.is_empty() => return Err(error.into()),
-        // What it found until then is on disk, and must be reported.
+        Err(error) if recorder.failures.is_empty() => return Err(error.into()),
+        // Failures found until then are on disk, and must be reported.
         Err(error) => {
-            searched.processed.as_found = keeper.failures.iter().map(Failure::id).collect();
+            searched.processed.as_found = recorder.failures.iter().map(Failure::id).collect();
             searched.broken_off = Some(error.into());
             searched.elapsed = watch.elapsed();
             return Ok(searched);
         }
     }
-    let failures = keeper.failures;
+    let failures = recorder.failures;
     searched.processed = process(&search.pipeline, &mut subjects, &failures, search.interrupted, output);
     if !searched.processed.stored.is_empty()
         && let Err(error) = store.keep_index()
@@ -188,7 +190,7 @@ pub(super) fn process(
     let keep_going = |Progress { stage, place, runs }| {
         line.show(|| {
             let doing = match stage {
-                Stage::Triage => "working out",
+                Stage::Triage => "triaging",
                 Stage::Explain => "explaining",
             };
             let signature = failures[place].signature();
@@ -199,14 +201,14 @@ pub(super) fn process(
     pipeline.run(subjects, failures, Control::new(&keep_going))
 }
 
-/// Looks for the defects of the target's release that lead no finding; returns where the others hide.
-pub(super) fn look_behind(
+/// Searches for the defects of the release that cause no finding; returns what masks them.
+pub(super) fn find_masked(
     pipeline: &Pipeline<'_>,
     processed: &mut Processed,
     seed: u64,
     output: &mut Output,
 ) -> Result<BTreeMap<Defect, Visibility>, CliError> {
-    output.progress(format_args!("{}: looking for what others hide", pipeline.target));
+    output.progress(format_args!("{}: searching for masked defects", pipeline.target));
     let keep_going = |()| !workers::interrupted();
     Ok(pipeline.look_behind(processed, seed, Control::new(&keep_going))?)
 }

@@ -1,6 +1,7 @@
-//! `treefall shrink`: the smallest trace with the same signature.
+//! `treefall shrink`: finds the smallest trace with the same signature.
 
 use std::path::Path;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,7 +29,7 @@ use treefall_subject::replica::run_replica;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
 
-/// What was shrunk, for machines. The fields are stable.
+/// A shrunk scenario. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct ShrinkObject {
     target: String,
@@ -40,10 +41,35 @@ struct ShrinkObject {
     confirmed: bool,
     runs: u64,
     elapsed_ms: u64,
-    /// Where it was written, if anywhere.
+    /// File of the smaller scenario, if any.
     scenario: Option<String>,
-    /// The smaller scenario itself.
+    /// The smaller scenario.
     text: String,
+}
+
+impl ShrinkObject {
+    fn new(
+        args: &Shrink,
+        file: String,
+        failure: &Failure,
+        finding: &Finding,
+        elapsed: Duration,
+        text: String,
+    ) -> Self {
+        Self {
+            target: finding.target.clone(),
+            file,
+            signature: finding.signature().to_string(),
+            wakes_found: failure.trace.wakes().len(),
+            wakes_minimal: finding.trace.wakes().len(),
+            minimal: finding.minimal,
+            confirmed: finding.confirmed,
+            runs: finding.runs,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            scenario: args.output.as_ref().map(|path| path.display().to_string()),
+            text,
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -51,7 +77,7 @@ struct ShrinkSummary {
     shrunk: bool,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<ShrinkObject>("what was shrunk"), JsonLine::of::<Summary<ShrinkSummary>>("summary")];
 
@@ -67,7 +93,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let Some(broken) = chosen(&verdict, args.law, &scenario).cloned() else {
         let law = args.law.map_or_else(|| "law".to_owned(), |law| format!("`{}`", law.name()));
         output.error(&format!(
-            "{} breaks no {law} on {target}: there is nothing to shrink",
+            "{} violates no {law} on {target}: there is nothing to shrink",
             args.file.display()
         ));
         output.conclude(&ShrinkSummary { shrunk: false });
@@ -85,17 +111,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     };
     let smaller = smaller(args, scenario, target, &finding);
     let text = scenario::write(&smaller);
-    let replay = match args.output.as_deref().filter(|path| !is_standard(path)) {
-        Some(path) => replay_command(&finding.target, path),
-        None if smaller.trace == failure.trace => replay_command(&finding.target, &args.file),
-        // It is in no file yet.
-        None => {
-            let shrunk = Path::new("shrunk.toml");
-            let words = [&args.file.display().to_string(), &finding.target].map(|word| quoted(word));
-            let replay = replay_command(&finding.target, shrunk);
-            format!("treefall shrink {} --target {} -o {}; {replay}", words[0], words[1], shrunk.display())
-        }
-    };
+    let replay = replay_text(args, smaller.trace == failure.trace, &finding.target);
     if let Some(path) = args.output.as_deref().filter(|path| !is_standard(path)) {
         files::write(path, &text, "-o", output)?;
     }
@@ -103,7 +119,7 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     let mut status = Status::Good;
     let report = if stopped {
         format!(
-            "{} in {} runs, and NOT proved minimal: shrink what is left to have it smaller",
+            "{} in {} runs, NOT proved minimal: shrink the result again for a smaller one",
             count(finding.trace.wakes().len() as u64, "wake"),
             finding.runs
         )
@@ -118,9 +134,9 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
                 as_it_is: false,
                 story: Story::of(&smaller),
             }),
-            // It is shrunk all the same.
+            // A failed explanation does not invalidate the smaller scenario.
             Err(error) => {
-                output.error(&format!("it was shrunk and cannot be explained: {error}"));
+                output.error(&format!("the scenario was shrunk but cannot be explained: {error}"));
                 status = Status::Harness;
                 count(finding.trace.wakes().len() as u64, "wake")
             }
@@ -130,29 +146,33 @@ pub(super) fn run(args: &Shrink, output: &mut Output) -> Result<Status, CliError
     if args.output.as_deref().is_none_or(is_standard) && !output.is_json() {
         output.line(text.trim_end());
     }
-    output.object(&ShrinkObject {
-        target: target.to_string(),
-        file,
-        signature: finding.signature().to_string(),
-        wakes_found: failure.trace.wakes().len(),
-        wakes_minimal: finding.trace.wakes().len(),
-        minimal: finding.minimal,
-        confirmed: finding.confirmed,
-        runs: finding.runs,
-        elapsed_ms: u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX),
-        scenario: args.output.as_ref().map(|path| path.display().to_string()),
-        text,
-    });
+    output.object(&ShrinkObject::new(args, file, &failure, &finding, watch.elapsed(), text));
     output.conclude(&ShrinkSummary { shrunk: !stopped });
     if stopped {
-        output.error("stopped before it was shrunk; this is as far as it came");
+        output.error("stopped before shrinking was complete; this is the smallest scenario so far");
         return Ok(Status::Failure);
     }
     Ok(status)
 }
 
-/// The scenario with its smaller trace. A story tells of the larger one, and so do expectations: what no longer fits is
-/// left out, and where it was shrunk from is said.
+/// Returns the command that replays the result; if it is in no file yet, the command that writes it comes first.
+fn replay_text(args: &Shrink, unchanged: bool, target: &str) -> String {
+    match args.output.as_deref().filter(|path| !is_standard(path)) {
+        Some(path) => replay_command(target, path),
+        None if unchanged => replay_command(target, &args.file),
+        // The smaller scenario is in no file yet.
+        None => {
+            let shrunk = Path::new("shrunk.toml");
+            let words =
+                [args.file.display().to_string(), target.to_owned()].map(|word| quoted(&word).to_string());
+            let replay = replay_command(target, shrunk);
+            format!("treefall shrink {} --target {} -o {}; {replay}", words[0], words[1], shrunk.display())
+        }
+    }
+}
+
+/// Returns the scenario with its smaller trace and its origin. The story and expectations of the larger trace are
+/// dropped if they no longer hold.
 fn smaller(args: &Shrink, scenario: Scenario, target: &Target, finding: &Finding) -> Scenario {
     if finding.trace == scenario.trace {
         return scenario;
@@ -167,7 +187,7 @@ fn smaller(args: &Shrink, scenario: Scenario, target: &Target, finding: &Finding
         mended && releases.map(|release| Rules::of(*release)).all(keeps)
     };
     let mut rows: Vec<_> = scenario.expect.rows().iter().filter(holds).cloned().collect();
-    // What it was shrunk on is told in any case.
+    // The result on the shrunk target is always recorded.
     let new = named.filter(|named| !rows.iter().any(|(whom, _)| whom.overlaps(*named)));
     rows.extend(new.map(|named| (named, Expectation::exactly(&finding.verdict))));
     Scenario {
@@ -176,7 +196,7 @@ fn smaller(args: &Shrink, scenario: Scenario, target: &Target, finding: &Finding
         about: about(target, finding.signature(), &finding.verdict),
         story: String::new(),
         trace: finding.trace.clone(),
-        // Rows of one file contradict each other as little as before, and the new one none.
+        // The rows contradict each other as little as before, and the new one overlaps none.
         expect: Expectations::new(rows).unwrap_or_default(),
         provenance: scenario.provenance,
     }

@@ -1,6 +1,6 @@
-//! The exit statuses.
+//! Defines the exit statuses.
 
-/// What the exit status says.
+/// Exit statuses of the command.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Status {
@@ -12,22 +12,22 @@ pub enum Status {
     Usage = 2,
     /// treefall itself failed.
     Harness = 3,
-    /// It cannot be told, for `git bisect run`.
+    /// `git bisect run` cannot judge this commit.
     CannotTell = 125,
 }
 
 impl Status {
-    /// Each status that a script may meet, with what it says: the one list that help, manual and guide show.
+    /// All statuses and their meanings; help, manual and guide show this list.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Good, "clean, or as expected"),
         (Self::Failure, "a failure, or not as expected, or stopped before the end"),
         (Self::Usage, "the command or an input file is wrong"),
         (Self::Harness, "treefall itself failed"),
-        (Self::CannotTell, "with `--bisect`: it cannot be told"),
+        (Self::CannotTell, "with `--bisect`: no clear answer"),
     ];
 
-    /// All of them as lines for a person.
-    pub(super) fn in_words() -> String {
+    /// Formats the list for the end of a help text.
+    pub(super) fn table() -> String {
         let line = |(status, says): (Self, &str)| format!("\n  {:>3}  {says}", status as u8);
         format!("Exit status:{}", Self::ALL.map(line).concat())
     }

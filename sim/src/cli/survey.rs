@@ -1,9 +1,9 @@
-//! The main job: a short hunt on every replica release with defects of its own, and on every keepalived found.
+//! The default command: a short hunt on every replica release with its own set of defects, and on every keepalived
+//! found.
 //!
-//! A row is good when it shows exactly the known defects of its release: each known one by a failure whose cause it
-//! is, and no failure without a known cause. A known one that no failure of the hunt is due to alone is looked for by
-//! itself ([`hidden`](treefall_search::hidden)): the row says whether another one masks it, or that nothing in the release
-//! brings it about.
+//! A row is good if each known defect of its release causes a failure, and every failure has a known cause. A defect
+//! that causes no failure alone is searched separately ([`masking`](treefall_search::masking)): the row shows whether
+//! another defect masks it, or whether nothing in the release triggers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,12 +14,12 @@ use treefall_model::event::SubjectKind;
 use treefall_model::release::{Advice, Defect, Release};
 
 use super::args;
-use super::as_found::{AsFoundObject, tell_failed};
+use super::as_found::{AsFoundObject, print_failed};
 use super::lines::JsonLine;
 use super::objects::{FindingObject, TargetSummary};
 use super::output::{Output, count};
 use super::progress::Progress;
-use super::search::{SearchJob, Searched, look_behind, search};
+use super::search::{SearchJob, Searched, find_masked, search};
 use super::table::Table;
 use super::targets::span;
 use super::{CliError, Status, Summary, workers};
@@ -38,14 +38,14 @@ use treefall_subject::target::{ReplicaName, Target};
 
 /// Traces of each replica's hunt.
 const REPLICA_TRACES: u64 = 1_500;
-/// Traces of each real program's hunt: each that breaks memory costs a fork.
+/// Traces of each real program's hunt: each memory violation costs a fork.
 const REAL_TRACES: u64 = 400;
 
-/// Most runs in building up what is smaller than a shrunk failure: a hunt takes the time for more.
+/// Most runs to build up traces smaller than a shrunk failure. A hunt takes more.
 const SURVEY_BUILD_UP_MAX: u64 = 600;
 
 /// One subject of the survey.
-struct Row {
+struct SurveyRow {
     label: String,
     target: Target,
     release: Release,
@@ -54,18 +54,18 @@ struct Row {
     traces: u64,
 }
 
-/// One row, for machines. The fields are stable.
+/// A row. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct RowObject {
     target: String,
     releases: String,
     known: Vec<&'static str>,
-    /// What upstream has of each of `known`.
+    /// Upstream's issues, pull requests and commits of each of `known`.
     upstream: Vec<UpstreamObject>,
     found: Vec<&'static str>,
-    /// Each with those of the release that mask it.
+    /// Masked defects, each with the defects that mask it.
     masked: BTreeMap<&'static str, Vec<&'static str>>,
-    /// Each with a defect beside which it would show.
+    /// Latent defects, each with a defect that would make it show.
     latent: BTreeMap<&'static str, &'static str>,
     missing: Vec<&'static str>,
     not_known: Vec<String>,
@@ -73,7 +73,7 @@ struct RowObject {
     as_known: bool,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 4] = [
     JsonLine::of::<FindingObject>("a finding"),
     JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
@@ -109,19 +109,19 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
             interrupted: &workers::interrupted,
         };
         let mut searched = search(one, output)?;
-        status = status.max(tell_failures(row, &searched, &store, output));
+        status = status.max(print_failures(row, &searched, &store, output));
         if workers::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(table), output));
         }
-        let hidden = look_behind(&pipeline, &mut searched.processed, plan.source.seed, output)?;
+        let hidden = find_masked(&pipeline, &mut searched.processed, plan.source.seed, output)?;
         if workers::interrupted() {
             summary.push(TargetSummary::new(&row.target, plan.source, &searched));
             return Ok(stopped(summary, (place > 0).then_some(table), output));
         }
         good &= show(row, plan.source, &searched, &hidden, &store, &mut table, output);
         if let Target::Engine(_) = row.target {
-            installed.push(in_short(row, &searched));
+            installed.push(summary_of(row, &searched));
         }
         summary.push(TargetSummary::new(&row.target, plan.source, &searched));
     }
@@ -141,16 +141,16 @@ pub(super) fn run(args: &args::Survey, jobs: usize, output: &mut Output) -> Resu
         workers::none_installed("no real program is surveyed", output);
     }
     output.line(if good {
-        "each row shows the known defects of its release that it can show, or where they hide, and no other failure"
+        "each row shows the known defects of its release, or what masks them, and no other failure"
     } else {
-        "NOT as known: see the rows marked MISSING or NOT KNOWN"
+        "NOT as expected: see the rows marked MISSING or NOT KNOWN"
     });
     output.conclude(&summary);
     Ok(status.max(if good { Status::Good } else { Status::Failure }))
 }
 
-/// A real program in a few lines: whether it crashes, by which issues, which release lacks that, what to type next.
-fn in_short(row: &Row, searched: &Searched) -> String {
+/// Summarises a real program: whether it crashes, by which issues, which release fixes it, and the next command.
+fn summary_of(row: &SurveyRow, searched: &Searched) -> String {
     let leading = searched.processed.findings().filter_map(|finding| finding.cause.leading());
     let found: BTreeSet<Defect> = leading.collect();
     let (crashes, conduct): (Vec<Defect>, Vec<Defect>) =
@@ -167,20 +167,20 @@ fn in_short(row: &Row, searched: &Searched) -> String {
     }
     if !conduct.is_empty() {
         let names: Vec<&str> = conduct.iter().map(|defect| defect.name()).collect();
-        let _ = writeln!(text, "  breaks other laws by {}", names.join(", "));
+        let _ = writeln!(text, "  violates other laws by {}", names.join(", "));
     }
     let _ = writeln!(text, "  next: treefall hunt --target {}", quoted(&row.target.to_string()));
     text
 }
 
-/// Tells what was found and could not be worked out, and where it is kept.
-fn tell_failures(row: &Row, searched: &Searched, store: &Store, output: &mut Output) -> Status {
+/// Prints the failed triages and errors, with the files that keep them as found.
+fn print_failures(row: &SurveyRow, searched: &Searched, store: &Store, output: &mut Output) -> Status {
     let target = row.target.to_string();
-    let mut status = tell_failed(&row.target, &searched.processed.failed, store, output);
+    let mut status = print_failed(&row.target, &searched.processed.failed, store, output);
     if let Some(error) = &searched.broken_off {
         let folder = store.target_folder(&target);
-        output.error(&format!("{target}: what was found until then is kept in {}", folder.display()));
-        status = status.max(error.tell(output));
+        output.error(&format!("{target}: the failures until then are stored in {}", folder.display()));
+        status = status.max(error.print(output));
     }
     status
 }
@@ -189,7 +189,7 @@ fn one_line(label: &str) -> &str {
     label.lines().next().unwrap_or_default()
 }
 
-/// Tells that the survey was told to stop, and the rows until then.
+/// Prints that the survey was interrupted, with the rows until then.
 fn stopped(summary: Vec<TargetSummary>, table: Option<Table>, output: &mut Output) -> Status {
     output.clear();
     if let Some(table) = table {
@@ -197,9 +197,9 @@ fn stopped(summary: Vec<TargetSummary>, table: Option<Table>, output: &mut Outpu
     }
     let as_found: usize = summary.iter().map(|one| one.kept_as_found).sum();
     output.error(&match as_found as u64 {
-        0 => "stopped before the survey was whole; what was found is on disk".to_owned(),
+        0 => "stopped before the survey was complete; the findings are on disk".to_owned(),
         some => format!(
-            "stopped before the survey was whole; what was found is on disk, {} of it as found: \
+            "stopped before the survey was complete; the findings are on disk, {} of them as found: \
              `treefall shrink FILE --target T` makes one smaller",
             count(some, "failure")
         ),
@@ -208,12 +208,12 @@ fn stopped(summary: Vec<TargetSummary>, table: Option<Table>, output: &mut Outpu
     Status::Failure
 }
 
-fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> {
-    let mut rows: Vec<Row> = Release::with_defects_of_their_own()
+fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<SurveyRow>, CliError> {
+    let mut rows: Vec<SurveyRow> = Release::with_defects_of_their_own()
         .map(|group| {
             let real: Vec<_> =
                 group.releases().filter(|r| r.checked_against_real()).map(|r| r.to_string()).collect();
-            Row {
+            SurveyRow {
                 label: span(group),
                 target: Target::Replica(ReplicaName::of(group.last)),
                 release: group.last,
@@ -227,7 +227,7 @@ fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> 
     for target in workers::driven(&args.targets, args.driven, output)? {
         let Target::Engine(place) = target else {
             return Err(CliError::Usage(format!(
-                "`{target}`: the survey takes real programs, as `engine:PATH`; every replica is in it"
+                "`{target}`: the survey already has every replica; name real programs: `engine:PATH`"
             )));
         };
         let program = place.open().map_err(|error| CliError::Usage(error.to_string()))?;
@@ -238,26 +238,26 @@ fn rows(args: &args::Survey, output: &mut Output) -> Result<Vec<Row>, CliError> 
     rows.extend(programs.into_iter().map(|(place, program)| {
         let release = program.release();
         let likeness = if program.likeness() == Likeness::Says { "" } else { "as " };
-        Row {
+        SurveyRow {
             label: format!("{likeness}{release} (real)\n{}", program.banner()),
             target: Target::Engine(place),
             release,
             known: showable(release, SubjectKind::Engine),
-            checked: "is real".to_owned(),
+            checked: "real program".to_owned(),
             traces: REAL_TRACES,
         }
     }));
     Ok(rows)
 }
 
-/// The known defects of a release that a subject of this kind can show.
+/// Returns the known defects of a release that a subject of this kind can show.
 fn showable(release: Release, kind: SubjectKind) -> BTreeSet<Defect> {
     release.defects().iter().filter(|defect| defect.row().reach.shown_by(kind)).collect()
 }
 
-/// Adds the row to the table; whether it is as known.
+/// Adds the row to the table; returns whether it is as expected.
 fn show(
-    row: &Row,
+    row: &SurveyRow,
     source: Source,
     searched: &Searched,
     hidden: &BTreeMap<Defect, Visibility>,
@@ -280,7 +280,7 @@ fn show(
             defects => defects.iter().for_each(|defect| by_defect.entry(*defect).or_default().push(finding)),
         }
     }
-    // One that has a share in a failure, and shows alone only with others mended, is masked all the same.
+    // A defect that contributes to a failure, but shows alone only if others are fixed, counts as masked.
     by_defect.retain(|defect, _| !matches!(hidden.get(defect), Some(Visibility::MaskedBy(_))));
     let mut label = row.label.clone();
     let mut checked = row.checked.clone();
@@ -312,7 +312,7 @@ fn show(
 }
 
 fn row_object(
-    row: &Row,
+    row: &SurveyRow,
     by_defect: &BTreeMap<Defect, Vec<&Finding>>,
     hidden: &BTreeMap<Defect, Visibility>,
     not_known: &[&Finding],
@@ -350,7 +350,7 @@ fn row_object(
     }
 }
 
-/// Who reported a defect and what mended it, a line each.
+/// Formats who reported a defect and what fixed it, one a line.
 pub(super) fn upstream(defect: Defect) -> String {
     let row = defect.row();
     let mut lines = vec![match (row.mended_by, row.mended_in) {
@@ -363,7 +363,7 @@ pub(super) fn upstream(defect: Defect) -> String {
     lines.join("\n")
 }
 
-/// How small a trace shows the defect, or where it hides.
+/// Returns the size of the smallest trace that shows the defect, or what masks it.
 fn smallest(findings: &[&Finding], hidden: Option<&Visibility>) -> String {
     let hides = hidden.filter(|it| findings.is_empty() && !matches!(it, Visibility::NotSeen));
     hides.and_then(Visibility::in_words).unwrap_or_else(|| {

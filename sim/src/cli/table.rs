@@ -1,6 +1,6 @@
-//! A table for people: columns where the terminal is wide enough for them, else one field under the other.
+//! A table for people: in columns if the terminal is wide enough, else one field below the other.
 //!
-//! Always: no word is broken that is not longer than a line, in either form.
+//! Invariant: no word that fits a line is split.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use comfy_table::{self as comfy, ColumnConstraint, ContentArrangement, Width, pr
 
 use treefall_base::wrap;
 
-/// How much further in the rest of a field stands that takes several lines.
-const REST: &str = "    ";
+/// Indentation of a field's further lines.
+const CONTINUATION_INDENT: &str = "    ";
 
-/// Rows of as many cells as there are columns. A cell may have several lines.
+/// Rows with one cell for each column. A cell may have several lines.
 pub(super) struct Table {
     columns: Vec<&'static str>,
     rows: Vec<Vec<String>>,
-    /// How wide the terminal is; `None`: there is none, and the table is as wide as it will be.
+    /// Width of the terminal; `None`: no terminal, and the table may be as wide as it needs.
     width: Option<u16>,
 }
 
 impl Table {
-    /// An empty table with these columns, for the terminal that there is.
+    /// Creates an empty table with these columns, for the current terminal.
     pub(super) fn new(columns: impl IntoIterator<Item = &'static str>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new(), width: comfy::Table::new().width() }
     }
@@ -30,12 +30,12 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| cell.to_string()).collect());
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub(super) fn row_count(&self) -> usize {
         self.rows.len()
     }
 
-    /// How wide each column is at least: its longest word, and the space around it.
+    /// Returns the least width of each column: its longest word and the space around it.
     fn least(&self) -> Vec<usize> {
         let column = |(place, name): (usize, &&str)| {
             let cells = self.rows.iter().filter_map(|row| row.get(place).map(String::as_str));
@@ -60,7 +60,7 @@ impl Table {
         table
     }
 
-    /// Each row as a list; what is empty is as in the row above it, or nothing.
+    /// Writes each row as a list. An empty cell repeats the row above it, or is left out.
     fn lists(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, row) in self.rows.iter().enumerate() {
             let new = row.first().is_some_and(|cell| !cell.is_empty());
@@ -83,10 +83,10 @@ impl Table {
         Ok(())
     }
 
-    /// A line behind `head`, over several lines where it is too long for the terminal.
+    /// Writes a line after `head`, wrapped to the terminal.
     fn wrapped(&self, f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
         let columns = self.width.map_or(usize::MAX, usize::from);
-        let lines = wrap::lines(head, text.split(' '), &format!("{head}{REST}"), "", columns);
+        let lines = wrap::lines(head, text.split(' '), &format!("{head}{CONTINUATION_INDENT}"), "", columns);
         lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
@@ -94,7 +94,7 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = self.least();
-        // Between two columns is one more.
+        // One more separator stands between two columns.
         let whole = least.iter().sum::<usize>() + least.len().saturating_sub(1);
         match self.width {
             Some(columns) if whole > usize::from(columns) => self.lists(f),
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_a_narrow_terminal_no_line_is_longer_than_it_and_nothing_is_cut() {
+    fn a_narrow_terminal_gets_lists_without_losing_text() {
         let mut table = Table::new(["release", "known defects", "", "checked"]);
         table.add_row(["2.2.5 to 2.3.1", "SkippedRunStillStarts\nReloadFreesQueuedTimeout", "bad", "2.2.7"]);
         table.add_row(["", "ExitErasesTwice", "", "never"]);
@@ -116,16 +116,16 @@ mod tests {
         table.width = Some(40);
         let text = table.to_string();
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
-        let told = "release: 2.2.5 to 2.3.1\n  known defects:\n    SkippedRunStillStarts\n    \
+        let expected = "release: 2.2.5 to 2.3.1\n  known defects:\n    SkippedRunStillStarts\n    \
                     ReloadFreesQueuedTimeout\n  bad\n  checked: 2.2.7\n  known defects: ExitErasesTwice\n  \
                     checked: never\n\nrelease: 2.3.2\n  known defects: none\n  good\n  checked: never\n";
-        assert_eq!(text, told);
+        assert_eq!(text, expected);
         table.width = Some(60);
         assert!(table.to_string().contains("ReloadFreesQueuedTimeout"));
     }
 
     #[test]
-    fn at_no_width_a_word_is_broken_and_a_line_too_long() {
+    fn no_word_is_split_and_no_line_too_long_at_any_width() {
         let mut table =
             Table::new(["release", "defect", "breaks", "mended by", "smallest", "replica checked on"]);
         let breaks = "no-child-forgotten\nsignals-only-its-children";

@@ -1,4 +1,4 @@
-//! `treefall targets`: what can be tested here, and why not where not.
+//! `treefall targets`: lists what can be tested here, and why other programs cannot.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,19 +15,19 @@ use treefall_subject::program::{INSTALL, Imports, Likeness, find_installed};
 use treefall_subject::roots::find_programs;
 use treefall_subject::target::{self, Place, Target};
 
-/// One target, for machines. The fields are stable.
+/// A target. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 struct TargetObject {
     target: String,
     release: Option<String>,
     defects: Vec<&'static str>,
-    /// What upstream has of each of `defects`.
+    /// Upstream's issues, pull requests and commits of each of `defects`.
     upstream: Vec<UpstreamObject>,
     /// Known crashes of the release outside the trees, which treefall does not show.
     crashes_elsewhere: Vec<ElsewhereObject>,
     banner: Option<String>,
     allowed: bool,
-    /// Why it cannot be driven; null: it can.
+    /// Reason why it cannot be driven; null: it can.
     why_not: Option<String>,
     imports: Option<ImportsObject>,
 }
@@ -35,12 +35,12 @@ struct TargetObject {
 /// A known crash outside the trees.
 #[derive(Serialize, JsonSchema)]
 struct ElsewhereObject {
-    /// The part of keepalived that it needs.
+    /// Part of keepalived that it needs.
     reach: &'static str,
-    /// What a configuration has to use.
+    /// Configuration that it needs.
     used_with: &'static str,
     headline: &'static str,
-    /// How it is known.
+    /// Evidence for it.
     rests_on: &'static str,
 }
 
@@ -56,12 +56,13 @@ impl ElsewhereObject {
     }
 }
 
-/// What a real program imports: how many names of each fate, and those that end a run or are on no list.
+/// Imported functions of a real program: counts by how treefall handles them, and the names of those that end a run
+/// or are unknown.
 #[derive(Serialize, JsonSchema)]
 struct ImportsObject {
-    /// How many.
+    /// Count.
     virtuals: usize,
-    /// How many.
+    /// Count.
     let_through: usize,
     forbidden: Vec<String>,
     unknown: Vec<String>,
@@ -74,7 +75,7 @@ struct TargetsSummary {
     real_allowed: usize,
 }
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 2] =
     [JsonLine::of::<TargetObject>("a target"), JsonLine::of::<Summary<TargetsSummary>>("summary")];
 
@@ -125,7 +126,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     show_real(args, &mut summary, output)?;
     output.conclude(&summary);
     if workers::interrupted() {
-        output.error("stopped before all programs were looked at");
+        output.error("stopped before all programs were inspected");
         return Ok(Status::Failure);
     }
     Ok(Status::Good)
@@ -133,8 +134,9 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
 
 fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) -> Result<(), CliError> {
     let installed = find_installed();
-    let as_told = |place: Place| Place { as_release: place.as_release.or(args.driven.as_release), ..place };
-    let mut places: Vec<Place> = find_programs().into_iter().map(as_told).collect();
+    let with_release =
+        |place: Place| Place { as_release: place.as_release.or(args.driven.as_release), ..place };
+    let mut places: Vec<Place> = find_programs().into_iter().map(with_release).collect();
     for name in &args.targets {
         for target in target::parse(name, &installed)? {
             let target = target.driven_as(args.driven.as_release);
@@ -154,7 +156,7 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
             break;
         }
         workers::warn_of(&target, output);
-        let Look { banner, release, likeness, why_not, imports } = look(&target);
+        let Inspection { banner, release, likeness, why_not, imports } = inspect(&target);
         let driven_as = match (likeness, &release) {
             (Some(Likeness::Nearest | Likeness::Told), Some(release)) => format!(" as {release}"),
             _ => String::new(),
@@ -189,8 +191,8 @@ fn show_real(args: &Targets, summary: &mut TargetsSummary, output: &mut Output) 
     Ok(())
 }
 
-/// What a file is, as far as it tells, and why it cannot be driven.
-struct Look {
+/// Inspection of a program file: its version, and why it cannot be driven.
+struct Inspection {
     banner: Option<String>,
     release: Option<String>,
     likeness: Option<Likeness>,
@@ -198,12 +200,12 @@ struct Look {
     imports: Option<ImportsObject>,
 }
 
-fn look(target: &Target) -> Look {
-    let nothing = Look { banner: None, release: None, likeness: None, why_not: None, imports: None };
+fn inspect(target: &Target) -> Inspection {
+    let nothing = Inspection { banner: None, release: None, likeness: None, why_not: None, imports: None };
     let Some(place) = target.place() else { return nothing };
     match place.open() {
-        Err(error) => Look { why_not: Some(error.to_string()), ..nothing },
-        Ok(program) => Look {
+        Err(error) => Inspection { why_not: Some(error.to_string()), ..nothing },
+        Ok(program) => Inspection {
             banner: Some(program.banner().to_owned()),
             release: Some(program.release().to_string()),
             likeness: Some(program.likeness()),
@@ -223,7 +225,7 @@ fn imports(imports: Imports<'_>) -> ImportsObject {
     }
 }
 
-/// `2.2.5 to 2.3.1`.
+/// Formats a range of releases: `2.2.5 to 2.3.1`.
 pub(super) fn span(group: Group) -> String {
     if group.first == group.last {
         group.first.to_string()

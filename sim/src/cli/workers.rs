@@ -1,4 +1,4 @@
-//! From target names to subjects, and the word to stop.
+//! Turns target names into subjects.
 
 use std::path::Path;
 
@@ -15,19 +15,19 @@ use treefall_subject::roots::find_programs;
 use treefall_subject::target::{self, Place, Target};
 use treefall_subject::{Subject, SubjectError, program};
 
-/// How many subjects work side by side.
+/// Returns how many subjects run in parallel.
 pub(super) fn jobs(asked: Option<u16>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     asked.map_or(cores, usize::from)
 }
 
-/// The targets that these names mean.
+/// Parses target names.
 pub(super) fn targets(names: &[String]) -> Result<Vec<Target>, CliError> {
     let installed = program::find_installed();
     all(names.iter().map(|name| target::parse(name, &installed))).map(|targets| targets.concat())
 }
 
-/// The same for a command that takes `--as`. A program of a release that is not known is told of.
+/// Parses target names for a command with `--as`. Warns of a program of an unknown release.
 pub(super) fn driven(names: &[String], driven: Driven, output: &mut Output) -> Result<Vec<Target>, CliError> {
     let targets: Vec<Target> =
         targets(names)?.into_iter().map(|target| target.driven_as(driven.as_release)).collect();
@@ -35,10 +35,10 @@ pub(super) fn driven(names: &[String], driven: Driven, output: &mut Output) -> R
     Ok(targets)
 }
 
-/// The real programs that are found, for a command that takes `--as`, each with what it is.
+/// Returns the real programs found, for a command with `--as`.
 pub(super) fn found(driven: Driven, output: &mut Output) -> Vec<(Place, Program)> {
-    let as_told = |place: Place| Place { as_release: place.as_release.or(driven.as_release), ..place };
-    let opened = find_programs().into_iter().map(as_told).filter_map(|place| {
+    let with_release = |place: Place| Place { as_release: place.as_release.or(driven.as_release), ..place };
+    let opened = find_programs().into_iter().map(with_release).filter_map(|place| {
         let program = place.open().ok()?;
         program.engine_offsets().ok()?;
         Some((place, program))
@@ -48,25 +48,24 @@ pub(super) fn found(driven: Driven, output: &mut Output) -> Vec<(Place, Program)
     found
 }
 
-/// Warns of a real program that is of a release that is not known.
+/// Warns if a real program has an unknown release.
 pub(super) fn warn_of(target: &Target, output: &mut Output) {
-    // What cannot be opened is told of where it is to be driven.
+    // A program that cannot be opened is reported when it is to be driven.
     let program = target.place().and_then(|place| place.open().ok());
     if let Some(text) = program.and_then(|program| program.unlisted()) {
         output.warning(text);
     }
 }
 
-/// Tells that no keepalived is installed, what therefore is done, and what can be done about it.
+/// Prints that no keepalived is installed, the consequence, and the remedy.
 pub(super) fn none_installed(so: &str, output: &mut Output) {
     output.note(format_args!("no keepalived is installed, so {so}; {}", program::INSTALL));
 }
 
-/// What a command runs on when it is told a configuration and no target.
+/// Default target of a command that has a configuration and no target.
 pub(super) const CONFIGURED: &str = "daemon";
 
-/// The same targets with a person's own configuration, if one is named; what of it is not taken over is told, once
-/// for each file.
+/// Sets the configuration of the targets, if one is named. Prints what is left out of it, once for each file.
 pub(super) fn configured(
     targets: Vec<Target>,
     file: Option<&Path>,
@@ -76,64 +75,64 @@ pub(super) fn configured(
         (Target::Daemon(place), Some(file)) => Ok(Target::Configured(place, file.to_owned())),
         (target, None) => Ok(target),
         (target, Some(_)) => Err(CliError::Usage(format!(
-            "{target} reads no configuration: `--config FILE` goes with `--target daemon[:PATH[@ROOT]]`"
+            "{target} reads no configuration: use `--config FILE` with `--target daemon[:PATH[@ROOT]]`"
         ))),
     };
     let targets = targets.into_iter().map(with_file).collect::<Result<Vec<_>, _>>()?;
-    let mut told: Vec<&Path> = Vec::new();
+    let mut printed: Vec<&Path> = Vec::new();
     for target in &targets {
         if let Target::Configured(_, file) = target
-            && !told.contains(&file.as_path())
+            && !printed.contains(&file.as_path())
         {
-            told.push(file);
+            printed.push(file);
             let own = Own::load(file).map_err(|error| CliError::Usage(error.to_string()))?;
-            tell(file, &own, output);
+            print_configuration(file, &own, output);
         }
     }
     Ok(targets)
 }
 
-fn tell(file: &Path, own: &Own, output: &mut Output) {
+fn print_configuration(file: &Path, own: &Own, output: &mut Output) {
     output.note(format_args!(
-        "{}: {} with interval, timeout, rise, fall and weight, and what tracks them; what they execute is not executed",
+        "{}: {} with interval, timeout, rise, fall and weight, and what tracks them; their commands are not executed",
         file.display(),
         count(own.scripts().len() as u64, "script"),
     ));
     let left_out = own.left_out();
     if !left_out.is_empty() {
         output.note(format_args!(
-            "  left out, for there is no network and no other process: {}",
+            "  left out, because there is no network and no other process: {}",
             left_out.join(", ")
         ));
     }
-    tell_slips(file, &own.slips(), output);
+    print_slips(file, &own.slips(), output);
 }
 
-/// Tells what looks like a slip of the pen in a person's configuration.
-pub(super) fn tell_slips(file: &Path, slips: &[Slip], output: &mut Output) {
+/// Prints possible mistakes in a user's configuration.
+pub(super) fn print_slips(file: &Path, slips: &[Slip], output: &mut Output) {
     for slip in slips {
         output.note(format_args!("{}, {slip}", file.display()));
     }
 }
 
-/// Keeps other treefalls from writing to this folder.
+/// Locks this folder against other treefall processes.
 pub(super) fn lock(folder: &Path, output: &mut Output) -> Result<Lock, CliError> {
     let lock = Lock::take(folder).map_err(|error| CliError::Usage(error.to_string()))?;
     if !lock.is_held() {
         output.note(format_args!(
-            "{}: this file system has no locks: see to it that no other treefall writes to this folder",
+            "{}: this file system has no locks; make sure that no other treefall writes to this folder",
             folder.display()
         ));
     }
     Ok(lock)
 }
 
-/// `jobs` subjects of one kind.
+/// Builds `jobs` subjects of one target.
 pub(super) fn workers(target: &Target, jobs: usize) -> Result<Vec<Box<dyn Subject>>, SubjectError> {
     workers_beside(target, None, jobs)
 }
 
-/// The same, each beside a baseline where there is one.
+/// Builds `jobs` subjects, each beside a baseline if there is one.
 pub(super) fn workers_beside(
     target: &Target,
     baseline: Option<&Target>,
@@ -142,7 +141,7 @@ pub(super) fn workers_beside(
     (0..jobs.max(1)).map(|_| build_beside(target, baseline)).collect()
 }
 
-/// The release that a target is driven as.
+/// Returns the release that a target is driven as.
 pub(super) fn release_of(target: &Target) -> Result<String, CliError> {
     Ok(match target {
         Target::Replica(name) => name.base.to_string(),

@@ -1,4 +1,4 @@
-//! A target beside a baseline: what is new, what is known, and what the baseline cannot tell.
+//! Tests a target beside a baseline: which violations are new, which are known, and which cannot be compared.
 
 use crate::findings::findings;
 use treefall::cause::Cause;
@@ -28,7 +28,7 @@ fn rules(release: &str) -> Rules {
 
 type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync + 'f;
 
-/// The failures of a hunt with all it takes, worked out.
+/// Runs a complete hunt and triages its failures.
 fn searched(fresh: &Fresh<'_>, seed: u64, traces: u64) -> (Vec<Finding>, Tally) {
     let mut workers: Vec<_> = (0..2).map(|_| fresh().expect("a replica")).collect();
     let mut failures = Vec::<Failure>::new();
@@ -43,7 +43,7 @@ fn beside(name: &str, baseline: &str, seed: u64, traces: u64) -> (Vec<Finding>, 
 }
 
 #[test]
-fn a_program_beside_itself_breaks_nothing_new() {
+fn a_program_beside_itself_violates_nothing_new() {
     for name in ["replica:2.0.10", "replica:2.2.4", "replica:2.3.1", "replica:2.3.2", "replica:2.4.3"] {
         for seed in [1, 2, 3] {
             let (findings, tally) = beside(name, name, seed, 300);
@@ -53,7 +53,7 @@ fn a_program_beside_itself_breaks_nothing_new() {
     }
 }
 
-/// What the target breaks in the smallest trace, and the baseline does not at that place.
+/// Asserts that the smallest trace shows a violation that the baseline does not show at that place.
 fn is_a_difference(finding: &Finding, name: &str, baseline: &str) {
     let run = |name: &str| {
         let mut subject = build(&target(name)).expect("a replica");
@@ -65,7 +65,7 @@ fn is_a_difference(finding: &Finding, name: &str, baseline: &str) {
 }
 
 #[test]
-fn a_regression_behind_a_known_signature_is_found_and_told_by_its_cause() {
+fn a_regression_with_a_known_signature_is_found_by_its_cause() {
     for (name, baseline, regression) in [
         ("replica:2.4.3+ReloadForgetsChildren", "replica:2.4.3", Defect::ReloadForgetsChildren),
         ("replica:2.4.3+SkippedRunStillStarts", "replica:2.4.3", Defect::SkippedRunStillStarts),
@@ -89,7 +89,7 @@ fn a_regression_behind_a_known_signature_is_found_and_told_by_its_cause() {
     }
 }
 
-/// It says that it is the newest release, and has a defect that was mended long ago.
+/// A replica that reports the newest release but has a defect that was fixed long ago.
 struct Reverted;
 
 impl Subject for Reverted {
@@ -112,7 +112,7 @@ impl Subject for Reverted {
 }
 
 #[test]
-fn a_reverted_fix_is_told_by_the_defect_that_came_back() {
+fn a_reverted_fix_is_explained_by_its_defect() {
     let baseline = target("replica:2.4.3");
     let fresh = || -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Beside::new(Box::new(Reverted), build(&baseline)?)))
@@ -130,7 +130,7 @@ fn a_reverted_fix_is_told_by_the_defect_that_came_back() {
 }
 
 #[test]
-fn where_the_baseline_broke_memory_before_it_cannot_tell() {
+fn an_earlier_memory_violation_of_the_baseline_hides_the_rest() {
     let (findings, tally) = beside("replica:2.4.3", "replica:2.3.1", 1, 400);
     assert!(tally.cannot_tell > 0, "{tally:?}");
     findings.iter().for_each(|finding| is_a_difference(finding, "replica:2.4.3", "replica:2.3.1"));
@@ -171,7 +171,7 @@ fn a_violation_is_known_only_at_the_same_place() {
 }
 
 #[test]
-fn what_comes_behind_the_end_of_the_baselines_judging_is_neither_new_nor_known() {
+fn violations_after_the_baselines_judging_are_undecided() {
     let target = verdict(vec![broken(Law::NoChildForgotten, 10, &[1])]);
     for (at, new, cannot_tell) in [(9, 0, 1), (10, 0, 1), (11, 1, 0)] {
         let compared = compare(&target, &verdict(vec![broken(Law::TreeShape, at, &[7])]));

@@ -1,4 +1,4 @@
-//! A hunt in parts, a hunt gone on with, and finds brought together: as typed, and as one hunt would have it.
+//! Tests campaigns as typed: a hunt in parts, a resumed hunt and merged findings give the same as one hunt.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A release with many failures, each of which is shrunk in no time.
+/// A release with many failures that shrink quickly.
 const TARGET: &str = "replica:2.0.19";
 
 fn treefall(folder: &Path, arguments: &[&str]) -> Output {
@@ -14,7 +14,7 @@ fn treefall(folder: &Path, arguments: &[&str]) -> Output {
     command.current_dir(folder).args(arguments).arg("--json").output().expect("treefall can be run")
 }
 
-/// The objects printed, but for what depends on the time or on the folder; the summary apart.
+/// Returns the printed objects without times and folders, and the summary.
 fn objects(output: &Output) -> (Vec<Value>, Value) {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut objects: Vec<Value> =
@@ -42,7 +42,7 @@ fn signatures(objects: &[Value]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_hunt_that_is_gone_on_with_finds_what_one_hunt_finds() {
+fn a_resumed_hunt_finds_what_one_hunt_finds() {
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, summary) = hunt(folder.path(), &["--traces", "600", "--out", "whole"]);
     let (part, _) = hunt(folder.path(), &["--traces", "5", "--out", "parts"]);
@@ -55,9 +55,10 @@ fn a_hunt_that_is_gone_on_with_finds_what_one_hunt_finds() {
     }
 }
 
-/// Each defect of the release leads or shares in a finding, or it is told where it hides; each finding has its folder.
+/// Each defect of the release leads or contributes to a finding, or is listed as masked; each finding has its own
+/// folder.
 #[test]
-fn a_hunt_with_all_tells_every_defect_of_the_release_and_keeps_each_finding_by_itself() {
+fn a_hunt_with_all_reports_every_defect_and_finding() {
     let folder = tempfile::tempdir().expect("a folder");
     for release in ["2.2.4", "2.2.8", "2.4.3"] {
         let target = format!("replica:{release}");
@@ -67,13 +68,13 @@ fn a_hunt_with_all_tells_every_defect_of_the_release_and_keeps_each_finding_by_i
         let mut found: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let summary = found.pop().expect("a summary")["summary"][0].clone();
-        let mut told = BTreeSet::new();
+        let mut named = BTreeSet::new();
         let mut folders = BTreeSet::new();
         for finding in &found {
             let causes = finding["defects"].as_array().expect("a list");
             assert_eq!(finding["leading"], finding["defect"]);
             assert_eq!(finding["also_required"].as_array().expect("a list"), &causes[1..], "{finding}");
-            told.extend(causes.iter().map(|it| it.as_str().expect("a name").to_owned()));
+            named.extend(causes.iter().map(|it| it.as_str().expect("a name").to_owned()));
             let scenario = finding["scenario"].as_str().expect("a path");
             assert!(folders.insert(scenario.to_owned()), "{scenario} is two findings'");
             let id = folder.path().join(scenario).with_file_name("finding.json");
@@ -83,9 +84,9 @@ fn a_hunt_with_all_tells_every_defect_of_the_release_and_keeps_each_finding_by_i
         }
         let hidden = &summary["hidden"];
         for list in ["masked", "latent"] {
-            told.extend(hidden[list].as_object().expect("an object").keys().cloned());
+            named.extend(hidden[list].as_object().expect("an object").keys().cloned());
         }
-        told.extend(
+        named.extend(
             hidden["not_seen"]
                 .as_array()
                 .expect("a list")
@@ -94,12 +95,12 @@ fn a_hunt_with_all_tells_every_defect_of_the_release_and_keeps_each_finding_by_i
         );
         let release = treefall::model::release::Release::parse(release).expect("a release");
         let known: BTreeSet<String> = release.defects().iter().map(|it| it.name().to_owned()).collect();
-        assert_eq!(told, known, "{release}");
+        assert_eq!(named, known, "{release}");
     }
 }
 
 #[test]
-fn a_hunt_that_came_to_its_break_is_only_worked_out_again() {
+fn resuming_a_finished_hunt_only_repeats_triage() {
     let folder = tempfile::tempdir().expect("a folder");
     let base = ["hunt", "--target", TARGET, "--seed", "3", "--out", "parts"];
     let (whole, summary) = objects(&treefall(folder.path(), &base));
@@ -112,7 +113,7 @@ fn a_hunt_that_came_to_its_break_is_only_worked_out_again() {
 }
 
 #[test]
-fn a_hunt_goes_on_as_it_draws() {
+fn a_resumed_hunt_keeps_its_sampling() {
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, _) = hunt(folder.path(), &["--traces", "60", "--sampling", "pct:4", "--out", "whole"]);
     let (part, _) = hunt(folder.path(), &["--traces", "6", "--sampling", "pct:4", "--out", "parts"]);
@@ -126,21 +127,21 @@ fn a_hunt_goes_on_as_it_draws() {
 }
 
 #[test]
-fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
+fn merged_parts_equal_one_hunt() {
     let folder = tempfile::tempdir().expect("a folder");
     let (whole, summary) = hunt(folder.path(), &["--traces", "600", "--out", "whole"]);
     for shard in ["1/3", "2/3", "3/3"] {
         hunt(folder.path(), &["--traces", "600", "--shard", shard, "--out", &shard.replace('/', "-of-")]);
     }
     let two = treefall(folder.path(), &["merge", "1-of-3", "3-of-3", "--out", "two"]);
-    let (_, told) = objects(&two);
-    assert_eq!(told["missing"][0], format!("{TARGET}, seed 3: of 3 parts not here: 2"));
+    let (_, text) = objects(&two);
+    assert_eq!(text["missing"][0], format!("{TARGET}, seed 3: missing parts (of 3): 2"));
     let all = treefall(folder.path(), &["merge", "1-of-3", "2-of-3", "3-of-3", "--out", "all"]);
     assert_eq!(all.status.code(), Some(1));
-    let (merged, told) = objects(&all);
-    // A folder's name has no slash.
+    let (merged, text) = objects(&all);
+    // Replaces the slashes of a folder's name.
     let plain = |it: String| it.replace('/', "_");
-    // What a part met while shrinking and did not find is kept as it was met.
+    // A failure that a part met only while shrinking is kept as found.
     let (found, met): (Vec<Value>, Vec<Value>) =
         merged.into_iter().partition(|failure| !failure["wakes_minimal"].is_null());
     assert_eq!(signatures(&found), signatures(&whole).into_iter().map(plain).collect());
@@ -151,7 +152,7 @@ fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
         !met.iter().any(|failure| signatures(&found).contains(&failure["signature"].to_string())),
         "{met:?}"
     );
-    assert_eq!((&told["traces"], &told["missing"]), (&summary[0]["traces"], &Value::Array(Vec::new())));
+    assert_eq!((&text["traces"], &text["missing"]), (&summary[0]["traces"], &Value::Array(Vec::new())));
     let folders = std::fs::read_dir(folder.path().join("all/replica_2.0.19")).expect("a folder");
     let minimal =
         |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").path().join("minimal.toml");
@@ -170,7 +171,7 @@ fn the_parts_of_a_campaign_merge_to_what_one_hunt_finds() {
     }
 }
 
-/// The example job, as Slurm would start its tasks: the second time each goes on.
+/// Runs the example job as Slurm would start its tasks; the second time, each task resumes.
 #[test]
 fn the_tasks_of_the_example_job_make_up_the_campaign() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -182,12 +183,12 @@ fn the_tasks_of_the_example_job_make_up_the_campaign() {
         let output = task.output().expect("a shell");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let (_, told) = objects(&treefall(folder.path(), &["merge", "parts/1", "parts/2"]));
-    assert_eq!((&told["traces"], &told["missing"]), (&Value::from(40), &Value::Array(Vec::new())));
+    let (_, text) = objects(&treefall(folder.path(), &["merge", "parts/1", "parts/2"]));
+    assert_eq!((&text["traces"], &text["missing"]), (&Value::from(40), &Value::Array(Vec::new())));
 }
 
 #[test]
-fn a_folder_without_a_hunt_cannot_be_gone_on_with() {
+fn a_folder_without_a_hunt_cannot_be_resumed() {
     let folder = tempfile::tempdir().expect("a folder");
     let refused = treefall(folder.path(), &["hunt", "--resume", "."]);
     assert_eq!(refused.status.code(), Some(2));
@@ -199,22 +200,22 @@ fn a_folder_without_a_hunt_cannot_be_gone_on_with() {
 }
 
 #[test]
-fn a_folder_in_which_there_is_nothing_is_not_merged() {
+fn an_empty_folder_is_not_merged() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("empty")).expect("a folder");
     let refused = treefall(folder.path(), &["merge", "empty", "--out", "all"]);
     assert_eq!(refused.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("empty: there is no failure and no hunt was begun here"), "{told}");
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("empty: this folder has no finding and no campaign"), "{text}");
     assert!(!folder.path().join("all").exists());
-    // A hunt that found nothing is something.
+    // A campaign without findings is still a campaign.
     let target = "replica:mended";
     treefall(folder.path(), &["hunt", "--target", target, "--traces", "3", "--out", "clean"]);
     let merged = treefall(folder.path(), &["merge", "clean", "--out", "all"]);
     assert_eq!(merged.status.code(), Some(0), "{}", String::from_utf8_lossy(&merged.stderr));
 }
 
-/// A hunt that was stopped by Ctrl-C: it would go on for hours.
+/// Runs a hunt that would take hours, and interrupts it with Ctrl-C.
 fn interrupted(folder: &Path) {
     let hunt = ["hunt", "--target", TARGET, "--seed", "3", "--all", "--traces", "1000000000", "--out", "it"];
     let mut hunt = Command::new(env!("CARGO_BIN_EXE_treefall"))
@@ -227,7 +228,7 @@ fn interrupted(folder: &Path) {
         assert_eq!(hunt.try_wait().expect("its state"), None, "it ended by itself");
         std::thread::park_timeout(std::time::Duration::from_millis(20));
     }
-    // In the folder of one that is under way nobody else begins or goes on.
+    // While a hunt runs, no other one can start or resume in its folder.
     let busy = format!("it: another treefall (process {}) is writing to this folder", hunt.id());
     for words in [
         &["hunt", "--target", "replica:mended", "--traces", "3", "--out", "it"][..],
@@ -238,8 +239,8 @@ fn interrupted(folder: &Path) {
         &["merge", "it", "--out", "it"],
     ] {
         let refused = treefall(folder, words);
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(refused.status.code() == Some(2) && told.contains(&busy), "{words:?}: {told}");
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && text.contains(&busy), "{words:?}: {text}");
     }
     let pid = rustix::process::Pid::from_child(&hunt);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
@@ -248,7 +249,7 @@ fn interrupted(folder: &Path) {
 }
 
 #[test]
-fn an_unfinished_hunt_is_lost_only_when_it_is_said() {
+fn an_unfinished_hunt_is_lost_only_with_overwrite() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     interrupted(folder);
@@ -260,34 +261,34 @@ fn an_unfinished_hunt_is_lost_only_when_it_is_said() {
         [&anew[..], &["hunt", "--target", "replica:mended", "--target", TARGET, "--for", "1s", "--out", "it"]]
     {
         let refused = treefall(folder, words);
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{words:?}: {told}");
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {text}");
         assert!(
-            told.contains("was stopped here after") && told.contains("`treefall hunt --resume it`"),
-            "{told}"
+            text.contains("was stopped here after") && text.contains("`treefall hunt --resume it`"),
+            "{text}"
         );
         assert_eq!(before, read());
     }
-    // Another target has a place of its own.
+    // Another target has its own place.
     let other = treefall(folder, &["hunt", "--target", "replica:mended", "--traces", "3", "--out", "it"]);
     assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
     let lost = treefall(folder, &[&anew[..], &["--overwrite"]].concat());
     assert_eq!(lost.status.code(), Some(1), "{}", String::from_utf8_lossy(&lost.stderr));
-    // One that came to its end, or searched for as long as it was to, is done.
+    // A hunt that reached its end or its time limit is complete.
     for words in [&anew[..], &["hunt", "--target", TARGET, "--all", "--for", "50ms", "--out", "it"], &anew] {
         let again = treefall(folder, words);
         assert_eq!(again.status.code(), Some(1), "{words:?}: {}", String::from_utf8_lossy(&again.stderr));
     }
-    // What no hunt wrote stays, whatever is said.
+    // A file that no hunt wrote stays, whatever the flags.
     std::fs::write(&file, "{\"prey\": \"deer\"}").expect("written");
     let foreign = treefall(folder, &[&anew[..], &["--overwrite"]].concat());
-    let told = String::from_utf8_lossy(&foreign.stderr).into_owned();
-    assert!(foreign.status.code() == Some(2) && told.contains("not what a hunt wrote"), "{told}");
+    let text = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(foreign.status.code() == Some(2) && text.contains("not what a hunt wrote"), "{text}");
     assert_eq!(read(), "{\"prey\": \"deer\"}");
 }
 
 #[test]
-fn an_unfinished_search_is_lost_only_when_it_is_said() {
+fn an_unfinished_search_is_lost_only_with_overwrite() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let explore = [
@@ -308,15 +309,15 @@ fn an_unfinished_search_is_lost_only_when_it_is_said() {
     let file = folder.join("it/replica_mended/explore.checkpoint");
     let before = std::fs::read(&file).expect("a checkpoint");
     let refused = treefall(folder, &explore);
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    let remedy = "`treefall explore --target replica:mended --resume it` goes on with it";
-    assert!(refused.status.code() == Some(2) && told.contains(remedy), "{told}");
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let remedy = "`treefall explore --target replica:mended --resume it` continues it";
+    assert!(refused.status.code() == Some(2) && text.contains(remedy), "{text}");
     assert_eq!(before, std::fs::read(&file).expect("a checkpoint"));
     assert_eq!(treefall(folder, &[&explore[..], &["--overwrite"]].concat()).status.code(), Some(1));
     std::fs::write(&file, "no checkpoint").expect("written");
     let foreign = treefall(folder, &[&explore[..], &["--overwrite"]].concat());
-    let told = String::from_utf8_lossy(&foreign.stderr).into_owned();
-    assert!(foreign.status.code() == Some(2) && told.contains("this is no checkpoint"), "{told}");
+    let text = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(foreign.status.code() == Some(2) && text.contains("this is no checkpoint"), "{text}");
 }
 
 #[test]
@@ -326,7 +327,7 @@ fn a_page_that_treefall_did_not_write_is_not_overwritten() {
     hunt(folder, &["--traces", "6", "--out", "finds"]);
     let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/exit-erases-twice/timer-first.toml");
     let (index, page) = (folder.join("finds/index.html"), folder.join("page.html"));
-    // Its own pages it writes anew.
+    // Its own pages are overwritten.
     for _ in 0..2 {
         assert_eq!(treefall(folder, &["report", "finds"]).status.code(), Some(0));
         assert_eq!(treefall(folder, &["report", scenario, "--html", "page.html"]).status.code(), Some(0));
@@ -343,9 +344,9 @@ fn a_page_that_treefall_did_not_write_is_not_overwritten() {
         &["soak", "--failures", "1", "--out", "finds"],
     ] {
         let refused = treefall(folder, words);
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{words:?}: {told}");
-        assert!(told.contains("treefall did not write this file"), "{words:?}: {told}");
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{words:?}: {text}");
+        assert!(text.contains("treefall did not write this file"), "{words:?}: {text}");
     }
     for file in [&index, &page] {
         assert_eq!(std::fs::read_to_string(file).expect("it is there"), "<html>a garden</html>");
@@ -353,18 +354,18 @@ fn a_page_that_treefall_did_not_write_is_not_overwritten() {
 }
 
 #[test]
-fn a_report_looks_into_no_folder_but_those_of_targets() {
+fn the_index_covers_only_folders_of_targets() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     hunt(folder, &["--traces", "6", "--out", "a/finds"]);
     let refused = treefall(folder, &["report", "a"]);
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        refused.status.code() == Some(2) && told.contains("name a folder that a hunt wrote to"),
-        "{told}"
+        refused.status.code() == Some(2) && text.contains("name a folder that a hunt wrote to"),
+        "{text}"
     );
     assert!(!folder.join("a/index.html").exists());
-    // What others keep beside the targets is not looked at, whatever it is called.
+    // Other folders beside the targets are ignored, whatever their names.
     let other = folder.join("a/finds/others/report");
     std::fs::create_dir_all(&other).expect("a folder");
     for name in ["report.json", "report.html"] {

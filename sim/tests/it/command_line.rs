@@ -1,4 +1,4 @@
-//! The rules of `sim/guide/command-line.md`, as a person or a script meets them.
+//! Tests the rules of `sim/guide/command-line.md` as a user or a script meets them.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ fn treefall(arguments: &[&str], folder: &Path) -> Output {
     command(arguments, folder).output().expect("treefall runs")
 }
 
-/// The command with `text` on its standard input.
+/// Runs the command with `text` on its standard input.
 fn fed(arguments: &[&str], text: &str, folder: &Path) -> Output {
     let mut command = command(arguments, folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -44,7 +44,7 @@ fn last(output: &Output) -> Value {
 }
 
 #[test]
-fn a_file_that_is_read_may_be_standard_input() {
+fn an_input_file_may_be_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let from_file = |arguments: &[&str]| {
         fs::write(folder.path().join("x.toml"), GOOD).unwrap();
@@ -78,7 +78,7 @@ fn a_file_that_is_read_may_be_standard_input() {
 }
 
 #[test]
-fn a_file_that_is_written_may_be_standard_output() {
+fn an_output_file_may_be_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.toml"), GOOD).unwrap();
     for (arguments, holds) in [
@@ -93,7 +93,7 @@ fn a_file_that_is_written_may_be_standard_output() {
 }
 
 #[test]
-fn what_is_wrong_is_told_of_every_file() {
+fn errors_of_every_file_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = folder.path().join("wrong");
     fs::create_dir(&wrong).unwrap();
@@ -107,43 +107,43 @@ fn what_is_wrong_is_told_of_every_file() {
         &["corpus", "import", "wrong", "--out", "corpus"],
     ] {
         let output = treefall(&[arguments, &["--json"]].concat(), folder.path());
-        let told = err(&output);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(
-            told.contains("no key \"timeuot\"") && told.contains("format 99 is newer"),
-            "{arguments:?}: {told}"
+            text.contains("no key \"timeuot\"") && text.contains("format 99 is newer"),
+            "{arguments:?}: {text}"
         );
         let error = last(&output)["error"].as_str().unwrap_or_default().to_owned();
         assert!(error.contains("timeuot") && error.contains("format 99"), "{arguments:?}: {error}");
     }
     let output = treefall(&["hunt", "--target", "replica:9", "--target", "enigne"], folder.path());
-    let told = err(&output);
-    assert!(told.contains("replica:9") && told.contains("enigne"), "{told}");
+    let text = err(&output);
+    assert!(text.contains("replica:9") && text.contains("enigne"), "{text}");
     let output = treefall(&["merge", "no-a", "no-b"], folder.path());
     assert!(err(&output).contains("no-a") && err(&output).contains("no-b"), "{}", err(&output));
 }
 
 #[test]
-fn a_replay_tells_what_a_run_does_and_whether_it_should() {
+fn a_replay_reports_the_run_and_its_expectation() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.toml"), GOOD).unwrap();
     fs::write(folder.path().join("wrong.toml"), GOOD.replace("no-dangling-node", "clean")).unwrap();
-    let told = |file: &str, target: &str| {
+    let replayed = |file: &str, target: &str| {
         let output = treefall(&["replay", file, "--target", target], folder.path());
         (output.status.code(), out(&output))
     };
-    let (status, text) = told("x.toml", "replica:2.3.1");
+    let (status, text) = replayed("x.toml", "replica:2.3.1");
     let does = "crashes by SIGSEGV in rb_insert_color, breaks no-dangling-node/cleanup/unused";
     assert_eq!((status, text), (Some(0), format!("ok   x.toml on replica:2.3.1: as expected: {does}\n")));
-    let (status, text) = told("wrong.toml", "replica:2.3.1");
+    let (status, text) = replayed("wrong.toml", "replica:2.3.1");
     assert!(
         text.starts_with(&format!("FAIL wrong.toml on replica:2.3.1: NOT as expected: {does}")),
         "{text}"
     );
     assert_eq!(status, Some(1));
-    // Nothing is expected of this one.
+    // This one has no expectation.
     let newest = format!("replica:{}-ReloadSkipsQueuedTimeout", Release::NEWEST);
-    assert_eq!(told("x.toml", &newest), (Some(0), format!("ok   x.toml on {newest}: clean\n")));
+    assert_eq!(replayed("x.toml", &newest), (Some(0), format!("ok   x.toml on {newest}: clean\n")));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn the_summary_has_one_type_and_the_last_line_status_and_error() {
 }
 
 #[test]
-fn hunts_and_what_brings_them_together_end_with_1_where_there_is_a_failure() {
+fn hunt_and_merge_end_with_1_if_there_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let hunt = ["hunt", "--target", "replica:2.3.1", "--traces", "20", "--out", "part"];
     assert_eq!(treefall(&hunt, folder.path()).status.code(), Some(1));
@@ -194,13 +194,13 @@ fn hunts_and_what_brings_them_together_end_with_1_where_there_is_a_failure() {
 }
 
 #[test]
-fn a_find_that_cannot_be_worked_out_is_told_with_the_file_that_has_it() {
+fn a_failed_triage_names_the_file_of_the_failure() {
     let folder = tempfile::tempdir().unwrap();
     let hunt = ["hunt", "--target", "replica:2.3.1", "--all", "--traces", "200", "--json"];
     let whole = treefall(&hunt, folder.path());
     assert_eq!(whole.status.code(), Some(1));
     let findings = out(&whole).lines().count() - 1;
-    // Where its report should go there is a folder: of this failure alone nothing more comes.
+    // A folder blocks the path of its report, so only this failure fails.
     let first: Value = serde_json::from_str(out(&whole).lines().next().unwrap()).unwrap();
     let report = folder.path().join(first["report"].as_str().unwrap());
     fs::remove_file(&report).unwrap();
@@ -210,7 +210,7 @@ fn a_find_that_cannot_be_worked_out_is_told_with_the_file_that_has_it() {
     let part = treefall(&hunt, folder.path());
     assert_eq!(part.status.code(), Some(3), "{}", err(&part));
     let objects: Vec<Value> = out(&part).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(objects.len() - 1, findings, "the others are told as before");
+    assert_eq!(objects.len() - 1, findings, "the others are reported as before");
     let failed: Vec<&Value> = objects.iter().filter(|it| it["kept_as_found"].is_string()).collect();
     assert_eq!(failed.len(), 1, "{objects:?}");
     assert!(failed[0]["error"].is_string() && failed[0]["signature"] == first["signature"], "{failed:?}");

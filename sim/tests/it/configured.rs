@@ -1,5 +1,5 @@
-//! A subject whose configuration fixes the times of its scripts, as a person's file does a daemon's: what is found on it is
-//! shrunk and explained within what it can be given.
+//! Tests a subject whose configuration fixes the times of its scripts, like a daemon with a user's file: findings are
+//! shrunk and explained within that configuration.
 
 use crate::findings::{explanation_of, findings};
 use treefall::hunt::{Failure, Plan, hunt};
@@ -11,7 +11,7 @@ use treefall_model::release::{Release, Rules};
 use treefall_model::time::Span;
 use treefall_model::trace::{Script, ScriptKind, Setup, Trace};
 
-/// A replica that is told as a daemon, and refuses every trace whose scripts have other values than its own.
+/// A replica that acts as a daemon, and refuses traces whose scripts have other values than its own.
 struct Fixed {
     rules: Rules,
     interval: Span,
@@ -68,12 +68,12 @@ impl Subject for Fixed {
     }
 }
 
-/// Timeouts well below the interval, on releases of each kind of crash.
+/// Timeouts well below the interval, on releases with each kind of crash.
 const TABLE: [(&str, (u64, u64)); 4] =
     [("2.2.4", (5, 2)), ("2.2.7", (10, 3)), ("2.3.1", (6, 1)), ("2.3.2", (10, 3))];
 
 #[test]
-fn what_is_found_is_shrunk_and_explained_within_the_configuration() {
+fn findings_are_shrunk_and_explained_within_the_configuration() {
     for (release, times) in TABLE {
         let fixed = || Fixed::new(release, times);
         let mut workers: Vec<Box<dyn Subject>> = vec![Box::new(fixed())];

@@ -1,5 +1,5 @@
-//! Each of the eight defects alone is found by a short hunt and told by its cause; without any defect nothing
-//! is found; and the traces that hunts are made of hold what they are to hold.
+//! Tests short hunts: each of the eight defects alone is found with its cause, and nothing is found without defects.
+//! Also checks the contents of the drawn traces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,15 +40,15 @@ fn with(defect: Defect) -> ReplicaName {
 }
 
 #[test]
-fn each_of_the_eight_alone_is_found_and_told_by_its_cause() {
+fn each_defect_alone_is_found_with_its_cause() {
     for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
         let name = with(defect);
         let (failures, _) = search(&Target::Replica(name.clone()), 1, TRACES, 2);
         assert!(!failures.is_empty(), "{defect} was not found");
         for failure in failures {
-            let told = cause(SubjectKind::Replica, &failure.trace, failure.signature(), name.rules());
+            let text = cause(SubjectKind::Replica, &failure.trace, failure.signature(), name.rules());
             assert_eq!(
-                told,
+                text,
                 Cause::Known(vec![defect]),
                 "{} of trace {}",
                 failure.signature(),
@@ -68,11 +68,11 @@ fn without_any_defect_nothing_is_found() {
     }
 }
 
-/// Most runs of building up: how far it goes has nothing to do with the number of jobs.
+/// Bound for building up, which is independent of the number of jobs.
 const BUILD_UP: u64 = 5_000;
 
 #[test]
-fn a_hunt_finds_the_same_whatever_the_number_of_jobs() {
+fn a_hunt_does_not_depend_on_the_number_of_jobs() {
     let target = target("replica:2.3.1");
     let found = |jobs| {
         let (failures, tally) = search(&target, 7, 600, jobs);
@@ -90,12 +90,12 @@ fn a_hunt_finds_the_same_whatever_the_number_of_jobs() {
 }
 
 #[test]
-fn half_of_the_traces_hold_a_reload_a_timeout_and_an_exit_and_a_tenth_break_the_memory_of_2_2_7() {
+fn drawn_traces_have_enough_of_each_event() {
     let (_, mended) = search(&target("replica:mended"), 3, 2_000, 2);
     let (_, report) = search(&target("replica:2.2.7"), 3, 2_000, 2);
     let percent = |part: u64, tally: &Tally| part * 100 / tally.traces;
     println!(
-        "{} % of traces whole, {} % break the memory of 2.2.7, {} external events each",
+        "{} % of traces have all events, {} % violate a memory law of 2.2.7, {} external events each",
         percent(mended.whole, &mended),
         percent(report.memory, &report),
         mended.events / mended.traces
@@ -105,7 +105,7 @@ fn half_of_the_traces_hold_a_reload_a_timeout_and_an_exit_and_a_tenth_break_the_
 }
 
 #[test]
-fn a_find_is_the_first_trace_of_its_signature() {
+fn a_failure_is_the_first_trace_of_its_signature() {
     let target = target("replica:2.2.4");
     let (failures, _) = search(&target, 5, 400, 2);
     let mut first: BTreeMap<Signature, u64> = BTreeMap::new();
@@ -141,7 +141,7 @@ fn a_signature_is_found_once_for_each_cause() {
 }
 
 #[test]
-fn a_search_that_is_gone_on_with_keeps_causes_apart_as_one_search_does() {
+fn a_resumed_search_distinguishes_causes_like_one_search() {
     let target = target("replica:2.2.4");
     let (whole, tally) = search(&target, 1, 300, 2);
     for end in [1, 7, 40, 299] {
@@ -157,8 +157,8 @@ fn a_search_that_is_gone_on_with_keeps_causes_apart_as_one_search_does() {
     }
 }
 
-/// On each release with defects of its own: a broken memory law is led by a defect that can break memory, and where one
-/// of the causes breaks the law alone, such a one leads.
+/// On each release with its own set of defects, a defect that can corrupt memory leads a memory violation. If a cause
+/// violates the law alone, such a cause leads.
 #[test]
 fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
     let mut several = 0;
@@ -167,7 +167,7 @@ fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
         let rules = Rules::of(group.last);
         for failure in search(&target, 1, 400, 2).0 {
             let triaged = failure.new_cause.as_ref().expect("a hunt asks for the cause");
-            let told = format!(
+            let text = format!(
                 "{} of trace {} on {}: {:?}",
                 failure.signature(),
                 failure.number,
@@ -183,12 +183,12 @@ fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
                 verdict.breaks.iter().any(|broken| broken.signature.law == law)
             };
             if defects.iter().any(alone) {
-                assert!(alone(&defects[0]), "{told}");
+                assert!(alone(&defects[0]), "{text}");
             } else if law.weight() == Weight::Memory && defects.iter().any(|it| it.breaks_memory()) {
-                assert!(defects[0].breaks_memory(), "{told}");
+                assert!(defects[0].breaks_memory(), "{text}");
             }
             if law.weight() == Weight::Memory {
-                assert!(defects[0].breaks_memory(), "{told}");
+                assert!(defects[0].breaks_memory(), "{text}");
             }
         }
     }
@@ -196,7 +196,7 @@ fn the_leading_cause_breaks_the_law_alone_or_can_break_memory() {
 }
 
 #[test]
-fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
+fn the_defect_that_upstream_fixed_leads_memory_violations() {
     for (name, expected) in [
         ("replica:2.0.10", Defect::TimeoutLeavesPidEntry),
         ("replica:2.2.8", Defect::ReloadFreesQueuedTimeout),
@@ -214,13 +214,13 @@ fn broken_memory_is_led_by_the_defect_that_upstream_mended() {
 }
 
 #[test]
-fn one_finding_of_each_cause_gets_the_full_effort_and_its_variants_name_it() {
+fn variants_name_the_fully_triaged_finding() {
     let target = target("replica:2.1.5");
     let (failures, _) = search(&target, 1, 400, 1);
     let found = |jobs| findings(&mut workers(&target, jobs), &|| build(&target), &failures, BUILD_UP);
     let all = found(1);
     let (variants, leading): (Vec<_>, Vec<_>) = all.iter().partition(|it| it.variant_of.is_some());
-    assert!(!variants.is_empty() && leading.len() > 2, "there is something to tell apart");
+    assert!(!variants.is_empty() && leading.len() > 2, "there is something to distinguish");
     for variant in variants {
         let id = variant.variant_of.expect("a variant");
         let leader = leading.iter().find(|it| it.id() == id).expect("its representative is no variant");
@@ -228,7 +228,7 @@ fn one_finding_of_each_cause_gets_the_full_effort_and_its_variants_name_it() {
         assert!(leader.trace.wakes().len() <= variant.trace.wakes().len());
     }
     let causes: BTreeSet<_> = leading.iter().map(|it| it.cause.key()).collect();
-    assert_eq!(causes.len(), leading.len(), "no law of memory breaks here, so each cause has one");
+    assert_eq!(causes.len(), leading.len(), "no memory law is violated here, so each cause has one finding");
     let ids = |all: &[Finding]| all.iter().map(|it| (it.id(), it.variant_of, it.digest)).collect::<Vec<_>>();
     assert_eq!(ids(&found(2)), ids(&all));
 }

@@ -1,8 +1,8 @@
-//! `treefall doctor` on programs of our own (`subject/scheduler.c`): a sound one is the same under all conditions,
-//! one that sees what it must not see is caught, and what it saw is named.
+//! Tests `treefall doctor` on our own programs (`subject/scheduler.c`): a correct one gives equal runs under all
+//! conditions; a program that reads something it must not see is caught, and the cause is named.
 //!
-//! Always: no keepalived is needed, only the C compiler that Rust links with. What needs namespaces that this
-//! machine does not let anyone make says so.
+//! The tests need no keepalived, only the C compiler that Rust links with. A test that needs namespaces is skipped
+//! with a message if this machine does not allow them.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,13 +30,13 @@ fn build(leak: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// How many of the traces differ, and what the first is said to come from; and its field.
+/// Returns how many of the traces differ, and the cause and the field of the first difference.
 fn examine(leak: &str) -> (usize, Option<(DifferenceCause, &'static str)>) {
     let (_folder, path) = build(leak);
     let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
     if leak != "NOTHING" {
-        // What is caught is caught without it, and eight tests at once are load enough.
+        // One job is enough to catch a leak, and eight tests at once already load the machine.
         changed.remove(&Condition::Load);
     }
     let mut doctor = Doctor::new(&target, 1, changed).unwrap();
@@ -60,14 +60,14 @@ fn is_caught(leak: &str, conditions: &[Condition]) {
     let (cause, field) = first.unwrap();
     let named =
         matches!(&cause, DifferenceCause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
-    // What follows from the pid follows from the traces before, too: they use up pids.
+    // A leak of the pid also depends on the traces before, because they use up pids.
     let alone = leak == "PID" || cause == DifferenceCause::Alone(conditions.to_vec());
     assert!(named && alone, "{leak} is said to come from {cause:?}");
     assert_eq!(field, "the event of a record", "{leak}");
 }
 
 #[test]
-fn a_sound_program_is_the_same_under_all_conditions() {
+fn a_correct_program_is_equal_under_all_conditions() {
     assert_eq!(examine("NOTHING"), (0, None));
 }
 
@@ -86,9 +86,9 @@ fn an_uptime_that_leaks_is_caught_and_named() {
     is_caught("UPTIME", &[Condition::Uptime]);
 }
 
-/// The machine's own uptime, asked of the kernel past every library: no trace comes so far.
+/// Reads the machine's own uptime from the kernel, past every library: no trace may continue after that.
 #[test]
-fn the_real_uptime_is_not_let_through() {
+fn the_real_uptime_is_not_visible() {
     let (_folder, path) = build("RAW_UPTIME");
     let refused = Doctor::new(&Target::Engine(Place::of(path)), 1, possible(SubjectKind::Engine).0)
         .and_then(|mut doctor| doctor.examine(0, 1, Control::none()).map(drop))
@@ -110,7 +110,7 @@ fn a_trace_that_sees_the_one_before_it_is_caught_and_named() {
     is_caught("TRACES_BEFORE", &[Condition::Order]);
 }
 
-/// An address is another at each start, unless it is fixed: nothing needs to be changed.
+/// An address differs at each start unless it is fixed, so no condition must be changed.
 #[test]
 fn an_address_that_leaks_is_caught() {
     let (different, first) = examine("ADDRESS");
@@ -118,9 +118,10 @@ fn an_address_that_leaks_is_caught() {
     assert_eq!(first, Some((DifferenceCause::Nothing, "the event of a record")));
 }
 
-/// Asked before each batch: the first run is one batch, the second begins with batches of 1 and 17, the last trace first.
+/// The first run is one batch; the second begins with batches of 1 and 17, the last trace first. The control is
+/// checked before each batch.
 #[test]
-fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
+fn an_interrupt_keeps_the_comparisons_until_then() {
     let (_folder, path) = build("DATE");
     let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
@@ -135,14 +136,14 @@ fn the_word_to_stop_ends_it_after_a_batch_with_what_was_compared_until_then() {
         let (compared, found) = examined_after(batches);
         assert_eq!(compared, examined, "after {batches} batches");
         assert!(found.iter().all(|it| (50 - examined..50).contains(&it.number)), "after {batches} batches");
-        // What differs is told, and nothing is looked into any more.
+        // The difference is reported, and no cause is searched any more.
         assert!(found.iter().all(|it| it.cause == DifferenceCause::NotLookedFor && it.difference.is_some()));
         assert!(batches < 3 || !found.is_empty());
     }
 }
 
 #[test]
-fn ctrl_c_ends_the_command_with_what_was_compared_until_then() {
+fn ctrl_c_keeps_the_comparisons_until_then() {
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_treefall"))
         .args(["doctor", "--verbose", "--target", "replica:2.2.7", "--traces", "100000000"])
         .stdout(Stdio::piped())
@@ -150,11 +151,11 @@ fn ctrl_c_ends_the_command_with_what_was_compared_until_then() {
         .spawn()
         .unwrap();
     let pid = Pid::from_child(&doctor);
-    let mut told = BufReader::new(doctor.stderr.take().unwrap()).lines().map(Result::unwrap);
-    // It has compared some traces, and would go on for days.
-    assert!(told.any(|line| line.contains(" of 100000000 traces")));
+    let mut lines = BufReader::new(doctor.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // It has compared some traces, and would run for days.
+    assert!(lines.any(|line| line.contains(" of 100000000 traces")));
     kill_process(pid, Signal::INT).unwrap();
-    let rest: Vec<String> = told.collect();
+    let rest: Vec<String> = lines.collect();
     let output = doctor.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}{rest:?}");
@@ -163,7 +164,7 @@ fn ctrl_c_ends_the_command_with_what_was_compared_until_then() {
 }
 
 #[test]
-fn the_command_says_what_was_changed_what_differs_and_why_and_fails() {
+fn the_command_names_conditions_difference_and_cause() {
     let (_folder, path) = build("DATE");
     let target = format!("engine:{}", path.display());
     let run = |json: &[&str]| {
@@ -173,8 +174,7 @@ fn the_command_says_what_was_changed_what_differs_and_why_and_fails() {
     let people = run(&[]);
     let said = String::from_utf8(people.stdout).unwrap();
     assert_eq!(people.status.code(), Some(1), "{said}");
-    for part in
-        ["the event of a record differs: first record", "brought about by: wall date", "  changed: address"]
+    for part in ["the event of a record differs: first record", "caused by: wall date", "  changed: address"]
     {
         assert!(said.contains(part), "no `{part}` in: {said}");
     }

@@ -1,8 +1,8 @@
-//! The documents say what can be typed: every command in every Markdown file of the repository.
+//! Checks that every command in every Markdown file of the repository is valid.
 //!
-//! A `console` block is run as it stands (the suite `cli`). What this checks is the rest: blocks that nothing can run
-//! everywhere, and commands and options in the text. Nothing is passed over in silence: a kind of block, a program, an
-//! option or a line that is not known here fails, with its file and line.
+//! The suite `cli` runs the `console` blocks. This test checks the blocks that cannot run everywhere, and the
+//! commands and options in the text. It skips nothing: an unknown kind of block, program, option or line fails, with
+//! its file and line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,35 +22,35 @@ use crate::walk;
 use markdown::Block;
 use typed::{Repository, Tally};
 
-/// What a document may have as a block, and what becomes of it.
+/// The kinds of block in a document, and how each is checked.
 const KINDS: [(&str, Kind); 4] = [
     ("console", Kind::Run),
     ("console,ignore", Kind::Typed),
     ("toml", Kind::Scenario),
     ("text", Kind::Picture),
 ];
-/// It tells what once was, not what can be typed.
+/// Past output, which nobody types.
 const HISTORY: &str = "CHANGELOG.md";
 
 #[derive(Clone, Copy)]
 enum Kind {
     /// Another test runs it.
     Run,
-    /// A command a line, behind `$ `.
+    /// One command a line, after `$ `.
     Typed,
     /// A scenario file.
     Scenario,
-    /// Nothing is typed in it.
+    /// It has no commands.
     Picture,
 }
 
-/// What was checked in a document, and what is wrong with it.
+/// The checked items of a document, and its errors.
 #[derive(Default)]
 struct Judged {
     typed: Tally,
     in_text: usize,
     scenarios: usize,
-    /// Each with file and line.
+    /// Each error with file and line.
     wrong: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ fn judge_block(repository: &Repository, file: &str, block: &Block, judged: &mut 
     }
 }
 
-/// The text is a scenario, and every replica that it speaks of does what it expects.
+/// Checks that the text is a scenario, and that every replica that it mentions meets its expectation.
 fn scenario_holds(at: &str, text: &str) -> Result<(), String> {
     let scenario = scenario::read(at, text).map_err(|problems| problems.to_string())?;
     for target in replicas_of(&scenario) {
@@ -112,7 +112,7 @@ fn top() -> PathBuf {
 }
 
 #[test]
-fn every_command_in_every_document_can_be_typed() {
+fn every_command_in_every_document_is_valid() {
     let repository = Repository::read(&top());
     let (mut typed, mut in_text, mut scenarios) = (Tally::default(), 0, 0);
     let mut wrong = Vec::new();
@@ -128,16 +128,16 @@ fn every_command_in_every_document_can_be_typed() {
         wrong.extend(judged.wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // A walk or a reader that misses most of it would pass over what is wrong.
+    // A walk or a reader that misses most files would also miss errors.
     assert!(typed.treefall >= 50 && typed.cargo >= 5 && typed.scripts >= 3, "{typed:?}");
     assert!(in_text >= 60 && scenarios >= 1, "{in_text} in the text, {scenarios} scenarios");
     assert!(typed.let_through <= 3, "{typed:?}");
 }
 
 #[test]
-fn what_cannot_be_typed_is_told_with_its_place() {
+fn invalid_commands_are_reported_with_their_place() {
     let repository = Repository::read(&top());
-    // Not in one piece, or this source would speak of it.
+    // The parts are joined here, because this source is checked too.
     let variable = format!("TREEFALL_{} treefall", "ROTS=x");
     let table = [
         ("treefall hunt --sede 3", "unexpected argument '--sede'"),
@@ -172,7 +172,7 @@ fn what_cannot_be_typed_is_told_with_its_place() {
         ("fuzz/no-such.sh 8h", "fuzz/no-such.sh: "),
         ("fuzz/README.md 8h", "nothing that can be run"),
         ("make all", "the program `make` is not known here"),
-        ("treefall hunt $(date)", "is not understood here"),
+        ("treefall hunt $(date)", "is not supported here"),
         (&variable, "nothing reads the variable"),
     ];
     for (line, says) in table {
@@ -195,7 +195,7 @@ fn what_cannot_be_typed_is_told_with_its_place() {
 }
 
 #[test]
-fn a_command_or_an_option_in_the_text_is_one_that_there_is() {
+fn commands_and_options_in_the_text_exist() {
     let repository = Repository::read(&top());
     let right = "`treefall replay`, `treefall hunt --target engine:PATH[@ROOT] [--seed N]`, `replay\n--bisect`, `--out DIR`, \
                  `cargo run --release --`, `fuzz/overnight.sh`, `--no-trace-compares`; `SIGTERM` is none.";
@@ -220,7 +220,7 @@ fn a_command_or_an_option_in_the_text_is_one_that_there_is() {
 }
 
 #[test]
-fn what_a_scenario_in_a_document_expects_is_what_happens() {
+fn scenarios_in_documents_meet_their_expectations() {
     let guide = "sim/guide/scenarios.md";
     let text = fs::read_to_string(top().join(guide)).expect("the guide");
     let wrong = text.replace("= [\"no-dangling-node\"]", "= \"clean\"");

@@ -1,4 +1,4 @@
-//! Exhaustive search: that the canonical form is sound, that merging loses nothing, and what it finds.
+//! Tests exhaustive search: the canonical form is sound, merging loses nothing, and known failures are found.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ fn space(rules: Rules, bound: Bound) -> Space {
     Space::new(rules, bound).expect("a bound in range")
 }
 
-/// What a search finds, by how many wakes, and how many traces it stands for.
+/// Returns the signatures that a search finds, each with its number of wakes, and the number of covered traces.
 fn finds(space: &Space, merging: Merging) -> (BTreeMap<Signature, usize>, Option<u128>) {
     let mut explorer = Explorer::merging(space, 1, MEMORY, merging);
     explorer.run().expect("a replica runs");
@@ -36,14 +36,14 @@ fn finds(space: &Space, merging: Merging) -> (BTreeMap<Signature, usize>, Option
     (found, explorer.traces())
 }
 
-/// Rules whose defects break memory and conduct in all ways, and none.
+/// Rules with all defects of memory and conduct, and with none.
 fn samples() -> Vec<Rules> {
     let releases = ["2.0.8", "2.0.11", "2.1.3", "2.2.5", "2.3.1", "2.3.2", "2.3.4"].map(release);
     releases.into_iter().chain([Rules::mended()]).collect()
 }
 
 #[test]
-fn a_replica_given_its_wakes_one_by_one_does_what_it_does_with_the_whole_trace() {
+fn stepping_a_replica_equals_running_the_whole_trace() {
     for rules in ["2.0.8", "2.2.5", "2.3.2"].map(release).into_iter().chain([Rules::mended()]) {
         for number in 0..10 {
             let trace = generate(7, number);
@@ -56,7 +56,7 @@ fn a_replica_given_its_wakes_one_by_one_does_what_it_does_with_the_whole_trace()
                 if stands != Stands::Blocked {
                     break;
                 }
-                // From a copy, as a search goes on.
+                // From a copy, as a search does.
                 replica = replica.clone();
                 stands = replica.wake(wake, |_| true);
             }
@@ -90,7 +90,7 @@ fn merging_loses_no_signature_and_makes_none_longer() {
 }
 
 #[test]
-fn states_that_are_taken_for_one_look_ahead_to_the_same() {
+fn merged_states_have_the_same_future() {
     for rules in ["2.0.8", "2.3.1", "2.3.4"].map(release).into_iter().chain([Rules::mended()]) {
         for bound in [bound(1, 2, 3), bound(2, 2, 1), bound(3, 1, 1)] {
             let space = space(rules, bound);
@@ -104,7 +104,7 @@ fn states_that_are_taken_for_one_look_ahead_to_the_same() {
     }
 }
 
-/// Whether leaving `part` out is noticed by looking ahead.
+/// Reports whether looking ahead detects that `part` is left out.
 fn noticed(part: Part) -> bool {
     ["2.3.4", "2.0.11"].into_iter().map(release).any(|rules| {
         let space = space(rules, bound(1, 6, 3));
@@ -115,15 +115,15 @@ fn noticed(part: Part) -> bool {
 }
 
 #[test]
-fn a_state_told_without_one_of_its_parts_is_told_too_coarsely() {
-    // The others are told out of caution: to this bound these say the same.
+fn each_part_of_a_state_is_needed() {
+    // The other parts are included as a precaution: up to this bound they make no difference.
     for part in [Part::Children, Part::Scripts, Part::Entries, Part::Debts] {
         assert!(noticed(part), "nobody misses {part:?}");
     }
 }
 
 #[test]
-fn a_hash_that_is_too_coarse_loses_finds() {
+fn a_hash_that_is_too_coarse_loses_failures() {
     let lost = |part: &Part| {
         ["2.0.11", "2.3.2", "2.3.4"].into_iter().any(|name| {
             let space = space(release(name), bound(1, 2, 4));
@@ -137,16 +137,16 @@ fn a_hash_that_is_too_coarse_loses_finds() {
 #[test]
 fn the_result_does_not_depend_on_the_number_of_jobs() {
     let space = space(release("2.3.1"), bound(2, 2, 4));
-    let told = |jobs| {
+    let result_of = |jobs| {
         let mut explorer = Explorer::new(&space, jobs, MEMORY);
         let standing = explorer.run().expect("a replica runs");
         (standing, explorer.found(), explorer.progress(), explorer.traces())
     };
-    assert_eq!(told(1), told(3));
+    assert_eq!(result_of(1), result_of(3));
 }
 
 #[test]
-fn the_first_find_on_2_3_1_is_the_trace_of_one_wake() {
+fn the_first_failure_on_2_3_1_has_one_wake() {
     let space = space(release("2.3.1"), bound(1, 2, 6));
     let mut explorer = Explorer::new(&space, 1, MEMORY);
     explorer.run().expect("a replica runs");
@@ -161,16 +161,16 @@ fn the_first_find_on_2_3_1_is_the_trace_of_one_wake() {
 }
 
 #[test]
-fn the_mended_replica_breaks_nothing_however_long_the_trace() {
+fn the_mended_replica_violates_nothing_at_any_length() {
     let one = space(Rules::mended(), bound(1, 6, 40));
     let two = space(Rules::mended(), bound(2, 1, 40));
     for space in [one, two] {
         let mut explorer = Explorer::new(&space, 1, MEMORY);
         assert_eq!((explorer.run().expect("a replica runs"), explorer.found().len()), (Standing::Closed, 0));
-        // Counted over all forty wakes, of which no eleven are alike.
+        // Counted over all forty wakes, of which no eleven are equal.
         assert!(explorer.traces().is_none_or(|traces| traces > 1 << 80));
     }
-    // It would have been seen.
+    // A shorter bound would show a failure.
     for defect in
         [Defect::ReloadSkipsQueuedTimeout, Defect::ExitErasesTwice, Defect::ReloadFreesQueuedTimeout]
     {
@@ -180,7 +180,7 @@ fn the_mended_replica_breaks_nothing_however_long_the_trace() {
 }
 
 #[test]
-fn a_search_whose_states_take_too_much_memory_stops_and_says_so() {
+fn a_search_stops_at_its_memory_limit() {
     let space = space(release("2.3.4"), bound(2, 4, 20));
     let mut explorer = Explorer::new(&space, 1, 2 << 20);
     assert_eq!(explorer.run().expect("a replica runs"), Standing::MemoryFull);
@@ -189,21 +189,21 @@ fn a_search_whose_states_take_too_much_memory_stops_and_says_so() {
     assert_eq!(explorer.round().expect("a replica runs"), Standing::MemoryFull, "it stays so");
 }
 
-/// All that a search comes to.
-fn told(explorer: &Explorer<'_>) -> (Standing, Vec<FoundTrace>, Option<u128>, usize, u64) {
+/// Returns the whole result of a search.
+fn result_of(explorer: &Explorer<'_>) -> (Standing, Vec<FoundTrace>, Option<u128>, usize, u64) {
     let progress = explorer.progress();
     (explorer.standing(), explorer.found(), explorer.traces(), progress.states, progress.transitions)
 }
 
 #[test]
-fn a_search_goes_on_from_its_checkpoint_to_the_same_end() {
+fn a_resumed_search_ends_like_an_uninterrupted_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("explore.checkpoint");
     let space_of = |wakes| space(release("2.3.4"), bound(1, 6, wakes));
     let space = space_of(5);
     let mut whole = Explorer::new(&space, 1, MEMORY);
     whole.run().expect("a replica runs");
-    // Broken off after each round, as if it had been killed then.
+    // Interrupted after each round, as if it had been killed then.
     let mut explorer = Explorer::new(&space, 1, MEMORY);
     let mut rounds = 0;
     while explorer.round().expect("a replica runs") == Standing::UnderWay {
@@ -214,8 +214,8 @@ fn a_search_goes_on_from_its_checkpoint_to_the_same_end() {
         explorer = read.resume(&space, 2, MEMORY).expect("it is of this search");
     }
     assert!(rounds > 4, "{rounds} rounds");
-    assert_eq!(told(&explorer), told(&whole));
-    // Not of this search, and not whole.
+    assert_eq!(result_of(&explorer), result_of(&whole));
+    // A checkpoint of another search, and a truncated one.
     let other = space_of(6);
     let read = checkpoint::read(&path).expect("it is read");
     assert!(matches!(read.resume(&other, 1, MEMORY).map(|_| ()), Err(CheckpointError::Other)));

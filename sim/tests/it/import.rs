@@ -1,12 +1,12 @@
-//! Logs that real keepalived 2.2.7 wrote, in real time, imported: what their stories can produce.
+//! Imports logs that real keepalived 2.2.7 wrote in real time, and checks which failures fit them.
 //!
-//! `logs/crash-2.2.7.log`: three scripts that hang, their timeout as long as their interval, and a SIGHUP a second; the
-//! vrrp process died of SIGSEGV. `logs/clean-2.2.7.log`: two scripts that succeed at once, four reloads, a SIGTERM.
-//! `logs/mixed-2.2.7.log`: one that times out and dies of its SIGTERM, one that goes up and down; no crash. All are as
-//! written but for paths and the kernel's name.
+//! `logs/crash-2.2.7.log`: three scripts that hang, with a timeout as long as their interval, and a SIGHUP a second;
+//! the vrrp process died of SIGSEGV. `logs/clean-2.2.7.log`: two scripts that succeed at once, four reloads, a
+//! SIGTERM. `logs/mixed-2.2.7.log`: one script that times out and dies of its SIGTERM, one that changes between
+//! success and failure; no crash. Only paths and the kernel's name were changed.
 //!
-//! `logs/lost-*.log` and `logs/outlives-2.3.4.log` were written for these tests, each in another format: of a child whose
-//! exit came as its timeout did, as issue 1364 tells of it, and of one that outlives its SIGKILL.
+//! `logs/lost-*.log` and `logs/outlives-2.3.4.log` were written for these tests, each in another format. They show a
+//! child whose exit coincides with its timeout, as in issue 1364, and a child that outlives its SIGKILL.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn conf(name: &str) -> Conf {
     keepalived_conf::load(&Path::new("tests/logs").join(name)).expect("a configuration")
 }
 
-/// Few tries: a test is to be quick.
+/// Few tries keep the tests fast.
 const BOUNDS: Bounds =
     Bounds { window: treefall::model::time::Span::from_secs(10), tries: 1_500, untold: None };
 
@@ -35,26 +35,26 @@ fn imported(text: &str, conf: Option<&Conf>) -> Result<Imported, ImportError> {
     import("x.log", text, conf, None, BOUNDS, Control::none())
 }
 
-/// The defects behind what was found.
+/// Returns the defects behind the findings.
 fn causes(imported: &Imported) -> Vec<Defect> {
     imported.found.iter().flat_map(|found| found.cause.defects().to_vec()).collect()
 }
 
 #[test]
-fn the_log_of_a_crash_gives_the_signature_of_2468_and_the_scenario_shows_it() {
+fn the_log_of_a_crash_gives_a_scenario_of_2468() {
     let imported = imported(&log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf"))).unwrap();
     let first = &imported.found[0];
     assert_eq!(first.signature.law, Law::NoDanglingNode);
     assert_eq!(first.cause.defects(), [Defect::ReloadFreesQueuedTimeout]);
-    assert_eq!(first.interleaving.untold, 0, "nothing needs to be assumed");
-    assert!(!first.outcome.survived(), "the log tells of a death");
+    assert_eq!(first.interleaving.untold, 0, "no assumption is needed");
+    assert!(!first.outcome.survived(), "the log shows a death");
     assert!(first.interleaving.trace.wakes().len() <= 12, "{:?}", first.interleaving.trace.wakes());
     let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
     assert!(verdict.shows(first.signature));
 }
 
 #[test]
-fn a_log_whose_scripts_never_end_gives_no_scenario_in_which_one_ends() {
+fn scripts_that_never_end_do_not_end_in_scenarios() {
     let imported = imported(&log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf"))).unwrap();
     assert_eq!(imported.found.len(), 2, "{:?}", imported.found);
     for found in &imported.found {
@@ -64,9 +64,10 @@ fn a_log_whose_scripts_never_end_gives_no_scenario_in_which_one_ends() {
 }
 
 #[test]
-fn a_result_of_before_a_reload_is_that_of_a_silent_run_behind_it() {
+fn a_result_before_a_reload_holds_for_silent_runs_after_it() {
     let (text, conf) = (log("mixed-2.2.7.log"), conf("mixed-2.2.7.conf"));
-    // From the last reload on; what the script was before is told by `considered`, or by the success that is news.
+    // From the last reload on. The earlier state of the script follows from `considered`, or from the success that is
+    // logged as a change.
     let end: String = text.lines().skip(43).map(|line| format!("{line}\n")).collect();
     let silent: String =
         end.lines().filter(|line| !line.contains("considered")).map(|line| format!("{line}\n")).collect();
@@ -77,7 +78,7 @@ fn a_result_of_before_a_reload_is_that_of_a_silent_run_behind_it() {
         let plainest = imported.plainest.expect("an interleaving");
         assert!(plainest.story.contains("`chk_flap` now returning 0"), "{}", plainest.story);
     }
-    // Here the log before the window tells it.
+    // Here the log before the window shows it.
     let whole = import(
         "x.log",
         &text,
@@ -95,7 +96,7 @@ const LOGS: [&str; 6] =
     ["crash-2.2.7", "mixed-2.2.7", "clean-2.2.7", "lost-2.0.18", "lost-2.0.19", "outlives-2.3.4"];
 
 #[test]
-fn what_is_named_is_what_a_replay_of_its_scenario_shows_last_of_its_law() {
+fn replaying_a_scenario_shows_its_named_signature() {
     let mut named = Vec::new();
     for name in LOGS {
         let imported = story(name, None).unwrap();
@@ -108,12 +109,12 @@ fn what_is_named_is_what_a_replay_of_its_scenario_shows_last_of_its_law() {
             named.push(found.signature.to_string());
         }
     }
-    // The whole daemon's is `one-entry-per-child/add-timer/child-timeout`.
+    // On the whole daemon it is `one-entry-per-child/add-timer/child-timeout`.
     assert!(named.contains(&"one-entry-per-child/dispatched/child-timeout".to_owned()), "{named:?}");
 }
 
 #[test]
-fn each_defect_of_a_release_is_a_cause_or_ruled_out_or_not_looked_for_and_one_of_these_alone() {
+fn each_defect_gets_exactly_one_judgement() {
     let mut releases = std::collections::BTreeSet::new();
     let few = Bounds { tries: 100, ..LONGER };
     for name in LOGS {
@@ -149,9 +150,9 @@ fn the_same_log_without_its_configuration_gives_the_same_signature() {
 }
 
 #[test]
-fn on_a_release_that_is_mended_the_log_of_the_crash_gives_no_memory_break() {
+fn a_fixed_release_does_not_explain_the_crash() {
     let replica = Some(ReplicaName::of(Release::parse("2.3.4").unwrap()));
-    // 2.3.4 starts no run that it says it skips: so does 2.2.7's log have lines that 2.3.4 can write all the same.
+    // 2.3.4 starts no run that it logs as skipped. Still, 2.3.4 could have written the lines of 2.2.7's log.
     match import(
         "x.log",
         &log("crash-2.2.7.log"),
@@ -171,7 +172,7 @@ fn the_log_of_a_clean_run_is_consistent_with_none() {
     assert!(imported.found.is_empty(), "{:?}", imported.found);
     assert!(imported.searched.fitting > 0);
     assert!(imported.not_seen.contains(&Defect::ReloadFreesQueuedTimeout));
-    // What the search cannot show it does not rule out.
+    // A defect that the search cannot show is not ruled out.
     let not_looked_for =
         [Defect::StaleArgumentAfterReload, Defect::ReloadEatsTermination, Defect::CancelLeavesPidEntry];
     assert_eq!(imported.not_looked_for, not_looked_for);
@@ -181,7 +182,7 @@ fn the_log_of_a_clean_run_is_consistent_with_none() {
 }
 
 #[test]
-fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
+fn a_story_of_results_and_timeouts_is_followed() {
     let bounds = Bounds { window: treefall::model::time::Span::from_secs(40), ..BOUNDS };
     let conf = conf("mixed-2.2.7.conf");
     let imported =
@@ -192,7 +193,7 @@ fn a_story_of_results_and_timeouts_is_gone_along_line_by_line() {
 }
 
 #[test]
-fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
+fn an_interrupted_search_keeps_its_results() {
     let conf = conf("crash-2.2.7.conf");
     let whole = imported(&log("crash-2.2.7.log"), Some(&conf)).unwrap();
     let asked = std::sync::atomic::AtomicU64::new(0);
@@ -208,7 +209,7 @@ fn a_search_that_is_told_to_stop_ends_as_at_a_bound_with_what_it_has() {
     assert!(part.found.iter().all(replays));
 }
 
-/// The console's lines, written as the others write them.
+/// Rewrites the console's lines with `line`.
 fn rewritten(text: &str, line: impl Fn(&str, &str, &str) -> String) -> String {
     let one = |text: &str| {
         let (stamp, said) = text.split_once(" 2026: ").unwrap_or((text, ""));
@@ -224,7 +225,7 @@ fn rewritten(text: &str, line: impl Fn(&str, &str, &str) -> String) -> String {
 }
 
 #[test]
-fn every_format_of_the_same_log_tells_the_same() {
+fn every_format_of_a_log_gives_the_same_result() {
     let text = log("crash-2.2.7.log");
     let conf = conf("crash-2.2.7.conf");
     let clock = |stamp: &str| stamp.rsplit(' ').next().unwrap_or_default().to_owned();
@@ -240,14 +241,14 @@ fn every_format_of_the_same_log_tells_the_same() {
     let expected = imported(&text, Some(&conf)).unwrap();
     for format in formats {
         let imported = imported(&format, Some(&conf)).unwrap();
-        let told = |it: &Imported| {
+        let facts = |it: &Imported| {
             it.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
-        assert_eq!(told(&imported), told(&expected), "{}", format.lines().next().unwrap_or_default());
+        assert_eq!(facts(&imported), facts(&expected), "{}", format.lines().next().unwrap_or_default());
     }
 }
 
-/// The shortest story of the report: a start, a reload, a crash, and not a word of a script that hangs.
+/// The shortest story of the report: a start, a reload, a crash, and no line about a script that hangs.
 const SHORTEST: &str = "\
 Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (05/24,2024)
 Nov 25 10:00:00 lb1 Keepalived[4]: Starting VRRP child process, pid=5
@@ -258,7 +259,7 @@ Nov 25 10:00:03 lb1 kernel: keepalived[5]: segfault at 8 ip 00005581 sp 00007ffd
 const CHK: &str = "vrrp_script chk_haproxy {\n script /usr/bin/chk\n interval 3\n timeout 2\n}\n";
 
 #[test]
-fn a_crash_is_explained_by_a_first_run_that_hung_for_its_success_would_be_told() {
+fn a_silent_first_run_can_explain_a_crash() {
     let conf = keepalived_conf::read(CHK).unwrap();
     let imported = imported(SHORTEST, Some(&conf)).unwrap();
     let first = &imported.found[0];
@@ -267,9 +268,9 @@ fn a_crash_is_explained_by_a_first_run_that_hung_for_its_success_would_be_told()
 }
 
 #[test]
-fn a_crash_is_explained_by_a_run_that_hung_untold_and_without_one_it_is_not() {
+fn a_crash_can_need_a_silent_hang() {
     let conf = keepalived_conf::read(CHK).unwrap();
-    // The first succeeds, and of the one at 3 s nothing is told.
+    // The first run succeeds; the log shows nothing of the run at 3 s.
     let mut lines: Vec<&str> = SHORTEST.lines().collect();
     lines.insert(2, "Nov 25 10:00:00 lb1 Keepalived_vrrp[5]: VRRP_Script(chk_haproxy) succeeded");
     lines.insert(
@@ -285,12 +286,12 @@ fn a_crash_is_explained_by_a_run_that_hung_untold_and_without_one_it_is_not() {
 }
 
 #[test]
-fn a_stamp_that_tells_the_microsecond_rules_out_what_a_second_leaves_open() {
+fn microsecond_stamps_rule_out_more_than_seconds() {
     let conf = keepalived_conf::read(CHK).unwrap();
     let precise = |reload: &str| {
         SHORTEST.replace("10:00:00 lb1", "10:00:00.000000 lb1").replace("10:00:02 lb1", reload)
     };
-    // The timeout is at 2 s, and up to a second more for what a start takes.
+    // The timeout is at 2 s, plus up to a second for a start.
     let at_timeout = imported(&precise("10:00:02.100000 lb1"), Some(&conf)).unwrap();
     assert_eq!(at_timeout.found[0].signature.law, Law::NoDanglingNode);
     let before = imported(&precise("10:00:01.500000 lb1"), Some(&conf)).unwrap();
@@ -298,7 +299,7 @@ fn a_stamp_that_tells_the_microsecond_rules_out_what_a_second_leaves_open() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_refused_with_the_place_and_the_remedy() {
+fn invalid_logs_are_refused_with_place_and_remedy() {
     let error = |text: &str| imported(text, None).unwrap_err().to_string();
     assert!(error("").contains("the log is empty"));
     let error_of_others = error("Nov 25 10:00:00 lb1 nginx[1]: Reloading\nnonsense\n");
@@ -326,7 +327,7 @@ fn what_cannot_be_imported_is_refused_with_the_place_and_the_remedy() {
 }
 
 #[test]
-fn a_file_that_is_no_text_is_refused_with_the_byte_and_what_it_may_be() {
+fn a_binary_file_is_refused_with_its_likely_type() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     std::fs::write(&path, [0x1f, 0x8b, 8, b'\n', 0, 1]).unwrap();
@@ -340,38 +341,38 @@ fn a_file_that_is_no_text_is_refused_with_the_byte_and_what_it_may_be() {
     assert!(load(&path).unwrap_err().to_string().contains("larger than 64 MiB"));
 }
 
-/// The whole of these logs.
+/// Bounds that cover these logs completely.
 const LONGER: Bounds = Bounds { window: treefall::model::time::Span::from_secs(30), ..BOUNDS };
 
-/// The log and its configuration, on a release that may be another than the log's.
+/// Imports the log with its configuration, on the given release or on the log's.
 fn story(name: &str, release: Option<&str>) -> Result<Imported, ImportError> {
     let replica = release.map(|release| ReplicaName::of(Release::parse(release).unwrap()));
     let conf = conf(&format!("{name}.conf"));
     import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER, Control::none())
 }
 
-/// The releases, of these, whose replica can have written the log.
+/// Returns those of the releases whose replica can have written the log.
 fn fitting<'r>(name: &str, releases: &[&'r str]) -> Vec<&'r str> {
     releases.iter().copied().filter(|release| story(name, Some(release)).is_ok()).collect()
 }
 
-/// From each time that the behaviour of a timed-out child changed.
+/// The releases in which the treatment of a timed-out child changed.
 const RELEASES: [&str; 8] = ["2.0.10", "2.0.18", "2.0.19", "2.0.20", "2.1.5", "2.2.7", "2.3.2", "2.3.4"];
 
 #[test]
-fn a_lost_child_was_reaped_before_its_timeout_was_handled_and_only_2_0_19_says_so() {
+fn only_2_0_19_logs_a_lost_child() {
     let imported = story("lost-2.0.19", None).unwrap();
     assert!(causes(&imported).contains(&Defect::TimeoutDropsPidEntryEarly), "{:?}", causes(&imported));
     let lost = imported.found.iter().find(|it| it.signature.law == Law::SignalsOnlyItsChildren);
     let lost = lost.expect("it was signalled behind its end");
-    assert_eq!(lost.interleaving.untold, 0, "the log tells of it");
+    assert_eq!(lost.interleaving.untold, 0, "the log shows it");
     assert_eq!(fitting("lost-2.0.19", &RELEASES), ["2.0.19"]);
     let error = story("lost-2.0.19", Some("2.0.20")).unwrap_err().to_string();
     assert!(error.contains("none gets past line 11 (`Script chk_haproxy child (PID 915) lost`)"), "{error}");
 }
 
 #[test]
-fn before_2_0_19_a_lost_child_fails_to_terminate_once_a_second_and_no_line_says_whose_it_is() {
+fn before_2_0_19_a_lost_child_logs_once_a_second() {
     let imported = story("lost-2.0.18", None).unwrap();
     let causes = causes(&imported);
     assert!(causes.contains(&Defect::TimeoutDropsPidEntryEarly), "{causes:?}");
@@ -381,17 +382,17 @@ fn before_2_0_19_a_lost_child_fails_to_terminate_once_a_second_and_no_line_says_
 }
 
 #[test]
-fn a_child_that_outlives_its_kill_is_no_failure_of_the_newest_release() {
+fn outliving_a_kill_is_no_failure_of_the_newest_release() {
     let imported = story("outlives-2.3.4", None).unwrap();
     assert!(imported.found.is_empty(), "{:?}", imported.found);
     assert!(imported.unmatched.is_empty(), "{:?}", imported.unmatched);
     let fits = fitting("outlives-2.3.4", &RELEASES);
     assert!(["2.0.19", "2.0.20", "2.3.4"].iter().all(|release| fits.contains(release)), "{fits:?}");
-    // These start the runs that they say they skip.
+    // These releases start the runs that they log as skipped.
     assert!(["2.1.5", "2.2.7"].iter().all(|release| !fits.contains(release)), "{fits:?}");
 }
 
-/// A log's line in its parts: the time of day, the process and what it says, if it is keepalived's.
+/// Splits keepalived's line into time of day, process and message.
 fn parts(line: &str) -> Option<(&str, &str, &str)> {
     let clock = line.split([' ', 'T']).find(|part| part.contains(':'))?;
     let clock = clock.split('+').next()?;
@@ -404,7 +405,7 @@ fn parts(line: &str) -> Option<(&str, &str, &str)> {
 }
 
 #[test]
-fn lost_and_stubborn_children_are_told_alike_in_every_format() {
+fn lost_and_stubborn_children_are_read_in_every_format() {
     for name in ["lost-2.0.19", "lost-2.0.18", "outlives-2.3.4"] {
         let (text, conf) = (log(&format!("{name}.log")), conf(&format!("{name}.conf")));
         let formats: [fn(&str, &str, &str) -> String; 4] = [
@@ -413,23 +414,23 @@ fn lost_and_stubborn_children_are_told_alike_in_every_format() {
             |clock, process, said| format!("2019-09-16T{clock}+0200 lb1 {process}[7]: {said}\n"),
             |clock, process, said| format!("<30>1 2019-09-16T{clock}Z lb1 {process} 7 - - {said}\n"),
         ];
-        let told = |text: &str| {
+        let facts = |text: &str| {
             let imported = import("x.log", text, Some(&conf), None, LONGER, Control::none()).unwrap();
             imported.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
-        let expected = told(&text);
+        let expected = facts(&text);
         for format in formats {
             let lines = text.lines().filter_map(parts);
             let again: String = lines.map(|(clock, process, said)| format(clock, process, said)).collect();
-            assert_eq!(told(&again), expected, "{name}: {}", again.lines().next().unwrap_or_default());
+            assert_eq!(facts(&again), expected, "{name}: {}", again.lines().next().unwrap_or_default());
         }
     }
 }
 
 #[test]
-fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting() {
+fn a_window_without_a_way_names_the_line_that_fails() {
     let bounds = Bounds { window: treefall::model::time::Span::from_secs(60), ..BOUNDS };
-    // A word that no release says there: no window that has it fits, and the one behind it does.
+    // No release writes such a line there, so no window with it fits; the window after it does.
     let clean = log("clean-2.2.7.log");
     let place = clean.lines().position(|line| line.contains("Reloading")).unwrap();
     let odd = "Wed Nov 25 22:11:49 2026: VRRP_Script(chk_http) failed (exited with status 9)";
@@ -449,23 +450,23 @@ fn a_window_without_a_way_is_told_with_the_line_at_which_its_story_stops_fitting
 }
 
 #[test]
-fn where_the_clock_goes_back_the_search_begins_anew() {
-    // The second half happens two hours earlier, by its stamps.
+fn a_clock_that_goes_back_restarts_the_search() {
+    // By its time stamps, the second half happens two hours earlier.
     let clean = log("clean-2.2.7.log");
     let place = clean.lines().position(|line| line.contains("Reloading")).unwrap();
-    let set_back = |(number, line): (usize, &str)| {
+    let shifted = |(number, line): (usize, &str)| {
         let line = if number < place { line.to_owned() } else { line.replace(" 22:", " 20:") };
         line + "\n"
     };
-    let text: String = clean.lines().enumerate().map(set_back).collect();
+    let text: String = clean.lines().enumerate().map(shifted).collect();
     let imported = imported(&text, Some(&conf("clean-2.2.7.conf"))).unwrap();
-    let told = imported.story.set_back.expect("it is told");
-    assert_eq!((told.line, told.by / 60_000_000 / 60), (place + 1, 1));
+    let set_back = imported.story.set_back.expect("the clock went back");
+    assert_eq!((set_back.line, set_back.by / 60_000_000 / 60), (place + 1, 1));
     assert!(imported.window_line > place && imported.unmatched.is_empty(), "{:?}", imported.unmatched);
 }
 
 #[test]
-fn lines_of_two_daemons_are_refused_where_the_first_writes_again() {
+fn interleaved_lines_of_two_daemons_are_refused() {
     let second = SHORTEST.replace("lb1", "lb2").replace("[5]", "[8]");
     let mixed: String = SHORTEST.lines().zip(second.lines()).flat_map(|(a, b)| [a, "\n", b, "\n"]).collect();
     let reload = "Nov 25 10:00:04 lb1 Keepalived_vrrp[5]: Reloading\n";

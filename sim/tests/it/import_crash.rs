@@ -1,4 +1,4 @@
-//! Logs that show a crash, a hang or a gap which their lines do not explain: nothing is ruled out by them.
+//! Imports logs with a crash, a hang or a gap that their lines do not explain: they rule nothing out.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use treefall::model::release::Defect;
 use treefall_base::control::Control;
 
 const CONF: &str = "vrrp_script chk_haproxy {\n script /usr/bin/chk\n interval 3\n timeout 2\n}\n";
-/// A start and a success, in which nothing breaks.
+/// A start and a success, without any violation.
 const CALM: &str = "\
 Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (05/24,2024)
 Nov 25 10:00:00 lb1 Keepalived[4]: Starting Healthcheck child process, pid=6
@@ -18,7 +18,7 @@ Nov 25 10:00:00 lb1 Keepalived[4]: Starting VRRP child process, pid=5
 Nov 25 10:00:00 lb1 Keepalived_vrrp[5]: VRRP_Script(chk_haproxy) succeeded
 Nov 25 10:00:01 lb1 Keepalived_vrrp[5]: (one) Entering BACKUP STATE
 ";
-/// A story that a crash of 2.3.1 explains.
+/// A story that explains a crash of 2.3.1.
 const CRASH: &str = "\
 Nov 25 11:00:00 lb1 Keepalived[4]: Starting VRRP child process, pid=7
 Nov 25 11:00:02 lb1 Keepalived_vrrp[7]: Reloading
@@ -31,13 +31,13 @@ fn imported(text: &str) -> Result<Imported, ImportError> {
 }
 
 #[test]
-fn a_calm_log_rules_out_what_its_lines_cannot_show() {
+fn an_uneventful_log_rules_out_what_its_lines_cannot_show() {
     let calm = imported(CALM).unwrap();
     assert!(calm.found.is_empty() && calm.unexplained.is_empty() && calm.undecided.is_empty());
     assert!(calm.not_seen.contains(&Defect::ReloadFreesQueuedTimeout), "{:?}", calm.not_seen);
 }
 
-/// Each ends a calm log in another way, with what it shows and whether that is the end of another process.
+/// Endings of an uneventful log, each with what it shows and whether another process ended.
 const ENDS: [(&str, SignKind, bool); 16] = [
     (
         "Nov 25 10:30:00 lb1 Keepalived[4]: pid 5 exited due to segmentation fault (SIGSEGV).",
@@ -86,7 +86,7 @@ const ENDS: [(&str, SignKind, bool); 16] = [
 ];
 
 #[test]
-fn whatever_tells_of_a_crash_a_hang_or_a_gap_nothing_is_ruled_out() {
+fn an_unexplained_crash_hang_or_gap_rules_nothing_out() {
     for (end, kind, of_another) in ENDS {
         let imported = imported(&format!("{CALM}{end}\n")).unwrap_or_else(|error| panic!("{end}: {error}"));
         let shown: Vec<_> = imported.unexplained.iter().map(|sign| (sign.kind, sign.of_another)).collect();
@@ -97,7 +97,7 @@ fn whatever_tells_of_a_crash_a_hang_or_a_gap_nothing_is_ruled_out() {
 }
 
 #[test]
-fn a_process_that_stopped_by_its_own_word_did_not_hang() {
+fn a_process_that_logged_its_stop_did_not_hang() {
     let stopped = "\
 Nov 25 10:00:02 lb1 Keepalived[4]: Stopping
 Nov 25 10:00:03 lb1 Keepalived_vrrp[5]: Stopped - used (self/children) 0.1/0.1 user time, 0.1/0.1 system time
@@ -105,7 +105,7 @@ Nov 25 10:00:03 lb1 Keepalived[4]: Stopped Keepalived v2.3.1 (05/24,2024)
 ";
     let calm = imported(&format!("{CALM}{stopped}")).unwrap();
     assert!(calm.unexplained.is_empty() && !calm.not_seen.is_empty(), "{:?}", calm.unexplained);
-    // The parent's word alone does not say that the vrrp process ended.
+    // The parent's message alone does not show that the vrrp process ended.
     let lines = stopped.lines().filter(|line| !line.contains("vrrp[5]"));
     let alone: String = lines.map(|line| format!("{line}\n")).collect();
     let imported = imported(&format!("{CALM}{alone}")).unwrap();
@@ -113,7 +113,7 @@ Nov 25 10:00:03 lb1 Keepalived[4]: Stopped Keepalived v2.3.1 (05/24,2024)
 }
 
 #[test]
-fn a_crash_on_the_way_out_is_a_crash() {
+fn a_crash_during_shutdown_is_a_crash() {
     let end = "\
 Nov 25 10:00:02 lb1 Keepalived[4]: Stopping
 Nov 25 10:00:03 lb1 Keepalived_vrrp[5]: Stopped
@@ -125,7 +125,7 @@ Nov 25 10:00:03 lb1 Keepalived[4]: pid 5 exited due to segmentation fault (SIGSE
 }
 
 #[test]
-fn of_two_crashes_the_one_that_is_not_explained_is_told() {
+fn of_two_crashes_the_unexplained_one_is_reported() {
     let first = "Nov 25 10:00:05 lb1 Keepalived[4]: pid 5 exited due to segmentation fault (SIGSEGV).\n";
     let imported = imported(&format!("{CALM}{first}{CRASH}")).unwrap();
     assert_eq!(imported.found[0].signature.law, Law::NoDanglingNode, "the last one is explained");
@@ -135,7 +135,7 @@ fn of_two_crashes_the_one_that_is_not_explained_is_told() {
 }
 
 #[test]
-fn a_log_that_begins_at_the_fatal_reload_or_behind_it_explains_nothing() {
+fn a_log_from_the_fatal_reload_on_explains_nothing() {
     let version = "Nov 25 11:00:03 lb1 Keepalived[4]:   Source version 2.3.1\n";
     let lines: Vec<&str> = CRASH.lines().collect();
     for from in 1..lines.len() {
@@ -148,16 +148,16 @@ fn a_log_that_begins_at_the_fatal_reload_or_behind_it_explains_nothing() {
 }
 
 #[test]
-fn a_log_whose_newest_line_comes_first_is_read_from_its_end() {
+fn a_log_with_the_newest_line_first_is_read_backwards() {
     let text = format!("{CALM}Nov 25 10:59:59 lb1 Keepalived_vrrp[5]: Stopped\n{CRASH}");
     let turned: String = text.lines().rev().map(|line| format!("{line}\n")).collect();
     let (plain, turned) = (imported(&text).unwrap(), imported(&turned).unwrap());
     assert!(turned.story.newest_first && !plain.story.newest_first);
-    let told = |it: &Imported| {
+    let findings = |it: &Imported| {
         it.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
     };
     assert!(!plain.found.is_empty());
-    assert_eq!(told(&turned), told(&plain));
+    assert_eq!(findings(&turned), findings(&plain));
 }
 
 #[test]
@@ -174,7 +174,7 @@ Nov 25 12:00:00 lb1 Keepalived_vrrp[8]: VRRP_Script(chk_haproxy) succeeded
 }
 
 #[test]
-fn an_error_about_a_log_of_a_crash_tells_the_crash() {
+fn an_error_about_a_log_of_a_crash_names_the_crash() {
     let only = "pid 5 exited due to segmentation fault (SIGSEGV).\n";
     let error = imported(only).unwrap_err().to_string();
     let says = "the log shows a crash that these lines do not explain, in line 1 (`pid 5 exited due";
@@ -193,7 +193,7 @@ fn of(version: &str) -> treefall::subject::target::ReplicaName {
 }
 
 #[test]
-fn the_command_ends_with_2_where_a_crash_is_not_explained_and_says_what_would_help() {
+fn an_unexplained_crash_ends_with_2_and_helpful_input() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -215,7 +215,7 @@ fn the_command_ends_with_2_where_a_crash_is_not_explained_and_says_what_would_he
     let said = run(&[]);
     for part in [
         "the log shows a crash that these lines do not explain: line 6 (`pid 5 exited due to segmentation fault",
-        "nothing is ruled out; what would help:",
+        "nothing is ruled out; helpful input:",
         "neither seen nor ruled out: ",
     ] {
         assert!(said.contains(part), "no `{part}` in {said}");

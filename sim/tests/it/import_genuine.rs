@@ -1,8 +1,8 @@
-//! Logs that real keepalived builds wrote, imported with their configurations, and renderings of one of them.
+//! Imports logs that real keepalived builds wrote, with their configurations, and other formats of one of them.
 //!
-//! `logs/genuine`: scripts that hang, that end within milliseconds of their timeout, that ignore SIGTERM; of releases
-//! 2.0.10 to 2.4.3, with seconds or (`sl-`) with microseconds; the name before the first `-` is that of the
-//! configuration. What happened is real, so a story that gives each log's lines exists. `logs/cases`: small inputs.
+//! `logs/genuine`: scripts that hang, that end within milliseconds of their timeout, or that ignore SIGTERM, on
+//! releases 2.0.10 to 2.4.3, with time stamps in seconds or (`sl-`) microseconds. The name up to the first `-` is
+//! that of the configuration. The events are real, so a story that fits each log exists. `logs/cases`: small inputs.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use treefall_base::control::Control;
 
 use Defect::{ExitErasesTwice, ReloadFreesQueuedTimeout, TimeoutLeavesPidEntry};
 
-/// Each log with the defect that corrupted memory in it, if one did.
+/// Each log with the defect that corrupted memory in it, if any.
 const LOGS: [(&str, Option<Defect>); 31] = [
     ("edge-2.3.2", Some(ExitErasesTwice)),
     ("sl-d1-d2.2.7", None),
@@ -54,7 +54,7 @@ fn imported(log: &Path, conf: &Path) -> Result<Imported, ImportError> {
     import("x.log", &load(log)?, Some(&conf), None, Bounds::default(), Control::none())
 }
 
-/// The leading causes of what corrupts memory, each once.
+/// Returns the leading causes of memory violations, each once.
 fn memory_causes(imported: &Imported) -> Vec<Defect> {
     let memory = imported.found.iter().filter(|found| found.breaks_memory());
     let mut causes: Vec<Defect> = memory.filter_map(|found| found.cause.leading()).collect();
@@ -98,14 +98,14 @@ fn runs_that_are_slow_stubborn_or_late_are_followed() {
 }
 
 #[test]
-fn a_configuration_without_track_scripts_acquits_the_class() {
+fn a_configuration_without_track_scripts_excludes_the_class() {
     let folder = Path::new("tests/logs/cases/05-bfd");
     let error = imported(&folder.join("log"), &folder.join("keepalived.conf")).unwrap_err();
     assert!(error.is_acquittal(), "{error}");
     assert!(error.to_string().contains("no track script in the configuration"), "{error}");
 }
 
-/// A rendering of a line of keepalived's own format, given its time of day, its process and its message.
+/// A function that formats a line from its time of day, process and message.
 type Rendering = fn(time: &str, tag: &str, message: &str) -> String;
 
 const RENDERINGS: [(&str, Rendering); 10] = [

@@ -1,10 +1,11 @@
-//! The layers of the source tree, read from the sources: who imports whom, held against the tables below.
+//! Checks the layers of the source tree: reads the imports from the sources and compares them with the tables below.
 //!
-//! - Between crates: a manifest depends on no crate of the project that the table does not allow.
-//! - Within a crate: no cycle among its files, and where the crate has an order of modules, no import against it.
+//! - Between crates: a manifest depends only on crates that the table allows.
+//! - Within a crate: no cycle among its files, and no import against the crate's order of modules, if it has one.
 //!
-//! An import is a path that names an item or a module of another file of the crate, in a `use` or in code. A path through a
-//! re-export counts as an import of the file that defines the name. Code under `#[cfg(test)]` does not count.
+//! An import is a path that names an item or a module of another file of the crate, in a `use` or in code. A path
+//! through a re-export counts as an import of the file that defines the name. Code under `#[cfg(test)]` does not
+//! count.
 
 mod imports;
 
@@ -19,16 +20,16 @@ struct Layer {
     name: &'static str,
     /// Its folder, from the top of the repository.
     folder: &'static str,
-    /// The crates of the project that it may depend on, tests aside.
+    /// Crates of the project that it may depend on, tests aside.
     may_import: &'static [&'static str],
-    /// The groups of files that import each other in a circle, still to be removed: 0 for every crate is the goal.
+    /// Number of groups of files with cyclic imports that are still allowed; the goal is 0 for every crate.
     cycles: usize,
-    /// The modules from the bottom up: a module imports only from its own row and from rows above it in this list. Empty: no
+    /// Modules from the lowest to the highest: a module imports only from its own row and earlier ones. Empty: no
     /// order is fixed.
     order: &'static [&'static [&'static str]],
 }
 
-/// The crates, from the bottom up.
+/// The crates, from the lowest to the highest.
 static LAYERS: [Layer; 12] = [
     Layer { name: "treefall-model", folder: "model", may_import: &[], cycles: 0, order: &[] },
     Layer { name: "treefall-base", folder: "sim/base", may_import: &[], cycles: 0, order: &[] },
@@ -134,14 +135,14 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The crate's imports, file by file.
+/// Reads the imports of a crate, file by file.
 fn imports_of(layer: &Layer) -> Imports {
     let src = top().join(layer.folder).join("src");
     read(&|path| fs::read_to_string(src.join(path)).ok())
         .unwrap_or_else(|why| panic!("{}: {why}", layer.folder))
 }
 
-/// The folders of all manifests below the top that are no build's output.
+/// Returns the folders of all manifests, without build output.
 fn packages() -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     let mut waiting = vec![PathBuf::new()];
@@ -167,7 +168,7 @@ fn every_package_has_a_layer() {
 }
 
 #[test]
-fn no_manifest_depends_against_the_layers() {
+fn manifests_depend_only_on_lower_layers() {
     for layer in &LAYERS {
         let path = top().join(layer.folder).join("Cargo.toml");
         let text = fs::read_to_string(&path).expect("a manifest");
@@ -200,20 +201,20 @@ fn no_crate_has_more_cycles_than_the_table_says() {
 }
 
 #[test]
-fn no_file_imports_against_its_crates_order() {
+fn files_import_only_in_their_crates_order() {
     for layer in LAYERS.iter().filter(|layer| !layer.order.is_empty()) {
         assert_eq!(against(layer.order, &imports_of(layer)), Vec::<String>::new(), "{}", layer.name);
     }
 }
 
-/// The imports that go against an order, and the modules that are on no row of it.
+/// Returns the imports against an order, and the modules without a row.
 fn against(order: &[&[&str]], imports: &Imports) -> Vec<String> {
     let rows: BTreeMap<&str, usize> = order
         .iter()
         .enumerate()
         .flat_map(|(row, modules)| modules.iter().map(move |name| (*name, row)))
         .collect();
-    // The root imports what it likes; nothing may import the root.
+    // The root may import everything; nothing may import the root.
     let row =
         |file: &str| if file == imports.root { Some(usize::MAX) } else { rows.get(module_of(file)).copied() };
     let mut wrong = Vec::new();
@@ -228,7 +229,7 @@ fn against(order: &[&[&str]], imports: &Imports) -> Vec<String> {
     wrong
 }
 
-/// The module of the crate's root that a file belongs to.
+/// Returns the top-level module of a file.
 fn module_of(file: &str) -> &str {
     let first = file.split('/').next().unwrap_or(file);
     first.trim_end_matches(".rs")
@@ -259,7 +260,7 @@ fn a_cycle_is_found_through_use_code_and_re_exports() {
 }
 
 #[test]
-fn tests_comments_and_texts_import_nothing() {
+fn tests_comments_and_strings_import_nothing() {
     let sources = [
         ("lib.rs", "mod a; mod b; #[cfg(test)] mod tests;"),
         ("a.rs", "use crate::b::B; /* crate::a */ fn f() -> char { '\\'' }"),

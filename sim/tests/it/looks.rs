@@ -1,8 +1,8 @@
-//! The quick looks at the indexes against whole ones: the same verdict, to the last word, on every release.
+//! Tests that quick looks at the indexes give the same verdict as complete ones, word for word, on every release.
 //!
-//! A look that follows what changed, or sweeps over all, may only ever say that nothing is wrong; what is wrong
-//! is found by a whole look, at the same step as if each had been whole. So a judge that takes them must come to
-//! what a judge comes to that never does: the same breaks, at the same instants and records, in the same words.
+//! A quick look follows the changes or sweeps over all entries; it may only conclude that all is well. On any doubt,
+//! a complete look at the same step finds the violation. So both judges must report the same violations, at the same
+//! instants and records, in the same words.
 
 use treefall::generator::generate;
 use treefall::model::event::{Record, Step, SubjectKind};
@@ -17,17 +17,17 @@ use treefall::subject::program::find_installed;
 use treefall::subject::replica::{Replica, run_replica};
 use treefall::subject::target::{Place, Target};
 
-/// The campaign.
+/// Seed of the campaign.
 const SEED: u64 = 20_260_717;
 /// Traces for each release.
 const TRACES: u64 = 120;
-/// Scripts that are added to make many entries: more than are swept.
+/// Scripts that are added to make more entries than a sweep covers.
 const WIDER_BY: usize = 40;
 
-/// Shows a view as one that cannot tell what changed, so that all of it is swept.
-struct Untold<'v, V>(&'v V);
+/// A view that does not report changes, so that everything is swept.
+struct WithoutChanges<'v, V>(&'v V);
 
-impl<V: IndexView> IndexView for Untold<'_, V> {
+impl<V: IndexView> IndexView for WithoutChanges<'_, V> {
     fn root(&self, tree: Tree) -> Link {
         self.0.root(tree)
     }
@@ -60,10 +60,10 @@ impl<V: IndexView> IndexView for Untold<'_, V> {
     }
 }
 
-/// Watches without being told what changed, and checks that links are the same as numbers and as words.
-struct Untelling<'s>(Watch<'s>);
+/// An observer without changes that also checks that links as numbers equal links as words.
+struct WatchWithoutChanges<'s>(Watch<'s>);
 
-/// What a sweep reads is what the whole look reads.
+/// Asserts that a sweep reads the same as a complete look.
 fn assert_words_say_the_same<V: IndexView>(view: &V, tree: Tree, block: Block) {
     let (words, node, entry) = (view.words(tree, block), view.node(tree, block), view.entry(block));
     assert_eq!(words.red, node.red);
@@ -79,7 +79,7 @@ fn assert_words_say_the_same<V: IndexView>(view: &V, tree: Tree, block: Block) {
     assert_eq!(view.says(block), (entry.kind, entry.argument));
 }
 
-impl Observer for Untelling<'_> {
+impl Observer for WatchWithoutChanges<'_> {
     fn record(&mut self, record: &Record) {
         self.0.record(record);
     }
@@ -97,17 +97,17 @@ impl Observer for Untelling<'_> {
                 assert_eq!(view.neighbours(list, block), beside);
             }
         }
-        self.0.step(step, at, &Untold(view));
+        self.0.step(step, at, &WithoutChanges(view));
     }
 }
 
-fn untold(trace: &Trace, rules: Rules) -> Verdict {
-    let watch = Untelling(Watch::new(trace.setup(), SubjectKind::Replica, Options::VERDICT));
+fn without_changes(trace: &Trace, rules: Rules) -> Verdict {
+    let watch = WatchWithoutChanges(Watch::new(trace.setup(), SubjectKind::Replica, Options::VERDICT));
     let run = Replica::new(trace, rules, watch).run();
     run.observer.0.finish(run.outcome).verdict
 }
 
-/// The same trace with more scripts in each configuration, behind those that it speaks of.
+/// Returns the trace with more scripts in each configuration, after the existing ones.
 fn wider(trace: &Trace) -> Trace {
     let mut setup: Setup = trace.setup().clone();
     for config in &mut setup.configs {
@@ -122,7 +122,8 @@ fn wider(trace: &Trace) -> Trace {
     Trace::new(setup, trace.wakes().to_vec()).expect("within the limits of a trace")
 }
 
-/// Judges the campaign's traces on every release by both ways; how many broke a memory law, and a conduct law.
+/// Judges the campaign's traces on every release in both ways; returns how many violated a memory law and a conduct
+/// law.
 fn same_on_all_releases(
     traces: u64,
     trace: impl Fn(u64) -> Trace,
@@ -144,32 +145,33 @@ fn same_on_all_releases(
     (memory, conduct)
 }
 
-fn told(trace: &Trace, rules: Rules) -> Verdict {
+fn with_changes(trace: &Trace, rules: Rules) -> Verdict {
     run_replica(trace, rules, Options::VERDICT).verdict
 }
 
 #[test]
-fn with_few_entries_a_sweep_tells_as_much_as_a_whole_look() {
-    let (memory, conduct) = same_on_all_releases(TRACES, |number| generate(SEED, number), told);
-    assert!(memory > 50 && conduct > 500, "{memory} memory breaks and {conduct} others are too few");
+fn a_sweep_over_few_entries_equals_a_complete_look() {
+    let (memory, conduct) = same_on_all_releases(TRACES, |number| generate(SEED, number), with_changes);
+    assert!(memory > 50 && conduct > 500, "{memory} memory violations and {conduct} others are too few");
 }
 
 #[test]
-fn with_many_entries_what_changed_tells_as_much_as_all() {
+fn following_changes_equals_a_complete_look() {
     let trace = |number| wider(&generate(SEED, number));
-    let (memory, conduct) = same_on_all_releases(TRACES / 6, trace, told);
-    assert!(memory > 10 && conduct > 80, "{memory} memory breaks and {conduct} others are too few");
+    let (memory, conduct) = same_on_all_releases(TRACES / 6, trace, with_changes);
+    assert!(memory > 10 && conduct > 80, "{memory} memory violations and {conduct} others are too few");
 }
 
 #[test]
-fn a_sweep_by_links_as_numbers_tells_as_much_as_a_whole_look() {
-    let (memory, conduct) = same_on_all_releases(TRACES / 3, |number| generate(SEED, number), untold);
-    assert!(memory > 20 && conduct > 150, "{memory} memory breaks and {conduct} others are too few");
+fn a_sweep_by_numeric_links_equals_a_complete_look() {
+    let (memory, conduct) =
+        same_on_all_releases(TRACES / 3, |number| generate(SEED, number), without_changes);
+    assert!(memory > 20 && conduct > 150, "{memory} memory violations and {conduct} others are too few");
 }
 
-/// The real program, where one is installed: few scripts are swept, many followed by what changed.
+/// Tests the real program, if one is installed: few scripts are swept, many are followed by changes.
 #[test]
-fn on_the_real_program_quick_looks_tell_as_much_as_whole_ones() {
+fn quick_looks_equal_complete_ones_on_the_real_program() {
     for path in find_installed() {
         let mut real = build(&Target::Engine(Place::of(path))).expect("it can be driven");
         let few: Vec<_> = (0..300).map(|number| generate(SEED, number)).collect();

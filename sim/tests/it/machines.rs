@@ -1,4 +1,4 @@
-//! treefall as programs meet it: lines that satisfy their schemas, JUnit XML, annotations, completions, manual pages.
+//! Tests the output for machines: schemas, JUnit XML, annotations, completions, manual pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ mod schema_check;
 use crate::good::GOOD;
 use schema_check::check;
 
-/// A trace that fails on 2.3.1, as its file says.
+/// A scenario that fails on 2.3.1, as its file expects.
 const FAILS: &str = "scenarios/queued-timeout-and-reload/timer-first.toml";
 
-/// What is expected wrongly, on its line 14.
+/// A scenario with a wrong expectation, on its line 14.
 fn wrong() -> String {
     GOOD.replace("no-dangling-node", "clean")
 }
@@ -23,7 +23,7 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The command, typed at the top of the repository.
+/// Runs the command at the top of the repository.
 fn treefall(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_treefall"));
     command.args(arguments).current_dir(top()).env_remove("COLUMNS");
@@ -34,7 +34,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-/// The schema of a command's lines.
+/// Returns the schema of a command's lines.
 fn schema(command: &str) -> Value {
     let words: Vec<&str> = command.split(' ').collect();
     let output = treefall(&[&["schema"], &words[..]].concat());
@@ -42,7 +42,7 @@ fn schema(command: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("a schema")
 }
 
-/// The command is run, and each line that it prints satisfies its schema; the lines.
+/// Runs the command, checks each printed line against its schema, and returns the lines.
 fn lines(arguments: &[&str]) -> Vec<Value> {
     let output = treefall(&[arguments, &["--json"]].concat());
     let schema = schema(arguments[0]);
@@ -70,7 +70,7 @@ fn each_line_of_each_command_satisfies_its_schema() {
     let field =
         [&["soak", "--machine", "loaded", "--reload", "1s", "--out", &out, "--script", soak], &few[..]]
             .concat();
-    // What is one of several things must come: the number is of the lines at least, with the summary.
+    // Only one of several line types must occur: the number is the least count of lines, with the summary.
     let table: Vec<(Vec<&str>, usize)> = vec![
         (vec!["targets"], 10),
         (vec!["hunt", "--target", "replica:2.3.1", "--out", &out], 2),
@@ -106,24 +106,24 @@ fn each_line_of_each_command_satisfies_its_schema() {
 }
 
 #[test]
-fn a_field_that_no_schema_tells_is_seen() {
+fn a_field_without_a_schema_is_detected() {
     let good = &lines(&["fmt", "--check", FAILS])[0];
     let schema = schema("fmt");
     let (mut more, mut less) = (good.clone(), good.clone());
-    more["untold"] = Value::Null;
+    more["undeclared"] = Value::Null;
     less.as_object_mut().expect("an object").remove("canonical");
     assert_eq!(check(&schema, &schema, good), Ok(()));
-    assert!(check(&schema, &schema, &more).is_err_and(|why| why.contains("`untold` is not told")));
+    assert!(check(&schema, &schema, &more).is_err_and(|why| why.contains("`undeclared` is not declared")));
     assert!(check(&schema, &schema, &less).is_err_and(|why| why.contains("`required")));
 }
 
-/// The commands, and those below them: `corpus import`.
+/// Returns all commands and subcommands: `corpus import`.
 fn commands() -> Vec<String> {
     stdout(&treefall(&["schema"])).lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn schema_alone_lists_what_it_can_be_asked_for_and_a_command_below_another_is_asked_for_as_it_is_typed() {
+fn schema_lists_commands_and_accepts_subcommands() {
     let names = commands();
     for wanted in ["hunt", "corpus", "corpus import", "roots list", "man"] {
         assert!(names.iter().any(|name| name == wanted), "no {wanted}: {names:?}");
@@ -134,10 +134,10 @@ fn schema_alone_lists_what_it_can_be_asked_for_and_a_command_below_another_is_as
     }
     let folder = tempfile::tempdir().expect("a folder");
     let corpus = folder.path().display().to_string();
-    let told = treefall(&["corpus", "import", FAILS, "--into", &corpus, "--json"]);
+    let imported = treefall(&["corpus", "import", FAILS, "--into", &corpus, "--json"]);
     let schema = schema("corpus import");
     let lines: Vec<Value> =
-        stdout(&told).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+        stdout(&imported).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     assert!(
         !lines.is_empty() && lines.iter().all(|line| check(&schema, &schema, line) == Ok(())),
         "{lines:?}"
@@ -148,7 +148,7 @@ fn schema_alone_lists_what_it_can_be_asked_for_and_a_command_below_another_is_as
             "`corpus imprt`; `corpus` has import, export, minimise; did you mean `corpus import`?",
         ),
         (&["schema", "hnut"], "`hnut`; there are survey, targets"),
-        (&["man", "hunt", "x"], "`hunt x`; `hunt` has none below it"),
+        (&["man", "hunt", "x"], "`hunt x`; `hunt` has no subcommands"),
     ] {
         let output = treefall(asked);
         let text = String::from_utf8_lossy(&output.stderr);
@@ -165,29 +165,33 @@ fn a_replay_becomes_junit_xml_and_annotations() {
     let replay = ["replay", FAILS, &wrong, "--target", "replica:2.3.1", "--junit", &file, "--github"];
     let output = treefall(&replay);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let text = fs::read_to_string(&xml).expect("the file");
+    let junit = fs::read_to_string(&xml).expect("the file");
     assert!(
-        text.contains(r#"<testsuites name="treefall replay" tests="2" skipped="0" failures="1" errors="0">"#),
-        "{text}"
+        junit
+            .contains(r#"<testsuites name="treefall replay" tests="2" skipped="0" failures="1" errors="0">"#),
+        "{junit}"
     );
-    assert!(text.contains("no-dangling-node/cleanup/unused") && text.contains("expected: clean"), "{text}");
-    let told = stdout(&output);
-    let annotations: Vec<&str> = told.lines().filter(|line| line.starts_with("::error ")).collect();
+    assert!(
+        junit.contains("no-dangling-node/cleanup/unused") && junit.contains("expected: clean"),
+        "{junit}"
+    );
+    let text = stdout(&output);
+    let annotations: Vec<&str> = text.lines().filter(|line| line.starts_with("::error ")).collect();
     let begin =
         format!("::error file={wrong},line=14,title=not as expected on replica%3A2.3.1::NOT as expected: ");
-    assert!(annotations.len() == 1 && annotations[0].starts_with(&begin), "{told}");
-    // The whole counts cases, not suites.
+    assert!(annotations.len() == 1 && annotations[0].starts_with(&begin), "{text}");
+    // The total counts cases, not suites.
     let both = [&replay[..], &["--target", "replica:2.2.8"]].concat();
     treefall(&both);
     let of_both = fs::read_to_string(&xml).expect("the file");
     assert!(of_both.contains(r#"replay" tests="4" skipped="0" failures="2" errors="0">"#), "{of_both}");
-    // Twice the same.
+    // Two runs write the same.
     treefall(&replay);
-    assert_eq!(fs::read_to_string(&xml).expect("the file"), text);
+    assert_eq!(fs::read_to_string(&xml).expect("the file"), junit);
 }
 
 #[test]
-fn a_replay_that_ends_before_its_end_says_so_in_its_xml_and_annotations() {
+fn a_failed_replay_writes_xml_and_annotations() {
     let folder = tempfile::tempdir().expect("a folder");
     let (wrong, xml) = (folder.path().join("wrong.toml"), folder.path().join("replay.xml"));
     fs::write(&wrong, self::wrong().replace("timeout", "timeuot")).expect("written");
@@ -195,22 +199,22 @@ fn a_replay_that_ends_before_its_end_says_so_in_its_xml_and_annotations() {
     let output = treefall(&["replay", &wrong, "--junit", &file, "--github"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let annotation = format!("::error file={wrong},line=7,title=a script has no key \"timeuot\"");
-    let told = stdout(&output);
-    assert!(told.starts_with(&annotation) && told.contains("%0Adid you mean `timeout`?"), "{told}");
+    let text = stdout(&output);
+    assert!(text.starts_with(&annotation) && text.contains("%0Adid you mean `timeout`?"), "{text}");
     let text = fs::read_to_string(&xml).expect("the file");
     assert!(text.contains(r#"errors="1""#) && text.contains("timeuot"), "{text}");
 }
 
 #[test]
-fn an_annotation_of_a_hunt_names_the_scenario_that_it_kept() {
+fn a_hunts_annotation_names_the_stored_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().display().to_string();
     let output = treefall(&["hunt", "--target", "replica:2.3.1", "--out", &out, "--github", "--json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    // With --json standard output is for objects alone.
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let annotations: Vec<&str> = told.lines().filter(|line| line.starts_with("::error file=")).collect();
-    assert!(!annotations.is_empty(), "{told}");
+    // With --json, standard output has only objects.
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let annotations: Vec<&str> = text.lines().filter(|line| line.starts_with("::error file=")).collect();
+    assert!(!annotations.is_empty(), "{text}");
     for annotation in annotations {
         let file = annotation["::error file=".len()..].split(',').next().expect("a file");
         let line: usize = annotation
@@ -224,7 +228,7 @@ fn an_annotation_of_a_hunt_names_the_scenario_that_it_kept() {
 }
 
 #[test]
-fn completions_know_every_command_and_bash_can_read_them() {
+fn completions_have_every_command_and_run_in_bash() {
     let help = stdout(&treefall(&["schema", "--all"]));
     let commands: serde_json::Map<String, Value> = serde_json::from_str(&help).expect("an object");
     for shell in ["bash", "zsh", "fish"] {
@@ -235,16 +239,16 @@ fn completions_know_every_command_and_bash_can_read_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("treefall.bash");
     fs::write(&file, treefall(&["completions", "bash"]).stdout).expect("written");
-    // As bash itself asks for what may follow `treefall expl`.
+    // Asks as bash does for the completion of `treefall expl`.
     let ask = "source \"$1\"; COMP_WORDS=(treefall expl); COMP_CWORD=1; _treefall treefall expl treefall; \
                printf '%s\\n' \"${COMPREPLY[@]}\"";
     let output = Command::new("bash").args(["--norc", "-c", ask, "bash"]).arg(&file).output();
-    // A machine without bash has nothing to ask.
+    // A machine without bash skips this.
     let Ok(output) = output else { return };
     assert_eq!(stdout(&output), "explore\n", "{output:?}");
 }
 
-/// The sections that every page has, in their order.
+/// Sections of every page, in order.
 const SECTIONS: [&str; 9] = [
     "NAME",
     "SYNOPSIS",
@@ -258,7 +262,7 @@ const SECTIONS: [&str; 9] = [
 ];
 
 #[test]
-fn a_manual_page_says_how_the_command_is_typed_and_man_has_nothing_to_complain_of() {
+fn a_manual_page_has_the_usage_and_man_gives_no_warning() {
     let page = stdout(&treefall(&["man", "corpus", "import"]));
     let usage = "\\fBtreefall corpus import\\fR [\\-\\-out <DIR>] [\\-\\-json] [\\-\\-quiet] [\\-\\-verbose] [\\-\\-jobs <N>] \
                  <FILE>...\n";
@@ -269,7 +273,7 @@ fn a_manual_page_says_how_the_command_is_typed_and_man_has_nothing_to_complain_o
         let page = page.expect("a page").path();
         let mut man = Command::new("man");
         man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&page).envs([("MANWIDTH", "80"), ("LC_ALL", "C")]);
-        // A machine without man has nothing to say.
+        // A machine without man skips this.
         let Ok(output) = man.output() else { return };
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(complaints.is_empty(), "{}: {complaints}", page.display());
@@ -277,7 +281,7 @@ fn a_manual_page_says_how_the_command_is_typed_and_man_has_nothing_to_complain_o
 }
 
 #[test]
-fn there_is_a_manual_page_of_every_command_with_examples_and_statuses() {
+fn every_command_has_a_page_with_examples_and_statuses() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().display().to_string();
     let output = treefall(&["man", "--out", &out]);
@@ -298,7 +302,7 @@ fn there_is_a_manual_page_of_every_command_with_examples_and_statuses() {
             let place = rest.find(&heading).unwrap_or_else(|| panic!("{name}: no {section} there:\n{text}"));
             rest = &rest[place + 1..];
         }
-        // A page refers to those of the commands above it, and not to itself.
+        // A page refers to the pages of its parent commands, not to itself.
         let mut above =
             name.match_indices('-').map(|(end, _)| format!("\\fB{}\\fR(1)", name[..end].replace('-', "\\-")));
         let itself = format!("\\fB{}\\fR(1)", name.replace('-', "\\-"));
@@ -309,17 +313,17 @@ fn there_is_a_manual_page_of_every_command_with_examples_and_statuses() {
 }
 
 #[test]
-fn verbose_tells_more_on_standard_error_and_changes_no_result() {
+fn verbose_adds_only_to_standard_error() {
     let replay = ["replay", FAILS, "--target", "replica:2.3.1"];
     let (plain, more) = (treefall(&replay), treefall(&[&replay[..], &["-v"]].concat()));
     assert_eq!(stdout(&plain), stdout(&more));
-    let told = String::from_utf8_lossy(&more.stderr).into_owned();
-    assert!(told.contains("timer-first.toml; on replica:2.3.1") && told.contains("exit status 0"), "{told}");
+    let text = String::from_utf8_lossy(&more.stderr).into_owned();
+    assert!(text.contains("timer-first.toml; on replica:2.3.1") && text.contains("exit status 0"), "{text}");
     assert_eq!(treefall(&[&replay[..], &["-v", "-q"]].concat()).status.code(), Some(2));
 }
 
 #[test]
-fn help_fits_a_narrow_terminal_and_its_examples_can_still_be_typed() {
+fn help_fits_a_narrow_terminal_with_valid_examples() {
     let help = |command: &str, columns: &str| {
         let words = command.split_whitespace();
         let mut help = Command::new(env!("CARGO_BIN_EXE_treefall"));
@@ -327,11 +331,11 @@ fn help_fits_a_narrow_terminal_and_its_examples_can_still_be_typed() {
         assert!(output.status.success(), "{command}: {output:?}");
         stdout(&output)
     };
-    // What is typed, as a shell reads it: a command a line.
+    // The typed words, as a shell reads them: one command a line.
     let typed = |help: &str| {
         let (_, examples) = help.split_once("\nExample").expect("examples");
         let examples = examples.split("\n\n").next().expect("examples").replace("\\\n", " ");
-        // What is in quotes goes on by itself: then all are told as one.
+        // A quoted value may cross lines, so all are joined.
         let quoted = examples.contains('\'');
         let lines: Vec<&str> = if quoted { vec![&examples] } else { examples.lines().skip(1).collect() };
         let lines = lines.into_iter().map(|line| shlex::split(line).expect("words"));
@@ -342,7 +346,7 @@ fn help_fits_a_narrow_terminal_and_its_examples_can_still_be_typed() {
         let (wide, narrow) = (help(command, "100"), help(command, "40"));
         assert!(!typed(&wide).is_empty(), "{command}");
         assert_eq!(typed(&narrow), typed(&wide), "{command}");
-        // The usage, a word, or what is in quotes is not broken.
+        // The usage, a single word, and quoted text are not split.
         let long = narrow.lines().find(|line| {
             let whole =
                 |line: &str| !line.trim_end_matches(" \\").trim().contains(' ') || line.contains('\'');

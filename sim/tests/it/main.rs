@@ -1,7 +1,7 @@
-//! Tests of treefall that need no real program: one binary, a module for each subject.
+//! Tests of treefall that run anywhere: one binary, one module for each subject.
 //!
-//! What needs a real program, a browser or a list of files is in `../suites`. Names of single tests: `cargo test -p treefall
-//! --test it -- --list`.
+//! Tests that need a real program, a browser or a list of files are in `../suites`. To list the single tests: `cargo
+//! test -p treefall --test it -- --list`.
 
 #[path = "../support/findings.rs"]
 mod findings;

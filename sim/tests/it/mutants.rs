@@ -1,4 +1,5 @@
-//! How good the net is: every fault that is put into the mended replica is found, and the sound one is never accused.
+//! Tests the strength of the oracles: every fault planted in the mended replica is found, and the correct replica is
+//! never accused.
 //!
 //! `cargo run -p treefall --example mutants` prints how soon. Mutants are in builds with debug assertions.
 
@@ -9,11 +10,11 @@ use treefall::mutants::{Fault, Net, traces_until_found};
 use treefall::subject::Options;
 use treefall::subject::replica::{Mutant, run_replica};
 
-/// Within so many traces each fault is found, from each seed: generous, the medians are some tens.
+/// Most traces until a fault is found, from each seed. Generous: the medians are some tens.
 const TRACES_MAX: u64 = 6_000;
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// What keeps every law, and why: only the comparison with the sound replica can have it.
+/// Faults that obey every law, with the reason: only a comparison with the correct replica can find them.
 const WITHIN_THE_LAWS: [(Mutant, &str); 7] = [
     (
         Mutant::SignalHandlerReadsOnce,
@@ -27,17 +28,17 @@ const WITHIN_THE_LAWS: [(Mutant, &str); 7] = [
     (Mutant::KillerKillsTheExited, "the exited child's group is not found, but where its pid was used again"),
 ];
 
-/// What changes nothing that happens on the mended replica, and why.
+/// Faults that change nothing on the mended replica, with the reason.
 const EQUIVALENT: [(Mutant, &str); 1] = [(
     Mutant::EventsNotCleaned,
     "a reload finds nothing on EVENT but a termination, which is kept by ReloadEatsTermination's mend",
 )];
 
-/// So many traces do not find by the laws what keeps them, nor by anything what is equivalent: else it does not
-/// belong into that list.
+/// This many traces must not find a fault of these lists: by the laws for the first list, by any oracle for the
+/// second.
 const UNSEEN_FOR: u64 = 300;
 
-/// Traces of the sound replica.
+/// Traces of the correct replica.
 const SOUND: u64 = 4_000;
 
 fn among(list: &[(Mutant, &str)], fault: Fault) -> bool {
@@ -56,7 +57,7 @@ fn half_of_the_mutants_are_blind() {
 
 #[test]
 #[cfg_attr(not(debug_assertions), ignore = "a build without debug assertions has no mutants")]
-fn the_laws_find_every_fault_but_those_that_keep_them() {
+fn the_laws_find_every_fault_that_violates_them() {
     for fault in not_equivalent().filter(|fault| !among(&WITHIN_THE_LAWS, *fault)) {
         for seed in SEEDS {
             let found = traces_until_found(fault, Net::Laws, Source::swarm(seed), TRACES_MAX);
@@ -77,10 +78,10 @@ fn the_comparison_finds_every_fault() {
 }
 
 #[test]
-fn what_is_said_to_keep_the_laws_or_to_change_nothing_does() {
+fn faults_listed_as_lawful_or_equivalent_are() {
     for (mutant, why) in WITHIN_THE_LAWS {
         let found = traces_until_found(Fault::Mutant(mutant), Net::Laws, Source::swarm(1), UNSEEN_FOR);
-        assert_eq!(found, None, "{} breaks a law: {why}", mutant.name());
+        assert_eq!(found, None, "{} violates a law: {why}", mutant.name());
     }
     for (mutant, why) in EQUIVALENT {
         let found = traces_until_found(Fault::Mutant(mutant), Net::Equality, Source::swarm(1), UNSEEN_FOR);
@@ -89,7 +90,7 @@ fn what_is_said_to_keep_the_laws_or_to_change_nothing_does() {
 }
 
 #[test]
-fn the_sound_replica_is_never_accused() {
+fn the_correct_replica_is_never_accused() {
     let mut events = 0;
     for number in 0..SOUND {
         let ran = run_replica(&generate(11, number), Rules::mended(), Options::VERDICT);

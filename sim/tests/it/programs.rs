@@ -1,8 +1,8 @@
-//! The engine on programs of our own: a small scheduler (`subject/scheduler.c`) that shows what keepalived shows,
-//! compiled here in many ways, sound or with one thing wrong.
+//! Tests the engine on our own programs: a small scheduler (`subject/scheduler.c`) with keepalived's interface,
+//! compiled here in many ways, correct or with one fault.
 //!
-//! Always: no keepalived is needed, only the C compiler that Rust links with. Where that one lacks what a test asks
-//! of it (a sanitizer's library, a static libc), the test says so and asks for nothing.
+//! The tests need no keepalived, only the C compiler that Rust links with. If the compiler lacks a feature (a
+//! sanitizer's library, a static libc), the test prints that and passes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,10 +27,10 @@ use treefall::subject::{Options, Ran};
 use treefall::world::calls::Fate;
 use treefall::world::wire::RulesAs;
 
-/// A scenario that the sound program shows exactly what 2.3.4 is expected to show of.
+/// A scenario in which the correct program does exactly what is expected of 2.3.4.
 const SCENARIO: &str = "scenarios/queued-timeout-and-reload/timer-first.toml";
 
-/// One script that starts each 3 s and times out after 2 s; its timeout and a reload fall into one wake.
+/// A script that starts each 3 s and times out after 2 s; its timeout and a reload fall into one wake.
 fn one_wake() -> Trace {
     let script = Script {
         interval: Span::from_secs(3),
@@ -47,11 +47,11 @@ fn run_on(built: &Built, traces: &[Trace]) -> Result<Vec<Ran>, EngineError> {
     Engine::start(&program)?.run(traces, &rules, Options::COMPARE)
 }
 
-/// The one wake on the program; then once more in the same process, which must say the same.
+/// Runs the one wake, then once more in the same process, which must give the same result.
 fn outcome(built: &Built) -> Ran {
     let ran = run_on(built, &[one_wake(), one_wake()]).unwrap();
     assert_eq!(ran[0], ran[1], "the second run differs");
-    // Frames are no part of what is equal, and must be the same all the same.
+    // Frames are not part of the comparison, but must be the same too.
     assert_eq!(ran[0].backtrace, ran[1].backtrace);
     ran[0].clone()
 }
@@ -71,7 +71,7 @@ fn treefall(arguments: &[&OsStr]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_treefall")).args(arguments).current_dir(top).output().unwrap()
 }
 
-/// `treefall replay` of the scenario: its exit status, and what it says.
+/// Runs `treefall replay` on the scenario; returns its exit status and output.
 fn replay(built: &Built) -> (Option<i32>, String) {
     let target = format!("engine:{}", built.path.display());
     let output = treefall(&["replay", SCENARIO, "--target", &target].map(OsStr::new));
@@ -85,7 +85,7 @@ fn says(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_sound_program_that_is_no_keepalived_agrees_with_the_replica() {
+fn a_correct_program_agrees_with_the_replica() {
     let built = build(&[EXPORTED]);
     let ran = outcome(&built);
     let replica = run_replica(&one_wake(), Rules::of(program(&built).release()), Options::COMPARE);
@@ -94,7 +94,7 @@ fn a_sound_program_that_is_no_keepalived_agrees_with_the_replica() {
     assert_eq!(replay(&built).0, Some(0));
 }
 
-/// The program, calling itself another version of the same length, as `9.9.9`.
+/// Builds the program with another version of the same length, such as `9.9.9`.
 fn renamed(version: &str) -> Built {
     let built = build(&[EXPORTED]);
     let mut bytes = fs::read(&built.path).unwrap();
@@ -104,44 +104,44 @@ fn renamed(version: &str) -> Built {
     built
 }
 
-/// What stands before the version in the program's name of itself.
+/// Text before the version in the program's banner.
 const BANNER: &[u8] = b"Keepalived v";
 
-/// What a command says on standard error, its exit status checked.
+/// Runs a command, checks its exit status, and returns its output.
 #[track_caller]
-fn told(arguments: &[&str], status: i32) -> (String, String) {
+fn output_of(arguments: &[&str], status: i32) -> (String, String) {
     let output = treefall(&arguments.iter().map(OsStr::new).collect::<Vec<_>>());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (said, told) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}{told}");
-    (said, told)
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {stdout}{stderr}");
+    (stdout, stderr)
 }
 
-/// Every command drives a program of a release that no table has, as `release`, and says so once.
+/// Every command drives a program of an unknown release as `release`, with one warning.
 #[track_caller]
 fn driven_as(version: &str, release: Release) {
     let built = renamed(version);
     let target = format!("engine:{}", built.path.display());
     let folder = built.folder.path().join("reports").display().to_string();
     let warned = |arguments: &[&str], status: i32| {
-        let (said, told) = told(arguments, status);
-        let warnings: Vec<&str> = told.lines().filter(|line| line.starts_with("warning: ")).collect();
-        assert_eq!(warnings.len(), 1, "{arguments:?}: {told}");
+        let (stdout, stderr) = output_of(arguments, status);
+        let warnings: Vec<&str> = stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+        assert_eq!(warnings.len(), 1, "{arguments:?}: {stderr}");
         says(warnings[0], &[&format!("says `Keepalived v{version}"), &format!("driven as {release}")]);
-        said
+        stdout
     };
     says(&warned(&["targets", "--target", &target], 0), &[&format!("can be driven as {release}")]);
     warned(&["replay", SCENARIO, "--target", &target, "--quiet"], 0);
     warned(&["matrix", SCENARIO, "--target", &target], 0);
     warned(&["hunt", "--target", &target, "--traces", "20", "--all", "--out", &folder], 1);
-    // The campaign says by itself what it is driven as.
+    // The campaign records the release that it was driven as.
     warned(&["hunt", "--resume", &folder, "--traces", "20"], 1);
-    // This scheduler is not keepalived's to the last log line: it is compared, with the right replica.
+    // This scheduler's log differs from keepalived's, but it is compared with the right replica.
     let said = warned(&["conform", "--target", &target, "--traces", "20"], 1);
     says(&said, &[&format!("replica:{release}: 20 traces")]);
-    // A release that is named is no news.
-    let (_, told) = told(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
-    assert!(!told.contains("warning"), "{told}");
+    // A named release gives no warning.
+    let (_, stderr) = output_of(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
+    assert!(!stderr.contains("warning"), "{stderr}");
 }
 
 #[test]
@@ -158,14 +158,14 @@ fn a_program_between_two_releases_is_driven_as_the_one_before() {
 }
 
 #[test]
-fn a_program_older_than_the_tables_is_driven_only_when_told_as_what() {
+fn a_program_older_than_the_tables_needs_as() {
     let built = renamed("2.0.7");
     refused(&built, &["older than 2.0.8, the oldest release", "`--as RELEASE`"]);
     let target = format!("engine:{}", built.path.display());
-    told(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
-    // What stands in the name holds, whatever --as says.
-    told(&["replay", SCENARIO, "--target", &format!("{target},as=2.3.4"), "--as", "2.0.8"], 0);
-    let (_, error) = told(&["replay", SCENARIO, "--target", &target, "--as", "9.9.9"], 2);
+    output_of(&["replay", SCENARIO, "--target", &target, "--as", "2.3.4"], 0);
+    // The release in the target's name overrides --as.
+    output_of(&["replay", SCENARIO, "--target", &format!("{target},as=2.3.4"), "--as", "2.0.8"], 0);
+    let (_, error) = output_of(&["replay", SCENARIO, "--target", &target, "--as", "9.9.9"], 2);
     says(&error, &["no release that treefall knows; name one of 2.0.8 to"]);
 }
 
@@ -176,14 +176,14 @@ fn a_survey_takes_a_program_that_is_named() {
     let folder = built.folder.path().join("reports").display().to_string();
     let arguments = ["survey", "--target", &target, "--json", "--out", &folder];
     let output = treefall(&arguments.map(OsStr::new));
-    // Whether it shows what is known of its release is not the question.
+    // Whether it shows the known defects of its release does not matter here.
     assert!(output.status.code().is_some_and(|status| status < 2), "{:?}", output.status);
     let said = String::from_utf8_lossy(&output.stdout);
     let row = said.lines().find(|line| line.contains(&format!("\"target\":\"{target}\",\"releases\"")));
     says(row.expect("its row"), &[&format!("as {} (real) Keepalived v9.9.9", Release::NEWEST)]);
 }
 
-/// Each is as good as the plain one: the scenario shows what it is expected to show.
+/// A build works like the plain one: the scenario shows what is expected.
 #[track_caller]
 fn works(options: &[&str]) {
     let Some(built) = try_build(options) else { return };
@@ -210,7 +210,7 @@ fn builds_with_a_sanitizer_as_a_library_work() {
 }
 
 #[test]
-fn what_an_address_sanitizer_reports_is_a_crash() {
+fn a_report_of_the_address_sanitizer_is_a_crash() {
     let Some(built) = try_build(&["-fsanitize=address", EXPORTED, "-DFAULT=OVERFLOW"]) else { return };
     let ran = outcome(&built);
     assert_eq!(ran.verdict.outcome, crash(abort(), "thread_add_child"));
@@ -224,7 +224,7 @@ fn crash(signal: Signal, function: &str) -> Outcome {
     Outcome::Crashed { signal, function: Some(function.to_owned()) }
 }
 
-/// The file cannot be a target: exit status 2, and a text that names it and the remedy.
+/// The file is refused as a target: exit status 2, and an error with its name and the remedy.
 #[track_caller]
 fn refused(built: &Built, parts: &[&str]) {
     let (status, said) = replay(built);
@@ -253,7 +253,7 @@ fn a_stripped_program_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn a_program_that_link_time_optimisation_took_apart_is_refused_with_the_remedy() {
+fn a_link_time_optimised_program_is_refused_with_the_remedy() {
     let Some(built) = try_build(&["-flto", "-O2"]) else { return };
     refused(
         &built,
@@ -262,7 +262,7 @@ fn a_program_that_link_time_optimisation_took_apart_is_refused_with_the_remedy()
 }
 
 #[test]
-fn symbols_that_lie_beside_a_stripped_program_are_read() {
+fn symbols_beside_a_stripped_program_are_read() {
     let built = build(&["-g", "-Wl,--build-id"]);
     let debug = built.folder.path().join("keepalived.debug");
     let run = |tool: &str, arguments: &[&OsStr]| {
@@ -273,7 +273,7 @@ fn symbols_that_lie_beside_a_stripped_program_are_read() {
     }
     assert!(run("strip", &[built.path.as_ref()]));
     assert_eq!(replay(&built).0, Some(0));
-    // Those of another build are not taken for its own.
+    // Symbols of another build are not used.
     let other = build(&["-g", "-O2", "-Wl,--build-id"]);
     fs::copy(&other.path, &debug).unwrap();
     refused(&built, &["it is stripped"]);
@@ -286,7 +286,7 @@ fn a_program_for_another_c_library_is_refused_with_the_remedy() {
 }
 
 #[test]
-fn a_program_with_an_allocator_of_its_own_is_refused_with_the_remedy() {
+fn a_program_with_its_own_allocator_is_refused() {
     let built = build(&[EXPORTED, "-DOWN_MALLOC"]);
     refused(&built, &["has an allocator of its own linked into it", "link the allocator as a library"]);
     if let Some(built) = try_build(&["-fsanitize=address", "-static-libasan", EXPORTED]) {
@@ -319,7 +319,7 @@ fn a_program_of_another_machine_is_refused_with_its_name() {
 }
 
 #[test]
-fn a_program_that_the_kernel_gives_other_rights_is_started_by_its_loader() {
+fn a_privileged_program_is_started_by_its_loader() {
     use std::os::unix::fs::PermissionsExt as _;
     let built = build(&[EXPORTED]);
     assert!(program(&built).needs_environment());
@@ -336,8 +336,8 @@ fn a_hang_in_the_programs_own_code_is_a_verdict() {
     assert!(ran.verdict.breaks_law(Law::Progress));
 }
 
-/// Two scripts start, on a program that breaks a memory law with the first, and takes long with the second. No block
-/// that was given back is handed out again, and nothing else happens, so that nothing else comes of it.
+/// Two scripts start, on a program that violates a memory law with the first and takes long with the second. No freed
+/// block is reused and nothing else happens, so nothing else can go wrong.
 fn after_a_break(fault: &str) -> Ran {
     let scripts = vec![Script::new(Name::numbered(0)), Script::new(Name::numbered(1))];
     let setup = Setup { configs: vec![Config { scripts }], heap: HeapPolicy::NeverAgain, ..Setup::default() };
@@ -349,13 +349,13 @@ fn after_a_break(fault: &str) -> Ran {
 }
 
 #[test]
-fn a_hang_after_a_memory_break_is_the_same_verdict() {
+fn a_hang_after_a_memory_violation_is_the_same_verdict() {
     let outcome = after_a_break("BREAK_AND_HANG").verdict.outcome;
     assert_eq!(outcome, Outcome::Hung { function: Some("thread_add_child".to_owned()) });
 }
 
 #[test]
-fn work_in_memory_alone_after_a_memory_break_is_no_hang() {
+fn computation_after_a_memory_violation_is_no_hang() {
     assert_eq!(after_a_break("BREAK_AND_WORK").verdict.outcome, Outcome::Survived);
 }
 
@@ -372,7 +372,7 @@ fn a_loop_that_never_blocks_is_a_hang() {
 }
 
 #[test]
-fn memory_without_an_end_is_a_hang() {
+fn endless_memory_use_is_a_hang() {
     let ran = outcome(&faulty("EAT_MEMORY"));
     assert!(matches!(ran.verdict.outcome, Outcome::Hung { .. }), "{:?}", ran.verdict);
 }
@@ -401,10 +401,10 @@ fn a_backtrace_names_every_function_that_led_to_the_crash() {
             .flat_map(|it| it.function)
             .collect::<Vec<_>>()
     };
-    // Ours stands between the program's own functions, which it calls from the handlers that they call.
+    // Our library lies between the program's functions: it is called by handlers and calls them.
     let deep =
         ["deepest_of_three", "middle_of_three", "first_of_three", "thread_add_child", "process_threads"];
-    // Without unwinding by frame pointers, with another layout, with a symbol table only, with a sanitizer.
+    // Without frame pointers, with another layout, with only a symbol table, with a sanitizer.
     for options in
         [&["-O2"][..], &["-no-pie", "-fno-pie"], &["-fno-omit-frame-pointer"], &["-fsanitize=address"]]
     {
@@ -418,7 +418,7 @@ fn a_backtrace_names_every_function_that_led_to_the_crash() {
     assert!(raised.is_some_and(|it| matches!(it.home, Home::Library(_))), "{abort:?}");
 }
 
-/// The one wake with another heap.
+/// Returns the one wake with another heap.
 fn with_heap(heap: HeapPolicy) -> Trace {
     let (setup, wakes) = one_wake().into_parts();
     Trace::new(Setup { heap, ..setup }, wakes).unwrap()
@@ -444,7 +444,7 @@ fn a_guarded_heap_finds_a_stored_pointer_at_its_first_use() {
 }
 
 #[test]
-fn a_guarded_heap_changes_nothing_for_a_sound_program() {
+fn a_guarded_heap_changes_nothing_for_a_correct_program() {
     let sound = build(&[EXPORTED]);
     let traces = [HeapPolicy::NeverAgain, HeapPolicy::Guarded].map(with_heap);
     let ran = run_on(&sound, &traces).unwrap();
@@ -453,13 +453,13 @@ fn a_guarded_heap_changes_nothing_for_a_sound_program() {
 }
 
 #[test]
-fn a_signal_to_every_process_reaches_none_and_is_told() {
+fn a_signal_to_every_process_is_blocked_and_reported() {
     let ran = outcome(&faulty("KILL_ALL"));
     assert!(ran.verdict.breaks_law(Law::SignalsOnlyItsChildren));
 }
 
 #[test]
-fn a_call_that_is_not_let_through_ends_the_run_with_its_name() {
+fn a_forbidden_call_ends_the_run_with_its_name() {
     let built = faulty("CONNECT");
     let parts = ["the program called connect, which", "let through (in thread_add_child)"];
     says(&refusal(&built), &parts);
@@ -467,7 +467,7 @@ fn a_call_that_is_not_let_through_ends_the_run_with_its_name() {
 }
 
 #[test]
-fn a_program_that_does_what_it_was_not_asked_to_is_a_verdict() {
+fn unexpected_actions_are_a_verdict() {
     for (fault, words) in [
         ("FORK", "the program called fork where it starts no script"),
         ("EXIT", "the program called exit, and nothing had asked it to end"),
@@ -481,7 +481,7 @@ fn a_program_that_does_what_it_was_not_asked_to_is_a_verdict() {
 }
 
 #[test]
-fn the_ledger_of_a_run_tells_each_call_and_none_unless_it_is_asked_for() {
+fn the_ledger_has_each_call_and_only_on_request() {
     let built = build(&[EXPORTED]);
     let program = program(&built);
     let rules = RulesAs::of(program.release());
@@ -493,16 +493,16 @@ fn the_ledger_of_a_run_tells_each_call_and_none_unless_it_is_asked_for() {
         ran[0].ledger.clone()
     };
     assert_eq!(ledger(false), []);
-    let told = ledger(true);
-    let times = |name: &str| told.iter().find(|call| call.name == name).map_or(0, |call| call.times);
+    let calls = ledger(true);
+    let times = |name: &str| calls.iter().find(|call| call.name == name).map_or(0, |call| call.times);
     // The wake and the end of the trace.
     assert_eq!(times("epoll_wait"), 2);
     assert!(times("clock_gettime") > 2 && times("timerfd_settime") >= 2);
-    assert!(told.iter().all(|call| call.fate == Fate::Virtual), "{told:?}");
+    assert!(calls.iter().all(|call| call.fate == Fate::Virtual), "{calls:?}");
 }
 
 #[test]
-fn an_import_that_is_on_no_list_is_told_by_its_name() {
+fn an_unlisted_import_is_named() {
     let named = |fault: &str, kind: SubjectKind| {
         let built = faulty(fault);
         let program = program(&built);
@@ -522,7 +522,7 @@ fn an_import_that_is_on_no_list_is_told_by_its_name() {
 }
 
 #[test]
-fn a_calibration_that_does_not_fit_is_refused_with_what_does_not() {
+fn a_failed_calibration_is_refused_with_the_mismatch() {
     let table: [(&str, &[&str]); 6] = [
         ("LARGE_ENTRY", &["an entry of 200 bytes is larger than any known (128 at most)"]),
         ("NO_PID", &["a child's pid could not be found in memory"]),
@@ -544,7 +544,7 @@ fn a_calibration_that_does_not_fit_is_refused_with_what_does_not() {
 }
 
 #[test]
-fn a_program_that_exits_at_once_is_refused_with_how() {
+fn a_program_that_exits_at_once_is_refused_with_its_status() {
     let built = build(&[EXPORTED, "-DFAULT_BEFORE_MAIN", "-no-pie", "-fno-pie"]);
     refused(&built, &["cannot be taken over: it ended with status 7"]);
 }

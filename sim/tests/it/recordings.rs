@@ -1,7 +1,7 @@
-//! Each release's replica beside what its real program did, as recorded: needs no keepalived.
+//! Compares each release's replica with the recording of its real program; needs no keepalived.
 //!
-//! A file of `sim/recordings` is named after its kind and the releases that share it: `engine-2.0.8-2.0.10.rec`.
-//! `treefall record` makes one; the example `pool` of treefall-search draws the pool.
+//! The name of a file in `sim/recordings` has its kind and the releases that share it: `engine-2.0.8-2.0.10.rec`.
+//! `treefall record` writes one; the example `pool` of treefall-search draws the pool.
 
 use std::path::{Path, PathBuf};
 
@@ -10,34 +10,35 @@ use treefall::model::event::SubjectKind;
 use treefall::model::release::{Release, Rules};
 use treefall::subject::recording::{Pool, Recording, flips, play_replica};
 
-/// Traces of the pool on which a rule that cannot show must not show.
+/// Traces of the pool for rules that must make no difference.
 const LOOKED_AT: usize = 150;
-/// Most bytes of all files.
+/// Most bytes of all files together.
 const BYTES_MAX: u64 = 3 << 20;
 
-struct Shared {
+struct SharedRecording {
     path: PathBuf,
     kind: SubjectKind,
     first: Release,
     last: Release,
 }
 
-fn files() -> Vec<Shared> {
+fn files() -> Vec<SharedRecording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings");
     let entries = folder.read_dir().expect("the recordings are there");
     let paths = entries.map(|entry| entry.expect("readable").path());
-    let mut files: Vec<Shared> = paths.filter(|path| path.extension().is_some()).map(shared).collect();
+    let mut files: Vec<SharedRecording> =
+        paths.filter(|path| path.extension().is_some()).map(shared_recording).collect();
     files.sort_by(|one, other| one.path.cmp(&other.path));
     files
 }
 
-fn shared(path: PathBuf) -> Shared {
+fn shared_recording(path: PathBuf) -> SharedRecording {
     let name = path.file_stem().and_then(|name| name.to_str()).expect("text");
     let parts: Vec<&str> = name.split('-').collect();
     let [kind, first, last] = parts.as_slice() else { panic!("{name}: kind, first and last release") };
     let kind = if *kind == "daemon" { SubjectKind::Daemon } else { SubjectKind::Engine };
     let release = |text| Release::parse(text).expect("a release");
-    Shared { kind, first: release(first), last: release(last), path: path.clone() }
+    SharedRecording { kind, first: release(first), last: release(last), path: path.clone() }
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn every_release_has_a_recording_of_each_kind() {
 }
 
 #[test]
-fn every_replica_does_what_was_recorded_of_its_program() {
+fn every_replica_matches_the_recording_of_its_program() {
     let pool = Pool::built_in().expect("the pool is sound");
     let wrong: Vec<String> = files()
         .par_iter()
@@ -67,7 +68,7 @@ fn every_replica_does_what_was_recorded_of_its_program() {
                     rules.push((*release, Rules::of(*release)));
                 }
             }
-            let told: Vec<String> = rules
+            let lines: Vec<String> = rules
                 .into_iter()
                 .filter_map(|(release, rules)| {
                     let compared = recording.compare(&pool, |trace| play_replica(file.kind, trace, rules));
@@ -76,14 +77,14 @@ fn every_replica_does_what_was_recorded_of_its_program() {
                     (!as_known).then(|| format!("{release} {:?}: {:?}", file.kind, compared.different))
                 })
                 .collect();
-            told
+            lines
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]
-fn every_rule_flipped_alone_is_refuted_or_listed() {
+fn every_flipped_rule_is_detected_or_listed() {
     let pool = Pool::built_in().expect("the pool is sound");
     let files = files();
     let wrong: Vec<String> = Release::ALL
@@ -113,30 +114,28 @@ fn every_rule_flipped_alone_is_refuted_or_listed() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-/// Numbers of the pool's traces on which the replica is known to differ: behind a broken tree, where it does not follow
+/// Numbers of the pool's traces on which the replica is known to differ: after a tree is corrupt, it does not follow
 /// the program to the end.
 fn differences_known(kind: SubjectKind, release: Release) -> &'static [usize] {
     let last = Release::parse("2.0.10").expect("a release");
     match kind {
         _ if release > last => &[],
         SubjectKind::Daemon => &KNOWN_OF_DAEMONS,
-        _ => &KNOWN_OF_ENGINES,
+        _ => &[],
     }
 }
 
-const KNOWN_OF_ENGINES: [usize; 10] = [27, 217, 409, 685, 967, 1617, 2233, 2414, 2581, 2598];
 const KNOWN_OF_DAEMONS: [usize; 1] = [480];
 
-/// A rule that cannot show in these releases, and why.
+/// A rule that makes no difference in these releases, with the reason.
 type Unseen = (&'static str, &'static str, &'static str, &'static str);
 
-const FORGETS: &str = "a reload keeps no child whose entry could be freed, left stale or rescheduled";
+const FORGETS: &str = "no child survives a reload whose entry could be freed, left stale or rescheduled";
 const SOUND: &str =
     "it shows in broken trees alone, and on no trace that was drawn before a freed entry is used";
 const LEFT: &str = "the entry has left the pid tree already when its timeout was queued";
-const UNHEARD: &str =
-    "it tells how the real program is called or configured, or its functions are named: no history shows it";
-const THERE: &str = "a child whose entry is handled is always there, for a zombie can be signalled";
+const UNHEARD: &str = "it concerns how the real program is called or configured, or the names of its functions: no history shows it";
+const THERE: &str = "a child whose entry is handled always exists, because a zombie can be signalled";
 const UNLINKED: &str = "no entry is handed out again that the pid tree links";
 
 const UNSEEN: [Unseen; 26] = [
@@ -160,7 +159,12 @@ const UNSEEN: [Unseen; 26] = [
     ("lost_misc", "2.0.8", "2.0.19", "a lost child is not taken for lost"),
     ("lost_misc", "2.3.3", "2.4.3", THERE),
     ("carried_by", "2.0.8", "2.4.3", "scripts of one name have one command in traces"),
-    ("first_result", "2.0.8", "2.4.3", "both initial states count alike, and no record tells them apart"),
+    (
+        "first_result",
+        "2.0.8",
+        "2.4.3",
+        "both initial states count the same, and no record distinguishes them",
+    ),
     ("cached_calls", "2.0.8", "2.4.3", UNHEARD),
     ("short_timeouts", "2.0.8", "2.4.3", UNHEARD),
     ("cleanup_call", "2.0.8", "2.4.3", UNHEARD),
@@ -168,7 +172,7 @@ const UNSEEN: [Unseen; 26] = [
     ("layout", "2.0.8", "2.4.3", SOUND),
 ];
 
-/// Why this rule, flipped alone, cannot show in this release; `None`: it does.
+/// Returns why this rule, flipped alone, makes no difference in this release; `None`: it does.
 fn unseen(rule: &str, release: Release) -> Option<&'static str> {
     let of = |text| Release::parse(text).expect("a release");
     let row = UNSEEN

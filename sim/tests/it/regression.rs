@@ -1,4 +1,4 @@
-//! `treefall check`: what a planted change breaks is found, what it mends is told, and a program beside itself is the same.
+//! Tests `treefall check`: a planted change is found, a fix is reported, and a program equals itself.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -57,9 +57,9 @@ fn a_program_beside_itself_is_the_same() {
     }
 }
 
-/// Every defect that makes a difference on the newest release is found when it is planted, and its mending is told.
+/// Every defect that affects the newest release is found when it is planted, and its fix is reported.
 #[test]
-fn a_planted_defect_is_worse_and_its_mending_is_better() {
+fn a_planted_defect_is_worse_and_its_fix_is_better() {
     for defect in [
         Defect::TimeoutLeavesPidEntry,
         Defect::TimeoutDropsPidEntryEarly,
@@ -79,7 +79,7 @@ fn a_planted_defect_is_worse_and_its_mending_is_better() {
 }
 
 #[test]
-fn mending_a_defect_of_the_newest_release_is_better_and_nothing_else() {
+fn fixing_a_defect_of_the_newest_release_is_only_better() {
     for defect in Defect::ALL.into_iter().filter(|defect| defect.row().mended_in.is_none()) {
         let mended = format!("replica:2.4.3-{defect}");
         let tally = tally(&mended, "replica:2.4.3", 300);
@@ -102,9 +102,9 @@ fn a_finding_is_small_confirmed_and_names_the_known_defect() {
     }
 }
 
-/// Two searches of the same traces find the same, whatever their chunks.
+/// Two searches of the same traces give the same findings for any chunk size.
 #[test]
-fn what_is_found_does_not_depend_on_the_chunks() {
+fn findings_do_not_depend_on_the_chunks() {
     let (new, old) = ("replica:2.4.3+SkippedRunStillStarts", "replica:2.4.3");
     let whole = tally(new, old, 30);
     let sides = Sides::of(target(new), target(old)).expect("both are replicas");
@@ -126,7 +126,7 @@ fn treefall(arguments: &[&str], folder: &Path) -> Output {
     command.output().expect("treefall can be run")
 }
 
-/// Exit status and text.
+/// Returns exit status and text.
 fn checked(arguments: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let output = treefall(arguments, folder.path());
@@ -141,7 +141,7 @@ fn the_answer_is_the_first_word_and_the_exit_status() {
     let table: [(&[&str], i32, &str); 6] = [
         (&[newest, "--against", newest], 0, "same"),
         (&[newest], 0, "same"),
-        (&[mended, "--against", newest], 0, "better: mends ReloadEatsTermination"),
+        (&[mended, "--against", newest], 0, "better: fixes ReloadEatsTermination"),
         (&[newest, "--against", mended], 1, "worse: "),
         (
             &["replica:2.3.1"],
@@ -159,7 +159,7 @@ fn the_answer_is_the_first_word_and_the_exit_status() {
 }
 
 #[test]
-fn a_bisection_is_told_that_it_cannot_be_told() {
+fn a_bisection_gets_125_without_a_clear_answer() {
     for arguments in [&["/no/such/keepalived", "--bisect"][..], &["/etc/passwd", "--bisect"]] {
         assert_eq!(checked(arguments).0, Some(125), "{arguments:?}");
         assert_eq!(checked(&arguments[..1]).0, Some(2), "{arguments:?}");
@@ -169,9 +169,9 @@ fn a_bisection_is_told_that_it_cannot_be_told() {
     assert_eq!(checked(&planted).0, Some(1));
 }
 
-/// A finding is on disk as found and as shrunk, and the command that is told shows it again.
+/// A finding is on disk as found and as shrunk, and its printed command replays it.
 #[test]
-fn a_finding_is_shown_again_by_the_command_that_is_told() {
+fn a_finding_is_replayed_by_its_printed_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let planted = ["replica:2.4.3+ExitErasesTwice", "--against", "replica:2.4.3", "--traces", "100"];
     let output = treefall(&planted, folder.path());
@@ -185,7 +185,7 @@ fn a_finding_is_shown_again_by_the_command_that_is_told() {
     assert_eq!(status, Some(1), "{text}");
 }
 
-/// A program of our own: sound beside itself, and beside one that does what it was not asked to.
+/// Our own program: correct beside itself, and beside a faulty one.
 #[test]
 fn a_program_that_misbehaves_is_worse_with_its_trace() {
     let (sound, faulty) = (build(&[EXPORTED]), faulty("FORK"));

@@ -1,4 +1,5 @@
-//! The explanation of a failure: its cause on every affected release, its tie table, windows, parts and chain.
+//! Tests explanations: the cause on every affected release, the table of ties, windows, parts and the chain of
+//! causes.
 
 use std::path::Path;
 
@@ -49,7 +50,7 @@ fn target(name: &str) -> Target {
 }
 
 fn find(trace: Trace, verdict: Verdict, pick: impl Fn(&&Violation) -> bool) -> Failure {
-    let broken = verdict.breaks.iter().rfind(pick).expect("it breaks a law").clone();
+    let broken = verdict.breaks.iter().rfind(pick).expect("a violation").clone();
     Failure::new(0, trace, broken, verdict)
 }
 
@@ -66,24 +67,24 @@ fn text(finding: &Finding, origin: &str, explanation: &Explanation) -> String {
     })
 }
 
-/// The last break of the scenario on the replica, explained as the file has it.
+/// Explains the last violation of the scenario on the replica, without shrinking.
 fn explained(name: &str, on: &str) -> (Finding, Explanation) {
     explained_as(trace(name), on, |_| true)
 }
 
-/// The last such break of the trace on the replica, explained as it is.
+/// Explains the last matching violation of the trace on the replica, without shrinking.
 fn explained_as(trace: Trace, on: &str, pick: impl Fn(&&Violation) -> bool) -> (Finding, Explanation) {
     let target = target(on);
     let mut subject = build(&target).expect("a replica");
     let verdict = subject.run_one(&trace, Options::VERDICT).expect("a run").verdict;
     let failure = find(trace, verdict, pick);
-    let finding = triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("worked out");
+    let finding = triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("a finding");
     let explanation = explanation_of(&finding, subject.as_mut());
     (finding, explanation)
 }
 
-/// Each known defect on each release that has it: it is the cause of some break of a scenario there; or, where the
-/// release's other defects hide it, of a trace on a replica in which those are mended; or it does nothing there.
+/// Each known defect on each release that has it is the cause of a violation of some scenario there; or of a trace on
+/// a replica in which the defects that mask it are fixed; or it has no effect there.
 #[test]
 fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
     let scenarios = scenarios();
@@ -114,8 +115,8 @@ fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
                 Visibility::Shown(failure) => {
                     for (release, defect) in pairs {
                         let rules = Rules::of(*release);
-                        let told = cause(SubjectKind::Replica, &failure.trace, failure.signature(), rules);
-                        assert!(told.defects().contains(defect), "{defect} on {release}: {told:?}");
+                        let text = cause(SubjectKind::Replica, &failure.trace, failure.signature(), rules);
+                        assert!(text.defects().contains(defect), "{defect} on {release}: {text:?}");
                         named += 1;
                     }
                 }
@@ -131,7 +132,7 @@ fn the_ablation_names_every_known_defect_on_every_release_that_has_it() {
     assert!(named * 10 > pairs * 7, "{named} of {pairs}");
 }
 
-/// A program that calls itself mended and is not: what the tables of releases cannot tell.
+/// A program that reports the mended release but has a defect, which the tables of releases cannot show.
 struct Mutant(Defect);
 
 impl Subject for Mutant {
@@ -151,7 +152,7 @@ impl Subject for Mutant {
 }
 
 #[test]
-fn a_planted_mutant_is_told_by_the_defect_it_acts_like_and_explained_by_its_history() {
+fn a_mutant_is_explained_by_the_defect_that_it_resembles() {
     for (defect, name) in [
         (Defect::ExitErasesTwice, "exit-erases-twice/timer-first"),
         (Defect::ReloadFreesQueuedTimeout, "queued-timeout-and-reload/timer-first"),
@@ -161,7 +162,7 @@ fn a_planted_mutant_is_told_by_the_defect_it_acts_like_and_explained_by_its_hist
         let mut mutant = Mutant(defect);
         let verdict = mutant.run_one(&trace(name), Options::VERDICT).expect("a run").verdict;
         let failure = find(trace(name), verdict, |_| true);
-        let finding = triage_as_found(&mut mutant, &fresh, &failure).expect("worked out");
+        let finding = triage_as_found(&mut mutant, &fresh, &failure).expect("a finding");
         assert_eq!(finding.cause.leading(), Some(defect), "{:?}", finding.cause);
         assert!(matches!(finding.cause, Cause::AsIf(_)), "{:?}", finding.cause);
         let explanation = explanation_of(&finding, &mut mutant);
@@ -173,14 +174,14 @@ fn a_planted_mutant_is_told_by_the_defect_it_acts_like_and_explained_by_its_hist
     }
 }
 
-/// The fates of the orders of a table, those of the trace's own things alone, then those with one exit more.
+/// Returns the results of the orders in a table: first those of the trace's own events, then those with another exit.
 fn fates(explanation: &Explanation) -> Vec<(String, bool)> {
     let rows = explanation.ties.first().expect("something ties").rows.iter();
     rows.map(|row| (row.order.clone(), row.shown.as_ref().expect("asked").fails())).collect()
 }
 
 #[test]
-fn of_issue_2468_only_the_orders_in_which_a_queued_timeout_meets_the_reload_fail() {
+fn issue_2468_needs_a_queued_timeout_before_the_reload() {
     let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
     let fates = fates(&explanation);
     let fails = |order: &str| fates.iter().find(|(known, _)| known == order).expect(order).1;
@@ -190,7 +191,7 @@ fn of_issue_2468_only_the_orders_in_which_a_queued_timeout_meets_the_reload_fail
     let with_exit = "the timer, SIGHUP and the exit of chk_haproxy#1 in one wake, timer first";
     let row = explanation.ties[0].rows.iter().find(|row| row.order == with_exit).expect("it is asked");
     assert_eq!(row.shown.as_ref().map(|shown| shown.fate), Some(Fate::Clean));
-    // The exit saves it only if it is reaped before the reload runs.
+    // The exit prevents the failure only if it is reaped before the reload runs.
     let failing: Vec<_> = fates.iter().filter(|(_, fails)| *fails).map(|(order, _)| order.as_str()).collect();
     assert_eq!(
         failing,
@@ -202,7 +203,7 @@ fn of_issue_2468_only_the_orders_in_which_a_queued_timeout_meets_the_reload_fail
 }
 
 #[test]
-fn of_issue_2548_only_the_exit_that_meets_its_queued_timeout_fails() {
+fn issue_2548_needs_an_exit_after_its_queued_timeout() {
     let (_, explanation) = explained("exit-erases-twice/timer-first", "replica:2.3.2");
     assert_eq!(
         fates(&explanation),
@@ -215,7 +216,7 @@ fn of_issue_2548_only_the_exit_that_meets_its_queued_timeout_fails() {
 }
 
 #[test]
-fn the_window_of_issue_2468_is_one_instant_for_the_signal_and_open_for_a_late_loop() {
+fn issue_2468_has_a_signal_window_of_one_instant() {
     let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
     let words = |time: &str| {
         let window = explanation.windows.windows.iter().find(|window| window.time == time);
@@ -229,7 +230,7 @@ fn the_window_of_issue_2468_is_one_instant_for_the_signal_and_open_for_a_late_lo
 }
 
 #[test]
-fn of_several_wakes_that_bring_a_signal_each_window_names_its_own() {
+fn each_signal_window_names_its_own_wake() {
     let (_, explanation) = explained("children-after-reload/reloads-closer-than-a-second", "replica:2.3.4");
     let times: Vec<&str> = explanation.windows.windows.iter().map(|window| window.time.as_str()).collect();
     assert!(times.contains(&"SIGHUP of wake 1 by itself"), "{times:?}");
@@ -240,8 +241,8 @@ fn of_several_wakes_that_bring_a_signal_each_window_names_its_own() {
 }
 
 #[test]
-fn both_ends_of_every_window_fail_and_beyond_a_closed_end_nothing_does() {
-    // Of a time that is a script's own the trace can be built here too.
+fn windows_fail_at_their_ends_and_not_beyond() {
+    // For a time that a script owns, the trace can be built here too.
     for (name, on) in
         [("queued-timeout-and-reload/timer-first", "2.3.1"), ("exit-erases-twice/timer-first", "2.3.2")]
     {
@@ -271,25 +272,25 @@ fn both_ends_of_every_window_fail_and_beyond_a_closed_end_nothing_does() {
 }
 
 #[test]
-fn every_part_of_a_minimal_trace_is_needed_and_a_needless_one_is_told() {
+fn needless_parts_of_a_trace_are_named() {
     let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
     let removed = explanation.minimality.trials.iter().filter(|trial| trial.change == "removed");
     let fates: Vec<_> = removed.map(|trial| trial.shown.as_ref().expect("asked").fails()).collect();
     assert!(fates.len() >= 3 && fates.iter().all(|fails| !fails), "{fates:?}");
     assert_eq!(explanation.minimality.needless(), None);
-    // Of two scripts that time out only one is needed.
+    // Of two scripts that time out, only one is needed.
     let (_, explanation) = explained("children-after-reload/nobody-signals-it", "replica:2.3.4");
     let patient = explanation.minimality.trials.iter().find(|trial| trial.part == "script chk_patient");
     assert!(patient.expect("it is tried").shown.as_ref().expect("asked").fails());
-    let told = explanation.minimality.needless().expect("it is not minimal");
-    assert!(told.starts_with("not minimal: ") && told.contains("script chk_patient"), "{told}");
+    let text = explanation.minimality.needless().expect("it is not minimal");
+    assert!(text.starts_with("not minimal: ") && text.contains("script chk_patient"), "{text}");
 }
 
 #[test]
-fn the_chain_of_issue_2468_tells_what_linked_the_entry_what_freed_it_and_what_used_it() {
+fn issue_2468_chain_has_link_free_and_use() {
     let (_, explanation) = explained("queued-timeout-and-reload/timer-first", "replica:2.3.1");
     let role = |role| {
-        let link = explanation.because.iter().find(|link| link.role == role).expect("it is told");
+        let link = explanation.because.iter().find(|link| link.role == role).expect("the chain has it");
         (link.at.as_str(), link.function.as_deref().unwrap_or_default())
     };
     assert_eq!(role(Role::Linked), ("0.000000", "thread_add_child"));
@@ -302,7 +303,7 @@ fn the_chain_of_issue_2468_tells_what_linked_the_entry_what_freed_it_and_what_us
 }
 
 #[test]
-fn the_chain_of_a_forgotten_child_follows_its_own_entry_until_no_tree_or_list_has_it() {
+fn a_forgotten_childs_chain_follows_its_entry() {
     let (_, explanation) = explained("children-after-reload/nobody-signals-it", "replica:2.3.4");
     let links: Vec<_> = explanation.because.iter().map(|link| (link.role, link.text.as_str())).collect();
     let linked = links.iter().find(|(role, _)| *role == Role::Linked).expect("it was linked");
@@ -312,14 +313,14 @@ fn the_chain_of_a_forgotten_child_follows_its_own_entry_until_no_tree_or_list_ha
     assert!(left, "{links:?}");
 }
 
-/// Role, time and words of each link.
+/// Returns role, time and text of each link.
 fn links(name: &str, on: &str) -> Vec<(Role, String, String)> {
     let (_, explanation) = explained(name, on);
     explanation.because.into_iter().map(|link| (link.role, link.at, link.text)).collect()
 }
 
 #[test]
-fn the_chain_of_reloads_too_close_tells_each_deadline_that_is_put_off_and_never_goes_back_in_time() {
+fn close_reloads_chain_has_each_postponed_deadline() {
     let links = links("children-after-reload/reloads-closer-than-a-second", "replica:2.3.4");
     let due: Vec<&str> =
         links.iter().filter(|(role, ..)| *role == Role::Due).map(|(.., text)| text.as_str()).collect();
@@ -329,15 +330,15 @@ fn the_chain_of_reloads_too_close_tells_each_deadline_that_is_put_off_and_never_
 }
 
 #[test]
-fn the_chain_of_a_shutdown_tells_that_child_is_empty_and_the_entry_unserved() {
+fn a_shutdown_chain_has_the_unserved_entry() {
     let links = links("shutdown/stubborn-child", "replica:2.3.4");
-    let told =
+    let has_both =
         links.iter().any(|(.., text)| text.contains("CHILD is empty") && text.contains("never served"));
-    assert!(told, "{links:?}");
+    assert!(has_both, "{links:?}");
 }
 
 #[test]
-fn the_chain_of_issue_2548_tells_the_timeout_that_is_queued_and_the_two_erases_apart() {
+fn issue_2548_chain_has_the_timeout_and_two_erases() {
     let links = links("exit-erases-twice/timer-first", "replica:2.3.2");
     let place = |words: &str| links.iter().position(|(.., text)| text.contains(words)).expect(words);
     let queued = place("chk_d#1's entry is due: it leaves CHILD for READY");
@@ -346,7 +347,7 @@ fn the_chain_of_issue_2548_tells_the_timeout_that_is_queued_and_the_two_erases_a
 }
 
 #[test]
-fn releases_that_fail_alike_by_another_cause_are_told_apart() {
+fn equal_failures_with_other_causes_are_distinguished() {
     let (_, explanation) = explained("children-after-reload/reloads-closer-than-a-second", "replica:2.3.4");
     let releases = &explanation.releases;
     assert_eq!(releases.bad(), format!("2.2.5 to {}", Release::NEWEST));
@@ -361,12 +362,12 @@ fn releases_that_fail_alike_by_another_cause_are_told_apart() {
     assert!(releases.fails_otherwise());
 }
 
-/// A trace as a scenario file has it.
+/// Reads a trace from a scenario file.
 fn written(text: &str) -> Trace {
     scenario::read("trace.toml", &format!("format = 1\ntitle = \"t\"\n{text}")).expect("a scenario").trace
 }
 
-/// A child that ignores SIGTERM; reloads put off its killing, and the last one meets its queued timeout.
+/// A child that ignores SIGTERM: reloads postpone its kill, and the last one meets its queued timeout.
 const TWO_AT_ONCE: &str = r#"
 script = [{ name = "s0", interval = "200ms", timeout = "1s", on-term = "ignores" }]
 wake = [
@@ -380,7 +381,7 @@ wake = [
 "#;
 
 #[test]
-fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
+fn two_defects_as_one_cause_are_named_on_every_release() {
     let kills = |broken: &&Violation| broken.signature.law.name() == "kill-follows-term";
     let (finding, explanation) = explained_as(written(TWO_AT_ONCE), "replica:2.3.4", kills);
     let both = [Defect::ReloadSkipsQueuedTimeout, Defect::ReloadRestartsGrace];
@@ -397,12 +398,12 @@ fn what_two_known_defects_do_together_is_known_and_named_on_every_release() {
     let text = text(&finding, "a trace", &explanation);
     assert!(!text.contains("NOT KNOWN"), "{text}");
     assert!(text.contains("FAILS, by ReloadSkipsQueuedTimeout and ReloadRestartsGrace together"), "{text}");
-    // Where one is enough, it is the failure's own all the same.
+    // If one defect is enough, it is the cause by itself.
     assert_eq!(explanation.releases.bad(), format!("2.2.5 to {}", Release::NEWEST));
     assert_eq!(explanation.releases.first_good, None);
 }
 
-/// Blocks of other entries are used through stale links, and long before the break.
+/// Blocks of other entries are used through stale links, long before the violation.
 const STALE_LINKS: &str = r#"
 script = [
     { name = "s0", timeout = "400ms" },
@@ -418,7 +419,7 @@ wake = [
 "#;
 
 #[test]
-fn a_chain_whose_links_were_followed_before_the_break_goes_neither_back_nor_astray() {
+fn a_chain_ignores_earlier_uses_of_stale_links() {
     let pick = |broken: &&Violation| broken.signature.to_string() == "one-entry-per-child/blocked/read";
     let (_, explanation) = explained_as(written(STALE_LINKS), "replica:2.3.2", pick);
     let chain = &explanation.because;
@@ -427,7 +428,7 @@ fn a_chain_whose_links_were_followed_before_the_break_goes_neither_back_nor_astr
 }
 
 #[test]
-fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() {
+fn every_violation_of_every_scenario_has_an_explanation() {
     let mut explained = 0;
     for (name, trace) in scenarios() {
         for on in Release::with_defects_of_their_own().map(|group| group.last) {
@@ -437,7 +438,7 @@ fn every_break_of_every_scenario_is_explained_and_by_the_same_words_each_time() 
             for broken in &verdict.breaks {
                 let failure = find(trace.clone(), verdict.clone(), |it| it.signature == broken.signature);
                 let finding =
-                    triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("worked out");
+                    triage_as_found(subject.as_mut(), &|| build(&target), &failure).expect("a finding");
                 let mut report = || {
                     let explanation = explanation_of(&finding, subject.as_mut());
                     let what = format!("{name} on {on}: {}", broken.signature);

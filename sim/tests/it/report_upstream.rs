@@ -1,4 +1,5 @@
-//! What is made for upstream: the text of an issue, a shell recipe, a regression test that compiles and can fail.
+//! Tests reports for upstream: the text of an issue, a shell recipe, and a regression test that compiles and can
+//! fail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,21 +38,21 @@ fn the_issue_of_the_unsignalled_child() {
 }
 
 #[test]
-fn what_a_shell_cannot_bring_about_is_refused_by_name() {
-    let told =
+fn events_that_a_shell_cannot_cause_are_refused_by_name() {
+    let text =
         report("misc-check/killed-after-a-thousand-seconds.toml", &["--target", "replica:2.0.19", "--issue"]);
-    assert!(told.contains("No shell recipe: a script that is no track script"), "{told}");
-    // And told in words of its own kind, each thing with its time.
-    assert!(told.contains("A checker process with these misc checks"), "{told}");
-    assert!(told.contains("\n1. At 1.0 s the timeout of the first run of check_web expires."), "{told}");
-    assert!(told.contains("\n2. At 3.0 s nothing has come"), "{told}");
+    assert!(text.contains("No shell recipe: a script that is no track script"), "{text}");
+    // And described in terms of its kind, each event with its time.
+    assert!(text.contains("A checker process with these misc checks"), "{text}");
+    assert!(text.contains("\n1. At 1.0 s the timeout of the first run of check_web expires."), "{text}");
+    assert!(text.contains("\n2. At 3.0 s nothing has come"), "{text}");
     assert!(
-        told.contains("\n3. At 4.0 s the first run of check_dns ends by itself, with status 0."),
-        "{told}"
+        text.contains("\n3. At 4.0 s the first run of check_dns ends by itself, with status 0."),
+        "{text}"
     );
 }
 
-/// The newest library of treefall that this test was built with, and others that may be.
+/// Returns treefall's libraries that may match this test, the newest first.
 fn libraries() -> Vec<PathBuf> {
     let deps = std::env::current_exe().expect("this test").parent().expect("a folder").to_path_buf();
     let mut found: Vec<_> = fs::read_dir(&deps)
@@ -97,7 +98,7 @@ fn run(test: &Path, target: Option<&str>) -> Output {
 }
 
 #[test]
-fn the_regression_test_compiles_fails_on_the_release_and_passes_on_the_mended_one() {
+fn the_regression_test_fails_only_on_the_affected_release() {
     let folder = tempfile::tempdir().expect("a folder");
     let (source, test) = (folder.path().join("regression.rs"), folder.path().join("regression"));
     let text =
@@ -113,7 +114,7 @@ fn the_regression_test_compiles_fails_on_the_release_and_passes_on_the_mended_on
     }
 }
 
-/// The recipe of the crash, on the keepalived of this machine, where it has the defect.
+/// Runs the recipe of the crash on the keepalived of this machine, if it has the defect.
 #[test]
 #[ignore = "seven seconds of real time, root and a keepalived of 2.2.5 to 2.3.1: run it with --ignored"]
 fn the_recipe_of_2468_kills_a_real_keepalived() {

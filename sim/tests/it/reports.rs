@@ -1,5 +1,5 @@
-//! What a person reads: the report of every scenario, those of three failures that were shrunk, the diagnostics of wrong
-//! files, the checked-in example.
+//! Snapshots of the texts for people: the report of every scenario, reports of three shrunk failures, diagnostics of
+//! invalid files, and the checked-in example.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,26 +19,26 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The text with a word in place of the newest release, so that a new one changes no snapshot.
+/// Replaces the newest release by a placeholder, so that a new one changes no snapshot.
 pub(crate) fn newest_hidden(text: &str) -> String {
     text.replace(&Release::NEWEST.to_string(), NEWEST)
 }
 
-/// What stands for the newest release.
+/// Placeholder of the newest release.
 const NEWEST: &str = "[NEWEST]";
 
-/// The report of what the scenario breaks last on `target`, worked out from there.
+/// Reports the last violation of the scenario on `target`, after triage.
 fn report_of(file: &str, target: &str) -> String {
-    newest_hidden(&told(file, target, report::finding))
+    newest_hidden(&rendered(file, target, report::finding))
 }
 
-/// The same in a form of one's own.
-fn told<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
+/// Reports it in the given format.
+fn rendered<T>(file: &str, target: &str, form: impl Fn(&Report<'_>) -> T) -> T {
     let target: Target = parse(target, &[]).expect("a target").remove(0);
     let scenario = scenario::load(&top().join("scenarios").join(file)).expect("a scenario");
     let mut workers = [build(&target).expect("a replica")];
     let verdict = workers[0].run_one(&scenario.trace, Options::VERDICT).expect("a run").verdict;
-    let broken = verdict.breaks.last().expect("it breaks a law").clone();
+    let broken = verdict.breaks.last().expect("a violation").clone();
     let failure = Failure::new(0, scenario.trace, broken, verdict);
     let finding = findings(&mut workers, &|| build(&target), &[failure], 1).remove(0);
     let explanation = explanation_of(&finding, workers[0].as_mut());
@@ -70,12 +70,12 @@ fn the_report_of_the_unsignalled_child() {
 }
 
 #[test]
-fn on_a_narrow_terminal_a_report_breaks_no_word_and_loses_none() {
-    /// The words, without what a table has no need of.
+fn a_report_on_a_narrow_terminal_keeps_all_words() {
+    /// Returns the words, without the separators of tables.
     fn words(text: &str) -> BTreeSet<&str> {
         text.split_whitespace().map(|word| word.trim_end_matches(':')).collect()
     }
-    told("exit-erases-twice/timer-first.toml", "replica:2.3.2", |report| {
+    rendered("exit-erases-twice/timer-first.toml", "replica:2.3.2", |report| {
         let whole = report::finding(report);
         assert!(whole.lines().any(|line| line.chars().count() > 118));
         for columns in [40, 60, 80, 89, 90, 100, 118] {
@@ -95,7 +95,7 @@ fn on_a_narrow_terminal_a_report_breaks_no_word_and_loses_none() {
     });
 }
 
-/// As a person gets it who names the file and nothing else: of what breaks no law, too.
+/// The report of a file without further arguments, also of a run that violates no law.
 #[test]
 fn the_report_of_every_scenario() {
     let mut files: Vec<String> = files(&top().join("scenarios")).into_iter().map(|(name, _)| name).collect();
@@ -116,7 +116,7 @@ fn the_report_of_every_scenario() {
 }
 
 #[test]
-fn what_a_scenario_is_about_is_what_it_expects_there() {
+fn about_matches_the_expectation_of_its_release() {
     for (name, text) in
         files(&top().join("scenarios")).into_iter().filter(|(name, _)| name.ends_with(".toml"))
     {
@@ -126,7 +126,7 @@ fn what_a_scenario_is_about_is_what_it_expects_there() {
             scenario.expect.of(about.release).unwrap_or_else(|| panic!("{name}: of {}", about.release));
         let fails = |law| expected.failures().iter().any(|failure| failure.law() == law);
         assert!(about.law.is_none_or(fails), "{name}");
-        // Of several laws it says which.
+        // Of several laws, the file names one.
         assert!(about.law.is_some() || expected.failures().len() <= 1, "{name}");
     }
 }
@@ -143,7 +143,7 @@ fn the_diagnostics_of_wrong_files() {
         ("unit of a wake", "\"next-timer\"", "\"+5mss\""),
         ("unit of a wake, and no sign", "\"next-timer\"", "\"5mss\""),
         ("law", "\"no-dangling-node\"", "\"no-dangling-nod\""),
-        ("law and a word that is none", "\"no-dangling-node\"", "[\"no-dangling-node\", \"clean\"]"),
+        ("law and another word", "\"no-dangling-node\"", "[\"no-dangling-node\", \"clean\"]"),
         ("release", "2.3.2..", "2.3.22.."),
         ("last release", "..=2.3.1", "..=2.3.11"),
         ("neither release nor mended", "\"2.3.2..\"", "mendd"),
@@ -159,14 +159,14 @@ fn the_diagnostics_of_wrong_files() {
         ("about a law", "story = ", "about = { release = \"2.3.4\", law = \"no-child-forgoten\" }\nstory = "),
         ("about nothing", "story = ", "about = { law = \"no-child-forgotten\", relaese = 2 }\nstory = "),
     ];
-    let told = edits.map(|(_, from, to)| {
+    let rendered = edits.map(|(_, from, to)| {
         assert!(good.contains(from), "{from}");
         scenario::read("wrong.toml", &good.replacen(from, to, 1)).expect_err("it is wrong").render(false)
     });
-    insta::assert_snapshot!(newest_hidden(&told.join("\n\n")));
+    insta::assert_snapshot!(newest_hidden(&rendered.join("\n\n")));
 }
 
-/// `reports/example` is what the command writes today.
+/// Compares `reports/example` with the output of the command.
 #[test]
 fn the_checked_in_example_is_up_to_date() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -176,14 +176,14 @@ fn the_checked_in_example_is_up_to_date() {
     assert_eq!(status.status.code(), Some(1), "it finds something");
     let made = files(&folder.path().join("reports/example"));
     let kept = files(&top().join("reports/example"));
-    // The example is as good where releases came after it.
+    // The example stays valid when later releases appear.
     let newest_then = newest_in(&kept);
     let hidden = |files: Vec<(String, String)>, newest: &str| -> Vec<(String, String)> {
         files.into_iter().map(|(name, text)| (name, text.replace(newest, NEWEST))).collect()
     };
     let (made, kept) = (hidden(made, &Release::NEWEST.to_string()), hidden(kept, &newest_then));
     assert!(made.iter().any(|(name, _)| name.contains("no-dangling-node")), "the crash of 2468 is in it");
-    // Whole pages are no message: what differs is named.
+    // A whole page is too long for a message, so only the file is named.
     let others = made
         .iter()
         .filter(|file| !kept.contains(file))
@@ -196,7 +196,7 @@ fn the_checked_in_example_is_up_to_date() {
     );
 }
 
-/// The newest release that there was when these reports were made.
+/// Returns the release that was the newest when these reports were made.
 fn newest_in(files: &[(String, String)]) -> String {
     let report = files.iter().find(|(name, _)| name.ends_with("report.json")).expect("a report for machines");
     let report: serde_json::Value = serde_json::from_str(&report.1).expect("JSON");
@@ -204,7 +204,7 @@ fn newest_in(files: &[(String, String)]) -> String {
     spans.last().and_then(|span| span["last"].as_str()).expect("a release").to_owned()
 }
 
-/// All files below, by name, with their texts.
+/// Returns all files of the folder, at any depth, by name, with their contents.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

@@ -1,7 +1,7 @@
-//! `treefall roots` and `treefall matrix`: other releases' programs, and scenarios over all of them.
+//! Tests `treefall roots` and `treefall matrix` with programs of other releases.
 //!
-//! Always: nothing is fetched from anywhere. What unpacks a suite is a script here, put before the real tool, and
-//! the program that it unpacks is the small scheduler of `subject/scheduler.c`.
+//! Invariant: nothing is downloaded. A script of this test replaces the tool that unpacks a suite, and unpacks the
+//! small scheduler of `subject/scheduler.c`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,13 +12,13 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A cache of its own, and a folder with the tool.
+/// A temporary cache, and a folder with the tool.
 struct Bench {
     folder: TempDir,
 }
 
 impl Bench {
-    /// `tool` is the script's body; the last argument is the folder to fill.
+    /// `tool` is the script's body; its last argument is the folder to fill.
     fn new(tool: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("bin");
@@ -29,7 +29,7 @@ impl Bench {
         Self { folder }
     }
 
-    /// A tool that unpacks the scheduler.
+    /// Creates a tool that unpacks the scheduler.
     fn working() -> Self {
         let bench = Self::new("");
         let program = bench.path("keepalived");
@@ -59,7 +59,7 @@ impl Bench {
         command.output().unwrap()
     }
 
-    /// The names in the cache.
+    /// Returns the names in the cache.
     fn names(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path("cache/roots")) else { return Vec::new() };
         let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
@@ -78,15 +78,15 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
-fn a_suite_is_fetched_once_and_is_found_from_then_on() {
+fn a_fetched_suite_is_found_afterwards() {
     let bench = Bench::working();
     let fetched = bench.treefall(&["roots", "fetch", "sid", "--json"]);
     assert_eq!(fetched.status.code(), Some(0), "{}", error(&fetched));
     assert_eq!(bench.names(), ["sid"]);
     let root = bench.path("cache/roots/sid");
-    let told = &objects(&fetched)[0];
-    assert_eq!(told["target"], format!("engine:/usr/sbin/keepalived@{}", root.display()));
-    assert_eq!((&told["release"], &told["was_there"]), (&"2.3.4".into(), &false.into()));
+    let object = &objects(&fetched)[0];
+    assert_eq!(object["target"], format!("engine:/usr/sbin/keepalived@{}", root.display()));
+    assert_eq!((&object["release"], &object["was_there"]), (&"2.3.4".into(), &false.into()));
     assert_eq!(fs::read_link(root.join("lib")).unwrap(), Path::new("usr/lib"));
 
     let once_more = bench.treefall(&["roots", "fetch", "sid", "--json"]);
@@ -99,11 +99,11 @@ fn a_suite_is_fetched_once_and_is_found_from_then_on() {
     let listed = bench.treefall(&["roots", "list", "--json"]);
     assert_eq!(objects(&listed)[0]["suite"], "sid");
     let targets = bench.treefall(&["targets", "--json"]);
-    assert!(objects(&targets).iter().any(|it| it["target"] == told["target"]), "{:?}", objects(&targets));
+    assert!(objects(&targets).iter().any(|it| it["target"] == object["target"]), "{:?}", objects(&targets));
 }
 
 #[test]
-fn what_cannot_be_fetched_leaves_nothing_behind() {
+fn a_failed_fetch_leaves_nothing_behind() {
     let failing = "mkdir -p \"$to\"; echo 'I: trying' >&2; echo 'E: no such suite' >&2; exit 25";
     let table: [(&str, &str, i32, &str); 3] = [
         (failing, "buster", 3, "could not unpack buster (exit status: 25): E: no such suite; check the name"),
@@ -125,7 +125,7 @@ fn what_cannot_be_fetched_leaves_nothing_behind() {
 }
 
 #[test]
-fn without_the_tool_the_error_says_where_it_is_to_be_had() {
+fn without_the_tool_the_error_says_how_to_install_it() {
     let bench = Bench::new("");
     fs::remove_file(bench.path("bin/mmdebstrap")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_treefall"));
@@ -139,10 +139,10 @@ fn without_the_tool_the_error_says_where_it_is_to_be_had() {
 #[test]
 fn a_matrix_names_the_first_bad_and_the_first_good_release() {
     let table = [
-        // 2.3.2 lacks this crash and has another: it is no good one.
+        // 2.3.2 does not have this crash but another one, so it is not good.
         ("scenarios/queued-timeout-and-reload/timer-first.toml", "2.3.2", "2.3.3", &[["2.2.5", "2.3.1"]][..]),
         ("scenarios/exit-erases-twice/timer-first.toml", "2.3.3", "2.3.3", &[["2.3.2", "2.3.2"]]),
-        // What is good between two bad rows is not the first good one.
+        // A good release between two bad rows is not the first good one.
         (
             "scenarios/cancelled-entry/node-its-own-child.toml",
             "2.3.2",
@@ -156,10 +156,10 @@ fn a_matrix_names_the_first_bad_and_the_first_good_release() {
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     let objects = objects(&output);
     for (file, first_without, first_good, bad) in table {
-        let told = objects.iter().find(|it| it["scenario"] == file && !it["bad"].is_boolean()).unwrap();
-        assert_eq!((&told["first_bad"], &told["first_good"]), (&bad[0][0].into(), &first_good.into()));
-        assert_eq!(told["first_without"], first_without);
-        assert_eq!(told["bad"], serde_json::json!(bad));
+        let object = objects.iter().find(|it| it["scenario"] == file && !it["bad"].is_boolean()).unwrap();
+        assert_eq!((&object["first_bad"], &object["first_good"]), (&bad[0][0].into(), &first_good.into()));
+        assert_eq!(object["first_without"], first_without);
+        assert_eq!(object["bad"], serde_json::json!(bad));
         let of_2_3_2 =
             objects.iter().find(|it| it["scenario"] == file && it["target"] == "replica:2.3.2").unwrap();
         let other = if of_2_3_2["bad"] == true { serde_json::json!([]) } else { serde_json::json!(["2548"]) };
@@ -173,7 +173,7 @@ fn a_matrix_names_the_first_bad_and_the_first_good_release() {
 }
 
 #[test]
-fn a_real_program_that_does_otherwise_than_its_replica_is_named() {
+fn a_real_program_that_differs_from_its_replica_is_named() {
     let bench = Bench::new("");
     let program = bench.path("keepalived");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/subject/scheduler.c");
@@ -194,5 +194,5 @@ fn a_real_program_that_does_otherwise_than_its_replica_is_named() {
     assert!(objects(&faulty).iter().any(|it| it["differ"] == serde_json::json!([target])));
     let replica = bench.treefall(&["matrix", "scenarios/", "--target", "replica:2.3.1"]);
     assert_eq!(replica.status.code(), Some(2));
-    assert!(error(&replica).contains("every replica release is in the table"));
+    assert!(error(&replica).contains("the table already has every replica release"));
 }

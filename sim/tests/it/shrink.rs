@@ -1,8 +1,8 @@
-//! The shrinker against the optimum, which a search of all smaller traces tells without it; and what shrinking
-//! promises besides: signatures met on the way are kept, runs are counted, and what is called minimal is.
+//! Compares the shrinker with the optimum, which an independent search of all smaller traces finds. Also checks that
+//! signatures met on the way are kept, that runs are counted, and that minimal results are minimal.
 //!
-//! Here a few seeds and a small alphabet; `cargo run --release --example optimum -- --seeds 100` takes a hundred and a
-//! large one.
+//! This test uses a few seeds and a small alphabet; `cargo run --release --example optimum -- --seeds 100` uses a
+//! hundred and a large one.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,11 +28,11 @@ use treefall_model::verdict::{Outcome, Signature, Verdict, Violation};
 
 /// Seeds of each defect in `cargo test`.
 const SEEDS: u64 = 4;
-/// Most runs of building up here, which is enough for these seeds.
+/// Most runs of building up, which is enough for these seeds.
 const BUILD_UP: u64 = 20_000;
 
 #[test]
-fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
+fn the_first_failure_of_each_defect_is_shrunk_optimally() {
     let mut above = Vec::new();
     for defect in Defect::ALL.into_iter().filter(|defect| defect.is_one_of_the_eight()) {
         let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
@@ -51,8 +51,8 @@ fn what_is_found_first_on_each_defect_alone_is_shrunk_to_the_optimum() {
 }
 
 #[test]
-fn a_shrinker_that_goes_by_single_edits_alone_is_seen_to_miss_the_optimum() {
-    // What the test above could not tell would be worth nothing: without building up, some failures stay above.
+fn single_edits_alone_miss_the_optimum() {
+    // Checks that the test above can fail: without building up, some failures stay above the optimum.
     let defect = Defect::ExitErasesTwice;
     let name = ReplicaName { with: vec![defect], ..ReplicaName::mended() };
     let optima = Optima::search(name.rules(), &LEVELS_QUICK, &BTreeSet::new());
@@ -66,7 +66,7 @@ fn rules(release: &str) -> Rules {
     Rules::of(Release::parse(release).expect("a release of the table"))
 }
 
-/// The first trace that breaks the memory of 2.3.1, shrunk; and how often the judge was asked.
+/// Shrinks the first trace that violates a memory law of 2.3.1; also returns how often it was judged.
 fn shrunk() -> (Shrunk, Signature, u64) {
     let judge = |trace: &Trace| run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict;
     let found = (0..100).map(|number| generate(1, number)).find_map(|trace| {
@@ -86,7 +86,7 @@ fn shrunk() -> (Shrunk, Signature, u64) {
 }
 
 #[test]
-fn runs_are_counted_and_what_slips_is_kept_with_a_trace_that_shows_it() {
+fn other_signatures_are_kept_with_a_trace() {
     let (shrunk, signature, asked) = shrunk();
     assert_eq!(shrunk.runs, asked);
     assert!(!shrunk.slipped.is_empty(), "other signatures lie on the way");
@@ -99,7 +99,7 @@ fn runs_are_counted_and_what_slips_is_kept_with_a_trace_that_shows_it() {
 }
 
 #[test]
-fn a_bound_on_runs_is_kept_and_told() {
+fn a_bound_on_runs_is_kept_and_reported() {
     let (whole, signature, _) = shrunk();
     let judge = |trace: &Trace| Ok::<_, ()>(run_replica(trace, rules("2.3.1"), Options::VERDICT).verdict);
     let longer: Vec<Wake> = std::iter::repeat_n(Wake::next_timer(), 9).collect();
@@ -110,7 +110,7 @@ fn a_bound_on_runs_is_kept_and_told() {
     assert_eq!((cut.runs, cut.minimal), (2, false));
 }
 
-/// Breaks one law if at least so many wakes bring a SIGHUP.
+/// Returns a judge that reports a violation if at least `many` wakes have a SIGHUP.
 fn reloads(many: usize) -> impl Fn(&Trace) -> Result<Verdict, ()> {
     let signature = Signature { law: Law::Progress, step: Step::Blocked, entry: None };
     move |trace| {
@@ -133,7 +133,7 @@ fn the_second_check_refuses_each_trace_that_is_one_step_too_large() {
         shrink(found, verdict, signature, Limits::default(), &judge).expect("the judge has no errors");
     assert_eq!(Size::of(&small.trace).wakes, 2);
     assert_eq!(is_minimal(&small.trace, signature, &judge).map(|(minimal, _)| minimal), Ok(true));
-    // One wake more, one signal more, another order: each is one step from the smallest.
+    // One more wake, one more signal, another order: each is one step from the smallest trace.
     let (setup, wakes) = small.trace.into_parts();
     let longer = [wakes.clone(), vec![Wake::next_timer()]].concat();
     let mut louder = wakes.clone();
@@ -147,8 +147,8 @@ fn the_second_check_refuses_each_trace_that_is_one_step_too_large() {
     }
 }
 
-/// A replica of 2.3.1 that says it is a real program of the release that `rules` are of, and hides what it breaks on
-/// a trace with fewer wakes than it is told.
+/// A replica of 2.3.1 that claims to be a real program of the release of `rules`, and hides its violations on traces
+/// with fewer wakes than a minimum.
 struct Pretender {
     rules: Rules,
     wakes_min: usize,
@@ -179,7 +179,7 @@ impl Subject for Pretender {
     }
 }
 
-/// What comes of the first memory break of 2.3.1 on a pretender.
+/// Triages the first memory violation of 2.3.1 on a pretender.
 fn pretended(replica: Rules, wakes_min: usize) -> Finding {
     let build = || -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Pretender { rules: replica, wakes_min }))
@@ -194,7 +194,7 @@ fn pretended(replica: Rules, wakes_min: usize) -> Finding {
 }
 
 #[test]
-fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
+fn interrupted_triage_keeps_the_smallest_trace() {
     let subject = || -> Result<Box<dyn Subject>, SubjectError> {
         Ok(Box::new(Pretender { rules: rules("2.3.1"), wakes_min: 0 }))
     };
@@ -212,7 +212,7 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
         let mut it = subject().expect("a pretender");
         triage(it.as_mut(), &subject, failure, BUILD_UP, Control::new(&keep_going)).expect("it runs")
     };
-    let Triaged::Finished(whole) = until(u64::MAX) else { panic!("nobody told it to stop") };
+    let Triaged::Finished(whole) = until(u64::MAX) else { panic!("nothing interrupted it") };
     let other = triage(workers[0].as_mut(), &subject, failure, BUILD_UP, Control::none()).expect("it runs");
     let other = other.finished().expect("nothing interrupts it");
     assert_eq!((&whole.trace, whole.runs, whole.digest), (&other.trace, other.runs, other.digest));
@@ -230,17 +230,17 @@ fn working_out_that_is_told_to_stop_gives_the_smallest_trace_until_then() {
 }
 
 #[test]
-fn a_real_find_is_shrunk_on_the_replica_and_no_further_than_the_real_program_confirms() {
+fn each_shrink_on_the_replica_is_confirmed_for_real() {
     let agreed = pretended(rules("2.3.1"), 0);
     assert_eq!((agreed.shrunk_on, agreed.trace.wakes().len()), (ShrunkOn::ReplicaConfirmed, 1));
-    // The replica would go down to one wake: the program does not show it there.
+    // The replica would shrink to one wake, but the program does not show the failure there.
     let refused = pretended(rules("2.3.1"), 3);
     assert_eq!((refused.shrunk_on, refused.trace.wakes().len()), (ShrunkOn::ReplicaConfirmed, 3));
     assert!(refused.minimal && refused.confirmed);
 }
 
 #[test]
-fn where_the_replica_does_not_show_a_real_find_it_is_shrunk_on_the_program_which_is_told() {
+fn without_the_replica_shrinking_uses_the_program() {
     let finding = pretended(Rules::mended(), 2);
     assert_eq!((finding.shrunk_on, finding.trace.wakes().len()), (ShrunkOn::RealBecauseReplicaDiffers, 2));
     assert_eq!(finding.cause, Cause::NotInReplica);

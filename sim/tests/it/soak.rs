@@ -1,4 +1,4 @@
-//! Soaks: what always holds of lives, and the field report's two figures.
+//! Tests soaks: the properties of all lives, and the two figures of the field report.
 
 use treefall::base::control::Control;
 use treefall::model::event::SubjectKind;
@@ -22,7 +22,7 @@ fn spread(text: &str) -> Spread {
     text.parse().expect("a spread")
 }
 
-/// Eight scripts, of which now and then a run hangs, and a reload each second, on a loaded machine.
+/// Eight scripts, of which a run hangs now and then, and a reload each second, on a loaded machine.
 fn busy() -> Workload {
     let runs = spread("2%:never,5ms..1500ms");
     let worker = |place| Worker {
@@ -50,14 +50,14 @@ fn lives(workload: &Workload, rules: Rules, plan: Plan, jobs: usize) -> Vec<Life
         .expect("a workload that traces can have")
 }
 
-/// The figures of as many lives as give this many failures, none longer than ten days.
+/// Runs lives until this many fail, none longer than ten days.
 fn figures_of(workload: &Workload, release: &str, failures: usize) -> Figures {
     let life = Span::from_secs(10 * 86_400);
     figures(&lives(workload, of(release), plan(Until::Crash, failures, life), 2), life)
 }
 
 #[test]
-fn a_soak_that_is_told_to_stop_ends_within_a_life_and_keeps_the_whole_chunks_before() {
+fn an_interrupted_soak_keeps_its_whole_chunks() {
     let hour = Span::from_secs(3_600);
     // Twelve lives: a chunk of eight, and one of four.
     let plan = Plan { most: Span::from_secs(12 * 3_600), ..plan(Until::Crash, 20, hour) };
@@ -68,9 +68,9 @@ fn a_soak_that_is_told_to_stop_ends_within_a_life_and_keeps_the_whole_chunks_bef
     };
     let ages = |lives: &[Life]| lives.iter().map(|life| life.lasted).collect::<Vec<_>>();
     assert_eq!(ages(&whole), [hour; 12]);
-    // In the second chunk.
+    // Interrupted in the second chunk.
     assert_eq!(ages(&until(8)), [hour; 8]);
-    // In the first: each counts for as long as it was followed.
+    // Interrupted in the first chunk: each life counts for its length until then.
     let cut = until(0);
     assert_eq!(cut.len(), 8);
     assert!(cut.iter().all(|life| life.lasted < hour && life.lasted > Span::ZERO && life.failure.is_none()));
@@ -79,19 +79,19 @@ fn a_soak_that_is_told_to_stop_ends_within_a_life_and_keeps_the_whole_chunks_bef
 }
 
 #[test]
-fn lives_do_not_depend_on_how_many_run_side_by_side() {
-    let told = |jobs| {
+fn lives_do_not_depend_on_the_number_of_jobs() {
+    let result = |jobs| {
         let lives = lives(&busy(), of("2.3.1"), plan(Until::Crash, 20, DAY), jobs);
         lives.into_iter().map(|it| (it.lasted, it.reloads, it.events, it.failure)).collect::<Vec<_>>()
     };
-    let alone = told(1);
+    let alone = result(1);
     assert_eq!(alone.len(), 20);
-    assert!(alone == told(3));
+    assert!(alone == result(3));
     assert!(alone.iter().any(|life| life.0 != alone[0].0), "each life has draws of its own");
 }
 
 #[test]
-fn every_failure_is_a_trace_that_fails_alike() {
+fn every_failure_has_a_trace_with_the_same_failure() {
     let mut seen = 0;
     for release in ["2.0.10", "2.2.4", "2.3.1", "2.3.2", "2.3.4"] {
         for until in [Until::Crash, Until::Memory, Until::Law] {
@@ -125,7 +125,7 @@ fn every_failure_is_a_trace_that_fails_alike() {
 }
 
 #[test]
-fn a_life_is_the_same_whether_it_is_checked_or_not() {
+fn checks_do_not_change_a_life() {
     for number in 0..4 {
         let until = |until| {
             let life = live(
@@ -145,13 +145,13 @@ fn a_life_is_the_same_whether_it_is_checked_or_not() {
 }
 
 #[test]
-fn the_mended_replica_breaks_no_law_in_hours_of_a_busy_machine() {
+fn the_mended_replica_survives_hours_on_a_busy_machine() {
     let hours = plan(Until::Law, 1, Span::from_secs(3 * 3_600));
     let hours = Plan { most: Span::from_secs(3 * 3_600), ..hours };
     for workload in [busy(), without_reloads(busy()), field::report()] {
         let lives = lives(&workload, Rules::mended(), hours, 1);
         assert!(lives[0].failure.is_none(), "{:?}", lives[0].failure);
-        // The same search sees what is there to be seen.
+        // The same search finds the defects of another release.
         let canary = self::lives(&workload, of("2.3.1"), hours, 1);
         let quiet = workload == field::report();
         assert!(quiet || canary[0].failure.is_some());
@@ -159,10 +159,10 @@ fn the_mended_replica_breaks_no_law_in_hours_of_a_busy_machine() {
 }
 
 #[test]
-fn a_quiet_machine_lives_for_a_day_or_two_as_the_report_has_it() {
+fn a_quiet_machine_fails_in_a_day_or_two_as_reported() {
     let figures = figures_of(&field::report(), "2.3.1", 12);
     let hours = figures.mean_by_hazard.value / 3_600.0;
-    // The report's one to two days, and half and twice as long.
+    // The report's one to two days, from half to twice as long.
     assert!((12.0..=96.0).contains(&hours), "{hours:.1} h in the mean");
     for sound in ["2.2.4", "2.3.4"] {
         let day = plan(Until::Crash, 1, DAY);
@@ -171,18 +171,19 @@ fn a_quiet_machine_lives_for_a_day_or_two_as_the_report_has_it() {
     }
 }
 
-/// The report's workload with so many stuck scripts and so long a log line, in microseconds, where children are reaped.
+/// The report's workload with this many stuck scripts, and a log line at each reaped child that takes this many
+/// microseconds.
 fn with_line(scripts: usize, micros: u64) -> Workload {
     let workload = Workload { workers: stuck(scripts), ..field::report() };
     field::with_log_line(workload, Span::from_micros(micros))
 }
 
-/// What it is from is the sender's own time, 1 to 2 ms, which was assumed before any life was run.
+/// The sender's own time, 1 to 2 ms, was assumed before any life was run.
 #[test]
-fn a_log_line_makes_it_minutes_where_for_all_stuck_scripts_it_takes_what_the_sender_takes() {
+fn a_log_line_as_slow_as_the_sender_fails_in_minutes() {
     let resonant = field::resonant_line(&field::report()).expect("there is a sender");
     assert_eq!(resonant, Span::from_micros(1_500));
-    // The report's number of scripts is not known: by one, by eight, and by as many as the line of 50 us asks for.
+    // The report does not state its number of scripts: tries one, eight, and as many as the line of 50 us needs.
     for (scripts, micros) in [(1, 1_300), (1, 1_500), (1, 1_800), (8, 200), (30, 50)] {
         let mean = figures_of(&with_line(scripts, micros), "2.3.1", 12).mean_by_hazard.value;
         assert!((5.0..=1_800.0).contains(&mean), "{scripts} scripts, {micros} us: {mean:.0} s in the mean");
@@ -190,11 +191,11 @@ fn a_log_line_makes_it_minutes_where_for_all_stuck_scripts_it_takes_what_the_sen
 }
 
 #[test]
-fn a_log_line_that_takes_less_than_the_sender_or_more_changes_nothing() {
+fn a_log_line_of_another_duration_changes_nothing() {
     let hours = Span::from_secs(2 * 3_600);
     for (scripts, micros) in [(1, 50), (1, 1_000), (1, 2_100), (1, 5_000), (8, 50), (8, 400), (30, 10)] {
         let mut workload = with_line(scripts, micros);
-        // Without the late wakes that a quiet machine has now and then: nothing else can bring a failure then.
+        // Without the occasional late wakes of a quiet machine, nothing else can cause a failure.
         workload.machine.latency = spread("30us..120us");
         let plan = Plan { most: hours, ..plan(Until::Crash, 1, hours) };
         let lives = lives(&workload, of("2.3.1"), plan, 1);
@@ -202,10 +203,9 @@ fn a_log_line_that_takes_less_than_the_sender_or_more_changes_nothing() {
     }
 }
 
-/// What `examples/real_reloads.sh` plays on the real daemon, where 2.2.7 died after 2 reloads and lived through all 50.
+/// Plays `examples/real_reloads.sh`: on the real daemon, 2.2.7 died after 2 reloads and survived all 50.
 #[test]
-fn a_timeout_as_long_as_the_reload_period_dies_in_seconds_where_twice_as_long_does_not_as_on_the_real_daemon()
-{
+fn a_timeout_as_long_as_the_reload_period_fails_at_once() {
     let first = |timeout| {
         let mut workload = field::report();
         workload.workers = stuck(8);
@@ -220,7 +220,7 @@ fn a_timeout_as_long_as_the_reload_period_dies_in_seconds_where_twice_as_long_do
     assert_eq!(first(2), None);
 }
 
-/// So many of the report's scripts.
+/// Returns this many of the report's scripts.
 fn stuck(scripts: usize) -> Vec<Worker> {
     let one = field::report().workers[0].clone();
     let numbered = |place| {
@@ -233,7 +233,7 @@ fn stuck(scripts: usize) -> Vec<Worker> {
 
 #[test]
 fn the_mean_of_some_lives_and_the_hazard_of_others_agree() {
-    // The report's workload where the loop wakes late ten times as often: lives of hours.
+    // The report's workload with ten times as many late wakes: lives take hours.
     let mut workload = field::report();
     let often = workload.machine.latency.first_share_scaled(10, 1);
     workload.machine.latency = often.expect("a share that can grow");
@@ -244,14 +244,14 @@ fn the_mean_of_some_lives_and_the_hazard_of_others_agree() {
     let (some, others) = (of_seed(1), of_seed(2));
     assert_eq!((some.agree, others.agree), (Some(true), Some(true)), "{some:?}\n{others:?}");
     let (mean, hazard) = (some.mean.expect("60 failed"), others.hazard.expect("there were reloads"));
-    // Reloads until it fails, by the one; by the other, of the mean's time.
+    // Reloads until a failure: by the mean time, and by the hazard.
     let period = some.followed / some.reloads as f64;
     let (low, high) = (period / hazard.high, period / hazard.low);
     assert!(mean.low < high && low < mean.high, "{mean:?}, and by the hazard {low} to {high}");
 }
 
 #[test]
-fn what_a_soak_finds_the_daemon_s_view_shows_too() {
+fn a_daemon_can_show_the_failures_of_a_soak() {
     let workload = field::report();
     let life =
         live(&workload, of("2.3.1"), (1, 0), Watch { until: Until::Crash, span: Span::MAX }, Control::none());

@@ -1,4 +1,4 @@
-/* What the scheduler beside this file does wrong with -DFAULT=N, each in one place. */
+/* Faults of scheduler.c, selected by -DFAULT=N, each in one place. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -23,9 +23,9 @@ static void log_line(const char *format, ...)
 
 static void again_and_again(struct entry *entry) { add_event(master, EVENT, again_and_again, entry->argument, 0); }
 
-/* Three functions deep, none of them to be inlined, for what a backtrace shows. */
+/* Three nested functions, not inlined, for the tests of backtraces. */
 #define DEEP_FUNCTION __attribute__((noinline)) static
-/* Part of whoever calls it, which a backtrace names. */
+/* Inlined, so that a backtrace names its caller. */
 #define INLINED __attribute__((always_inline)) static inline
 
 DEEP_FUNCTION int deepest_of_three(int n) { return *nowhere + n; }
@@ -41,7 +41,7 @@ __attribute__((noinline)) static void wait_for_nothing(void)
 
 static long work = 2500000;
 
-/* The first time an entry is given back that a tree still links. */
+/* Acts the first time that an entry is freed while a tree still links it. */
 static int is_first_break(struct master *m)
 {
     static int times;
@@ -203,12 +203,12 @@ INLINED void misbehave_in_a_run(struct master *m)
             ;
         break;
     case BREAK_AND_WORK:
-        /* Some milliseconds in which no register changes, and memory does. */
+        /* For some milliseconds, memory changes but no register does. */
         if (!is_first_break(m))
             __asm__ volatile("1: decq %0\n jne 1b" : "+m"(work));
         break;
     case STORED_POINTER:
-        /* A reload frees the entry, and nothing forgets it: no tree or list shows that. */
+        /* A reload frees the entry, but this pointer to it stays, outside of all trees and lists. */
         if (kept)
             forever += ((struct entry *)kept)->number;
         else
@@ -268,13 +268,13 @@ static void misbehave(struct master *m)
 }
 
 #if defined FAULT_BEFORE_MAIN
-/* Before the C library's own beginning, where the engine takes over. */
+/* Runs before the start of the C library, where the engine takes over. */
 static void leave(void) { _exit(7); }
 __attribute__((section(".preinit_array"), used)) static void (*const before_main)(void) = leave;
 #endif
 
 #if defined OWN_START
-/* A beginning of its own, past the C library's, where the engine takes over. With -nostartfiles. */
+/* Its own start, which bypasses the C library's, where the engine takes over. With -nostartfiles. */
 __asm__(".globl _start\n_start: mov (%rsp), %edi\n lea 8(%rsp), %rsi\n and $-16, %rsp\n call main\n mov %eax, %edi\n"
         "call exit");
 #endif

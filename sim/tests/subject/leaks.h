@@ -1,5 +1,5 @@
-/* What of its surroundings the scheduler beside this file lets into its timers with -DLEAKS=N: it must be the same in
- * any two runs, and is not. For the tests of `treefall doctor`. */
+/* Leaks of scheduler.c, selected by -DLEAKS=N: its timers depend on something outside that differs between two runs. For
+ * the tests of `treefall doctor`. */
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -10,7 +10,7 @@ enum leak { NOTHING, PID, DATE, UPTIME, RAW_UPTIME, ZONE, ENVIRONMENT, ADDRESS, 
 
 extern char **environ;
 
-/* In microseconds, a thousand at most. */
+/* In microseconds, at most a thousand. */
 static uint64_t leaked(void)
 {
     switch (LEAKS) {
@@ -44,7 +44,7 @@ static uint64_t leaked(void)
     case ADDRESS:
         return ((uintptr_t)&master >> 12) % 997;
     case TRACES_BEFORE: {
-        /* The one thing here that outlives a trace: what belongs to the process, not to the program. */
+        /* Process state: the only leak here that outlives a trace. */
         static int is_counted;
         static mode_t before;
         if (running && !is_counted) {

@@ -1,10 +1,10 @@
-/* A scheduler of our own, for the tests of the engine: it shows the functions and variables that the engine drives in
- * keepalived, and does with them what `sim/world` and the replica describe. It holds no line of keepalived's.
+/* Our own scheduler, for the tests of the engine: it exports the functions and variables that the engine drives in
+ * keepalived, and implements what `sim/world` and the replica describe. It contains no line of keepalived.
  *
- * Always: without a fault it is sound, as long as a tree has so few nodes that it needs no rebalancing. It tells a run
- * from a calibration by `signal_set`, which the engine calls in runs alone. With -DFAULT=N it does one thing wrong:
- * those of the first kind in a run, when a child is added (as a daemon: when its first second is over); those of the
- * second in a calibration; those of the third as a daemon, before its first fork.
+ * Invariant: without a fault it is correct, as long as its trees are too small to need rebalancing. It distinguishes a run
+ * from a calibration by `signal_set`, which the engine calls only in runs. -DFAULT=N selects one fault: those of the first
+ * kind act in a run, when a child is added (in a daemon: after its first second); those of the second kind act in a
+ * calibration; those of the third kind act in a daemon, before its first fork.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -112,7 +112,7 @@ static int is_due(const struct entry *entry)
     return entry->seconds != NEVER && entry->seconds * SECOND + entry->micros <= now;
 }
 
-/* Trees: equal keys go right. A root is black, all others are red: few nodes make a sound tree. */
+/* Trees: equal keys go right. The root is black, all others are red, which is valid for few nodes. */
 
 static struct node *parent_of(const struct node *node) { return (struct node *)(node->parent_and_black & ~3UL); }
 
@@ -136,7 +136,7 @@ static void insert(struct node **root, struct node *node, int (*goes_right)(cons
     *place = node;
 }
 
-/* All that is below a node that goes is hung in again. */
+/* Inserts all nodes below a removed one again. */
 static void hang_in(struct node **root, struct node *node, int (*goes_right)(const struct node *, const struct node *))
 {
     if (!node)
@@ -240,7 +240,7 @@ static struct entry *add_event(struct master *m, enum type type, handler_t handl
 #include "faults.h"
 #include "leaks.h"
 
-/* What the engine drives */
+/* The functions that the engine drives */
 
 struct entry *thread_add_timer(struct master *m, handler_t handler, void *argument, uint64_t micros)
 {
@@ -497,7 +497,7 @@ void process_threads(struct master *m)
     }
 }
 
-/* As a daemon: a first process, and the one that it forks, which runs the loop and ticks each second. */
+/* As a daemon: a first process forks one that runs the loop, with a timer each second. */
 
 static void tick(struct entry *entry)
 {

@@ -1,7 +1,7 @@
-//! The command as a person or a script meets it: what it prints, its exit statuses, what it leaves on disk.
+//! Tests the command as a user or a script meets it: its output, its exit statuses, its files.
 //!
-//! The `console` blocks of all documents and `cmd/*.trycmd` are run as they stand (what else the documents have,
-//! `documents.rs` checks). What needs a real keepalived is listed as ignored, with the reason, where none is installed.
+//! Runs the `console` blocks of all documents and `cmd/*.trycmd` unchanged (`documents.rs` checks the other blocks).
+//! A test that needs a real keepalived is ignored, with the reason, if none is installed.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ use crate::good::GOOD;
 use crate::walk;
 
 const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
-/// What every finding tells a script.
+/// Fields of every finding.
 const FINDING_FIELDS: [&str; 17] = [
     "target",
     "release",
@@ -41,7 +41,7 @@ const FINDING_FIELDS: [&str; 17] = [
     "scenario",
     "report",
 ];
-/// How often something awaited is looked for, 20 ms apart: a minute.
+/// Number of polls for an awaited event, 20 ms apart: a minute.
 const LOOKS_MAX: u32 = 3_000;
 
 type Outcome = Result<(), Failed>;
@@ -49,18 +49,18 @@ type Outcome = Result<(), Failed>;
 pub(crate) fn trials() -> Vec<Trial> {
     let test = |name: &str, body: fn() -> Outcome| trial!(name, body);
     let mut trials = vec![
-        test("the documents and cmd/*.trycmd say what happens", documents),
-        test("a scenario file that is wrong is refused with place and remedy", wrong_scenarios),
-        test("a program that is no keepalived is refused with the reason", wrong_programs),
-        test("nothing is written when a command is refused", nothing_half_written),
+        test("the documents and cmd/*.trycmd show the real output", documents),
+        test("an invalid scenario file is refused with place and remedy", wrong_scenarios),
+        test("a program other than keepalived is refused with the reason", wrong_programs),
+        test("a refused command writes nothing", nothing_half_written),
         test("every command prints JSON objects and a summary last", json_of_every_command),
         test("findings do not depend on the number of jobs", jobs_make_no_difference),
-        test("a soak tells the same whatever --jobs is, and what it kept replays", soak_is_told_and_kept),
-        test("a killed hunt leaves what it found, and it replays", killed_hunt_keeps_its_finds),
+        test("a soak does not depend on --jobs, and its findings replay", soak_is_deterministic_and_kept),
+        test("a killed hunt keeps its failures, and they replay", killed_hunt_keeps_its_failures),
         test("Ctrl-C ends a hunt with its summary", interrupted_hunt_ends_cleanly),
         test("a closed pipe ends the command quietly, a full disk with an error", output::nothing_is_written),
-        test("a baseline hides what it breaks too", baseline_hides),
-        test("a failure replays as expected by itself", finds_replay),
+        test("a baseline hides the violations that it shows too", baseline_hides),
+        test("a failure replays as expected by itself", failures_replay),
         test("no colours reach a file", no_colours_in_a_file),
     ];
     trials.extend(real::trials());
@@ -87,20 +87,20 @@ fn ensure(holds: bool, why: impl FnOnce() -> String) -> Outcome {
     if holds { Ok(()) } else { Err(why().into()) }
 }
 
-/// The command is refused with this status and with an error that says each of these.
+/// Asserts that the command is refused with this status and an error that contains each of these texts.
 fn refused(what: &str, arguments: &[&str], wanted: i32, says: &[&str]) -> Outcome {
     let output = treefall(arguments)?;
     let text = stderr(&output);
-    let told = || format!("{what}: {:?}\n{}{text}", status(&output), stdout(&output));
-    ensure(status(&output) == Some(wanted), told)?;
-    ensure(text.starts_with("error: ") && !text.contains("panicked"), told)?;
-    says.iter().try_for_each(|says| ensure(text.contains(says), || format!("no `{says}` in {}", told())))
+    let result = || format!("{what}: {:?}\n{}{text}", status(&output), stdout(&output));
+    ensure(status(&output) == Some(wanted), result)?;
+    ensure(text.starts_with("error: ") && !text.contains("panicked"), result)?;
+    says.iter().try_for_each(|says| ensure(text.contains(says), || format!("no `{says}` in {}", result())))
 }
 
 fn documents() -> Outcome {
     let cases = trycmd::TestCases::new();
     cases.register_bin("treefall", Path::new(TREEFALL));
-    // A new release changes no text that is checked.
+    // A placeholder for the newest release, so that a new release changes no checked text.
     cases.insert_var("[NEWEST]", Release::NEWEST.to_string()).map_err(|error| error.to_string())?;
     cases.register_bin("cargo", trycmd::schema::Bin::Ignore);
     for document in walk::files(Path::new("."), "md") {
@@ -166,7 +166,7 @@ fn wrong_scenarios() -> Outcome {
         }
         let path = path.to_str().ok_or("a path that is text")?;
         refused(what, &["replay", path], 2, says)?;
-        // `fmt` does not run a scenario: it cannot know what never starts.
+        // `fmt` does not run a scenario, so it cannot detect a run that never starts.
         if !what.contains("never") {
             refused(what, &["fmt", path], 2, says)?;
         }
@@ -237,7 +237,7 @@ fn nothing_half_written() -> Outcome {
         2,
         &["is no keepalived"],
     )?;
-    // A second file that is wrong leaves the first as it was.
+    // A second file that is invalid leaves the first unchanged.
     let (untidy, wrong) = (folder.path().join("a.toml"), folder.path().join("b.toml"));
     fs::write(&untidy, GOOD.replace(" = ", "="))?;
     fs::write(&wrong, "format = 99\n")?;
@@ -251,7 +251,7 @@ fn nothing_half_written() -> Outcome {
     ensure(left == ["a.toml", "b.toml", "file"], || format!("{left:?}"))
 }
 
-/// The objects that a command printed, the summary taken off.
+/// Returns the printed objects and the summary.
 fn objects(output: &Output) -> Result<(Vec<Map<String, Value>>, Value), Failed> {
     let text = stdout(output);
     let mut objects = text.lines().map(serde_json::from_str).collect::<Result<Vec<Map<_, _>>, _>>()?;
@@ -306,7 +306,7 @@ fn json_of_every_command() -> Outcome {
     Ok(())
 }
 
-/// What every soak tells a script.
+/// Fields of every soak.
 const SOAK_FIELDS: [&str; 19] = [
     "target",
     "release",
@@ -329,20 +329,20 @@ const SOAK_FIELDS: [&str; 19] = [
     "ages_ms",
 ];
 
-fn soak_is_told_and_kept() -> Outcome {
-    let told = |jobs: &str| -> Result<(tempfile::TempDir, Vec<Map<String, Value>>), Failed> {
+fn soak_is_deterministic_and_kept() -> Outcome {
+    let result = |jobs: &str| -> Result<(tempfile::TempDir, Vec<Map<String, Value>>), Failed> {
         let folder = tempfile::tempdir()?;
         let script = "count=4 runs=5%:never,5ms..900ms on-term=20%:never,1ms..3ms";
         let soak =
             ["soak", "--machine", "loaded", "--reload", "1s", "--script", script, "--json", "--jobs", jobs];
         let output = Command::new(TREEFALL).args(soak).current_dir(folder.path()).output()?;
         ensure(status(&output) == Some(1), || format!("{output:?}"))?;
-        let (told, summary) = objects(&output)?;
+        let (result, summary) = objects(&output)?;
         ensure(summary[0]["failures"] == 30, || summary.to_string())?;
-        Ok((folder, told))
+        Ok((folder, result))
     };
-    let (folder, alone) = told("1")?;
-    ensure(alone == told("2")?.1, || format!("{alone:?}"))?;
+    let (folder, alone) = result("1")?;
+    ensure(alone == result("2")?.1, || format!("{alone:?}"))?;
     let missing = SOAK_FIELDS.iter().find(|field| !alone[0].contains_key(**field));
     ensure(missing.is_none(), || format!("no {missing:?} in {alone:?}"))?;
     let kinds = alone[0]["kinds"].as_array().ok_or("no kinds")?;
@@ -357,7 +357,7 @@ fn soak_is_told_and_kept() -> Outcome {
 fn jobs_make_no_difference() -> Outcome {
     let findings = |jobs: &str| -> Result<(Vec<Map<String, Value>>, Value), Failed> {
         let folder = tempfile::tempdir()?;
-        // The same words for both: where finds go is part of a finding.
+        // Both use the same arguments, because the folder is part of a finding.
         let hunt = [
             "hunt",
             "--target",
@@ -380,7 +380,7 @@ fn jobs_make_no_difference() -> Outcome {
     ensure(!one.0.is_empty() && one == two, || format!("{one:?}\n{two:?}"))
 }
 
-/// A hunt that goes on for hours if it is let, in `folder`; it has found something already.
+/// Starts a hunt of hours in `folder`, and waits for its first failure.
 #[expect(
     clippy::disallowed_methods,
     reason = "another process is waited for; nothing recorded depends on it"
@@ -420,10 +420,10 @@ fn found_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn killed_hunt_keeps_its_finds() -> Outcome {
+fn killed_hunt_keeps_its_failures() -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut hunt = long_hunt(folder.path())?;
-    // SIGKILL: nothing can be done about it.
+    // A process cannot react to SIGKILL.
     hunt.kill()?;
     ensure(hunt.wait()?.code().is_none(), || "it ended before it was killed".to_owned())?;
     let found = found_files(folder.path())?;
@@ -441,11 +441,11 @@ fn interrupted_hunt_ends_cleanly() -> Outcome {
     let output = hunt.wait_with_output()?;
     ensure(status(&output) == Some(1), || format!("{:?}", output.status))?;
     let (findings, summary) = objects(&output)?;
-    // The word came while it searched: nothing was worked out, all that was found is kept.
+    // The interrupt came during the search: nothing is triaged, and all failures are kept.
     let kept = found_files(folder.path())?.len();
     let named = findings.iter().all(|failure| failure["kept_as_found"].is_string()) && findings.len() == kept;
-    let told = named && summary[0]["findings"] == 0 && summary[0]["kept_as_found"] == kept;
-    ensure(told && kept > 0, || format!("{kept} kept: {summary}"))
+    let result = named && summary[0]["findings"] == 0 && summary[0]["kept_as_found"] == kept;
+    ensure(result && kept > 0, || format!("{kept} kept: {summary}"))
 }
 
 fn baseline_hides() -> Outcome {
@@ -469,7 +469,7 @@ fn baseline_hides() -> Outcome {
     })
 }
 
-fn finds_replay() -> Outcome {
+fn failures_replay() -> Outcome {
     let folder = tempfile::tempdir()?;
     let out = folder.path().display().to_string();
     let found = treefall(&["hunt", "--target", "replica:2.3.1", "--out", &out])?;

@@ -1,8 +1,9 @@
-//! The whole real daemon under our clock: replica, engine and daemon of one release tell the same of one trace.
+//! Tests the whole real daemon under a virtual clock: replica, engine and daemon of one release give the same
+//! history.
 //!
-//! Needs a keepalived and a kernel that lets a user make namespaces; without either every test is listed as
-//! ignored, with the reason. Programs are those that the suite `equality` takes. The long run is `treefall conform
-//! --target daemon:PATH --for TIME`.
+//! Needs a keepalived and a kernel that lets users create namespaces; without either, every test is ignored, with the
+//! reason. Uses the programs of the suite `equality`. The long run is `treefall conform --target daemon:PATH --for
+//! TIME`.
 
 use std::path::Path;
 
@@ -27,9 +28,9 @@ use crate::processes::{Process, listed, wait_until};
 use crate::real::{self, Test};
 
 const SEED: u64 = 20_260_201;
-/// Traces of one comparison here.
+/// Traces of one comparison.
 const TRACES: u64 = 120;
-/// Everything of a daemon's run that a replica can be held against.
+/// The parts of a daemon's run that can be compared with a replica.
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,23 +39,23 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const TESTS: [(&str, Test); 11] = [
     ("replica and daemon agree on random traces", agree),
-    ("a wrong script layer is caught", wrong_is_caught),
-    ("replica, engine and daemon tell the same of the crash of 2468", all_three_agree),
+    ("a wrong script layer is detected", wrong_is_detected),
+    ("replica, engine and daemon agree on the crash of 2468", all_three_agree),
     ("a guarded heap shows the first use of the entry that 2468 frees", guarded_shows_first_use),
     ("a second start that fails leaves the first run running", failed_start_changes_nothing),
     ("a shutdown waits a second for the instance", shutdown_waits_for_the_instance),
     ("a daemon agrees with itself under other conditions", with_itself),
-    ("what a daemon cannot be given is refused with its name", unfit_is_refused),
+    ("a value that a daemon cannot have is refused by name", unfit_is_refused),
     ("nothing is left behind when treefall is gone", nothing_is_left),
     ("every call that the program imports is on a list", imports_are_known),
-    ("the calls of a run are told with what became of them", ledger),
+    ("the ledger has the calls of a run and their handling", ledger),
 ];
 
 fn traces(subject: &dyn Subject, count: u64) -> Vec<Trace> {
     (0..count).map(|number| subject.fitted(generate(SEED, number))).collect()
 }
 
-/// Compares with a replica by `rules`; the census, and the first difference in words.
+/// Compares with a replica by `rules`; returns the census, and the first difference as text.
 fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<String>), Failed> {
     let mut daemon = build(&Target::Daemon(place.clone()))?;
     let traces = traces(daemon.as_ref(), count);
@@ -71,7 +72,7 @@ fn census(place: &Place, rules: Rules, count: u64) -> Result<(Census, Option<Str
     Ok((census, first))
 }
 
-/// One script that times out in the wake that brings a reload, timer first, with a guarded heap.
+/// One script whose timeout falls into the wake of a reload, timer first, with a guarded heap.
 fn guarded_crash() -> Trace {
     let script = Script {
         interval: Span::from_secs(3),
@@ -96,11 +97,11 @@ fn guarded_shows_first_use(place: &Place, release: Release) -> Result<(), Failed
         return if clean { Ok(()) } else { Err(format!("{:?}", ran.verdict).into()) };
     }
     let named = |frames: &[Frame], name: &str| frames.iter().any(|it| it.function.as_deref() == Some(name));
-    let told = ran.used_after_free.is_some()
+    let shown = ran.used_after_free.is_some()
         && innermost(&ran.backtrace) == Some("thread_add_child")
         && named(&ran.life.handed_out, "thread_add_child")
         && named(&ran.life.freed, "thread_cleanup_master");
-    if told { Ok(()) } else { Err(format!("{ran:?}").into()) }
+    if shown { Ok(()) } else { Err(format!("{ran:?}").into()) }
 }
 
 fn agree(place: &Place, release: Release) -> Result<(), Failed> {
@@ -109,7 +110,7 @@ fn agree(place: &Place, release: Release) -> Result<(), Failed> {
     if let Some(first) = first {
         return Err(format!("{} of {TRACES} traces differ; {first}", census.different).into());
     }
-    // A comparison that never reaches the interesting places proves nothing.
+    // A comparison without the interesting events proves nothing.
     if census.with_all_three * 2 < TRACES {
         return Err(format!("only {} hold a reload, a timeout and an exit", census.with_all_three).into());
     }
@@ -121,7 +122,7 @@ fn agree(place: &Place, release: Release) -> Result<(), Failed> {
 }
 
 /// Defects of the script layer, which only the daemon can prove, and one of the scheduler.
-fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
+fn wrong_is_detected(place: &Place, release: Release) -> Result<(), Failed> {
     let right = Rules::of(release);
     let flip = |defect| if right.has(defect) { right.without(defect) } else { right.with(defect) };
     let mut caught = 0;
@@ -134,7 +135,7 @@ fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
         let wrong = flip(defect);
         let number = (0..2_000).find(|number| shows(*number, right, wrong));
         let Some(number) = number else {
-            // A rule may be idle in a release: nothing then tells right from wrong.
+            // A rule without effect in a release cannot be detected.
             println!("{release}: {} makes no difference to 2,000 traces", defect.name());
             continue;
         };
@@ -159,7 +160,7 @@ fn wrong_is_caught(place: &Place, release: Release) -> Result<(), Failed> {
     }
 }
 
-/// Whether right and wrong rules tell different things of a trace, before a freed entry is used.
+/// Reports whether right and wrong rules give different results for a trace, before a freed entry is used.
 fn shows(number: u64, right: Rules, wrong: Rules) -> bool {
     let trace = treefall::subject::daemon::config::nearest(generate(SEED, number), right);
     let of = |rules| run_replica_as(SubjectKind::Daemon, &trace, rules, KEPT);
@@ -179,7 +180,7 @@ fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
         shown.copied().collect()
     };
     if shown(&replica.records) != daemon.records || shown(&engine.records) != daemon.records {
-        return Err(format!("the three tell different things: {:?}", daemon.records).into());
+        return Err(format!("the three differ: {:?}", daemon.records).into());
     }
     let broken = |ran: &treefall::subject::Ran| -> Vec<_> {
         ran.verdict.breaks.iter().map(|broken| (broken.signature.law, broken.at)).collect()
@@ -194,7 +195,8 @@ fn all_three_agree(place: &Place, release: Release) -> Result<(), Failed> {
     Ok(())
 }
 
-/// keepalived.md says that a start which fails leaves the script idle; where runs overlap, the daemon says otherwise.
+/// According to keepalived.md, a failed start leaves the script idle; if runs overlap, the daemon behaves
+/// differently.
 fn failed_start_changes_nothing(place: &Place, release: Release) -> Result<(), Failed> {
     let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
     let setup = Setup {
@@ -283,14 +285,14 @@ fn imports_are_known(place: &Place, _: Release) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A reload with a script running, on whatever release.
+/// A reload with a running script, valid on any release.
 fn ledger(place: &Place, _: Release) -> Result<(), Failed> {
     let script = Script { timeout: Span::from_secs(9), ..Script::new(Name::numbered(0)) };
     let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
     let trace = Trace::new(setup, vec![Wake::next_timer(), Wake::next_timer().hup(ConfigId(0))])?;
     let mut daemon = build(&Target::Daemon(place.clone()))?;
     if !daemon.run_one(&trace, KEPT)?.ledger.is_empty() {
-        return Err("calls are told that nobody asked for".into());
+        return Err("calls are reported that nobody asked for".into());
     }
     daemon.keep_ledger(true);
     let (one, two) = (daemon.run_one(&trace, KEPT)?.ledger, daemon.run_one(&trace, KEPT)?.ledger);
@@ -302,14 +304,14 @@ fn ledger(place: &Place, _: Release) -> Result<(), Failed> {
     let all = virtuals.iter().all(|name| times(name, Fate::Virtual) > 0)
         && through.iter().all(|name| times(name, Fate::LetThrough) > 0);
     let forbidden = one.iter().any(|call| call.fate == Fate::Forbidden);
-    // It blocks after the start, after each wake, and after the reload once more for what that has queued.
+    // It blocks after the start, after each wake, and after the reload once more for the queued work.
     if one != two || !all || forbidden || times("epoll_wait", Fate::Virtual) < 3 {
         return Err(format!("{one:?}; again: {two:?}").into());
     }
     Ok(())
 }
 
-/// A treefall that is killed outright, in the middle of a daemon's work, leaves no process.
+/// A treefall that is killed while a daemon works leaves no process.
 fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
     let mut treefall = std::process::Command::new(env!("CARGO_BIN_EXE_treefall"))
         .args([
@@ -330,7 +332,7 @@ fn nothing_is_left(place: &Place, _: Release) -> Result<(), Failed> {
         let all = family_of(treefall.id());
         all.into_iter().filter_map(Process::of).collect::<Vec<_>>()
     };
-    // setpriv or unshare, the first process in the namespaces.
+    // setpriv or unshare, and the first process in the namespaces.
     let started = wait_until(|| family().len() >= 2);
     let family = family();
     treefall.kill()?;
@@ -351,7 +353,7 @@ fn children_of(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The children, and theirs.
+/// Returns the descendants.
 fn family_of(pid: u32) -> Vec<u32> {
     let mut family = Vec::new();
     let mut waiting = children_of(pid);

@@ -1,7 +1,7 @@
-//! The whole real daemon with a person's own configuration file.
+//! Tests the whole real daemon with a user's configuration file.
 //!
-//! Needs a keepalived and a kernel that lets a user make namespaces; without either every test is listed as
-//! ignored, with the reason. Programs are those that the suite `equality` takes.
+//! Needs a keepalived and a kernel that lets users create namespaces; without either, every test is ignored, with the
+//! reason. Uses the programs of the suite `equality`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -28,7 +28,7 @@ const SEED: u64 = 20_260_301;
 const TRACES: u64 = 30;
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
-/// A file as a person has it, with much that the daemon cannot be given.
+/// A typical user's file, with many statements that the daemon cannot have.
 const FILE: &str = r#"! Configuration File for keepalived
 global_defs {
     router_id node1
@@ -95,16 +95,16 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 const TESTS: [(&str, Test); 7] = [
-    ("replica and daemon agree on random traces of a person's file", agree),
+    ("replica and daemon agree on random traces of a user's file", agree),
     ("values of the file are the daemon's own", values_are_read),
-    ("a trace may leave scripts of the file out", fewer_scripts),
-    ("a trace that does not fit the file is refused with what does not", misfits),
-    ("replay takes a file and says what is left out of it", replay),
+    ("a trace may omit scripts of the file", fewer_scripts),
+    ("a trace that does not fit the file is refused by name", misfits),
+    ("replay takes a file and lists what it leaves out", replay),
     ("hunt takes its scripts from a file", hunt),
-    ("hunt shrinks and explains within what the file says", within),
+    ("hunt shrinks and explains within the file", within),
 ];
 
-/// The file on disk, and the folder that holds it.
+/// Writes the file; returns it with its folder.
 fn written(text: &str) -> Result<(tempfile::TempDir, PathBuf), Failed> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("keepalived.conf");
@@ -150,7 +150,7 @@ fn agree(place: &Place, release: Release) -> Result<(), Failed> {
     println!("{release}: {census:?}");
     match first {
         Some(first) => Err(format!("{} of {TRACES} traces differ; {first}", census.different).into()),
-        // A comparison that never reaches the interesting places proves nothing.
+        // A comparison without the interesting events proves nothing.
         None if census.with_all_three * 2 < TRACES => {
             Err(format!("only {} hold a reload, a timeout and an exit", census.with_all_three).into())
         }
@@ -160,7 +160,7 @@ fn agree(place: &Place, release: Release) -> Result<(), Failed> {
 
 type Change = (&'static str, fn(&mut Script));
 
-/// A replica of other values than the file's is told from the daemon: the daemon goes by the file.
+/// A replica with other values than the file's differs from the daemon, so the daemon uses the file.
 fn values_are_read(place: &Place, release: Release) -> Result<(), Failed> {
     let changes: [Change; 4] = [
         ("interval", |script| script.interval = script.interval + Span::from_secs(1)),
@@ -267,14 +267,14 @@ fn replay(place: &Place, _: Release) -> Result<(), Failed> {
     ensure(&play(&good, &target)?, 0, &["3 scripts with interval", left_out, "1 as expected"])?;
     ensure(&play(&bad, &target)?, 1, &["none ", "has no script chk_ntp that something tracks"])?;
     ensure(&play(&good, "replica:2.3.1")?, 2, &["replica:2.3.1 reads no configuration"])?;
-    // The same target by its own name.
+    // The same target, named with its configuration.
     let named = format!("{target},config={config}");
     ensure(&treefall(&["replay", &good, "--target", &named])?, 0, &["1 as expected"])?;
     let broken = folder.path().join("broken.conf");
     std::fs::write(&broken, "\ninclude conf.d/*\n")?;
     let broken = broken.display().to_string();
     let refused = treefall(&["replay", &good, "--target", &target, "--config", &broken])?;
-    // A pattern that names no file brings in nothing.
+    // A pattern that matches no file includes nothing.
     ensure(
         &refused,
         2,
@@ -302,7 +302,7 @@ fn hunt(place: &Place, _: Release) -> Result<(), Failed> {
     if !found.trace.setup().configs.iter().flat_map(|config| &config.scripts).all(is_own) {
         return Err(format!("not a script of the file: {:?}", found.trace.setup()).into());
     }
-    // What was found is replayed by the target's name alone.
+    // The failure is replayed by the target's name alone.
     let named = format!("{target},config={config}");
     ensure(&treefall(&["replay", file, "--target", &named])?, 0, &["1 as expected"])
 }
@@ -333,7 +333,7 @@ fn within(place: &Place, release: Release) -> Result<(), Failed> {
             let mut windows = report.lines().filter(|line| line.contains("within ["));
             let moves = ["interval of chk_nat", "timeout of chk_nat"];
             let moved = windows.any(|line| moves.iter().any(|it| line.contains(it)));
-            // A trace may leave the file's scripts out, and what it has of them is the file's.
+            // A trace may omit scripts of the file; the others have the file's values.
             let fits = !scenario.contains("interval") || has("interval", interval) && has("timeout", timeout);
             if !fits || moved {
                 return Err(format!("{release}: {scenario}\n{report}").into());

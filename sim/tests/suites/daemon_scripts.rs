@@ -1,7 +1,7 @@
-//! What the whole real daemon does with scripts that are none of a track's, and at its end: fifo scripts, a shutdown,
-//! and both signals at once. Our own script layer is held against it.
+//! Tests the whole real daemon with scripts other than track scripts, and at its end: fifo scripts, a shutdown, and
+//! both signals at once. Compares our script layer with it.
 //!
-//! Needs what the suite `daemon` needs; without it every test is listed as ignored, with the reason.
+//! Needs the same as the suite `daemon`; without it, every test is ignored, with the reason.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ use treefall::subject::{Ran, build};
 use crate::real::{self, Test};
 
 const SEED: u64 = 20_261_125;
-/// Everything of a daemon's run that a replica can be held against.
+/// The parts of a daemon's run that can be compared with a replica.
 const KEPT: Options = Options { keep: true, ..Options::DIGESTED };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -35,8 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const TESTS: [(&str, Test); 7] = [
     ("fifo scripts start while a configuration is put in force, before all others", fifos_start_first),
-    ("a fifo script that ends is missed by nobody, and the next reload starts it anew", fifo_that_ends),
-    ("replica and daemon agree on traces with fifo scripts, and a wrong world is caught", fifos_agree),
+    ("only the next reload restarts a fifo script that ends", fifo_that_ends),
+    ("replica and daemon agree on traces with fifo scripts", fifos_agree),
     ("too many starts end replica and daemon at the same record", too_many_starts),
     ("a shutdown ends with a stubborn child alive", shutdown_stops_before_ready),
     ("a SIGTERM read together with a SIGHUP is lost", reload_eats_termination),
@@ -48,7 +48,7 @@ fn script(place: usize, kind: ScriptKind) -> Script {
     Script { kind, interval, timeout, ..Script::new(Name::numbered(place)) }
 }
 
-/// A track script, a fifo script that ignores SIGTERM, and one that does not.
+/// Returns a track script, a fifo script that ignores SIGTERM, and one that does not.
 fn three(change: impl FnOnce(&mut Setup)) -> Setup {
     let kinds = [ScriptKind::Track, ScriptKind::Fifo, ScriptKind::Fifo].into_iter().enumerate();
     let mut scripts: Vec<Script> = kinds.map(|(place, kind)| script(place, kind)).collect();
@@ -62,7 +62,7 @@ fn by(millis: u64) -> Wake {
     Wake::new(Advance::By(Span::from_millis(millis)))
 }
 
-/// Plays it on the daemon; the replica must tell the same of it.
+/// Plays the trace on the daemon, and asserts that the replica agrees.
 fn play(place: &Place, release: Release, trace: &Trace) -> Result<Ran, Failed> {
     let ran = build(&Target::Daemon(place.clone()))?.run_one(trace, KEPT)?;
     if let Agreement::Differs(difference) = against(trace, Rules::of(release), &ran) {
@@ -75,8 +75,8 @@ fn against(trace: &Trace, rules: Rules, ran: &Ran) -> Agreement {
     compare(SubjectKind::Daemon, &run_replica_as(SubjectKind::Daemon, trace, rules, KEPT), ran)
 }
 
-/// Starts and what else tells their place, in milliseconds from the start of the trace.
-fn told(records: &[Record]) -> Vec<String> {
+/// Returns starts and related events, with their milliseconds since the start of the trace.
+fn starts(records: &[Record]) -> Vec<String> {
     let words = |event: Event| match event {
         Event::Started { run, .. } => Some(format!("{} of {} starts", run.of.script.0, run.of.generation.0)),
         Event::StartFailed { script, .. } => {
@@ -87,13 +87,13 @@ fn told(records: &[Record]) -> Vec<String> {
         Event::ReloadDone { .. } => Some("reloaded".to_owned()),
         _ => None,
     };
-    let told = |record: &Record| {
+    let starts = |record: &Record| {
         words(record.event).map(|words| format!("{} {words}", record.at.as_micros() / 1_000))
     };
-    records.iter().filter_map(told).collect()
+    records.iter().filter_map(starts).collect()
 }
 
-/// Each start takes a millisecond, so that instants tell the order too. One fails while the process starts, one in
+/// Each start takes a millisecond, so instants show the order too. One start fails while the process starts, one in
 /// the reload.
 fn fifos_start_first(place: &Place, release: Release) -> Result<(), Failed> {
     let setup = three(|setup| {
@@ -101,7 +101,7 @@ fn fifos_start_first(place: &Place, release: Release) -> Result<(), Failed> {
         setup.fork_failures = [StartNo(0), StartNo(4)].into();
     });
     let trace = Trace::new(setup, vec![by(1_000).hup(ConfigId(0)), by(10)])?;
-    let told = told(&play(place, release, &trace)?.records);
+    let starts = starts(&play(place, release, &trace)?.records);
     let expected = [
         "0 1 of 0 fails",
         "1 1 could not fork",
@@ -114,15 +114,15 @@ fn fifos_start_first(place: &Place, release: Release) -> Result<(), Failed> {
         "1005 reloaded",
         "1005 0 of 1 starts",
     ];
-    if told == expected { Ok(()) } else { Err(format!("{told:#?}").into()) }
+    if starts == expected { Ok(()) } else { Err(format!("{starts:#?}").into()) }
 }
 
-/// Its end starts nothing. The reload tells the other to die, as it does any child in CHILD.
+/// Its end starts nothing. The reload sends SIGTERM to the other one, as to any child in CHILD.
 fn fifo_that_ends(place: &Place, release: Release) -> Result<(), Failed> {
     let ends = by(500).exit(run(2, 0, 1), ExitStatus::Code(3));
     let trace = Trace::new(three(|_| {}), vec![ends, by(500), by(500).hup(ConfigId(0)), by(10)])?;
     let ran = play(place, release, &trace)?;
-    let told = told(&ran.records);
+    let starts = starts(&ran.records);
     let expected = [
         "0 1 of 0 starts",
         "0 2 of 0 starts",
@@ -139,14 +139,14 @@ fn fifo_that_ends(place: &Place, release: Release) -> Result<(), Failed> {
         let is = |of: Run| of.of.script == ScriptId(place) && of.of.generation.0 == 0;
         ran.records.iter().any(|it| matches!(it.event, Event::Signalled { run: Some(of), .. } if is(of)))
     };
-    if told != expected || !ran.records.iter().any(reaped) || !signalled(1) || signalled(2) {
-        return Err(format!("{told:#?}; {:?}", ran.records).into());
+    if starts != expected || !ran.records.iter().any(reaped) || !signalled(1) || signalled(2) {
+        return Err(format!("{starts:#?}; {:?}", ran.records).into());
     }
     Ok(())
 }
 
-/// The same with scripts in the fifo scripts' place that the dispatcher starts and that never come again: so a world
-/// would have it that starts fifo scripts there, as ours did.
+/// Replaces the fifo scripts by scripts that the dispatcher starts and that never run again, as a wrong world would
+/// start fifo scripts.
 fn from_the_dispatcher(trace: &Trace) -> Result<Trace, Failed> {
     let (mut setup, wakes) = trace.clone().into_parts();
     let scripts = setup.configs.iter_mut().flat_map(|config| &mut config.scripts);
@@ -158,7 +158,7 @@ fn from_the_dispatcher(trace: &Trace) -> Result<Trace, Failed> {
 }
 
 fn fifos_agree(place: &Place, release: Release) -> Result<(), Failed> {
-    /// Traces of one comparison here.
+    /// Traces of one comparison.
     const TRACES: usize = 40;
     let mut daemon = build(&Target::Daemon(place.clone()))?;
     let traces: Vec<Trace> = (0..2_000)
@@ -177,7 +177,7 @@ fn fifos_agree(place: &Place, release: Release) -> Result<(), Failed> {
         caught += usize::from(matches!(wrong, Agreement::Differs(_)));
     }
     println!("{release}: {} traces, {starts} starts; the wrong world is caught in {caught}", ran.len());
-    // One configuration of several may have the fifo, and never be in force.
+    // One configuration of several may have the fifo script, and never be used.
     if ran.len() == TRACES && 2 * caught >= TRACES {
         Ok(())
     } else {
@@ -185,14 +185,14 @@ fn fifos_agree(place: &Place, release: Release) -> Result<(), Failed> {
     }
 }
 
-/// On 2.1.5 what comes after the start too many is a child's timeout: its signal was still told of the daemon.
+/// On 2.1.5, a child's timeout follows the start that is too many, and the daemon still shows its signal.
 fn too_many_starts(place: &Place, release: Release) -> Result<(), Failed> {
     let trace = build(&Target::Daemon(place.clone()))?.fitted(generate(5, 687));
     play(place, release, &trace).map(drop)
 }
 
-/// The scenario breaks `termination-honoured` on the daemon, as it does by the rules of its release, and would not by
-/// rules without the defect.
+/// Asserts that the scenario violates `termination-honoured` on the daemon, as the rules of its release predict and
+/// rules without the defect do not.
 fn proves(place: &Place, release: Release, file: &str, defect: Defect) -> Result<Ran, Failed> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/shutdown").join(file);
     let trace = scenario::load(&file).map_err(|error| error.to_string())?.trace;

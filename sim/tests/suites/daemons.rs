@@ -1,7 +1,7 @@
-//! Whole daemons that misbehave: the small program of `subject/scheduler.c`, started as a daemon is, with one thing
-//! wrong. Each has a verdict or an error with a name, in bounded time, and leaves nothing behind.
+//! Tests whole daemons that misbehave: the small program of `subject/scheduler.c`, started as a daemon, with one
+//! fault. Each gets a verdict or a named error in bounded time, and leaves nothing behind.
 //!
-//! Needs a kernel that lets a user make namespaces; without, every test is listed as ignored, with the reason.
+//! Needs a kernel that lets users create namespaces; without it, every test is ignored, with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +26,7 @@ use treefall::world::wire::RulesAs;
 pub(crate) fn trials() -> Vec<Trial> {
     let why_not = match Daemon::start(&program(&build(&[EXPORTED])), &Conditions::default()) {
         Err(error @ DaemonError::Namespaces { .. }) => Some(error.to_string()),
-        // Whatever else is wrong is a test's to find.
+        // The tests below find all other faults.
         _ => None,
     };
     let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
@@ -63,35 +63,35 @@ fn breaks(ran: &Ran, law: Law) -> bool {
     ran.verdict.breaks_law(law)
 }
 
-/// Whether the daemon did what it was not asked to, told in these words.
+/// Reports whether the daemon did something unexpected, described with these words.
 fn strayed(ran: &Ran, words: &str) -> bool {
-    let told = ran.verdict.breaks.iter().find_map(|broken| match &broken.detail {
+    let result = ran.verdict.breaks.iter().find_map(|broken| match &broken.detail {
         Detail::Strayed { what } => Some(what),
         _ => None,
     });
-    breaks(ran, Law::ExpectedActions) && told.is_some_and(|told| told.contains(words))
+    breaks(ran, Law::ExpectedActions) && result.is_some_and(|result| result.contains(words))
 }
 
-/// What a fault comes to that is the program's own.
+/// Faults of the program itself, with their verdicts.
 const VERDICTS: [(&str, &str, Good); 22] = [
-    ("a sound daemon survives", "SOUND", |ran| ran.verdict.outcome == Outcome::Survived),
+    ("a correct daemon survives", "SOUND", |ran| ran.verdict.outcome == Outcome::Survived),
     ("a loop in a daemon is a hang", "HANG", |ran| {
         ran.verdict.outcome == Outcome::Hung { function: Some("tick".to_owned()) }
     }),
-    ("a daemon's log without an end is a hang", "LOG_FOR_EVER", is_hung),
-    ("what a daemon writes without an end is a hang", "WRITE_FOR_EVER", is_hung),
-    ("events without an end are a hang", "EVENTS_FOR_EVER", is_hung),
-    ("memory without an end is a hang", "EAT_MEMORY", is_hung),
-    ("pages without an end are a hang", "EAT_PAGES", is_hung),
+    ("an endless log of a daemon is a hang", "LOG_FOR_EVER", is_hung),
+    ("endless writing of a daemon is a hang", "WRITE_FOR_EVER", is_hung),
+    ("endless events are a hang", "EVENTS_FOR_EVER", is_hung),
+    ("endless memory use is a hang", "EAT_MEMORY", is_hung),
+    ("endless page use is a hang", "EAT_PAGES", is_hung),
     ("a segmentation fault is a crash", "NULL_DEREFERENCE", |ran| crashed_by(ran, 11)),
-    ("a stack without an end is a crash", "NO_STACK", |ran| crashed_by(ran, 11)),
+    ("an endless stack is a crash", "NO_STACK", |ran| crashed_by(ran, 11)),
     ("a bus error is a crash", "BUS", |ran| crashed_by(ran, 7)),
     ("an abort is a crash", "ABORT", |ran| crashed_by(ran, 6)),
     ("a block that is freed twice is a crash", "FREE_TWICE", |ran| crashed_by(ran, 6)),
-    ("signals to everybody reach nobody and break a law", "KILL_ALL", |ran| {
+    ("signals to all processes are blocked and violate a law", "KILL_ALL", |ran| {
         ran.verdict.outcome == Outcome::Survived && breaks(ran, Law::SignalsOnlyItsChildren)
     }),
-    ("a read that never comes back is a verdict", "BLOCK_READ", |ran| {
+    ("a read that never returns is a verdict", "BLOCK_READ", |ran| {
         strayed(ran, "waits in system call `read`") && innermost(&ran.backtrace) == Some("wait_for_nothing")
     }),
     ("a lock that is never free is a verdict", "BLOCK_LOCK", |ran| {
@@ -110,11 +110,11 @@ const VERDICTS: [(&str, &str, Good); 22] = [
     }),
 ];
 
-/// What cannot be played on, and why: what the error says.
+/// Faults that end the play, with the texts of their errors.
 const ERRORS: [(&str, &str, &[&str]); 8] = [
     ("a poll is named before it waits", "BLOCK_POLL", &["the daemon called poll, which is not let through"]),
     ("a pause is named before it waits", "BLOCK_PAUSE", &["system call `pause`, which is not let through"]),
-    ("processes past libc are named", "CLONE_FOR_EVER", &["the daemon made system call `clone`"]),
+    ("processes made without libc are named", "CLONE_FOR_EVER", &["the daemon made system call `clone`"]),
     ("a child that forks is named", "CHILD_FORKS", &["in a child of the daemon", "system call `fork`"]),
     ("a daemon that executes something else is named", "EXEC", &["called execl, which is not let through"]),
     (
@@ -124,7 +124,7 @@ const ERRORS: [(&str, &str, &[&str]); 8] = [
     ),
     ("a daemon that stops itself is named", "STOP", &["system call `tgkill`, which is not let through"]),
     (
-        "a leak over a whole trace is the harness's error",
+        "a leak over a whole trace is an error of the harness",
         "LEAK",
         &["has used up, over the whole trace, the memory"],
     ),
@@ -136,7 +136,7 @@ const OTHERS: [(&str, Test); 8] = [
     ("a daemon that is stopped before its first fork is not judged", stopped_before_the_fork),
     ("a daemon that loops before its first fork is ended and named", loops_before_the_fork),
     ("a daemon that waits before its first fork is ended and named", waits_before_the_fork),
-    ("a daemon that ends before its first fork is told with how", ends_before_the_fork),
+    ("a daemon that ends before its first fork is named", ends_before_the_fork),
     ("a daemon that is not taken over never runs", not_taken_over),
     ("nothing can be written outside of the namespaces", writes_elsewhere),
     ("a waiting daemon whose treefall is killed leaves nothing", killed_while_it_waits),
@@ -146,13 +146,13 @@ const OTHERS: [(&str, Test); 8] = [
     ),
 ];
 
-/// The daemon ticks each second.
+/// A trace in which the daemon has a timer each second.
 fn some_seconds() -> Trace {
     let setup = Setup { configs: vec![Config::default()], ..Setup::default() };
     Trace::new(setup, vec![Wake::next_timer(); 40]).unwrap()
 }
 
-/// Plays the trace twice, and sees to it that nothing is left.
+/// Plays the trace twice, and asserts that nothing is left behind.
 fn play(built: &Built) -> Result<Vec<Ran>, DaemonError> {
     let before = mounts();
     let program = program(built);
@@ -167,7 +167,7 @@ fn play(built: &Built) -> Result<Vec<Ran>, DaemonError> {
     ran
 }
 
-/// What is mounted at the places that a daemon's mounts change: others mount elsewhere meanwhile.
+/// Returns the mounts at the places that a daemon changes. Other processes may mount elsewhere meanwhile.
 fn mounts() -> Vec<String> {
     const PLACE: usize = 4;
     let all = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -175,16 +175,16 @@ fn mounts() -> Vec<String> {
     all.lines().filter(of_daemon).map(str::to_owned).collect()
 }
 
-/// The processes that run a program, and the namespaces that they are in and this one is not.
+/// The processes that run a program, and their namespaces that differ from ours.
 ///
-/// Invariant: the namespaces are held open. The number of one that is gone is given to the next that anybody makes.
+/// Invariant: the namespaces are held open, because the number of a deleted one is reused.
 #[derive(Default)]
 struct Seen {
     processes: BTreeSet<Process>,
     namespaces: BTreeMap<u64, fs::File>,
 }
 
-/// The kinds of namespace that a daemon has its own of.
+/// Kinds of namespace that a daemon has separately.
 const KINDS: [&str; 4] = ["mnt", "net", "pid", "user"];
 
 fn runs(process: &Process, built: &Built) -> bool {
@@ -193,7 +193,7 @@ fn runs(process: &Process, built: &Built) -> bool {
     words.split(|byte| *byte == 0).any(|word| word == path)
 }
 
-/// The files of a process's namespaces.
+/// Returns the files of a process's namespaces.
 fn namespaces(pid: impl std::fmt::Display) -> impl Iterator<Item = String> {
     KINDS.into_iter().map(move |kind| format!("/proc/{pid}/ns/{kind}"))
 }
@@ -211,13 +211,13 @@ impl Seen {
         Self { namespaces: all.filter(|(number, _)| !own.contains(number)).collect(), processes }
     }
 
-    /// Whether a process runs the program, or is in one of its namespaces.
+    /// Reports whether a process runs the program, or is in one of its namespaces.
     fn is_of_it(&self, process: &Process, built: &Built) -> bool {
         let is_ours = |path| fs::metadata(path).is_ok_and(|it| self.namespaces.contains_key(&it.ino()));
         runs(process, built) || namespaces(process.pid).any(is_ours)
     }
 
-    /// Nothing is left of it: no process that runs the program, and none in its namespaces.
+    /// Asserts that no process runs the program or is in its namespaces.
     fn is_gone(&self, built: &Built) {
         let left = || processes::all().filter(|it| self.is_of_it(it, built)).collect::<Vec<_>>();
         let gone = wait_until(|| left().is_empty());
@@ -284,16 +284,16 @@ fn writes_elsewhere() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A treefall that is killed outright while its daemon waits for ever leaves no process and no namespace.
+/// A treefall that is killed while its daemon waits for ever leaves no process and no namespace.
 fn killed_while_it_waits() -> Result<(), Failed> {
     let call = |process: &Process| fs::read_to_string(format!("/proc/{}/syscall", process.pid));
-    // unshare, the first process, and the one that plays the trace: it waits.
+    // unshare, the first process, and the one that plays the trace, which waits.
     killed_while("BLOCK_READ", 3, |process| call(process).is_ok_and(|call| call.starts_with("0 ")))
 }
 
-/// The same while the first process runs its own code, in which nobody looks whether treefall is there.
+/// The same while the first process runs its own code, which does not check whether treefall is alive.
 fn killed_while_it_loops() -> Result<(), Failed> {
-    // A tenth of a second of its own time: what comes before does not take so long.
+    // A tenth of a second of its own CPU time: the start does not take as long.
     killed_while("HANG_BEFORE_FORK", 2, |process| process.ticks() >= 10)
 }
 
@@ -325,7 +325,7 @@ fn killed_while(
     Err(format!("it was not seen so far: {:?} {:?}", seen.processes, seen.namespaces.keys()).into())
 }
 
-/// A daemon that somebody stops on the way to its first fork is not taken for one that waits for ever.
+/// A daemon that is stopped before its first fork is not mistaken for one that waits for ever.
 fn stopped_before_the_fork() -> Result<(), Failed> {
     let built = faulty("BLOCK_BEFORE_FORK");
     let program = program(&built);
@@ -342,18 +342,18 @@ fn stopped_before_the_fork() -> Result<(), Failed> {
         let stopped = waiting().ok_or("it was judged before it could be stopped")?;
         let pid = i32::try_from(stopped.pid).ok().and_then(Pid::from_raw).ok_or("a pid")?;
         kill_process(pid, Signal::STOP)?;
-        // Twice as long as a daemon that waits is let wait.
+        // Twice as long as a waiting daemon may wait.
         for _ in 0..80 {
             std::thread::park_timeout(Duration::from_millis(50));
         }
         let judged = started.is_finished();
         kill_process(pid, Signal::CONT)?;
-        let told = started.join().expect("no panic");
+        let result = started.join().expect("no panic");
         if judged {
-            return Err(format!("it was judged while it was stopped: {told:?}").into());
+            return Err(format!("it was judged while it was stopped: {result:?}").into());
         }
         says(
-            &told.err().map_or_else(String::new, |error| error.to_string()),
+            &result.err().map_or_else(String::new, |error| error.to_string()),
             &["waits in system call `read`"],
         )
     })

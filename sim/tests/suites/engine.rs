@@ -1,7 +1,7 @@
-//! The engine against an installed keepalived, and its library in programs that are none.
+//! Tests the engine with an installed keepalived, and its library in other programs.
 //!
-//! Without a keepalived the trials that need one are listed as ignored, with the reason. CI sets
-//! `TREEFALL_REQUIRE_REAL`, which makes a missing program a failure.
+//! Without a keepalived, the trials that need one are ignored, with the reason. CI sets `TREEFALL_REQUIRE_REAL`,
+//! which makes a missing program a failure.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -34,11 +34,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     let always = [
         ("signals_first_is_survived", signals_first as fn(&Program) -> Checked),
         ("results_come_in_order_around_a_crash", around_a_crash),
-        ("nothing_of_a_shutdown_is_left_for_the_next_trace", after_a_shutdown),
+        ("a_shutdown_leaves_nothing_for_the_next_trace", after_a_shutdown),
         ("a_late_wake_is_in_the_log", late_wake),
         ("other_conditions_give_the_same_digest", other_conditions),
         ("a_fresh_process_confirms", fresh_process),
-        ("without_watching_the_counts_are_the_same", unwatched),
+        ("counts_are_the_same_without_watching", unwatched),
     ];
     let is_2_2_7 = |program: &Program| Release::new(2, 2, 7) == Some(program.release());
     let reason = "not the real 2.2.7";
@@ -80,7 +80,7 @@ fn one_wake(timer_first: bool) -> Trace {
     trace(1, vec![if timer_first { wake } else { wake.signals_first() }])
 }
 
-/// A day at the office: exits, a timeout, a reload, exits.
+/// An ordinary sequence: exits, a timeout, a reload, exits.
 fn busy() -> Trace {
     let after = |millis| Wake::new(Advance::By(Span::from_millis(millis)));
     let wakes = vec![
@@ -110,7 +110,7 @@ fn one_wake_crashes(program: &Program) -> Checked {
     let expected = Outcome::Crashed { signal: Signal::SEGV, function: Some("rb_insert_color".to_owned()) };
     ensure(verdict.outcome == expected, &verdict.outcome)?;
     let names: Vec<_> = results[0].backtrace.iter().map(|it| it.function.as_deref().unwrap_or("?")).collect();
-    // Our handler, which stands for the program's, lies between.
+    // Our handler, which replaces the program's, lies between.
     let homes: Vec<_> = results[0].backtrace.iter().map(|it| it.home == Home::Program).collect();
     ensure(
         names[..2] == ["rb_insert_color", "thread_add_child"] && homes[..3] == [true, true, false],
@@ -171,7 +171,7 @@ fn unwatched(program: &Program) -> Checked {
     ensure(watched[0].counts == unwatched[0].counts, "watching changes the run")
 }
 
-/// Writes the embedded library to a file, which lasts as long as the result.
+/// Writes the embedded library to a file that exists as long as the result.
 fn library() -> std::io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(LIBRARY)?;

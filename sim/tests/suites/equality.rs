@@ -1,9 +1,9 @@
-//! The replica and the real program of its release, trace by trace: they must agree, and a replica with one
-//! rule flipped must be caught.
+//! Compares the replica with the real program of its release, trace by trace: they must agree, and a replica with one
+//! flipped rule must be detected.
 //!
-//! Needs an installed keepalived; without one every test is listed as ignored, with the reason. Further
-//! programs, in roots of their own, are taken from `TREEFALL_ROOTS`, a list of roots with `:` between, and from
-//! the cache of `treefall roots fetch`. The long run is `treefall conform`.
+//! Needs an installed keepalived; without one, every test is ignored, with the reason. Further programs in other root
+//! folders come from `TREEFALL_ROOTS`, a list separated by `:`, and from the cache of `treefall roots fetch`. The
+//! long run is `treefall conform`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,11 +23,11 @@ use treefall::subject::replica::run_replica;
 use treefall::subject::target::{Place, Target};
 use treefall::subject::{Ran, build, build_under};
 
-/// Traces of one comparison here.
+/// Traces of one comparison.
 const TRACES: u64 = 600;
-/// Traces over which a wrong replica is to be caught.
+/// Traces that must suffice to detect a wrong replica.
 const WRONG_TRACES: u64 = 200;
-/// The campaign.
+/// Seed of the campaign.
 const SEED: u64 = 20_260_101;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -44,7 +44,7 @@ fn places() -> Vec<Place> {
     let roots: Vec<PathBuf> =
         std::env::split_paths(&roots).filter(|root| !root.as_os_str().is_empty()).collect();
     let inside = roots.into_iter().map(|root| Place::inside(root, "/usr/sbin/keepalived"));
-    // Two that say the same of themselves are the same program: one is enough.
+    // Programs that report the same version are the same program: one is enough.
     let mut seen = Vec::new();
     let banner = |place: &Place| Some(place.open().ok()?.banner().to_owned());
     let all = find_programs().into_iter().chain(inside);
@@ -62,8 +62,8 @@ fn ignored() -> Vec<Trial> {
         "replica and program agree",
         "a wrong replica is caught",
         "a program agrees with itself",
-        "a loop with too much to do ends alike",
-        "virtual time is used up for both alike",
+        "an overloaded loop ends at the same record",
+        "both end when virtual time is used up",
         "cancelled entries agree",
         "a node that is its own child agrees",
     ];
@@ -74,18 +74,18 @@ fn ignored() -> Vec<Trial> {
 }
 
 fn of_program(place: &Place) -> Vec<Trial> {
-    let program = place.open().expect("the real program can be looked at");
+    let program = place.open().expect("the real program opens");
     let release = program.release();
     let target = Target::Engine(place.clone());
     let [one, two, three, four, five, six] = std::array::from_fn(|_| target.clone());
     vec![
         trial!(format!("{release}: replica and program agree"), move || agree(&one, release)),
-        trial!(format!("{release}: a wrong replica is caught"), move || wrong_is_caught(&two, release)),
+        trial!(format!("{release}: a wrong replica is caught"), move || wrong_is_detected(&two, release)),
         trial!(format!("{release}: a program agrees with itself"), move || with_itself(&three)),
-        trial!(format!("{release}: a loop with too much to do ends alike"), move || {
+        trial!(format!("{release}: an overloaded loop ends at the same record"), move || {
             overrun(&four, release)
         }),
-        trial!(format!("{release}: virtual time is used up for both alike"), move || {
+        trial!(format!("{release}: both end when virtual time is used up"), move || {
             end_of_time(&five, release)
         }),
         trial!(format!("{release}: cancelled entries agree"), move || cancelled(&six, release)),
@@ -95,12 +95,12 @@ fn of_program(place: &Place) -> Vec<Trial> {
     ]
 }
 
-/// Compares the first `traces` traces of the campaign; the census, and the first difference in words.
+/// Compares the first `traces` traces of the campaign; returns the census, and the first difference as text.
 fn census(target: &Target, rules: Rules, traces: u64) -> Result<(Census, Option<String>), Failed> {
     census_of(Source::swarm(SEED), target, rules, traces, |_| {})
 }
 
-/// The same of traces from anywhere, and tells what the real program did.
+/// Compares any traces, and passes on the runs of the real program.
 fn census_of(
     source: Source,
     target: &Target,
@@ -129,7 +129,7 @@ fn agree(target: &Target, release: Release) -> Result<(), Failed> {
     if let Some(first) = first {
         return Err(format!("{} of {TRACES} traces differ; {first}", census.different).into());
     }
-    // A comparison that never reaches the interesting places proves nothing.
+    // A comparison without the interesting events proves nothing.
     if census.with_all_three * 2 < TRACES {
         return Err(
             format!("only {} traces hold a reload, a timeout and an exit", census.with_all_three).into()
@@ -142,7 +142,7 @@ fn agree(target: &Target, release: Release) -> Result<(), Failed> {
     Ok(())
 }
 
-/// One rule flipped at a time.
+/// Returns the rules with one of them flipped, each with its name.
 fn wrong_rules(release: Release) -> Vec<(&'static str, Rules)> {
     let right = Rules::of(release);
     let other = |release: Release| Behaviour::of(release);
@@ -168,10 +168,10 @@ fn wrong_rules(release: Release) -> Vec<(&'static str, Rules)> {
     wrong
 }
 
-fn wrong_is_caught(target: &Target, release: Release) -> Result<(), Failed> {
+fn wrong_is_detected(target: &Target, release: Release) -> Result<(), Failed> {
     let mut caught = 0;
     for (what, rules) in wrong_rules(release) {
-        // One rule may be idle beside another: who does not reschedule at a reload restarts no grace there.
+        // A rule may depend on another: without rescheduling at a reload, no grace period restarts there.
         if (0..WRONG_TRACES).all(|number| same_replica(number, Rules::of(release), rules)) {
             continue;
         }
@@ -190,9 +190,9 @@ fn wrong_is_caught(target: &Target, release: Release) -> Result<(), Failed> {
     }
 }
 
-/// Callbacks of six scripts take longer than their interval is: where each tick starts a run the loop never comes to
-/// rest again. That is no hang, and both say so at the same record. A release that skips a run whose last one is there
-/// comes to the end of the trace.
+/// Callbacks of six scripts take longer than their interval: if each tick starts a run, the loop never rests again.
+/// That is no hang, and both report it at the same record. A release that skips a run while the last one is alive
+/// reaches the end of the trace.
 fn overrun(target: &Target, release: Release) -> Result<(), Failed> {
     let script = |place| Script {
         interval: Span::from_millis(100),
@@ -214,7 +214,7 @@ fn overrun(target: &Target, release: Release) -> Result<(), Failed> {
     if as_it_should { Ok(()) } else { Err(format!("it ends by {last:?}, {}", real.verdict.outcome).into()) }
 }
 
-/// Wake after wake by a script whose interval is the longest there is: before a deadline would be cut, both end.
+/// Wakes of a script with the longest interval: both end before a deadline would overflow.
 fn end_of_time(target: &Target, release: Release) -> Result<(), Failed> {
     let script = Script { interval: Span::MAX, timeout: Span::MAX, ..Script::new(Name::numbered(0)) };
     let setup = Setup { configs: vec![Config { scripts: vec![script] }], ..Setup::default() };
@@ -234,8 +234,8 @@ fn end_of_time(target: &Target, release: Release) -> Result<(), Failed> {
     if mended.verdict.is_clean() { Ok(()) } else { Err(format!("{:?}", mended.verdict).into()) }
 }
 
-/// Entries are cancelled wherever a run's can stand, and whatever comes of it comes on both; a replica that takes the
-/// entry out of the pid tree otherwise is caught.
+/// Cancels entries wherever a run's entry can be; both must agree on the results, and a replica that removes the
+/// entry from the pid tree differently must be detected.
 fn cancelled(target: &Target, release: Release) -> Result<(), Failed> {
     let source = Source::swarm(SEED).cancelling();
     let mut by_kind: BTreeMap<EntryKind, u64> = BTreeMap::new();
@@ -268,8 +268,8 @@ fn cancelled(target: &Target, release: Release) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What becomes of a tree in which an erased node's successor is its own child: far behind the break, the program does
-/// what the replica does, to the crash or hang.
+/// A tree in which the successor of an erased node is its own child: long after the violation, the program still does
+/// what the replica does, up to the crash or hang.
 fn own_child(target: &Target, release: Release) -> Result<(), Failed> {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/cancelled-entry/node-its-own-child.toml");
@@ -301,7 +301,7 @@ fn with_itself(target: &Target) -> Result<(), Failed> {
         if let Err(difference) = same {
             return Err(format!("trace {number} of seed {SEED}: {difference}").into());
         }
-        // No part of what is compared, and yet of the reports, which are the same whenever they are written.
+        // Not part of the comparison, but of the reports, which must not change between two runs.
         if one.backtrace != other.backtrace || one.verdict != other.verdict {
             let (one, other) = ((&one.backtrace, &one.verdict), (&other.backtrace, &other.verdict));
             return Err(format!("trace {number} of seed {SEED}: {one:?} is not {other:?}").into());

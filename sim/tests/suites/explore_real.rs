@@ -1,4 +1,4 @@
-//! Exhaustive search beside a real program: it lists what the program breaks, and a replica that is another is noticed.
+//! Tests exhaustive search beside a real program: it lists the program's violations, and detects a wrong replica.
 
 use std::collections::BTreeSet;
 
@@ -11,25 +11,25 @@ use treefall::subject::{Subject, build};
 
 /// All traces of one script of two kinds, and three wakes.
 const BOUND: Bound = Bound { scripts: 1, kinds: 2, wakes: 3, living: 6 };
-/// The states of so small a search take less.
+/// More than the states of so small a search need.
 const MEMORY: u64 = 64 << 20;
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::real::trials(
         module_path!(),
         &[
-            ("it breaks what its replica breaks, in all traces", breaks_the_same),
-            ("a replica of other rules is noticed", another_is_noticed),
+            ("it violates the laws that its replica violates", breaks_the_same),
+            ("a replica with other rules is detected", another_is_noticed),
             ("the result does not depend on the number of jobs", jobs),
         ],
         Target::Engine,
     )
 }
 
-/// What a search comes to: its end, the signatures with their wakes, the traces played and those that differ.
-type Told = (Standing, BTreeSet<(Signature, usize)>, u64, u64);
+/// Result of a search: its end, the signatures with their wakes, and the numbers of played and of different traces.
+type SearchResult = (Standing, BTreeSet<(Signature, usize)>, u64, u64);
 
-fn search(rules: Rules, workers: Vec<Box<dyn Subject>>, jobs: usize) -> Result<Told, Failed> {
+fn search(rules: Rules, workers: Vec<Box<dyn Subject>>, jobs: usize) -> Result<SearchResult, Failed> {
     let space = Space::new(rules, BOUND)?;
     let mut explorer = Explorer::new(&space, jobs, MEMORY);
     if !workers.is_empty() {

@@ -1,6 +1,6 @@
-//! The five histories of 2.2.7 that were computed by hand, shown by the replica and by the real program.
+//! Tests the five hand-computed histories of 2.2.7 on the replica and on the real program.
 //!
-//! The real one needs an installed keepalived 2.2.7; otherwise its tests are listed as ignored, with the reason.
+//! The real program must be an installed keepalived 2.2.7; otherwise its tests are ignored, with the reason.
 
 use libtest_mimic::{Failed, Trial};
 use treefall::model::observe::Options;

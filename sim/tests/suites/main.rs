@@ -1,6 +1,6 @@
 //! Tests whose list depends on the machine: real programs, namespaces, a browser, the scenario files.
 //!
-//! Invariant: a test that cannot run here is listed as ignored, with the reason. `TREEFALL_REQUIRE_REAL` makes a missing
+//! Invariant: a test that cannot run here is ignored, with the reason. `TREEFALL_REQUIRE_REAL` makes a missing
 //! program a failure. Names begin with the suite: `cargo test -p treefall --test suites -- daemons::`.
 
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// Makes a test whose name begins with the suite in whose file this stands.
+/// Creates a test whose name begins with the suite of the calling file.
 macro_rules! trial {
     ($name:expr, $run:expr) => {
         Trial::test(crate::named(module_path!(), $name), $run)
@@ -59,14 +59,14 @@ const SUITES: [fn() -> Vec<Trial>; 12] = [
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    // Commands of the documents are typed at the top of the repository.
+    // Commands of the documents run at the top of the repository.
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::set_current_dir(top).expect("the repository is there");
     let trials = SUITES.iter().flat_map(|trials| trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The name of a test: its suite, then what holds.
+/// Returns the name of a test: its suite, then its statement.
 fn named(module: &str, name: impl Display) -> String {
     let suite = module.split("::").nth(1).unwrap_or(module);
     format!("{suite}::{name}")

@@ -1,6 +1,6 @@
-//! What tests of real programs share: where they run, and where they are ignored, with the reason.
+//! Lists tests of real programs: on each usable program, or ignored with the reason.
 //!
-//! Always: no test is passed over in silence, and with `TREEFALL_REQUIRE_REAL` none is.
+//! Invariant: no test is skipped silently, and with `TREEFALL_REQUIRE_REAL` none is skipped.
 
 use crate::named;
 use libtest_mimic::{Failed, Trial};
@@ -9,10 +9,10 @@ use treefall::roots::find_programs;
 use treefall::subject::build;
 use treefall::subject::target::{Place, Target};
 
-/// A test on one program, which says that it is of this release.
+/// A test on one program of the given release.
 pub(crate) type Test = fn(&Place, Release) -> Result<(), Failed>;
 
-/// The tests of a suite on every program that there is and that can be run as such a subject.
+/// Returns the tests of a suite on every program that can run as such a subject.
 pub(crate) fn trials(suite: &str, tests: &[(&str, Test)], subject: fn(Place) -> Target) -> Vec<Trial> {
     let places = find_programs();
     let required = std::env::var_os("TREEFALL_REQUIRE_REAL").is_some();
@@ -30,7 +30,7 @@ pub(crate) fn trials(suite: &str, tests: &[(&str, Test)], subject: fn(Place) -> 
 }
 
 fn of_program(suite: &str, tests: &[(&str, Test)], place: &Place) -> Vec<Trial> {
-    let program = place.open().expect("the program can be looked at");
+    let program = place.open().expect("the program opens");
     let release = program.release();
     let trial = |(name, test): &(&str, Test)| {
         let (place, test) = (place.clone(), *test);

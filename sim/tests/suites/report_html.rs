@@ -1,8 +1,8 @@
-//! The pages in a real browser: they open, their steps work by keys, buttons and slider, nothing is wider than its
-//! screen, and light and dark differ. Listed as ignored, with the reason, where there is no Chromium
-//! (`apt-get install chromium`, or TREEFALL_CHROMIUM).
+//! Tests the pages in a real browser: they open, their steps work by keys, buttons and slider, nothing is wider than
+//! the screen, and light and dark differ. Ignored, with the reason, without a Chromium (`apt-get install chromium`,
+//! or TREEFALL_CHROMIUM).
 //!
-//! The screenshots are left under `target/tmp/report-html` to be looked at.
+//! The screenshots stay in `target/tmp/report-html` for inspection.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
 const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
-/// The page of the crash of issue 2468 on 2.3.1: it breaks in this step of so many.
+/// The page of the crash of issue 2468 on 2.3.1: the violating step, and the number of steps.
 const FILE: &str = "scenarios/queued-timeout-and-reload/timer-first.toml";
 const BREAKS: u64 = 12;
 const STEPS: u64 = 19;
@@ -38,7 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             soaked,
         ),
         trial!("a page needs no network and escapes what it is given", self_contained),
-        trial!("a hunt leaves pages and an index of them", folder_of_finds),
+        trial!("a hunt leaves pages and an index of them", folder_of_findings),
     ]
 }
 
@@ -69,7 +69,7 @@ fn page(file: &Path, target: &str, to: &Path) -> Outcome {
     ensure(output.status.success(), || String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// What the browser prints, or draws, of a page in `folder`.
+/// Returns what the browser prints or draws for a page in `folder`.
 fn browse(browser: &Path, folder: &Path, page: &str, arguments: &[&str]) -> Result<String, Failed> {
     let profile = tempfile::tempdir()?;
     let mut command = Command::new(browser);
@@ -81,7 +81,7 @@ fn browse(browser: &Path, folder: &Path, page: &str, arguments: &[&str]) -> Resu
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A page that opens another in frames of these widths, does what `script` says to the first, and tells the result.
+/// Returns a page that opens another in frames of these widths, runs `script` on the first, and shows the result.
 fn harness(page: &str, widths: &[u32], script: &str) -> String {
     let frame = |width: &u32| {
         format!(r#"<iframe src="{page}" style="border:0;flex:none;width:{width}px;height:2600px"></iframe>"#)
@@ -89,7 +89,7 @@ fn harness(page: &str, widths: &[u32], script: &str) -> String {
     harness_of(&widths.iter().map(frame).collect::<String>(), script)
 }
 
-/// The same with these frames.
+/// Returns such a page with these frames.
 fn harness_of(frames: &str, script: &str) -> String {
     format!(
         r#"<!doctype html><meta charset="utf-8"><style>body{{margin:0;display:flex;background:gray}}</style>{frames}<pre id="result" hidden></pre>
@@ -97,20 +97,21 @@ fn harness_of(frames: &str, script: &str) -> String {
 addEventListener("load", () => {{
   const frames = [...document.querySelectorAll("iframe")].map((it) => it.contentDocument);
   const page = frames[0];
-  const told = {{}};
+  const found = {{}};
   {script}
-  document.getElementById("result").textContent = "RESULT" + JSON.stringify(told) + "TLUSER";
+  document.getElementById("result").textContent = "RESULT" + JSON.stringify(found) + "TLUSER";
 }});
 </script>"#
     )
 }
 
 fn result(dom: &str) -> Result<Value, Failed> {
-    let told = dom.split_once("RESULT").and_then(|(_, rest)| rest.split_once("TLUSER"));
-    // The harness's own script holds the words too: the result is the last to be quoted so.
-    let told = told.map(|(told, _)| told.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">"));
-    let told = told.ok_or_else(|| format!("the browser told nothing: {dom}"))?;
-    serde_json::from_str(&told).map_err(|error| format!("{error}: {told}").into())
+    let found = dom.split_once("RESULT").and_then(|(_, rest)| rest.split_once("TLUSER"));
+    // The harness's own script contains the words too: the result is the last quotation.
+    let found =
+        found.map(|(found, _)| found.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">"));
+    let found = found.ok_or_else(|| format!("the browser returned nothing: {dom}"))?;
+    serde_json::from_str(&found).map_err(|error| format!("{error}: {found}").into())
 }
 
 fn steps(browser: &Path) -> Outcome {
@@ -121,33 +122,33 @@ fn steps(browser: &Path) -> Outcome {
     new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
   const where = () => Number(page.getElementById("where").textContent.split(" ")[1]);
   const slider = page.getElementById("step");
-  told.title = page.querySelector("h1").textContent;
-  told.opens = where();
-  told.shown = page.querySelectorAll("ol.steps > li.now").length;
-  told.freed = page.querySelectorAll("#after .node.freed.guilty").length;
-  told.before = page.querySelectorAll("#before .node.freed").length;
-  key("ArrowRight"); told.right = where();
-  key("ArrowLeft"); key("ArrowLeft"); told.left = where();
-  key("Home"); told.home = where();
-  key("ArrowLeft"); told.below = where();
-  key("End"); told.end = where();
-  key("ArrowRight"); told.beyond = where();
-  key("b"); told.b = where();
-  slider.value = "0"; slider.dispatchEvent(new Event("input")); told.slid = where();
-  page.querySelector('button[data-move="on"]').click(); told.on = where();
-  page.querySelector("ol.chain button").click(); told.chain = where();
-  told.focus = page.activeElement === slider;
-  told.changed = page.querySelectorAll("#after .changed").length;
+  found.title = page.querySelector("h1").textContent;
+  found.opens = where();
+  found.shown = page.querySelectorAll("ol.steps > li.now").length;
+  found.freed = page.querySelectorAll("#after .node.freed.guilty").length;
+  found.before = page.querySelectorAll("#before .node.freed").length;
+  key("ArrowRight"); found.right = where();
+  key("ArrowLeft"); key("ArrowLeft"); found.left = where();
+  key("Home"); found.home = where();
+  key("ArrowLeft"); found.below = where();
+  key("End"); found.end = where();
+  key("ArrowRight"); found.beyond = where();
+  key("b"); found.b = where();
+  slider.value = "0"; slider.dispatchEvent(new Event("input")); found.slid = where();
+  page.querySelector('button[data-move="on"]').click(); found.on = where();
+  page.querySelector("ol.chain button").click(); found.chain = where();
+  found.focus = page.activeElement === slider;
+  found.changed = page.querySelectorAll("#after .changed").length;
 "##;
     fs::write(folder.path().join("harness.html"), harness("page.html", &WIDTHS[..1], script))?;
-    let told = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
-    let number = |name: &str| told[name].as_u64();
+    let found = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
+    let number = |name: &str| found[name].as_u64();
     let at =
-        |name: &str, step: u64| ensure(number(name) == Some(step), || format!("{name}, not {step}: {told}"));
-    ensure(told["title"].as_str().is_some_and(|it| it.contains("rb_insert_color")), || told.to_string())?;
+        |name: &str, step: u64| ensure(number(name) == Some(step), || format!("{name}, not {step}: {found}"));
+    ensure(found["title"].as_str().is_some_and(|it| it.contains("rb_insert_color")), || found.to_string())?;
     at("opens", BREAKS)?;
     at("shown", 1)?;
-    // The guilty node is marked where the law breaks, and was sound before.
+    // The guilty node is marked where the law is violated, and is intact before.
     at("freed", 1)?;
     at("before", 0)?;
     at("right", BREAKS + 1)?;
@@ -160,11 +161,11 @@ fn steps(browser: &Path) -> Outcome {
     at("slid", 1)?;
     at("on", 2)?;
     at("chain", 7)?;
-    ensure(told["focus"] == true, || told.to_string())?;
-    ensure(number("changed") > Some(0), || told.to_string())
+    ensure(found["focus"] == true, || found.to_string())?;
+    ensure(number("changed") > Some(0), || found.to_string())
 }
 
-/// All scenarios' pages in one browser, each as wide as a phone and as a desktop.
+/// Opens the pages of all scenarios in one browser, each at the width of a phone and of a desktop.
 fn scenarios(browser: &Path) -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut claims = Vec::new();
@@ -180,7 +181,7 @@ fn scenarios(browser: &Path) -> Outcome {
     }
     ensure(claims.len() > 20, || format!("{} scenarios", claims.len()))?;
     let script = r##"
-  told.pages = frames.map((page) => {
+  found.pages = frames.map((page) => {
     const key = (key) => page.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
     const where = () => page.getElementById("where").textContent.split(" ").map(Number);
     const title = page.querySelector("h1").textContent;
@@ -202,11 +203,11 @@ fn scenarios(browser: &Path) -> Outcome {
         };
         let frames: String = (0..claims.len()).map(frame).collect();
         fs::write(folder.path().join("harness.html"), harness_of(&frames, script))?;
-        let told = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
-        let pages = told["pages"].as_array().ok_or("no pages")?;
+        let found = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
+        let pages = found["pages"].as_array().ok_or("no pages")?;
         ensure(pages.len() == claims.len(), || format!("{} pages", pages.len()))?;
         for ((file, claim), page) in claims.iter().zip(pages) {
-            // What the text has between backquotes the page has as code.
+            // The page shows text in backquotes as code.
             let holds = page["title"] == claim.replace('`', "")
                 && (page["first"].as_u64(), page["second"].as_u64()) == (Some(1), Some(2))
                 && page["last"] == page["total"]
@@ -222,7 +223,7 @@ fn scenarios(browser: &Path) -> Outcome {
     Ok(())
 }
 
-/// What is in a folder, in order.
+/// Returns the contents of a folder, in order.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
     let entries: Result<Vec<_>, _> =
         fs::read_dir(folder)?.map(|entry| Ok::<_, Failed>(entry?.path())).collect();
@@ -237,18 +238,18 @@ fn pictures(browser: &Path) -> Outcome {
     fs::create_dir_all(&folder)?;
     page(Path::new(FILE), "replica:2.3.1", &folder.join("page.html"))?;
     let script = r#"
-  told.wider = frames.map((it) => it.documentElement.scrollWidth - it.documentElement.clientWidth);
-  told.paper = getComputedStyle(page.body).backgroundColor;
-  told.ink = getComputedStyle(page.body).color;
+  found.wider = frames.map((it) => it.documentElement.scrollWidth - it.documentElement.clientWidth);
+  found.paper = getComputedStyle(page.body).backgroundColor;
+  found.ink = getComputedStyle(page.body).color;
 "#;
     fs::write(folder.join("harness.html"), harness("page.html", &WIDTHS, script))?;
     let mut papers = Vec::new();
     for (shade, number) in [("light", "1"), ("dark", "0")] {
         let prefers = format!("--blink-settings=preferredColorScheme={number}");
-        let told = result(&browse(browser, &folder, "harness.html", &["--dump-dom", &prefers])?)?;
-        ensure(told["wider"] == serde_json::json!([0, 0]), || format!("{shade}: {told}"))?;
-        ensure(told["paper"] != told["ink"], || told.to_string())?;
-        papers.push(told["paper"].clone());
+        let found = result(&browse(browser, &folder, "harness.html", &["--dump-dom", &prefers])?)?;
+        ensure(found["wider"] == serde_json::json!([0, 0]), || format!("{shade}: {found}"))?;
+        ensure(found["paper"] != found["ink"], || found.to_string())?;
+        papers.push(found["paper"].clone());
         let picture = folder.join(format!("{shade}.png"));
         let shot = format!("--screenshot={}", picture.display());
         browse(browser, &folder, "harness.html", &[&shot, &prefers, "--window-size=1670,2600"])?;
@@ -258,11 +259,11 @@ fn pictures(browser: &Path) -> Outcome {
     ensure(papers[0] != papers[1], || format!("light and dark are one: {papers:?}"))
 }
 
-/// A hunt leaves a page, an object and a text of each failure, and an index page whose links lead to the pages; the
-/// command writes the same index anew.
+/// A hunt writes a page, an object and a text of each failure, and an index page with links to the pages; the command
+/// rewrites the same index.
 fn soaked(browser: &Path) -> Outcome {
     let folder = tempfile::tempdir()?;
-    // A loaded machine: it fails in seconds.
+    // A loaded machine fails in seconds.
     let mut command = Command::new(TREEFALL);
     command.args(["soak", "--machine", "loaded", "--quiet", "--failures", "30", "--out"]).arg(folder.path());
     let output = command.output()?;
@@ -271,28 +272,28 @@ fn soaked(browser: &Path) -> Outcome {
   const labels = (it) => [...it.querySelectorAll("svg.survival text")].map((label) => label.getBoundingClientRect())
     .filter((box) => box.width > 0);
   const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-  told.wider = frames.map((it) => it.documentElement.scrollWidth - it.documentElement.clientWidth);
-  told.labels = frames.map((it) => labels(it).length);
-  told.small = frames.map((it) => labels(it).filter((box) => box.height < 9).length);
-  told.meet = frames.map((it) => labels(it).filter((a) => labels(it).some((b) => a.x !== b.x && meet(a, b))).length);
-  told.assumed = [...page.querySelectorAll("#assumed dt")].map((it) => it.textContent).join(", ");
-  told.command = [...page.querySelectorAll("#assumed dd")].pop().textContent;
+  found.wider = frames.map((it) => it.documentElement.scrollWidth - it.documentElement.clientWidth);
+  found.labels = frames.map((it) => labels(it).length);
+  found.small = frames.map((it) => labels(it).filter((box) => box.height < 9).length);
+  found.meet = frames.map((it) => labels(it).filter((a) => labels(it).some((b) => a.x !== b.x && meet(a, b))).length);
+  found.assumed = [...page.querySelectorAll("#assumed dt")].map((it) => it.textContent).join(", ");
+  found.command = [...page.querySelectorAll("#assumed dd")].pop().textContent;
 "##;
     let page = "replica_2.3.1/soak.html";
     fs::write(folder.path().join("harness.html"), harness(page, &WIDTHS, script))?;
-    let told = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
+    let found = result(&browse(browser, folder.path(), "harness.html", &["--dump-dom"])?)?;
     for what in ["wider", "small", "meet"] {
-        ensure(told[what] == serde_json::json!([0, 0]), || told.to_string())?;
+        ensure(found[what] == serde_json::json!([0, 0]), || found.to_string())?;
     }
-    ensure(told["labels"] == serde_json::json!([10, 8]), || told.to_string())?;
-    ensure(told["assumed"] == "script, reloads, machine, a failure is, ended by, command", || {
-        told.to_string()
+    ensure(found["labels"] == serde_json::json!([10, 8]), || found.to_string())?;
+    ensure(found["assumed"] == "script, reloads, machine, a failure is, ended by, command", || {
+        found.to_string()
     })?;
-    let command = told["command"].as_str().unwrap_or_default();
-    ensure(command.contains("--latency '1%:2ms..50ms,99%:50us..2ms' "), || told.to_string())
+    let command = found["command"].as_str().unwrap_or_default();
+    ensure(command.contains("--latency '1%:2ms..50ms,99%:50us..2ms' "), || found.to_string())
 }
 
-fn folder_of_finds() -> Outcome {
+fn folder_of_findings() -> Outcome {
     let folder = tempfile::tempdir()?;
     let hunt = ["hunt", "--target", "replica:2.3.2", "--all", "--traces", "40", "--quiet", "--out", "finds"];
     let output = Command::new(TREEFALL).args(hunt).current_dir(&folder).output()?;
@@ -324,7 +325,7 @@ fn folder_of_finds() -> Outcome {
 
 fn self_contained() -> Outcome {
     let folder = tempfile::tempdir()?;
-    // A title is what a stranger wrote.
+    // The title contains hostile HTML.
     let evil = fs::read_to_string(top().join(FILE))?
         .replace("A reload frees", "<script>alert(1)</script> & a reload frees");
     ensure(evil.contains("<script>"), || "the title was not changed".to_owned())?;

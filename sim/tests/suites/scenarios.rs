@@ -1,8 +1,8 @@
-//! Every file under `scenarios/` is a named test, against every replica that it speaks of and against the real
-//! program when one is installed.
+//! Makes every file under `scenarios/` a named test, on every replica that it mentions and on the real program, if
+//! one is installed.
 //!
-//! Without a keepalived the real ones are listed as ignored, with the reason. CI sets `TREEFALL_REQUIRE_REAL`,
-//! which makes a missing program a failure.
+//! Without a keepalived, the tests on it are ignored, with the reason. CI sets `TREEFALL_REQUIRE_REAL`, which makes a
+//! missing program a failure.
 
 use std::path::{Path, PathBuf};
 
@@ -42,11 +42,11 @@ fn real_program() -> Option<(Target, Program)> {
         "TREEFALL_REQUIRE_REAL is set and no keepalived is installed"
     );
     let path = path?;
-    let program = Program::open(&path, None).expect("the installed keepalived can be looked at");
+    let program = Program::open(&path, None).expect("the installed keepalived opens");
     Some((Target::Engine(Place::of(path)), program))
 }
 
-/// One file: its form, its replicas, the real program.
+/// Returns the tests of one file: its canonical form, its replicas, the real program.
 fn of_file(folder: &Path, file: &Path, real: Option<&(Target, Program)>) -> Vec<Trial> {
     let name = file.strip_prefix(folder).expect("it is below the folder").with_extension("");
     let name = name.display().to_string();
@@ -80,7 +80,7 @@ fn replicas(scenario: &Scenario) -> Result<(), Failed> {
     for target in targets {
         let checked = check(scenario, &target, None, build(&target)?.as_mut(), Options::VERDICT)?;
         if !checked.is_good() {
-            wrong.push_str(&told(&checked));
+            wrong.push_str(&violations_of(&checked));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
@@ -100,11 +100,11 @@ fn on_real(name: &str, scenario: Scenario, real: Option<&(Target, Program)>) -> 
     let target = target.clone();
     trial!(format!("{name}: real program {release}"), move || {
         let checked = check(&scenario, &target, Some(release), build(&target)?.as_mut(), Options::VERDICT)?;
-        if checked.is_good() { Ok(()) } else { Err(told(&checked).into()) }
+        if checked.is_good() { Ok(()) } else { Err(violations_of(&checked).into()) }
     })
 }
 
-fn told(checked: &Checked) -> String {
+fn violations_of(checked: &Checked) -> String {
     let expected = checked.expected.as_ref().map_or_else(|| "clean".to_owned(), ToString::to_string);
     let breaks: Vec<String> = checked
         .ran

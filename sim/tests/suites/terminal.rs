@@ -1,8 +1,8 @@
-//! Commands on a terminal: Ctrl-C, Ctrl-\, Ctrl-Z with `fg`, and the terminal closed, on each long command and each kind of
-//! target.
+//! Tests commands on a terminal: Ctrl-C, Ctrl-\, Ctrl-Z with `fg`, and a closed terminal, for each long command and
+//! each kind of target.
 //!
-//! Each command runs in a session of its own on a pseudo-terminal, so that what is left of it is told from all other
-//! processes. Engine and daemon drive the small program of `subject/scheduler.c`; a keepalived is driven where that shows no
+//! Each command runs in a separate session on a pseudo-terminal, so that its processes can be distinguished from all
+//! others. Engine and daemon drive the small program of `subject/scheduler.c`, or a keepalived if the test needs a
 //! failure.
 
 mod session;
@@ -27,23 +27,23 @@ use session::Terminal;
 
 const TREEFALL: &str = env!("CARGO_BIN_EXE_treefall");
 
-/// A command that goes on for long.
+/// A command that runs for long.
 struct Case {
-    /// Its arguments. `TARGET`, `MANY`, `LATE`, `FINDS` and `LOG` stand for what the [`Bench`] has.
+    /// Its arguments. `TARGET`, `MANY`, `LATE`, `FINDS` and `LOG` stand for files of the [`Bench`].
     arguments: &'static str,
     on: &'static [On],
-    /// What it prints when it is under way.
+    /// A text that it prints while it works.
     begun: &'static str,
 }
 
-/// What a command drives.
+/// The system that a command drives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum On {
-    /// A replica, which the arguments name, or no subject at all.
+    /// A replica, which the arguments name, or no subject.
     Replica,
     Engine,
     Daemon,
-    /// A keepalived, where the small program shows no failure to shrink or to report.
+    /// A keepalived, because the small program has no failure to shrink or report.
     RealEngine,
     RealDaemon,
 }
@@ -78,14 +78,14 @@ const fn case(arguments: &'static str, on: &'static [On], begun: &'static str) -
     Case { arguments, on, begun }
 }
 
-/// Commands that come to an end, and tell the same however often they were stopped on the way.
+/// Commands that end, with the same output however often they were stopped.
 const ENDING: [(&str, &[On]); 3] = [
     ("hunt --target TARGET --all --traces 600 --json --verbose", &[R, E, D]),
     ("conform --target TARGET --traces 1500 --json --verbose", &[E, D]),
     ("doctor --target TARGET --traces 1000 --json --verbose", &[R, E, D]),
 ];
 
-/// What is done to a command that is under way.
+/// The interruption of a running command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Key {
     CtrlC,
@@ -123,7 +123,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
     }
     trials.push(trial!("time in which a hunt is stopped is not searched", stopped_time_does_not_count));
-    trials.push(trial!("a hunt under nohup goes on when its terminal is closed", goes_on_under_nohup));
+    trials.push(trial!("a hunt under nohup continues after its terminal is closed", continues_under_nohup));
     trials
 }
 
@@ -134,7 +134,7 @@ fn trial_of(name: &str, on: On, test: impl FnOnce() -> Result<(), Failed> + Send
     }
 }
 
-/// Why this cannot be driven here.
+/// Returns why this system cannot be driven here.
 fn why_not(on: On) -> Option<String> {
     static NAMESPACES: OnceLock<Option<String>> = OnceLock::new();
     let namespaces = || {
@@ -155,7 +155,7 @@ fn why_not(on: On) -> Option<String> {
     why
 }
 
-/// The small program, which lives as long as the tests.
+/// Builds the small program, once for all tests.
 fn built() -> &'static (Built, PathBuf) {
     static BUILT: OnceLock<(Built, PathBuf)> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -165,13 +165,13 @@ fn built() -> &'static (Built, PathBuf) {
     })
 }
 
-/// What commands are given, in folders beside the small program.
+/// Input files of the commands, in folders beside the small program.
 struct Bench {
     target: String,
     folder: PathBuf,
 }
 
-/// Scenario files in one folder, and finds in another.
+/// Scenario files in one folder, and findings in another.
 const FILES: usize = 2_000;
 const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -217,7 +217,7 @@ fn write_files(folder: &Path) -> std::io::Result<()> {
         fs::create_dir_all(&failure)?;
         fs::write(failure.join("found.toml"), &scenario)?;
     }
-    // A failure at the end of a long trace: to shrink and to explain it takes long.
+    // A failure at the end of a long trace takes long to shrink and explain.
     let mut late = "format = 1\ntitle = \"Late\"\n".to_owned();
     for script in 0..8 {
         let _ = write!(late, "\n[[script]]\nname = \"s{script}\"\ninterval = \"3s\"\ntimeout = \"2s\"\n");
@@ -229,7 +229,7 @@ fn write_files(folder: &Path) -> std::io::Result<()> {
     fs::write(folder.join("late.toml"), late)
 }
 
-/// The command itself, as a session's leader.
+/// Starts the command as a session's leader.
 fn on_terminal(arguments: &str, on: On, folder: &Path) -> Result<Terminal, Failed> {
     let words = [vec![TREEFALL.to_owned()], Bench::of(on)?.words(arguments)].concat();
     Terminal::start(&words, folder)
@@ -241,7 +241,7 @@ fn press(key: Key, arguments: &str, on: On, begun: &str) -> Result<(), Failed> {
         let (mut shell, command) = stopped_under_a_shell(arguments, on, begun, folder.path())?;
         pause(Duration::from_secs(1));
         shell.type_in("fg\n")?;
-        shell.wait("a command that goes on", |_| !command.is_stopped())?;
+        shell.wait("a command that continues", |_| !command.is_stopped())?;
         shell.type_in("\x03")?;
         shell.wait("its end", |it| it.others().is_empty())?;
         shell.type_in("echo \"status=$?\"; exit\n")?;
@@ -254,7 +254,7 @@ fn press(key: Key, arguments: &str, on: On, begun: &str) -> Result<(), Failed> {
     match key {
         Key::Close => {
             terminal.master = None;
-            // A shell that ends sends another.
+            // A shell that ends sends a second SIGHUP.
             pause(Duration::from_millis(600));
             if !terminal.has_ended() {
                 let pid = Pid::from_child(&terminal.child);
@@ -281,10 +281,14 @@ fn status_is(status: i32, wanted: i32, seen: &str) -> Result<(), Failed> {
 }
 
 fn stopped_cleanly(seen: &str) -> Result<(), Failed> {
-    if seen.contains("stopped before ") { Ok(()) } else { Err(format!("no word of it: {seen}").into()) }
+    if seen.contains("stopped before ") {
+        Ok(())
+    } else {
+        Err(format!("no message about the stop: {seen}").into())
+    }
 }
 
-/// A hunt whose terminal was closed can be gone on with.
+/// Asserts that a hunt can be resumed after its terminal was closed.
 fn kept(arguments: &str, folder: &Path) -> Result<(), Failed> {
     if !arguments.starts_with("hunt") || arguments.contains("--baseline") {
         return Ok(());
@@ -296,7 +300,7 @@ fn kept(arguments: &str, folder: &Path) -> Result<(), Failed> {
     if good { Ok(()) } else { Err(hunt.to_string().into()) }
 }
 
-/// The command, started by a shell and stopped by Ctrl-Z: the shell, and the process that stands still.
+/// Starts the command from a shell and stops it by Ctrl-Z; returns the shell and the stopped process.
 fn stopped_under_a_shell(
     arguments: &str,
     on: On,
@@ -307,9 +311,9 @@ fn stopped_under_a_shell(
     shell.wait_for("$ ")?;
     let words = [vec![TREEFALL.to_owned()], Bench::of(on)?.words(arguments)].concat();
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
-    shell.type_in(&format!("{line} >told.txt\n"))?;
-    // What was typed is seen too.
-    shell.wait("what was typed", |it| it.seen.contains("told.txt"))?;
+    shell.type_in(&format!("{line} >output.txt\n"))?;
+    // The typed text appears on the terminal too.
+    shell.wait("what was typed", |it| it.seen.contains("output.txt"))?;
     shell.seen.clear();
     shell.wait_for(begun)?;
     shell.type_in("\x1a")?;
@@ -319,15 +323,15 @@ fn stopped_under_a_shell(
     Ok((shell, command))
 }
 
-/// Lets time pass.
+/// Waits.
 fn pause(time: Duration) {
     const STEP: Duration = Duration::from_millis(50);
     let steps = time.as_millis() / STEP.as_millis();
     (0..steps).for_each(|_| std::thread::park_timeout(STEP));
 }
 
-/// The objects that a command tells, without what differs from run to run.
-fn told(bytes: &[u8]) -> Result<Vec<Value>, Failed> {
+/// Returns the printed objects, without values that differ between runs.
+fn printed(bytes: &[u8]) -> Result<Vec<Value>, Failed> {
     fn plain(value: &mut Value) {
         match value {
             Value::Object(fields) => {
@@ -350,7 +354,7 @@ fn stopped_and_continued(arguments: &str, on: On) -> Result<(), Failed> {
     let mut plain = Command::new(TREEFALL);
     let plain = plain.args(&words).current_dir(one.path()).output()?;
     let (mut shell, _) = stopped_under_a_shell(arguments, on, "traces", other.path())?;
-    // Longer than a process that waits is let wait.
+    // Longer than a waiting process may wait.
     pause(Duration::from_secs(3));
     shell.type_in("fg\n")?;
     shell.wait("its end", |it| it.others().is_empty())?;
@@ -358,7 +362,7 @@ fn stopped_and_continued(arguments: &str, on: On) -> Result<(), Failed> {
     shell.type_in("echo \"status=$?\"; exit\n")?;
     shell.wait_for(&format!("status={status}\r"))?;
     shell.end()?;
-    let (plain, stopped) = (told(&plain.stdout)?, told(&fs::read(other.path().join("told.txt"))?)?);
+    let (plain, stopped) = (printed(&plain.stdout)?, printed(&fs::read(other.path().join("output.txt"))?)?);
     let same = !plain.is_empty() && plain == stopped;
     if same { Ok(()) } else { Err(format!("{plain:?}\n{stopped:?}").into()) }
 }
@@ -367,17 +371,17 @@ fn stopped_time_does_not_count() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let hunt = "hunt --target replica:mended --for 3s --jobs 1 --json --verbose";
     let (mut shell, _) = stopped_under_a_shell(hunt, On::Replica, "traces", folder.path())?;
-    // Longer than the hunt is to last.
+    // Longer than the time limit of the hunt.
     pause(Duration::from_secs(4));
     let before = shell.seen.matches("traces").count();
     shell.type_in("fg\n")?;
     shell.wait("its end", |it| it.others().is_empty())?;
-    // It tells how far it is each second.
+    // It prints its progress each second.
     let after = shell.seen.matches("traces").count();
     if after > before { Ok(()) } else { Err(format!("it did not go on: {}", shell.seen).into()) }
 }
 
-fn goes_on_under_nohup() -> Result<(), Failed> {
+fn continues_under_nohup() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let words = ["nohup", TREEFALL, "hunt", "--target", "replica:mended", "--traces", "6000", "--jobs", "1"];
     let mut terminal = Terminal::start(&words.map(str::to_owned), folder.path())?;

@@ -1,4 +1,4 @@
-//! Triage and explanation of failures that nothing interrupts.
+//! Triage and explanation of failures, without interruption.
 
 use treefall::base::control::Control;
 use treefall::explain::{Explanation, StandIn, explain};
@@ -7,7 +7,7 @@ use treefall::subject::{Subject, SubjectError};
 use treefall::triage::Finding;
 use treefall::variants::triage_all;
 
-/// Works the failures out, in their order.
+/// Triages the failures, in order.
 pub(crate) fn findings(
     subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
@@ -18,7 +18,7 @@ pub(crate) fn findings(
     worked.into_iter().map(|finding| finding.expect("the subject runs")).collect()
 }
 
-/// Explains a finding by running the subject itself, but not a daemon.
+/// Explains a finding by running the subject itself; not for a daemon.
 pub(crate) fn explanation_of(finding: &Finding, subject: &mut dyn Subject) -> Explanation {
     explain(finding, subject, StandIn::ForDaemons, Control::none()).expect("explained")
 }

@@ -1,6 +1,6 @@
-//! A scenario for the tests of the command.
+//! A scenario for tests of the command.
 
-/// A scenario that is right, to be made wrong in one place.
+/// A valid scenario; tests insert one error.
 pub(crate) const GOOD: &str = r#"format = 1
 title = "x"
 

@@ -1,5 +1,4 @@
-//! Processes on a machine where others run too: each is known by its pid and the time that it started at, so that one that
-//! gets a pid anew is another.
+//! Identifies processes by pid and start time, so that a process with a reused pid is another one.
 
 use std::fmt;
 use std::fs;
@@ -9,46 +8,46 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    /// In clock ticks since the machine started.
+    /// Start time, in clock ticks since the machine started.
     started: u64,
 }
 
-/// The fields of `/proc/PID/stat` behind the name, from the state on.
+/// Returns the fields of `/proc/PID/stat` after the name, from the state on.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
 }
 
 impl Process {
-    /// The process that has this pid now; `None`: there is none, or it has ended and waits for its parent.
+    /// Returns the process with this pid; `None`: it does not exist, or is a zombie.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        Self::in_words(pid, &stat(pid)?)
+        Self::parse(pid, &stat(pid)?)
     }
 
-    fn in_words(pid: u32, fields: &[String]) -> Option<Self> {
+    fn parse(pid: u32, fields: &[String]) -> Option<Self> {
         const STARTED: usize = 19;
         let started = fields.get(STARTED)?.parse().ok()?;
         (fields[0] != "Z").then_some(Self { pid, started })
     }
 
-    /// Whether it has not ended.
+    /// Reports whether it has not ended.
     pub(crate) fn is_there(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
     }
 
-    /// Whether it was stopped and stands still.
+    /// Reports whether it is stopped.
     pub(crate) fn is_stopped(&self) -> bool {
         stat(self.pid).is_some_and(|fields| fields[0] == "T") && self.is_there()
     }
 
-    /// The CPU time that it has used, in clock ticks.
+    /// Returns its CPU time, in clock ticks.
     pub(crate) fn ticks(&self) -> u64 {
         let fields = stat(self.pid).unwrap_or_default();
         fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
     }
 }
 
-/// For a failed assertion: what it is.
+/// Describes the process for a failed assertion.
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
@@ -63,23 +62,23 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// All processes that have not ended.
+/// Returns all processes that have not ended.
 pub(crate) fn all() -> impl Iterator<Item = Process> {
     pids().filter_map(Process::of)
 }
 
-/// Those of the session whose leader has or had this pid.
+/// Returns the processes of the session of this leader.
 pub(crate) fn of_session(leader: u32) -> Vec<Process> {
     const SESSION: usize = 3;
     let leader = leader.to_string();
     let of = |pid| {
         let fields = stat(pid).filter(|fields| fields[SESSION] == leader)?;
-        Process::in_words(pid, &fields)
+        Process::parse(pid, &fields)
     };
     pids().filter_map(of).collect()
 }
 
-/// Asks until it is so, for a minute at most: a busy machine takes its time, and what never comes is a failure anyway.
+/// Waits for a condition, for a minute at most, because a busy machine is slow.
 pub(crate) fn wait_until(is_so: impl Fn() -> bool) -> bool {
     (0..1_200).any(|_| {
         if is_so() {
@@ -90,7 +89,7 @@ pub(crate) fn wait_until(is_so: impl Fn() -> bool) -> bool {
     })
 }
 
-/// Processes, for a failed assertion.
+/// Lists processes for a failed assertion.
 pub(crate) fn listed(processes: &[Process]) -> String {
     processes.iter().map(|process| format!("\n  {process}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Programs of our own for tests: `scheduler.c`, sound or with one thing wrong, compiled when a test asks for it.
+//! Compiles our own programs for tests: `scheduler.c`, correct or with one fault.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,18 +6,18 @@ use std::process::Command;
 use tempfile::TempDir;
 use treefall::subject::program::Program;
 
-/// The program's scheduler shows itself as Debian's keepalived does.
+/// The program exports its scheduler as Debian's keepalived does.
 pub(crate) const EXPORTED: &str = "-Wl,-E";
 
 /// A program that was compiled for one test.
 pub(crate) struct Built {
-    /// Where it lies, and all that a test puts beside it.
+    /// Folder of the program, and of all files that a test puts beside it.
     pub(crate) folder: TempDir,
     /// The program.
     pub(crate) path: PathBuf,
 }
 
-/// Compiles the scheduler with these options; `None`: this compiler cannot.
+/// Compiles the scheduler with these options; `None`: this compiler does not support them.
 pub(crate) fn try_build(options: &[&str]) -> Option<Built> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keepalived");
@@ -32,17 +32,17 @@ pub(crate) fn try_build(options: &[&str]) -> Option<Built> {
     Some(Built { folder, path })
 }
 
-/// The same with options that every compiler has.
+/// Compiles with options that every compiler supports.
 pub(crate) fn build(options: &[&str]) -> Built {
     try_build(options).unwrap_or_else(|| panic!("{options:?} are options that every compiler has"))
 }
 
-/// With one thing wrong.
+/// Compiles with one fault.
 pub(crate) fn faulty(fault: &str) -> Built {
     build(&[EXPORTED, &format!("-DFAULT={fault}")])
 }
 
-/// It as treefall sees it.
+/// Opens it as treefall does.
 pub(crate) fn program(built: &Built) -> Program {
     Program::open(&built.path, None).unwrap()
 }

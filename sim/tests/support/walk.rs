@@ -1,12 +1,12 @@
-//! The repository's files of one kind, found by walking it: no list of them is kept by hand.
+//! Finds the repository's files of one kind by walking it, so no list must be maintained.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold nothing of the repository's own.
+/// Folders without files of the repository.
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 
-/// All files below `top` with this extension, as paths from there, in order.
+/// Returns all files below `top` with this extension, relative to it, in order.
 pub(crate) fn files(top: &Path, extension: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![top.to_path_buf()]);
     while let Some(folder) = folders.pop() {

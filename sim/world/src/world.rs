@@ -139,6 +139,13 @@ impl<'t, O: Observer> World<'t, O> {
         self.kernel.limit()
     }
 
+    /// Returns how the run ends, if the bounds are exceeded. Unlike [`limit`](Self::limit) it counts no step: a driver
+    /// calls it in a loop that calls the kernel.
+    #[must_use]
+    pub fn over(&self) -> Option<End> {
+        self.kernel.limit()
+    }
+
     /// Ends the run. Only the first call counts.
     pub fn finish(&mut self, end: End) {
         if !self.ended {

@@ -57,7 +57,8 @@ pub(super) fn name_in(object: usize) -> Option<ScriptRef> {
     drive::with(|session| session.world.script_named(name))
 }
 
-/// Returns the argument of the child's newest entry of this kind: the address of its script's object.
+/// Returns the argument of the child's entry of this kind: the address of its script's object. It is the entry whose
+/// handler runs, or else the newest.
 pub(super) fn object_of(pid: Pid, wanted: EntryKind) -> Option<usize> {
     let layout = layout();
     let is_its = |at: usize| {
@@ -65,7 +66,13 @@ pub(super) fn object_of(pid: Pid, wanted: EntryKind) -> Option<usize> {
         let (kind, of) = unsafe { (field::<i32>(at + layout.kind), field::<i32>(at + layout.pid)) };
         of == pid.get() && layout.kind_of(kind) == wanted
     };
-    argument_of(newest(is_its)?)
+    // One whose handler runs was taken off its list: its links lead to itself. Another of that pid may wait on READY.
+    let is_handled = |at: usize| {
+        let link = at + layout.node;
+        // SAFETY: a field inside a block of the heap.
+        is_its(at) && unsafe { field::<usize>(link) } == link
+    };
+    argument_of(newest(is_handled).or_else(|| newest(is_its))?)
 }
 
 /// Returns the argument of the entry that was handed out last, if it is a timer: a tick arms the next before it forks.

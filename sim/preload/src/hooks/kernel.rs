@@ -283,6 +283,30 @@ pub unsafe extern "C" fn read(fd: i32, buffer: *mut u8, bytes: usize) -> isize {
     }
 }
 
+/// Opens a daemon's socket. One for packets of a whole network is answered with one to itself: nothing is sent where
+/// no interface is, and the kernel closes it without waiting for all processors, six milliseconds of a trace.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
+    const LOCAL: i32 = 1;
+    const PACKETS: i32 = 17;
+    const FLAGS: i32 = 0o2_004_000;
+    const DATAGRAMS: i32 = 2;
+    let (domain, kind, protocol) = match mode() {
+        Mode::Off | Mode::Parent => (domain, kind, protocol),
+        Mode::Daemon | Mode::Script => {
+            ledger::count(number!("socket"));
+            if domain == PACKETS { (LOCAL, DATAGRAMS | kind & FLAGS, 0) } else { (domain, kind, protocol) }
+        }
+        Mode::Calibrate | Mode::Run => {
+            fatal(format_args!("the program called socket, which the engine does not let through"))
+        }
+    };
+    next!(socket(domain, kind, protocol) as fn(i32, i32, i32) -> i32)
+}
+
 /// # Safety
 /// As libc's.
 #[cfg_attr(panic = "abort", unsafe(no_mangle))]
@@ -358,13 +382,7 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
         }
         daemon::signals();
     }
-    let target = match (Pid::new(pid), Pid::new(pid.wrapping_neg())) {
-        (Some(pid), _) => Target::Process(pid),
-        _ if pid == 0 => Target::OwnGroup,
-        _ if pid == -1 => Target::Everyone,
-        (None, Some(leader)) => Target::Group(leader),
-        (None, None) => return fail(ESRCH),
-    };
+    let Some(target) = Target::of_kill(pid) else { return fail(ESRCH) };
     let Some(signal) = u8::try_from(signal).ok().and_then(Signal::new) else {
         fatal(format_args!("the program sent signal {signal}"))
     };
@@ -385,6 +403,7 @@ pub unsafe extern "C" fn getpgid(pid: i32) -> i32 {
     if mode() == Mode::Calibrate {
         return if pid == 0 { Pid::SELF.get() } else { pid };
     }
+    drive::check_over();
     drive::with(|session| session.world.group_of(pid)).map_or_else(|| fail(ESRCH), Pid::get)
 }
 

@@ -1,7 +1,7 @@
-//! Why it broke: what put the entry there, what moved it, what freed it, what used it, one after the other.
+//! The chain of causes of a violation: what linked the entry, moved it, freed it and used it.
 //!
-//! Always: every link of the chain was seen in a run; what is told of an entry is what the trees and lists showed of
-//! it, before a step and after it; neither the steps nor the times of the chain ever go back.
+//! Invariants: every step was observed in a run; an entry's place is read from the trees and lists before and after a step;
+//! steps and times never decrease along the chain.
 
 use std::collections::BTreeSet;
 
@@ -20,64 +20,64 @@ use super::suspects::Suspects;
 use crate::{Names, ending};
 use treefall_subject::replica::{Fault, Mark};
 
-/// Most links of a chain: its beginning and its end are kept.
+/// Most steps of a chain; of a longer one the beginning and the end are kept.
 const LINKS_MAX: usize = 26;
 const HEAD: usize = 8;
 
-/// The chain of a break.
+/// Returns the chain that ends in a violation.
 pub(super) fn because(
     broken: &Violation,
     seen: BreakSeen,
-    guilt: &Suspects,
-    chronicle: &RunLog,
+    suspects: &Suspects,
+    run_log: &RunLog,
     names: &Names<'_>,
     labels: &Labels<'_, '_>,
 ) -> Vec<CauseStep> {
     let broke_in = seen.stage;
     let mut links = Vec::new();
-    let mut lives: Vec<Life> = guilt
+    let mut lives: Vec<Life> = suspects
         .blocks
         .iter()
         .map(|block| Life {
             block: *block,
-            born: birth(chronicle, *block, broke_in, guilt, labels),
+            born: birth(run_log, *block, broke_in, suspects, labels),
             before: None,
             over: false,
         })
         .collect();
-    for place in 0..chronicle.stages.len() {
+    for place in 0..run_log.stages.len() {
         if place <= broke_in {
-            events(place, guilt, chronicle, names, &mut links);
+            events(place, suspects, run_log, names, &mut links);
         }
         for life in &mut lives {
-            life.go_on(place, place > broke_in, chronicle, labels, &mut links);
+            life.go_on(place, place > broke_in, run_log, labels, &mut links);
         }
         if place == broke_in {
             let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
             let after = seen.records.saturating_sub(1);
-            // What is seen late belongs to the step in which it was.
-            let later = |place: &usize| chronicle.stages[*place].at > broken.at;
+            // A violation that is noticed late belongs to the step in which it happened.
+            let later = |place: &usize| run_log.stages[*place].at > broken.at;
             let place = (0..place).rev().take_while(later).last().unwrap_or(place);
             let order = (broken.at, place, after, Rank::Violation);
             links.push((order, link(Role::Broke, broken.at, place, None, text)));
         }
     }
-    uses(guilt, chronicle, names, &mut links);
+    uses(suspects, run_log, names, &mut links);
     links.sort_by_key(|(order, _)| *order);
-    // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
+    // Corrupted memory has consequences, which follow; a violation of conduct ends the chain itself.
     if broken.signature.law.weight() == Weight::Conduct {
         let last = links.iter().position(|(_, link)| link.role == Role::Broke);
         links.truncate(last.map_or(links.len(), |last| last + 1));
     }
     let mut chain = links.into_iter().map(|(_, link)| link).collect();
-    ends(chronicle, &mut chain);
+    ends(run_log, &mut chain);
     shortened(chain)
 }
 
-/// Where a link stands: when, in which stage, after which record, and after what else there.
+/// Orders the steps of a chain: by time, stage and record, then by kind.
 type Order = (Instant, usize, usize, Rank);
 
-/// What was recorded comes before what was seen to have moved by it.
+/// A recorded event precedes the moves that it caused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Record,
@@ -89,36 +89,36 @@ fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: Str
     CauseStep { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
 }
 
-/// An entry on its way through the stages.
+/// The history of one entry, stage by stage.
 struct Life {
     block: Block,
-    /// The stage at whose end it was put where it was when the law broke.
+    /// The stage at whose end it reached the place at which the law broke.
     born: usize,
     before: Option<Seen>,
-    /// The law broke, and it was retired as it should be: what becomes of its block is another story.
+    /// It was retired correctly after the violation: what later happens to its block is not part of this chain.
     over: bool,
 }
 
 impl Life {
-    /// Adds what changed for it in a stage, and in which function.
+    /// Adds the changes of one stage, each with its function.
     fn go_on(
         &mut self,
         place: usize,
         broken: bool,
-        chronicle: &RunLog,
+        run_log: &RunLog,
         labels: &Labels<'_, '_>,
         links: &mut Vec<(Order, CauseStep)>,
     ) {
-        let stage = &chronicle.stages[place];
+        let stage = &run_log.stages[place];
         let before = self.before;
-        let told = self.look(place, broken, chronicle, labels);
+        let told = self.look(place, broken, run_log, labels);
         if self.over {
             return;
         }
         let owner = before.and_then(|before| before.seat).map(|seat| owner(&seat, labels));
-        let moves = owner.filter(|_| place > self.born).map_or_else(Vec::new, |owner| {
-            moves::within(chronicle, place, self.block, &format!("{owner}'s"))
-        });
+        let moves = owner
+            .filter(|_| place > self.born)
+            .map_or_else(Vec::new, |owner| moves::within(run_log, place, self.block, &format!("{owner}'s")));
         if moves.is_empty()
             && let Some(((role, text), by)) = told
         {
@@ -126,22 +126,22 @@ impl Life {
             links.push((order, link(role, stage.at, place, by, text)));
         }
         for it in moves {
-            let at = chronicle.records[it.record].at;
+            let at = run_log.records[it.record].at;
             links.push(((at, place, it.record, Rank::Move), link(it.role, at, place, it.function, it.text)));
         }
     }
 
-    /// What changed for it between two looks, and in which function.
+    /// Returns the changes between two snapshots, each with its function.
     fn look(
         &mut self,
         place: usize,
         broken: bool,
-        chronicle: &RunLog,
+        run_log: &RunLog,
         labels: &Labels<'_, '_>,
     ) -> Option<((Role, String), Option<&'static str>)> {
-        let now = Seen::of(chronicle.snapshot(place)?, self.block);
+        let now = Seen::of(run_log.snapshot(place)?, self.block);
         self.over |= broken && now.retired() && now.names().len() == 1;
-        // No tree or list had it, and now one has its block: as another entry.
+        // Its block was in no tree or list and now is: as another entry.
         let gone = place > self.born && self.before.is_some_and(|before| before.seat.is_none());
         self.over |= gone && now.seat.is_some();
         if self.over {
@@ -151,12 +151,12 @@ impl Life {
         if place < self.born || before == Some(now) {
             return None;
         }
-        let step = chronicle.stages.get(place).and_then(|stage| stage.step);
+        let step = run_log.stages.get(place).and_then(|stage| stage.step);
         Some((changed(before, now, labels)?, function(step, before, now)))
     }
 }
 
-/// Where an entry stood, and as what.
+/// The place and the kind of an entry in a snapshot.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Seen {
     places: Places,
@@ -185,19 +185,18 @@ impl Seen {
     }
 }
 
-/// The stage at whose end the entry was put where it was when the law broke: where it became a guilty child's, or else
-/// any child's, or else came from nowhere or out of UNUSE; the last such.
+/// Returns the last stage at whose end the entry became a suspect child's, else any child's, else appeared or left UNUSE.
 fn birth(
-    chronicle: &RunLog,
+    run_log: &RunLog,
     block: Block,
     broke_in: usize,
-    guilt: &Suspects,
+    suspects: &Suspects,
     labels: &Labels<'_, '_>,
 ) -> usize {
     let (mut guilty, mut child, mut any) = (None, None, 0);
     let mut before: Option<Seen> = None;
     for stage in 0..=broke_in {
-        let Some(now) = chronicle.snapshot(stage).map(|snapshot| Seen::of(snapshot, block)) else { break };
+        let Some(now) = run_log.snapshot(stage).map(|snapshot| Seen::of(snapshot, block)) else { break };
         let stood = before.is_some_and(|before| !before.names().is_empty() && !before.retired());
         if now.live() && !now.retired() && !stood {
             any = stage;
@@ -207,7 +206,7 @@ fn birth(
             && was != Some((seat.kind, seat.pid))
         {
             let blamed =
-                seat.pid.and_then(|pid| labels.run(pid)).is_some_and(|run| guilt.runs.contains(&run));
+                seat.pid.and_then(|pid| labels.run(pid)).is_some_and(|run| suspects.runs.contains(&run));
             if seat.kind == EntryKind::Child {
                 child = Some(stage);
                 guilty = if blamed { Some(stage) } else { guilty };
@@ -220,7 +219,7 @@ fn birth(
     guilty.or(child).unwrap_or(any)
 }
 
-/// What changed for an entry, in words.
+/// Describes a change of an entry.
 fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(Role, String)> {
     let names = now.names();
     let seat = now.seat.or(before.and_then(|before| before.seat))?;
@@ -274,7 +273,7 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
     Some((Role::Moved, text))
 }
 
-/// Another deadline in the same place.
+/// Describes a new deadline in the same place.
 fn put_off(before: EntryState, now: EntryState, its: &str) -> Option<(Role, String)> {
     if before.due == now.due {
         return None;
@@ -293,7 +292,7 @@ fn put_off(before: EntryState, now: EntryState, its: &str) -> Option<(Role, Stri
     Some((Role::Due, format!("{its} deadline is {how}, from {from} to {to}{then}")))
 }
 
-/// Whose entry it is: of a child's that was retired or freed still that child's.
+/// Names the owner of an entry; a retired or freed child entry keeps its child's name.
 fn owner(seat: &EntryState, labels: &Labels<'_, '_>) -> String {
     let kept = matches!(
         seat.kind,
@@ -308,7 +307,7 @@ fn joined(names: &[&str]) -> String {
     super::wakes::and(&names)
 }
 
-/// In which function of the program a change was made, where the step or what became of the entry tells.
+/// Names the program's function that made a change, where the step or the new place reveals it.
 fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'static str> {
     match (step?, before.and_then(|before| before.kind()), now.kind()) {
         (_, Some(EntryKind::Child), Some(EntryKind::ChildTimeout)) => Some("thread_timerfd_handler"),
@@ -326,20 +325,20 @@ fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'sta
     }
 }
 
-/// What happened to the guilty, or around them, in a stage.
+/// Returns the recorded events of a stage that concern the suspects.
 fn events(
     place: usize,
-    guilt: &Suspects,
-    chronicle: &RunLog,
+    suspects: &Suspects,
+    run_log: &RunLog,
     names: &Names<'_>,
     links: &mut Vec<(Order, CauseStep)>,
 ) {
-    let from = chronicle.stages[place].from;
-    let of = |run: Run| guilt.runs.contains(&run);
-    for (number, record) in chronicle.events(place).iter().enumerate() {
-        let script = |script| guilt.runs.iter().any(|run| run.of == script);
+    let from = run_log.stages[place].from;
+    let of = |run: Run| suspects.runs.contains(&run);
+    for (number, record) in run_log.events(place).iter().enumerate() {
+        let script = |script| suspects.runs.iter().any(|run| run.of == script);
         let told = match record.event {
-            // A second run of a guilty run's script, and what the log says of it.
+            // A second run of a suspect's script, and the log line about it.
             Event::Started { run, .. } => script(run.of),
             Event::Logged(LogLine::Skipped { script: of, .. }) => script(of),
             Event::Exited { run, .. } | Event::Reaped { run, .. } => of(run),
@@ -358,10 +357,10 @@ fn events(
     }
 }
 
-/// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
-fn uses(guilt: &Suspects, chronicle: &RunLog, names: &Names<'_>, links: &mut Vec<(Order, CauseStep)>) {
-    let Some(note) = chronicle.notes.iter().find(|note| guilt.blocks.contains(&note.block)) else { return };
-    let last = chronicle.stages.len().saturating_sub(1);
+/// Returns the steps in which a stale link to the suspect was followed.
+fn uses(suspects: &Suspects, run_log: &RunLog, names: &Names<'_>, links: &mut Vec<(Order, CauseStep)>) {
+    let Some(note) = run_log.notes.iter().find(|note| suspects.blocks.contains(&note.block)) else { return };
+    let last = run_log.stages.len().saturating_sub(1);
     let stage = usize::try_from(note.used_at.looks).map_or(last, |looks| looks.min(last));
     let text = format!(
         "the link to it{}, made at {} in {}, freed at {} in {}, is followed",
@@ -372,31 +371,31 @@ fn uses(guilt: &Suspects, chronicle: &RunLog, names: &Names<'_>, links: &mut Vec
         note.freed_at.function
     );
     let Mark { at, function, .. } = note.used_at;
-    let order = (at, stage, chronicle.stages.get(stage).map_or(0, |stage| stage.to), Rank::Move);
+    let order = (at, stage, run_log.stages.get(stage).map_or(0, |stage| stage.to), Rank::Move);
     links.push((order, link(Role::Used, at, stage, Some(function), text)));
 }
 
-fn ends(chronicle: &RunLog, chain: &mut Vec<CauseStep>) {
-    if chronicle.verdict.outcome.survived() {
+fn ends(run_log: &RunLog, chain: &mut Vec<CauseStep>) {
+    if run_log.verdict.outcome.survived() {
         return;
     }
-    let last = chronicle.stages.len().saturating_sub(1);
-    let looks = chronicle.stages.iter().map(|stage| stage.at);
-    let at = looks.chain(chronicle.notes.iter().map(|note| note.used_at.at)).max().unwrap_or(Instant::START);
-    let where_at = match chronicle.fault {
+    let last = run_log.stages.len().saturating_sub(1);
+    let looks = run_log.stages.iter().map(|stage| stage.at);
+    let at = looks.chain(run_log.notes.iter().map(|note| note.used_at.at)).max().unwrap_or(Instant::START);
+    let where_at = match run_log.fault {
         Some(Fault::Segv { address, .. }) if address < 4096 => {
             format!(", at address {address:#x}: through a null pointer")
         }
         Some(Fault::Segv { .. }) => ", at an address where nothing is".to_owned(),
         Some(Fault::Aborted { .. }) => ", freeing what was free already".to_owned(),
-        Some(Fault::Endless { .. }) => ", following links in a circle".to_owned(),
+        Some(Fault::Endless { .. } | Fault::Over { .. }) => ", following links in a circle".to_owned(),
         None => String::new(),
     };
-    let text = format!("the program {}{where_at}", ending(&chronicle.verdict.outcome));
+    let text = format!("the program {}{where_at}", ending(&run_log.verdict.outcome));
     chain.push(link(Role::Ended, at, last, None, text));
 }
 
-/// The beginning and the end of a chain, each link once.
+/// Shortens a chain to its beginning and its end, without duplicates.
 fn shortened(chain: Vec<CauseStep>) -> Vec<CauseStep> {
     let mut seen = BTreeSet::new();
     let mut chain: Vec<CauseStep> =

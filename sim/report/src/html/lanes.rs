@@ -1,7 +1,6 @@
-//! The timeline, drawn: a lane for the loop, one for each script; runs as bars, what happens to them as marks.
+//! The drawn timeline: a lane for the loop and one for each script, with runs as bars and events as marks.
 //!
-//! The axis is not to scale: instants at which much happens are as wide as that needs. Always: what is left of
-//! something happened before it.
+//! The axis is not to scale: an instant with many events is wide. Invariant: left means earlier.
 
 use std::collections::BTreeMap;
 
@@ -12,43 +11,50 @@ use treefall_model::trace::Trace;
 
 use super::trees::{cut, fits};
 use crate::Names;
+use crate::explain::Role;
+use crate::section::Timeline;
+use crate::words::ending;
 
-/// Most records that are drawn: the last ones before the break, and what follows it; without one, the first.
+/// Most records that are drawn: those before and after the violation; without one, the first.
 const RECORDS_MAX: usize = 260;
-/// Records drawn after the break, when not all can be.
+/// Records drawn after the violation, when not all can be.
 const AFTER: usize = 60;
 
-/// A row of a lane: the bar, and below it its name, where no mark hides it.
+/// Height of a row of a lane: the bar, and its name below it.
 const LANE: usize = 42;
 const BAR: usize = 22;
 const HEAD: usize = 118;
-/// Where the lanes begin, below times, words and the loop's own lane.
+/// Top of the lanes, below times, words and the loop's lane.
 const TOP: usize = 66;
-/// From one thing to the next: as wide as a page lets it be, but not less than it takes to read.
+/// Height of the row that names the steps of the chain.
+const CHAIN: usize = 22;
+/// Distance between events: the more, the wider the page, but readable.
 const STEP: std::ops::RangeInclusive<usize> = 17..=110;
 const PAGE: usize = 900;
-/// About as wide as a letter is.
+/// Approximate width of a letter.
 const LETTER: usize = 7;
-/// From one instant to the next, at least: its time must stand there.
+/// Least distance between instants: the time is written there.
 const NEW_INSTANT: usize = 64;
 
-/// What is drawn of a record, and in whose lane.
+/// A record and its horizontal place.
 struct Drawn {
     x: usize,
     record: Record,
 }
 
-/// Where everything stands.
+/// The horizontal layout.
 struct Layout {
     drawn: Vec<Drawn>,
-    /// Where each instant begins, and its time.
+    /// The place and the text of each instant.
     instants: Vec<(usize, String)>,
     break_x: Option<usize>,
     end: usize,
     step: usize,
+    /// The place of each record, drawn or not.
+    at: Vec<usize>,
 }
 
-/// Where a run's bar stands.
+/// The bar of a run.
 struct Bar {
     run: Run,
     from: usize,
@@ -57,37 +63,42 @@ struct Bar {
     ended: bool,
 }
 
-/// The timeline of a history. `broke_at` is how many records there were when the law broke, if one did.
-pub(super) fn timeline(
-    trace: &Trace,
-    history: &[Record],
-    broke_at: Option<usize>,
-    names: &Names<'_>,
-) -> Markup {
+/// Draws a timeline: the loop and each script from left to right, the violation, the death, and the chain that led there.
+pub(super) fn timeline(timeline: &Timeline<'_>, names: &Names<'_>) -> Markup {
+    let Timeline { trace, history, broke_at, .. } = *timeline;
     let (from, to) = span(history.len(), broke_at);
-    let Layout { drawn, instants, break_x, end, step } = laid_out(history, from, to, broke_at);
-    let bars = bars(&drawn, end, step);
-    let lanes = lanes(trace, &bars);
-    let top = |script: ScriptId| lanes.get(&script).map_or(0, |(top, _)| *top);
-    let height = TOP + 6 + lanes.values().map(|(_, rows)| rows * LANE + 8).sum::<usize>();
-    let width = end + 70;
+    let dies = (!timeline.verdict.outcome.survived()).then(|| ending(&timeline.verdict.outcome));
+    let layout = laid_out(history, from, to, broke_at);
+    let Layout { drawn, instants, break_x, end, step, .. } = &layout;
+    let chain = chain(timeline, &layout, from);
+    let top = TOP + if chain.is_empty() { 0 } else { CHAIN };
+    let bars = bars(drawn, *end, *step);
+    let lanes = lanes(trace, &bars, top);
+    let top_of = |script: ScriptId| lanes.get(&script).map_or(0, |(top, _)| *top);
+    let height = top + 6 + lanes.values().map(|(_, rows)| rows * LANE + 8).sum::<usize>();
+    let width = end + dies.as_ref().map_or(70, |dies| 24 + LETTER * dies.len());
     html! {
         @if from > 0 { p class="quiet" { (from) " earlier records are not drawn." } }
         div class="scroll" tabindex="0" role="region" aria-label="timeline" {
             svg class="wide" style=(fits(width)) viewBox=(format!("0 0 {width} {height}")) role="img"
                 aria-label="what happened, from left to right" {
-                (grid(&instants, height))
-                (reloads(&drawn, end, height, step))
+                (grid(instants, height))
+                (reloads(drawn, *end, height, *step))
                 text x="4" y="54" class="soft" { "loop" }
+                @if !chain.is_empty() { (draw_chain(&chain)) }
                 @for (script, (top, rows)) in &lanes {
                     rect class="lane" x=(HEAD) y=(top) width=(end - HEAD) height=(rows * LANE) rx="6" {}
                     text x="4" y=(top + 19) { (cut(&lane_name(trace, *script))) }
                 }
-                @for bar in &bars { (draw_bar(bar, top(bar.run.of.script), step, names)) }
-                @for it in &drawn { (mark(it, &bars, &top)) }
+                @for bar in &bars { (draw_bar(bar, top_of(bar.run.of.script), *step, dies.is_none(), names)) }
+                @for it in drawn { (mark(it, &bars, &top_of)) }
                 @if let Some(x) = break_x {
                     line class="badline" x1=(x) y1="16" x2=(x) y2=(height - 2) {}
                     text x=(x + 5) y="28" class="badtext" { "breaks" }
+                }
+                @if let Some(dies) = &dies {
+                    line class="deathline" x1=(end) y1="16" x2=(end) y2=(height - 2) {}
+                    text x=(end + 6) y="54" class="badtext" { "✖ " (dies) }
                 }
             }
         }
@@ -95,8 +106,52 @@ pub(super) fn timeline(
         p class="legend" {
             span { "▼ the loop wakes" } span { "H T c read SIGHUP, SIGTERM, SIGCHLD" } span { "◆ timeout handled" }
             span { "t k sent SIGTERM, SIGKILL" } span { "✕ ends" } span { "○ reaped" }
+            @if !chain.is_empty() { span { "→ the entry to blame: each step leads to the next" } }
             span { "shaded: a reload" } span { "not to scale" }
         }
+    }
+}
+
+/// A step of the chain that leads to the violation, where it is drawn.
+struct Step {
+    x: usize,
+    word: &'static str,
+    text: String,
+}
+
+/// The steps of the chain that name a fate of the entry; empty: the run that they belong to is another than the one drawn.
+fn chain(timeline: &Timeline<'_>, layout: &Layout, from: usize) -> Vec<Step> {
+    let Some(run_log) = timeline.run_log else { return Vec::new() };
+    let mut steps: Vec<Step> = Vec::new();
+    for step in timeline.because {
+        let word = step.role.word();
+        // Violation and death are drawn as lines.
+        if matches!(step.role, Role::Happened | Role::LeftOut | Role::Broke | Role::Ended) {
+            continue;
+        }
+        let stage = step.step.checked_sub(1).and_then(|stage| run_log.stages.get(stage));
+        let Some(stage) = stage.filter(|stage| stage.to > from) else { continue };
+        let first = (stage.from..stage.to)
+            .find(|place| run_log.records.get(*place).is_some_and(|record| record.at.to_string() == step.at));
+        let place = first.unwrap_or(stage.from).saturating_sub(from);
+        let x = layout.at.get(place).copied().unwrap_or(layout.end);
+        let x = steps.last().map_or(x, |last| x.max(last.x + LETTER * (last.word.len() + 3)));
+        steps.push(Step { x, word, text: step.text.clone() });
+    }
+    if steps.len() < 2 { Vec::new() } else { steps }
+}
+
+fn draw_chain(steps: &[Step]) -> Markup {
+    let y = TOP + 12;
+    html! {
+        text x="4" y=(y) class="soft" { "entry" }
+        @for pair in steps.windows(2) {
+            @let (start, tip) = (pair[0].x + LETTER * pair[0].word.len() + 2, pair[1].x.saturating_sub(3));
+            @if tip > start {
+                path class="leads" d=(format!("M{start} {} H{tip} m-5 -4 l5 4 l-5 4", y - 4)) {}
+            }
+        }
+        @for step in steps { text class="badtext" x=(step.x) y=(y) { (step.word) title { (step.text) } } }
     }
 }
 
@@ -115,7 +170,7 @@ fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>)
         + usize::from(broke_at.is_some());
     let step = (PAGE / slots).clamp(*STEP.start(), *STEP.end());
     let (mut x, mut last) = (HEAD + 8, None);
-    let (mut drawn, mut instants, mut break_x) = (Vec::new(), Vec::new(), None);
+    let (mut drawn, mut instants, mut break_x, mut at) = (Vec::new(), Vec::new(), None, Vec::new());
     for (place, record) in told.iter().enumerate() {
         if last != Some(record.at) {
             if let Some((before, _)) = instants.last() {
@@ -124,6 +179,7 @@ fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>)
             instants.push((x, record.at.to_string()));
             last = Some(record.at);
         }
+        at.push(x);
         if is_drawn(&record.event) {
             drawn.push(Drawn { x, record: *record });
             x += step;
@@ -133,7 +189,7 @@ fn laid_out(history: &[Record], from: usize, to: usize, broke_at: Option<usize>)
             x += step;
         }
     }
-    Layout { drawn, instants, break_x, end: x + step, step }
+    Layout { drawn, instants, break_x, end: x + step, step, at }
 }
 
 fn is_drawn(event: &Event) -> bool {
@@ -173,7 +229,7 @@ fn bars(drawn: &[Drawn], end: usize, step: usize) -> Vec<Bar> {
                     (bar.to, bar.ended) = (it.x + step, true);
                 }
             }
-            // It is a bar's own until it is reaped, so that the marks do not overlap the next one's.
+            // The row is free after the reaping only: marks of two runs must not overlap.
             Event::Reaped { run, .. } => {
                 if let Some(bar) = bars.iter_mut().rfind(|bar| bar.run == run) {
                     bar.to = it.x + step;
@@ -185,11 +241,10 @@ fn bars(drawn: &[Drawn], end: usize, step: usize) -> Vec<Bar> {
     bars
 }
 
-/// The top of each script's lane and how many rows it has.
-fn lanes(trace: &Trace, bars: &[Bar]) -> BTreeMap<ScriptId, (usize, usize)> {
+/// Returns the top of each script's lane, and its number of rows.
+fn lanes(trace: &Trace, bars: &[Bar], mut top: usize) -> BTreeMap<ScriptId, (usize, usize)> {
     let configs = trace.setup().configs.iter();
     let widest = configs.map(|config| config.scripts.len()).max().unwrap_or(0);
-    let mut top = TOP;
     let mut lanes = BTreeMap::new();
     for script in (0..widest).filter_map(|place| u16::try_from(place).ok()).map(ScriptId) {
         let own = bars.iter().filter(|bar| bar.run.of.script == script);
@@ -238,20 +293,20 @@ fn reloads(drawn: &[Drawn], end: usize, height: usize, step: usize) -> Markup {
     }
 }
 
-fn draw_bar(bar: &Bar, top: usize, step: usize, names: &Names<'_>) -> Markup {
+fn draw_bar(bar: &Bar, top: usize, step: usize, lives_on: bool, names: &Names<'_>) -> Markup {
     let y = top + bar.row * LANE + 4;
     let width = bar.to.saturating_sub(bar.from).max(step);
     let name = names.run(bar.run);
     html! {
         rect class="run" x=(bar.from) y=(y) width=(width) height=(BAR) rx="5" {
-            title { (name) @if !bar.ended { ", lives on" } }
+            title { (name) @if !bar.ended { ", not ended" } }
         }
-        @if !bar.ended { text x=(bar.from + width + 2) y=(y + 15) class="soft" { "→" } }
+        @if !bar.ended && lives_on { text x=(bar.from + width + 2) y=(y + 15) class="soft" { "→" } }
         @if width > LETTER * cut(&name).chars().count() { text x=(bar.from + 1) y=(y + BAR + 12) class="soft" { (cut(&name)) } }
     }
 }
 
-/// What a record is drawn as.
+/// Draws the mark of a record.
 fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
     let of_run = |run: Run| {
         let row = bars.iter().rfind(|bar| bar.run == run).map_or(0, |bar| bar.row);

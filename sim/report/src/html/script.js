@@ -9,6 +9,23 @@
   };
   window.addEventListener("resize", hint);
   hint();
+  // On a page of findings: shows those that hold every word that was typed.
+  const filter = document.getElementById("filter");
+  if (filter) {
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      for (const group of document.querySelectorAll(".group")) {
+        const head = group.querySelector("h2").textContent;
+        let shown = 0;
+        for (const card of group.querySelectorAll(".card")) {
+          const text = (head + card.textContent).toLowerCase();
+          card.hidden = !words.every((word) => text.includes(word));
+          shown += card.hidden ? 0 : 1;
+        }
+        group.hidden = shown === 0;
+      }
+    });
+  }
   const slider = document.getElementById("step");
   if (!slider) return;
   const items = [...document.querySelectorAll("ol.steps > li")];

@@ -1,4 +1,4 @@
-//! The arguments of the commands that take files: scenarios, finds, the fuzzer's corpus.
+//! Arguments of the commands that read files: scenarios, findings, the fuzzer's corpus.
 
 use std::path::PathBuf;
 
@@ -20,32 +20,31 @@ pub(in crate::cli) struct Replay {
     /// Scenario files, or folders of them.
     #[arg(required = true, value_name = "FILE")]
     pub(in crate::cli) files: Vec<PathBuf>,
-    /// Run on these [default: every replica that a file speaks of, and every keepalived found here].
+    /// Targets to run on [default: every replica that a file mentions, and every keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// Play them on a daemon with this keepalived.conf, which must have the scripts that they tell of.
+    /// Play the scenarios on a daemon with this keepalived.conf, which must define their scripts.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// For `git bisect run`: exit 1 if the failure shows that the file tells of (a memory break, if it tells of
-    /// one), 0 if not, 125 if it cannot be told.
+    /// For `git bisect run`: exit 1 if the failure that the file describes shows (a memory violation, if it describes
+    /// one), 0 if it does not, 125 if there is no clear answer.
     #[arg(long)]
     pub(in crate::cli) bisect: bool,
-    /// Write the runs as JUnit XML, too: a suite for each scenario, a case for each target.
+    /// Also write the runs as JUnit XML: one suite for each scenario, one case for each target.
     #[arg(long, value_name = "FILE", conflicts_with = "bisect")]
     pub(in crate::cli) junit: Option<PathBuf>,
-    /// Print an annotation for GitHub's workflows, too, for each run that is not as expected and each thing that is
-    /// wrong with a file.
+    /// Also print a GitHub annotation for each unexpected run and for each error in a file.
     #[arg(long, conflicts_with = "bisect")]
     pub(in crate::cli) github: bool,
     /// Print the whole history, step by step.
     #[arg(long)]
     pub(in crate::cli) history: bool,
-    /// Print the calls that a real program made: how often each, and what became of it.
+    /// Print the system calls of a real program: how often each was made, and how it was handled.
     #[arg(long)]
     pub(in crate::cli) ledger: bool,
-    /// Run one file on one `engine:PATH` under gdb, which opens where the program crashes.
+    /// Run one file on one `engine:PATH` under gdb, which stops where the program crashes.
     #[arg(long, conflicts_with_all = ["bisect", "junit", "github", "config"])]
     pub(in crate::cli) gdb: bool,
 }
@@ -58,7 +57,7 @@ pub(in crate::cli) struct Matrix {
     /// Scenario files, or folders of them.
     #[arg(required = true, value_name = "FILE")]
     pub(in crate::cli) files: Vec<PathBuf>,
-    /// Real programs, beside all replica releases [default: every keepalived found here and in the cache].
+    /// Real programs to run besides all replica releases [default: every keepalived found here and in the cache].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
@@ -73,16 +72,16 @@ pub(in crate::cli) struct Shrink {
     /// The scenario file.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
-    /// On what it fails.
+    /// The target that fails.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: String,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// Which law is to break on [default: that which the file is `about`, if it breaks there; or the last that breaks: the
-    /// memory law if one does].
+    /// The law that the smaller trace must violate too [default: the law that the file is `about`, if the target
+    /// violates it; else the last violated law, preferring a memory law].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
     pub(in crate::cli) law: Option<Law>,
-    /// Where the result goes; `-` is standard output [default: -].
+    /// File for the result; `-` is standard output [default: -].
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) output: Option<PathBuf>,
 }
@@ -95,22 +94,24 @@ pub(in crate::cli) struct Shrink {
     treefall report crash.toml --rust-test > tests/crash.rs\n  \
     treefall report reports/                                         # an index page of the failures there")]
 pub(in crate::cli) struct Report {
-    /// The scenario file, explained as it is; or a folder of failures, of which the index page is written.
+    /// A scenario file to explain as it is, or a folder of findings to write an index page for.
     #[arg(value_name = "FILE")]
     pub(in crate::cli) file: PathBuf,
-    /// On what [default: what it was found on; or the replica of the release that the file is `about`; or that of the
-    /// newest release that the file says breaks memory, or else another law; or the newest].
+    /// Target to explain it on [default: the target it was found on; else the replica of the release that the file is
+    /// `about`; else the replica of the newest release for which the file expects a memory violation, or any other
+    /// violation; else the newest replica].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) target: Option<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// Which law [default: that which the file is `about`; or the last that breaks: the memory law if one does].
+    /// Law to explain [default: the law that the file is `about`; else the last violated law, preferring a memory
+    /// law].
     #[arg(long, value_name = "LAW", value_parser = parse_law)]
     pub(in crate::cli) law: Option<Law>,
-    /// Print the report as text: what is done when no other form is asked for.
+    /// Print the report as text. This is the default if no other form is requested.
     #[arg(long)]
     pub(in crate::cli) text: bool,
-    /// Write the report as one page that needs nothing else.
+    /// Write the report as one self-contained HTML page.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) html: Option<PathBuf>,
     /// Print the text of an issue for upstream.
@@ -146,47 +147,47 @@ pub(in crate::cli) struct Corpus {
 
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum CorpusCommand {
-    /// Write scenarios as seeds, a folder for each fuzz target.
+    /// Write scenarios as seeds, one folder for each fuzz target.
     #[command(after_help = "Example:\n  \
         treefall corpus import scenarios/ --out fuzz/corpus")]
     Import {
         /// Scenario files, or folders of them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The corpus.
+        /// Folder of the corpus.
         #[arg(long, alias = "into", default_value = "fuzz/corpus", value_name = "DIR")]
         out: PathBuf,
     },
-    /// Work out what the fuzzer's files break, as a hunt does: of each signature and cause the trace, the
-    /// smallest one and a report.
-    /// Exit 1 if there is one that was not in DIR before.
+    /// Triage the fuzzer's files as a hunt does: for each signature and cause, write the trace, the smallest trace
+    /// and a report.
+    /// Exit 1 if a finding is new in DIR.
     #[command(after_help = "Example:\n  \
         treefall corpus export fuzz/artifacts/conformance/ --out scenarios/fuzzed")]
     Export {
         /// The fuzzer's files, or folders of them.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// The fuzz target whose files they are: conformance, mended, engine [default: as their folder is called].
+        /// Fuzz target of the files: conformance, mended, engine [default: the name of their folder].
         #[arg(long, value_name = "NAME")]
         of: Option<Kind>,
-        /// Run them on this [default: the replica that the bytes name].
+        /// Target to run them on [default: the replica that the bytes name].
         #[arg(long, value_name = "TARGET")]
         target: Option<String>,
-        /// Where the failures go.
+        /// Folder for the findings.
         #[arg(long, short_alias = 'o', default_value = "reports/fuzz", value_name = "DIR")]
         out: PathBuf,
     },
-    /// Copy the fewest files that reach every state of the scheduler that all of them reach.
+    /// Copy the fewest files that together reach every scheduler state of the corpus.
     #[command(after_help = "Example:\n  \
         treefall corpus minimise fuzz/corpus/mended --out fuzz/corpus-small/mended")]
     Minimise {
         /// A folder of the fuzzer's files.
         #[arg(value_name = "DIR")]
         from: PathBuf,
-        /// The fuzz target whose files they are [default: as the folder is called].
+        /// Fuzz target of the files [default: the name of the folder].
         #[arg(long, value_name = "NAME")]
         of: Option<Kind>,
-        /// Where they are copied to.
+        /// Folder for the copies.
         #[arg(long, alias = "into", value_name = "DIR")]
         out: PathBuf,
     },

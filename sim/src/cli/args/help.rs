@@ -1,22 +1,22 @@
-//! What a command's help ends with, fitted to a terminal: its examples, and the list of statuses.
+//! Wraps the end of a command's help to the terminal's width: its examples and the exit statuses.
 //!
-//! Always: an example that takes several lines can still be typed as it stands, for each line but its last ends with a
-//! backslash; and no word is broken.
+//! Invariants: a wrapped example can be typed as it stands, because every line but the last ends with a backslash; no
+//! word is split.
 
 use clap::Command;
 
 use treefall_base::wrap;
 
-/// How wide help is at most, and where nothing says how wide the terminal is.
+/// Widest help, in columns; also the default if the terminal's width is unknown.
 pub(super) const WIDEST: u16 = 100;
-/// What help is not fitted below: words alone are as long.
+/// Narrowest wrapping, in columns: single words are as long.
 const NARROWEST: u16 = 30;
-/// How much further in the rest of an example stands.
-const REST: &str = "    ";
-/// What stands at the end of a line that goes on.
-const GOES_ON: &str = " \\";
+/// Indentation of an example's continuation lines.
+const CONTINUATION_INDENT: &str = "    ";
+/// End of a line that continues on the next.
+const CONTINUATION: &str = " \\";
 
-/// The command and all below it, with their ends fitted to so many columns.
+/// Wraps the help of `command` and of all its subcommands to `columns`.
 pub(in crate::cli) fn fitted(command: Command, columns: u16) -> Command {
     let end = command.get_after_help().map(|end| fitted_end(&end.to_string(), columns));
     let command = match end {
@@ -26,14 +26,14 @@ pub(in crate::cli) fn fitted(command: Command, columns: u16) -> Command {
     command.mut_subcommands(|below| fitted(below, columns))
 }
 
-/// How wide help is shown: as clap finds it, the terminal's width or what the environment says.
+/// Returns the width of the help as clap chooses it: from the terminal, else from `COLUMNS`.
 pub(in crate::cli) fn columns() -> u16 {
     let terminal = comfy_table::Table::new().width();
-    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
-    terminal.or_else(told).map_or(WIDEST, |columns| columns.min(WIDEST))
+    let from_environment = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal.or_else(from_environment).map_or(WIDEST, |columns| columns.min(WIDEST))
 }
 
-/// The end of a command's help, fitted to so many columns.
+/// Wraps the end of a command's help to `columns`.
 pub(in crate::cli) fn fitted_end(text: &str, columns: u16) -> String {
     let columns = usize::from(columns.max(NARROWEST));
     let (mut fitted, mut examples) = (Vec::new(), false);
@@ -52,20 +52,20 @@ pub(in crate::cli) fn fitted_end(text: &str, columns: u16) -> String {
     fitted.join("\n")
 }
 
-/// A command that is typed; what is said of it stands above it.
+/// Wraps an example. Its comment moves to the line above it.
 fn example(line: &str, columns: usize, fitted: &mut Vec<String>) {
     let head = wrap::indentation(line);
-    let (command, said) = match line.split_once(" # ") {
-        Some((command, said)) => (command.trim_end(), Some(said)),
+    let (command, comment) = match line.split_once(" # ") {
+        Some((command, comment)) => (command.trim_end(), Some(comment)),
         None => (line, None),
     };
-    fitted.extend(said.map(|said| format!("{head}# {said}")));
-    let below = format!("{head}{REST}");
-    let room = columns.saturating_sub(below.len() + GOES_ON.len());
-    fitted.extend(wrap::lines(head, wrap::typed(command, room), &below, GOES_ON, columns));
+    fitted.extend(comment.map(|comment| format!("{head}# {comment}")));
+    let below = format!("{head}{CONTINUATION_INDENT}");
+    let room = columns.saturating_sub(below.len() + CONTINUATION.len());
+    fitted.extend(wrap::lines(head, wrap::typed(command, room), &below, CONTINUATION, columns));
 }
 
-/// A row of a table of two columns: the rest stands below its second.
+/// Wraps a row of a two-column table. Further lines start below the second column.
 fn row(line: &str, columns: usize, fitted: &mut Vec<String>) {
     let head = wrap::indentation(line);
     let rest = line.trim_start();
@@ -79,22 +79,22 @@ fn row(line: &str, columns: usize, fitted: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    const END: &str = "A sentence that clap itself wraps, however long it is told to be.\n\nExamples:\n  \
+    const END: &str = "A sentence that clap itself wraps, however long it is.\n\nExamples:\n  \
         treefall                                            # the survey\n  \
         treefall soak --script 'count=8 runs=0.1%:never' --reload 60s --until memory\n\n\
-        Exit status:\n  125  with `replay --bisect`: it cannot be told";
+        Exit status:\n  125  with `replay --bisect`: it cannot be from_environment";
 
     #[test]
-    fn in_a_narrow_terminal_examples_go_on_behind_a_backslash_and_rows_below_their_text() {
-        let told = "A sentence that clap itself wraps, however long it is told to be.\n\nExamples:\n  \
+    fn narrow_terminals_wrap_examples_with_backslashes() {
+        let from_environment = "A sentence that clap itself wraps, however long it is.\n\nExamples:\n  \
             # the survey\n  treefall\n  treefall soak \\\n      --script 'count=8 runs=0.1%:never' \\\n      \
-            --reload 60s --until memory\n\nExit status:\n  125  with `replay --bisect`: it cannot\n       be told";
-        assert_eq!(fitted_end(END, 42), told);
+            --reload 60s --until memory\n\nExit status:\n  125  with `replay --bisect`: it cannot\n       be from_environment";
+        assert_eq!(fitted_end(END, 42), from_environment);
         assert_eq!(fitted_end(END, 100), END);
     }
 
     #[test]
-    fn at_every_width_an_example_is_what_it_was_and_no_line_is_too_long() {
+    fn wrapped_examples_keep_their_words_at_every_width() {
         let typed = |text: &str| {
             let text = text.replace(" \\\n", " ");
             let lines = text.lines().skip_while(|line| *line != "Examples:").skip(1);

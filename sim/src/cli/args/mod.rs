@@ -1,6 +1,6 @@
-//! The command line: what can be typed, and its help.
+//! Defines the command line and its help.
 //!
-//! Always: each command has a struct of its arguments here and a module of its own beside this folder.
+//! Invariant: each command has a struct of its arguments here and its own module beside this folder.
 
 mod check;
 mod field;
@@ -24,7 +24,7 @@ pub(super) use tools::{Completions, Man, Schema};
 
 use super::Status;
 
-/// What `treefall --help` shows at its end.
+/// Examples at the end of `treefall --help`.
 pub(super) const EXAMPLES: &str = "Examples:\n  \
     treefall                                            # the survey\n  \
     treefall hunt --target engine:/usr/sbin/keepalived  # search the real program\n  \
@@ -32,14 +32,14 @@ pub(super) const EXAMPLES: &str = "Examples:\n  \
 
 /// Reproduces keepalived's red-black-tree crash class at will.
 ///
-/// Without a command: the survey, a short hunt on every replica release with defects of its own and on every
-/// keepalived found on this machine.
+/// Without a command, it runs the survey: a short hunt on every keepalived found on this machine and on every replica
+/// release that differs from the others.
 #[derive(Parser, Debug)]
 #[command(
     name = "treefall",
     version,
     max_term_width = usize::from(help::WIDEST),
-    after_help = format!("{EXAMPLES}\n\n{}", Status::in_words())
+    after_help = format!("{EXAMPLES}\n\n{}", Status::table())
 )]
 pub(super) struct Cli {
     #[command(flatten)]
@@ -48,69 +48,69 @@ pub(super) struct Cli {
     pub(super) command: Option<Command>,
 }
 
-/// What every command takes; its help has them last.
+/// Arguments of every command, shown last in its help.
 #[derive(Args, Debug, Clone)]
 pub(super) struct Common {
     /// Print one JSON object a line on standard output; text for people goes to standard error.
     #[arg(long, global = true, display_order = 901)]
     pub(super) json: bool,
-    /// Print results alone: no progress, no advice.
+    /// Print results only: no progress, no advice.
     #[arg(long, short, global = true, display_order = 902)]
     pub(super) quiet: bool,
-    /// Tell more on standard error: what is worked on and for how long, also where no terminal is.
+    /// Print more on standard error: the current work and its duration, even without a terminal.
     #[arg(long, short, global = true, display_order = 903, conflicts_with = "quiet")]
     pub(super) verbose: bool,
-    /// How many traces run at the same time; results do not depend on it [default: the number of cores].
+    /// Number of traces to run at the same time; results do not depend on it [default: the number of cores].
     #[arg(long, global = true, display_order = 904, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
 }
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// A short hunt on every replica release with defects of its own, and on every keepalived found here.
+    /// Run a short hunt on every replica release that differs from the others, and on every keepalived found here.
     Survey(Survey),
-    /// Show what can be tested here: releases with their defects, real programs with what they allow.
+    /// List what can be tested here: releases with their defects, and real programs with their abilities.
     Targets(Targets),
-    /// Search for traces that break a law; shrink, confirm, label and report them.
+    /// Search for traces that violate a law; shrink, confirm, label and report them.
     Hunt(Hunt),
-    /// All traces of an alphabet to a bound, breadth first: a certificate of what they break.
+    /// Run all traces up to a bound, breadth first, and certify which laws they violate.
     Explore(Explore),
-    /// Play a program beside its reference: what a change broke, and what it mended.
+    /// Compare a program with its reference: what a change broke, and what it fixed.
     Check(Check),
-    /// Run scenario files and compare with what they expect.
+    /// Run scenario files and compare the results with their expectations.
     Replay(Replay),
-    /// Run scenario files on every replica release and every real program: the first bad release, and which to run.
+    /// Run scenario files on every release and every real program: the first bad release, and which one to run.
     Matrix(Matrix),
-    /// Read a keepalived's log: which failures its story can produce, each as a scenario, and which not.
+    /// Read a keepalived log and find which failures fit it, each as a scenario, and which do not.
     Import(super::import::Import),
-    /// Bring the failures of several hunts together, as of the parts of one campaign: the smallest trace of each signature
-    /// and cause.
+    /// Merge the findings of several hunts, or of the parts of one campaign: the smallest trace of each signature and
+    /// cause.
     Merge(Merge),
     /// Find the smallest trace with the same signature.
     Shrink(Shrink),
-    /// Explain a failure: as text, as a page, as an issue for upstream, as a regression test.
+    /// Explain a failure as text, HTML page, upstream issue or regression test.
     Report(Report),
-    /// Bring scenario files into canonical form.
+    /// Rewrite scenario files in canonical form.
     Fmt(Fmt),
     /// Compare a replica with the real program of its release, trace by trace.
     Conform(Conform),
-    /// Keep what a real program does on a pool of traces, to compare others with it where it is not.
+    /// Record what a real program does on a pool of traces, to compare others with it on machines without it.
     Record(Record),
     /// Run each trace twice under changed conditions and compare.
     Doctor(Doctor),
-    /// Bring scenarios into the fuzzer's corpus, its failures into scenarios, and prune it.
+    /// Turn scenarios into a fuzz corpus, turn the fuzzer's failures into scenarios, and prune a corpus.
     Corpus(Corpus),
-    /// How long a replica lives in the field: virtual days of scripts and reloads until it fails, many times over.
+    /// Measure the time to failure in the field: virtual days of scripts and reloads on a replica, many times.
     Soak(Soak),
-    /// Fetch Debian's keepalived of other suites into the cache, to be tested beside the one installed here.
+    /// Download Debian's keepalived of other suites into the cache, to test beside the installed one.
     Roots(Roots),
-    /// Measure events a second: the replica or a real program, with and without the checks.
+    /// Measure events per second of a replica or a real program, with and without the checks.
     Bench(Bench),
     /// Print the JSON Schema of the lines that --json prints, for one command or for all.
     Schema(Schema),
     /// Print the completions of a shell.
     Completions(Completions),
-    /// Print the manual page, of treefall or of one command, or write all of them.
+    /// Print the manual page of treefall or of one command, or write all of them.
     Man(Man),
 }
 
@@ -119,14 +119,14 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    /// A command and all below it, with what is typed to get there.
+    /// Returns a command and all its subcommands, each with the words that invoke it.
     fn all(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
         let words = format!("{words} {}", command.get_name()).trim().to_owned();
         let below = command.get_subcommands().flat_map(|it| all(it, &words));
         std::iter::once((words.clone(), command.clone())).chain(below).collect()
     }
 
-    /// The command of an example's line: what stands before it and where its output goes taken off.
+    /// Returns the words of an example's command, without a prefix such as `git bisect run` and without redirection.
     fn typed(line: &str) -> Vec<String> {
         let before = if line.starts_with("treefall") { 0 } else { line.find(" treefall ").unwrap_or(0) };
         let line = line[before..].trim_start();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_examples_and_each_of_them_is_understood() {
+    fn every_example_of_every_command_parses() {
         for (words, command) in all(&Cli::command(), "") {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let examples = help.split("\n\nExit status").next().unwrap_or_default();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_whole() {
+    fn clap_accepts_the_command_line_definition() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! The arguments of the commands that prove and measure treefall itself, and fetch what it is proved with.
+//! Arguments of the commands that verify and measure treefall itself, and that download programs to test.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,28 +19,28 @@ pub(in crate::cli) struct Conform {
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// The campaign's seed.
+    /// Seed of the campaign.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
     /// How traces are drawn: swarm, plain or pct:D, as for `treefall hunt`.
     #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
     pub(in crate::cli) sampling: Sampling,
-    /// Half of the track scripts cancel the entry of a run that has not ended, as for `treefall hunt`.
+    /// Let half of the track scripts cancel and kill a run that has not ended, as for `treefall hunt`.
     #[arg(long)]
     pub(in crate::cli) cancelling: bool,
-    /// How many traces.
+    /// Number of traces.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: u64,
-    /// For so long instead, as 10m.
+    /// Run for this long instead, for example `10m`.
     #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration, conflicts_with = "traces")]
     pub(in crate::cli) duration: Option<Duration>,
     /// Compare with the scripts of this keepalived.conf, on a daemon.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// The replica to compare with [default: the one of the program's own release].
+    /// The replica to compare with [default: the replica of the program's own release].
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) replica: Option<String>,
-    /// Compare with what `treefall record` kept of a program: the targets [default: the replica of its release].
+    /// Compare the targets with a file that `treefall record` wrote [default target: the replica of its release].
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "traces", "duration", "seed", "sampling", "cancelling"])]
     pub(in crate::cli) recorded: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub(in crate::cli) struct Record {
     pub(in crate::cli) target: String,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// Where its recording goes.
+    /// File for its recording.
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) output: PathBuf,
 }
@@ -65,15 +65,15 @@ pub(in crate::cli) struct Record {
     treefall doctor\n  \
     treefall doctor --target engine:/usr/sbin/keepalived --traces 100000")]
 pub(in crate::cli) struct Doctor {
-    /// What to run [default: replica:2.2.7 and the keepalived found here].
+    /// Targets to run [default: replica:2.2.7 and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// The campaign's seed.
+    /// Seed of the campaign.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
-    /// How many traces.
+    /// Number of traces.
     #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: u64,
 }
@@ -83,12 +83,12 @@ pub(in crate::cli) struct Doctor {
     treefall bench\n  \
     treefall bench --target engine:/usr/sbin/keepalived --scripts 4 --wakes 50000")]
 pub(in crate::cli) struct Bench {
-    /// What to measure [default: replica:mended and the keepalived found here].
+    /// Targets to measure [default: replica:mended and the keepalived found here].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// How many scripts.
+    /// Numbers of scripts to measure with.
     #[arg(long = "scripts", value_name = "N", default_values_t = [4, 8], value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(in crate::cli) scripts: Vec<u16>,
     /// Wakes of the measured trace.
@@ -107,7 +107,7 @@ pub(in crate::cli) struct Roots {
 
 #[derive(Subcommand, Debug)]
 pub(in crate::cli) enum RootsCommand {
-    /// Unpack Debian's keepalived of these suites, with mmdebstrap. The cache is $TREEFALL_CACHE, else
+    /// Unpack Debian's keepalived of these suites with mmdebstrap. The cache is $TREEFALL_CACHE, else
     /// $XDG_CACHE_HOME/treefall, else ~/.cache/treefall.
     #[command(after_help = "Example:\n  \
         treefall roots fetch bullseye bookworm trixie sid")]
@@ -115,14 +115,14 @@ pub(in crate::cli) enum RootsCommand {
         /// Suites: bullseye, bookworm, trixie, sid.
         #[arg(required = true, value_name = "SUITE")]
         suites: Vec<String>,
-        /// From here, not from the mirror that mmdebstrap knows.
+        /// Download from this mirror instead of mmdebstrap's default.
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
-        /// Also what is there already.
+        /// Fetch again what the cache already has.
         #[arg(long)]
         again: bool,
     },
-    /// Show what is in the cache.
+    /// List the contents of the cache.
     #[command(after_help = "Example:\n  \
         TREEFALL_CACHE=/srv/treefall treefall roots list")]
     List,

@@ -1,4 +1,4 @@
-//! The rules of `sim/guide/command-line.md`, held against every command.
+//! Checks the rules of `sim/guide/command-line.md` on every command.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 
 use super::Cli;
 
-/// What each flag that several commands have takes, whatever the command.
+/// The value of each flag that several commands share.
 const SHARED: [(&str, Option<&str>); 21] = [
     ("all", None),
     ("as", Some("RELEASE")),
@@ -30,18 +30,18 @@ const SHARED: [(&str, Option<&str>); 21] = [
     ("wakes", Some("N")),
     ("help", None),
 ];
-/// What every command has.
+/// Flags of every command.
 const GLOBAL: [&str; 4] = ["json", "quiet", "verbose", "jobs"];
-/// The words for values. A file that is read may be `-`, and so may one that is written; a folder may not.
+/// Names of values. A file that is read or written may be `-`; a folder may not.
 const VALUES: [&str; 22] = [
     "COMMAND", "DIR", "FILE", "I/N", "ID", "LAW", "MACHINE", "MIB", "N", "NAME", "NEW", "RELEASE", "SCRIPT",
     "SHELL", "SPAN", "SPREAD", "SUITE", "TARGET", "TIME", "UNTIL", "URL", "WAY",
 ];
-/// The letters for flags.
+/// One-letter flags.
 const SHORT: [(char, &str); 5] =
     [('h', "help"), ('o', "output"), ('q', "quiet"), ('v', "verbose"), ('V', "version")];
 
-/// Each command that does something, by its words.
+/// Returns each command without subcommands, with the words that invoke it.
 fn commands() -> Vec<(String, Command)> {
     fn below(command: &Command, words: &str, all: &mut Vec<(String, Command)>) {
         let words = format!("{words} {}", command.get_name()).trim().to_owned();
@@ -62,7 +62,7 @@ fn value(arg: &Arg) -> Option<String> {
 }
 
 #[test]
-fn a_flag_means_the_same_on_every_command_that_has_it() {
+fn a_flag_takes_the_same_value_on_every_command() {
     let mut seen: BTreeMap<String, Vec<(String, Option<String>)>> = BTreeMap::new();
     for (words, command) in commands() {
         for arg in command.get_arguments() {
@@ -83,7 +83,7 @@ fn a_flag_means_the_same_on_every_command_that_has_it() {
 }
 
 #[test]
-fn every_command_has_the_common_flags_and_none_has_its_own_of_the_name() {
+fn every_command_has_the_common_flags_unchanged() {
     let top = Cli::command();
     for (words, command) in commands() {
         for name in GLOBAL {
@@ -97,7 +97,7 @@ fn every_command_has_the_common_flags_and_none_has_its_own_of_the_name() {
 }
 
 #[test]
-fn values_and_letters_are_of_one_list() {
+fn value_names_and_letters_come_from_one_list() {
     for (words, command) in commands() {
         for arg in command.get_arguments() {
             if let Some(value) = value(arg) {
@@ -112,7 +112,7 @@ fn values_and_letters_are_of_one_list() {
 }
 
 #[test]
-fn defaults_are_the_same_wherever_a_flag_has_one() {
+fn a_flag_has_the_same_default_on_every_command() {
     for (words, command) in commands() {
         for arg in command.get_arguments() {
             let defaults: Vec<String> =
@@ -130,7 +130,7 @@ fn defaults_are_the_same_wherever_a_flag_has_one() {
 }
 
 #[test]
-fn spellings_that_were_published_are_understood() {
+fn published_spellings_still_parse() {
     for line in [
         "treefall corpus import a.toml --into corpus",
         "treefall corpus export a -o finds",
@@ -148,7 +148,7 @@ fn spellings_that_were_published_are_understood() {
 }
 
 #[test]
-fn the_guide_names_every_flag_that_has_a_rule() {
+fn the_guide_names_every_shared_flag() {
     let guide = include_str!("../../../guide/command-line.md");
     for (long, _) in SHARED.iter().filter(|(long, _)| *long != "help") {
         assert!(guide.contains(&format!("`--{long}")), "--{long}");

@@ -1,4 +1,4 @@
-//! The arguments of the commands that search, and of what they can search.
+//! Arguments of the commands that search for failures.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use treefall_search::generator::Sampling;
     treefall survey --target engine:./keepalived/keepalived\n  \
     treefall survey --seed 7 --out /tmp/survey")]
 pub(in crate::cli) struct Survey {
-    /// Survey these real programs too, besides those that are found: engine:PATH[@ROOT].
+    /// Also survey these real programs, besides those found here: engine:PATH[@ROOT].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// The campaign's seed.
+    /// Seed of the campaign.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
-    /// Where finds are written.
+    /// Folder for the findings.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
 }
 
 impl Survey {
-    /// What `treefall` alone does.
+    /// Returns the arguments of `treefall` without a command.
     pub(in crate::cli) fn standard() -> Self {
         let targets = Vec::new();
         Self { targets, driven: Driven::default(), seed: 1, out: PathBuf::from("reports") }
@@ -41,7 +41,7 @@ impl Survey {
     treefall targets\n  \
     treefall targets --target engine:./keepalived/bin/keepalived")]
 pub(in crate::cli) struct Targets {
-    /// Look at these too.
+    /// Also list these targets.
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
@@ -58,58 +58,60 @@ pub(in crate::cli) struct Targets {
     treefall hunt --target daemon --config /etc/keepalived/keepalived.conf")]
 pub(in crate::cli) struct Hunt {
     /// What to test: replica:RELEASE, replica:all, replica:mended[+DEFECT..], engine[:PATH[@ROOT][,as=RELEASE]],
-    /// daemon[:PATH[@ROOT][,as=RELEASE][,config=FILE]]. Repeatable
-    /// [default: engine if a keepalived is installed, else replica:2.3.1; daemon with --config].
+    /// daemon[:PATH[@ROOT][,as=RELEASE][,config=FILE]]. Repeatable [default: engine if a keepalived is installed,
+    /// else replica:2.3.1; daemon with --config].
     #[arg(long = "target", value_name = "TARGET")]
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// The campaign's seed.
+    /// Seed of the campaign.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(in crate::cli) seed: u64,
-    /// How many traces at most, for each target [default: 1000; without a bound when --for is given].
+    /// Most traces for each target [default: 1000; unlimited with --for].
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) traces: Option<u64>,
-    /// How long to search, for each target: `60s`, `10m`, `8h`; working out what was found comes on top.
+    /// How long to search each target: `60s`, `10m`, `8h`. Triage of the failures takes additional time.
     #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
     pub(in crate::cli) duration: Option<Duration>,
-    /// Go on after the first memory break.
+    /// Continue after the first memory violation.
     #[arg(long)]
     pub(in crate::cli) all: bool,
     /// Search with the scripts of this keepalived.conf, on a daemon.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
-    /// Print an annotation for GitHub's workflows, too, for each failure.
+    /// Also print a GitHub annotation for each failure.
     #[arg(long)]
     pub(in crate::cli) github: bool,
-    /// Play each failure on this target too, and report only what it does not break in the same trace at the same place.
+    /// Play each failure on this target too, and report only violations that it does not show in the same trace at
+    /// the same place.
     #[arg(long, value_name = "TARGET")]
     pub(in crate::cli) baseline: Option<String>,
-    /// How traces are drawn: swarm (each has weights of its own), plain (one weight for all), or pct:D (by priorities
-    /// that change at D-1 random steps: a failure that needs D constraints on the order of n who act in k steps is met by
-    /// each trace with a chance of 1 in n*k^(D-1) or better).
+    /// How traces are drawn: swarm (each trace has its own weights), plain (the same weights for all), or pct:D (by
+    /// priorities that change at D-1 random steps). If a failure needs D ordering constraints among n actors in k
+    /// steps, each pct:D trace finds it with a probability of at least 1/(n*k^(D-1)).
     #[arg(long, value_name = "WAY", default_value_t = Sampling::Swarm)]
     pub(in crate::cli) sampling: Sampling,
-    /// Half of the track scripts cancel the entry of a run that has not ended when the next is due, and kill it: not for
-    /// a daemon, no script of which does so.
+    /// Let half of the track scripts cancel and kill a run that has not ended when the next one is due. Not for a
+    /// daemon: none of its scripts does this.
     #[arg(long)]
     pub(in crate::cli) cancelling: bool,
-    /// Guard the scheduler's entries: a real program that uses a freed entry ends there, with the law no-use-after-free
-    /// and the places where the entry was handed out, freed and used. On a replica, no freed entry is used again.
+    /// Guard the scheduler's entries: a real program that uses a freed entry ends there, with the law
+    /// no-use-after-free and the places where the entry was allocated, freed and used. A replica
+    /// then never reuses a freed entry.
     #[arg(long)]
     pub(in crate::cli) guarded: bool,
-    /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
-    /// campaign. `treefall merge` brings the failures together.
+    /// Run only part I of N of the campaign. The parts have no trace in common and together make up the campaign.
+    /// `treefall merge` merges their findings.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
-    /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
-    /// were told holds; --traces and --for may be given anew.
+    /// Continue the stopped or killed hunts that wrote to this folder. Their flags still hold; --traces and --for may
+    /// be given again.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
-    /// Begin anew where a hunt was stopped in the folder of --out, which can then not be gone on with. Its finds stay.
+    /// Start again even if the folder of --out has a stopped hunt, which can then not be resumed. Its findings stay.
     #[arg(long, conflicts_with = "resume")]
     pub(in crate::cli) overwrite: bool,
-    /// Where finds are written.
+    /// Folder for the findings.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
 }
@@ -121,7 +123,7 @@ pub(in crate::cli) struct Merge {
     /// Folders that hunts wrote to.
     #[arg(required = true, value_name = "DIR")]
     pub(in crate::cli) from: Vec<PathBuf>,
-    /// Where the failures are brought together. What is there takes part.
+    /// Folder for the merged findings. Findings that are already there are included.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
 }
@@ -139,31 +141,31 @@ pub(in crate::cli) struct Explore {
     pub(in crate::cli) targets: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) driven: Driven,
-    /// Scripts of the configuration.
+    /// Number of scripts in the configuration.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub(in crate::cli) scripts: u8,
-    /// Kinds of script to choose from.
+    /// Number of script kinds to choose from.
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=6))]
     pub(in crate::cli) kinds: u8,
     /// Wakes of a trace [default: 12 with one script, 8 with two, 4 with more].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=250))]
     pub(in crate::cli) wakes: Option<u8>,
-    /// Living runs beyond which a trace is not gone on from.
+    /// Most living runs: the search does not extend a trace that has more.
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(in crate::cli) living: u8,
-    /// What the states may take of memory; the search stops there.
+    /// Most memory for the states; the search stops there.
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub(in crate::cli) memory: u64,
-    /// Stop after so long, for each target: `60s`, `10m`, `8h`.
+    /// Stop after this long, for each target: `60s`, `10m`, `8h`.
     #[arg(long = "for", value_name = "TIME", id = "duration", value_parser = parse_duration)]
     pub(in crate::cli) duration: Option<Duration>,
-    /// Go on from where a search stopped or was killed that had this folder as --out; its bound is taken over.
+    /// Continue the stopped or killed search that had this folder as --out, with the same bound.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["scripts", "kinds", "wakes", "living", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
-    /// Begin anew where a search was stopped in the folder of --out, which can then not be gone on with.
+    /// Start again even if the folder of --out has a stopped search, which can then not be resumed.
     #[arg(long, conflicts_with = "resume")]
     pub(in crate::cli) overwrite: bool,
-    /// Where finds, checkpoint and certificate are written.
+    /// Folder for findings, checkpoint and certificate.
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub(in crate::cli) out: PathBuf,
 }

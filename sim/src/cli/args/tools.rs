@@ -1,4 +1,4 @@
-//! The arguments of the commands that tell shells, readers and programs about treefall itself.
+//! Arguments of the commands that describe treefall to shells, readers and programs.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use clap_complete::Shell;
     treefall schema corpus import\n  \
     treefall schema --all > treefall.schemas.json")]
 pub(in crate::cli) struct Schema {
-    /// The command whose lines are told, and the one below it: `corpus import` [default: the names are listed].
+    /// The command whose JSON lines to describe, with its subcommand: `corpus import` [default: list the names].
     #[arg(value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
-    /// The schemas of all commands, by name, in one object.
+    /// Print the schemas of all commands in one object, by name.
     #[arg(long, conflicts_with = "command")]
     pub(in crate::cli) all: bool,
 }
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Completions {
     treefall man hunt | man -l -\n  \
     treefall man --out ~/.local/share/man/man1")]
 pub(in crate::cli) struct Man {
-    /// The command whose page is printed, and the one below it: `corpus import` [default: treefall itself].
+    /// The command whose page to print, with its subcommand: `corpus import` [default: treefall itself].
     #[arg(value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
     /// Write the pages of all commands to this folder.

@@ -1,6 +1,6 @@
-//! Values of arguments, from the text that was typed.
+//! Parses the values of arguments.
 //!
-//! Always: what is refused is told with what would be right.
+//! Invariant: an error names what would be accepted.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use treefall_base::nearest::{nearest, offer};
 use treefall_model::law::Law;
 use treefall_scenario::{self as scenario, DAY, SHORT_MINUTE, UNITS};
 
-/// The name of a law.
+/// Parses the name of a law.
 pub(super) fn parse_law(text: &str) -> Result<Law, String> {
     let names = Law::ALL.map(Law::name);
     Law::named(text)
         .ok_or_else(|| format!("no such law; there are {}{}", names.join(", "), offer(nearest(text, names))))
 }
 
-/// The units of all times on the command line.
+/// Returns the time units of the command line.
 fn units() -> [scenario::Unit; 7] {
     let [us, ms, s, min, h] = UNITS;
     [us, ms, s, min, SHORT_MINUTE, h, DAY]
 }
 
-/// A release that the tables know.
+/// Parses a known release.
 fn parse_release(text: &str) -> Result<Release, String> {
     Release::look_up(text).map_err(|_| {
         let (oldest, newest) = (Release::OLDEST, Release::NEWEST);
@@ -36,25 +36,25 @@ fn parse_release(text: &str) -> Result<Release, String> {
 /// How real programs are driven.
 #[derive(Args, Debug, Clone, Copy, Default)]
 pub(in crate::cli) struct Driven {
-    /// Drive real programs as this release, whatever they say that they are [default: as the release that they say, or
-    /// the last that is known before it].
+    /// Drive real programs as this release, whatever version they report [default: the version they report, or the
+    /// last known release before it].
     #[arg(long = "as", value_name = "RELEASE", value_parser = parse_release)]
     pub(in crate::cli) as_release: Option<Release>,
 }
 
-/// A virtual span of more than nothing: as scenarios have it, or in days.
+/// Parses a virtual duration above zero: the units of scenarios, or days.
 pub(in crate::cli) fn parse_span(text: &str) -> Result<Span, String> {
     match scenario::parse_duration_in(text, &units()) {
-        Ok(Span::ZERO) => Err("the span must be more than nothing".to_owned()),
+        Ok(Span::ZERO) => Err("the duration must be greater than zero".to_owned()),
         Ok(span) => Ok(span),
-        Err(no) => Err(format!("the span {no}")),
+        Err(no) => Err(format!("the duration {no}")),
     }
 }
 
-/// A person's time, of more than nothing: `500ms`, `60s`, `10m`, `8h`.
+/// Parses a real duration above zero: `500ms`, `60s`, `10m`, `8h`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     match scenario::parse_duration_in(text, &units()) {
-        Ok(Span::ZERO) => Err("the time must be more than nothing".to_owned()),
+        Ok(Span::ZERO) => Err("the time must be greater than zero".to_owned()),
         Ok(span) => Ok(Duration::from_micros(span.as_micros())),
         Err(no) => Err(format!("the time {no}")),
     }

@@ -1,4 +1,4 @@
-//! `treefall check`: a new program beside its reference, the gate for a branch, a build, a bisection and CI.
+//! `treefall check`: compares a new program with its reference, for a branch, a build, a bisection or CI.
 
 mod answer;
 mod objects;
@@ -34,12 +34,12 @@ use answer::Answer;
 use objects::{CheckSummary, LaneObject, WorseObject};
 use treefall_report::provenance::quoted;
 
-/// How long traces are played where neither a time nor a number is given.
+/// Default time for playing traces.
 const FOR_DEFAULT: Duration = Duration::from_secs(60);
-/// Findings of one way to drive the programs that are worked out: the answer is to fit a screen.
+/// Most findings with triage for each pair of programs, so that the answer fits a screen.
 const WORKED_OUT_MAX: usize = 2;
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(super) const LINES: [JsonLine; 3] = [
     JsonLine::of::<WorseObject>("a finding"),
     JsonLine::of::<LaneObject>("one way to drive both"),
@@ -53,13 +53,13 @@ pub(super) fn run(args: &Check, output: &mut Output) -> Result<Status, CliError>
         junit.failed(&error.plain());
     }
     if let Some(path) = &args.junit {
-        // What ended the check is worth more than that it cannot be written down.
+        // The error that ended the check matters more than an unwritable JUnit file.
         junit.write(path, output).or_else(|error| if checked.is_ok() { Err(error) } else { Ok(()) })?;
     }
     match checked {
         Err(error) if args.bisect => {
-            error.tell(output);
-            output.note("it cannot be told whether this one is good or bad: exit 125");
+            error.print(output);
+            output.note("no clear answer whether this commit is good or bad: exit 125");
             Ok(Status::CannotTell)
         }
         checked => checked,
@@ -75,13 +75,17 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
     let pairs = pairs(args, output)?;
     let _lock = workers::lock(&args.out, output)?;
     let watch = Stopwatch::start();
-    let Begun { searches, refused, strays } = begin(&pairs, args, output)?;
-    let mut keeper = Keeper { store: &store };
-    let searches = play(searches, &given, args, &mut keeper, output)?;
+    let StartedPairs { searches, refused, strays } = start_pairs(&pairs, args, output)?;
+    let mut finding_store = FindingStore { store: &store };
+    let searches = play(searches, &given, args, &mut finding_store, output)?;
     let mut parts = Vec::new();
     for mut search in searches {
         let findings = triage_all(&mut search, args, output)?;
-        parts.push(Part { sides: search.lane().sides().clone(), tally: search.tally().clone(), findings });
+        parts.push(LaneResult {
+            sides: search.lane().sides().clone(),
+            tally: search.tally().clone(),
+            findings,
+        });
     }
     output.clear();
     let stopped = workers::interrupted();
@@ -90,15 +94,15 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         answer.stop();
     }
     let texts = keep_all(&parts, args, &store)?;
-    tell(&parts, &texts, &answer, (&strays, refused.as_deref()), output);
+    print(&parts, &texts, &answer, (&strays, refused.as_deref()), output);
     for (sides, why) in &strays {
         junit.judged(&sides.to_string(), "before any trace", Some(why));
     }
     for (part, texts) in parts.iter().zip(&texts) {
         let suite = part.sides.to_string();
-        let told = part.findings.iter().zip(texts);
-        told.for_each(|(finding, told)| {
-            junit.judged(&suite, &finding.seen.key.to_string(), Some(&told.text));
+        let findings = part.findings.iter().zip(texts);
+        findings.for_each(|(finding, text)| {
+            junit.judged(&suite, &finding.seen.key.to_string(), Some(&text.text));
         });
         if part.findings.is_empty() {
             junit.judged(&suite, "side by side", None);
@@ -115,21 +119,21 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
         // Nothing was compared.
         (false, false) if parts.iter().all(|part| part.tally.traces + part.tally.scenarios == 0) => {
             return Err(CliError::Usage(
-                "nothing was played: neither program can be given these scenarios".to_owned(),
+                "nothing was played: neither program can play these scenarios".to_owned(),
             ));
         }
         (false, false) => Status::Good,
     })
 }
 
-/// One way to drive both programs, with what came of it.
-pub(super) struct Part {
+/// A pair of programs with its result.
+pub(super) struct LaneResult {
     pub(super) sides: Sides,
     pub(super) tally: treefall_field::regression::CheckResults,
     pub(super) findings: Vec<CheckFinding>,
 }
 
-/// The pairs that are played side by side.
+/// Returns the pairs to compare.
 fn pairs(args: &Check, output: &mut Output) -> Result<Vec<Sides>, CliError> {
     let new = named(&args.new, args, output)?;
     let old = match &args.against {
@@ -141,20 +145,20 @@ fn pairs(args: &Check, output: &mut Output) -> Result<Vec<Sides>, CliError> {
         Sides::of(new.clone(), of_kind.unwrap_or(&old[0]).clone())
     };
     let mut pairs: Vec<Sides> = new.iter().filter_map(pair).collect();
-    // A replica beside a program that is driven in both ways.
+    // A replica stands beside a program that is driven in both ways.
     if let ([Target::Replica(_)], [_, _]) = (new.as_slice(), old.as_slice()) {
         pairs = old.iter().filter_map(|old| Sides::of(new[0].clone(), old.clone())).collect();
     }
     if pairs.is_empty() {
         return Err(CliError::Usage(format!(
-            "{} and {} are driven in different ways; name both as engine, both as daemon, or the paths alone",
+            "{} and {} are driven in different ways; name both as engine, both as daemon, or only their paths",
             new[0], old[0]
         )));
     }
     Ok(pairs)
 }
 
-/// The targets that a text names: those of a path are engine and daemon.
+/// Parses a target. A path stands for engine and daemon.
 fn named(text: &str, args: &Check, output: &mut Output) -> Result<Vec<Target>, CliError> {
     let kind = text.split(':').next().unwrap_or_default();
     let is_path =
@@ -167,14 +171,14 @@ fn named(text: &str, args: &Check, output: &mut Output) -> Result<Vec<Target>, C
     if !is_path && targets.len() > 1 {
         return Err(CliError::Usage(format!("{text} names several targets; check compares one with one")));
     }
-    // Both ways to drive a program tell the same of it: once is enough.
+    // Both ways to drive a program give the same warnings, so one is enough.
     if let Some(place) = targets[0].place() {
         place.open().map_err(|error| CliError::Usage(error.to_string()))?;
     }
     Ok(targets)
 }
 
-/// The replica that a program is compared with where no other reference is named.
+/// Returns the default reference of a program: a replica.
 fn reference(new: &Target) -> Result<Target, CliError> {
     Ok(Target::Replica(match (new, new.place()) {
         (_, Some(place)) => ReplicaName::of(opened(place)?.release()),
@@ -187,17 +191,17 @@ fn opened(place: &Place) -> Result<treefall_subject::program::Program, CliError>
     place.open().map_err(|error| CliError::Usage(error.to_string()))
 }
 
-/// The pairs as they were started.
-struct Begun {
+/// The started pairs.
+struct StartedPairs {
     searches: Vec<CheckSearch>,
-    /// Why no daemon can be played here, where the engine alone can.
+    /// Reason why only the engine can be played here.
     refused: Option<String>,
-    /// Pairs whose new program does something that no trace is needed for to see, with what it does.
+    /// Pairs whose new program misbehaves before any trace, with the reason.
     strays: Vec<(Sides, String)>,
 }
 
 /// Starts the pairs.
-fn begin(pairs: &[Sides], args: &Check, output: &mut Output) -> Result<Begun, CliError> {
+fn start_pairs(pairs: &[Sides], args: &Check, output: &mut Output) -> Result<StartedPairs, CliError> {
     let (mut searches, mut refused, mut strays) = (Vec::new(), None, Vec::new());
     for sides in pairs {
         output.progress(format_args!("starting {sides}"));
@@ -210,27 +214,27 @@ fn begin(pairs: &[Sides], args: &Check, output: &mut Output) -> Result<Begun, Cl
                 let why = misbehaviour(&error).map(str::to_owned);
                 let alone = Sides { new: sides.old.clone(), ..sides.clone() };
                 match why {
-                    // The reference does what it should.
+                    // The reference behaves correctly, so the new program is at fault.
                     Some(why) if Lane::start(&alone).is_ok() => strays.push((sides.clone(), why)),
                     _ => return Err(error.into()),
                 }
             }
         }
     }
-    Ok(Begun { searches, refused, strays })
+    Ok(StartedPairs { searches, refused, strays })
 }
 
-/// Traces that are played together: what takes long is looked at more often.
+/// Returns how many traces to play together: fewer if they are slow, for timely checks of the limits.
 const fn chunk(kind: SubjectKind) -> u64 {
     if matches!(kind, SubjectKind::Daemon) { 16 } else { 128 }
 }
 
-/// Plays the given or the known scenarios, then random traces, on the pair that took less time until then.
+/// Plays the given or the known scenarios, then random traces, always on the pair that used less time.
 fn play(
     searches: Vec<CheckSearch>,
     given: &[(String, Trace)],
     args: &Check,
-    keeper: &mut Keeper<'_>,
+    finding_store: &mut FindingStore<'_>,
     output: &mut Output,
 ) -> Result<Vec<CheckSearch>, CliError> {
     let limit = args.traces.is_none().then(|| args.duration.unwrap_or(FOR_DEFAULT));
@@ -240,16 +244,16 @@ fn play(
     for (search, took) in &mut running {
         let before = watch.elapsed();
         match given.is_empty() {
-            true => search.play_known(keeper)?,
-            false => search.play_given(given.to_vec(), keeper)?,
+            true => search.play_known(finding_store)?,
+            false => search.play_given(given.to_vec(), finding_store)?,
         }
         *took = watch.elapsed().saturating_sub(before);
     }
     while given.is_empty() && !workers::interrupted() && limit.is_none_or(|limit| watch.elapsed() < limit) {
         let traces: u64 = running.iter().map(|(search, _)| search.tally().traces).sum();
         let found: usize = running.iter().map(|(search, _)| search.tally().worse.len()).sum();
-        let told = progress.done(traces, args.traces.map(|all| all * running.len() as u64), "trace");
-        output.progress(format_args!("{}: {told}; {}", args.new, count(found as u64, "finding")));
+        let text = progress.done(traces, args.traces.map(|all| all * running.len() as u64), "trace");
+        output.progress(format_args!("{}: {text}; {}", args.new, count(found as u64, "finding")));
         if args.bisect && found > 0 {
             break;
         }
@@ -258,13 +262,13 @@ fn play(
         let Some((search, took)) = open.min_by_key(|(_, took)| *took) else { break };
         let before = watch.elapsed();
         let many = chunk(search.lane().sides().kind).min(left(search));
-        search.play_drawn(many, keeper)?;
+        search.play_drawn(many, finding_store)?;
         *took += watch.elapsed().saturating_sub(before);
     }
     Ok(running.into_iter().map(|(search, _)| search).collect())
 }
 
-/// How grave a finding is: the first are worked out.
+/// Ranks a finding; the lowest get triage first.
 fn order(seen: &CheckFailure) -> (u8, Size) {
     let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
     let rank = match seen.key {
@@ -295,17 +299,17 @@ fn triage_all(
     Ok(findings)
 }
 
-/// Keeps each finding before it is shrunk.
-struct Keeper<'s> {
+/// Stores each finding before it is shrunk.
+struct FindingStore<'s> {
     store: &'s Store,
 }
 
-/// The folder of a finding.
+/// Returns the folder of a finding.
 fn folder(store: &Store, sides: &Sides, key: Key) -> PathBuf {
     store.target_folder(&sides.new.to_string()).join(slug(&key.to_string()))
 }
 
-impl CheckObserver for Keeper<'_> {
+impl CheckObserver for FindingStore<'_> {
     fn seen(&mut self, lane: &Lane, seen: &CheckFailure) -> Result<(), PipelineError> {
         let sides = lane.sides();
         let title = format!("{} on {}, as found", seen.key, sides.new);
@@ -315,7 +319,7 @@ impl CheckObserver for Keeper<'_> {
     }
 }
 
-/// A trace as a scenario. Nothing is expected: `treefall check --only` compares it with the reference.
+/// Converts a trace to a scenario without expectations: `treefall check --only` compares it with the reference.
 fn scenario_of(title: &str, sides: &Sides, seen: &CheckFailure, trace: &Trace) -> String {
     let mut one = Scenario::new(title, trace.clone());
     let drawn = match seen.origin {
@@ -332,7 +336,7 @@ fn scenario_of(title: &str, sides: &Sides, seen: &CheckFailure, trace: &Trace) -
     scenario::write(&one)
 }
 
-/// What is told of a finding, and how it is shown again.
+/// Text of a finding, its folder, and the command that replays it.
 pub(super) struct FindingText {
     pub(super) text: String,
     pub(super) replay: String,
@@ -340,9 +344,9 @@ pub(super) struct FindingText {
 }
 
 /// Writes the smallest traces and the reports.
-fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<FindingText>>, CliError> {
+fn keep_all(parts: &[LaneResult], args: &Check, store: &Store) -> Result<Vec<Vec<FindingText>>, CliError> {
     let strict = if args.strict { " --strict" } else { "" };
-    let one = |part: &Part, finding: &CheckFinding| {
+    let one = |part: &LaneResult, finding: &CheckFinding| {
         let folder = folder(store, &part.sides, finding.seen.key);
         let path = folder.join(MINIMAL);
         let [new, old, file] =
@@ -358,9 +362,9 @@ fn keep_all(parts: &[Part], args: &Check, store: &Store) -> Result<Vec<Vec<Findi
     parts.iter().map(|part| part.findings.iter().map(|finding| one(part, finding)).collect()).collect()
 }
 
-/// Tells the answer, then what led to it.
-fn tell(
-    parts: &[Part],
+/// Prints the answer, then the results behind it.
+fn print(
+    parts: &[LaneResult],
     texts: &[Vec<FindingText>],
     answer: &Answer,
     (strays, refused): (&[(Sides, String)], Option<&str>),
@@ -371,9 +375,9 @@ fn tell(
         output.line(format_args!("worse ({}): before any trace is played: {why}", sides.word()));
     }
     for (part, texts) in parts.iter().zip(texts) {
-        for (finding, told) in part.findings.iter().zip(texts) {
-            output.object(&WorseObject::new(finding, &told.folder, &told.replay));
-            output.line(format_args!("worse ({}): {}", part.sides.word(), told.text.trim_end()));
+        for (finding, text) in part.findings.iter().zip(texts) {
+            output.object(&WorseObject::new(finding, &text.folder, &text.replay));
+            output.line(format_args!("worse ({}): {}", part.sides.word(), text.text.trim_end()));
         }
         let worked = |key: &Key| part.findings.iter().any(|finding| finding.seen.key == *key);
         let others: Vec<String> = part
@@ -386,7 +390,7 @@ fn tell(
         if !others.is_empty() {
             output.line(format_args!("also worse ({}): {}", part.sides.word(), others.join("; ")));
         }
-        answer::tell_rest(part, output);
+        answer::print_rest(part, output);
         output.object(&LaneObject::new(
             part.sides.word(),
             part.sides.new.to_string(),
@@ -400,7 +404,13 @@ fn tell(
     output.line(NOT_TESTED);
 }
 
-fn conclude(parts: &[Part], answer: &Answer, engine_only: bool, elapsed: Duration, output: &mut Output) {
+fn conclude(
+    parts: &[LaneResult],
+    answer: &Answer,
+    engine_only: bool,
+    elapsed: Duration,
+    output: &mut Output,
+) {
     output.conclude(&CheckSummary {
         answer: answer.word,
         text: answer.text.clone(),

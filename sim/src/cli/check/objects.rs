@@ -1,4 +1,4 @@
-//! What `treefall check` prints for machines. The fields are stable.
+//! JSON objects of `treefall check`. The fields are stable.
 
 use std::path::Path;
 
@@ -10,39 +10,39 @@ use treefall_report::cause_name;
 use treefall_report::json::UpstreamObject;
 use treefall_subject::backtrace;
 
-/// Something that makes the new program worse.
+/// A finding that makes the new program worse.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct WorseObject {
     /// `engine`, `daemon` or `replica`.
     driven_as: &'static str,
     new: String,
     old: String,
-    /// What tells it from other findings.
+    /// Key that distinguishes it from other findings.
     finding: String,
-    /// What is worse, in one line.
+    /// One-line summary.
     headline: String,
-    /// The law that the new program alone breaks; null: the two differ, and break the same laws.
+    /// Law that only the new program violates; null: the two differ, but violate the same laws.
     law: Option<&'static str>,
     signature: Option<String>,
-    /// What became of the new program in the smallest trace; null: it could not be driven through it.
+    /// Outcome of the new program in the smallest trace; null: it could not play the trace.
     outcome: Option<String>,
-    /// Known defects that it leads to.
+    /// Known defects that cause it.
     defects: Vec<&'static str>,
     upstream: Vec<UpstreamObject>,
-    /// Traces in which it was seen.
+    /// Number of traces that showed it.
     traces: u64,
-    /// Where the trace comes from.
+    /// Origin of the trace.
     from: String,
     wakes_found: usize,
     wakes_minimal: usize,
     minimal: bool,
     /// Two runs in fresh processes showed it.
     confirmed: bool,
-    /// The calls that led to the first difference in the new program, innermost first.
+    /// Calls that led to the first difference in the new program, innermost first.
     backtrace: Vec<String>,
     scenario: String,
     report: String,
-    /// The command that shows it again.
+    /// Command that replays it.
     replay: String,
 }
 
@@ -78,7 +78,7 @@ impl WorseObject {
     }
 }
 
-/// One pair of programs, driven one way.
+/// Result of one pair of programs.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct LaneObject {
     /// `engine`, `daemon` or `replica`.
@@ -87,16 +87,16 @@ pub(super) struct LaneObject {
     old: String,
     scenarios: u64,
     traces: u64,
-    /// Traces in which the two were not the same.
+    /// Number of traces on which the two differed.
     unlike: u64,
-    /// Each kind of finding, also those that were not worked out.
+    /// All kinds of findings, including those without triage.
     worse: Vec<WorseSeen>,
     better: Vec<BetterSeen>,
-    /// Laws that both break.
+    /// Laws that both violate.
     shared: Vec<SharedSeen>,
 }
 
-/// A kind of finding, as the search saw it.
+/// A kind of finding, with its number of traces.
 #[derive(Serialize, JsonSchema)]
 struct WorseSeen {
     finding: String,
@@ -106,18 +106,18 @@ struct WorseSeen {
 /// Something that the new program does better.
 #[derive(Serialize, JsonSchema)]
 struct BetterSeen {
-    /// The known defect that is mended; null: none is known.
+    /// The known defect that is fixed; null: none is known.
     mends: Option<&'static str>,
-    /// The law that it no longer breaks; null: `mends` says it.
+    /// The law that it no longer violates; null: see `mends`.
     no_longer: Option<String>,
     traces: u64,
 }
 
-/// A law that both break.
+/// A law that both violate.
 #[derive(Serialize, JsonSchema)]
 struct SharedSeen {
     signature: String,
-    /// The known defects that lead to it, or why none is named.
+    /// Known defects that cause it, or why none is named.
     cause: String,
     traces: u64,
 }
@@ -156,22 +156,22 @@ impl LaneObject {
     }
 }
 
-/// The answer.
+/// Summary of a check.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct CheckSummary {
     /// `same`, `better`, `worse`, `affected` or `cannot tell`.
     pub(super) answer: &'static str,
-    /// The first line of the text.
+    /// First line of the text.
     pub(super) text: String,
-    /// No namespaces can be made here, so that the whole daemon was not played.
+    /// Namespaces are not available here, so the whole daemon was not played.
     pub(super) engine_only: bool,
-    /// Kinds of findings.
+    /// Number of kinds of findings.
     pub(super) worse: usize,
-    /// Numbers of upstream's issues that the new program is affected by.
+    /// Numbers of upstream's issues that affect the new program.
     pub(super) affected_by: Vec<u16>,
     pub(super) scenarios: u64,
     pub(super) traces: u64,
     pub(super) elapsed_ms: u64,
-    /// What this mode does not test.
+    /// What this command does not test.
     pub(super) not_tested: &'static str,
 }

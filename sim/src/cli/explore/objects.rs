@@ -1,11 +1,11 @@
-//! What `treefall explore` tells machines.
+//! JSON objects of `treefall explore`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use treefall_report::json::UpstreamObject;
 
-/// A signature that was found, for machines. The fields are stable.
+/// A signature that was found. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FoundObject {
     pub(super) target: String,
@@ -15,27 +15,27 @@ pub(super) struct FoundObject {
     pub(super) outcome: String,
     pub(super) defect: Option<&'static str>,
     pub(super) defects: Vec<&'static str>,
-    /// The leading cause: the same as `defect`.
+    /// The leading cause, equal to `defect`.
     pub(super) leading: Option<&'static str>,
-    /// Defects that the failure needs beside the leading one.
+    /// Other defects that the failure needs besides the leading one.
     pub(super) also_required: Vec<&'static str>,
-    /// It takes two: mending either of `defects` alone is not enough.
+    /// Only fixing both of `defects` makes the failure vanish.
     pub(super) together: bool,
     pub(super) mended_by: Option<&'static str>,
-    /// What upstream has of each of `defects`.
+    /// Upstream's issues, pull requests and commits of each of `defects`.
     pub(super) upstream: Vec<UpstreamObject>,
     pub(super) wakes_found: usize,
     pub(super) wakes_minimal: usize,
     pub(super) confirmed: bool,
     pub(super) digest: String,
-    /// The file with a shortest trace of the alphabet.
+    /// File with a shortest trace of the alphabet.
     pub(super) found: String,
-    /// The file with the smallest trace.
+    /// File with the smallest trace.
     pub(super) scenario: String,
     pub(super) report: String,
 }
 
-/// One target's search, for machines.
+/// Search on one target.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
     pub(super) target: String,

@@ -1,4 +1,4 @@
-//! Backtraces in what was imported: which known defects can end there.
+//! Judges backtraces in the imported text: which known defects can end there.
 
 use std::path::{Path, PathBuf};
 
@@ -19,15 +19,15 @@ use super::super::output::Output;
 
 /// Most backtraces of one text that are judged.
 const JUDGED_MAX: usize = 8;
-/// A release of each group in which a defect corrupts memory, for texts that do not say theirs.
+/// One release of each group in which a defect corrupts memory, for texts without a release.
 const OF_EACH_GROUP: [&str; 3] = ["2.0.10", "2.3.1", "2.3.2"];
 
-/// A backtrace and what it tells. The fields are stable.
+/// A backtrace and its judgement. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct BacktraceObject {
-    /// The line of its innermost frame, from 1.
+    /// Line of its innermost frame, from 1.
     backtrace: usize,
-    /// The innermost function and the operation that called it; null: no frame has a name.
+    /// Innermost function and the operation that called it; null: no frame has a name.
     at: Option<String>,
     /// `vrrp`, `checker`, `bfd` or `parent`.
     process: Option<&'static str>,
@@ -35,22 +35,22 @@ pub(super) struct BacktraceObject {
     release: Option<String>,
     /// `of-class`, `not-of-class` or `unknown`.
     verdict: &'static str,
-    /// Known defects that can end there, the most frequent first.
+    /// Known defects that can end there, most frequent first.
     defects: Vec<&'static str>,
-    /// Simulated crashes that ended there, and all.
+    /// Number of simulated crashes that ended there, and of all.
     simulated: Option<[u32; 2]>,
-    /// Crashes of other causes that it may be.
+    /// Possible crashes with other causes.
     alternatives: Vec<String>,
 }
 
-/// What a text with backtraces alone comes to. The fields are stable.
+/// Summary of a text that has only backtraces. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct BacktraceSummary {
     backtraces: usize,
     of_class: usize,
 }
 
-/// A backtrace on one release.
+/// A backtrace judged on one release.
 pub(super) struct Judged {
     crash: Crash,
     release: Release,
@@ -58,7 +58,7 @@ pub(super) struct Judged {
     ending: SiteMatch,
 }
 
-/// Judges the backtraces of `text` on the release of `replica`, else on that which the text names.
+/// Judges the backtraces of `text` on the release of `replica`, else on the release that the text names.
 pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<&Path>) -> Vec<Judged> {
     let mut found = crashes(text);
     found.truncate(JUDGED_MAX);
@@ -92,13 +92,13 @@ pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<
     all
 }
 
-/// Whether a known defect can end where a backtrace ends.
+/// Reports whether a known defect can end at the end of a backtrace.
 pub(super) fn any_of_class(all: &[Judged]) -> bool {
     all.iter().any(|judged| matches!(judged.ending, SiteMatch::OfClass { .. }))
 }
 
-/// Tells what the backtraces tell.
-pub(super) fn tell(all: &[Judged], output: &mut Output) {
+/// Prints the judgements.
+pub(super) fn print(all: &[Judged], output: &mut Output) {
     let mut before = 0;
     for judged in all {
         let Judged { crash, release, ending, is_known } = judged;
@@ -117,11 +117,11 @@ pub(super) fn tell(all: &[Judged], output: &mut Output) {
                 }
             }
             SiteMatch::NotOfClass => output.line(format_args!(
-                "  on {release}: not of this class: no known defect of the release ends there"
+                "  on {release}: not this crash class: no known defect of the release ends there"
             )),
             SiteMatch::Nameless if crash.line == before => {}
             SiteMatch::Nameless => output.line(
-                "  it does not say where: name the program that crashed (`--program /usr/sbin/keepalived`), or install \
+                "  no function has a name: name the program that crashed (`--program /usr/sbin/keepalived`), or install \
                  its debug symbols",
             ),
         }
@@ -134,7 +134,7 @@ pub(super) fn tell(all: &[Judged], output: &mut Output) {
         output.object(&object(judged));
     }
     if all.iter().any(|judged| !judged.is_known) {
-        output.line("  the text does not say its release; name it: `--target replica:RELEASE`");
+        output.line("  the text does not name its release; name it: `--target replica:RELEASE`");
     }
 }
 
@@ -160,9 +160,9 @@ fn object(judged: &Judged) -> BacktraceObject {
     }
 }
 
-/// What a text comes to whose backtraces are all that it tells.
+/// Concludes a text that has only backtraces.
 pub(super) fn alone(all: &[Judged], error: &ImportError, output: &mut Output) -> Status {
-    output.note(format_args!("  of scripts and reloads it tells nothing that can be followed: {error}"));
+    output.note(format_args!("  the text has no story of scripts and reloads to follow: {error}"));
     let of_class = all.iter().filter(|judged| matches!(judged.ending, SiteMatch::OfClass { .. })).count();
     output.conclude(&BacktraceSummary { backtraces: all.len(), of_class });
     if of_class > 0 {

@@ -1,4 +1,4 @@
-//! What `treefall import --json` prints. The fields are stable.
+//! JSON objects of `treefall import`. The fields are stable.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use treefall_model::release::Defect;
 
 use super::super::interrupt::Stopwatch;
-use super::{lines_of, names};
+use super::print::{lines_of, names};
 use treefall_field::import::signs::Sign;
 use treefall_field::import::{Imported, LineCounts, Reproduction, Unknown, UnmatchedWindow};
 use treefall_report::json::UpstreamObject;
@@ -23,22 +23,22 @@ pub(super) struct FoundObject<'f> {
     outcome: String,
     breaks_memory: bool,
     defect: Option<&'static str>,
-    /// All without one of which it does not happen; `defect` is the first of them.
+    /// Defects that are each required for the failure; `defect` is the first.
     defects: Vec<&'static str>,
     mended_by: Option<&'static str>,
-    /// What upstream has of each of `defects`.
+    /// Upstream's issues, pull requests and commits of each of `defects`.
     upstream: Vec<UpstreamObject>,
-    /// Runs of which the log does not tell what is assumed of them.
+    /// Runs with an assumed hang or end that the log does not show.
     untold: u32,
     wakes: usize,
-    /// The lines of the log that the trace gives, the first and the last.
+    /// First and last line of the log that the trace reproduces.
     lines: Option<[usize; 2]>,
-    /// How often it was met: several times in one interleaving, and once where several begin alike.
+    /// How often it was met. It counts once in interleavings with an equal beginning, and repeatedly within one.
     seen: u64,
     scenario: Option<String>,
 }
 
-/// A kind of message that is not understood.
+/// A kind of unknown message.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct UnknownObject<'u> {
     not_understood: &'u str,
@@ -46,24 +46,24 @@ pub(super) struct UnknownObject<'u> {
     line: usize,
 }
 
-/// A window in which no interleaving was found that gives the log's lines: of it nothing is ruled out.
+/// A window without an interleaving that fits the log: nothing is ruled out for it.
 #[derive(Serialize, JsonSchema)]
 struct UnmatchedWindowObject<'n> {
-    /// The line that it begins at.
+    /// First line of the window.
     begins: usize,
     tried: u64,
-    /// The furthest line that none gets past; null: none was tried to its end.
+    /// Furthest line that any interleaving fits; null: none was tried to its end.
     stuck: Option<usize>,
     text: Option<&'n str>,
 }
 
-/// A line that shows a crash, a hang or a gap that nothing found explains.
+/// A line with a crash, a hang or a gap that no finding explains.
 #[derive(Serialize, JsonSchema)]
 struct SignObject<'s> {
     line: usize,
     /// `crash`, `hang`, `kill`, `vanished` or `gap`.
     shows: &'static str,
-    /// It is the end of another process than the one whose story is told.
+    /// The line shows the end of another process than the followed one.
     of_another: bool,
     text: &'s str,
 }
@@ -79,13 +79,13 @@ pub(super) struct ImportSummary<'s> {
     unstamped: u64,
     not_understood: u64,
     processes: usize,
-    /// The line at which the log's clock went back last; what is before is not searched.
+    /// Line at which the log's clock last went back; earlier lines are not searched.
     set_back: Option<usize>,
-    /// The newest line comes first: lines are numbered from the last one on.
+    /// The newest line comes first; lines are numbered from the last one.
     newest_first: bool,
-    /// The line that tells of the death, if one does.
+    /// Line that shows the death, if any.
     died: Option<usize>,
-    /// What the log shows that nothing found explains; where there is any, nothing is ruled out.
+    /// Unexplained events of the log. If there are any, nothing is ruled out.
     unexplained: Vec<SignObject<'s>>,
     scripts: usize,
     windows: usize,
@@ -94,14 +94,16 @@ pub(super) struct ImportSummary<'s> {
     tried: u64,
     fitting: u64,
     exhausted: bool,
-    /// All were tried that depart from the plainest so often at most; null: not even the plainest, or there are no others.
+    /// All interleavings were tried that differ from the simplest one in at most this many choices; null: not even
+    /// all simplest ones, or there are no others.
     departures: Option<u32>,
     consistent: usize,
-    /// Ruled out within the bounds, of the windows that have an interleaving.
+    /// Defects that are ruled out within the bounds, in the windows that have a way.
     not_seen: Vec<&'static str>,
-    /// Neither seen nor ruled out: the log shows what is not explained, lacks lines, or the search was cut short.
+    /// Defects that are neither seen nor ruled out: the log has unexplained events or gaps, or the search was
+    /// interrupted.
     undecided: Vec<&'static str>,
-    /// Defects of the release that this search, or what it writes, cannot show, and so does not rule out.
+    /// Defects of the release that this search or its scenarios cannot show, so they are not ruled out.
     not_looked_for: Vec<&'static str>,
     elapsed_ms: u64,
 }

@@ -1,4 +1,4 @@
-//! A hunt that was interrupted and resumed.
+//! Interrupts and resumes hunts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use treefall_report::provenance::FoundBy;
 use treefall_report::store::Store;
 use treefall_search::campaign::Shard;
 
-/// A hunt in `folder`, gone on with if it was begun, until the word to stop comes when it was asked for so often.
+/// Runs or resumes a hunt in `folder` and interrupts it at the `asked_max`-th question whether to continue.
 fn searched(folder: &Path, asked_max: u64) -> Searched {
     let target = &workers::targets(&["replica:2.3.1".to_owned()]).expect("a target")[0];
     let campaign = match Campaign::load_all(folder) {
@@ -25,10 +25,10 @@ fn searched(folder: &Path, asked_max: u64) -> Searched {
     let pipeline = Pipeline { target, baseline: None, by, store: &store, build_up_max: 500 };
     let campaign = Some(campaign);
     let one = SearchJob { plan, limit: None, pipeline, jobs: 2, campaign, interrupted: &interrupted };
-    search(one, &mut Output::of_machines()).expect("a replica runs")
+    search(one, &mut Output::json_only()).expect("a replica runs")
 }
 
-/// Every file below, with what is in it.
+/// Reads every file of the folder, at any depth.
 fn files(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -43,14 +43,14 @@ fn files(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
     files
 }
 
-/// Each of them, where its folder's own name is taken out.
+/// Reads every file, without the folder's own name.
 fn plain(folder: &Path) -> BTreeMap<std::path::PathBuf, String> {
     let name = folder.display().to_string();
     files(folder).into_iter().map(|(path, text)| (path, text.replace(&name, "FOLDER"))).collect()
 }
 
 #[test]
-fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_not_leaves() {
+fn a_resumed_hunt_leaves_the_same_files_as_a_whole_one() {
     let whole = tempfile::tempdir().expect("a folder");
     let all = searched(whole.path(), u64::MAX);
     assert!(all.processed.as_found.is_empty() && all.processed.stored.len() > 2);
@@ -58,7 +58,7 @@ fn a_hunt_that_was_stopped_anywhere_and_gone_on_with_leaves_what_one_that_was_no
         let parts = tempfile::tempdir().expect("a folder");
         let part = searched(parts.path(), asked_max);
         assert!(part.processed.stored.len() < all.processed.stored.len(), "{asked_max}: it was stopped");
-        // What is not worked out is there as it was found, and nothing else of it.
+        // A failure without triage is stored as found, and nothing else of it.
         for failure in &part.processed.as_found {
             let store = Store::new(parts.path());
             let there = |file| store.folder("replica:2.3.1", *failure).join(file).exists();

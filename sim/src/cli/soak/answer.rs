@@ -1,4 +1,4 @@
-//! What is told of a soak, to people.
+//! Formats the answer of a soak for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use treefall_model::trace::Costs;
 use treefall_model::verdict::Signature;
 
 use super::command;
-use super::kinds::Kinds;
+use super::kinds::FailureKinds;
 use super::objects::{EstimateObject, KindObject, SoakObject, WithinObject, WorkloadObject};
 use crate::cli::output::count;
 use crate::cli::{args, workers};
@@ -15,21 +15,21 @@ use treefall_field::soak::numbers::{Estimate, FAILURES_MIN, Figures, in_words as
 use treefall_field::soak::{Life, Workload};
 use treefall_subject::target::Target;
 
-/// What ended the lives.
+/// Reason why the soak ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// There were as many as asked for.
+pub(super) enum SoakEnd {
+    /// The requested number of failures was reached.
     Failures,
-    /// All lives together had lasted as long as asked for.
+    /// The longest total virtual time was reached.
     Most,
-    /// The person's own time was over.
+    /// The real time limit was reached.
     Time,
-    /// The word to stop.
+    /// The user interrupted it.
     Stopped,
 }
 
-impl Ended {
-    /// What ended these.
+impl SoakEnd {
+    /// Returns why the soak with these figures ended.
     pub(super) fn of(args: &args::Soak, figures: &Figures) -> Self {
         if figures.failures >= args.failures as usize {
             Self::Failures
@@ -42,12 +42,12 @@ impl Ended {
         }
     }
 
-    fn in_words(self, args: &args::Soak) -> String {
+    fn description(self, args: &args::Soak) -> String {
         match self {
-            Self::Failures => format!("so many failures (--failures {})", args.failures),
-            Self::Most => format!("so much virtual time of all lives (--most {})", command::long(args.most)),
-            Self::Time => "the time given (--for)".to_owned(),
-            Self::Stopped => "the word to stop".to_owned(),
+            Self::Failures => format!("the number of failures (--failures {})", args.failures),
+            Self::Most => format!("the virtual time of all lives (--most {})", command::long(args.most)),
+            Self::Time => "the time limit (--for)".to_owned(),
+            Self::Stopped => "an interrupt by the user".to_owned(),
         }
     }
 
@@ -61,20 +61,20 @@ impl Ended {
     }
 }
 
-/// What is told of one target.
+/// Answer for one target.
 pub(super) struct TargetAnswer<'a> {
     pub(super) args: &'a args::Soak,
     pub(super) target: &'a Target,
     pub(super) workload: &'a Workload,
-    pub(super) ended: Ended,
+    pub(super) ended: SoakEnd,
     pub(super) lives: &'a [Life],
     pub(super) figures: &'a Figures,
-    pub(super) kinds: &'a Kinds,
+    pub(super) kinds: &'a FailureKinds,
     pub(super) scenarios: &'a BTreeMap<Signature, String>,
 }
 
 impl TargetAnswer<'_> {
-    /// For people.
+    /// Formats the answer.
     pub(super) fn text(&self) -> String {
         let mut text = format!("{}\n", self.target);
         let mut lines = |lines: Vec<(String, String)>| {
@@ -88,7 +88,7 @@ impl TargetAnswer<'_> {
         text.trim_end().to_owned()
     }
 
-    /// Each line a name and what it is.
+    /// Returns the lines, each with a name and a value.
     pub(super) fn lines(&self) -> Vec<(String, String)> {
         let (figures, mut lines) = (self.figures, Vec::new());
         let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));
@@ -97,7 +97,10 @@ impl TargetAnswer<'_> {
         line("lives", format!("{lives} {} and {} reloads", time(figures.followed), figures.reloads));
         if figures.failures == 0 {
             let least = time(figures.mean_by_hazard.low);
-            line("mean time to failure", format!("more than {least} (95 %); a larger `--most` tells more"));
+            line(
+                "mean time to failure",
+                format!("more than {least} (95 %); a larger `--most` gives a better bound"),
+            );
         } else {
             let by_hazard = (figures.mean_by_hazard, figures.median_by_hazard);
             for (name, by_lives, by_hazard) in
@@ -108,46 +111,47 @@ impl TargetAnswer<'_> {
             }
         }
         if let Some(Estimate { value, low, high }) = figures.hazard {
-            let told = match figures.failures {
+            let text = match figures.failures {
                 0 => format!("less than {high:.3e} (95 %)"),
                 _ => format!("{value:.3e} ({low:.3e} to {high:.3e})"),
             };
-            line("hazard of one reload", told);
+            line("hazard of one reload", text);
         }
         line(
             "lives and hazard",
             match figures.agree {
                 Some(true) => "agree: the hazard is the same at every age".to_owned(),
-                Some(false) => "do not agree: the hazard changes with age".to_owned(),
+                Some(false) => "disagree: the hazard changes with age".to_owned(),
                 None => format!("cannot be compared with fewer than {FAILURES_MIN} failures"),
             },
         );
         for (within, name) in figures.within.iter().zip(["within a day", "within a week", "within a year"]) {
             let seen = || within.seen.map(|seen| format!("{} of the lives", parts(seen)));
-            let by_hazard = within.by_hazard.map(|told| match figures.failures {
-                // Nothing is known but how seldom it must be.
-                0 => format!("at most {} % (95 %)", percent(told.high)),
-                _ => parts(told),
+            let by_hazard = within.by_hazard.map(|text| match figures.failures {
+                // Only an upper bound is known.
+                0 => format!("at most {} % (95 %)", percent(text.high)),
+                _ => parts(text),
             });
-            let told = by_hazard.or_else(seen);
-            line(name, told.unwrap_or_else(|| "not followed so long".to_owned()));
+            let text = by_hazard.or_else(seen);
+            line(name, text.unwrap_or_else(|| "no life was that long".to_owned()));
         }
         for ((signature, outcome), kind) in self.kinds {
             let name = format!("{} of {}", kind.count, figures.failures);
-            let signature = signature.map_or("no law broken".to_owned(), |signature| signature.to_string());
+            let signature = signature.map_or("no law violated".to_owned(), |signature| signature.to_string());
             line(&name, format!("{signature}; {outcome}"));
         }
         for path in self.scenarios.values() {
-            line("kept, replayed", path.clone());
+            line("stored, replayed", path.clone());
         }
         lines
     }
 
-    /// What was assumed, what ended the lives, and the command that follows them again; each a name and what it is.
+    /// Returns the assumptions, the reason for the end, and the command that repeats the soak, each with a name and a
+    /// value.
     pub(super) fn assumed(&self) -> Vec<(String, String)> {
         let machine = &self.workload.machine;
         let reload = self.workload.reload.as_ref().map_or("none".to_owned(), |reload| {
-            format!("a SIGHUP each {}, and each time {} more", reload.period, reload.jitter)
+            format!("a SIGHUP each {} plus {}", reload.period, reload.jitter)
         });
         let costs = Costs::NAMES.into_iter().zip(machine.costs.each()).filter(|(_, cost)| !cost.is_zero());
         let costs = costs.map(|(name, cost)| format!(", {name} {cost}")).collect::<String>();
@@ -156,14 +160,14 @@ impl TargetAnswer<'_> {
         lines.extend([
             ("reloads", reload),
             ("machine", format!("latency {}{costs}", machine.latency)),
-            ("a failure is", self.args.until.in_words().to_owned()),
-            ("ended by", self.ended.in_words(self.args)),
+            ("a failure is", self.args.until.description().to_owned()),
+            ("ended by", self.ended.description(self.args)),
             ("command", command::command(self.args, &self.target.to_string(), self.workload)),
         ]);
         lines.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// By when which share had failed, as bars.
+    /// Draws the share of failed lives over time, as bars.
     fn curve(&self) -> String {
         let mut ages: Vec<f64> = self.lives.iter().filter(|life| life.failure.is_some()).map(age).collect();
         ages.sort_by(f64::total_cmp);
@@ -172,7 +176,7 @@ impl TargetAnswer<'_> {
         }
         let longest = ages[ages.len() - 1];
         let bar = |tenths: usize| {
-            // The share of all lives, not of those that failed.
+            // The share counts all lives, not only those that failed.
             let place = (tenths * self.lives.len()).div_ceil(10).max(1) - 1;
             let age = ages.get(place)?;
             let width = ((age / longest) * 40.0).round() as usize;
@@ -181,7 +185,7 @@ impl TargetAnswer<'_> {
         (1..=10).filter_map(bar).collect()
     }
 
-    /// For machines.
+    /// Returns the JSON object.
     pub(super) fn object(&self, release: &str) -> SoakObject {
         let figures = self.figures;
         let within = |place: usize| WithinObject {
@@ -235,7 +239,7 @@ pub(super) fn times(Estimate { value, low, high }: Estimate) -> String {
     format!("{} ({} to {})", time(value), time(low), time(high))
 }
 
-/// A probability and its interval, in percent.
+/// Formats a probability and its interval, in percent.
 fn parts(Estimate { value, low, high }: Estimate) -> String {
     format!("{} % ({} to {})", percent(value), percent(low), percent(high))
 }

@@ -1,7 +1,7 @@
-//! The command that follows the lives of a soak once more.
+//! Formats the command that repeats a soak.
 //!
-//! Always: it says all that a default would say, so that it means the same workload when defaults have changed; what is
-//! read of it is the workload that it was made of (tested).
+//! Invariants: it states all defaults, so it keeps its meaning if they change; parsing it gives the original workload
+//! (tested).
 
 use treefall_model::time::Span;
 use treefall_model::trace::{Costs, Name};
@@ -10,7 +10,7 @@ use crate::cli::args;
 use treefall_field::soak::{Machine, Worker, Workload};
 use treefall_report::provenance::quoted;
 
-/// The whole line, as a shell reads it.
+/// Formats the whole command line for a shell.
 pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> String {
     let mut words = vec!["treefall".to_owned(), "soak".to_owned()];
     let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), quoted(&value)]);
@@ -31,7 +31,7 @@ pub(super) fn command(args: &args::Soak, target: &str, workload: &Workload) -> S
     words.join(" ")
 }
 
-/// A long span in the largest unit that tells it whole.
+/// Formats a long duration in the largest unit that divides it.
 pub(super) fn long(span: Span) -> String {
     let seconds = |count| Span::from_secs(count).as_micros();
     for (unit, length) in [("d", seconds(86_400)), ("h", seconds(3_600)), ("min", seconds(60))] {
@@ -42,7 +42,7 @@ pub(super) fn long(span: Span) -> String {
     span.to_string()
 }
 
-/// The flags that make this machine of any other.
+/// Returns the flags that turn any machine into this one.
 fn machine(machine: &Machine) -> Vec<(&'static str, String)> {
     let Costs { callback, start, log, reap, reload } = machine.costs;
     let costs = [("callback", callback), ("start", start), ("log", log), ("reap", reap), ("reading", reload)];
@@ -51,22 +51,22 @@ fn machine(machine: &Machine) -> Vec<(&'static str, String)> {
     std::iter::once(("latency", machine.latency.to_string())).chain(flags).collect()
 }
 
-/// What `--script` takes for these; neighbours that differ in their numbers alone are told together.
+/// Formats values for `--script`. Neighbours that differ only in their number share one value.
 pub(super) fn scripts(workers: &[Worker]) -> Vec<String> {
-    let mut told: Vec<(String, usize)> = Vec::new();
+    let mut grouped: Vec<(String, usize)> = Vec::new();
     for (place, worker) in workers.iter().enumerate() {
         let numbered = worker.script.name == Name::numbered(place);
         let words = if numbered { times(worker) } else { named(worker) };
-        match told.last_mut() {
+        match grouped.last_mut() {
             Some((last, count)) if numbered && *last == words => *count += 1,
-            _ => told.push((words, 1)),
+            _ => grouped.push((words, 1)),
         }
     }
     let words = |(words, count)| if count == 1 { words } else { format!("count={count} {words}") };
-    told.into_iter().map(words).collect()
+    grouped.into_iter().map(words).collect()
 }
 
-/// What `--script` takes for one, by its own name.
+/// Formats the value of `--script` for one script, with its name.
 pub(super) fn named(worker: &Worker) -> String {
     format!("name={} {}", worker.script.name, times(worker))
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_of_a_workload_means_that_workload() {
+    fn the_command_of_a_workload_parses_to_it() {
         for given in [
             &[][..],
             &["--reload", "60s", "--machine", "loaded"],
@@ -123,12 +123,12 @@ mod tests {
             &["--config", "tests/cmd/conf/keepalived.conf", "--runs", "20%:never,5ms", "--reload", "1s"],
         ] {
             let args = read(given);
-            let mut output = Output::of_machines();
+            let mut output = Output::json_only();
             let meant = workload(&args, &mut output).unwrap_or_else(|error| panic!("{given:?}: {error:?}"));
             let line = command(&args, "replica:2.3.1", &meant);
-            let told = shlex::split(&line).expect("words");
-            let told: Vec<&str> = told.iter().skip(2).map(String::as_str).collect();
-            let again = read(&told);
+            let words = shlex::split(&line).expect("words");
+            let words: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
+            let again = read(&words);
             assert_eq!(workload(&again, &mut output).ok(), Some(meant), "{line}");
             assert_eq!(
                 (again.until, again.failures, again.life, again.most, again.seed, again.targets.as_slice()),

@@ -1,18 +1,18 @@
-//! The failures of a soak, by kind.
+//! Groups the failures of a soak by kind.
 
 use std::collections::BTreeMap;
 
 use treefall_field::soak::Life;
 use treefall_model::verdict::Signature;
 
-/// A kind of failure: how many there were, and the number of the first life that it ended with a trace.
-pub(super) struct Kind {
+/// A kind of failure: its count, and the number of the first life whose trace was kept.
+pub(super) struct FailureKind {
     pub(super) count: usize,
     pub(super) first: Option<usize>,
 }
 
-/// The failures by what tells them apart: the signature, or without one the outcome.
-pub(super) fn kinds(lives: &[Life]) -> Kinds {
+/// Groups failures by signature, or by outcome if they have none.
+pub(super) fn kinds(lives: &[Life]) -> FailureKinds {
     let mut kinds = BTreeMap::new();
     for (number, life) in lives.iter().enumerate() {
         let Some(failure) = &life.failure else { continue };
@@ -21,7 +21,7 @@ pub(super) fn kinds(lives: &[Life]) -> Kinds {
         } else {
             format!("{}, too long a life to keep", failure.outcome)
         };
-        let kind = kinds.entry((failure.signature, what)).or_insert(Kind { count: 0, first: None });
+        let kind = kinds.entry((failure.signature, what)).or_insert(FailureKind { count: 0, first: None });
         kind.count += 1;
         if kind.first.is_none() && failure.trace.is_some() {
             kind.first = Some(number);
@@ -30,4 +30,4 @@ pub(super) fn kinds(lives: &[Life]) -> Kinds {
     kinds
 }
 
-pub(super) type Kinds = BTreeMap<(Option<Signature>, String), Kind>;
+pub(super) type FailureKinds = BTreeMap<(Option<Signature>, String), FailureKind>;

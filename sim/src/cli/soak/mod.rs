@@ -1,10 +1,10 @@
-//! `treefall soak`: time to failure in the field, with its intervals; each kind of failure as a failure.
+//! `treefall soak`: estimates the time to failure in the field, and stores each kind of failure as a finding.
 
 mod answer;
 mod command;
-mod far;
 mod kinds;
 mod objects;
+mod progress;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use treefall_model::release::Rules;
 use treefall_model::verdict::Signature;
 
 use super::args::{self, UntilName};
-use super::as_found::{AsFoundObject, tell_failed};
+use super::as_found::{AsFoundObject, print_failed};
 use super::interrupt::Stopwatch;
 use super::lines::JsonLine;
 use super::output::Output;
@@ -24,10 +24,10 @@ use super::search::process;
 use super::table::Table;
 use super::workers::release_of;
 use super::{CliError, Status, Summary, workers};
-use answer::{Ended, TargetAnswer, times};
-use far::Far;
-use kinds::{Kinds, kinds};
+use answer::{SoakEnd, TargetAnswer, times};
+use kinds::{FailureKinds, kinds};
 use objects::{EstimateObject, SoakObject, TargetSummary, VariationObject};
+use progress::SoakProgress;
 use treefall_base::control::Control;
 use treefall_field::soak::numbers::{figures, in_words as time};
 use treefall_field::soak::{Life, Plan, Until, Watch, Workload, field, soak};
@@ -41,7 +41,7 @@ use treefall_subject::target::Target;
 use treefall_subject::{Options, build};
 use workload::workload;
 
-/// What is printed with `--json`.
+/// Lines of `--json`.
 pub(in crate::cli) const LINES: [JsonLine; 4] = [
     JsonLine::of::<SoakObject>("a target"),
     JsonLine::of::<AsFoundObject>("a failure that is kept as found"),
@@ -56,12 +56,12 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
     let names = if args.targets.is_empty() { vec!["replica:2.3.1".to_owned()] } else { args.targets.clone() };
     let targets = workers::targets(&names)?;
     let _lock = if args.sensitivity { None } else { Some(workers::lock(&args.out, output)?) };
-    let watched = Watched { args, jobs, watch: Stopwatch::start() };
+    let watched = WatchedSoak { args, jobs, watch: Stopwatch::start() };
     let (mut summary, mut status) = (Vec::new(), Status::Good);
     for target in &targets {
         if target.kind() != SubjectKind::Replica {
-            let remedy = "soak follows a replica, and replay shows its failure on the program";
-            return Err(CliError::Usage(format!("{target} cannot be soaked: {remedy}")));
+            let remedy = "soak runs a replica; replay its failures on the real program";
+            return Err(CliError::Usage(format!("soak cannot run {target}: {remedy}")));
         }
         let rules = build(target)?.rules();
         if args.sensitivity {
@@ -81,8 +81,8 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
         let kinds = kinds(&lives);
         let (scenarios, so_far) = keep_kinds(&watched, target, &lives, &kinds, &store, output)?;
         let (lives, figures, kinds) = (&lives, &figures, &kinds);
-        let ended = Ended::of(args, figures);
-        let told = TargetAnswer {
+        let ended = SoakEnd::of(args, figures);
+        let answer = TargetAnswer {
             args,
             target,
             workload: &workload,
@@ -92,9 +92,9 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
             kinds,
             scenarios: &scenarios,
         };
-        output.object(&told.object(&release_of(target)?));
-        output.line(told.text());
-        let page = survival(&target.to_string(), lives, figures, &told.lines(), &told.assumed());
+        output.object(&answer.object(&release_of(target)?));
+        output.line(answer.text());
+        let page = survival(&target.to_string(), lives, figures, &answer.lines(), &answer.assumed());
         let path = store.keep_soak(&target.to_string(), &page)?;
         output.note(format_args!("the curve: {}", path.display()));
         status = status.max(so_far);
@@ -119,9 +119,9 @@ pub(in crate::cli) fn run(args: &args::Soak, jobs: usize, output: &mut Output) -
 
 fn stopped(summary: Vec<TargetSummary>, output: &mut Output) -> Status {
     output.error(if summary.is_empty() {
-        "stopped before anything was followed"
+        "stopped before the first life was complete"
     } else {
-        "stopped before the soak was whole; what is told is of the lives until then"
+        "stopped before the soak was complete; the results cover the lives until then"
     });
     output.conclude(&summary);
     Status::Failure
@@ -131,15 +131,15 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A soak under the eyes of a person.
-struct Watched<'a> {
+/// A soak that shows its progress.
+struct WatchedSoak<'a> {
     args: &'a args::Soak,
     jobs: usize,
     watch: Stopwatch,
 }
 
-impl Watched<'_> {
-    /// The lives; none, if the word to stop came before the first.
+impl WatchedSoak<'_> {
+    /// Runs the lives; none, if the user interrupts before the first ends.
     fn follow(
         &self,
         workload: &Workload,
@@ -160,34 +160,34 @@ impl Watched<'_> {
         };
         let progress =
             Progress::begin(self.args.duration.map(|limit| limit.saturating_sub(self.watch.elapsed())));
-        let (line, far) = (ProgressLine::new(output), Far::default());
+        let (line, lives_done) = (ProgressLine::new(output), SoakProgress::default());
         let mut go_on = |lives: &[Life]| {
-            far.whole(lives);
+            lives_done.add_finished(lives);
             let in_time = self.args.duration.is_none_or(|limit| self.watch.elapsed() < limit);
             in_time && !workers::interrupted()
         };
         let within = |(number, followed)| {
-            far.within(number, followed);
-            line.show(|| format!("{what}: {}", far.told(&progress, plan)));
+            lives_done.set_running(number, followed);
+            line.show(|| format!("{what}: {}", lives_done.text(&progress, plan)));
             !workers::interrupted()
         };
         let lives = soak(workload, rules, plan, self.jobs, &mut go_on, Control::new(&within));
         output.clear();
         let lives = lives.map_err(|error| CliError::Usage(error.to_string()))?;
         if lives.is_empty() && !workers::interrupted() {
-            return Err(CliError::Usage("no life was followed in the time given: give it more".to_owned()));
+            return Err(CliError::Usage("no life ended within the time limit: raise `--for`".to_owned()));
         }
         Ok(lives)
     }
 }
 
-/// Keeps the first failure of each signature as a failure, shrunk and reported; where each scenario is, and whether one could
-/// not be worked out.
+/// Shrinks, explains and stores the first failure of each signature; returns the scenario files, and whether a triage
+/// failed.
 fn keep_kinds(
-    watched: &Watched<'_>,
+    watched: &WatchedSoak<'_>,
     target: &Target,
     lives: &[Life],
-    kinds: &Kinds,
+    kinds: &FailureKinds,
     store: &Store,
     output: &mut Output,
 ) -> Result<(BTreeMap<Signature, String>, Status), CliError> {
@@ -217,16 +217,16 @@ fn keep_kinds(
             Failure::new(number as u64, trace.clone(), broken, verdict).with_cause(subjects[0].as_ref());
         let path = pipeline.keep_as_found(&failure)?;
         let processed = process(&pipeline, &mut subjects, &[failure], &workers::interrupted, output);
-        status = status.max(tell_failed(target, &processed.failed, store, output));
+        status = status.max(print_failed(target, &processed.failed, store, output));
         kept.insert(signature, path.display().to_string());
     }
     output.clear();
     Ok((kept, status))
 }
 
-/// How the mean moves with each assumption, one at a time.
+/// Varies one assumption at a time and prints how the mean changes.
 fn sensitivity(
-    watched: &Watched<'_>,
+    watched: &WatchedSoak<'_>,
     target: &Target,
     rules: Rules,
     workload: &Workload,
@@ -242,11 +242,11 @@ fn sensitivity(
         }
         let figures = figures(&lives, watched.args.life);
         let mean = figures.mean_by_hazard;
-        let told = match figures.failures {
+        let text = match figures.failures {
             0 => format!("more than {}", time(mean.low)),
             _ => times(mean),
         };
-        table.add_row([variation.what.clone(), figures.failures.to_string(), told]);
+        table.add_row([variation.what.clone(), figures.failures.to_string(), text]);
         output.object(&VariationObject {
             target: target.to_string(),
             assumption: variation.what,

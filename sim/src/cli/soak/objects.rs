@@ -1,4 +1,4 @@
-//! What is told of a soak, to machines. The fields are stable.
+//! JSON objects of a soak. The fields are stable.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::command;
 use treefall_field::soak::Workload;
 use treefall_field::soak::numbers::Estimate;
 
-/// A figure with its interval of 95 %; an infinite end is null.
+/// A figure with its 95 % interval; an infinite end is null.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct EstimateObject {
     #[schemars(with = "Option<f64>")]
@@ -45,7 +45,7 @@ pub(super) struct KindObject {
     pub(super) scenario: Option<String>,
 }
 
-/// The workload, in the words of the flags.
+/// The workload, in the syntax of the flags.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct WorkloadObject {
     pub(super) scripts: Vec<String>,
@@ -68,7 +68,7 @@ impl WorkloadObject {
     }
 }
 
-/// A target's figures, for machines. The fields are stable.
+/// Figures of one target. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SoakObject {
     pub(super) target: String,
@@ -76,9 +76,9 @@ pub(super) struct SoakObject {
     pub(super) until: String,
     pub(super) seed: u64,
     pub(super) workload: WorkloadObject,
-    /// What ended the lives: `failures`, `most`, `for` (the flags), or `stopped`.
+    /// Reason for the end: `failures`, `most`, `for` (the flags), or `stopped`.
     pub(super) ended_by: &'static str,
-    /// What follows the same lives again, all defaults said.
+    /// Command that repeats the soak, with all defaults.
     pub(super) command: String,
     pub(super) lives: usize,
     pub(super) failures: usize,
@@ -89,17 +89,17 @@ pub(super) struct SoakObject {
     pub(super) hazard_per_reload: Option<EstimateObject>,
     pub(super) mean_by_hazard_ms: EstimateObject,
     pub(super) median_by_hazard_ms: EstimateObject,
-    /// Whether lives and hazard give the same; null: there are too few failures.
+    /// Whether the lives and the hazard agree; null: too few failures.
     pub(super) agree: Option<bool>,
     pub(super) within_day: WithinObject,
     pub(super) within_week: WithinObject,
     pub(super) within_year: WithinObject,
     pub(super) kinds: Vec<KindObject>,
-    /// When each life failed; null: it did not.
+    /// Age of each life at its failure; null: it did not fail.
     pub(super) ages_ms: Vec<Option<f64>>,
 }
 
-/// A line of the table of assumptions, for machines. The fields are stable.
+/// A row of the table of assumptions. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct VariationObject {
     pub(super) target: String,
@@ -109,7 +109,7 @@ pub(super) struct VariationObject {
     pub(super) mean_by_hazard_ms: EstimateObject,
 }
 
-/// One target's soak, for machines. The fields are stable.
+/// Summary of one target. The fields are stable.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TargetSummary {
     pub(super) target: String,

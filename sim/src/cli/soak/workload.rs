@@ -1,6 +1,6 @@
-//! The workload that the arguments of `soak` tell.
+//! Builds the workload from the arguments of `soak`.
 //!
-//! Always: what is returned makes a trace that is valid on any replica.
+//! Invariant: the workload makes valid traces on every replica.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ use treefall_field::soak::{Machine, Reload, Spread, Worker, Workload, field};
 use treefall_scenario as scenario;
 use treefall_subject::keepalived_conf::{self, VrrpScript};
 
-/// Most scripts: all children are looked at before each wake.
+/// Most scripts: each wake checks all children.
 const SCRIPTS_MAX: usize = 256;
 
-/// What one `--script` may tell.
+/// Keys of `--script`.
 const KEYS: [&str; 6] = ["interval", "timeout", "runs", "on-term", "count", "name"];
 
-/// The workload that the arguments tell.
+/// Builds the workload.
 pub(super) fn workload(args: &args::Soak, output: &mut Output) -> Result<Workload, CliError> {
     let mut workload = field::report();
     if let Some(path) = &args.config {
@@ -51,26 +51,26 @@ pub(super) fn workload(args: &args::Soak, output: &mut Output) -> Result<Workloa
         workload.machine.latency = latency.clone();
     }
     let costs = &mut workload.machine.costs;
-    let told = [
+    let given = [
         (&mut costs.callback, args.callback),
         (&mut costs.start, args.start),
         (&mut costs.log, args.log),
         (&mut costs.reap, args.reap),
         (&mut costs.reload, args.reading),
     ];
-    for (cost, told) in told {
-        *cost = told.unwrap_or(*cost);
+    for (cost, given) in given {
+        *cost = given.unwrap_or(*cost);
     }
     workload.bare_trace().map_err(|error| CliError::Usage(error.to_string()))?;
     Ok(workload)
 }
 
-/// How long runs take of which nothing is told.
+/// Default duration of runs.
 fn short_runs() -> Spread {
     Spread::between(Span::from_millis(5), Span::from_millis(15))
 }
 
-/// The scripts that a person's configuration tracks.
+/// Reads the tracked scripts of a user's configuration.
 fn configured(path: &Path, args: &args::Soak, output: &mut Output) -> Result<Vec<Worker>, CliError> {
     let usage = |why: String| CliError::Usage(why);
     let conf = keepalived_conf::load(path).map_err(|error| usage(error.to_string()))?;
@@ -84,7 +84,7 @@ fn configured(path: &Path, args: &args::Soak, output: &mut Output) -> Result<Vec
     };
     let workers = conf.tracked().map(worker).collect::<Result<Vec<_>, CliError>>()?;
     if !workers.is_empty() {
-        workers::tell_slips(path, &conf.slips(), output);
+        workers::print_slips(path, &conf.slips(), output);
     }
     match workers.len() {
         0 => Err(usage(format!(
@@ -93,16 +93,17 @@ fn configured(path: &Path, args: &args::Soak, output: &mut Output) -> Result<Vec
             keepalived_conf::offers(&conf.slips()),
         ))),
         1..=SCRIPTS_MAX => Ok(workers),
-        many => Err(usage(format!("{}: {many} scripts; at most {SCRIPTS_MAX} are followed", path.display()))),
+        many => Err(usage(format!("{}: {many} scripts; soak takes at most {SCRIPTS_MAX}", path.display()))),
     }
 }
 
-/// The scripts that one `--script` tells.
+/// Adds the scripts of one `--script`.
 fn add_workers(text: &str, workers: &mut Vec<Worker>) -> Result<(), String> {
     let (mut interval, mut timeout, mut runs) = (Span::from_secs(1), None, None);
     let (mut on_term, mut count, mut name) = (Spread::dies_but_for(0), 1, None);
     for word in text.split_whitespace() {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is no `KEY=VALUE`"))?;
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| format!("{word:?} is not of the form `KEY=VALUE`"))?;
         let span = || scenario::parse_duration(value).map_err(|no| format!("{key}: {value:?} {no}"));
         let spread = || value.parse::<Spread>().map_err(|error| format!("{key}: {error}"));
         match key {
@@ -121,7 +122,7 @@ fn add_workers(text: &str, workers: &mut Vec<Worker>) -> Result<(), String> {
             }
         }
     }
-    let runs = runs.ok_or("how long its runs take is missing: `runs=5ms..15ms`")?;
+    let runs = runs.ok_or("the duration of its runs is missing: `runs=5ms..15ms`")?;
     for nth in 0..count {
         let name = match name {
             None => Ok(Name::numbered(workers.len())),

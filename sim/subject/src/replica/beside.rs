@@ -6,11 +6,11 @@
 use arbitrary::{Arbitrary, Result as Drawn, Unstructured};
 use treefall_model::index::{Block, IndexView, Link, Tree};
 use treefall_model::release::{Behaviour, Release};
+use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::{Addr, DUE, PID, pid_word};
-use super::fault::Fault;
-use super::heap::Heap;
+use super::entry::{Addr, PID, pid_word};
+use super::heap::{Fault, Heap};
 use super::queues::Queues;
 use super::view::View;
 
@@ -113,11 +113,11 @@ pub(super) fn play_beside_a_sorted_list(release: &str, ops: &[TreeOp]) -> Result
     let mut beside: Vec<(u8, Addr)> = Vec::new();
     let told = |fault: Fault| format!("{fault:?}");
     for op in ops {
-        queues.heap.enter(treefall_model::time::Instant::START, "test");
+        queues.heap.enter(Instant::START, "test");
         match *op {
             TreeOp::Insert(key) => {
                 let entry = queues.heap.allocate();
-                queues.write(entry, DUE, u64::from(key)).map_err(told)?;
+                queues.write_due(entry, Deadline::At(Instant::from_micros(key.into()))).map_err(told)?;
                 queues.write(entry, PID, pid_word(i32::from(key) - 12, 0)).map_err(told)?;
                 queues.insert_due(Tree::Child, entry).map_err(told)?;
                 queues.insert_pid(entry).map_err(told)?;

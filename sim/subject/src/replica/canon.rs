@@ -16,8 +16,8 @@ use treefall_model::judge::Judge;
 use treefall_model::observe::Observer;
 
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
-    node_in, pid_of, status_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, MICROS, NEVER, PID, PLACE, TYPE, Type, argument_of, deadline_of,
+    head_of, node_in, pid_of, status_of,
 };
 use super::entry::{BLOCK_WORDS, MASTER_AT, MASTER_WORDS};
 use super::heap::Heap;
@@ -90,6 +90,8 @@ impl<O: Observer> Replica<'_, O> {
         heap.each_freed(|block| canon.word(u64::from(block)));
         canon.word(self.timer_entry.unwrap_or(0));
         canon.word(self.signal_entry.unwrap_or(0));
+        self.kept.into_iter().for_each(|kept| canon.flag(kept));
+        canon.word(self.room as u64);
     }
 }
 
@@ -140,7 +142,11 @@ fn tell(heap: &Heap, canon: &mut Canon, judge: &Judge<'_>, entry: Addr, all: boo
     canon.byte(peek(heap, entry + TYPE) as u8);
     let function = peek(heap, entry + FUNCTION);
     canon.byte(function as u8);
-    canon.due(deadline_of(peek(heap, entry + DUE)));
+    let micros = peek(heap, entry + MICROS);
+    canon.due(deadline_of(peek(heap, entry + DUE), micros));
+    if all && peek(heap, entry + DUE) == NEVER {
+        canon.word(micros);
+    }
     match argument_of(peek(heap, entry + ARGUMENT)) {
         None => canon.byte(u8::MAX),
         Some(argument) => {

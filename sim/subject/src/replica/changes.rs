@@ -5,8 +5,8 @@
 
 use treefall_model::index::{Block, Ends, List, Parts, Tree};
 
-use super::entry::{ARGUMENT, DUE, PID, PID_NODE, PLACE, TYPE, head_of, root_of};
-use super::entry::{BLOCK_WORDS, MASTER_WORDS};
+use super::entry::{ARGUMENT, DUE, MICROS, PID, PID_NODE, PLACE, TYPE, head_of, root_of};
+use super::heap::{BLOCK_WORDS, MASTER_WORDS};
 
 /// Words of a tree's node.
 const NODE_WORDS: usize = 3;
@@ -17,6 +17,7 @@ const PARTS: [Parts; BLOCK_WORDS] = {
     parts[(TYPE / 8) as usize] = Parts::SAYS;
     parts[(ARGUMENT / 8) as usize] = Parts::SAYS;
     parts[(DUE / 8) as usize] = Parts::DUE;
+    parts[(MICROS / 8) as usize] = Parts::DUE;
     parts[(PID / 8) as usize] = Parts::PID;
     let mut word = 0;
     while word < NODE_WORDS {

@@ -8,6 +8,7 @@ use treefall_model::event::{EntryKind, Handler};
 use treefall_model::id::{Generation, ScriptId, ScriptRef};
 use treefall_model::index::{List, Tree};
 use treefall_model::time::{Deadline, Instant};
+use treefall_world::wire::Clocks;
 
 /// An address in the simulated memory.
 pub(super) type Addr = u64;
@@ -38,10 +39,14 @@ pub(super) const MASTER: u64 = 16;
 pub(super) const FUNCTION: u64 = 24;
 /// Its argument: a script or null.
 pub(super) const ARGUMENT: u64 = 32;
-/// Its deadline, in microseconds, or [`NEVER`].
+/// Its deadline's seconds since a date, or [`NEVER`].
 pub(super) const DUE: u64 = 40;
+/// The microseconds beside them. What is never due keeps those that were there.
+pub(super) const MICROS: u64 = 48;
 /// Its pid in the lower half, its status in the upper.
 pub(super) const PID: u64 = 56;
+/// What the program keeps of the descriptor that it waits for; null for all others and when it is retired.
+pub(super) const EVENT: u64 = 64;
 /// The node of a deadline tree, or the links of a list.
 pub(super) const PLACE: u64 = 72;
 /// The node of the pid tree.
@@ -51,8 +56,19 @@ pub(super) const PID_NODE: u64 = 96;
 pub(super) const TIMER_FD: i32 = 1_000_001;
 pub(super) const SIGNAL_FD: i32 = 1_000_002;
 
-/// A deadline that no clock reaches.
-pub(super) const NEVER: u64 = u64::MAX;
+/// Seconds of a deadline that no clock reaches.
+pub(super) const NEVER: u64 = i64::MIN as u64;
+/// The date of the start, in seconds: what a deadline's seconds count from, as on the engine.
+const DATE: u64 = Clocks::STANDARD.date;
+const SECOND: u64 = 1_000_000;
+
+/// The microseconds of an entry that waits for a descriptor for ever: the program does not set them, and what lay on its
+/// stack was never null and no function.
+pub(super) const UNSET_MICROS: u64 = 0x7d00_0000_0000;
+
+/// What the program keeps of each descriptor: no address of the simulated memory.
+pub(super) const TIMER_EVENT: Addr = 0x7e00_0000_0000;
+pub(super) const SIGNAL_EVENT: Addr = 0x7e00_0000_0080;
 
 /// Returns the offset of a deadline tree's root in the master; its cached leftmost node follows. `child_pid` is the
 /// offset of the pid tree's root, which differs by release.
@@ -88,9 +104,11 @@ pub(super) const fn is_index(place: u64, child_pid: u64) -> bool {
     place < head_of(List::Unuse) + 16 || place / 8 == child_pid / 8
 }
 
-/// The type of an entry. A zeroed entry has the type that waits for a descriptor.
+/// What an entry says that it is, by the program's own numbers. A zeroed entry says that it waits for a descriptor.
+///
+/// A due timer and a ready descriptor have the numbers of the first releases; the others have the same in all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u64)]
+#[repr(u32)]
 pub(super) enum Type {
     Read = 0,
     Write,
@@ -98,48 +116,46 @@ pub(super) enum Type {
     ShutdownTimer,
     Child,
     Unused,
+    ReadyTimer,
     Event,
-    ReadTimeout,
     WriteTimeout,
+    ReadTimeout,
     ChildTimeout,
     ChildTerminated,
     TerminateStart,
     Terminate,
     ReadyDescriptor,
-    ReadyTimer,
-    ReadyShutdownTimer,
 }
 
 impl Type {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 15] = [
         Self::Read,
         Self::Write,
         Self::Timer,
         Self::ShutdownTimer,
         Self::Child,
         Self::Unused,
+        Self::ReadyTimer,
         Self::Event,
-        Self::ReadTimeout,
         Self::WriteTimeout,
+        Self::ReadTimeout,
         Self::ChildTimeout,
         Self::ChildTerminated,
         Self::TerminateStart,
         Self::Terminate,
         Self::ReadyDescriptor,
-        Self::ReadyTimer,
-        Self::ReadyShutdownTimer,
     ];
 
-    /// Reads a type field; `None` if it has no valid type.
+    /// What stands in the type field, which is the lower half of a word; `None` when no type does.
     pub(super) fn from_word(word: u64) -> Option<Self> {
-        usize::try_from(word).ok().and_then(|place| Self::ALL.get(place).copied())
+        Self::ALL.get(word as u32 as usize).copied()
     }
 
-    /// Returns the type that an entry of this type gets when its deadline in `tree` has passed. The tree decides,
-    /// even if the entry's type belongs to another tree.
+    /// Returns the type that an entry of this type gets when its deadline in `tree` has passed. The tree decides, also
+    /// of an entry that stands in another tree than its type says. A shutdown's timer keeps its own.
     pub(super) const fn expired(self, tree: Tree) -> Self {
         match (self, tree) {
-            (Self::ShutdownTimer | Self::ReadyShutdownTimer, _) => Self::ReadyShutdownTimer,
+            (Self::ShutdownTimer, _) => Self::ShutdownTimer,
             (_, Tree::Read) => Self::ReadTimeout,
             (_, Tree::Write) => Self::WriteTimeout,
             (_, Tree::Child) => Self::ChildTimeout,
@@ -156,9 +172,10 @@ impl Type {
     pub(super) const fn runs_in_shutdown(self) -> bool {
         matches!(
             self,
-            Self::ChildTimeout
+            Self::Child
+                | Self::ChildTimeout
                 | Self::ChildTerminated
-                | Self::ReadyShutdownTimer
+                | Self::ShutdownTimer
                 | Self::Terminate
                 | Self::ReadyDescriptor
         )
@@ -169,8 +186,7 @@ impl Type {
         match self {
             Self::Read => EntryKind::Read,
             Self::Write => EntryKind::Write,
-            // A due timer of a shutdown keeps its type.
-            Self::Timer | Self::ShutdownTimer | Self::ReadyShutdownTimer => EntryKind::Timer,
+            Self::Timer | Self::ShutdownTimer => EntryKind::Timer,
             Self::Child => EntryKind::Child,
             Self::Unused => EntryKind::Unused,
             Self::Event | Self::TerminateStart | Self::Terminate => EntryKind::Event,
@@ -193,27 +209,30 @@ pub(super) enum Function {
     ShutdownKiller,
 }
 
-/// The word of the first killer; handlers are below it.
+/// Where functions lie: nowhere in the simulated memory, and above any number that an entry holds.
+const CODE: u64 = 0x7f00_0000_0000;
+/// The word of the two killers, without [`CODE`]; handlers are below it.
 const RELOAD_KILLER: u64 = 100;
 const SHUTDOWN_KILLER: u64 = 101;
 
 impl Function {
     /// Returns its word in an entry, which is never null.
     pub(super) const fn word(self) -> u64 {
-        match self {
+        let number = match self {
             Self::Of(handler) => handler as u64 + 1,
             Self::ReloadKiller => RELOAD_KILLER,
             Self::ShutdownKiller => SHUTDOWN_KILLER,
-        }
+        };
+        CODE | number
     }
 
-    /// Reads a word of an entry; `None` for null.
+    /// What stands in an entry; `None` where no function is.
     pub(super) fn from_word(word: u64) -> Option<Self> {
-        match word {
+        match word ^ CODE {
             RELOAD_KILLER => Some(Self::ReloadKiller),
             SHUTDOWN_KILLER => Some(Self::ShutdownKiller),
-            _ => {
-                let place = usize::try_from(word.checked_sub(1)?).ok()?;
+            number => {
+                let place = usize::try_from(number.checked_sub(1)?).ok()?;
                 Handler::ALL.get(place).copied().map(Self::Of)
             }
         }
@@ -233,37 +252,53 @@ impl Function {
     }
 }
 
-/// Set in the word of every argument that is a script.
-const SCRIPT: u64 = 1 << 63;
+/// The upper 16 bits of every argument that is a script, as on the engine.
+const SCRIPT: u64 = 0x5f1a;
 
-/// Returns an argument's word in an entry; null is zero.
+/// An argument as it stands in an entry, the bits as on the engine; null is zero.
 pub(super) const fn argument_word(argument: Option<ScriptRef>) -> u64 {
     match argument {
         None => 0,
-        Some(script) => SCRIPT | (script.generation.0 as u64) << 16 | script.script.0 as u64,
+        Some(script) => SCRIPT << 48 | (script.generation.0 as u64) << 16 | script.script.0 as u64,
     }
 }
 
 /// Reads an argument's word.
 pub(super) const fn argument_of(word: u64) -> Option<ScriptRef> {
-    if word & SCRIPT == 0 {
+    if word >> 48 != SCRIPT {
         return None;
     }
-    let generation = Generation(((word & !SCRIPT) >> 16) as u32);
-    Some(ScriptRef { generation, script: ScriptId(word as u16) })
+    Some(ScriptRef { generation: Generation((word >> 16) as u32), script: ScriptId(word as u16) })
 }
 
-/// Returns a deadline's word in an entry.
-pub(super) const fn due_word(deadline: Deadline) -> u64 {
+/// A deadline as it stands in an entry: its seconds, and its microseconds unless it is never.
+pub(super) const fn due_words(deadline: Deadline) -> (u64, Option<u64>) {
     match deadline {
-        Deadline::At(instant) => instant.as_micros(),
-        Deadline::Never => NEVER,
+        Deadline::At(instant) => {
+            let micros = instant.as_micros();
+            (DATE + micros / SECOND, Some(micros % SECOND))
+        }
+        Deadline::Never => (NEVER, None),
     }
 }
 
-/// Reads a deadline's word.
-pub(super) const fn deadline_of(word: u64) -> Deadline {
-    if word == NEVER { Deadline::Never } else { Deadline::At(Instant::from_micros(word)) }
+/// The deadline that stands in an entry, in microseconds since the start; what is never, is greatest.
+#[inline(always)]
+pub(super) const fn due_micros(seconds: u64, micros: u64) -> u64 {
+    if seconds == NEVER {
+        return u64::MAX;
+    }
+    let since = (seconds as i64).saturating_sub(DATE as i64).saturating_mul(SECOND as i64);
+    let micros = since.saturating_add(micros as i64);
+    if micros < 0 { 0 } else { micros as u64 }
+}
+
+/// The deadline that stands in an entry.
+pub(super) const fn deadline_of(seconds: u64, micros: u64) -> Deadline {
+    if seconds == NEVER {
+        return Deadline::Never;
+    }
+    Deadline::At(Instant::from_micros(due_micros(seconds, micros)))
 }
 
 /// Reads the pid of a word, signed as in the program.
@@ -295,7 +330,7 @@ mod tests {
         for function in functions.chain([Function::ReloadKiller, Function::ShutdownKiller]) {
             assert_eq!(Function::from_word(function.word()), Some(function));
         }
-        assert_eq!((Function::from_word(0), Type::from_word(16)), (None, None));
+        assert_eq!((Function::from_word(0), Type::from_word(15)), (None, None));
         let script = ScriptRef { generation: Generation(u32::MAX), script: ScriptId(u16::MAX) };
         for argument in [None, Some(ScriptRef::default()), Some(script)] {
             assert_eq!(argument_of(argument_word(argument)), argument);
@@ -304,8 +339,40 @@ mod tests {
             let word = pid_word(pid, status);
             assert_eq!((pid_of(word), status_of(word)), (pid, status));
         }
-        for deadline in [Deadline::Never, Deadline::At(Instant::START), Deadline::At(Instant::MAX)] {
-            assert_eq!(deadline_of(due_word(deadline)), deadline);
+        for deadline in
+            [Deadline::Never, Deadline::At(Instant::START), Deadline::At(Instant::from_micros(1 << 50))]
+        {
+            let (seconds, micros) = due_words(deadline);
+            assert_eq!(deadline_of(seconds, micros.unwrap_or(7)), deadline);
+        }
+    }
+
+    #[test]
+    fn types_have_the_numbers_of_the_program() {
+        let numbers = [
+            (Type::Child, 4),
+            (Type::Unused, 5),
+            (Type::Event, 7),
+            (Type::ChildTimeout, 10),
+            (Type::ChildTerminated, 11),
+            (Type::Terminate, 13),
+        ];
+        for (ty, number) in numbers {
+            assert_eq!(ty as u64, number, "{ty:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_over_half_an_argument_names_another_script() {
+        let script = |n| Some(ScriptRef { generation: Generation(0), script: ScriptId(n) });
+        let half = argument_word(script(3)) & !u64::from(u32::MAX) | Type::ChildTimeout as u64;
+        assert_eq!(argument_of(half), script(10));
+    }
+
+    #[test]
+    fn no_number_of_an_entry_is_a_function() {
+        for number in [1, 7, 999_999, RELOAD_KILLER, MICROS, UNSET_MICROS, TIMER_EVENT] {
+            assert_eq!(Function::from_word(number), None, "{number:#x}");
         }
     }
 }

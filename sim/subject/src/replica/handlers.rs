@@ -10,8 +10,8 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Deadline;
 use treefall_world::{Descriptor, Scheduler, carry_out};
 
-use super::entry::{Addr, DUE, Function, PID, Type, deadline_of, pid_of, pid_word};
-use super::fault::Fault;
+use super::entry::{Addr, EVENT, Function, PID, Type, pid_of, pid_word};
+use super::heap::Fault;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
@@ -41,7 +41,7 @@ impl<O: Observer> Replica<'_, O> {
         while let Some(entry) = first {
             self.queues.visit()?;
             let next = if next_first { self.queues.next_due(entry)? } else { None };
-            let due = deadline_of(self.queues.field(entry, DUE)?);
+            let due = self.queues.due(entry)?;
             if !due.is_due(self.now) || self.has(Mutant::DueIsStrict) && due == Deadline::At(self.now) {
                 break;
             }
@@ -56,6 +56,11 @@ impl<O: Observer> Replica<'_, O> {
 
     fn queue_expired(&mut self, tree: Tree, entry: Addr) -> Result<(), Fault> {
         let ty = self.type_of(entry)?.unwrap_or(Type::Timer).expired(tree);
+        if ty == Type::ReadTimeout {
+            // It says to what it waits for that nobody waits any more: what is no descriptor's has nothing there.
+            let event = self.queues.field(entry, EVENT)?;
+            self.queues.event_forgets(event)?;
+        }
         self.queues.erase_due(tree, entry)?;
         if ty == Type::ChildTimeout && rule::timed_out_leaves(&self.rules) == PidEntryLeaves::AtExpiry {
             self.queues.erase_pid(entry)?;
@@ -116,7 +121,9 @@ impl<O: Observer> Replica<'_, O> {
         } else if self.has(Mutant::ExitOfQueuedTimeoutIgnored) {
             return self.queues.insert_pid(entry);
         }
-        self.set_type(entry, Type::ChildTerminated)
+        // A shutdown's timer, which a broken tree may lead to, keeps its type.
+        let keeps = !queued && self.type_of(entry)? == Some(Type::ShutdownTimer);
+        if keeps { Ok(()) } else { self.set_type(entry, Type::ChildTerminated) }
     }
 
     /// The program's own killer: SIGKILL on a timeout, nothing on an exit, after which a shutdown may be over.
@@ -124,7 +131,8 @@ impl<O: Observer> Replica<'_, O> {
         let timed_out = self.type_of(entry)? == Some(Type::ChildTimeout);
         let signal = if self.has(Mutant::KillerSendsTerm) { Signal::TERM } else { Signal::KILL };
         if timed_out && !self.has(Mutant::KillerSparesTheTimedOut) || self.has(Mutant::KillerKillsTheExited) {
-            self.signal_group_of(entry, signal)?;
+            // The killer does not know its own group from others.
+            self.signal_group_of(entry, signal, |own, _| -own.get())?;
         }
         if function == Function::ShutdownKiller && !self.shutdown_timer_runs && !self.children_are_left()? {
             self.terminate()?;
@@ -132,16 +140,25 @@ impl<O: Observer> Replica<'_, O> {
         Ok(())
     }
 
-    /// Signals the process group of an entry's child, as `getpgid` returns it.
-    pub(super) fn signal_group_of(&mut self, entry: Addr, signal: Signal) -> Result<(), Fault> {
+    /// Signals the group of an entry's child, as `getpgid` returns it. If that is the program's own group, `in_own`
+    /// decides what `kill` is called with, from the group and the pid.
+    pub(super) fn signal_group_of(
+        &mut self,
+        entry: Addr,
+        signal: Signal,
+        in_own: fn(Pid, i32) -> i32,
+    ) -> Result<(), Fault> {
         let pid = pid_of(self.queues.field(entry, PID)?);
-        let target = match self.world().group_of(pid) {
-            Some(Pid::SELF) => Pid::new(pid).map(Target::Process),
-            Some(group) => Some(Target::Group(group)),
-            None if rule::signals_group_of_nobody(&self.rules) => Pid::new(1).map(Target::Process),
-            None => None,
+        if let Some(end) = self.world().over() {
+            return Err(Fault::Over { end });
+        }
+        let called_with = match self.world().group_of(pid) {
+            Some(Pid::SELF) => in_own(Pid::SELF, pid),
+            Some(group) => -group.get(),
+            None if rule::signals_group_of_nobody(&self.rules) => 1,
+            None => return Ok(()),
         };
-        if let Some(target) = target {
+        if let Some(target) = Target::of_kill(called_with) {
             self.world().send(target, signal);
         }
         Ok(())

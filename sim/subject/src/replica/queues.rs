@@ -4,14 +4,18 @@
 //! becomes the cached leftmost, and which word an erase writes last ([`EqualKeys`], [`LeftmostRule`],
 //! [`LastInErase`]); nothing else differs here.
 
+use core::cmp::Ordering;
+
 use treefall_model::index::{List, Tree};
 use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, LastInErase, LeftmostRule};
+use treefall_model::time::Deadline;
 use treefall_model::trace::HeapPolicy;
 
-use super::entry::MASTER_AT;
-use super::entry::{Addr, DUE, PID, PID_NODE, PLACE, head_of, pid_of};
-use super::fault::{Fault, Trap};
-use super::heap::{EntryState, Heap};
+use super::entry::{
+    Addr, DUE, MICROS, NEVER, PID, PID_NODE, PLACE, SIGNAL_EVENT, TIMER_EVENT, deadline_of, due_words,
+    head_of, pid_of,
+};
+use super::heap::{EntryState, Fault, Heap, MASTER_AT, Trap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 
@@ -65,7 +69,34 @@ impl Queues {
         self.heap.set(entry.wrapping_add(offset), value).map_err(|trap| self.heap.fault(trap))
     }
 
-    /// Counts an iteration of a loop over entries.
+    /// Writes the lower half of a field: a number of 32 bits. The upper half stays.
+    #[inline]
+    pub(super) fn write_half(&mut self, entry: Addr, offset: u64, value: u32) -> Result<(), Fault> {
+        let word = self.field(entry, offset)?;
+        self.write(entry, offset, word & !u64::from(u32::MAX) | u64::from(value))
+    }
+
+    /// The deadline that an entry bears.
+    #[inline]
+    pub(super) fn due(&mut self, entry: Addr) -> Result<Deadline, Fault> {
+        let seconds = self.field(entry, DUE)?;
+        Ok(deadline_of(seconds, self.field(entry, MICROS)?))
+    }
+
+    /// Writes an entry's deadline.
+    #[inline]
+    pub(super) fn write_due(&mut self, entry: Addr, due: Deadline) -> Result<(), Fault> {
+        let (seconds, micros) = due_words(due);
+        self.write(entry, DUE, seconds)?;
+        micros.map_or(Ok(()), |micros| self.write(entry, MICROS, micros))
+    }
+
+    /// The program writes to what it keeps of a descriptor; that of the two descriptors is not simulated.
+    pub(super) fn event_forgets(&mut self, event: Addr) -> Result<(), Fault> {
+        if matches!(event, TIMER_EVENT | SIGNAL_EVENT) { Ok(()) } else { self.write(event, 0, 0) }
+    }
+
+    /// One more turn of a loop over entries.
     #[inline]
     pub(super) fn visit(&mut self) -> Result<(), Fault> {
         self.heap.visit().map_err(|trap| self.heap.fault(trap))
@@ -86,7 +117,7 @@ impl Queues {
 
     fn link_due(&mut self, root: Addr, entry: Addr) -> Result<(), Trap> {
         let heap = &mut self.heap;
-        let due = heap.get(entry + DUE)?;
+        let due = (heap.get(entry + DUE)?, heap.get(entry + MICROS)?);
         let (mut parent, mut link, mut went_right) = (0, root, false);
         loop {
             let below = heap.get(link)?;
@@ -95,10 +126,13 @@ impl Queues {
             }
             heap.visit()?;
             parent = below;
-            let there = heap.get(parent.wrapping_sub(PLACE - DUE))?;
+            let there = parent.wrapping_sub(PLACE);
             let left = match self.equal_keys {
-                EqualKeys::GoLeft => due <= there,
-                EqualKeys::GoRight => due < there || heap.has(Mutant::TieOrderFlipped) && due == there,
+                EqualKeys::GoLeft => order_of(heap, due, there, by_difference)?.is_le(),
+                EqualKeys::GoRight => {
+                    let order = order_of(heap, due, there, as_signed)?;
+                    order.is_lt() || heap.has(Mutant::TieOrderFlipped) && order.is_eq()
+                }
             };
             went_right |= !left;
             link = parent + if left { LEFT } else { RIGHT };
@@ -305,8 +339,60 @@ impl Queues {
     }
 }
 
-/// Returns the entry whose node or link is at `place`, at this offset; `None` for null.
+/// How a deadline, in seconds and microseconds, compares with the one that `entry` bears: the microseconds count where
+/// the seconds are equal, and what is never due is greatest.
+#[inline]
+fn order_of(
+    heap: &mut Heap,
+    (seconds, micros): (u64, u64),
+    entry: Addr,
+    numbers: fn(u64, u64) -> Ordering,
+) -> Result<Ordering, Trap> {
+    let there = heap.get(entry.wrapping_add(DUE))?;
+    Ok(match (seconds == NEVER, there == NEVER) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) if seconds != there => numbers(seconds, there),
+        (false, false) => numbers(micros, heap.get(entry.wrapping_add(MICROS))?),
+    })
+}
+
+/// How numbers compare whose difference is cut to 32 bits: where a broken tree has an address in place of one, it
+/// counts.
+#[inline]
+const fn by_difference(one: u64, other: u64) -> Ordering {
+    match one.wrapping_sub(other) as i32 {
+        0 => Ordering::Equal,
+        1.. => Ordering::Greater,
+        _ => Ordering::Less,
+    }
+}
+
+#[inline]
+fn as_signed(one: u64, other: u64) -> Ordering {
+    (one as i64).cmp(&(other as i64))
+}
+
+/// The entry whose node or link lies at `place`, which is `offset` into it; `None` for null.
 #[inline]
 const fn entry_of(place: Addr, offset: u64) -> Option<Addr> {
     if place == 0 { None } else { Some(place.wrapping_sub(offset)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use treefall_model::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn an_address_in_place_of_seconds_is_greater_than_a_deadline_but_not_by_32_bits() {
+        let (seconds, _) = due_words(Deadline::At(Instant::START));
+        let address = MASTER_AT;
+        assert_eq!(as_signed(seconds, address), Ordering::Less);
+        assert_eq!(by_difference(seconds, address), Ordering::Greater);
+        assert_eq!((by_difference(7, 7), as_signed(7, 7)), (Ordering::Equal, Ordering::Equal));
+        assert_eq!((by_difference(7, 8), as_signed(7, 8)), (Ordering::Less, Ordering::Less));
+    }
 }

@@ -3,15 +3,15 @@
 //! Invariant: entries are freed only here, and in one order: those of UNUSE, then those that the clean-up puts there,
 //! from its head.
 
+use treefall_model::id::Pid;
 use treefall_model::index::{List, Tree};
 use treefall_model::observe::Observer;
 use treefall_model::signal::Signal;
 use treefall_model::time::Deadline;
-use treefall_world::{Ending, Scheduler};
+use treefall_world::{Descriptor, Ending, Scheduler};
 
-use super::entry::{ARGUMENT, Addr, DUE, FUNCTION, Function, PID, Type, due_word};
-use super::fault::{Fault, NoBlock};
-use super::heap::EntryState;
+use super::entry::{ARGUMENT, Addr, EVENT, FUNCTION, Function, PID, SIGNAL_EVENT, TIMER_EVENT, Type};
+use super::heap::{EntryState, Fault, NoBlock};
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
@@ -27,6 +27,11 @@ const fn killer_of(ending: Ending) -> Function {
     }
 }
 
+/// A child in the program's own group is signalled by its pid.
+const fn pid_alone(_: Pid, pid: i32) -> i32 {
+    pid
+}
+
 impl<O: Observer> Replica<'_, O> {
     /// `script_killall`: sends `signal` to the group of every child in CHILD. A killer takes over those that may
     /// ignore it.
@@ -36,8 +41,9 @@ impl<O: Observer> Replica<'_, O> {
         let _ = self.world().group_of(0);
         let mut child = self.queues.first_due(Tree::Child)?;
         while let Some(entry) = child {
-            self.queues.visit()?;
-            self.signal_group_of(entry, signal)?;
+            // In a broken tree it may go in a circle: the world ends that, by what the loop asks the kernel.
+            self.enter("script_killall");
+            self.signal_group_of(entry, signal, pid_alone)?;
             if self.has(Mutant::FirstChildAloneTold) {
                 break;
             }
@@ -84,7 +90,7 @@ impl<O: Observer> Replica<'_, O> {
     fn give_to_killer(&mut self, entry: Addr, ending: Ending, due: Deadline) -> Result<(), Fault> {
         self.queues.write(entry, FUNCTION, killer_of(ending).word())?;
         if !self.has(Mutant::ReloadKeepsDeadlines) {
-            self.queues.write(entry, DUE, due_word(due))?;
+            self.queues.write_due(entry, due)?;
         }
         if !rule::killer_keeps_argument(&self.rules) {
             self.queues.write(entry, ARGUMENT, 0)?;
@@ -104,7 +110,7 @@ impl<O: Observer> Replica<'_, O> {
             }
             let its_killer_is_due = self.function_of(entry)?.is_some_and(Function::is_killer);
             let last = its_killer_is_due || signal == Signal::KILL;
-            self.signal_group_of(entry, if last { Signal::KILL } else { signal })?;
+            self.signal_group_of(entry, if last { Signal::KILL } else { signal }, pid_alone)?;
             match ending {
                 // The clean-up that follows drops this entry with all queued ones.
                 Ending::Reload if last => {}
@@ -162,7 +168,7 @@ impl<O: Observer> Replica<'_, O> {
         if !self.has(Mutant::ReadyNotCleaned) {
             self.destroy_ready(forget)?;
         }
-        (self.timer_entry, self.signal_entry) = (None, None);
+        self.room = 0;
         if rule::cleanup_frees_current(&self.rules)
             && let Some(entry) = self.current.take()
         {
@@ -192,6 +198,7 @@ impl<O: Observer> Replica<'_, O> {
                 self.queues.visit()?;
                 first = self.queues.next_due(entry)?;
                 self.queues.erase_due(tree, entry)?;
+                self.leave_descriptor_if_waiting(entry)?;
                 self.retire(entry)?;
             }
             return Ok(());
@@ -201,6 +208,7 @@ impl<O: Observer> Replica<'_, O> {
             self.queues.visit()?;
             first = self.queues.next_in_postorder(entry)?;
             self.queues.heap.taken_out(entry, EntryState::Tree(tree));
+            self.leave_descriptor_if_waiting(entry)?;
             self.retire(entry)?;
         }
         self.queues.reset(tree)
@@ -215,6 +223,7 @@ impl<O: Observer> Replica<'_, O> {
             if keeps && matches!(self.type_of(entry)?, Some(Type::TerminateStart | Type::Terminate)) {
                 continue;
             }
+            self.leave_descriptor(entry)?;
             self.queues.unlink(entry)?;
             self.retire(entry)?;
         }
@@ -228,8 +237,31 @@ impl<O: Observer> Replica<'_, O> {
             if erases && self.type_of(entry)? == Some(Type::ChildTimeout) {
                 self.queues.erase_pid(entry)?;
             }
+            self.leave_descriptor(entry)?;
             self.queues.unlink(entry)?;
             self.retire(entry)?;
+        }
+        Ok(())
+    }
+
+    fn leave_descriptor_if_waiting(&mut self, entry: Addr) -> Result<(), Fault> {
+        if self.type_of(entry)? == Some(Type::Read) { self.leave_descriptor(entry) } else { Ok(()) }
+    }
+
+    /// Nobody waits any more for the descriptor that an entry waits for, or waited for until it was ready.
+    fn leave_descriptor(&mut self, entry: Addr) -> Result<(), Fault> {
+        match self.queues.field(entry, EVENT)? {
+            0 => {}
+            TIMER_EVENT => {
+                self.timer_entry = None;
+                self.kept[Descriptor::Timer as usize] = false;
+            }
+            SIGNAL_EVENT => {
+                self.signal_entry = None;
+                self.kept[Descriptor::Signals as usize] = false;
+            }
+            // A link of a broken tree, read as what the program keeps of a descriptor.
+            _ => self.queues.heap.leave_known(),
         }
         Ok(())
     }

@@ -16,8 +16,8 @@ use treefall_world::{Descriptor, Dispatch, Op, Outside, Scheduler, Woken, World,
 
 use super::entry::MASTER_AT;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, ID, MASTER, PID, TYPE, Type, argument_of, argument_word,
-    deadline_of, pid_of, pid_word, status_of,
+    ARGUMENT, Addr, EVENT, FUNCTION, Function, ID, MASTER, MICROS, PID, SIGNAL_EVENT, SIGNAL_FD, TIMER_EVENT,
+    TIMER_FD, TYPE, Type, UNSET_MICROS, argument_of, argument_word, pid_of, pid_word, status_of,
 };
 use super::fault::{Fault, Mark, Note};
 use super::mutant::Mutant;
@@ -42,6 +42,10 @@ pub struct Replica<'t, O> {
     pub(super) timer_entry: Option<Addr>,
     /// The READ entry of the signalfd.
     pub(super) signal_entry: Option<Addr>,
+    /// Whether the program keeps something of the timerfd and of the signalfd, which are registered then.
+    pub(super) kept: [bool; 2],
+    /// Descriptors registered since the last clean-up: as many are reported at once.
+    pub(super) room: usize,
     pub(super) shutting_down: bool,
     /// The instances have not finished shutting down.
     pub(super) shutdown_timer_runs: bool,
@@ -143,6 +147,8 @@ impl<'t, O: Observer> Replica<'t, O> {
             current: None,
             timer_entry: None,
             signal_entry: None,
+            kept: [false; 2],
+            room: 0,
             shutting_down: false,
             shutdown_timer_runs: false,
             handed_out: 0,
@@ -184,8 +190,11 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// Runs the trace as [`run`](Self::run) does, while `keep_going` returns `true` for the observer before each
     /// iteration of the loop. A run that is cut short counts as survived.
     #[must_use]
-    pub fn run_while(mut self, keep_going: impl Fn(&O) -> bool) -> Finished<O> {
-        let served = self.start_and_serve(keep_going);
+    pub fn run_while(mut self, go_on: impl Fn(&O) -> bool) -> Finished<O> {
+        let served = match self.start_and_serve(go_on) {
+            Err(Fault::Over { end }) => Ok(end),
+            served => served,
+        };
         let (outcome, fault) = match served {
             Ok(end) => {
                 self.world().finish(end);
@@ -257,7 +266,7 @@ impl<'t, O: Observer> Replica<'t, O> {
 
     #[inline]
     pub(super) fn set_type(&mut self, entry: Addr, ty: Type) -> Result<(), Fault> {
-        self.queues.write(entry, TYPE, ty as u64)
+        self.queues.write_half(entry, TYPE, ty as u32)
     }
 
     /// Returns the function that an entry calls.
@@ -363,7 +372,12 @@ impl<'t, O: Observer> Replica<'t, O> {
         }
         self.enter("thread_fetch_next_queue");
         let second = second.filter(|_| !self.has(Mutant::SecondDescriptorMissed));
+        let mut room = self.room;
         for descriptor in [Some(first), second].into_iter().flatten() {
+            if !self.kept[descriptor as usize] || room == 0 {
+                continue;
+            }
+            room -= 1;
             self.descriptor_is_ready(descriptor)?;
         }
         if !self.has(Mutant::ClockNotRefreshed) {
@@ -380,7 +394,7 @@ impl<'t, O: Observer> Replica<'t, O> {
                 continue;
             }
             if let Some(entry) = self.queues.first_armed(tree)? {
-                earliest = earliest.min(deadline_of(self.queues.field(entry, DUE)?));
+                earliest = earliest.min(self.queues.due(entry)?);
             }
         }
         Ok(earliest)
@@ -402,7 +416,12 @@ impl<'t, O: Observer> Replica<'t, O> {
             Descriptor::Timer => self.timer_entry.take(),
             Descriptor::Signals => self.signal_entry.take(),
         };
-        let Some(entry) = entry else { return Ok(()) };
+        let missed = [Mutant::TimerNotRegisteredAgain, Mutant::SignalsNotRegisteredAgain];
+        if entry.is_none() && missed.into_iter().any(|mutant| self.has(mutant)) {
+            return Ok(());
+        }
+        // In a broken tree the entry that waited may have been taken for due: the program goes by a null pointer.
+        let entry = entry.unwrap_or(0);
         self.queues.erase_due(Tree::Read, entry)?;
         self.set_type(entry, Type::ReadyDescriptor)?;
         self.queues.push(List::Ready, entry)
@@ -444,7 +463,152 @@ impl<'t, O: Observer> Replica<'t, O> {
     /// Retires an entry to the tail of UNUSE.
     pub(super) fn retire(&mut self, entry: Addr) -> Result<(), Fault> {
         self.set_type(entry, Type::Unused)?;
+        self.queues.write(entry, EVENT, 0)?;
         self.queues.push(List::Unuse, entry)
+    }
+
+    fn add_timer(
+        &mut self,
+        ty: Type,
+        handler: Handler,
+        argument: Option<ScriptRef>,
+        after: Span,
+        function: &'static str,
+    ) -> Result<(), Fault> {
+        self.enter(function);
+        let entry = self.new_entry(ty, Function::Of(handler), argument)?;
+        if rule::timer_overwrites_value(&self.rules) {
+            self.set_value(entry, 0)?;
+        }
+        let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
+        let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
+        let due = Deadline::At(now + after.saturating_sub(early));
+        self.queues.write_due(entry, due)?;
+        self.queues.insert_due(Tree::Timer, entry)
+    }
+
+    fn add_child(
+        &mut self,
+        handler: Handler,
+        argument: Option<ScriptRef>,
+        pid: Pid,
+        after: Option<Span>,
+    ) -> Result<(), Fault> {
+        self.enter("thread_add_child");
+        let entry = self.new_entry(Type::Child, Function::Of(handler), argument)?;
+        let due = match after {
+            Some(after) => {
+                let late = Span::from_micros(u64::from(self.has(Mutant::ChildLateByOneMicrosecond)));
+                Deadline::At(self.read_clock() + after + late)
+            }
+            None => Deadline::Never,
+        };
+        let keeps = self.has(Mutant::PidNotWrittenOnReuse) && self.queues.field(entry, PID)? != 0;
+        if !keeps {
+            self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
+        }
+        self.queues.write_due(entry, due)?;
+        self.queues.insert_due(Tree::Child, entry)?;
+        self.queues.insert_pid(entry)?;
+        self.world().watched_by(argument, Handle(entry));
+        Ok(())
+    }
+
+    fn add_event(
+        &mut self,
+        ty: Type,
+        (calls, argument, value): (Function, Option<ScriptRef>, i32),
+        function: &'static str,
+    ) -> Result<(), Fault> {
+        self.enter(function);
+        let entry = self.new_entry(ty, calls, argument)?;
+        self.set_value(entry, value)?;
+        self.queues.push(List::Event, entry)
+    }
+
+    /// The loop is to return.
+    pub(super) fn terminate(&mut self) -> Result<(), Fault> {
+        // Of a termination only the type counts; it calls nothing.
+        self.enter("thread_add_terminate_event");
+        let entry = self.new_entry(Type::Terminate, Function::Of(Handler::TerminateStart), None)?;
+        self.queues.write(entry, FUNCTION, 0)?;
+        self.set_value(entry, 0)?;
+        self.queues.push(List::Event, entry)
+    }
+
+    fn add_base(&mut self) -> Result<(), Fault> {
+        self.enter("thread_add_base_threads");
+        self.register(Descriptor::Timer)?;
+        self.register(Descriptor::Signals)
+    }
+
+    /// An entry that waits for a descriptor, without a deadline.
+    pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
+        let (handler, number, event) = match descriptor {
+            Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
+            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
+        };
+        let waits = match descriptor {
+            Descriptor::Timer => self.timer_entry,
+            Descriptor::Signals => self.signal_entry,
+        };
+        if waits.is_some() {
+            // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
+            return Ok(());
+        }
+        let kept = &mut self.kept[descriptor as usize];
+        if !*kept {
+            *kept = true;
+            self.room += 1;
+        }
+        let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        self.enter("thread_add_read_sands");
+        self.set_value(entry, number)?;
+        self.queues.write(entry, EVENT, event)?;
+        self.queues.write(entry, MICROS, UNSET_MICROS)?;
+        self.queues.write_due(entry, Deadline::Never)?;
+        self.queues.insert_due(Tree::Read, entry)?;
+        match descriptor {
+            Descriptor::Timer => self.timer_entry = Some(entry),
+            Descriptor::Signals => self.signal_entry = Some(entry),
+        }
+        Ok(())
+    }
+
+    fn count_children(&mut self) -> Result<(), Fault> {
+        self.enter("rb_next");
+        let mut count = 0;
+        let mut entry = self.queues.first_due(Tree::Child)?;
+        while let Some(child) = entry {
+            self.queues.visit()?;
+            count += 1;
+            entry = self.queues.next_due(child)?;
+        }
+        if rule::shutdown_waits_for_ready(&self.rules) {
+            count += self.queued_timeouts()?;
+        }
+        self.world().children_counted(count);
+        Ok(())
+    }
+
+    /// How many children's timeouts wait on READY.
+    fn queued_timeouts(&mut self) -> Result<u32, Fault> {
+        let mut count = 0;
+        let mut entry = self.queues.head(List::Ready)?;
+        while let Some(ready) = entry {
+            self.queues.visit()?;
+            count += u32::from(self.type_of(ready)? == Some(Type::ChildTimeout));
+            entry = self.queues.after(List::Ready, ready)?;
+        }
+        Ok(count)
+    }
+
+    /// Whether a shutdown has children to wait for.
+    pub(super) fn children_are_left(&mut self) -> Result<bool, Fault> {
+        if !self.queues.is_empty(Tree::Child)? {
+            return Ok(true);
+        }
+        Ok(rule::shutdown_waits_for_ready(&self.rules) && self.queued_timeouts()? > 0)
     }
 }
 
@@ -458,5 +622,6 @@ pub(super) fn outcome_of(fault: Fault) -> Outcome {
             Outcome::Crashed { signal: Signal::ABRT, function: Some(function.into()) }
         }
         Fault::Endless { function } => Outcome::Hung { function: Some(function.into()) },
+        Fault::Over { .. } => Outcome::Hung { function: None },
     }
 }

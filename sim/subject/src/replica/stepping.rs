@@ -60,7 +60,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         match served {
             Ok(None) => Stands::Stopped,
             Ok(Some(End::TraceExhausted)) => Stands::Blocked,
-            Ok(Some(end)) => {
+            Ok(Some(end)) | Err(Fault::Over { end }) => {
                 self.world().finish(end);
                 let hung = end == End::NoProgress;
                 Stands::Over(if hung { Outcome::Hung { function: None } } else { Outcome::Survived })

@@ -76,9 +76,12 @@ pub struct CrashSite {
 pub fn crash_site(trace: &Trace, rules: Rules) -> Option<CrashSite> {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);
     let finished = Replica::new(trace, rules, judge).run();
-    let (Fault::Segv { function, .. } | Fault::Aborted { function } | Fault::Endless { function }) =
-        finished.fault?;
-    Some(CrashSite { function, operation: finished.operation })
+    match finished.fault? {
+        Fault::Segv { function, .. } | Fault::Aborted { function } | Fault::Endless { function } => {
+            Some(CrashSite { function, operation: finished.operation })
+        }
+        Fault::Over { .. } => None,
+    }
 }
 
 /// Runs one trace with a mutant, which exists only with debug assertions

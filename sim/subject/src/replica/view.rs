@@ -8,8 +8,8 @@ use treefall_model::index::{
 
 use super::changes::Changes;
 use super::entry::{
-    ARGUMENT, Addr, DUE, FUNCTION, Function, PID, PLACE, TYPE, Type, argument_of, deadline_of, head_of,
-    node_in, pid_of,
+    ARGUMENT, Addr, DUE, FUNCTION, Function, MICROS, PID, PLACE, TYPE, Type, argument_of, deadline_of,
+    due_micros, head_of, node_in, pid_of,
 };
 use super::entry::{BLOCK_WORDS, MASTER_AT, MASTER_WORDS};
 use super::heap::Heap;
@@ -147,7 +147,7 @@ impl IndexView for View<'_> {
         let word = |place: u64| words[(place / 8) as usize];
         Entry {
             kind: Type::from_word(word(TYPE)).map_or(EntryKind::Other, Type::kind),
-            deadline: deadline_of(word(DUE)),
+            deadline: deadline_of(word(DUE), word(MICROS)),
             pid: pid_said(word(TYPE), word(PID)),
             handler: Function::from_word(word(FUNCTION)).map(Function::handler),
             argument: argument_of(word(ARGUMENT)),
@@ -195,8 +195,8 @@ impl IndexView for View<'_> {
             let pid = pid_said(words[(TYPE / 8) as usize], words[(PID / 8) as usize]);
             return pid.map_or(0, |pid| pid.get().unsigned_abs().into());
         }
-        // In microseconds; never is the greatest value.
-        words[(DUE / 8) as usize]
+        // In microseconds, and what is never is greatest.
+        due_micros(words[(DUE / 8) as usize], words[(MICROS / 8) as usize])
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! The documents lead to each other: every link to a file, the index of the guides, each guide's audience.
+//! Checks the links between the documents, the index of the guides, and each guide's statement of its audience.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ const README_LINES_MAX: usize = 150;
 const GUIDES: &str = "sim/guide";
 const INDEX: &str = "sim/guide/README.md";
 
-/// The files that a document links to or shows, as it writes them, without what is elsewhere or on the same page.
+/// Returns the files that a document links to or shows, as written, without links to the web or to the same page.
 fn linked(text: &str) -> Vec<&str> {
     let opened = ["](", "src=\"", "href=\""];
     let mut places: Vec<usize> = Vec::new();
@@ -23,7 +23,7 @@ fn linked(text: &str) -> Vec<&str> {
     places.into_iter().map(target).filter(|it| !elsewhere(it)).collect()
 }
 
-/// The links of a document that lead nowhere, each with the document.
+/// Returns the broken links of a document, each with the document.
 fn broken(file: &Path, text: &str) -> Vec<String> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let gone = linked(text).into_iter().filter(|target| !top().join(folder).join(target).exists());
@@ -58,7 +58,7 @@ fn a_broken_link_is_named_with_its_document() {
 }
 
 #[test]
-fn the_index_has_every_guide_and_each_guide_says_for_whom_it_is() {
+fn the_index_has_every_guide_and_each_names_its_audience() {
     let index = fs::read_to_string(top().join(INDEX)).expect("the index");
     let linked: Vec<PathBuf> =
         linked(&index).iter().filter_map(|it| top().join(GUIDES).join(it).canonicalize().ok()).collect();
@@ -70,7 +70,7 @@ fn the_index_has_every_guide_and_each_guide_says_for_whom_it_is() {
         if file.starts_with(GUIDES) || linked.contains(&path) {
             guides += 1;
             let first = text.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
-            assert!(first.starts_with("For "), "{}: `{first}` does not say for whom it is", file.display());
+            assert!(first.starts_with("For "), "{}: `{first}` does not name its audience", file.display());
         }
     }
     assert!(guides >= 10, "{guides} guides");

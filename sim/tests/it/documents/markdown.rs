@@ -1,30 +1,30 @@
-//! What stands in a Markdown file as code: fenced blocks, and spans in the text around them.
+//! Reads the code in a Markdown file: fenced blocks, and spans in the text.
 //!
-//! Always: a place is a line of the file, from 1.
+//! Invariant: a place is a line of the file, from 1.
 
 /// A fenced block.
 #[derive(Debug)]
 pub(crate) struct Block {
-    /// What stands behind the opening fence.
+    /// The text after the opening fence.
     pub(crate) language: String,
     /// The line of the opening fence.
     pub(crate) place: usize,
-    /// What is between the fences, without the indentation of the opening one.
+    /// The text between the fences, without the indentation of the opening one.
     pub(crate) lines: Vec<String>,
 }
 
-/// What is code in one file.
+/// The code of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
     pub(crate) blocks: Vec<Block>,
-    /// Spans between single backticks, with their places. One that goes on on the next line is one.
+    /// Spans between single backticks, with their places. A span may cross lines.
     pub(crate) spans: Vec<(usize, String)>,
 }
 
 /// Reads a file.
 ///
 /// # Errors
-/// A fence or a span that nothing closes, with its place.
+/// An unclosed fence or span, with its place.
 pub(crate) fn code(text: &str) -> Result<Code, (usize, String)> {
     let mut code = Code::default();
     let mut lines = (1..).zip(text.lines());

@@ -1,15 +1,15 @@
-//! What cargo can build here, read from the manifests; and whether a `cargo` that is typed finds it.
+//! Reads from the manifests what cargo can build here, and checks `cargo` commands against it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::Table;
 
-/// Kinds of target: as an option names them (and a manifest, without the dashes), and where they lie by default.
+/// Kinds of target: the name of the option (and, without dashes, of the manifest's table), and the default folder.
 const KINDS: [(&str, &str); 4] =
     [("--bin", "src/bin"), ("--example", "examples"), ("--test", "tests"), ("--bench", "benches")];
 
-/// What an option is followed by.
+/// Argument of an option.
 #[derive(Clone, Copy)]
 enum Takes {
     Nothing,
@@ -23,7 +23,7 @@ enum Takes {
     Word,
 }
 
-/// Options, with what they take.
+/// Options, with their arguments.
 const OPTIONS: [(&str, Takes); 16] = [
     ("--all", Takes::Nothing),
     ("--all-targets", Takes::Nothing),
@@ -43,7 +43,7 @@ const OPTIONS: [(&str, Takes); 16] = [
     ("-s", Takes::Word),
 ];
 
-/// What cargo does, with the options that it takes for it.
+/// Subcommands of cargo, with their options.
 const DOES: [(&str, &[&str]); 8] = [
     ("run", &["--release", "--locked", "-p", "--package", "--bin", "--example"]),
     ("test", &["--release", "--locked", "-p", "--package", "--bin", "--example", "--test", "--bench"]),
@@ -55,12 +55,12 @@ const DOES: [(&str, &[&str]); 8] = [
     ("fuzz", &["-s", "--no-trace-compares"]),
 ];
 
-/// What is installed from elsewhere.
+/// Commands that are installed from elsewhere.
 const PUBLISHED: [&str; 1] = ["cargo-fuzz"];
 
 struct Package {
     name: String,
-    /// It is meant where no package is named.
+    /// Used if no package is named.
     default: bool,
     /// Kind and name.
     targets: BTreeSet<(&'static str, String)>,
@@ -72,10 +72,10 @@ pub(crate) struct Packages {
     fuzz: Package,
 }
 
-/// What a `cargo` that is in order goes on to.
+/// What a valid `cargo` command runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// Nothing of ours.
+    /// Nothing of this repository.
     Nothing,
     /// The command, with these arguments.
     Treefall(Vec<String>),
@@ -97,10 +97,10 @@ impl Packages {
         Self { members: members.collect(), fuzz: package(&top.join("fuzz"), false) }
     }
 
-    /// Whether cargo finds what these words, those behind `cargo`, name; and what it then runs.
+    /// Checks that the words after `cargo` name existing packages and targets, and returns what they run.
     ///
     /// # Errors
-    /// What it does not find, or what is not known of cargo here.
+    /// A missing package or target, or an unknown part of cargo.
     pub(crate) fn check(&self, top: &Path, words: &[String]) -> Result<Then, String> {
         let (cargo, behind) = match words.iter().position(|word| word == "--") {
             Some(place) => (&words[..place], &words[place + 1..]),
@@ -151,7 +151,7 @@ impl Packages {
         found.map(|it| it.name.as_str()).ok_or_else(|| format!("no package `{name}` in the workspace"))
     }
 
-    /// What is typed beside options.
+    /// Checks the words without options.
     fn names(&self, does: &str, names: &[&str]) -> Result<(), String> {
         let right = match (does, names) {
             (_, []) => does != "fuzz",
@@ -166,16 +166,16 @@ impl Packages {
     }
 }
 
-/// What is run, with what stands behind `--`.
+/// Returns what is run, with the words after `--`.
 fn then(does: &str, asked: &[(&str, String)], behind: &[String]) -> Result<Then, String> {
     match (does, asked) {
         ("run", []) => Ok(Then::Treefall(behind.to_vec())),
         ("run", [("--example", name)]) => Ok(Then::Example(name.clone(), behind.to_vec())),
-        // The compiler's own options.
+        // Options of the compiler itself.
         ("clippy", _) if matches!(behind, [option, lint] if option == "-D" && lint == "warnings") => {
             Ok(Then::Nothing)
         }
-        // The fuzzer's own options.
+        // Options of the fuzzer itself.
         ("fuzz", _) if behind.iter().all(|word| word.starts_with('-')) => Ok(Then::Nothing),
         _ if behind.is_empty() => Ok(Then::Nothing),
         _ => Err(format!("`{}` behind `cargo {does} --` is not known here", behind.join(" "))),
@@ -209,7 +209,7 @@ fn package(folder: &Path, default: bool) -> Package {
     Package { name, default, targets }
 }
 
-/// Whether `filter` begins with a module of the integration tests: `daemons::` or `daemons::a_name`.
+/// Reports whether `filter` begins with a module of the integration tests: `daemons::` or `daemons::a_name`.
 fn is_test_module(filter: &str) -> bool {
     let Some((module, _)) = filter.split_once("::") else { return false };
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -1,9 +1,9 @@
-//! A line as a shell takes it apart: commands, their words, what is read and written.
+//! Splits a line as a shell does: commands, their words, and redirections.
 
 /// One command of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Typed {
-    /// The variables that are set for it.
+    /// Variables that are set for it.
     pub(crate) variables: Vec<String>,
     /// Its words, the program first.
     pub(crate) words: Vec<String>,
@@ -11,24 +11,24 @@ pub(crate) struct Typed {
     pub(crate) reads: Option<String>,
 }
 
-/// What stands between two commands.
+/// Separators of commands.
 const BETWEEN: [&str; 4] = ["|", "&&", "||", ";"];
-/// What stands before a file that is written.
+/// Signs before an output file.
 const INTO: [&str; 3] = [">", ">>", "2>"];
-/// What only a shell understands, and this does not.
+/// Syntax that a shell understands, but not this parser.
 const NOT_UNDERSTOOD: [&str; 6] = ["|", "&", ";", "<", ">", "$("];
 
-/// The commands of a line, without its comment.
+/// Splits a line into commands, without its comment.
 ///
 /// # Errors
-/// What is not understood of it.
+/// The unknown part of the line.
 pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, String> {
     let words = shlex::split(line).ok_or_else(|| "a quotation that nothing closes".to_owned())?;
     let empty = || Typed { variables: Vec::new(), words: Vec::new(), reads: None };
     let (mut done, mut now) = (Vec::new(), empty());
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        let mut file = || words.next().ok_or_else(|| format!("no file stands behind `{word}`"));
+        let mut file = || words.next().ok_or_else(|| format!("no file follows `{word}`"));
         if BETWEEN.contains(&word.as_str()) {
             done.push(std::mem::replace(&mut now, empty()));
         } else if INTO.contains(&word.as_str()) {
@@ -36,7 +36,7 @@ pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, String> {
         } else if word == "<" {
             now.reads = Some(file()?);
         } else if let Some(what) = NOT_UNDERSTOOD.iter().find(|what| word.contains(*what)) {
-            return Err(format!("`{what}` in `{word}` is not understood here"));
+            return Err(format!("`{what}` in `{word}` is not supported here"));
         } else if now.words.is_empty() && is_variable(&word) {
             now.variables.push(word);
         } else {
@@ -57,7 +57,7 @@ fn is_variable(word: &str) -> bool {
 }
 
 #[test]
-fn a_line_is_taken_apart_as_a_shell_does() {
+fn a_line_is_split_as_a_shell_does() {
     let line = "A=b:c one -x 'two words' < in.toml > out 2> /dev/null | three \"f o\" # | not 'this";
     let typed = commands(line).expect("a line");
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();

@@ -1,8 +1,8 @@
-//! Commands and options in the text of a document, where a word in capitals stands for a value.
+//! Checks commands and options in the text of a document, where a word in capitals stands for a value.
 
 use super::typed::{Repository, Tally};
 
-/// What stands for a value, and a value that it may have.
+/// Placeholders, each with a possible value.
 const STANDS_FOR: [(&str, &str); 11] = [
     ("DEFECT", "ExitErasesTwice"),
     ("DIR", "folder"),
@@ -16,13 +16,13 @@ const STANDS_FOR: [(&str, &str); 11] = [
     ("T", "replica:mended"),
     ("TIME", "10m"),
 ];
-/// Options that are cargo's, or those of a program that a document tells of.
+/// Options of cargo, or of other programs that a document mentions.
 const OF_OTHERS: [&str; 2] = ["--no-trace-compares", "--release"];
 
-/// Whether the span is a command or an option, which is then one that can be typed.
+/// Reports whether the span is a command or an option. If so, it must be valid.
 ///
 /// # Errors
-/// Why it cannot be.
+/// Why it is not valid.
 pub(crate) fn check(repository: &Repository, span: &str) -> Result<bool, String> {
     let text = with_values(span);
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -33,7 +33,7 @@ pub(crate) fn check(repository: &Repository, span: &str) -> Result<bool, String>
         {
             let mut command = &repository.command;
             for word in below {
-                // What is no command is its argument.
+                // A word that is no subcommand is an argument.
                 let Some(next) = command.find_subcommand(word) else {
                     return match command.get_positionals().next() {
                         Some(_) => typed(repository, &text),
@@ -62,12 +62,12 @@ fn typed(repository: &Repository, text: &str) -> Result<bool, String> {
     repository.check_line(text, &mut Tally::default()).map(|()| true)
 }
 
-/// All commands below one.
+/// Returns all subcommands of a command.
 fn below(command: &clap::Command) -> Vec<&clap::Command> {
     command.get_subcommands().flat_map(|it| std::iter::once(it).chain(below(it))).collect()
 }
 
-/// Each option among the words is one of the commands'.
+/// Checks that each option among the words belongs to one of the commands.
 fn options<'c>(
     commands: impl Iterator<Item = &'c clap::Command> + Clone,
     words: &[&str],
@@ -82,7 +82,7 @@ fn options<'c>(
     Ok(true)
 }
 
-/// With what may be left out, and with values for what stands for them.
+/// Removes the brackets of optional parts, and replaces placeholders by values.
 fn with_values(span: &str) -> String {
     let span: String = span.chars().filter(|it| !matches!(it, '[' | ']')).collect();
     let mut text = String::new();

@@ -1,7 +1,7 @@
-//! Whether a command that a document has is one that can be typed: treefall's by its own parser, cargo's by the
-//! manifests, scripts by their files. Nothing is run.
+//! Checks that a command of a document is valid, without running it: treefall's by its own parser, cargo's by the
+//! manifests, scripts by their files.
 //!
-//! Always: what is not known here is an error, so that nothing is passed over in silence.
+//! Invariant: an unknown command is an error, so nothing is skipped silently.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,25 +15,25 @@ use super::packages::{Packages, Then};
 use super::shell::{self, Typed};
 use crate::walk::files;
 
-/// Programs that are none of ours, and why a document has them.
+/// Programs of others, and why a document has them.
 const LET_THROUGH: [(&str, &str); 3] = [
     ("jq", "reads the JSON lines"),
     ("journalctl", "prints a keepalived's log"),
     ("keepalived", "is what is tested"),
 ];
-/// Variables that a tool of ours reads, and which.
+/// Variables that our tools read, each with the tool.
 const VARIABLES_OF_TOOLS: [(&str, &str); 1] = [("INSTA_UPDATE", "insta")];
-/// Arguments, by their ids, that name what is written.
+/// Arguments, by their ids, that name output files.
 const WRITTEN: [&str; 5] = ["out", "output", "into", "html", "junit"];
-/// Arguments, by their ids, that name what is tested.
+/// Arguments, by their ids, that name targets.
 const TARGETS: [&str; 4] = ["target", "targets", "baseline", "replica"];
-/// Folders of the repository: what lies in them by a document is there.
+/// Folders of the repository whose files must exist if a document names them.
 const FOLDERS: [&str; 6] = ["fuzz/", "model/", "reports/", "scenarios/", "sim/", ".ci/"];
-/// Of these what other commands make.
+/// Files in these folders that other commands create.
 const MADE: [(&str, &str); 2] =
     [("fuzz/corpus", "`treefall corpus import` and the fuzzer"), ("fuzz/artifacts", "the fuzzer")];
 
-/// How many commands were checked.
+/// Number of checked commands.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Tally {
     pub(crate) treefall: usize,
@@ -42,12 +42,12 @@ pub(crate) struct Tally {
     pub(crate) let_through: usize,
 }
 
-/// What documents may name.
+/// The names that documents may use.
 pub(crate) struct Repository {
     pub(crate) top: PathBuf,
     pub(crate) command: clap::Command,
     packages: Packages,
-    /// The variables that programs and scripts read.
+    /// Variables that programs and scripts read.
     variables: BTreeSet<String>,
 }
 
@@ -63,7 +63,7 @@ impl Repository {
     /// Checks all commands of a line.
     ///
     /// # Errors
-    /// What cannot be typed, and what is not known.
+    /// Invalid and unknown commands.
     pub(crate) fn check_line(&self, line: &str, tally: &mut Tally) -> Result<(), String> {
         for typed in shell::commands(line)? {
             self.check(&typed, tally)?;
@@ -127,7 +127,7 @@ impl Repository {
         }
     }
 
-    /// What the parser alone does not look at: targets, the names of commands, files.
+    /// Checks what the parser does not check: targets, names of commands, files.
     fn arguments(&self, matches: &ArgMatches) -> Result<(), String> {
         let installed = [PathBuf::from("/usr/sbin/keepalived")];
         for id in matches.ids().map(clap::Id::as_str).filter(|id| !WRITTEN.contains(id)) {
@@ -145,7 +145,7 @@ impl Repository {
         }
     }
 
-    /// The command that `schema` or `man` is about.
+    /// Finds the command that `schema` or `man` describes.
     fn named(&self, about: &ArgMatches) -> Result<(), String> {
         let mut command = &self.command;
         for word in about.get_raw("command").into_iter().flatten() {
@@ -155,7 +155,7 @@ impl Repository {
         Ok(())
     }
 
-    /// A file of the repository is where the document says; of others nothing is known.
+    /// Checks that a file of the repository exists. Other files are not checked.
     fn is_there(&self, file: &str) -> Result<(), String> {
         let ours = FOLDERS.iter().any(|folder| file.starts_with(folder));
         let made = MADE.iter().any(|(folder, _)| file.starts_with(folder));
@@ -171,7 +171,7 @@ impl Repository {
         runs.then_some(()).ok_or_else(|| format!("{file} is nothing that can be run"))
     }
 
-    /// An example's own options are texts of its source.
+    /// Checks that an example's options occur in its source.
     fn example(&self, name: &str, arguments: &[String]) -> Result<(), String> {
         let file = format!("sim/examples/{name}.rs");
         let source = fs::read_to_string(self.top.join(&file)).map_err(|error| format!("{file}: {error}"))?;
@@ -181,7 +181,7 @@ impl Repository {
     }
 }
 
-/// The variables of ours that a source speaks of.
+/// Returns our variables that a source mentions.
 fn variables(text: &str) -> Vec<String> {
     let parts = text.match_indices("TREEFALL_").map(|(place, _)| &text[place..]);
     let name =

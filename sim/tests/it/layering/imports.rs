@@ -1,4 +1,4 @@
-//! Reads which file of a crate imports which: a lexer and the few rules of Rust's paths that it takes.
+//! Reads the imports among the files of a crate: a lexer and the necessary rules of Rust's paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Imports {
     /// The file of the crate's root.
     pub(crate) root: String,
-    /// From each file to each that it imports, never to itself.
+    /// The files that each file imports, other than itself.
     pub(crate) arrows: BTreeSet<(String, String)>,
 }
 
 impl Imports {
-    /// The groups of files that import each other in a circle, each in order of name.
+    /// Returns the groups of files with cyclic imports, each in order of name.
     pub(crate) fn cycles(&self) -> Vec<Vec<String>> {
         let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (from, to) in &self.arrows {
@@ -31,7 +31,7 @@ impl Imports {
     }
 }
 
-/// The files that can be reached from this one by one import or more.
+/// Returns the files that are reachable by one import or more.
 fn reach<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut waiting: Vec<&str> = next.get(from).into_iter().flatten().copied().collect();
@@ -43,23 +43,23 @@ fn reach<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&'a
     reached
 }
 
-/// The path of a module from the crate's root.
+/// Path of a module from the crate's root.
 type ModulePath = Vec<String>;
 
-/// What the sources say of a module.
+/// Contents of a module.
 #[derive(Default)]
 struct Module {
     file: String,
-    /// Paths in it: where they begin, and their names.
+    /// Paths in it: the module in which each begins, and its names.
     paths: Vec<ModulePath>,
-    /// Names that it re-exports, and their paths.
+    /// Names that it re-exports, with their paths.
     re_exports: BTreeMap<String, ModulePath>,
 }
 
-/// Reads a crate from its root, `lib.rs` or `main.rs`; `source` gives a file below its folder of sources.
+/// Reads a crate from its root, `lib.rs` or `main.rs`; `source` returns a file of its source folder.
 ///
 /// # Errors
-/// A file that is declared and not there.
+/// A declared file that does not exist.
 pub(crate) fn read(source: &dyn Fn(&str) -> Option<String>) -> Result<Imports, String> {
     let root = ["lib.rs", "main.rs"].into_iter().find(|root| source(root).is_some()).ok_or("no root")?;
     let mut modules = BTreeMap::new();
@@ -92,7 +92,7 @@ pub(crate) fn read(source: &dyn Fn(&str) -> Option<String>) -> Result<Imports, S
     Ok(Imports { root: root.to_owned(), arrows })
 }
 
-/// The file that a path named in a module leads to; `None`: out of the crate, or to nothing that a file declares.
+/// Returns the file that defines a path; `None`: it is outside the crate, or no file declares it.
 fn resolve(
     modules: &BTreeMap<ModulePath, Module>,
     from: &ModulePath,
@@ -135,7 +135,7 @@ enum Token {
     Sign(char),
 }
 
-/// The tokens of a source without comments, and with each literal as the sign `"`.
+/// Splits a source into tokens, without comments and with each literal as the sign `"`.
 fn lex(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let starts = |at: usize, what: &str| what.chars().enumerate().all(|(n, c)| chars.get(at + n) == Some(&c));
@@ -217,7 +217,7 @@ struct Reader<'m> {
     at: usize,
     modules: &'m mut BTreeMap<ModulePath, Module>,
     file: &'m str,
-    /// Modules that lie in files of their own.
+    /// Modules in separate files.
     declared: Vec<ModulePath>,
 }
 
@@ -233,7 +233,7 @@ impl Reader<'_> {
         self.tokens.get(self.at + ahead) == Some(&Token::Sign(sign))
     }
 
-    /// The items of a module, up to the brace that closes it or the end of the file.
+    /// Reads the items of a module, up to its closing brace or the end of the file.
     fn items(&mut self, path: &ModulePath) {
         self.modules.entry(path.clone()).or_default().file = self.file.to_owned();
         let mut depth = 0_usize;
@@ -277,7 +277,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A path in code.
+    /// Reads a path in code.
     fn path(&mut self, module: &ModulePath) {
         let mut names = ModulePath::new();
         while let Some(word) = self.word(0) {
@@ -297,7 +297,7 @@ impl Reader<'_> {
         self.modules.entry(module.clone()).or_default().paths.push(path);
     }
 
-    /// A tree of imports behind `use`, up to its end; what a module re-exports of itself and its children is no import.
+    /// Reads a tree of imports after `use`. A module's re-exports of itself and its children are no imports.
     fn import(&mut self, module: &ModulePath, before: &ModulePath, public: bool) {
         let mut path = before.clone();
         loop {
@@ -343,7 +343,7 @@ impl Reader<'_> {
         }
     }
 
-    /// An attribute; with `cfg(test)`, also the item behind it.
+    /// Reads an attribute; `cfg(test)` skips the item after it.
     fn attribute(&mut self) {
         self.at += 1 + usize::from(self.is(1, '!'));
         let begin = self.at;
@@ -356,7 +356,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Everything up to the end of the group of brackets that begins here.
+    /// Skips the group of brackets that begins here.
     fn skip_group(&mut self) {
         let mut depth = 0_usize;
         while let Some(token) = self.tokens.get(self.at) {
@@ -372,7 +372,7 @@ impl Reader<'_> {
         }
     }
 
-    /// An item: up to its semicolon, or to the end of its braces.
+    /// Skips an item: up to its semicolon, or to the end of its braces.
     fn skip_item(&mut self) {
         while self.at < self.tokens.len() {
             match self.tokens[self.at] {
@@ -382,7 +382,7 @@ impl Reader<'_> {
                 }
                 Token::Sign('{') => {
                     self.skip_group();
-                    // Braces of a `use` are followed by a semicolon.
+                    // A semicolon follows the braces of a `use`.
                     self.at += usize::from(self.is(0, ';'));
                     return;
                 }

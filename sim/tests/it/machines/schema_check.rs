@@ -1,14 +1,14 @@
-//! Whether a value satisfies a JSON Schema, as far as the schemas of treefall's lines go.
+//! Checks a value against a JSON Schema, for the keywords that treefall's schemas use.
 //!
-//! Always: a keyword that is not understood is a panic, so that nothing is taken as satisfied unread; and a field that
-//! the schema does not name is refused, which a reader of the lines need not do.
+//! Invariants: an unknown keyword panics, so nothing counts as satisfied without a check; a field that the schema
+//! does not name is refused, although readers of the lines need not do so.
 
 use serde_json::{Map, Value};
 
-/// Keywords that say nothing about the value.
+/// Keywords without a constraint on the value.
 const WORDS: [&str; 6] = ["$schema", "$defs", "title", "description", "default", "format"];
 
-/// What of `value` does not satisfy `schema`, which is a part of the document `whole`.
+/// Returns the first part of `value` that does not satisfy `schema`, a part of the document `whole`.
 pub(super) fn check(whole: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let Some(schema) = schema.as_object() else {
         return if schema == &Value::Bool(true) {
@@ -66,7 +66,7 @@ pub(super) fn check(whole: &Value, schema: &Value, value: &Value) -> Result<(), 
                 true
             }
             word => {
-                assert!(WORDS.contains(&word), "the keyword `{word}` is not understood");
+                assert!(WORDS.contains(&word), "the keyword `{word}` is unknown");
                 true
             }
         };
@@ -90,13 +90,14 @@ fn is_of_type(name: &str, value: &Value) -> bool {
     }
 }
 
-/// Each field is one that the schema names, or all others may be.
+/// Checks that the schema names each field, or allows all others.
 fn fields(whole: &Value, schema: &Map<String, Value>, value: &Value) -> Result<(), String> {
     for (name, field) in value.as_object().into_iter().flatten() {
         let named = schema.get("properties").and_then(|it| it.get(name));
-        let told =
-            named.or(schema.get("additionalProperties")).ok_or_else(|| format!("`{name}` is not told"))?;
-        check(whole, told, field).map_err(|why| format!("{name}: {why}"))?;
+        let declared = named
+            .or(schema.get("additionalProperties"))
+            .ok_or_else(|| format!("`{name}` is not declared"))?;
+        check(whole, declared, field).map_err(|why| format!("{name}: {why}"))?;
     }
     Ok(())
 }

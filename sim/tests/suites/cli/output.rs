@@ -1,4 +1,4 @@
-//! The command whose output nobody takes: a full disk, a pipe that is closed.
+//! Tests output that nobody reads: a full disk, a closed pipe.
 
 use std::fs;
 use std::io;
@@ -52,7 +52,7 @@ pub(super) fn nothing_is_written() -> Outcome {
         ensure(status(&output) == Some(141) && quiet, || format!("{words:?} to a closed pipe: {output:?}"))?;
         let output = run(closed()?, closed()?)?;
         ensure(status(&output) == Some(141), || format!("{words:?} to closed pipes: {output:?}"))?;
-        // Where only what goes to standard error is lost, nothing else changes.
+        // If only standard error is lost, nothing else changes.
         let output = run(Stdio::piped(), closed()?)?;
         ensure(matches!(status(&output), Some(0 | 1)), || format!("{words:?}: {output:?}"))?;
     }

@@ -1,4 +1,4 @@
-//! The command on the keepalived that is installed, and on copies of it that were damaged.
+//! Tests the command on the installed keepalived, and on damaged copies of it.
 
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,16 @@ use treefall::subject::program::find_installed;
 
 use super::{Outcome, ensure, objects, refused, status, stderr, treefall};
 
-/// A test that needs the real program, whose path it is given.
+/// A test that needs the path of the real program.
 type RealTest = fn(&Path) -> Outcome;
 
-/// The tests; ignored, with the reason, where none is installed.
+/// Returns the tests; ignored, with the reason, if no keepalived is installed.
 pub(super) fn trials() -> Vec<Trial> {
     let real = find_installed().into_iter().next();
     let tests: [(&str, RealTest); 3] = [
         ("a hunt finds only known defects", hunt),
-        ("a copy that is cut off, nameless or without its symbols is refused", mutilated),
-        ("a copy that was stripped of debug symbols is driven", stripped),
+        ("a truncated, nameless or symbol-less copy is refused", mutilated),
+        ("a copy without debug symbols is driven", stripped),
     ];
     let mut gdb = real.clone().map_or_else(
         || ignored(GDB, "no keepalived is installed"),
@@ -48,7 +48,8 @@ fn ignored(name: &str, why: &str) -> Trial {
     Trial::test(name, || Ok(())).with_ignored_flag(true).with_kind(format!("ignored: {why}"))
 }
 
-/// The trace of 2468, without a terminal: gdb says its backtrace and ends, and the run comes to its verdict.
+/// Runs the trace of 2468 under gdb without a terminal: gdb prints its backtrace and ends, and the run gets its
+/// verdict.
 fn under_gdb(path: &Path) -> Outcome {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/queued-timeout-and-reload/timer-first.toml");
@@ -60,7 +61,7 @@ fn under_gdb(path: &Path) -> Outcome {
     let crashes = String::from_utf8_lossy(&alone.stdout).contains("SIGSEGV in rb_insert_color");
     let seen = ["Program received signal SIGSEGV", "rb_insert_color", "thread_add_child", "process_threads"];
     ensure(!crashes || seen.iter().all(|it| said.contains(it)), || said.clone())?;
-    // One process is taken hold of, and of a replica there is none.
+    // gdb attaches to one process, and a replica has none.
     let of_a_replica = ["replay", &file, "--target", "replica:2.3.1", "--gdb"];
     refused("gdb on a replica", &of_a_replica, 2, &["engine:PATH"])
 }
@@ -123,7 +124,7 @@ fn stripped(path: &Path) -> Outcome {
     let copy = folder.path().join("keepalived");
     fs::copy(path, &copy)?;
     let done = Command::new("strip").arg(&copy).status();
-    // Without binutils the copy as it is does as well: a distribution's is stripped already.
+    // Without binutils, the unchanged copy is used: a distribution's program is already stripped.
     drop(done);
     let target = format!("engine:{}", copy.display());
     let output = treefall(&["targets", "--json", "--target", &target])?;

@@ -1,4 +1,4 @@
-//! A pseudo-terminal with a session of its own on it.
+//! A pseudo-terminal with its own session.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,12 +14,12 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::processes::{Process, listed, of_session, wait_until};
 
-/// A pseudo-terminal, and a command in a session of its own on it.
+/// A pseudo-terminal, and a command in its own session on it.
 pub(super) struct Terminal {
     /// `None`: the terminal is closed.
     pub(super) master: Option<fs::File>,
     slave: OwnedFd,
-    /// Its settings before anything ran on it.
+    /// Settings before anything ran on it.
     settings: String,
     pub(super) child: Child,
     pub(super) seen: String,
@@ -36,7 +36,7 @@ impl Terminal {
         let slave = rustix::fs::open(&name, flags, rustix::fs::Mode::empty())?;
         let settings = settings_of(&slave);
         let mut command = Command::new("setsid");
-        // Whoever started the tests may ignore some of them, and a command inherits that.
+        // The caller of the tests may ignore some signals, and a command would inherit that.
         let signals = "--default-signal=HUP,INT,QUIT,TSTP,TTIN,TTOU";
         command.args(["--ctty", "env", signals]).args(words).current_dir(folder);
         command.env("TERM", "xterm").env("PS1", "$ ").env_remove("ENV");
@@ -46,20 +46,20 @@ impl Terminal {
         Ok(Self { master: Some(master.into()), slave, settings, child, seen: String::new() })
     }
 
-    /// Reads what is there, within a moment.
+    /// Reads the available output, within a moment.
     fn read(&mut self) {
         let Some(master) = &mut self.master else { return };
         let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         let ready = poll(&mut [PollFd::new(&*master, PollFlags::IN)], Some(&moment));
         let mut bytes = [0; 65_536];
         if ready.is_ok_and(|ready| ready > 0) {
-            // Where nobody has the other end any more there is nothing to read.
+            // If the other end is closed, nothing is left to read.
             let length = master.read(&mut bytes).unwrap_or(0);
             self.seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
     }
 
-    /// Reads on until it is so, for two minutes at most of a machine that has nothing else to do.
+    /// Reads until the condition holds, for at most two minutes of an otherwise idle machine.
     pub(super) fn wait(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) -> Result<(), Failed> {
         for _ in 0..6_000 {
             if is_so(self) {
@@ -75,7 +75,7 @@ impl Terminal {
 
     pub(super) fn wait_for(&mut self, text: &str) -> Result<(), Failed> {
         self.wait(&format!("`{text}`"), |it| it.seen.contains(text) || it.has_ended())?;
-        // What it printed last may not be read yet.
+        // The last output may not be read yet.
         (0..3).for_each(|_| self.read());
         if self.seen.contains(text) {
             return Ok(());
@@ -92,17 +92,17 @@ impl Terminal {
         Ok(())
     }
 
-    /// The session's processes but its leader.
+    /// Returns the session's processes other than its leader.
     pub(super) fn others(&self) -> Vec<Process> {
         of_session(self.child.id()).into_iter().filter(|it| it.pid != self.child.id()).collect()
     }
 
-    /// Waits for the leader's end: nothing of its session is left, no panic was told, and the terminal is as it was. Its
-    /// status, as a shell tells it.
+    /// Waits for the leader's end; returns its status as a shell reports it. Asserts that no process of the session
+    /// is left, that nothing panicked, and that the terminal's settings are restored.
     pub(super) fn end(&mut self) -> Result<i32, Failed> {
         use std::os::unix::process::ExitStatusExt as _;
         self.wait("its end", Self::has_ended)?;
-        // What was printed last.
+        // Reads the last output.
         (0..3).for_each(|_| self.read());
         if !wait_until(|| self.others().is_empty()) {
             return Err(format!("left in its session:{}", listed(&self.others())).into());
@@ -122,7 +122,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A test that failed leaves nothing either.
+        // A failed test leaves no process either.
         let _ = self.child.kill();
         let _ = self.child.wait();
         for process in of_session(self.child.id()) {

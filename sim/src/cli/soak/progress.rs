@@ -1,4 +1,4 @@
-//! How far a soak is, its lives under way included.
+//! Tracks the progress of a soak, including lives that are still running.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,20 +10,20 @@ use crate::cli::progress::Progress;
 use treefall_field::soak::numbers::seconds;
 use treefall_field::soak::{Life, Plan};
 
-/// How far a soak is.
+/// Progress of a soak.
 #[derive(Default)]
-pub(super) struct Far {
+pub(super) struct SoakProgress {
     lives: AtomicUsize,
     failures: AtomicUsize,
-    /// Virtual time of all lives that are over, in microseconds.
+    /// Virtual time of all finished lives, in microseconds.
     followed: AtomicU64,
-    /// For how long each of those under way was followed, by its number.
+    /// Virtual time of each running life, by number.
     under_way: Mutex<Vec<(u64, Span)>>,
 }
 
-impl Far {
-    /// These are over; others begin.
-    pub(super) fn whole(&self, lives: &[Life]) {
+impl SoakProgress {
+    /// Adds finished lives and forgets the running ones.
+    pub(super) fn add_finished(&self, lives: &[Life]) {
         let failures = lives.iter().filter(|life| life.failure.is_some()).count();
         let followed = lives.iter().map(|life| life.lasted.as_micros()).fold(0, u64::saturating_add);
         self.lives.store(lives.len(), Ordering::Relaxed);
@@ -34,8 +34,8 @@ impl Far {
         }
     }
 
-    /// The life of this number was followed for so long.
-    pub(super) fn within(&self, number: u64, followed: Span) {
+    /// Sets the virtual time of a running life.
+    pub(super) fn set_running(&self, number: u64, followed: Span) {
         let Ok(mut under_way) = self.under_way.lock() else { return };
         match under_way.iter_mut().find(|(other, _)| *other == number) {
             Some((_, known)) => *known = followed,
@@ -43,8 +43,8 @@ impl Far {
         }
     }
 
-    /// Lives, failures and virtual time, each of as much as there may be.
-    pub(super) fn told(&self, progress: &Progress, plan: Plan) -> String {
+    /// Formats lives, failures and virtual time, each with its limit.
+    pub(super) fn text(&self, progress: &Progress, plan: Plan) -> String {
         let under_way = self.under_way.lock().map_or(Span::ZERO, |lives| {
             Span::from_micros(lives.iter().map(|(_, span)| span.as_micros()).fold(0, u64::saturating_add))
         });
