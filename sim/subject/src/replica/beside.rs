@@ -10,7 +10,8 @@ use treefall_model::time::{Deadline, Instant};
 use treefall_model::trace::HeapPolicy;
 
 use super::entry::{Addr, PID, pid_word};
-use super::heap::{Fault, Heap};
+use super::fault::Fault;
+use super::heap::Heap;
 use super::queues::Queues;
 use super::view::View;
 

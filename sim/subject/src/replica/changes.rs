@@ -6,7 +6,7 @@
 use treefall_model::index::{Block, Ends, List, Parts, Tree};
 
 use super::entry::{ARGUMENT, DUE, MICROS, PID, PID_NODE, PLACE, TYPE, head_of, root_of};
-use super::heap::{BLOCK_WORDS, MASTER_WORDS};
+use super::entry::{BLOCK_WORDS, MASTER_WORDS};
 
 /// Words of a tree's node.
 const NODE_WORDS: usize = 3;

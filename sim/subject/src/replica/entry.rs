@@ -18,12 +18,13 @@ pub(super) const ENTRY_BYTES: u64 = 120;
 /// Bytes of the master.
 pub(super) const MASTER_BYTES: u64 = 352;
 
-/// Address of the master. No small number, pid or script equals such an address.
-pub(super) const MASTER_AT: Addr = 0x5555_5555_0000;
+/// Address of the first block, as on the engine: it matters where a broken tree compares a pid or a deadline with a part
+/// of an address.
+pub(super) const BLOCKS_AT: Addr = 0x2000_0000_0000;
 /// Distance from one block to the next: an entry and the allocator's own word.
 pub(super) const STRIDE: u64 = 128;
-/// Address of the first block: the first stride after the master.
-pub(super) const BLOCKS_AT: Addr = MASTER_AT + MASTER_BYTES.next_multiple_of(STRIDE);
+/// Address of the master, directly before the first block.
+pub(super) const MASTER_AT: Addr = BLOCKS_AT - MASTER_BYTES.next_multiple_of(STRIDE);
 /// Words from one block to the next.
 pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
 /// Words from the master to the first block.

@@ -1,5 +1,6 @@
 //! The ways in which the simulated program fails, and the notes about accesses through dangling links.
 
+use treefall_model::event::End;
 use treefall_model::index::Block;
 use treefall_model::time::Instant;
 
@@ -42,6 +43,11 @@ pub enum Fault {
     Aborted {
         /// The program's function that freed it.
         function: &'static str,
+    },
+    /// It calls the kernel more often than the world allows: the world ends the run.
+    Over {
+        /// How the run ends.
+        end: End,
     },
     /// It follows a cycle of links.
     Endless {

@@ -11,7 +11,7 @@ use treefall_model::time::Deadline;
 use treefall_world::{Descriptor, Scheduler, carry_out};
 
 use super::entry::{Addr, EVENT, Function, PID, Type, pid_of, pid_word};
-use super::heap::Fault;
+use super::fault::Fault;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;

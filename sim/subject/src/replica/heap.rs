@@ -10,7 +10,6 @@
 
 use std::collections::VecDeque;
 
-use treefall_model::event::End;
 use treefall_model::index::{Block, Parts, Tree};
 use treefall_model::time::Instant;
 use treefall_model::trace::HeapPolicy;
@@ -22,19 +21,8 @@ use super::entry::{
 use super::fault::{Fault, Mark, NoBlock, Note, Trap};
 use super::mutant::Mutant;
 
-/// Where the first block lies, as on the engine: where a broken tree has a pid or a deadline compared with a part of an
-/// address, it counts.
-const BLOCKS_AT: Addr = 0x2000_0000_0000;
-/// Where the master lies: the first block comes right behind what it takes up.
-pub(super) const MASTER_AT: Addr = BLOCKS_AT - MASTER_BYTES.next_multiple_of(STRIDE);
-/// Where the pid tree's root lies in the master of most releases.
+/// Offset of the pid tree's root in the master of most releases.
 const CHILD_PID: u64 = 120;
-/// From one block to the next: an entry and the allocator's own word.
-const STRIDE: u64 = 128;
-/// Words of a block with what is between it and the next.
-pub(super) const BLOCK_WORDS: usize = (STRIDE / 8) as usize;
-/// Words of the master with what is between it and the first block.
-pub(super) const MASTER_WORDS: usize = ((BLOCKS_AT - MASTER_AT) / 8) as usize;
 /// Words of an entry.
 const ENTRY_WORDS: usize = (ENTRY_BYTES / 8) as usize;
 
@@ -47,85 +35,7 @@ const BLOCKS_FIRST: usize = 16;
 const VISITS_BASE: u64 = 4_000;
 const VISITS_EACH: u64 = 64;
 
-/// Why an access or a loop has no end; in which function of the program is for the caller to say.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Trap(Addr);
-
-/// What was to be freed is no block that is handed out: the allocator ends the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct NoBlock;
-
-impl Trap {
-    /// A loop that does not end. No access can trap at this address.
-    const ENDLESS: Self = Self(u64::MAX);
-
-    /// The fault that this is in `function`.
-    #[cold]
-    pub(super) fn inside(self, function: &'static str) -> Fault {
-        if self == Self::ENDLESS {
-            Fault::Endless { function }
-        } else {
-            Fault::Segv { address: self.0, function }
-        }
-    }
-}
-
-/// How the simulated program came to grief.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// It accessed an address where nothing is: it dies of SIGSEGV.
-    Segv {
-        /// The address; below 4096 it comes from a null pointer.
-        address: u64,
-        /// The program's function that did it.
-        function: &'static str,
-    },
-    /// It frees what is not handed out: the allocator ends it by SIGABRT.
-    Aborted {
-        /// The program's function that did it.
-        function: &'static str,
-    },
-    /// It calls the kernel more often than the world allows: the world ends the run.
-    Over {
-        /// How.
-        end: End,
-    },
-    /// It follows links in a circle.
-    Endless {
-        /// The program's function that does.
-        function: &'static str,
-    },
-}
-
-/// When and in which function of the program something was done to a block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Mark {
-    /// When.
-    pub at: Instant,
-    /// In which of the program's functions.
-    pub function: &'static str,
-    /// How often the observer had looked before: in which of the run's steps.
-    pub looks: u64,
-}
-
-impl Mark {
-    const START: Self = Self { at: Instant::START, function: "thread_make_master", looks: 0 };
-}
-
-/// A block that was accessed through a link that had outlived it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Note {
-    /// The block.
-    pub block: Block,
-    /// When the link was made.
-    pub linked_at: Mark,
-    /// When the block was given back.
-    pub freed_at: Mark,
-    /// When the link was followed.
-    pub used_at: Mark,
-}
-
-/// Most second erases that are kept: the first ones.
+/// Most second erases that are recorded.
 const SECOND_ERASES_MAX: usize = 16;
 
 /// The index that links an entry's first node or links.

@@ -7,7 +7,10 @@ use treefall_model::observe::Observer;
 use treefall_model::time::{Deadline, Span};
 use treefall_world::{Descriptor, Handle, Scheduler};
 
-use super::entry::{DUE, FUNCTION, Function, PID, SIGNAL_FD, TIMER_FD, Type, due_word, pid_word};
+use super::entry::{
+    EVENT, FUNCTION, Function, MICROS, PID, SIGNAL_EVENT, SIGNAL_FD, TIMER_EVENT, TIMER_FD, Type,
+    UNSET_MICROS, pid_word,
+};
 use super::fault::Fault;
 use super::mutant::Mutant;
 use super::rule;
@@ -30,7 +33,7 @@ impl<O: Observer> Replica<'_, O> {
         let now = if self.has(Mutant::DeadlineFromOldClock) { self.now } else { self.read_clock() };
         let early = Span::from_micros(u64::from(self.has(Mutant::TimerEarlyByOneMicrosecond)));
         let due = Deadline::At(now + after.saturating_sub(early));
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Timer, entry)
     }
 
@@ -54,7 +57,7 @@ impl<O: Observer> Replica<'_, O> {
         if !keeps {
             self.queues.write(entry, PID, pid_word(pid.get(), 0))?;
         }
-        self.queues.write(entry, DUE, due_word(due))?;
+        self.queues.write_due(entry, due)?;
         self.queues.insert_due(Tree::Child, entry)?;
         self.queues.insert_pid(entry)?;
         self.world().watched_by(argument, Handle(entry));
@@ -91,13 +94,29 @@ impl<O: Observer> Replica<'_, O> {
 
     /// Adds an entry that waits for a descriptor, without a deadline.
     pub(super) fn register(&mut self, descriptor: Descriptor) -> Result<(), Fault> {
-        let (handler, number) = match descriptor {
-            Descriptor::Timer => (Handler::TimerFd, TIMER_FD),
-            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD),
+        let (handler, number, event) = match descriptor {
+            Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
+            Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
         };
+        let waits = match descriptor {
+            Descriptor::Timer => self.timer_entry,
+            Descriptor::Signals => self.signal_entry,
+        };
+        if waits.is_some() {
+            // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
+            return Ok(());
+        }
+        let kept = &mut self.kept[descriptor as usize];
+        if !*kept {
+            *kept = true;
+            self.room += 1;
+        }
         let entry = self.new_entry(Type::Read, Function::Of(handler), None)?;
+        self.enter("thread_add_read_sands");
         self.set_value(entry, number)?;
-        self.queues.write(entry, DUE, due_word(Deadline::Never))?;
+        self.queues.write(entry, EVENT, event)?;
+        self.queues.write(entry, MICROS, UNSET_MICROS)?;
+        self.queues.write_due(entry, Deadline::Never)?;
         self.queues.insert_due(Tree::Read, entry)?;
         match descriptor {
             Descriptor::Timer => self.timer_entry = Some(entry),

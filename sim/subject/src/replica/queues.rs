@@ -11,11 +11,13 @@ use treefall_model::release::{Behaviour, CachedCalls, EqualKeys, FirstArmed, Las
 use treefall_model::time::Deadline;
 use treefall_model::trace::HeapPolicy;
 
+use super::entry::MASTER_AT;
 use super::entry::{
     Addr, DUE, MICROS, NEVER, PID, PID_NODE, PLACE, SIGNAL_EVENT, TIMER_EVENT, deadline_of, due_words,
     head_of, pid_of,
 };
-use super::heap::{EntryState, Fault, Heap, MASTER_AT, Trap};
+use super::fault::{Fault, Trap};
+use super::heap::{EntryState, Heap};
 use super::mutant::Mutant;
 use super::rbtree::{self, LEFT, RIGHT};
 

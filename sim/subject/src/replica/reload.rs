@@ -11,7 +11,8 @@ use treefall_model::time::Deadline;
 use treefall_world::{Descriptor, Ending, Scheduler};
 
 use super::entry::{ARGUMENT, Addr, EVENT, FUNCTION, Function, PID, SIGNAL_EVENT, TIMER_EVENT, Type};
-use super::heap::{EntryState, Fault, NoBlock};
+use super::fault::{Fault, NoBlock};
+use super::heap::EntryState;
 use super::mutant::Mutant;
 use super::rule::{self, PidEntryLeaves};
 use super::scheduler::Replica;
