@@ -150,7 +150,7 @@ const UNSEEN: [Unseen; 26] = [
     ("leftmost", "2.0.11", "2.4.3", SOUND),
     ("last_in_erase", "2.0.11", "2.0.19", SOUND),
     ("last_in_erase", "2.2.5", "2.4.3", SOUND),
-    ("first_armed", "2.0.11", "2.4.3", SOUND),
+    ("first_armed", "2.0.8", "2.4.3", SOUND),
     ("expiry", "2.0.8", "2.4.3", SOUND),
     ("before_move", "2.0.11", "2.0.20", "what is read once more shows in the line on a late wake alone"),
     ("late_wake", "2.0.8", "2.0.20", "without a clock read before the move no wake is seen to be late"),
