@@ -1,6 +1,6 @@
-//! A scenario against a subject: what was expected, what happened.
+//! Runs a scenario on a subject, and compares the result with its expectation.
 //!
-//! Used by `treefall replay` and by the tests that the scenario files are.
+//! `treefall replay` and the tests of the scenario files use it.
 
 use std::collections::BTreeSet;
 
@@ -12,32 +12,32 @@ use treefall_scenario::{Comparison, Expectation, Scenario};
 use treefall_subject::target::{Base, ReplicaName, Target};
 use treefall_subject::{Options, Ran, Subject, SubjectError, build};
 
-/// One scenario on one subject.
+/// The run of one scenario on one subject.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The target's name.
     pub target: String,
-    /// What was expected; `None` when the file says nothing of this target.
+    /// The expectation; `None` if the file has none for this target.
     pub expected: Option<Expectation>,
-    /// What happened.
+    /// The run.
     pub ran: Ran,
 }
 
 impl Checked {
-    /// How it differs from what was expected; `None` when nothing was.
+    /// Compares the run with its expectation; `None` if there is none.
     #[must_use]
     pub fn comparison(&self) -> Option<Comparison> {
         self.expected.as_ref().map(|expected| expected.compare(&self.ran.verdict))
     }
 
-    /// Whether it is as expected, or clean when nothing was expected.
+    /// Returns whether the run is as expected, or clean if nothing was expected.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.comparison().map_or_else(|| self.ran.verdict.is_clean(), |it| it.is_as_expected())
     }
 }
 
-/// The replicas that a scenario speaks of: each release once, `mended` last.
+/// Returns the replicas that a scenario mentions: each release once, `mended` last.
 #[must_use]
 pub fn replicas_of(scenario: &Scenario) -> Vec<Target> {
     let releases = Release::ALL.iter().filter(|release| scenario.expect.of(**release).is_some());
@@ -45,8 +45,8 @@ pub fn replicas_of(scenario: &Scenario) -> Vec<Target> {
     releases.map(|release| ReplicaName::of(*release)).chain(mended).map(Target::Replica).collect()
 }
 
-/// What the scenario expects of a target whose program is of `release`. Of a replica with other defects than
-/// its release has, nothing is expected.
+/// Returns the expectation for a target whose program is of `release`. A replica whose defects differ from its
+/// release's has none.
 #[must_use]
 pub fn expected(scenario: &Scenario, target: &Target, release: Option<Release>) -> Option<Expectation> {
     match target {
@@ -62,7 +62,7 @@ pub fn expected(scenario: &Scenario, target: &Target, release: Option<Release>) 
     }
 }
 
-/// Runs the scenario.
+/// Runs the scenario on a subject.
 ///
 /// # Errors
 /// When the subject cannot run.
@@ -77,9 +77,9 @@ pub fn check(
     Ok(Checked { target: target.to_string(), expected: expected(scenario, target, release), ran })
 }
 
-/// The runs that the scenario ends and that no release it speaks of starts.
+/// Returns the runs that the scenario ends but that no release that it mentions starts.
 ///
-/// Nothing is said of a trace that a program drew at random, nor of an exit that a subject did not live to see: what
+/// Random traces, and exits after the end of the subject, are not checked: what would have followed is unknown.
 /// would have come then is not known.
 ///
 /// # Errors
@@ -107,6 +107,6 @@ pub fn never_started(scenario: &Scenario) -> Result<Vec<Run>, SubjectError> {
             open.retain(|run| moot.contains(run));
         }
     }
-    // Without an expectation there is no release that could have started them.
+    // Without an expectation no release could have started them.
     Ok(if scenario.expect.rows().is_empty() { Vec::new() } else { open.into_iter().collect() })
 }

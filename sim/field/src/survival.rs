@@ -1,6 +1,7 @@
-//! The page of a soak: by which age which share of all lives had failed, and what the hazard alone would have it.
+//! Renders the page of a soak: the share of lives that failed by each age, beside what the hazard predicts.
 //!
-//! Always: what is drawn is what the figures say; lives that did not fail count in the share, and end the curve.
+//! Invariant: the drawing shows exactly the figures. Lives that did not fail count in the share, and the curve ends
+//! with them.
 
 use maud::{Markup, html};
 
@@ -8,21 +9,21 @@ use crate::soak::Life;
 use crate::soak::numbers::{Figures, in_words, seconds};
 use treefall_report::html::document;
 
-/// Of the drawing, in its own units.
+/// Size of the drawing, in its own units.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
-/// Room for the labels as large as they are on a phone.
+/// Margins, wide enough for the labels on a phone.
 const LEFT: f64 = 88.0;
 const BOTTOM: f64 = 44.0;
 const TOP: f64 = 14.0;
 const RIGHT: f64 = 16.0;
-/// Points of a curve that has a formula.
+/// Points of a curve that follows a formula.
 const POINTS: u32 = 120;
-/// Most steps of the curve of the lives: a pixel has a step, and more are not seen.
+/// Most steps of the measured curve: one per pixel.
 const STEPS_MAX: usize = 1_000;
 
-/// The page: what was soaked, its lives and figures, and for a person what came out and what was assumed, line by line,
-/// each a name and what it is.
+/// Renders the page: what was soaked, its lives and figures, and the results and assumptions as pairs of a name and a
+/// text.
 #[must_use]
 pub fn survival(
     title: &str,
@@ -69,7 +70,7 @@ pub fn survival(
 
 fn claim(figures: &Figures) -> String {
     let lives = figures.lives;
-    // The lives say it by themselves where all failed; the hazard assumes that age does not matter.
+    // If all lives failed, they have a mean of their own; the hazard assumes that age does not matter.
     match (figures.failures, figures.mean.unwrap_or(figures.mean_by_hazard)) {
         (0, mean) => {
             format!("None of {lives} lives failed: more than {} in the mean (95 %)", in_words(mean.low))
@@ -83,12 +84,12 @@ fn claim(figures: &Figures) -> String {
     }
 }
 
-/// From an age and a share to a place of the drawing.
-struct Frame {
+/// Maps an age and a share to a point of the drawing.
+struct PlotArea {
     longest: f64,
 }
 
-impl Frame {
+impl PlotArea {
     fn x(&self, age: f64) -> f64 {
         LEFT + (WIDTH - LEFT - RIGHT) * (age / self.longest).clamp(0.0, 1.0)
     }
@@ -101,7 +102,7 @@ impl Frame {
         format!("{:.1},{:.1}", self.x(age), self.y(share))
     }
 
-    /// The share that a rate of failures alone has by each age.
+    /// Returns the curve of a constant failure rate.
     fn by_rate(&self, rate: f64) -> Vec<String> {
         let age = |point| self.longest * f64::from(point) / f64::from(POINTS);
         (0..=POINTS).map(|point| self.point(age(point), 1.0 - (-rate * age(point)).exp())).collect()
@@ -109,7 +110,7 @@ impl Frame {
 }
 
 fn curve(failed: &[f64], lives: usize, longest: f64, figures: &Figures) -> Markup {
-    let frame = Frame { longest: longest.max(f64::MIN_POSITIVE) };
+    let frame = PlotArea { longest: longest.max(f64::MIN_POSITIVE) };
     let share = |count: usize| count as f64 / lives.max(1) as f64;
     let every = failed.len().div_ceil(STEPS_MAX).max(1);
     let mut steps = vec![frame.point(0.0, 0.0)];
@@ -138,7 +139,7 @@ fn curve(failed: &[f64], lives: usize, longest: f64, figures: &Figures) -> Marku
                 @for quarter in 0_u32..=4 {
                     @let age = frame.longest * f64::from(quarter) / 4.0;
                     @let anchor = match quarter { 0 => "start", 4 => "end", _ => "middle" };
-                    // On a phone every other one has room.
+                    // On a phone only every other label has room.
                     text class=(if quarter % 2 == 0 { "soft" } else { "soft seldom" }) x=(format!("{:.1}", frame.x(age))) y=(HEIGHT - 12.0) text-anchor=(anchor) { (in_words(age)) }
                 }
                 polygon class="band" points=(band.join(" ")) {}
@@ -171,7 +172,7 @@ mod tests {
         let page =
             survival("replica:2.3.1", &lives, &figures, &[("lives".into(), "40 <b>".into())], &assumed);
         assert!(page.contains("30 of 40 lives failed"), "{page}");
-        let quarter = Frame { longest: 400.0 }.point(400.0, 0.75);
+        let quarter = PlotArea { longest: 400.0 }.point(400.0, 0.75);
         assert!(page.contains(&format!("{quarter}\"")), "the last point of the lives is {quarter}");
         assert!(page.contains("40 &lt;b&gt;") && page.contains("30us &amp; more"), "text is escaped");
     }

@@ -1,4 +1,4 @@
-//! A failure as the text of an issue for upstream, ready to be pasted.
+//! The text of an upstream issue about a finding, in Markdown.
 
 use std::fmt::Write as _;
 
@@ -15,11 +15,11 @@ use crate::wording::{claim, confirmed, releases_line, under_gdb};
 use treefall_search::cause::Cause;
 use treefall_subject::backtrace::titled;
 
-/// For a maintainer who never heard of it.
+/// Introduces treefall to a maintainer.
 const WHAT_TREEFALL_IS: &str = "(treefall runs keepalived's scheduler under a simulated clock and kernel, so that a run \
      comes out the same each time; its replica of a release is that scheduler written anew, each known bug in its place.)";
 
-/// The issue in Markdown.
+/// Returns the issue in Markdown.
 #[must_use]
 pub fn issue(report: &Report<'_>) -> String {
     let (finding, explanation) = (report.finding, report.explanation);
@@ -182,7 +182,7 @@ fn cause(cause: &Cause) -> String {
     }
 }
 
-/// What a defect is, what brought it and what mended it.
+/// Describes a defect with the commits that introduced and mended it.
 fn life(defect: Defect) -> String {
     let row = defect.row();
     let brought = match (row.from, row.brought_by) {
@@ -202,7 +202,7 @@ fn suggestion(cause: &Cause) -> String {
     }
 }
 
-/// What an operator or a maintainer can do against a defect.
+/// Suggests remedies to operators and maintainers.
 fn mend(defect: Defect) -> String {
     let row = defect.row();
     match (row.mended_in, row.mended_by, ours(defect)) {
@@ -223,7 +223,7 @@ fn mend(defect: Defect) -> String {
     }
 }
 
-/// A commit, and those that mend what it brought, what they brought, and so on.
+/// Returns a commit and its follow-ups: each mends a defect that an earlier one introduced.
 fn taken_back_with(commit: &'static str) -> Vec<String> {
     let mut commits = vec![commit.to_owned()];
     let mut place = 0;
@@ -237,7 +237,7 @@ fn taken_back_with(commit: &'static str) -> Vec<String> {
     commits
 }
 
-/// Why a later release is named than the one that has the mend: what else breaks memory from there on.
+/// Explains why a later release than the first with the fix is recommended.
 fn why_later(defect: Defect, mended: Release) -> String {
     let later = |it: &Defect| it.crashes_trees() && it.row().mended_in.is_none_or(|end| end > mended);
     let others = Defect::ALL.into_iter().filter(later);
@@ -250,7 +250,7 @@ fn why_later(defect: Defect, mended: Release) -> String {
     format!(" {mended} has the mend, but {what}.")
 }
 
-/// What mends a defect that upstream has not mended: the least that obeys the laws, as the mended replica does it.
+/// Suggests a fix for a defect that upstream has not mended, as the mended replica behaves.
 fn ours(defect: Defect) -> Option<&'static str> {
     Some(match defect {
         Defect::ReloadSkipsQueuedTimeout => {

@@ -1,4 +1,4 @@
-//! A report for machines: what the other forms tell, as one object. The fields are stable.
+//! The report for machines: one JSON object with stable fields.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::{CleanReport, Story};
 use crate::explain::{Explanation, Releases};
 use treefall_subject::backtrace;
 
-/// What upstream has of a known defect.
+/// Upstream's issues and commits of a known defect.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct UpstreamObject {
     defect: &'static str,
@@ -53,7 +53,7 @@ impl UpstreamObject {
     }
 }
 
-/// What a list of reports tells of one.
+/// The entry of a report in a list.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
     /// The target.

@@ -1,8 +1,8 @@
-//! What a person reads of a failure: words for events, the report of a finding in its forms, and the failures on disk.
+//! Reports: descriptions of events, the report of a finding in all its forms, and the findings on disk.
 //!
-//! Texts are made from values alone and hold no wall-clock time and no machine's path, so that the same failure
-//! gives the same text everywhere. A [`Report`] is what every form is made of: [`text`](finding), [`html`],
-//! [`json`], [`issue`] and [`rust_test`]; of a run that breaks no law, a [`CleanReport`].
+//! Texts are made from values alone, without wall-clock times or paths of the machine, so that the same finding gives the
+//! same text everywhere. A [`Report`] becomes a list of sections, which [`text`](finding), [`html`] and [`issue`] render;
+//! [`json`] and [`rust_test`] are forms of their own. A run that breaks no law has a [`CleanReport`].
 
 #![forbid(unsafe_code)]
 

@@ -1,21 +1,21 @@
-//! A report for a terminal: what is wider than it goes on in further lines, below where its text begins.
+//! Fits a report to a narrow terminal: long lines are wrapped below the beginning of their text.
 //!
-//! Always: a command that takes several lines can still be typed as it stands.
+//! Invariant: a wrapped command can still be typed as it stands.
 
 use treefall_base::wrap;
 
-/// What a report is not fitted below: a time, a step and a function take as much.
+/// Least number of columns: a time, a step and a function need as much.
 const NARROWEST: u16 = 40;
 /// Fields that are commands.
 const TYPED: [&str; 2] = ["replay ", "under gdb "];
-/// What stands at the end of a line of them that goes on.
+/// The end of a wrapped line of a command.
 const GOES_ON: &str = " \\";
-/// How much further in the rest of a line stands that begins with its text.
+/// Extra indentation of the rest of a line without a field.
 const REST: usize = 4;
-/// A line that begins as far in goes on with a field, or a column: its rest stands no further in.
+/// Indentation of a field's text: the rest of such a line gets no extra indentation.
 const FIELD: usize = 11;
 
-/// The text, fitted to so many columns.
+/// Fits the text to so many columns.
 pub(super) fn fitted(text: &str, columns: u16) -> String {
     let columns = usize::from(columns.max(NARROWEST));
     let mut lines = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn fitted(text: &str, columns: u16) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Where a line's text begins: behind the last gap of its first half.
+/// Returns the beginning of a line's text: behind the last gap of its first half.
 fn begin(line: &str, columns: usize) -> Option<usize> {
     let inner = wrap::indentation(line).len();
     let gaps = line[inner..].match_indices("  ").map(|(gap, _)| {

@@ -1,7 +1,7 @@
 //! The pipeline from failures to stored findings: triage, explain, keep. Every command that finds something calls it.
 //!
-//! Invariants: what was found is on disk before it is worked on; a failure of one failure leaves the others; results are in
-//! the order of the failures, whatever the number of subjects.
+//! Invariants: a failure is on disk before its triage begins; an error in one leaves the others; results are in the order of
+//! the failures, whatever the number of subjects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,14 +26,14 @@ use crate::provenance::{FoundBy, Origin, replay_command};
 use crate::store::{Store, StoreError};
 use crate::{Report, finding as text_of, summary};
 
-/// From where to where failures go, and how much effort each gets.
+/// The source, the destination and the effort of a campaign's failures.
 #[derive(Clone, Copy)]
 pub struct Pipeline<'p> {
-    /// What they were found on.
+    /// The target.
     pub target: &'p Target,
-    /// Does not show them, in the same trace at the same place.
+    /// A program that does not show them in the same trace at the same place.
     pub baseline: Option<&'p Target>,
-    /// What finds them.
+    /// The kind of search.
     pub by: FoundBy,
     /// Where findings are kept.
     pub store: &'p Store,
@@ -81,14 +81,14 @@ pub enum PipelineError {
     Store(#[from] StoreError),
 }
 
-/// What became of the failures.
+/// The results for a campaign's failures.
 #[derive(Default, Debug)]
 pub struct Processed {
     /// The findings, in the order of their failures.
     pub stored: Vec<StoredFinding>,
-    /// Failures that are kept as found: the work was interrupted, or failed.
+    /// Failures that are stored as found: triage was interrupted, or failed.
     pub as_found: Vec<FindingId>,
-    /// Why each of them failed that did.
+    /// The errors of triage.
     pub failed: Vec<(FindingId, PipelineError)>,
 }
 
@@ -133,7 +133,7 @@ impl Pipeline<'_> {
         self.store.keep_found(&self.target.to_string(), failure.id(), &found)
     }
 
-    /// Works out, explains and keeps each failure. Once interrupted, the rest stays as found.
+    /// Triages, explains and stores each failure. After an interruption the rest stays as found.
     pub fn run(
         &self,
         subjects: &mut [Box<dyn Subject>],
@@ -157,7 +157,7 @@ impl Pipeline<'_> {
                 Ok((finding, _)) if processed.has(finding.id()) => {}
                 Ok((finding, explanation)) => {
                     let mut kept = self.keep(finding, &explanation);
-                    // Which of several failures a signature slipped from, only all of them together show.
+                    // Only the complete results show from which failure a signature slipped.
                     if whole {
                         kept = kept.and_then(|it| self.keep_slipped(subjects[0].as_mut(), it));
                     }
@@ -199,7 +199,7 @@ impl Pipeline<'_> {
         Ok(StoredFinding { finding, summary })
     }
 
-    /// Keeps as found what slipped while shrinking, where no such failure is there yet.
+    /// Stores the other signatures that shrinking met, where no such failure is stored yet.
     fn keep_slipped(
         &self,
         subject: &mut dyn Subject,
@@ -223,7 +223,7 @@ impl Pipeline<'_> {
         Ok(stored)
     }
 
-    /// Looks for the defects of the target's release that lead no finding, in the traces of the campaign of `seed`.
+    /// Searches the campaign of `seed` for the defects of the release that lead no finding.
     ///
     /// What shows after all is added to `processed`; returns where the others hide.
     ///

@@ -1,8 +1,8 @@
 //! A trace as a shell script that plays it on a real keepalived, in real time.
 //!
-//! What brings two things into one return of the blocking call is SIGSTOP: while the vrrp process is stopped, its timer
-//! runs out, signals come and children end; SIGCONT lets it see all at once, and the kernel reports first the
-//! descriptor that was ready first. Always: what cannot be played so is refused by name ([`NoRecipe`]).
+//! SIGSTOP brings two events into one return of the blocking call: while the vrrp process is stopped, its timer runs out,
+//! signals arrive and children exit; after SIGCONT it sees all at once, and the kernel reports the descriptor first that
+//! was ready first. Invariant: a trace that cannot be played so is refused by name ([`NoRecipe`]).
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
-//! A failure's smallest reproduction in words: what is configured, then what comes when, a sentence each.
+//! The smallest reproduction as text: the configuration, then one sentence for each event.
 //!
-//! Always: every sentence has its time, in seconds from the start of the scripts; what is said to be due is what the
-//! trees held when the loop woke, and where no trees are told, it is only said that a timer expires.
+//! Invariants: every sentence has its time, in seconds from the start of the scripts; due entries are those in the trees when
+//! the loop woke; without trees the text only says that a timer expires.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
-//! Finds on disk: a folder a target, a folder a finding, in it what was found and what it came to.
+//! Findings on disk: a folder for each target, in it a folder for each finding.
 //!
-//! What is found is written before shrinking starts, so that a kill loses nothing. A file is written beside
-//! its place and moved there: it is whole or it is not there.
+//! A failure is written before shrinking starts, so that a kill loses nothing. Invariant: a file is whole or not there; it is
+//! written beside its place and moved.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -103,20 +103,20 @@ pub struct StoreError {
     pub source: io::Error,
 }
 
-/// Where finds go.
+/// The folder of all findings.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
 }
 
 impl Store {
-    /// Finds go under `folder`, which is made when the first one does.
+    /// Stores findings under `folder`, which is made with the first one.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_path_buf() }
     }
 
-    /// Whether finds can be written there: asked before a long search, not after it.
+    /// Checks that findings can be written there, before a long search.
     ///
     /// # Errors
     /// Why not: the folder, or the nearest one above it that is there, is none or cannot be written to.

@@ -1,6 +1,6 @@
-//! A history as a timeline: a line an event, the laws where they broke.
+//! A history as text: a line for each event, with violations at their places.
 //!
-//! A short timeline keeps its beginning, its end, and what is around each break; how much is left out it says.
+//! A short timeline keeps its beginning, its end and the surroundings of each violation, and says how much it leaves out.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ const TAIL_LINES: usize = 3;
 /// Lines kept before a break, and after it.
 const AROUND_LINES: (usize, usize) = (8, 3);
 
-/// How much of a history is told.
+/// The part of a history that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Length {
     /// What leads to each break.

@@ -1,8 +1,8 @@
-//! A campaign as it lies on disk: what a hunt was told, how far it came, what it found. So it can be gone on with
-//! after a stop or a kill, and be split over machines.
+//! Stores a campaign on disk: its plan, its progress and its failures, so that it can be resumed or split over
+//! machines.
 //!
-//! What always holds: the file is whole or not there; it never says more than what was searched and kept. A failure is
-//! told by its number: the trace is made again from seed and number, by the same generator or not at all.
+//! Invariant: the file is either complete or absent, and never states more than was searched and stored. A failure is
+//! stored as its trace number; the same version of the generator recreates the trace.
 
 use std::fs;
 use std::io;
@@ -15,21 +15,21 @@ use crate::hunt::Tally;
 pub use crate::shard::{NoShard, Shard};
 use treefall_base::files::write_whole;
 
-/// The file, in the folder of its target.
+/// Name of the file, in the folder of its target.
 pub const FILE: &str = "hunt.json";
-/// The format of the file.
+/// Version of the file's format.
 const FORMAT: u32 = 1;
-/// Larger than any such file.
+/// Largest accepted file, in bytes.
 const SIZE_MAX: u64 = 16 << 20;
 
-/// A hunt of one target: what it was told and how far it came.
+/// A hunt of one target: its plan and its progress.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Campaign {
     format: u32,
-    /// The version of the generator.
+    /// Version of the generator.
     generator: u32,
-    /// The target, as it was named.
+    /// The target, as the user named it.
     pub target: String,
     /// The seed.
     pub seed: u64,
@@ -42,45 +42,45 @@ pub struct Campaign {
     /// Whether their heap is guarded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guarded: bool,
-    /// The part of it.
+    /// The part of the campaign that is searched.
     pub shard: Shard,
-    /// Trace numbers below this were asked for; none: no bound.
+    /// Trace numbers below this are searched; `None`: no limit.
     pub traces_max: Option<u64>,
-    /// It goes on after a memory break.
+    /// Whether it continues after a memory violation.
     pub all: bool,
-    /// What this target breaks too is not reported.
+    /// The baseline, whose violations are not reported.
     pub baseline: Option<String>,
-    /// What it went through.
+    /// Counts so far.
     pub tally: Tally,
-    /// The numbers of the traces that failed by a new signature or cause.
+    /// Numbers of the traces that failed by a new signature or cause.
     #[serde(rename = "finds")]
     pub failures: Vec<u64>,
-    /// It came to its end: its bound, or the break that it was to end at.
+    /// It reached its end: its limit, or the violation at which it was to end.
     pub ended: bool,
-    /// It did not, but searched for as long as it was to.
+    /// It did not reach its end, but used up its time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_over: bool,
 }
 
-/// Why a campaign cannot be gone on with.
+/// Why a campaign cannot be started or resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CampaignError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// No hunt was begun there.
+    /// The folder holds no hunt.
     #[error("{}: no hunt was begun here (there is no {FILE} in a target's folder); name the folder that `hunt --out` was given", path.display())]
     Nothing {
         /// The folder.
         path: PathBuf,
     },
-    /// A hunt was stopped there, and another is to begin.
+    /// The folder holds a hunt that was interrupted, and another one is about to start.
     #[error(
         "{}: a hunt of {target} was stopped here after {traces} traces, with {failures} failures: `treefall hunt --resume {}` \
          goes on with it, another folder (`--out DIR`) leaves it as it is, `--overwrite` begins anew in its place",
@@ -91,41 +91,41 @@ pub enum CampaignError {
         path: PathBuf,
         /// Its target.
         target: String,
-        /// How many it went through.
+        /// Number of traces that it ran.
         traces: u64,
-        /// How many it found.
+        /// Number of failures that it found.
         failures: usize,
     },
-    /// It is no such file.
+    /// The file is not valid.
     #[error("{}: this is not what a hunt wrote: {why}; move it away, or name another folder with `--out`", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// Another version wrote it.
+    /// Another version wrote the file.
     #[error("{}: written by another version of treefall (format {format}, generator {generator}; this one has {FORMAT} and {}): its trace numbers mean other traces; begin the hunt anew", path.display(), generator::VERSION)]
     OtherVersion {
         /// The file.
         path: PathBuf,
-        /// The file's format.
+        /// Version of the file's format.
         format: u32,
-        /// The generator's version there.
+        /// Version of the generator that wrote it.
         generator: u32,
     },
 }
 
-/// What is read first: the rest means something in the right version only.
+/// The fields to read first: they decide whether the rest can be understood.
 #[derive(Deserialize)]
 struct Versions {
     format: u32,
     generator: u32,
 }
 
-/// What is read of a campaign, of any version, that another is to take the place of.
+/// What is read of an existing campaign of any version, before another overwrites it.
 #[derive(Deserialize)]
-struct Before {
+struct ExistingCampaign {
     format: u32,
     target: String,
     tally: TracesOf,
@@ -141,10 +141,11 @@ struct TracesOf {
     traces: u64,
 }
 
-/// Whether a campaign may begin in the folder of its target, where another may lie; `overwrite`: that one may be lost.
+/// Checks that a campaign may start in the folder of its target. With `overwrite`, an unfinished campaign there may
+/// be lost.
 ///
 /// # Errors
-/// When one lies there that did not come to its end and is not to be lost, or a file that no hunt wrote.
+/// When the folder holds an unfinished campaign that may not be lost, or a file that is no campaign.
 pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
     let path = folder.join(FILE);
     let text = match fs::read_to_string(&path) {
@@ -152,12 +153,12 @@ pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(CampaignError::File { path, source }),
     };
-    let before: Before = match serde_json::from_str(&text) {
+    let before: ExistingCampaign = match serde_json::from_str(&text) {
         Ok(before) => before,
         Err(error) => return Err(CampaignError::Invalid { path, why: error.to_string() }),
     };
-    let Before { format, target, tally: TracesOf { traces }, failures, ended, time_over } = before;
-    // Of another format it is not known whether these words mean what they do here.
+    let ExistingCampaign { format, target, tally: TracesOf { traces }, failures, ended, time_over } = before;
+    // These fields may mean something else in another format.
     let is_over = format == FORMAT && (ended || time_over) || traces == 0;
     if is_over || overwrite {
         return Ok(());
@@ -166,7 +167,7 @@ pub fn may_begin(folder: &Path, overwrite: bool) -> Result<(), CampaignError> {
 }
 
 impl Campaign {
-    /// A campaign that is about to begin.
+    /// Returns a campaign that is about to start.
     #[must_use]
     pub fn new(target: &str, seed: u64, shard: Shard) -> Self {
         Self {
@@ -188,14 +189,14 @@ impl Campaign {
         }
     }
 
-    /// Where its traces come from.
+    /// Returns the source of its traces.
     #[must_use]
     pub fn source(&self) -> Source {
         let Self { seed, sampling, cancelling, guarded, .. } = *self;
         Source { seed, sampling, cancelling, guarded }
     }
 
-    /// Writes it into the folder of its target, which is made when it is not there.
+    /// Writes the campaign into the folder of its target, which is created if necessary.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -207,10 +208,10 @@ impl Campaign {
         write_whole(&path, &(text + "\n")).map_err(failed)
     }
 
-    /// The campaign in this file.
+    /// Reads a campaign.
     ///
     /// # Errors
-    /// When it cannot be read, is none, or is one of another version.
+    /// When the file cannot be read, is invalid, or is of another version.
     pub fn load(path: &Path) -> Result<Self, CampaignError> {
         let file = |source| CampaignError::File { path: path.to_owned(), source };
         let invalid = |why: String| CampaignError::Invalid { path: path.to_owned(), why };
@@ -226,7 +227,7 @@ impl Campaign {
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
     }
 
-    /// The campaigns under the folder that a hunt wrote to, in the order of their folders' names.
+    /// Reads the campaigns in the output folder of a hunt, in the order of their folders' names.
     ///
     /// # Errors
     /// When there is none, or one cannot be read.
@@ -240,7 +241,7 @@ impl Campaign {
     }
 }
 
-/// The folders in a folder, by name.
+/// Returns the folders in a folder, by name.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -1,10 +1,10 @@
-//! The cause of a failure, by running: the trace is replayed with each defect mended in turn, and the defects whose
-//! mending ends the failure are ranked.
+//! Determines the cause of a failure by ablation: replays the trace with each defect fixed in turn, and ranks the
+//! defects whose fix removes the failure.
 //!
-//! No table leads from a signature to a defect. A defect whose mending makes the failure vanish is a cause; where no
-//! single mend does, two together may; where the replica does not show the failure at all, it is looked for in replicas
-//! with a further defect. Beside a baseline everything is asked of the *difference*: what the target shows in a trace at
-//! a place at which the baseline shows nothing.
+//! No table leads from a signature to a defect. A defect whose fix makes the failure vanish is a cause. If no single
+//! fix does, two together may. If the replica does not show the failure at all, replicas with one more defect are
+//! tried. With a baseline, only the *difference* counts: violations of the target at a place where the baseline has
+//! none.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -18,25 +18,25 @@ use treefall_subject::baseline::compare;
 use treefall_subject::replica::{probe_replica_as, run_replica_as};
 use treefall_subject::{Options, Subject};
 
-/// What the ablation says. The first defect of a list is the leading cause.
+/// The result of an ablation. The first defect of a list is the leading cause.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cause {
-    /// Mending one of these makes the failure vanish: each is required.
+    /// Fixing any one of these makes the failure vanish: each is required.
     Known(Vec<Defect>),
-    /// Mending both makes it vanish, and neither alone does.
+    /// Fixing both makes it vanish; fixing either one does not.
     Together([Defect; 2]),
-    /// The rules of the program's release do not show it, and with one of these defects added they do exactly what the
-    /// program does.
+    /// The rules of the program's release do not show it. With any one of these defects added they do exactly what
+    /// the program does.
     AsIf(Vec<Defect>),
-    /// Neither a single mend nor two together make it vanish.
+    /// Neither a single fix nor two together make it vanish.
     NotKnown,
-    /// The replica does not show the failure at all, so that nothing can be mended: a difference between replica
-    /// and real program, or a bug that the replica does not have.
+    /// The replica does not show the failure at all, so that no fix can be tried: replica and real program differ, or
+    /// the program has a bug that the replica lacks.
     NotInReplica,
 }
 
 impl Cause {
-    /// The defects, if any is known, the leading one first.
+    /// Returns the known defects, the leading one first.
     #[must_use]
     pub fn defects(&self) -> &[Defect] {
         match self {
@@ -46,13 +46,13 @@ impl Cause {
         }
     }
 
-    /// The leading cause, if any is known.
+    /// Returns the leading cause, if one is known.
     #[must_use]
     pub fn leading(&self) -> Option<Defect> {
         self.defects().first().copied()
     }
 
-    /// The defects that the failure needs beside the leading one.
+    /// Returns the defects that the failure requires besides the leading one.
     #[must_use]
     pub fn also_required(&self) -> &[Defect] {
         match self {
@@ -62,7 +62,7 @@ impl Cause {
         }
     }
 
-    /// The same with one of its defects put first.
+    /// Returns the same cause with one of its defects first.
     #[must_use]
     pub fn led_by(mut self, defect: Defect) -> Self {
         let list: &mut [Defect] = match &mut self {
@@ -76,13 +76,13 @@ impl Cause {
         self
     }
 
-    /// Whether it takes two mends to end it.
+    /// Returns whether it takes two fixes to remove the failure.
     #[must_use]
     pub const fn is_together(&self) -> bool {
         matches!(self, Self::Together(_))
     }
 
-    /// What two failures of one signature must share to be one finding.
+    /// Returns the part of the cause that identifies a finding.
     #[must_use]
     pub fn key(&self) -> CauseKey {
         match self {
@@ -96,12 +96,12 @@ impl Cause {
     }
 }
 
-/// What tells the causes of one signature apart.
+/// The part of a cause that identifies a finding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CauseKey {
-    /// A defect that leads.
+    /// The leading defect.
     Defect(Defect),
-    /// Two that take two mends, in the order of the table.
+    /// Two defects that must both be fixed, in the order of the table.
     Both(Defect, Defect),
     /// None of the known defects.
     NotKnown,
@@ -110,7 +110,7 @@ pub enum CauseKey {
 }
 
 impl CauseKey {
-    /// Its defects.
+    /// Returns its defects.
     #[must_use]
     pub fn defects(self) -> Defects {
         match self {
@@ -120,7 +120,7 @@ impl CauseKey {
         }
     }
 
-    /// The key that is written so.
+    /// Parses a key.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         match text.split_once('+') {
@@ -132,7 +132,7 @@ impl CauseKey {
     }
 }
 
-/// `ReloadForgetsChildren`, `A+B`, `not-known`, `not-in-replica`: as folders and files have it.
+/// Formats it for names of folders and files: `ReloadForgetsChildren`, `A+B`, `not-known`, `not-in-replica`.
 impl fmt::Display for CauseKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -144,13 +144,13 @@ impl fmt::Display for CauseKey {
     }
 }
 
-/// The cause of `signature` in `trace` under `rules`, as far as a subject of this kind shows it.
+/// Determines the cause of `signature` in `trace` under `rules`, as a subject of this kind shows it.
 #[must_use]
 pub fn cause(kind: SubjectKind, trace: &Trace, signature: Signature, rules: Rules) -> Cause {
     Ablation::new(kind, rules).cause(trace, signature)
 }
 
-/// Looks for causes by runs of replicas: of the target's rules, and of the baseline's where there is one.
+/// Determines causes by runs of replicas with the target's rules, and with the baseline's if there is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Ablation {
     kind: SubjectKind,
@@ -159,56 +159,56 @@ pub struct Ablation {
 }
 
 impl Ablation {
-    /// For failures of a subject of this kind with these rules.
+    /// Returns the ablation for a subject of this kind with these rules.
     #[must_use]
     pub const fn new(kind: SubjectKind, rules: Rules) -> Self {
         Self { kind, rules, baseline: None }
     }
 
-    /// For what such a subject shows and a baseline with these rules does not.
+    /// Restricts it to violations that a baseline with these rules does not show.
     #[must_use]
     pub const fn beside(self, baseline: Option<Rules>) -> Self {
         Self { baseline, ..self }
     }
 
-    /// For failures of `subject`.
+    /// Returns the ablation for `subject`.
     #[must_use]
     pub fn of(subject: &dyn Subject) -> Self {
         Self::new(subject.kind(), subject.rules()).beside(subject.baseline_rules())
     }
 
-    /// Whether what the target shows is what the replica shows: the target is that replica.
+    /// Returns whether the target is the replica itself, so that both show the same.
     #[must_use]
     pub fn is_surely_shown(&self) -> bool {
         self.kind == SubjectKind::Replica && self.baseline.is_none()
     }
 
-    /// Whether the replica shows the failure in `trace`.
+    /// Returns whether the replica shows the failure in `trace`.
     #[must_use]
     pub fn shows(&self, trace: &Trace, signature: Signature) -> bool {
         self.probe(trace, signature).shows(signature)
     }
 
-    /// What the replica shows that counts, run no further than until the failure is seen where that is possible.
+    /// Returns the replica's violations that count. The run ends as soon as the failure shows, if possible.
     #[must_use]
     pub fn probe(&self, trace: &Trace, signature: Signature) -> Verdict {
         self.probe_by(self.rules, self.baseline, trace, signature)
     }
 
-    /// The replica's whole verdict, with the violations that count.
+    /// Returns the replica's complete verdict, with the violations that count.
     #[must_use]
     pub fn verdict(&self, trace: &Trace) -> Verdict {
         self.verdict_by(self.rules, self.baseline, trace)
     }
 
-    /// Whether the replica shows the failure with these defects mended, in the baseline too.
+    /// Returns whether the replica shows the failure with these defects fixed, in the baseline too.
     #[must_use]
     pub fn shows_without(&self, mended: Defects, trace: &Trace, signature: Signature) -> bool {
         let (rules, baseline) = (without(self.rules, mended), self.baseline_without(mended));
         self.probe_by(rules, baseline, trace, signature).shows(signature)
     }
 
-    /// The cause of the failure in `trace`.
+    /// Determines the cause of the failure in `trace`.
     #[must_use]
     pub fn cause(&self, trace: &Trace, signature: Signature) -> Cause {
         if !self.shows(trace, signature) {
@@ -231,8 +231,8 @@ impl Ablation {
         Cause::Together([ranked[0], ranked[1]])
     }
 
-    /// The same of a program that gave this verdict: what the replica of its release does not show, a replica with a
-    /// further defect may.
+    /// Determines the cause in a program with this verdict. If the replica of its release does not show the failure,
+    /// replicas with one more defect are tried.
     #[must_use]
     pub fn cause_of(&self, trace: &Trace, signature: Signature, verdict: &Verdict) -> Cause {
         let cause = self.cause(trace, signature);
@@ -248,7 +248,7 @@ impl Ablation {
         if planted.is_empty() { cause } else { Cause::AsIf(self.ranked(planted, trace, signature)) }
     }
 
-    /// Whether the cause of a failure that is there has this key: by as few runs as it takes to say no.
+    /// Returns whether the cause of an existing failure has this key, in as few runs as possible.
     #[must_use]
     pub fn is_caused_by(
         &self,
@@ -266,7 +266,7 @@ impl Ablation {
         sure && self.cause_of(trace, signature, verdict).key() == key
     }
 
-    /// Where the failure is first seen in `trace` with these defects mended: how many wakes were used up by then.
+    /// Returns the number of wakes until the failure first shows in `trace` with these defects fixed.
     #[must_use]
     pub fn wakes_until(&self, mended: Defects, trace: &Trace, signature: Signature) -> Option<usize> {
         let rules = without(self.rules, mended);
@@ -310,11 +310,10 @@ impl Ablation {
         target
     }
 
-    /// Puts the defect first that explains most. A defect that the baseline has too explains no difference. Then comes
-    /// one that breaks the law in this trace when it is the only defect, with the behaviours of the release, so that the
-    /// trace means the same; then one that can break memory: whatever law is seen to break, memory may have been broken
-    /// before; then the one that acts last: the longer the run stays the same with it mended, the nearer it is to the
-    /// failure.
+    /// Ranks the defects. Last come those that the baseline has too, which explain no difference. First come those
+    /// that alone, with the release's behaviours, break the law in this trace; then those that can break memory,
+    /// because memory may have broken before any other law; then those that act last: the longer the run is unchanged
+    /// by the fix, the closer the defect is to the failure.
     fn ranked(&self, defects: Vec<Defect>, trace: &Trace, signature: Signature) -> Vec<Defect> {
         if defects.len() < 2 {
             return defects;
@@ -345,7 +344,7 @@ fn without(rules: Rules, mended: Defects) -> Rules {
     mended.iter().fold(rules, Rules::without)
 }
 
-/// Whether two runs broke the same laws at the same places and moments.
+/// Returns whether two runs broke the same laws at the same places and moments.
 fn alike(one: &Verdict, other: &Verdict) -> bool {
     let places = |verdict: &Verdict| verdict.breaks.iter().flat_map(Violation::places).collect::<Vec<_>>();
     !one.breaks.is_empty() && places(one) == places(other)

@@ -1,15 +1,15 @@
-//! Why a search ends without a result.
+//! Errors of a search.
 
 use treefall_base::control::Interrupted;
 use treefall_subject::SubjectError;
 
-/// A search did not come to its end.
+/// A search did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     /// A subject cannot run.
     #[error(transparent)]
     Subject(#[from] SubjectError),
-    /// Its [`Control`](treefall_base::control::Control) stopped it.
+    /// The search's [`Control`](treefall_base::control::Control) interrupted it.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }

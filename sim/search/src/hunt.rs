@@ -1,7 +1,7 @@
-//! The search: from seeds and numbers to the first trace of each signature and cause.
+//! Searches trace numbers of a campaign for the first trace of each signature and cause.
 //!
-//! What always holds: results are taken in the order of trace numbers, in chunks whose sizes depend on nothing, so
-//! that the failures and the number of traces at which a search ends are the same whatever the number of jobs.
+//! Invariant: results are processed in the order of trace numbers, in chunks of fixed sizes. Failures, and the number
+//! of traces at which a search ends, therefore do not depend on the number of jobs.
 
 use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
@@ -14,70 +14,70 @@ use crate::known::{FindingId, KnownCauses, NewCause, new_cause};
 use crate::shard::Shard;
 use treefall_subject::{Options, Ran, Subject, SubjectError};
 
-/// Traces that are given out together at first: a search ends between traces, and what a chunk holds beyond its
-/// end was run for nothing. On a real program that breaks at once that is most of the time there is.
+/// Traces in the first chunk. A search ends between traces, and the rest of its chunk is wasted; on a real program
+/// that breaks at once, that is most of its time.
 const CHUNK_FIRST: u64 = 2;
-/// Each chunk is twice the last, up to so many. A search looks at the clock between chunks.
+/// Largest chunk: each is twice the last. A search checks the time between chunks.
 const CHUNK_MAX: u64 = 256;
 
-/// What to search, and for how long.
+/// Which traces to search, and when to end.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The campaign's seed, and how it draws.
+    /// The campaign's seed, and how it draws traces.
     pub source: Source,
-    /// Trace numbers below this are tried; `None` for no bound.
+    /// Trace numbers below this are tried; `None`: no limit.
     pub traces_max: Option<u64>,
-    /// Go on after the first memory break.
+    /// Whether to continue after the first memory violation.
     pub all: bool,
-    /// Which of these numbers.
+    /// The part of these numbers to search.
     pub shard: Shard,
-    /// What an earlier search of the same plan went through: this one goes on behind it.
+    /// Counts of an earlier search of the same plan, which this one continues.
     pub so_far: Tally,
 }
 
 impl Plan {
-    /// The first traces of the swarm of this seed, all of them.
+    /// Returns the plan of all traces below `traces_max` of the swarm of this seed.
     #[must_use]
     pub fn new(seed: u64, traces_max: Option<u64>, all: bool) -> Self {
         Self { source: Source::swarm(seed), traces_max, all, shard: Shard::WHOLE, so_far: Tally::default() }
     }
 
-    /// How many traces it is to go through in all; [`u64::MAX`] for no bound.
+    /// Returns the number of traces to run in all; [`u64::MAX`]: no limit.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.traces_max.map_or(u64::MAX, |max| self.shard.length(max))
     }
 }
 
-/// A trace that broke a law by a cause that was not met before with this signature.
+/// A trace that broke a law, by a signature and cause that were not met before.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// Its number in the campaign.
     pub number: u64,
-    /// The trace.
+    /// The trace, as it was drawn.
     pub trace: Trace,
-    /// The law it broke.
+    /// The violation.
     pub broken: Violation,
-    /// Its whole verdict.
+    /// The complete verdict on the trace.
     pub verdict: Verdict,
-    /// Its cause, and the part of the trace that shows it; `None`: it was not asked for.
+    /// Its cause, and the part of the trace that shows it; `None`: not determined.
     pub new_cause: Option<NewCause>,
 }
 
 impl Failure {
-    /// A failure of whose cause nothing is known yet.
+    /// Returns a failure whose cause is not determined.
     #[must_use]
     pub const fn new(number: u64, trace: Trace, broken: Violation, verdict: Verdict) -> Self {
         Self { number, trace, broken, verdict, new_cause: None }
     }
 
-    /// Its signature.
+    /// Returns the failure's signature.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.broken.signature
     }
 
-    /// The same failure of whose whole trace the cause is asked for.
+    /// Determines the cause with the whole trace.
     #[must_use]
     pub fn with_cause(self, subject: &dyn Subject) -> Self {
         let cause = Ablation::of(subject).cause_of(&self.trace, self.signature(), &self.verdict);
@@ -85,37 +85,37 @@ impl Failure {
         Self { new_cause, ..self }
     }
 
-    /// What makes it the same as another.
+    /// Returns the identity of the failure: signature and cause.
     #[must_use]
     pub fn id(&self) -> FindingId {
         FindingId { signature: self.signature(), cause: self.key() }
     }
 
-    /// What its cause is told apart by, if that is known.
+    /// Returns the key of its cause, if it is determined.
     #[must_use]
     pub fn key(&self) -> Option<CauseKey> {
         self.new_cause.as_ref().map(|new_cause| new_cause.cause.key())
     }
 }
 
-/// What a search went through.
+/// Counts of a search.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Tally {
     /// Traces run.
     pub traces: u64,
     /// External events: timers, exits, signals.
     pub events: u64,
-    /// Records of the histories.
+    /// Records in the histories.
     pub records: u64,
-    /// Calls of the subjects into the world around them: operations, handlers, system calls.
+    /// Calls of the subjects into their surroundings: operations, handlers, system calls.
     pub steps: u64,
-    /// Traces in which a reload, a timeout and an exit all happened.
+    /// Traces with a reload, a timeout and an exit.
     pub whole: u64,
     /// Traces that broke a memory law.
     pub memory: u64,
     /// Runs that did not survive.
     pub ended_badly: u64,
-    /// Traces with a violation of which the baseline cannot tell: its judging ended before.
+    /// Traces with a violation that cannot be compared, because the baseline's judging had ended before.
     #[serde(default)]
     pub cannot_tell: u64,
 }
@@ -135,20 +135,21 @@ impl Tally {
 
 /// Receives what a search finds, and may end it.
 pub trait Lookout {
-    /// Why a failure cannot be kept.
+    /// Why a failure cannot be stored.
     type Error: From<SubjectError>;
 
-    /// Keeps the first trace of a signature and cause. Called in the order of trace numbers, before the search continues.
+    /// Stores the first trace of a signature and cause. Called in the order of trace numbers, before the search
+    /// continues.
     ///
     /// # Errors
-    /// When the failure cannot be kept, which ends the search.
+    /// When the failure cannot be stored, which ends the search.
     fn found(&mut self, failure: Failure) -> Result<(), Self::Error>;
 
-    /// Whether to continue after a chunk.
+    /// Returns whether to continue after a chunk.
     fn keep_going(&mut self, tally: &Tally) -> bool;
 }
 
-/// Keeps every failure, and never ends the search before its bound.
+/// Stores every failure, and never ends the search early.
 impl Lookout for Vec<Failure> {
     type Error = SubjectError;
 
@@ -162,10 +163,10 @@ impl Lookout for Vec<Failure> {
     }
 }
 
-/// Searches with `workers`, subjects of one kind that work side by side.
+/// Searches with `workers`, subjects of one kind that run in parallel.
 ///
 /// # Errors
-/// When a subject cannot run, or the lookout cannot keep a failure.
+/// When a subject cannot run, or the lookout cannot store a failure.
 pub fn hunt<L: Lookout>(
     workers: &mut [Box<dyn Subject>],
     plan: Plan,
@@ -181,12 +182,12 @@ pub fn hunt<L: Lookout>(
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
         let before = known.clone();
         let results = run_chunk(workers, (&ablation, &before), plan.source, &numbers)?;
-        for (number, Played { trace, ran, answers }) in numbers.into_iter().zip(results) {
+        for (number, JudgedTrace { trace, ran, answers }) in numbers.into_iter().zip(results) {
             tally.add(&ran.counts, &ran.verdict);
             tally.cannot_tell += u64::from(ran.beside.as_ref().is_some_and(|it| !it.cannot_tell.is_empty()));
             for (broken, answer) in ran.counting().zip(answers) {
                 let signature = broken.signature;
-                // What was found in this chunk meanwhile counts as well.
+                // Failures found meanwhile in this chunk count as well.
                 let same = known.causes(signature) == before.causes(signature);
                 let answer = if same { answer } else { ask(&ablation, known, &trace, broken, &ran) };
                 take(lookout, known, (number, &trace, broken, &ran), answer)?;
@@ -205,7 +206,7 @@ pub fn hunt<L: Lookout>(
     Ok(tally)
 }
 
-/// Makes the failures of an earlier part of a search again, from the numbers of their traces in the order in which they
+/// Recreates the failures of an earlier part of a search from the numbers of their traces, in the order in which they
 /// were found.
 ///
 /// # Errors
@@ -218,7 +219,7 @@ pub fn found_again(
 ) -> Result<Vec<Failure>, SubjectError> {
     let mut failures = Vec::<Failure>::new();
     let mut numbers = numbers.to_vec();
-    // A trace that was several failures is named several times.
+    // A trace with several failures appears several times.
     numbers.dedup();
     for number in numbers {
         let trace = source.trace_for(subject, number);
@@ -230,7 +231,7 @@ pub fn found_again(
 /// Passes the violations of one trace whose causes are new to `lookout`.
 ///
 /// # Errors
-/// When the subject cannot run, or the lookout cannot keep a failure.
+/// When the subject cannot run, or the lookout cannot store a failure.
 pub fn failures_in<L: Lookout>(
     subject: &mut dyn Subject,
     number: u64,
@@ -260,8 +261,8 @@ fn take<L: Lookout>(
     lookout.found(Failure { new_cause: Some(new_cause), ..failure })
 }
 
-/// A trace, what it showed, and of each violation that counts its cause if that is new.
-struct Played {
+/// A trace that was run, and its new violations with their causes.
+struct JudgedTrace {
     trace: Trace,
     ran: Ran,
     answers: Vec<Option<NewCause>>,
@@ -278,13 +279,13 @@ fn ask(
     new_cause(ablation, known.causes(signature), trace, signature, &ran.verdict)
 }
 
-/// Runs the traces of these numbers, split over the workers; results in the order of the numbers.
+/// Runs the traces of these numbers, split among the workers. Results are in the order of the numbers.
 fn run_chunk(
     workers: &mut [Box<dyn Subject>],
     (ablation, known): (&Ablation, &KnownCauses),
     source: Source,
     numbers: &[u64],
-) -> Result<Vec<Played>, SubjectError> {
+) -> Result<Vec<JudgedTrace>, SubjectError> {
     let share = numbers.len().div_ceil(workers.len()).max(1);
     let one_share = |subject: &mut Box<dyn Subject>, numbers: &[u64]| {
         let traces: Vec<Trace> =
@@ -292,7 +293,7 @@ fn run_chunk(
         let ran = subject.run(&traces, Options::VERDICT)?;
         let played = |(trace, ran): (Trace, Ran)| {
             let answers = ran.counting().map(|broken| ask(ablation, known, &trace, broken, &ran)).collect();
-            Played { trace, ran, answers }
+            JudgedTrace { trace, ran, answers }
         };
         Ok(traces.into_iter().zip(ran).map(played).collect::<Vec<_>>())
     };

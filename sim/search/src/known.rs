@@ -1,7 +1,7 @@
-//! Which violations are findings of their own: told apart by signature *and* cause.
+//! Identifies findings: violations with the same signature *and* cause are one finding.
 //!
-//! Invariant: the answer depends on the trace, the rules and the causes known of its signature alone, so that a search
-//! finds the same in one go, in parts, and with any number of jobs.
+//! Invariant: the answer depends only on the trace, the rules and the known causes of the signature, so that a search
+//! finds the same at once, in parts, and with any number of jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use treefall_model::verdict::{Signature, Verdict};
 use crate::cause::{Ablation, Cause, CauseKey};
 use crate::shrink::Edit;
 
-/// What tells a finding from the others of its target.
+/// The identity of a finding within its target.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FindingId {
     /// Its signature.
     pub signature: Signature,
-    /// Its cause; `None`: not asked for.
+    /// Its cause; `None`: not determined.
     pub cause: Option<CauseKey>,
 }
 
@@ -33,44 +33,45 @@ impl From<(Signature, CauseKey)> for FindingId {
     }
 }
 
-/// The causes that are known of each signature.
+/// The known causes of each signature.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct KnownCauses(BTreeMap<Signature, BTreeSet<CauseKey>>);
 
-/// The causes of a signature of which none is known.
+/// The causes of a signature without known causes.
 static NONE: BTreeSet<CauseKey> = BTreeSet::new();
 
 impl KnownCauses {
-    /// The causes that are known of `signature`.
+    /// Returns the known causes of `signature`.
     #[must_use]
     pub fn causes(&self, signature: Signature) -> &BTreeSet<CauseKey> {
         self.0.get(&signature).unwrap_or(&NONE)
     }
 
-    /// Whether no cause of any signature is known.
+    /// Returns whether no cause is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes a cause in. Whether it was new.
+    /// Adds a cause. Returns whether it was new.
     pub fn insert(&mut self, signature: Signature, cause: CauseKey) -> bool {
         self.0.entry(signature).or_default().insert(cause)
     }
 }
 
-/// A violation by a cause that was not known of its signature.
+/// A violation whose cause was not known of its signature.
 #[derive(Clone, Debug)]
 pub struct NewCause {
     /// The cause, by ablation of `start`.
     pub cause: Cause,
-    /// The trace up to the wake in which the violation is seen: what comes later may break the law by other causes.
+    /// The trace up to the wake of the violation: later wakes may break the law by other causes.
     pub start: Trace,
 }
 
-/// The violation of `signature` in `trace`, on which the target gave this verdict, if its cause is none of `known`.
+/// Determines the cause of the violation of `signature` in `trace`, on which the target gave this verdict, if it is
+/// none of `known`.
 ///
-/// Costs a run or two of a replica where the cause is known, and about two dozen where it is not.
+/// Takes one or two runs of a replica if the cause is known, and about two dozen otherwise.
 #[must_use]
 pub fn new_cause(
     ablation: &Ablation,
@@ -96,7 +97,7 @@ pub fn new_cause(
     let cause = ablation.cause(&start, signature);
     let new = match cause.key() {
         CauseKey::Defect(defect) => !known.contains(&CauseKey::Defect(defect)),
-        // What is seen only when a known cause is mended is hidden by that, not found.
+        // A violation that shows only with a known cause fixed is masked by that cause, not found.
         CauseKey::Both(one, other) => {
             let keys = [CauseKey::Defect(one), CauseKey::Defect(other), cause.key()];
             !keys.iter().any(|key| known.contains(key))
@@ -107,7 +108,7 @@ pub fn new_cause(
     new.then_some(NewCause { cause, start })
 }
 
-/// Which of the known causes to mend for something else to be seen; `None`: they explain the violation.
+/// Returns the known causes to fix before another violation can show; `None`: they explain the violation.
 fn beyond(
     ablation: &Ablation,
     known: &BTreeSet<CauseKey>,
@@ -124,14 +125,14 @@ fn beyond(
     if ablation.shows_without(mended, trace, signature) {
         return Some(mended);
     }
-    // One of two that were known together may do it alone here.
+    // One of two defects that were known as a pair may suffice here.
     let single = of(|key| matches!(key, CauseKey::Defect(_)));
     let mut halves = mended.iter().filter(|defect| !single.has(*defect));
     let alone = halves.any(|it| !ablation.shows_without(Defects::NONE.with(it), trace, signature));
     alone.then_some(Defects::NONE)
 }
 
-/// The first `wakes` wakes of a trace.
+/// Returns the first `wakes` wakes of a trace.
 fn prefix(trace: &Trace, wakes: usize) -> Option<Trace> {
     let end = trace.wakes().len();
     (Edit::DropWakes { start: wakes, end }).apply(trace)

@@ -1,8 +1,8 @@
-//! From seeds to failures and their causes.
+//! Searches for failures and their causes.
 //!
-//! The flow: [`generator`] draws traces, [`hunt`] runs them, [`oracle`] and the model judge them, [`shrink`] makes them
-//! small, [`triage`] confirms them and asks for their [`cause`]. [`explore`] runs all small traces instead, and
-//! [`fuzzing`] lets a fuzzer draw them.
+//! The flow: [`generator`] draws traces, [`hunt`] runs them, [`oracle`] and the model judge them, [`shrink`] makes
+//! them small, [`triage`] confirms them and determines their [`cause`]. [`explore`] runs all small traces instead,
+//! and [`fuzzing`] lets a fuzzer draw them.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
-//! Why a defect that a release has was the cause of no failure: by running, never by a list of exceptions.
+//! Explains by running why a defect of a release was the cause of no failure.
 //!
-//! A hunt keeps the first trace of each signature and cause. A defect can be missing among the causes because its traces
-//! are rare; because another one always breaks first what it would break (*masked*); or because nothing else in the
-//! release brings about what it needs (*latent*). Which of these it is, replicas of the release with other defects
+//! A hunt keeps the first trace of each signature and cause. A defect can be missing among the causes because its
+//! traces are rare; because another defect always breaks first what it would break (*masked*); or because nothing
+//! else in the release produces what it needs (*latent*). Replicas of the release with other defects fixed or added
+//! decide between these.
 //! mended, or put in, tell.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,34 +22,34 @@ use treefall_base::control::Control;
 use treefall_subject::Options;
 use treefall_subject::replica::{probe_replica, run_replica};
 
-/// Most traces of a search on a replica with this defect alone.
+/// Most traces of a search on a replica with only this defect.
 const ALONE_TRACES: u64 = 500;
 /// Most traces of a search on a replica with this defect and one other.
 const BESIDE_TRACES: u64 = 80;
 
-/// From so many traces a way down is tried.
+/// Most traces from which shrinking is tried.
 const MET_MAX: usize = 6;
-/// Most candidates on one way down.
+/// Most candidates of one such shrinking.
 const RUNS_MAX: u64 = 3_000;
 
-/// So often a signature may turn out to be due to others alone before it is no longer asked for its cause.
+/// After so many traces in which only other defects cause a signature, its cause is no longer determined.
 const REFUSALS_MAX: usize = 6;
 
-/// Where a defect hides.
+/// Where a defect can be seen.
 #[derive(Clone, Debug)]
 pub enum Visibility {
-    /// Nowhere: this trace shows it on the release as it is.
+    /// On the release itself, in this trace.
     Shown(Box<Failure>),
-    /// Behind others of the release: it shows when these are mended, each of which must be.
+    /// When these other defects of the release, all of them, are fixed.
     MaskedBy(Vec<Defect>),
-    /// It does nothing in this release; it would beside this defect.
+    /// Nowhere in this release; it would show together with this other defect.
     LatentWithout(Defect),
-    /// It was not met.
+    /// In none of the traces that were run.
     NotSeen,
 }
 
 impl Visibility {
-    /// Where it hides, to follow the defect's name; `None`: it is shown.
+    /// Describes it, to follow the defect's name; `None`: the defect shows on the release itself.
     #[must_use]
     pub fn in_words(&self) -> Option<String> {
         match self {
@@ -63,28 +64,28 @@ impl Visibility {
     }
 }
 
-/// Where the defects of a release hide that lead none of its findings.
+/// The defects of a release that lead none of its findings.
 #[derive(Clone, Default, Debug)]
 pub struct Behind {
-    /// Those that are not hidden, each with a trace that shows it.
+    /// Defects that show on the release, each with its trace.
     pub shown: Vec<(Defect, Failure)>,
-    /// Where each of the others hides.
+    /// The other defects.
     pub hidden: BTreeMap<Defect, Visibility>,
 }
 
-/// Looks for each defect of `rules` that is not among `leading`, in the traces of the campaign of `seed`.
+/// Searches for each defect of `rules` that is not among `leading`, in the traces of the campaign of `seed`.
 ///
-/// Once interrupted, the rest counts as not seen.
+/// Defects that remain after an interruption count as not seen.
 #[must_use]
 pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control: Control<'_, ()>) -> Behind {
     let missing: Vec<Defect> = rules.defects.iter().filter(|defect| !leading.contains(defect)).collect();
     let failure = |defect: &Defect| {
         control.check(()).map_or(Visibility::NotSeen, |()| visibility_of(*defect, rules, seed))
     };
-    let told: Vec<Visibility> = missing.par_iter().map(failure).collect();
+    let visibility: Vec<Visibility> = missing.par_iter().map(failure).collect();
     let mut behind = Behind::default();
-    for (defect, told) in missing.into_iter().zip(told) {
-        match told {
+    for (defect, visibility) in missing.into_iter().zip(visibility) {
+        match visibility {
             Visibility::Shown(failure) => behind.shown.push((defect, *failure)),
             hidden => drop(behind.hidden.insert(defect, hidden)),
         }
@@ -92,59 +93,59 @@ pub fn look_behind(rules: Rules, leading: &BTreeSet<Defect>, seed: u64, control:
     behind
 }
 
-/// Where `defect` hides in a release of these `rules`, in the traces of the campaign of `seed`, and of the same with
-/// cancelling scripts.
+/// Determines where `defect` shows in a release with these `rules`, in the traces of the campaign of `seed`, without
+/// and with cancelling scripts.
 #[must_use]
 pub fn visibility_of(defect: Defect, rules: Rules, seed: u64) -> Visibility {
     let others = || rules.defects.iter().filter(move |other| *other != defect);
     let alone = without(rules, others());
     let source = Source::swarm(seed);
     let met = search(defect, alone, rules, source, ALONE_TRACES);
-    if let Some(hidden) = met.told(defect, rules) {
+    if let Some(hidden) = met.visibility(defect, rules) {
         return hidden;
     }
-    // Those of the release first: what it needs may be there.
+    // Defects of the release come first: they may produce what it needs.
     let strangers = Defect::ALL.into_iter().filter(|other| !rules.defects.has(*other));
     for other in others().chain(strangers) {
         let met = search(defect, alone.with(other), rules, source, BESIDE_TRACES);
         if !rules.defects.has(other) && met.first.is_some() {
             return Visibility::LatentWithout(other);
         }
-        if let Some(hidden) = met.told(defect, rules) {
+        if let Some(hidden) = met.visibility(defect, rules) {
             return hidden;
         }
     }
-    // keepalived's scripts cancel nothing, and so does a campaign that is not asked to.
+    // keepalived's scripts cancel nothing, nor do those of an ordinary campaign.
     let met = search(defect, alone, rules, source.cancelling(), ALONE_TRACES);
-    met.told(defect, rules).unwrap_or(Visibility::NotSeen)
+    met.visibility(defect, rules).unwrap_or(Visibility::NotSeen)
 }
 
 fn without(rules: Rules, defects: impl Iterator<Item = Defect>) -> Rules {
     defects.fold(rules, Rules::without)
 }
 
-/// What a search for one defect met.
+/// The results of a search for one defect.
 #[derive(Default)]
-struct Met {
-    /// The first trace that the defect is a cause of, shrunk.
+struct SearchHits {
+    /// The first trace of which the defect is a cause, shrunk.
     first: Option<Failure>,
     /// A trace of which it is the leading cause on the release itself.
     on_release: Option<Failure>,
-    /// A trace of which it is a cause there, and not the leading one.
+    /// A trace of which it is another required cause on the release itself.
     required: Option<Failure>,
 }
 
-impl Met {
-    fn told(self, defect: Defect, rules: Rules) -> Option<Visibility> {
+impl SearchHits {
+    fn visibility(self, defect: Defect, rules: Rules) -> Option<Visibility> {
         let shown = self.on_release.or(self.required).map(|failure| Visibility::Shown(Box::new(failure)));
         shown.or_else(|| self.first.map(|failure| Visibility::MaskedBy(masks(&failure, defect, rules))))
     }
 }
 
-/// Looks for traces of which `defect` is a cause under `rules`, and on the way down from each to a small one for
-/// one of which it is the leading cause, or at least a cause, on `release` too.
-fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> Met {
-    let mut met = Met::default();
+/// Searches for traces of which `defect` is a cause under `rules`. While each is shrunk, looks for a candidate of
+/// which it is the leading cause, or at least a cause, on `release` too.
+fn search(defect: Defect, rules: Rules, release: Rules, source: Source, traces: u64) -> SearchHits {
+    let mut met = SearchHits::default();
     let (mut tried, mut refused) = (0, Vec::new());
     for number in 0..traces {
         let trace = source.trace(number);
@@ -207,7 +208,7 @@ fn leads(defect: Defect, trace: &Trace, signature: Signature, rules: Rules) -> b
     cause(SubjectKind::Replica, trace, signature, rules).leading() == Some(defect)
 }
 
-/// The smallest trace to which edits lead that are all `wanted`.
+/// Returns the smallest `wanted` trace that edits lead to.
 fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) -> bool) -> Trace {
     let verdict = |shows: bool| {
         let broken = Violation::bare(signature);
@@ -221,8 +222,8 @@ fn shrunk(trace: &Trace, signature: Signature, mut wanted: impl FnMut(&Trace) ->
     }
 }
 
-/// Which defects of the release must be mended for `find` to show: each one, put back in by itself with all that
-/// were put back before, hides it.
+/// Returns the defects of the release that must be fixed for the failure to show: adding any of them back, after the
+/// earlier ones, hides it.
 fn masks(failure: &Failure, defect: Defect, rules: Rules) -> Vec<Defect> {
     let mut mended: Defects = rules.defects.iter().filter(|other| *other != defect).collect();
     for other in rules.defects.iter().filter(|other| *other != defect) {

@@ -5,17 +5,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of so many equal parts of a campaign: every n-th trace number.
+/// One of several equal parts of a campaign: every n-th trace number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Shard {
-    /// Which, from 0.
+    /// Number of the part, from 0.
     place: u32,
-    /// Of how many; at least one more than `place`.
+    /// Number of parts; greater than `place`.
     of: u32,
 }
 
-/// Why a text names no shard.
+/// A text names no shard.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("write which part of how many, from 1: `2/8`; there are at most {} parts", Shard::MAX)]
 pub struct NoShard;
@@ -26,25 +26,25 @@ impl Shard {
     /// Most parts.
     pub const MAX: u32 = 1_000_000;
 
-    /// Of how many.
+    /// Returns the number of parts.
     #[must_use]
     pub const fn of(self) -> u32 {
         self.of
     }
 
-    /// Which, from 1.
+    /// Returns the number of this part, from 1.
     #[must_use]
     pub const fn nth(self) -> u32 {
         self.place + 1
     }
 
-    /// The trace number at a place of this part, from 0.
+    /// Returns the trace number at a place of this part, from 0.
     #[must_use]
     pub const fn number(self, place: u64) -> u64 {
         place.saturating_mul(self.of as u64).saturating_add(self.place as u64)
     }
 
-    /// How many trace numbers below `max` are in this part.
+    /// Returns how many trace numbers below `max` are in this part.
     #[must_use]
     pub const fn length(self, max: u64) -> u64 {
         max.saturating_sub(self.place as u64).div_ceil(self.of as u64)

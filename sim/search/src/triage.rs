@@ -1,4 +1,4 @@
-//! From the first trace of a signature to something a person can use: shrunk, confirmed, with its cause.
+//! Triages a failure: shrinks its trace, confirms it, and determines its cause.
 
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
@@ -15,76 +15,76 @@ use treefall_subject::backtrace::{EntryLife, Frame};
 use treefall_subject::replica::probe_replica;
 use treefall_subject::{Options, Subject, SubjectError};
 
-/// Most runs of the replica in building up what is smaller than a shrunk failure.
+/// Most runs of the replica to build up traces smaller than a shrunk one.
 pub const BUILD_UP_MAX: u64 = 300_000;
 
-/// Most runs of a real program in one shrinking: each that ends badly costs a fork.
+/// Most runs of a real program in one shrinking; each that ends badly costs a fork.
 const REAL_RUNS_MAX: u64 = 2_000;
 
-/// The verdict on a trace that a subject cannot be given.
+/// The verdict on a trace that a subject does not accept.
 const NOTHING_SHOWN: Verdict = Verdict { breaks: Vec::new(), outcome: Outcome::Survived };
 
-/// On what a failure was shrunk.
+/// The subject on which a failure was shrunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ShrunkOn {
-    /// On the subject itself.
+    /// The subject itself.
     Itself,
-    /// On the replica of its release, each step confirmed on the subject.
+    /// The replica of its release; each step was confirmed on the subject.
     ReplicaConfirmed,
-    /// On the real program, because the replica does not show the failure: the two differ.
+    /// The real program, because the replica does not show the failure.
     RealBecauseReplicaDiffers,
 }
 
-/// A failure, worked out.
+/// A failure with its smallest trace and its cause.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The target that it was found on.
+    /// The target on which it was found.
     pub target: String,
-    /// What kind of subject that is.
+    /// The kind of that target.
     pub kind: SubjectKind,
-    /// What was found.
+    /// The failure that was triaged.
     pub failure: Failure,
     /// Its smallest trace.
     pub trace: Trace,
     /// The verdict on the smallest trace.
     pub verdict: Verdict,
-    /// Runs that shrinking took, the check of minimality included.
+    /// Runs of shrinking and of the check of minimality.
     pub runs: u64,
-    /// No single removal or simplification keeps the signature; checked by itself, on the subject (of a
-    /// daemon, where its replica shows it).
+    /// No single removal or simplification keeps the signature. Checked on the subject; for a daemon, only where its
+    /// replica shows it.
     pub minimal: bool,
-    /// On what it was shrunk.
+    /// The subject on which it was shrunk.
     pub shrunk_on: ShrunkOn,
     /// Other signatures met while shrinking, each with its trace.
     pub slipped: Vec<(Signature, Trace)>,
-    /// What mends it.
+    /// Its cause.
     pub cause: Cause,
-    /// Two runs of the smallest trace, in subjects of their own, gave this signature and one digest.
+    /// Two runs of the smallest trace in fresh subjects gave this signature and the same digest.
     pub confirmed: bool,
     /// The digest of the smallest trace's run.
     pub digest: u128,
-    /// Who called whom where a real program crashed or hung.
+    /// The stack at which a real program crashed or hung.
     pub backtrace: Vec<Frame>,
-    /// Where it got and freed the entry that it then used.
+    /// Where the entry that it then used was allocated and freed.
     pub life: EntryLife,
-    /// The finding of the same cause that got the full effort; `None`: this one did.
+    /// The finding of the same cause that was shrunk with full effort; `None`: this one was.
     pub variant_of: Option<FindingId>,
 }
 
 impl Finding {
-    /// Its signature.
+    /// Returns its signature.
     #[must_use]
     pub fn signature(&self) -> Signature {
         self.failure.signature()
     }
 
-    /// What makes it the same as another: signature and cause.
+    /// Returns its identity: signature and cause.
     #[must_use]
     pub fn id(&self) -> FindingId {
         (self.signature(), self.cause.key()).into()
     }
 
-    /// The break, as the smallest trace shows it.
+    /// Returns the violation, as the smallest trace shows it.
     #[must_use]
     pub fn broken(&self) -> &Violation {
         let signature = self.signature();
@@ -93,20 +93,20 @@ impl Finding {
     }
 }
 
-/// What triage came to.
+/// The result of triage.
 #[derive(Clone, Debug)]
 pub enum Triaged {
-    /// It is done.
+    /// Triage finished.
     Finished(Box<Finding>),
-    /// It was interrupted.
+    /// Triage was interrupted.
     Interrupted(PartlyShrunk),
 }
 
 impl Triaged {
-    /// The finding, where nothing interrupted it.
+    /// Returns the finding.
     ///
     /// # Errors
-    /// When something did.
+    /// When triage was interrupted.
     pub fn finished(self) -> Result<Finding, Interrupted> {
         match self {
             Self::Finished(finding) => Ok(*finding),
@@ -115,21 +115,21 @@ impl Triaged {
     }
 }
 
-/// How far a failure was shrunk when triage was interrupted.
+/// The state of shrinking when triage was interrupted.
 #[derive(Clone, Debug)]
 pub struct PartlyShrunk {
-    /// The smallest trace until then, which has the failure's signature. It need not be minimal.
+    /// The smallest trace so far, which has the failure's signature. It need not be minimal.
     pub trace: Trace,
     /// Its verdict.
     pub verdict: Verdict,
-    /// Runs that this took.
+    /// Runs so far.
     pub runs: u64,
 }
 
-/// Works out a failure: shrinks it on `subject`, confirms it on subjects that `fresh` makes, looks for its cause.
+/// Triages a failure: shrinks it on `subject`, confirms it on subjects from `fresh`, and determines its cause.
 ///
-/// Where edits lead no further, smaller traces are built up in at most `build_up_max` runs of the replica. Reports the
-/// number of runs before each.
+/// Where edits do not help, smaller traces are built up in at most `build_up_max` runs of the replica. `control`
+/// receives the number of runs before each run.
 ///
 /// # Errors
 /// When a subject cannot run.
@@ -140,8 +140,8 @@ pub fn triage(
     build_up_max: u64,
     control: Control<'_>,
 ) -> Result<Triaged, SubjectError> {
-    let mut work = Work::new(subject, failure, control);
-    match work.out(fresh, build_up_max) {
+    let mut work = Triage::new(subject, failure, control);
+    match work.run(fresh, build_up_max) {
         Ok(finding) => Ok(Triaged::Finished(Box::new(finding))),
         Err(SearchError::Interrupted(_)) => {
             let (trace, verdict) = work.best;
@@ -159,7 +159,7 @@ pub(crate) fn shrink_failure(
     build_up_max: u64,
     control: Control<'_>,
 ) -> Result<Finding, SearchError> {
-    Work::new(subject, failure, control).out(fresh, build_up_max)
+    Triage::new(subject, failure, control).run(fresh, build_up_max)
 }
 
 /// Builds up traces that are smaller than a finding's, in at most `build_up_max` runs of the replica.
@@ -171,13 +171,13 @@ pub(crate) fn deepen(
     control: Control<'_>,
 ) -> Result<Finding, SearchError> {
     let failure = finding.failure.clone();
-    Work::new(subject, &failure, control).deepen(fresh, finding, build_up_max)
+    Triage::new(subject, &failure, control).deepen(fresh, finding, build_up_max)
 }
 
-/// Makes subjects of the kind that is worked on.
+/// Makes subjects of the kind that is triaged.
 pub(crate) type Fresh<'f> = dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + 'f;
 
-/// The finding of a failure that was worked out so far and no further: confirmed, but not proved minimal.
+/// Returns the finding of an interrupted triage: confirmed, but not proved minimal.
 ///
 /// # Errors
 /// As [`triage`].
@@ -188,11 +188,11 @@ pub fn triage_partly(
     partly: PartlyShrunk,
 ) -> Result<Finding, SubjectError> {
     let PartlyShrunk { trace, verdict, runs } = partly;
-    let shrunk = Shrunk { trace, verdict, runs, accepted: 0, minimal: false, slipped: Vec::new() };
-    Work::new(subject, failure, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
+    let shrunk = Shrunk { runs, ..Shrunk::unchanged(trace, verdict) };
+    Triage::new(subject, failure, Control::none()).confirm(fresh, shrunk, ShrunkOn::Itself, (false, 0))
 }
 
-/// The same for a failure that is as small as it is to be.
+/// Returns the finding of a failure that needs no shrinking.
 ///
 /// # Errors
 /// As [`triage`].
@@ -201,9 +201,8 @@ pub fn triage_as_found(
     fresh: &Fresh<'_>,
     failure: &Failure,
 ) -> Result<Finding, SubjectError> {
-    let (trace, verdict) = (failure.trace.clone(), failure.verdict.clone());
-    let shrunk = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: true, slipped: Vec::new() };
-    let mut work = Work::new(subject, failure, Control::none());
+    let shrunk = Shrunk::unchanged(failure.trace.clone(), failure.verdict.clone());
+    let mut work = Triage::new(subject, failure, Control::none());
     let checked = match work.check(&shrunk.trace, ShrunkOn::Itself) {
         Err(SearchError::Subject(error)) => return Err(error),
         // Nothing interrupts it.
@@ -213,19 +212,19 @@ pub fn triage_as_found(
     work.confirm(fresh, shrunk, ShrunkOn::Itself, checked)
 }
 
-/// A failure that is worked on: each run is counted, and none begins after the word to stop.
-struct Work<'w> {
+/// A triage under way. Invariant: each run is counted, and none begins after an interruption.
+struct Triage<'w> {
     subject: &'w mut dyn Subject,
     ablation: Ablation,
     failure: &'w Failure,
     control: Control<'w>,
-    /// Runs so far, and those of the replica that were remembered.
+    /// Runs so far, including cached runs of the replica.
     runs: u64,
     /// The smallest trace so far, with its verdict.
     best: (Trace, Verdict),
 }
 
-impl<'w> Work<'w> {
+impl<'w> Triage<'w> {
     fn new(subject: &'w mut dyn Subject, failure: &'w Failure, control: Control<'w>) -> Self {
         let ablation = Ablation::of(subject);
         Self {
@@ -245,17 +244,17 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    fn out(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
+    fn run(&mut self, fresh: &Fresh<'_>, build_up_max: u64) -> Result<Finding, SearchError> {
         let (trace, verdict) = self.start()?;
         let (mut shrunk, shrunk_on) = self.shrink(trace, verdict)?;
         if self.can_be_built_up(shrunk_on) {
-            self.go_below(&mut shrunk, build_up_max)?;
+            self.build_up_below(&mut shrunk, build_up_max)?;
         }
         let checked = self.check(&shrunk.trace, shrunk_on)?;
         Ok(self.confirm(fresh, shrunk, shrunk_on, checked)?)
     }
 
-    /// What is built up is judged as a replica shows it, and a daemon shows less.
+    /// Build-up judges traces by a replica, and a daemon shows less than that.
     fn can_be_built_up(&self, shrunk_on: ShrunkOn) -> bool {
         shrunk_on != ShrunkOn::RealBecauseReplicaDiffers && self.subject.kind() != SubjectKind::Daemon
     }
@@ -264,15 +263,9 @@ impl<'w> Work<'w> {
         if !self.can_be_built_up(finding.shrunk_on) {
             return Ok(finding);
         }
-        let mut shrunk = Shrunk {
-            trace: finding.trace.clone(),
-            verdict: finding.verdict.clone(),
-            runs: finding.runs,
-            accepted: 0,
-            minimal: finding.minimal,
-            slipped: finding.slipped.clone(),
-        };
-        self.go_below(&mut shrunk, max)?;
+        let unchanged = Shrunk::unchanged(finding.trace.clone(), finding.verdict.clone());
+        let mut shrunk = Shrunk { runs: finding.runs, slipped: finding.slipped.clone(), ..unchanged };
+        self.build_up_below(&mut shrunk, max)?;
         if shrunk.trace == finding.trace {
             return Ok(Finding { runs: shrunk.runs, ..finding });
         }
@@ -280,7 +273,7 @@ impl<'w> Work<'w> {
         Ok(self.confirm(fresh, shrunk, finding.shrunk_on, checked)?)
     }
 
-    /// Where shrinking starts: at the part of the trace that shows the cause, if the subject shows it there too.
+    /// Returns where shrinking starts: the part of the trace that shows the cause, if the subject shows it there too.
     fn start(&mut self) -> Result<(Trace, Verdict), SubjectError> {
         let signature = self.failure.signature();
         if let Some(new_cause) = &self.failure.new_cause {
@@ -305,11 +298,11 @@ impl<'w> Work<'w> {
         };
         let judge = |trace: &Trace| {
             let verdict = match shrunk_on {
-                // The replica says what is not worth a try; what it takes, the real program must show too.
+                // The replica rules candidates out; the real program must confirm the others.
                 ShrunkOn::ReplicaConfirmed => self.ask_both(trace)?,
                 _ => self.ask(trace)?,
             };
-            // What the shrinker offers is smaller than all that it took before.
+            // The shrinker offers only candidates smaller than all accepted ones.
             if verdict.shows(signature) {
                 self.best = (trace.clone(), verdict.clone());
             }
@@ -318,8 +311,8 @@ impl<'w> Work<'w> {
         Ok((shrink::shrink(trace, verdict, signature, limits, judge)?, shrunk_on))
     }
 
-    /// Builds up smaller traces and shrinks them further, until there is none or the runs are spent.
-    fn go_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
+    /// Builds up smaller traces and shrinks them further, until there are none or the runs are used up.
+    fn build_up_below(&mut self, shrunk: &mut Shrunk, build_up_max: u64) -> Result<(), SearchError> {
         let (signature, rules) = (self.failure.signature(), self.subject.rules());
         let mut cache = ProbeCache::new(rules, signature);
         let mut left = build_up_max;
@@ -328,7 +321,7 @@ impl<'w> Work<'w> {
             let probed = |trace: &Trace| {
                 self.next()?;
                 let mut seen = cache.probe(trace);
-                // The replica alone was asked, and no baseline.
+                // The probe ran the replica alone, without the baseline.
                 let beside = self.subject.baseline_rules().is_some();
                 if beside && seen.verdict.shows(signature) && !self.ablation.shows(trace, signature) {
                     drop_from(&mut seen.verdict, signature);
@@ -340,7 +333,7 @@ impl<'w> Work<'w> {
             left -= built.runs;
             shrunk.runs += cache.runs() - before;
             let Some(trace) = built.trace else { break };
-            // What the replica shows, the subject must show too.
+            // The subject must show what the replica shows.
             let verdict = self.ask(&trace)?;
             shrunk.runs += 1;
             if !verdict.shows(signature) {
@@ -353,11 +346,11 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    /// Whether no single edit of a trace is smaller and keeps the signature, and how many runs the answer took.
+    /// Returns whether no single edit of a trace is smaller and keeps the signature, and how many runs that took.
     fn check(&mut self, trace: &Trace, shrunk_on: ShrunkOn) -> Result<(bool, u64), SearchError> {
         let (signature, kind) = (self.failure.signature(), self.subject.kind());
         shrink::is_minimal(trace, signature, |trace| match shrunk_on {
-            // A daemon takes long to ask: what its replica does not show either is not asked of it.
+            // A daemon is slow: it runs only traces that its replica shows.
             ShrunkOn::ReplicaConfirmed if kind == SubjectKind::Daemon => self.ask_both(trace),
             _ => self.ask(trace),
         })
@@ -392,15 +385,15 @@ impl<'w> Work<'w> {
         })
     }
 
-    /// What the subject does with a trace: of the violations those that count, and the one looked for only where its
-    /// cause is the one looked for.
+    /// Runs a trace on the subject. Returns the violations that count; the one searched for counts only with the same
+    /// cause.
     fn ask(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
         self.next()?;
         let mut verdict = match self.subject.kind() {
             SubjectKind::Replica if self.ablation.is_surely_shown() => {
                 probe_replica(trace, self.subject.rules(), self.failure.signature())
             }
-            // It cannot be given this one, which so shows nothing.
+            // A trace that the subject does not accept shows nothing.
             _ if !self.subject.takes(trace) => NOTHING_SHOWN,
             _ => self.subject.run_one(trace, Options::VERDICT)?.counted(),
         };
@@ -408,7 +401,7 @@ impl<'w> Work<'w> {
         Ok(verdict)
     }
 
-    /// Takes the violation looked for out of a verdict where another cause leads to it.
+    /// Removes the searched violation from a verdict if it has another cause.
     fn keep_cause(&self, trace: &Trace, verdict: &mut Verdict) {
         let signature = self.failure.signature();
         if let Some(key) = self.failure.key().filter(|_| verdict.shows(signature))
@@ -418,7 +411,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// What a real program does with a trace, asked only where its replica shows the signature.
+    /// Runs a trace on a real program if its replica shows the signature.
     fn ask_both(&mut self, trace: &Trace) -> Result<Verdict, SearchError> {
         self.next()?;
         if !self.subject.takes(trace) {

@@ -1,6 +1,6 @@
-//! Triage of all failures of a campaign: one representative of each cause in full, the others as its variants.
+//! Triages all failures of a campaign: one representative of each cause in full, the others as its variants.
 //!
-//! Invariant: the findings depend on the failures alone, not on the number of subjects.
+//! Invariant: the findings depend only on the failures, not on the number of subjects.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +15,18 @@ use crate::triage::{Finding, deepen, shrink_failure};
 use treefall_base::control::Control;
 use treefall_subject::{Subject, SubjectError};
 
-/// Most runs in building up traces smaller than that of a variant.
+/// Most runs to build up traces smaller than a variant's.
 pub const VARIANT_RUNS: u64 = 2_000;
 
-/// What follows on a finding, which is that of the failure at this place.
+/// Processes a finding. Receives the place of its failure.
 pub type Then<'t, T> = dyn Fn(&mut dyn Subject, usize, Finding) -> Result<T, SearchError> + Sync + 't;
 
-/// Works out the failures side by side, each on one of `subjects`, and passes each finding to `then`; in the order of the
-/// finds.
+/// Triages the failures in parallel, each on one of `subjects`, and passes each finding to `then`. Results are in the
+/// order of the failures.
 ///
 /// Building up smaller traces takes at most `build_up_max` runs for the representative of each cause, and
-/// [`VARIANT_RUNS`] for its variants. An error is of its failure alone: the others are worked out, on a fresh subject in the
-/// place of the one that failed. Reports the place of the failure and its number of runs before each.
+/// [`VARIANT_RUNS`] for its variants. An error concerns its failure only: the others are triaged on a fresh subject.
+/// `control` receives the place of the failure and its number of runs before each run.
 pub fn triage_all<T: Send>(
     subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
@@ -59,10 +59,11 @@ pub fn triage_all<T: Send>(
     })
 }
 
-/// For each finding the place of its cause's representative; `None`: it stands for itself, as its cause is not known.
+/// Returns for each finding the place of its cause's representative; `None`: it represents itself, because its cause
+/// is not known.
 ///
-/// The representative is the smallest finding of a cause; of one that breaks memory there is a second one, for the
-/// violations of conduct.
+/// The representative is the smallest finding of a cause. A cause that breaks memory has a second one for its conduct
+/// violations.
 fn representatives(findings: &[Result<Finding, SearchError>]) -> Vec<Option<usize>> {
     let mut smallest: BTreeMap<(CauseKey, bool), usize> = BTreeMap::new();
     let group = |finding: &Finding| match finding.cause.key() {
@@ -84,7 +85,7 @@ fn representatives(findings: &[Result<Finding, SearchError>]) -> Vec<Option<usiz
     findings.iter().map(leader).collect()
 }
 
-/// Does the items side by side, each on one of `subjects`; results in the order of the items.
+/// Processes the items in parallel, each on one of `subjects`. Results are in the order of the items.
 fn side_by_side<I: Send, T: Send>(
     subjects: &mut [Box<dyn Subject>],
     fresh: &(dyn Fn() -> Result<Box<dyn Subject>, SubjectError> + Sync),
@@ -100,7 +101,7 @@ fn side_by_side<I: Send, T: Send>(
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(place).and_then(|item| item.lock().ok()?.take()) else { return done };
             let result = one(subject.as_mut(), item);
-            // Where none can be made either, the next failure says so.
+            // If no subject can be made either, the next failure reports it.
             if let Err(SearchError::Subject(_)) = &result
                 && let Ok(other) = fresh()
             {

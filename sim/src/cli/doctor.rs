@@ -9,7 +9,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::{CliError, Status, Summary, workers};
 use treefall_base::control::Control;
-use treefall_search::doctor::{Cause, Condition, Doctor, NotRepeatable, possible};
+use treefall_search::doctor::{Condition, DifferenceCause, Doctor, NotRepeatable, possible};
 use treefall_subject::program;
 use treefall_subject::target::Target;
 
@@ -157,9 +157,9 @@ fn print(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output)
         first: difference.as_ref().map(|difference| difference.first.clone()),
         second: difference.as_ref().map(|difference| difference.second.clone()),
         caused_by: match cause {
-            Cause::Alone(conditions) => Some(names(conditions)),
-            Cause::Nothing => Some(Vec::new()),
-            Cause::Together | Cause::NotLookedFor => None,
+            DifferenceCause::Alone(conditions) => Some(names(conditions)),
+            DifferenceCause::Nothing => Some(Vec::new()),
+            DifferenceCause::Together | DifferenceCause::NotLookedFor => None,
         },
     });
 }

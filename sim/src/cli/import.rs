@@ -19,6 +19,7 @@ use super::progress::{Progress, ProgressLine};
 use super::{CliError, Status, Summary, workers};
 use crashes::{BacktraceObject, BacktraceSummary};
 use objects::{FoundObject, ImportSummary, UnknownObject, object, summary, unknown};
+use treefall_base::control::Control;
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
 use treefall_field::import::{
@@ -99,16 +100,16 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     let backtraces = crashes::judged(&text, replica.as_ref(), args.program.as_deref());
     crashes::print(&backtraces, output);
     let (progress, line) = (Progress::begin(None), ProgressLine::new(output));
-    let go_on = |tried| {
+    let keep_going = |tried| {
         line.show(|| format!("{name}: {}", progress.done(tried, Some(args.tries), "interleaving")));
         !workers::interrupted()
     };
-    let imported = match import_while(&name, &text, conf.as_ref(), replica, bounds, &go_on) {
+    let imported = match import(&name, &text, conf.as_ref(), replica, bounds, Control::new(&keep_going)) {
         Ok(imported) => imported,
         Err(error) if error.is_acquittal() => {
             output.line(format_args!("{name}: {error}"));
             let is_crash = matches!(error, ImportError::NotExplained { .. });
-            for other in of_loop(release_told(&text)).iter().filter(|_| is_crash) {
+            for other in of_loop(named_release(&text)).iter().filter(|_| is_crash) {
                 output.line(format_args!("  perhaps: {other}"));
             }
             return Ok(if crashes::any_of_class(&backtraces) { Status::Failure } else { Status::Good });
@@ -125,7 +126,7 @@ pub(super) fn run(args: &Import, output: &mut Output) -> Result<Status, CliError
     for (found, path) in objects {
         output.object(&object(found, (&target, imported.replica.base), path));
     }
-    for kind in &imported.story.census.kinds {
+    for kind in &imported.story.counts.kinds {
         output.object(&unknown(kind));
     }
     output.conclude(&summary(&name, &target, &imported, &watch));

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use treefall::base::control::Control;
-use treefall::doctor::{Cause, Condition, Doctor, possible};
+use treefall::doctor::{Condition, DifferenceCause, Doctor, possible};
 use treefall::model::event::SubjectKind;
 use treefall::subject::target::{Place, Target};
 
@@ -114,7 +114,7 @@ fn a_trace_that_sees_the_one_before_it_is_caught_and_named() {
 fn an_address_that_leaks_is_caught() {
     let (different, first) = examine("ADDRESS");
     assert!(different * 2 > TRACES as usize, "only {different} differ");
-    assert_eq!(first, Some((Cause::Nothing, "the event of a record")));
+    assert_eq!(first, Some((DifferenceCause::Nothing, "the event of a record")));
 }
 
 /// The first run is one batch; the second begins with batches of 1 and 17, the last trace first. The control is

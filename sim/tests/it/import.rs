@@ -10,13 +10,14 @@
 
 use std::path::Path;
 
-use treefall::import::{Bounds, ImportError, Imported, import, import_while, load};
+use treefall::import::{Bounds, ImportError, Imported, import, load};
 use treefall::keepalived_conf::{self, Conf};
 use treefall::model::law::Law;
 use treefall::model::release::{Defect, Release};
 use treefall::subject::Options;
 use treefall::subject::replica::run_replica;
 use treefall::subject::target::ReplicaName;
+use treefall_base::control::Control;
 
 fn log(name: &str) -> String {
     load(&Path::new("tests/logs").join(name)).expect("a log")
@@ -31,7 +32,7 @@ const BOUNDS: Bounds =
     Bounds { window: treefall::model::time::Span::from_secs(10), tries: 1_500, untold: None };
 
 fn imported(text: &str, conf: Option<&Conf>) -> Result<Imported, ImportError> {
-    import("x.log", text, conf, None, BOUNDS)
+    import("x.log", text, conf, None, BOUNDS, Control::none())
 }
 
 /// Returns the defects behind the findings.
@@ -72,9 +73,9 @@ fn a_result_before_a_reload_holds_for_silent_runs_after_it() {
         end.lines().filter(|line| !line.contains("considered")).map(|line| format!("{line}\n")).collect();
     let replica = Some(ReplicaName::of(Release::parse("2.2.7").unwrap()));
     for part in [end, silent] {
-        let imported = import("x.log", &part, Some(&conf), replica.clone(), LONGER).unwrap();
-        assert!(imported.no_ways.is_empty(), "{:?}", imported.no_ways);
-        let plainest = imported.plainest.expect("a way");
+        let imported = import("x.log", &part, Some(&conf), replica.clone(), LONGER, Control::none()).unwrap();
+        assert!(imported.unmatched.is_empty(), "{:?}", imported.unmatched);
+        let plainest = imported.plainest.expect("an interleaving");
         assert!(plainest.story.contains("`chk_flap` now returning 0"), "{}", plainest.story);
     }
     // Here the log before the window shows it.
@@ -84,9 +85,10 @@ fn a_result_before_a_reload_holds_for_silent_runs_after_it() {
         Some(&conf),
         None,
         Bounds { window: treefall::model::time::Span::from_secs(60), ..LONGER },
+        Control::none(),
     )
     .unwrap();
-    assert_eq!((whole.windows, whole.windows_fitting), (3, 3), "{:?}", whole.no_ways);
+    assert_eq!((whole.windows, whole.windows_fitting), (3, 3), "{:?}", whole.unmatched);
 }
 
 /// Each log of a test with its configuration.
@@ -119,7 +121,9 @@ fn each_defect_gets_exactly_one_judgement() {
         let (text, conf) = (log(&format!("{name}.log")), conf(&format!("{name}.conf")));
         for release in Release::ALL {
             let replica = Some(ReplicaName::of(*release));
-            let Ok(imported) = import("x.log", &text, Some(&conf), replica, few) else { continue };
+            let Ok(imported) = import("x.log", &text, Some(&conf), replica, few, Control::none()) else {
+                continue;
+            };
             releases.insert(*release);
             let mut causes = causes(&imported);
             causes.sort();
@@ -174,8 +178,9 @@ fn the_log_of_a_clean_run_is_consistent_with_none() {
 fn a_story_of_results_and_timeouts_is_followed() {
     let bounds = Bounds { window: treefall::model::time::Span::from_secs(40), ..BOUNDS };
     let conf = conf("mixed-2.2.7.conf");
-    let imported = import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds).unwrap();
-    let lines = imported.plainest.as_ref().expect("a way").story.lines().count();
+    let imported =
+        import("x.log", &log("mixed-2.2.7.log"), Some(&conf), None, bounds, Control::none()).unwrap();
+    let lines = imported.plainest.as_ref().expect("an interleaving").story.lines().count();
     assert!(lines > 2);
     assert!(imported.found.iter().all(|found| !found.breaks_memory()), "{:?}", causes(&imported));
 }
@@ -184,9 +189,10 @@ fn a_story_of_results_and_timeouts_is_followed() {
 fn an_interrupted_search_keeps_its_results() {
     let conf = conf("crash-2.2.7.conf");
     let whole = imported(&log("crash-2.2.7.log"), Some(&conf)).unwrap();
-    let asked = std::cell::Cell::new(0);
-    let go_on = |_| asked.replace(asked.get() + 1) < 2_000;
-    let part = import_while("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, &go_on).unwrap();
+    let asked = std::sync::atomic::AtomicU64::new(0);
+    let keep_going = |_| asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2_000;
+    let part = import("x.log", &log("crash-2.2.7.log"), Some(&conf), None, BOUNDS, Control::new(&keep_going))
+        .unwrap();
     assert!(part.searched.tried < whole.searched.tried && !part.searched.exhausted);
     assert_eq!(part.searched.departures, None, "nothing is ruled out that was not tried");
     let replays = |found: &treefall::import::Reproduction| {
@@ -250,8 +256,8 @@ fn a_silent_first_run_can_explain_a_crash() {
     let conf = keepalived_conf::read(CHK).unwrap();
     let imported = imported(SHORTEST, Some(&conf)).unwrap();
     let first = &imported.found[0];
-    assert_eq!((first.signature.law, first.way.untold), (Law::NoDanglingNode, 0));
-    assert_eq!(first.way.trace.wakes().len(), 1);
+    assert_eq!((first.signature.law, first.interleaving.untold), (Law::NoDanglingNode, 0));
+    assert_eq!(first.interleaving.trace.wakes().len(), 1);
 }
 
 #[test]
@@ -267,9 +273,9 @@ fn a_crash_can_need_a_silent_hang() {
     let text = lines.join("\n").replace("10:00:03", "10:00:06").replace("10:00:02", "10:00:05");
     let imported = imported(&text, Some(&conf)).unwrap();
     let first = &imported.found[0];
-    assert_eq!((first.signature.law, first.way.untold), (Law::NoDanglingNode, 1));
+    assert_eq!((first.signature.law, first.interleaving.untold), (Law::NoDanglingNode, 1));
     let none = Bounds { untold: Some(0), ..BOUNDS };
-    assert!(import("x.log", &text, Some(&conf), None, none).unwrap().found.is_empty());
+    assert!(import("x.log", &text, Some(&conf), None, none, Control::none()).unwrap().found.is_empty());
 }
 
 #[test]
@@ -296,7 +302,7 @@ fn invalid_logs_are_refused_with_place_and_remedy() {
     assert!(error(&version).contains("keepalived 1.3.5, which treefall does not know"));
     assert!(
         error("Nov 25 10:00:00 lb1 Keepalived[4]: Starting Keepalived v2.3.1 (x)\n")
-            .contains("none tells of")
+            .contains("mentions a start, a reload, a script or a death")
     );
     let other = keepalived_conf::read(CHK).unwrap();
     let error = imported(&log("crash-2.2.7.log"), Some(&other)).unwrap_err().to_string();
@@ -335,7 +341,7 @@ const LONGER: Bounds = Bounds { window: treefall::model::time::Span::from_secs(3
 fn story(name: &str, release: Option<&str>) -> Result<Imported, ImportError> {
     let replica = release.map(|release| ReplicaName::of(Release::parse(release).unwrap()));
     let conf = conf(&format!("{name}.conf"));
-    import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER)
+    import("x.log", &log(&format!("{name}.log")), Some(&conf), replica, LONGER, Control::none())
 }
 
 /// Returns those of the releases whose replica can have written the log.
@@ -363,8 +369,8 @@ fn before_2_0_19_a_lost_child_logs_once_a_second() {
     let imported = story("lost-2.0.18", None).unwrap();
     let causes = causes(&imported);
     assert!(causes.contains(&Defect::TimeoutDropsPidEntryEarly), "{causes:?}");
-    assert!(imported.found.iter().all(|found| found.way.untold == 0 && !found.breaks_memory()));
-    assert_eq!(imported.story.census.unknown, 0);
+    assert!(imported.found.iter().all(|found| found.interleaving.untold == 0 && !found.breaks_memory()));
+    assert_eq!(imported.story.counts.unknown, 0);
     assert_eq!(fitting("lost-2.0.18", &RELEASES), ["2.0.18"]);
 }
 
@@ -372,7 +378,7 @@ fn before_2_0_19_a_lost_child_logs_once_a_second() {
 fn outliving_a_kill_is_no_failure_of_the_newest_release() {
     let imported = story("outlives-2.3.4", None).unwrap();
     assert!(imported.found.is_empty(), "{:?}", imported.found);
-    assert!(imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+    assert!(imported.unmatched.is_empty(), "{:?}", imported.unmatched);
     let fits = fitting("outlives-2.3.4", &RELEASES);
     assert!(["2.0.19", "2.0.20", "2.3.4"].iter().all(|release| fits.contains(release)), "{fits:?}");
     // These releases start the runs that they log as skipped.
@@ -424,12 +430,16 @@ fn a_window_without_a_way_names_the_line_that_fails() {
     let lines = clean.lines().take(place).chain([odd]).chain(clean.lines().skip(place));
     let with_odd: String = lines.map(|line| format!("{line}\n")).collect();
     let conf = conf("clean-2.2.7.conf");
-    let calm = import("x.log", &clean, Some(&conf), None, bounds).unwrap();
-    assert!(calm.no_ways.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.no_ways);
-    let imported = import("x.log", &with_odd, Some(&conf), None, bounds).unwrap();
-    assert_eq!(imported.no_ways.len(), 1, "{:?}", imported.no_ways);
-    assert_eq!(imported.no_ways[0].stuck, Some((place + 1, odd[26..].to_owned())));
-    assert!(imported.no_ways[0].tried > 0 && imported.no_ways[0].begins <= place, "{:?}", imported.no_ways);
+    let calm = import("x.log", &clean, Some(&conf), None, bounds, Control::none()).unwrap();
+    assert!(calm.unmatched.is_empty() && calm.windows == calm.windows_fitting, "{:?}", calm.unmatched);
+    let imported = import("x.log", &with_odd, Some(&conf), None, bounds, Control::none()).unwrap();
+    assert_eq!(imported.unmatched.len(), 1, "{:?}", imported.unmatched);
+    assert_eq!(imported.unmatched[0].stuck, Some((place + 1, odd[26..].to_owned())));
+    assert!(
+        imported.unmatched[0].tried > 0 && imported.unmatched[0].begins <= place,
+        "{:?}",
+        imported.unmatched
+    );
 }
 
 #[test]
@@ -456,7 +466,7 @@ fn interleaved_lines_of_two_daemons_are_refused() {
     let conf = keepalived_conf::read(CHK).unwrap();
     let error = imported(&(mixed + reload), Some(&conf)).unwrap_err().to_string();
     assert!(
-        error.starts_with("line 9: `lb1 Keepalived_vrrp[5]` writes again behind `lb2 Keepalived_vrrp[8]`"),
+        error.starts_with("line 9: `lb1 Keepalived_vrrp[5]` writes again after `lb2 Keepalived_vrrp[8]`"),
         "{error}"
     );
     // One process after the other is one daemon.

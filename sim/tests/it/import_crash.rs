@@ -7,6 +7,7 @@ use treefall::import::{Bounds, ImportError, Imported, import};
 use treefall::keepalived_conf;
 use treefall::model::law::Law;
 use treefall::model::release::Defect;
+use treefall_base::control::Control;
 
 const CONF: &str = "vrrp_script chk_haproxy {\n script /usr/bin/chk\n interval 3\n timeout 2\n}\n";
 /// A start and a success, without any violation.
@@ -26,7 +27,7 @@ Nov 25 11:00:03 lb1 Keepalived[4]: pid 7 exited due to segmentation fault (SIGSE
 
 fn imported(text: &str) -> Result<Imported, ImportError> {
     let conf = keepalived_conf::read(CONF).unwrap();
-    import("x.log", text, Some(&conf), None, Bounds { tries: 1_500, ..Bounds::default() })
+    import("x.log", text, Some(&conf), None, Bounds { tries: 1_500, ..Bounds::default() }, Control::none())
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn an_error_about_a_log_of_a_crash_names_the_crash() {
     let error = imported(only).unwrap_err().to_string();
     let says = "the log shows a crash that these lines do not explain, in line 1 (`pid 5 exited due";
     assert!(error.starts_with(says) && error.contains("does not say which release wrote it"), "{error}");
-    let error = import("x.log", CRASH, None, Some(of("2.3.1")), Bounds::default());
+    let error = import("x.log", CRASH, None, Some(of("2.3.1")), Bounds::default(), Control::none());
     let error = error.unwrap_err().to_string();
     assert!(
         error.contains("do not explain, in line 3") && error.contains("--config keepalived.conf"),

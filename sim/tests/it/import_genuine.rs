@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use treefall::import::{Bounds, ImportError, Imported, import, load};
 use treefall::keepalived_conf;
 use treefall::model::release::Defect;
+use treefall_base::control::Control;
 
 use Defect::{ExitErasesTwice, ReloadFreesQueuedTimeout, TimeoutLeavesPidEntry};
 
@@ -50,7 +51,7 @@ const LOGS: [(&str, Option<Defect>); 31] = [
 
 fn imported(log: &Path, conf: &Path) -> Result<Imported, ImportError> {
     let conf = keepalived_conf::load(conf).expect("a configuration");
-    import("x.log", &load(log)?, Some(&conf), None, Bounds::default())
+    import("x.log", &load(log)?, Some(&conf), None, Bounds::default(), Control::none())
 }
 
 /// Returns the leading causes of memory violations, each once.
@@ -133,7 +134,7 @@ fn every_rendering_of_a_log_gives_the_same_cause() {
     let text = load(&genuine("edge-2.3.2.log")).unwrap();
     let conf = keepalived_conf::load(&genuine("edge.conf")).unwrap();
     let cause = |text: &str, which: &str| {
-        let imported = import("x.log", text, Some(&conf), None, Bounds::default());
+        let imported = import("x.log", text, Some(&conf), None, Bounds::default(), Control::none());
         memory_causes(&imported.unwrap_or_else(|error| panic!("{which}: {error}")))
     };
     for (which, rendering) in RENDERINGS {

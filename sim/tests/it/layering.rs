@@ -108,7 +108,7 @@ static LAYERS: [Layer; 12] = [
             "treefall-search",
             "treefall-report",
         ],
-        cycles: 1,
+        cycles: 0,
         order: &[],
     },
     Layer {

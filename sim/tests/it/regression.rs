@@ -6,17 +6,19 @@ use std::process::{Command, Output};
 use crate::programs_built::{EXPORTED, build, faulty};
 use treefall::generator::Source;
 use treefall::regression::{
-    Better, CheckSearch, Finding, Key, Lane, Seen, Side, Sides, Tally, Watcher, report, triage,
+    Better, CheckFailure, CheckFinding, CheckObserver, CheckResults, CheckSearch, Key, Lane, Side, Sides,
+    report, triage,
 };
 use treefall::report::PipelineError;
 use treefall::subject::target::{Target, parse};
+use treefall_base::control::Control;
 use treefall_model::law::Law;
 use treefall_model::release::Defect;
 
 struct NotKept;
 
-impl Watcher for NotKept {
-    fn seen(&mut self, _: &Lane, _: &Seen) -> Result<(), PipelineError> {
+impl CheckObserver for NotKept {
+    fn seen(&mut self, _: &Lane, _: &CheckFailure) -> Result<(), PipelineError> {
         Ok(())
     }
 }
@@ -34,15 +36,15 @@ fn search(new: &str, old: &str, traces: u64) -> CheckSearch {
     search
 }
 
-fn tally(new: &str, old: &str, traces: u64) -> Tally {
+fn tally(new: &str, old: &str, traces: u64) -> CheckResults {
     search(new, old, traces).tally().clone()
 }
 
-fn first_finding(new: &str, old: &str) -> Finding {
+fn first_finding(new: &str, old: &str) -> CheckFinding {
     let mut search = search(new, old, 200);
     let closeness = search.closeness();
     let seen = search.tally().worse.values().next().expect("it is worse").clone();
-    triage(search.lane(), closeness, &seen, &|_| true).expect("replicas run")
+    triage(search.lane(), closeness, &seen, Control::none()).expect("replicas run")
 }
 
 #[test]
@@ -93,7 +95,7 @@ fn a_finding_is_small_confirmed_and_names_the_known_defect() {
     let finding = first_finding("replica:2.4.3+ReloadFreesQueuedTimeout", "replica:2.4.3");
     assert!(finding.confirmed && finding.minimal);
     assert_eq!(finding.trace.wakes().len(), 1);
-    assert_eq!(finding.as_if, Some(Defect::ReloadFreesQueuedTimeout));
+    assert_eq!(finding.equivalent_defect, Some(Defect::ReloadFreesQueuedTimeout));
     let text = report(&finding);
     for part in ["issue 2468", "mended by 7e04261d", "confirmed in fresh processes"] {
         assert!(text.contains(part), "no `{part}` in {text}");
@@ -112,7 +114,7 @@ fn findings_do_not_depend_on_the_chunks() {
         search.play_drawn(3, &mut NotKept).expect("replicas run");
     }
     let parts = search.tally();
-    let seen = |tally: &Tally| -> Vec<(Key, u64, usize)> {
+    let seen = |tally: &CheckResults| -> Vec<(Key, u64, usize)> {
         tally.worse.values().map(|seen| (seen.key, seen.times, seen.trace.wakes().len())).collect()
     };
     assert_eq!(seen(parts), seen(&whole));

@@ -1,40 +1,40 @@
-//! Backtraces in a text, whatever wrote them: gdb, lldb, coredumpctl, systemd-coredump, abrt, ASAN, valgrind, the
-//! program's own `backtrace`, and the kernel's line about a segmentation fault.
+//! Reads backtraces in a text, whatever wrote them: gdb, lldb, coredumpctl, systemd-coredump, abrt, ASAN, valgrind,
+//! the program's own `backtrace`, and the kernel's line about a segmentation fault.
 //!
-//! Invariant: of a report with several stacks only that of the access is taken, not where a block was freed or
-//! allocated.
+//! Invariant: of a report with several stacks only that of the access is read, not those of the block's release or
+//! allocation.
 
 /// Most backtraces of one text.
 const CRASHES_MAX: usize = 64;
 /// Most frames of one backtrace.
 const FRAMES_MAX: usize = 200;
 
-/// A function that had been called when a process died.
+/// A function on the stack of a process that died.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Frame {
-    /// Its name, without what a compiler appends.
+pub struct CrashFrame {
+    /// Name of the function, without suffixes of the compiler.
     pub function: Option<String>,
-    /// The offset in the program's file of the instruction, if the text says it.
+    /// Offset of the instruction in the program's file, if the text states it.
     pub offset: Option<u64>,
 }
 
-/// A death of which a text says where in the program it happened.
+/// The death of a process, with its stack.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Crash {
-    /// The line of the innermost frame, from 1.
+    /// Number of the innermost frame's line, from 1.
     pub line: usize,
-    /// The kernel's or a debugger's pid of the process, if the text says it.
+    /// Pid of the process as the kernel or a debugger sees it, if the text states it.
     pub pid: Option<u32>,
     /// The frames, the innermost first.
-    pub frames: Vec<Frame>,
-    /// The length of the mapping that the instruction lies in, as the kernel's line says it.
+    pub frames: Vec<CrashFrame>,
+    /// Length of the mapping with the instruction, if the kernel's line states it.
     pub mapped: Option<u64>,
 }
 
-/// Returns the crashes that a text tells of, in its order.
+/// Returns the crashes that a text reports, in its order.
 #[must_use]
 pub fn crashes(text: &str) -> Vec<Crash> {
-    let mut reader = Reader::default();
+    let mut reader = BacktraceReader::default();
     for (number, line) in (1..).zip(text.lines()) {
         reader.line(number, line);
         if reader.crashes.len() >= CRASHES_MAX {
@@ -46,15 +46,15 @@ pub fn crashes(text: &str) -> Vec<Crash> {
 }
 
 #[derive(Default)]
-struct Reader {
+struct BacktraceReader {
     crashes: Vec<Crash>,
     open: Option<(Crash, u32)>,
-    /// The stack that comes next says where a block was freed or allocated.
+    /// The next stack is that of the block's release or allocation.
     beside: bool,
     pid: Option<u32>,
 }
 
-impl Reader {
+impl BacktraceReader {
     fn line(&mut self, number: usize, line: &str) {
         if let Some(crash) = of_kernel(number, line) {
             self.close();
@@ -77,7 +77,7 @@ impl Reader {
         }
     }
 
-    /// A line between stacks.
+    /// Reads a line between stacks.
     fn header(&mut self, line: &str) {
         const BESIDE: [&str; 7] = [
             "freed by thread",
@@ -111,7 +111,7 @@ impl Reader {
     }
 }
 
-/// The pid in `PID: 74 (keepalived)`, `Process 74 (keepalived) of user`, `==74==ERROR: ..`, `[New LWP 74]`.
+/// Reads the pid of `PID: 74 (keepalived)`, `Process 74 (keepalived) of user`, `==74==ERROR: ..`, `[New LWP 74]`.
 fn pid(line: &str) -> Option<u32> {
     let behind = |words: &str| {
         let rest = line.split_once(words)?.1.trim_start();
@@ -124,13 +124,14 @@ fn pid(line: &str) -> Option<u32> {
     named.or(valgrind).or_else(|| behind("[New LWP ").map(|(pid, _)| pid))
 }
 
-/// The number of a frame and the frame; `None` as the frame: the signal's own.
-fn frame(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
+/// Reads a numbered frame; `None` instead of the frame stands for the signal's own frame.
+fn frame(line: &str) -> Option<(Option<u32>, Option<CrashFrame>)> {
     numbered(line).or_else(|| of_valgrind(line)).or_else(|| of_libc(line)).or_else(|| of_abrt(line))
 }
 
-/// `#1  0x0000.. in rb_erase (node=..) at rbtree.c:1`, `#1  0x.. rb_erase (keepalived + 0x4a3b0)`, `#1 [keepalived] rb_erase`.
-fn numbered(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
+/// Reads `#1  0x0000.. in rb_erase (node=..) at rbtree.c:1`, `#1  0x.. rb_erase (keepalived + 0x4a3b0)`, `#1
+/// [keepalived] rb_erase`.
+fn numbered(line: &str) -> Option<(Option<u32>, Option<CrashFrame>)> {
     let mark = line.match_indices('#').map(|(at, _)| at).find(|at| {
         let starts = line[at + 1..].starts_with(|c: char| c.is_ascii_digit());
         starts && !line[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '/')
@@ -142,7 +143,7 @@ fn numbered(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
     if rest.starts_with("<signal handler") {
         return Some((Some(place), None));
     }
-    // A comment in a configuration or an issue's number is no frame.
+    // A comment in a configuration or the number of an issue is no frame.
     let has_address = rest.starts_with("0x");
     let rest =
         if has_address { rest.split_once(' ').map_or("", |(_, rest)| rest).trim_start() } else { rest };
@@ -152,29 +153,30 @@ fn numbered(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
     let end = named.find(|c: char| !(c.is_alphanumeric() || "_.@?/".contains(c))).unwrap_or(named.len());
     let (word, behind) = named.split_at(end);
     let offset = offset(line);
-    // Without an address it is a frame by its parentheses, its program, or its very name.
+    // Without an address, parentheses, the program or a known function name mark a frame.
     let calls = behind.trim_start().starts_with('(') && word.contains('_');
     let of_program = rest.starts_with("[keepalived] ");
     let is_bare = behind.trim().is_empty() && (word.starts_with("rb_") || word.starts_with("thread_"));
     if !(has_address || calls || of_program || is_bare || offset.is_some()) {
         return None;
     }
-    Some((Some(place), Some(Frame { function: function(word), offset })))
+    Some((Some(place), Some(CrashFrame { function: function(word), offset })))
 }
 
-/// `==74==    at 0x11A2B3: rb_erase (rbtree.c:280)`, `==74==    by 0x..: process_child_termination (scheduler.c:9)`.
-fn of_valgrind(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
+/// Reads `==74==    at 0x11A2B3: rb_erase (rbtree.c:280)`, `==74==    by 0x..: process_child_termination
+/// (scheduler.c:9)`.
+fn of_valgrind(line: &str) -> Option<(Option<u32>, Option<CrashFrame>)> {
     let rest = line.split_once("== ")?.1.trim_start();
     let is_first = rest.starts_with("at 0x");
     let rest = rest.strip_prefix("at ").or_else(|| rest.strip_prefix("by "))?.strip_prefix("0x")?;
     let named = rest.split_once(": ")?.1;
     let end = named.find([' ', '(']).unwrap_or(named.len());
-    let frame = Frame { function: function(&named[..end]), offset: None };
+    let frame = CrashFrame { function: function(&named[..end]), offset: None };
     Some((if is_first { Some(0) } else { None }, Some(frame)))
 }
 
-/// `/usr/sbin/keepalived(rb_erase+0x1a) [0x55..]`, `keepalived(+0x2f1a0) [..]`.
-fn of_libc(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
+/// Reads `/usr/sbin/keepalived(rb_erase+0x1a) [0x55..]`, `keepalived(+0x2f1a0) [..]`.
+fn of_libc(line: &str) -> Option<(Option<u32>, Option<CrashFrame>)> {
     let (_, rest) = line.split_once("keepalived(")?;
     let (inside, behind) = rest.split_once(')')?;
     let (name, offset) = inside.split_once("+0x")?;
@@ -182,23 +184,23 @@ fn of_libc(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
         return None;
     }
     let offset = u64::from_str_radix(offset, 16).ok().filter(|_| name.is_empty());
-    Some((None, Some(Frame { function: function(name), offset })))
+    Some((None, Some(CrashFrame { function: function(name), offset })))
 }
 
-/// `"function_name": "rb_erase"` of abrt's JSON.
-fn of_abrt(line: &str) -> Option<(Option<u32>, Option<Frame>)> {
+/// Reads `"function_name": "rb_erase"` of abrt's JSON.
+fn of_abrt(line: &str) -> Option<(Option<u32>, Option<CrashFrame>)> {
     let name = line.split_once("\"function_name\": \"")?.1.split_once('"')?.0;
-    Some((None, Some(Frame { function: function(name), offset: None })))
+    Some((None, Some(CrashFrame { function: function(name), offset: None })))
 }
 
-/// `(keepalived + 0x4a3b0)`, `(/usr/sbin/keepalived+0x4a3b0)`.
+/// Reads `(keepalived + 0x4a3b0)`, `(/usr/sbin/keepalived+0x4a3b0)`.
 fn offset(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("keepalived + 0x").or_else(|| line.split_once("keepalived+0x"))?;
     let end = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
     u64::from_str_radix(&rest[..end], 16).ok()
 }
 
-/// A function's name without what compilers and libraries put around it; `None` if there is none.
+/// Returns the name of a function without what compilers and libraries add to it.
 fn function(word: &str) -> Option<String> {
     let word = word.strip_prefix("__GI_").unwrap_or(word);
     let bare = word.split(['.', '@']).next().unwrap_or(word);
@@ -206,8 +208,8 @@ fn function(word: &str) -> Option<String> {
     (named && word != "n/a").then(|| bare.to_owned())
 }
 
-/// `keepalived[74]: segfault at 8 ip 00005581aa4e2f10 sp .. error 6 in keepalived[5581aa4b0000+a3000]`, and newer
-/// kernels' `in keepalived[32f10,5581aa4b0000+a3000]`.
+/// Reads `keepalived[74]: segfault at 8 ip 00005581aa4e2f10 sp .. error 6 in keepalived[5581aa4b0000+a3000]`, and
+/// newer kernels' `in keepalived[32f10,5581aa4b0000+a3000]`.
 fn of_kernel(number: usize, line: &str) -> Option<Crash> {
     let is_fault = line.contains("segfault at ") || line.contains("general protection");
     let (_, rest) = line.split_once(" in keepalived[").filter(|_| is_fault)?;
@@ -224,12 +226,18 @@ fn of_kernel(number: usize, line: &str) -> Option<Crash> {
     let offset = given.or_else(|| ip.checked_sub(base));
     let named = line.split("keepalived[").nth(1)?;
     let pid = named.split_once(']').and_then(|(pid, _)| pid.parse().ok());
-    // The base is that of the mapping with the code: `symbols` adds where the file has it.
-    Some(Crash { line: number, pid, frames: vec![Frame { function: None, offset }], mapped: hex(length) })
+    // The base is that of the mapping with the code: `symbols` adds its offset in the file.
+    Some(Crash {
+        line: number,
+        pid,
+        frames: vec![CrashFrame { function: None, offset }],
+        mapped: hex(length),
+    })
 }
 
 impl Crash {
-    /// Whether its offset counts from the program's code rather than from its file, as the kernel's older lines have it.
+    /// Returns whether its offset counts from the program's code, as in the kernel's older lines, instead of from its
+    /// file.
     #[must_use]
     pub fn is_of_kernel(&self) -> bool {
         self.frames.len() == 1 && self.frames[0].function.is_none()

@@ -5,8 +5,8 @@ use std::ops::Range;
 /// The process that wrote a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Writer {
-    /// One of keepalived's; the line does not say which.
-    Untold,
+    /// One of keepalived's processes; the line does not say which.
+    Unspecified,
     /// keepalived's first process.
     Parent,
     /// Its vrrp process: the one that runs the scripts.
@@ -23,7 +23,7 @@ impl Writer {
     /// Whether it is one of keepalived's processes.
     #[must_use]
     pub const fn is_keepalived(self) -> bool {
-        matches!(self, Self::Untold | Self::Parent | Self::Vrrp | Self::Sibling)
+        matches!(self, Self::Unspecified | Self::Parent | Self::Vrrp | Self::Sibling)
     }
 }
 
@@ -42,6 +42,6 @@ pub struct TextLine {
     pub text: String,
     /// The whole line, without colours.
     pub whole: String,
-    /// Renderings of one log differ in this.
+    /// Identifies the rendering of the line.
     pub(super) form: (bool, String),
 }

@@ -1,16 +1,16 @@
-//! The text of a log's file: decompressed, and journald's binary fields made text.
+//! Reads the text of a log file, decompresses it, and turns journald's binary fields into text.
 
 use std::io::Read;
 use std::path::Path;
 
 use treefall_base::input;
 
-use super::{ImportError, SIZE_MAX};
+use super::error::{ImportError, SIZE_MAX};
 
-/// Returns the text of the log at `path`; `-` is standard input. What is no UTF-8 in it is replaced.
+/// Returns the text of the log at `path`; `-` is standard input. Invalid UTF-8 is replaced.
 ///
 /// # Errors
-/// When it cannot be read, is too large or is no text.
+/// When the file cannot be read, is too large or is not text.
 pub fn load(path: &Path) -> Result<String, ImportError> {
     let unreadable = |error| ImportError::Unreadable { path: path.to_owned(), error };
     let too_large = || ImportError::TooLarge { path: path.to_owned() };
@@ -49,8 +49,8 @@ pub fn load(path: &Path) -> Result<String, ImportError> {
     Err(ImportError::NotText { path: path.to_owned(), offset, line, hint })
 }
 
-/// What gzip or zstd packed, up to one byte more than is accepted, as far as it is whole; `None`: nothing is packed, or
-/// nothing of it can be unpacked.
+/// Decompresses gzip or zstd, as far as the data is intact, to at most one byte over the size limit. `None`: not
+/// compressed, or nothing can be decompressed.
 fn decompressed(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     let read = match bytes {
@@ -63,11 +63,11 @@ fn decompressed(bytes: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    // A log that is still written, or was cut, is worth what it holds.
+    // A log that is still being written, or was cut, is used as far as it goes.
     (read.is_ok() || !plain.is_empty()).then_some(plain)
 }
 
-/// An export of journald with each binary field (a name, its length in 8 bytes, its value) as a line of text.
+/// Converts the binary fields of a journald export (a name, the length in 8 bytes, the value) to lines of text.
 fn without_binary_fields(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -91,7 +91,7 @@ fn without_binary_fields(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The text of a file in UTF-16, by its mark.
+/// Decodes UTF-16 by its byte order mark.
 fn of_utf_16(bytes: &[u8]) -> Option<String> {
     let unit: fn([u8; 2]) -> u16 = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,

@@ -1,10 +1,9 @@
-//! What a keepalived's message says of its scripts' story.
+//! Interprets keepalived's messages.
 //!
-//! The lines of the script layer are read by [`treefall_world::words`], as they are for a whole daemon under the
-//! harness. Beside them there are starts, ends and deaths of processes, and the wordings that other releases, and
-//! the reports that people write, have for the same.
+//! [`treefall_world::words`] reads the lines of the script layer, as it does for a whole daemon under the harness.
+//! This module adds starts, ends and deaths of processes, and the wordings of other releases and of bug reports.
 //!
-//! Always: a message that is known to say nothing of the story is told from one that is not known.
+//! Invariant: messages that are known to be irrelevant are distinct from unknown ones.
 
 use treefall_model::event::FailedBy;
 use treefall_model::release::Release;
@@ -13,45 +12,45 @@ use treefall_world::words::{self, Kind};
 
 use super::line::Writer;
 
-/// What a message says.
+/// The meaning of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Said<'l> {
-    /// A keepalived of this version writes. Its release, if the tables know it.
+pub enum Message<'l> {
+    /// The version of the keepalived that writes, and its release, if the tables know it.
     Version(&'l str, Option<Release>),
-    /// The vrrp process is started.
+    /// The vrrp process starts.
     Begins,
     /// The vrrp process reloads.
     Reloads,
-    /// Something that the script layer says.
+    /// A line of the script layer.
     Script(Option<&'l str>, Kind),
-    /// The process is told to end.
+    /// The process receives the request to end.
     Stops,
-    /// The process has ended as it was told to.
+    /// The process has ended as requested.
     Stopped,
-    /// The parent has ended, whatever became of the vrrp process.
+    /// The parent has ended, with or without the vrrp process.
     ParentStopped,
-    /// A process died, of this signal if it is told of which.
-    Dies(Option<Signal>, Of),
-    /// Nothing of the story.
+    /// A process died, of this signal if the message states it.
+    Dies(Option<Signal>, DeadProcess),
+    /// The message is irrelevant to the story.
     Nothing,
-    /// It is not known what.
+    /// The message is unknown.
     Unknown,
 }
 
-/// Which process a death is of, as far as its line tells.
+/// The process whose death a line reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Of {
+pub enum DeadProcess {
     /// The vrrp process.
     Vrrp,
     /// Another of keepalived's.
     Sibling,
-    /// The one of this pid, as keepalived sees it.
+    /// The process with this pid, as keepalived sees it.
     Pid(u32),
-    /// One of keepalived's, told by who stands outside; the kernel's pid need not be that which keepalived sees.
+    /// One of keepalived's processes, reported from outside; the pid may differ from the one that keepalived sees.
     Outside(Option<u32>),
 }
 
-/// How messages begin that say nothing of the story. What comes behind two blanks goes on with the line before.
+/// Beginnings of irrelevant messages. A message that begins with two blanks continues the line before.
 const NOTHING: [&str; 60] = [
     "  ",
     "(",
@@ -115,37 +114,37 @@ const NOTHING: [&str; 60] = [
     "Default user ",
 ];
 
-/// Reads a message.
+/// Interprets a message.
 #[must_use]
-pub fn read(writer: Writer, text: &str) -> Said<'_> {
+pub fn read(writer: Writer, text: &str) -> Message<'_> {
     match writer {
-        Writer::Foreign => Said::Nothing,
+        Writer::Foreign => Message::Nothing,
         Writer::Outside => outside(text),
-        Writer::Sibling => Said::Nothing,
-        Writer::Untold | Writer::Parent | Writer::Vrrp => of_keepalived(text),
+        Writer::Sibling => Message::Nothing,
+        Writer::Unspecified | Writer::Parent | Writer::Vrrp => of_keepalived(text),
     }
 }
 
-/// What the kernel tells of a segmentation fault, and systemd of a process that it started.
-fn outside(text: &str) -> Said<'_> {
+/// Interprets the kernel's reports of segmentation faults, and systemd's of processes that it started.
+fn outside(text: &str) -> Message<'_> {
     const SEGV: [&str; 3] = ["]: segfault at ", "status=11/segv", "general protection"];
     let text = text.to_ascii_lowercase();
-    let Some(place) = text.find("keepalived") else { return Said::Nothing };
+    let Some(place) = text.find("keepalived") else { return Message::Nothing };
     if !SEGV.iter().any(|words| text.contains(words)) {
-        return Said::Nothing;
+        return Message::Nothing;
     }
-    // `keepalived[99]: segfault at ..`; a unit has no number behind its name.
+    // `keepalived[99]: segfault at ..`; the name of a unit has no number.
     let name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let behind = text[place..].trim_start_matches(name).strip_prefix('[');
     let pid = behind.and_then(|rest| rest.split_once(']')?.0.parse().ok());
-    Said::Dies(Some(Signal::SEGV), Of::Outside(pid))
+    Message::Dies(Some(Signal::SEGV), DeadProcess::Outside(pid))
 }
 
-fn of_keepalived(text: &str) -> Said<'_> {
+fn of_keepalived(text: &str) -> Message<'_> {
     match words::read(text) {
-        words::Said::Reloading => return Said::Reloads,
-        words::Said::Started => return Said::Nothing,
-        words::Said::Line(line) => return Said::Script(line.script, line.kind),
+        words::Said::Reloading => return Message::Reloads,
+        words::Said::Started => return Message::Nothing,
+        words::Said::Line(line) => return Message::Script(line.script, line.kind),
         words::Said::Other => {}
     }
     let beside = version(text).or_else(|| death(text)).or_else(|| otherwise(text));
@@ -153,31 +152,31 @@ fn of_keepalived(text: &str) -> Said<'_> {
         return said;
     }
     match text {
-        "Stopping" | "Terminating on signal" => Said::Stops,
-        "Stopped" => Said::Stopped,
-        "Configuration file reloaded" | "VRRP configuration reloaded" => Said::Reloads,
-        "" => Said::Nothing,
-        _ if text.starts_with("Starting VRRP child process") => Said::Begins,
-        _ if text.starts_with("Stopped - ") => Said::Stopped,
-        _ if text.starts_with("Stopped Keepalived") => Said::ParentStopped,
-        _ if NOTHING.iter().any(|beginning| text.starts_with(beginning)) => Said::Nothing,
-        _ => Said::Unknown,
+        "Stopping" | "Terminating on signal" => Message::Stops,
+        "Stopped" => Message::Stopped,
+        "Configuration file reloaded" | "VRRP configuration reloaded" => Message::Reloads,
+        "" => Message::Nothing,
+        _ if text.starts_with("Starting VRRP child process") => Message::Begins,
+        _ if text.starts_with("Stopped - ") => Message::Stopped,
+        _ if text.starts_with("Stopped Keepalived") => Message::ParentStopped,
+        _ if NOTHING.iter().any(|beginning| text.starts_with(beginning)) => Message::Nothing,
+        _ => Message::Unknown,
     }
 }
 
-/// `Starting Keepalived v2.2.7 (..)`, and in the report of a crash `  Source version 2.2.7`.
-fn version(text: &str) -> Option<Said<'_>> {
+/// Reads `Starting Keepalived v2.2.7 (..)`, and `  Source version 2.2.7` in a crash report.
+fn version(text: &str) -> Option<Message<'_>> {
     let behind = text.strip_prefix("Starting Keepalived v");
     let behind = behind.or_else(|| text.trim_start().strip_prefix("Source version "))?;
     let end = behind.find([' ', ',']).unwrap_or(behind.len());
     let number = &behind[..end];
-    // A packager's or a repository's own mark stands behind the number.
+    // The mark of a packager or repository follows the number.
     let bare = number.split(['-', '+', '~']).next().unwrap_or(number);
-    Some(Said::Version(number, Release::parse(bare)))
+    Some(Message::Version(number, Release::parse(bare)))
 }
 
-/// `pid 5 exited due to segmentation fault (SIGSEGV).`, `.. exited due to signal 6 (Aborted)`.
-fn death(text: &str) -> Option<Said<'_>> {
+/// Reads `pid 5 exited due to segmentation fault (SIGSEGV).`, `.. exited due to signal 6 (Aborted)`.
+fn death(text: &str) -> Option<Message<'_>> {
     if let Some((who, how)) = text.split_once(" exited due to ") {
         let signal = match how.strip_prefix("signal ") {
             Some(number) => {
@@ -190,30 +189,30 @@ fn death(text: &str) -> Option<Said<'_>> {
         let of_sibling = ["heck", "bfd", "BFD"].iter().any(|name| who.contains(name));
         let pid = who.strip_prefix("pid ").and_then(|pid| pid.trim_end_matches(':').parse().ok());
         let of = match pid {
-            Some(pid) => Of::Pid(pid),
-            None if of_sibling => Of::Sibling,
-            None => Of::Vrrp,
+            Some(pid) => DeadProcess::Pid(pid),
+            None if of_sibling => DeadProcess::Sibling,
+            None => DeadProcess::Vrrp,
         };
-        return Some(Said::Dies(Some(signal), of));
+        return Some(Message::Dies(Some(signal), of));
     }
     let (who, how) = text.split_once(" child process(")?;
     let died = how.contains(") died");
-    died.then_some(Said::Dies(None, if who == "VRRP" { Of::Vrrp } else { Of::Sibling }))
+    died.then_some(Message::Dies(None, if who == "VRRP" { DeadProcess::Vrrp } else { DeadProcess::Sibling }))
 }
 
-/// The same said with other words: `Script x timed out`, ``Script `x` timed_out``.
-fn otherwise(text: &str) -> Option<Said<'_>> {
+/// Reads other wordings of a timeout: `Script x timed out`, ``Script `x` timed_out``.
+fn otherwise(text: &str) -> Option<Message<'_>> {
     let rest = text.strip_prefix("Script ")?;
     let name = rest.strip_suffix(" timed_out").or_else(|| rest.strip_suffix(" timed out"))?;
     let name = name.trim_matches(['`', '\'']);
     let good = !name.is_empty() && !name.contains(' ');
-    good.then_some(Said::Script(Some(name), Kind::Failed { by: FailedBy::TimedOut }))
+    good.then_some(Message::Script(Some(name), Kind::Failed { by: FailedBy::TimedOut }))
 }
 
-/// The message without what differs from one line to the next, to count those of one kind: digits are `N`.
+/// Returns the message with `N` for numbers, to count messages of one kind.
 #[must_use]
 pub fn shape(text: &str) -> String {
-    /// Longest that is kept, in letters.
+    /// Longest shape that is kept, in characters.
     const LENGTH_MAX: usize = 100;
     let mut shape = String::new();
     let mut in_number = false;
@@ -239,29 +238,29 @@ mod tests {
     use super::*;
     use treefall_model::id::Pid;
 
-    fn said(text: &str) -> Said<'_> {
-        read(Writer::Untold, text)
+    fn said(text: &str) -> Message<'_> {
+        read(Writer::Unspecified, text)
     }
 
     #[test]
     fn the_version_is_read_from_the_first_line_and_from_the_report_of_a_crash() {
         let release = Release::parse("2.2.7");
-        assert_eq!(said("Starting Keepalived v2.2.7 (01/16,2022)"), Said::Version("2.2.7", release));
-        assert_eq!(said("  Source version 2.2.7 "), Said::Version("2.2.7", release));
-        assert_eq!(said("Starting Keepalived v2.2.7-dirty (x)"), Said::Version("2.2.7-dirty", release));
-        assert_eq!(said("Starting Keepalived v1.3.5 (x)"), Said::Version("1.3.5", None));
+        assert_eq!(said("Starting Keepalived v2.2.7 (01/16,2022)"), Message::Version("2.2.7", release));
+        assert_eq!(said("  Source version 2.2.7 "), Message::Version("2.2.7", release));
+        assert_eq!(said("Starting Keepalived v2.2.7-dirty (x)"), Message::Version("2.2.7-dirty", release));
+        assert_eq!(said("Starting Keepalived v1.3.5 (x)"), Message::Version("1.3.5", None));
     }
 
     #[test]
     fn deaths_are_told_by_keepalived_the_kernel_and_systemd() {
         let (segv, abort) = (Some(Signal::SEGV), Signal::new(6));
         let table = [
-            ("pid 5 exited due to segmentation fault (SIGSEGV).", Said::Dies(segv, Of::Pid(5))),
-            ("Keepalived_vrrp exited due to signal 6 (Aborted)", Said::Dies(abort, Of::Vrrp)),
-            ("Keepalived_healthcheckers exited due to signal 6", Said::Dies(abort, Of::Sibling)),
-            ("VRRP child process(5) died: Respawning", Said::Dies(None, Of::Vrrp)),
-            ("VRRP child process(5) died: Exiting", Said::Dies(None, Of::Vrrp)),
-            ("Healthcheck child process(5) died: Respawning", Said::Dies(None, Of::Sibling)),
+            ("pid 5 exited due to segmentation fault (SIGSEGV).", Message::Dies(segv, DeadProcess::Pid(5))),
+            ("Keepalived_vrrp exited due to signal 6 (Aborted)", Message::Dies(abort, DeadProcess::Vrrp)),
+            ("Keepalived_healthcheckers exited due to signal 6", Message::Dies(abort, DeadProcess::Sibling)),
+            ("VRRP child process(5) died: Respawning", Message::Dies(None, DeadProcess::Vrrp)),
+            ("VRRP child process(5) died: Exiting", Message::Dies(None, DeadProcess::Vrrp)),
+            ("Healthcheck child process(5) died: Respawning", Message::Dies(None, DeadProcess::Sibling)),
         ];
         for (text, wanted) in table {
             assert_eq!(said(text), wanted, "{text}");
@@ -272,14 +271,14 @@ mod tests {
             ("traps: Keepalived_vrrp[99] general protection fault ip:0 sp:0 error:0", Some(99)),
             ("keepalived.service: Main process exited, code=dumped, status=11/SEGV", None),
         ] {
-            assert_eq!(outside(text), Said::Dies(segv, Of::Outside(pid)), "{text}");
+            assert_eq!(outside(text), Message::Dies(segv, DeadProcess::Outside(pid)), "{text}");
         }
-        assert_eq!(outside("nginx[99]: segfault at 10 ip 0 sp 0 error 6"), Said::Nothing);
+        assert_eq!(outside("nginx[99]: segfault at 10 ip 0 sp 0 error 6"), Message::Nothing);
     }
 
     #[test]
     fn a_timeout_is_understood_in_each_of_its_wordings() {
-        let timed_out = Said::Script(Some("chk"), Kind::Failed { by: FailedBy::TimedOut });
+        let timed_out = Message::Script(Some("chk"), Kind::Failed { by: FailedBy::TimedOut });
         for text in ["VRRP_Script(chk) timed_out", "Script `chk` timed_out", "Script chk timed out"] {
             assert_eq!(said(text), timed_out, "{text}");
         }
@@ -289,17 +288,17 @@ mod tests {
     fn a_child_that_outlived_its_kill_is_told_with_its_script_or_without() {
         let kind = Kind::FailedToTerminate { pid: Pid::new(77).unwrap() };
         let text = "Script chk child (PID 77) failed to terminate after kill";
-        assert_eq!(said(text), Said::Script(Some("chk"), kind));
-        assert_eq!(said("Child (PID 77) failed to terminate after kill"), Said::Script(None, kind));
-        assert_eq!(said("Child (PID 0) failed to terminate after kill"), Said::Unknown);
-        assert_eq!(read(Writer::Sibling, "Child (PID 77) failed to terminate after kill"), Said::Nothing);
+        assert_eq!(said(text), Message::Script(Some("chk"), kind));
+        assert_eq!(said("Child (PID 77) failed to terminate after kill"), Message::Script(None, kind));
+        assert_eq!(said("Child (PID 0) failed to terminate after kill"), Message::Unknown);
+        assert_eq!(read(Writer::Sibling, "Child (PID 77) failed to terminate after kill"), Message::Nothing);
     }
 
     #[test]
     fn what_says_nothing_is_told_from_what_is_not_known() {
-        assert_eq!(said("(one) Entering BACKUP STATE"), Said::Nothing);
-        assert_eq!(said("Reloading ..."), Said::Nothing);
-        assert_eq!(said("A hitherto unheard message 17"), Said::Unknown);
+        assert_eq!(said("(one) Entering BACKUP STATE"), Message::Nothing);
+        assert_eq!(said("Reloading ..."), Message::Nothing);
+        assert_eq!(said("A hitherto unheard message 17"), Message::Unknown);
         assert_eq!(shape("A hitherto unheard message 17 of 4"), "A hitherto unheard message N of N");
     }
 }

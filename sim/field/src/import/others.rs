@@ -1,24 +1,24 @@
-//! keepalived's crashes that are not of this class: the functions that their backtraces have, and in which releases.
+//! Lists keepalived's crashes outside this class: functions in their backtraces, and the releases that have them.
 //!
-//! The crashes that upstream mended are named by their commits: the functions are those that the commit changes, the
+//! Crashes that upstream fixed are identified by the fixing commit: the functions are those that it changes, the
 //! release is the first that contains it. The rest are rows of [`Elsewhere`].
 
 use treefall_model::release::{Elsewhere, Reach, Release};
 
 use super::crash::Crash;
 
-/// A crash that upstream mended.
+/// A crash outside this class that upstream fixed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Other {
-    /// Functions of which a backtrace has one among its innermost three.
+pub struct OtherCrash {
+    /// Functions, one of which is among the innermost frames of a backtrace.
     pub functions: &'static [&'static str],
-    /// The first release without it.
+    /// The first release without the crash.
     pub mended_in: &'static str,
-    /// The commit that mends it.
+    /// The commit that fixes it.
     pub mended_by: &'static str,
-    /// What brings it about.
+    /// What causes it.
     pub what: &'static str,
-    /// It comes by the loop itself, so every backtrace of the class could be its own.
+    /// It happens in the loop itself, so that any backtrace of this class may belong to it.
     pub is_of_loop: bool,
 }
 
@@ -27,13 +27,13 @@ const fn other(
     mended_in: &'static str,
     mended_by: &'static str,
     what: &'static str,
-) -> Other {
-    Other { functions, mended_in, mended_by, what, is_of_loop: false }
+) -> OtherCrash {
+    OtherCrash { functions, mended_in, mended_by, what, is_of_loop: false }
 }
 
-/// They.
-pub const MENDED: [Other; 11] = [
-    Other {
+/// Crashes outside this class that upstream fixed.
+pub const MENDED: [OtherCrash; 11] = [
+    OtherCrash {
         is_of_loop: true,
         ..other(
             &["process_threads", "thread_fetch_next_queue", "thread_read_requeue", "thread_add_read"],
@@ -80,22 +80,22 @@ pub const MENDED: [Other; 11] = [
     other(&["clear_diff_s_srv"], "2.3.4", "7cfb502b", "a reload removes a sorry server"),
 ];
 
-/// The functions of the rows of [`Elsewhere`].
+/// Functions of the rows of [`Elsewhere`].
 const OF_REACH: [(Reach, &[&str]); 2] = [
     (Reach::InterfaceDelays, &["update_interface_flags", "process_if_status_change"]),
     (Reach::TrackProcess, &["handle_proc_ev", "process_lost_messages_timer_thread", "read_process_update"]),
 ];
 
-/// Functions that are looked at, from the innermost on.
+/// Number of innermost frames that are compared.
 const INNERMOST: usize = 5;
 
-/// What a backtrace may be of beside the class, on a release if it is known, each in a sentence.
+/// Returns, one sentence each, other known crashes that a backtrace may belong to, on a release if it is known.
 #[must_use]
 pub fn alternatives(crash: &Crash, release: Option<Release>) -> Vec<String> {
     let named = || crash.frames.iter().filter_map(|frame| frame.function.as_deref()).take(INNERMOST);
     let has = |functions: &[&str]| named().any(|name| functions.contains(&name));
     let mended = MENDED.iter().filter(|other| has(other.functions) && is_in(other, release));
-    let mut all: Vec<String> = mended.map(Other::to_string).collect();
+    let mut all: Vec<String> = mended.map(OtherCrash::to_string).collect();
     for (reach, functions) in OF_REACH {
         let rows = Elsewhere::ALL.iter().filter(|row| row.reach == reach && has(functions));
         let rows = rows.filter(|row| release.is_none_or(|release| row.is_in(release)));
@@ -104,19 +104,23 @@ pub fn alternatives(crash: &Crash, release: Option<Release>) -> Vec<String> {
     all
 }
 
-/// What a crash without a backtrace may be of on a release.
+/// Returns the other known crashes that a crash without a backtrace may belong to on a release.
 #[must_use]
 pub fn of_loop(release: Option<Release>) -> Vec<String> {
-    MENDED.iter().filter(|other| other.is_of_loop && is_in(other, release)).map(Other::to_string).collect()
+    MENDED
+        .iter()
+        .filter(|other| other.is_of_loop && is_in(other, release))
+        .map(OtherCrash::to_string)
+        .collect()
 }
 
-fn is_in(other: &Other, release: Option<Release>) -> bool {
+fn is_in(other: &OtherCrash, release: Option<Release>) -> bool {
     let mended = Release::parse(other.mended_in);
     release.zip(mended).is_none_or(|(release, mended)| release < mended)
 }
 
 /// `a reload removes a sorry server (mended in 2.3.4 by 7cfb502b)`.
-impl std::fmt::Display for Other {
+impl std::fmt::Display for OtherCrash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} (mended in {} by {})", self.what, self.mended_in, self.mended_by)
     }

@@ -1,29 +1,29 @@
-//! What a script's result was where a window begins, as far as the log tells.
+//! Determines each script's result at the beginning of a window, as far as the log shows it.
 //!
-//! A trace begins with scripts that never had a result, and a real reload carries results over: until a script's first
-//! result in the window, the replica may log what a real one has no reason to, and the other way round.
+//! A trace begins with scripts without results, whereas a real reload carries results over. Until a script's first
+//! result in the window, the replica may therefore log lines that the log lacks, and the other interleaving round.
 //!
-//! Always: what a [`Past`] lets be missing from a log is what the result of before explains, or what the log leaves open.
+//! Invariant: a [`Past`] excuses a missing line only if the earlier result explains it, or the log leaves it open.
 
 use treefall_model::event::{FailedBy, LogLine};
 use treefall_model::signal::ExitStatus;
 use treefall_model::trace::Script;
 
-use super::story::{Item, What, script_of};
+use super::item::{ItemKind, LogItem, script_of};
 
-/// Something of before the window, beside what the replica has of it.
+/// An earlier value, compared with the replica's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Earlier<T> {
-    /// The same.
+    /// The same as the replica's.
     Same,
-    /// This, of which the replica knows nothing.
+    /// This value, unknown to the replica.
     Was(T),
     /// The log does not say.
     Unknown,
 }
 
 impl<T: Copy> Earlier<T> {
-    /// Whether it may have been such.
+    /// Returns whether the value may satisfy `such`.
     fn may(self, such: impl Fn(T) -> bool) -> bool {
         match self {
             Self::Same => false,
@@ -33,23 +33,23 @@ impl<T: Copy> Earlier<T> {
     }
 }
 
-/// What a script was before the replica had a result of it.
+/// A script's state before the replica had a result of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Past {
-    /// Whether it was up.
+    /// Whether the script was up.
     up: Earlier<bool>,
-    /// What it last returned.
+    /// Its last exit code.
     code: Earlier<u8>,
-    /// How its last run ended that did so by itself.
+    /// The exit status of the last run that ended by itself.
     end: Option<ExitStatus>,
-    /// The last run of which the log tells did not.
+    /// The last run in the log did not end by itself.
     pub(super) hung: bool,
 }
 
 impl Past {
-    /// There was none: the process just began.
+    /// The state of a script whose process has just begun.
     pub(super) const NONE: Self = Self { up: Earlier::Same, code: Earlier::Same, end: None, hung: false };
-    /// The log does not say.
+    /// The state of a script of which the log says nothing.
     const UNKNOWN: Self = Self { up: Earlier::Unknown, code: Earlier::Unknown, ..Self::NONE };
 
     fn returned(&mut self, code: u8) {
@@ -57,12 +57,12 @@ impl Past {
         self.ended(ExitStatus::Code(code));
     }
 
-    /// A run has ended by itself.
+    /// Records that a run ended by itself.
     pub(super) fn ended(&mut self, status: ExitStatus) {
         (self.end, self.hung) = (Some(status), false);
     }
 
-    /// Takes in what the log tells before the window.
+    /// Applies a line from before the window.
     fn take(&mut self, line: &LogLine) {
         match *line {
             LogLine::NowReturning { code, .. } => self.returned(code),
@@ -81,7 +81,7 @@ impl Past {
             LogLine::Skipped { .. } => self.hung = true,
             LogLine::Carried { up, .. } => {
                 self.up = Earlier::Was(up);
-                // Where lines contradict each other, the last counts.
+                // If lines contradict each other, the last one counts.
                 if self.end.is_some_and(|end| up != (end == ExitStatus::Code(0))) {
                     (self.end, self.code) = (None, Earlier::Unknown);
                 }
@@ -90,36 +90,37 @@ impl Past {
         }
     }
 
-    /// Whether no run has ended by itself since the process began: else the first that did would be told.
+    /// Returns whether no run has ended by itself since the process began. The first that does is logged.
     pub(super) fn never_ended(&self) -> bool {
         self.up == Earlier::Same && self.end.is_none()
     }
 
-    /// How a run ends of which the log tells nothing: as the last one did, or as what was carried over says.
+    /// Returns the exit status of a run that the log does not mention: that of the last run, or of the carried
+    /// result.
     pub(super) fn quiet_end(&self) -> ExitStatus {
         let down = self.up == Earlier::Was(false);
         self.end.unwrap_or(ExitStatus::Code(u8::from(down)))
     }
 
-    /// Whether a log need not have this line, which the replica logs of the script.
+    /// Returns whether a log may lack this line, which the replica logs of the script.
     pub(super) fn may_lack(&self, line: &LogLine, of: &Script) -> bool {
         match *line {
             LogLine::NowReturning { code, .. } => self.code.may(|was| was == code),
-            // How far it is from its turning point no log tells.
+            // No log shows how many results are missing until its state changes.
             LogLine::Succeeded { .. } => self.up.may(|up| up || of.rise > 1),
             LogLine::Failed { .. } => self.up.may(|up| !up || of.fall > 1),
-            // A release that carries over what never finished has it down.
+            // A release that carries over unfinished results counts the script as down.
             LogLine::Carried { .. } => self.up != Earlier::Same,
             _ => false,
         }
     }
 
-    /// Whether the log may tell of a first 0, which the replica has from the start.
+    /// Returns whether the log may report a first exit code of 0, which the replica assumes from the start.
     pub(super) fn may_return_to_0(&self) -> bool {
         self.code.may(|was| was != 0)
     }
 
-    /// Whether the log may say at a reload that the script counts as `up`; `None`: the replica says it too.
+    /// Returns whether the log may count the script as `up` at a reload; `None`: the replica logs it too.
     pub(super) fn carried(&mut self, up: bool) -> Option<bool> {
         let may = self.up.may(|was| was == up);
         let settled = self.up == Earlier::Same;
@@ -129,7 +130,7 @@ impl Past {
         (!settled).then_some(may)
     }
 
-    /// From this line of its own on, the replica knows as much.
+    /// Discards the earlier value once the replica has logged this line itself.
     pub(super) fn settle(&mut self, line: &LogLine) {
         match line {
             LogLine::NowReturning { .. } => self.code = Earlier::Same,
@@ -140,16 +141,16 @@ impl Past {
     }
 }
 
-/// What each of so many scripts was, between what is `before` a window and the `items` of it.
-pub(super) fn pasts(before: &[Item], items: &[Item], scripts: usize) -> Vec<Past> {
-    let whole = before.first().is_some_and(|item| item.what == What::Begins);
+/// Determines each script's state at the beginning of a window, from the items `before` it and its own `items`.
+pub(super) fn pasts(before: &[LogItem], items: &[LogItem], scripts: usize) -> Vec<Past> {
+    let whole = before.first().is_some_and(|item| item.what == ItemKind::Begins);
     let mut pasts = vec![if whole { Past::NONE } else { Past::UNKNOWN }; scripts];
-    let line = |item: &Item| match item.what {
-        What::Logs(line) => Some(line),
+    let line = |item: &LogItem| match item.what {
+        ItemKind::Logs(line) => Some(line),
         _ => None,
     };
     let told = before.iter().filter_map(line);
-    // The words of the reload that the window begins at are of what was before.
+    // The carried results at the window's first reload describe what was before.
     let carried = items.iter().map_while(line).filter(|line| matches!(line, LogLine::Carried { .. }));
     for line in told.chain(carried) {
         let script = script_of(&line).map(|script| usize::from(script.script.0));
@@ -158,12 +159,12 @@ pub(super) fn pasts(before: &[Item], items: &[Item], scripts: usize) -> Vec<Past
         }
     }
     for (script, past) in (0..).zip(&mut pasts).filter(|(_, past)| past.up == Earlier::Unknown) {
-        // A success that is news was none before.
+        // A success that is logged as a change followed a failure.
         let mut of_script = items.iter().filter(|item| item.script() == Some(script));
         let first = of_script.find_map(|item| match item.what {
-            What::Logs(LogLine::NowReturning { code, .. }) => Some(code == 0),
-            What::Logs(LogLine::Succeeded { .. }) => Some(true),
-            What::Logs(LogLine::Failed { .. } | LogLine::Carried { .. }) => Some(false),
+            ItemKind::Logs(LogLine::NowReturning { code, .. }) => Some(code == 0),
+            ItemKind::Logs(LogLine::Succeeded { .. }) => Some(true),
+            ItemKind::Logs(LogLine::Failed { .. } | LogLine::Carried { .. }) => Some(false),
             _ => None,
         });
         if first == Some(true) && past.end.is_none_or(|end| end == ExitStatus::Code(0)) {
@@ -180,7 +181,8 @@ mod tests {
     use super::super::story::tell;
     use super::*;
 
-    /// What the script `a` was at the reload of a log with these lines, beside one that succeeds, fails or returns 1.
+    /// The past of script `a` at the last reload of such a log: whether a success, failure or code 1 may be missing,
+    /// and its quiet end.
     fn may_lack(begins: bool, lines: &[&str]) -> ([bool; 3], ExitStatus) {
         let start = ["Starting VRRP child process, pid=5", "VRRP_Script(b) succeeded"];
         let all = start[usize::from(!begins)..].iter().chain(lines).chain(&["Reloading"]);

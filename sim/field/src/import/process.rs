@@ -1,21 +1,21 @@
-//! Which process a line of a log is of, and the process whose story is told.
+//! Assigns lines of a log to processes, and chooses the process whose story is read.
 //!
-//! A log may tell of several processes, one after the other. The last one that died is what people come for; where
-//! none did, it is the last one.
+//! A log may contain several processes, one after the other. The last one that died is chosen, or else the last one.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::line::TextLine;
-use super::messages::Of;
+use super::messages::DeadProcess;
 use super::signs::{Sign, SignKind};
-use super::story::{Item, What};
-use super::walk::is_crash;
+use treefall_model::signal::Signal;
 
-/// Two tellings of one death are at most so far apart, in microseconds.
+use super::item::{ItemKind, LogItem};
+
+/// Longest time between two reports of one death, in microseconds.
 const SAME_DEATH: i64 = 10_000_000;
 
-/// The pids of keepalived's processes, as a log tells them.
+/// The pids of keepalived's processes that a log mentions.
 #[derive(Default)]
 pub(super) struct Pids {
     vrrp: BTreeSet<u32>,
@@ -23,7 +23,7 @@ pub(super) struct Pids {
 }
 
 impl Pids {
-    /// Those that these lines tell, in any format.
+    /// Collects the pids from lines in any format.
     pub(super) fn of<'l>(lines: impl Iterator<Item = &'l str>) -> Self {
         const VRRP: [&str; 4] = [
             "starting vrrp child process, pid=",
@@ -49,15 +49,15 @@ impl Pids {
         pids
     }
 
-    /// Whether a death is another process's than a vrrp process's. Where a log does not tell, it is taken for the vrrp
-    /// process's.
-    pub(super) fn is_another(&self, of: Of) -> bool {
+    /// Returns whether a death is that of another process than a vrrp process. If the log does not say, it counts as
+    /// the vrrp process's.
+    pub(super) fn is_another(&self, of: DeadProcess) -> bool {
         let sibling = |pid| self.siblings.contains(&pid) && !self.vrrp.contains(&pid);
         match of {
-            Of::Vrrp => false,
-            Of::Sibling => true,
-            Of::Pid(pid) => sibling(pid) || !self.vrrp.is_empty() && !self.vrrp.contains(&pid),
-            Of::Outside(pid) => pid.is_some_and(sibling),
+            DeadProcess::Vrrp => false,
+            DeadProcess::Sibling => true,
+            DeadProcess::Pid(pid) => sibling(pid) || !self.vrrp.is_empty() && !self.vrrp.contains(&pid),
+            DeadProcess::Outside(pid) => pid.is_some_and(sibling),
         }
     }
 }
@@ -68,8 +68,8 @@ fn number_behind(line: &str, before: &str) -> Option<u32> {
     rest[..end].parse().ok()
 }
 
-/// Whether the newest line comes first: more of the times of the lines, in their order, go back than on. Without times
-/// what keepalived says at its start tells.
+/// Returns whether the newest line comes first: times of successive lines decrease more often than they increase.
+/// Without times, keepalived's first messages decide.
 pub(super) fn is_newest_first(lines: &[TextLine]) -> bool {
     let starts: Vec<i64> = lines.iter().filter_map(|line| Some(line.when.as_ref()?.start)).collect();
     let back = starts.windows(2).filter(|pair| pair[1] < pair[0]).count();
@@ -83,42 +83,42 @@ pub(super) fn is_newest_first(lines: &[TextLine]) -> bool {
     before.is_some_and(|place| says(place, "Running on ") || says(place, "Command line: "))
 }
 
-/// What shows that a process ended other than it should; `None`: it is killed by a signal that asks for its end.
-pub(super) fn end_sign(item: &Item, of_another: bool) -> Option<Sign> {
+/// Returns the sign that a process ended in a wrong interleaving; `None` for a signal that requests its end.
+pub(super) fn end_sign(item: &LogItem, of_another: bool) -> Option<Sign> {
     let kind = match item.what {
-        What::Hung => SignKind::Hang,
-        What::Dies(signal) if is_crash(signal) => SignKind::Crash,
-        What::Dies(Some(signal)) if !matches!(signal.number(), 1 | 2 | 15) => SignKind::Kill,
+        ItemKind::Hung => SignKind::Hang,
+        ItemKind::Dies(signal) if is_crash(signal) => SignKind::Crash,
+        ItemKind::Dies(Some(signal)) if !matches!(signal.number(), 1 | 2 | 15) => SignKind::Kill,
         _ => return None,
     };
     Some(Sign::new(item.line, kind, of_another, &item.text))
 }
 
-/// The process that a log is read for.
+/// The process whose story is read.
 pub(super) struct Chosen {
     /// What happened to it.
-    pub(super) items: Vec<Item>,
-    /// How many processes the log tells of.
+    pub(super) items: Vec<LogItem>,
+    /// Number of vrrp processes in the log.
     pub(super) processes: usize,
-    /// What shows that others ended other than they should.
+    /// Signs that others ended in a wrong interleaving.
     pub(super) others: Vec<Sign>,
 }
 
-/// Chooses the process that the log is read for. `starts` are the lines in which a whole keepalived starts.
-pub(super) fn choose(items: Vec<Item>, starts: &[usize]) -> Chosen {
+/// Chooses the process whose story is read. `starts` are the lines at which a whole keepalived starts.
+pub(super) fn choose(items: Vec<LogItem>, starts: &[usize]) -> Chosen {
     let mut processes = split(items);
     let mut others = Vec::new();
     for pair in 1..processes.len() {
         let (before, then) = (&processes[pair - 1], &processes[pair]);
-        let begins = then.first().filter(|item| item.what == What::Begins);
+        let begins = then.first().filter(|item| item.what == ItemKind::Begins);
         let (Some(last), Some(begins)) = (before.last(), begins) else { continue };
-        // A whole keepalived that starts anew may be of another day, or of another boot of its machine.
+        // A whole keepalived that starts anew may run on another day or after a reboot.
         let anew = starts.iter().any(|line| (last.line..=begins.line).contains(line));
         if !anew && !last.what.is_end() {
             others.push(Sign::new(begins.line, SignKind::Vanished, true, &begins.text));
         }
     }
-    let died = |process: &Vec<Item>| process.last().is_some_and(|last| end_sign(last, false).is_some());
+    let died = |process: &Vec<LogItem>| process.last().is_some_and(|last| end_sign(last, false).is_some());
     let processes_told = processes.len();
     let place = processes.iter().rposition(died).or(processes_told.checked_sub(1));
     let items = place.map(|place| processes.remove(place)).unwrap_or_default();
@@ -127,25 +127,25 @@ pub(super) fn choose(items: Vec<Item>, starts: &[usize]) -> Chosen {
     Chosen { items, processes: processes_told, others }
 }
 
-fn split(items: Vec<Item>) -> Vec<Vec<Item>> {
-    let mut processes: Vec<Vec<Item>> = Vec::new();
+fn split(items: Vec<LogItem>) -> Vec<Vec<LogItem>> {
+    let mut processes: Vec<Vec<LogItem>> = Vec::new();
     let mut over = true;
-    let soon = |last: Option<&Item>, when: &Range<i64>| {
+    let soon = |last: Option<&LogItem>, when: &Range<i64>| {
         last.is_some_and(|last| when.start - last.when.start <= SAME_DEATH)
     };
     for item in items {
         let last = processes.last().and_then(|process| process.last());
         match item.what {
-            // The death of a process is told by up to three.
-            What::Dies(_)
+            // Up to three lines report one death.
+            ItemKind::Dies(_)
                 if over && last.is_some_and(|last| last.what.is_death()) && soon(last, &item.when) =>
             {
                 continue;
             }
-            // It dies on its way out.
-            What::Dies(_) if over && soon(last, &item.when) => over = false,
-            What::Stopped if over => continue,
-            What::Begins => over = true,
+            // The process dies during its orderly exit.
+            ItemKind::Dies(_) if over && soon(last, &item.when) => over = false,
+            ItemKind::Stopped if over => continue,
+            ItemKind::Begins => over = true,
             _ => {}
         }
         if over {
@@ -159,23 +159,23 @@ fn split(items: Vec<Item>) -> Vec<Vec<Item>> {
     processes
 }
 
-/// The items with each word to stop that nothing more of the process follows taken for the sign of a hang: the parent
-/// writes it, and waits for the process. Where something follows, but no end, that is a sign beside the story.
-pub(super) fn with_hangs(items: Vec<Item>) -> (Vec<Item>, Vec<Sign>) {
-    let (mut told, mut signs): (Vec<Item>, Vec<Sign>) = (Vec::new(), Vec::new());
+/// Turns each request to stop that no further line of the process follows into a hang: the parent logs it and waits
+/// for the process. If lines follow, but no end, returns a sign as well.
+pub(super) fn with_hangs(items: Vec<LogItem>) -> (Vec<LogItem>, Vec<Sign>) {
+    let (mut told, mut signs): (Vec<LogItem>, Vec<Sign>) = (Vec::new(), Vec::new());
     for (place, item) in items.iter().enumerate() {
-        if item.what != What::Stops {
+        if item.what != ItemKind::Stops {
             told.push(item.clone());
             continue;
         }
-        let mut rest = items[place + 1..].iter().take_while(|item| item.what != What::Begins);
+        let mut rest = items[place + 1..].iter().take_while(|item| item.what != ItemKind::Begins);
         let ends = rest.clone().any(|item| item.what.is_end());
-        let lives = rest.any(|item| matches!(item.what, What::Logs(_) | What::Reload));
-        let hangs_already = told.last().is_some_and(|last| last.what == What::Hung);
+        let lives = rest.any(|item| matches!(item.what, ItemKind::Logs(_) | ItemKind::Reload));
+        let hangs_already = told.last().is_some_and(|last| last.what == ItemKind::Hung);
         match (ends, lives) {
             _ if hangs_already => {}
             (true, _) => told.push(item.clone()),
-            (false, false) => told.push(Item { what: What::Hung, ..item.clone() }),
+            (false, false) => told.push(LogItem { what: ItemKind::Hung, ..item.clone() }),
             (false, true) => {
                 told.push(item.clone());
                 signs.push(Sign::new(item.line, SignKind::Hang, false, &item.text));
@@ -183,4 +183,9 @@ pub(super) fn with_hangs(items: Vec<Item>) -> (Vec<Item>, Vec<Sign>) {
         }
     }
     (told, signs)
+}
+
+/// Returns whether a process that broke its own memory can end with this signal.
+fn is_crash(signal: Option<Signal>) -> bool {
+    signal.is_none_or(|signal| matches!(signal.number(), 4 | 6 | 7 | 8 | 11))
 }

@@ -1,16 +1,16 @@
-//! The release that a text names, where it need not be a log.
+//! Finds the release that a text names, which need not be a log.
 
 use treefall_model::release::Release;
 
 use super::line::TextLine;
 use super::lines::lines;
-use super::messages::{Said, read};
+use super::messages::{Message, read};
 
-/// The release that a text names: in keepalived's own words, or as a package's version behind its name.
+/// Returns the release that a text names, in keepalived's own messages or as the version of a package.
 #[must_use]
-pub fn release_told(text: &str) -> Option<Release> {
+pub fn named_release(text: &str) -> Option<Release> {
     let own = |line: &TextLine| match read(line.writer, &line.text) {
-        Said::Version(_, release) => release,
+        Message::Version(_, release) => release,
         _ => None,
     };
     let told = lines(text).0.iter().filter_map(own).next_back();
@@ -23,7 +23,7 @@ fn packaged(line: &str) -> Option<Release> {
     let mut found = lower.match_indices("keepalived").filter_map(|(at, name)| {
         let rest =
             lower[at + name.len()..].trim_start_matches(['-', '_', ' ', '/', ':', '=', '"', 'v', '\t']);
-        // An epoch of Debian's.
+        // A Debian epoch.
         let rest = rest.strip_prefix("1:").or_else(|| rest.strip_prefix("2:")).unwrap_or(rest);
         let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
         Release::parse(rest[..end].trim_end_matches('.'))
@@ -42,8 +42,8 @@ mod tests {
             ("ii  keepalived 1:2.2.7-1+b2 amd64", "2.2.7"),
             ("Keepalived v2.3.1 (05/24,2024)", "2.3.1"),
         ] {
-            assert_eq!(release_told(line), Release::parse(release), "{line}");
+            assert_eq!(named_release(line), Release::parse(release), "{line}");
         }
-        assert_eq!(release_told("keepalived[74]: segfault at 8"), None);
+        assert_eq!(named_release("keepalived[74]: segfault at 8"), None);
     }
 }

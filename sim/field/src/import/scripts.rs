@@ -1,6 +1,6 @@
-//! The scripts of a story: from a configuration, or as far as its log tells them.
+//! Determines the scripts of a story: from a configuration, or as far as possible from its log.
 //!
-//! Always: what was not told but inferred or assumed is in [`Scripts::assumed`].
+//! Invariant: every value that was inferred or assumed is in [`Scripts::assumed`].
 
 use std::collections::BTreeMap;
 
@@ -8,38 +8,39 @@ use treefall_model::event::{FailedBy, LogLine};
 use treefall_model::time::{MICROS_PER_SECOND, Span};
 use treefall_model::trace::{Name, Script};
 
-use super::ImportError;
-use super::story::{Item, Story, What, renumbered};
+use super::error::ImportError;
+use super::item::{ItemKind, LogItem, renumbered};
+use super::story::Story;
 use treefall_subject::keepalived_conf::{Conf, VrrpScript};
 
-/// Most scripts that are followed.
+/// Most scripts of one log.
 const SCRIPTS_MAX: usize = 256;
 
-/// What is known of the scripts.
+/// The scripts of a story.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scripts {
-    /// They, in the order of the configuration, or in that in which the log names them.
+    /// The scripts, in the order of the configuration, or of their first mention in the log.
     pub scripts: Vec<Script>,
-    /// What was not told.
+    /// Values that neither configuration nor log states.
     pub assumed: Vec<Assumed>,
 }
 
-/// Values of a script that nobody told.
+/// A script's values that were inferred or assumed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Assumed {
-    /// Its name.
+    /// Name of the script.
     pub name: String,
-    /// From one run to the next.
+    /// Time from one run to the next.
     pub interval: Span,
-    /// Where that comes from.
+    /// Source of the interval.
     pub interval_from: &'static str,
-    /// How long a run may take.
+    /// Longest duration of a run.
     pub timeout: Span,
-    /// Where that comes from.
+    /// Source of the timeout.
     pub timeout_from: &'static str,
 }
 
-/// The scripts of the story, whose items are renumbered to their order.
+/// Determines the scripts of the story, and renumbers its items accordingly.
 pub(super) fn scripts(story: &mut Story, conf: Option<&Conf>) -> Result<Scripts, ImportError> {
     let scripts = match conf {
         Some(conf) => configured(story, conf)?,
@@ -64,7 +65,7 @@ fn name(text: &str) -> Result<Name, ImportError> {
 }
 
 fn configured(story: &mut Story, conf: &Conf) -> Result<Scripts, ImportError> {
-    // Without an instance, the file is a part of one: all scripts are taken.
+    // A file without an instance is a part of a configuration, so that all its scripts are taken.
     let tracked: Vec<&VrrpScript> = match conf.trackers.is_empty() {
         true => conf.scripts.iter().collect(),
         false => conf.tracked().collect(),
@@ -113,7 +114,7 @@ fn inferred(story: &Story) -> Result<Scripts, ImportError> {
     Ok(scripts)
 }
 
-/// The shortest times, in microseconds, between what a log tells of one script.
+/// Shortest times between log lines of one script, in microseconds.
 #[derive(Default)]
 struct ShortestTimes {
     /// From one skipped tick, or the start of all scripts, to the next skipped tick.
@@ -123,18 +124,18 @@ struct ShortestTimes {
 }
 
 impl ShortestTimes {
-    fn of(items: &[Item], script: u16) -> Self {
+    fn of(items: &[LogItem], script: u16) -> Self {
         let mut told = Self::default();
         let mut since: Option<i64> = None;
         for item in items {
             let mine = item.script() == Some(script);
             match item.what {
-                What::Begins | What::Reload => since = Some(item.when.start),
-                What::Logs(LogLine::Skipped { .. }) if mine => {
+                ItemKind::Begins | ItemKind::Reload => since = Some(item.when.start),
+                ItemKind::Logs(LogLine::Skipped { .. }) if mine => {
                     shorter(&mut told.ticks, since, item.when.start);
                     since = Some(item.when.start);
                 }
-                What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }) if mine => {
+                ItemKind::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }) if mine => {
                     shorter(&mut told.timeouts, since, item.when.start);
                 }
                 _ => {}
@@ -161,14 +162,14 @@ impl ShortestTimes {
 fn shorter(shortest: &mut Option<i64>, since: Option<i64>, now: i64) {
     if let Some(since) = since {
         let gap = now - since;
-        // Within one second, at the resolution of most logs, it is no interval at all.
+        // At the one-second resolution of most logs, lines of the same second give no interval.
         if gap > 0 && shortest.is_none_or(|shortest| gap < shortest) {
             *shortest = Some(gap);
         }
     }
 }
 
-/// The nearest number of whole seconds from 1 on.
+/// Rounds to whole seconds, at least 1.
 fn whole_seconds(micros: i64) -> Span {
     let micros = u64::try_from(micros).unwrap_or(0);
     Span::from_secs(((micros + MICROS_PER_SECOND / 2) / MICROS_PER_SECOND).max(1))

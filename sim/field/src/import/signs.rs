@@ -1,15 +1,15 @@
-//! What a log shows of crashes, hangs and missing lines, in whatever words and format.
+//! Finds evidence of crashes, hangs and missing lines, in any wording and format.
 //!
-//! The story is made of lines that are understood. That a process crashed may be told by others too: by systemd, by
-//! the kernel, by a line without a time stamp, by another process's lines.
+//! The story consists of lines that are understood. Others may report a crash as well: systemd, the kernel, another
+//! process, a line without a time stamp.
 //!
-//! Invariant: a log with a [`Sign`] that nothing explains rules no defect out.
+//! Invariant: a log with an unexplained [`Sign`] rules no defect out.
 
 use std::fmt;
 
-/// Longest text of a line that is kept, in letters.
+/// Longest text of a line that is kept, in characters.
 const LENGTH_MAX: usize = 160;
-/// Most signs that are kept; more say no more.
+/// Most signs that are kept.
 pub(super) const SIGNS_MAX: usize = 1_000;
 
 /// A line that shows a crash, a hang or a gap.
@@ -19,7 +19,7 @@ pub struct Sign {
     pub line: usize,
     /// What it shows.
     pub kind: SignKind,
-    /// It is the end of another process than the one whose story is told.
+    /// It concerns the end of another process than the one whose story is read.
     pub of_another: bool,
     /// What the line says, cut where it is long.
     pub text: String,
@@ -30,18 +30,18 @@ pub struct Sign {
 pub enum SignKind {
     /// A process died of its own fault.
     Crash,
-    /// A process did not answer, or not end when it was told to.
+    /// A process did not answer, or did not end on request.
     Hang,
-    /// A process was killed from outside, as a process that hangs is.
+    /// A process was killed from outside, as a hanging process is.
     Kill,
-    /// A process ended, and the log does not tell how.
+    /// A process ended, and the log does not say how.
     Vanished,
     /// Lines are missing.
     Gap,
 }
 
 impl SignKind {
-    /// With its article, for a sentence.
+    /// Describes it with an article, for use in a sentence.
     #[must_use]
     pub const fn in_words(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl SignKind {
         }
     }
 
-    /// As `--json` has it.
+    /// Its name in `--json`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -82,10 +82,10 @@ impl Sign {
     }
 }
 
-/// keepalived's own words for a crash: no other program has them.
+/// keepalived's own wording of a crash, which no other program uses.
 const OF_KEEPALIVED: [&str; 2] =
     ["exited due to segmentation fault", "please report a bug at https://github.com/acassen"];
-/// Words for a crash, in lower case, of a program that the line names.
+/// Wordings of a crash of a program that the line names, in lower case.
 const CRASH: [&str; 39] = [
     "segmentation fault",
     "segfault",
@@ -127,7 +127,7 @@ const CRASH: [&str; 39] = [
     "exited due to signal 11",
     " crashed",
 ];
-/// Words for a process that does not answer.
+/// Wordings of a process that does not answer.
 const HANG: [&str; 10] = [
     "didn't respond to sig",
     "did not respond to sig",
@@ -140,7 +140,7 @@ const HANG: [&str; 10] = [
     "result 'watchdog'",
     "watchdog timeout",
 ];
-/// Words for a process that is killed.
+/// Wordings of a process that is killed.
 const KILL: [&str; 8] = [
     "sigkill",
     "status=9/kill",
@@ -151,7 +151,7 @@ const KILL: [&str; 8] = [
     "oom-kill",
     "oom_reaper",
 ];
-/// Words for lines that are missing, whoever's they were.
+/// Wordings of missing lines of any process.
 const GAP: [&str; 9] = [
     "rate-limit",
     "rate limit",
@@ -164,8 +164,7 @@ const GAP: [&str; 9] = [
     "messages were dropped",
 ];
 
-/// What a line shows that is no line of the story: all of it, with whatever stands before its message. `named`: it is
-/// known to be of keepalived.
+/// Returns what a line outside the story shows, given its full text. `named`: the line is known to be keepalived's.
 pub(super) fn sign(line: &str, named: bool) -> Option<SignKind> {
     let line = line.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| line.contains(word));
@@ -180,7 +179,7 @@ pub(super) fn sign(line: &str, named: bool) -> Option<SignKind> {
     }
 }
 
-/// Whether a line tells of a crash in words that keepalived alone has.
+/// Returns whether a line reports a crash in wording that only keepalived uses.
 pub(super) fn is_of_keepalived(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
     OF_KEEPALIVED.iter().any(|words| line.contains(words)) || is_death(&line)

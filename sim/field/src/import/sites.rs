@@ -1,9 +1,10 @@
-//! Which defects can end where a backtrace ends: computed from crashes of a replica of the release.
+//! Finds the defects that can end where a backtrace ends, by crashes of a replica of the release.
 //!
-//! Random traces run on the replica; of each that crashes or hangs the place is kept, and by ablation its defect. A
-//! backtrace fits where its innermost function and the operation of the scheduler that called it are among these.
+//! Random traces run on the replica. For each crash or hang its place is recorded, and its defect is found by
+//! ablation. A backtrace matches if its innermost function and the operation of the scheduler that called it are such
+//! a place.
 //!
-//! Invariant: no place is typed in here. What is typed in are the program's names for the same operation.
+//! Invariant: no place is written down here, only the program's names for the replica's operations.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +16,16 @@ use treefall_search::generator::generate;
 use treefall_subject::Options;
 use treefall_subject::replica::{crash_site, run_replica};
 
-use super::crash::{Crash, Frame};
+use super::crash::{Crash, CrashFrame};
 
-/// Traces that are run on a replica.
+/// Traces to run on a replica.
 const TRACES: u64 = 4_000;
-/// Crashes of one place whose defect is looked for.
+/// Crashes at one place whose defect is determined.
 const CAUSES_MAX: u32 = 4;
-/// A place with fewer of a thousand crashes is no place where the class ends.
+/// A place with fewer of a thousand crashes is ignored.
 const PER_MILLE_MIN: u32 = 5;
 
-/// Functions that are parts of one. The first is the replica's name.
+/// Functions that are parts of one function. The first is the replica's name.
 const ALIKE: [&[&str]; 4] = [
     &[
         "rb_erase",
@@ -48,7 +49,7 @@ const ALIKE: [&[&str]; 4] = [
     &["rb_first_postorder", "rb_next_postorder", "rb_left_deepest_node"],
 ];
 
-/// The operations of the scheduler, as backtraces and the replica name them; the first is how people are told.
+/// The scheduler's operations, as backtraces and the replica name them. The first name is used in messages.
 const OPERATIONS: [&[&str]; 8] = [
     &["process_child_termination", "thread_child_handler", "signal_run_callback", "thread_signal_read"],
     &["thread_add_child", "thread_add_child_sands"],
@@ -72,7 +73,7 @@ const OPERATIONS: [&[&str]; 8] = [
     &["process_threads", "thread_fetch_next_queue", "thread_call", "launch_thread_scheduler"],
 ];
 
-/// Functions of the C library and of tools that stand before the program's own.
+/// Functions of the C library and of tools, which are above the program's own.
 const NOT_ITS_OWN: [&str; 22] = [
     "raise",
     "abort",
@@ -98,10 +99,10 @@ const NOT_ITS_OWN: [&str; 22] = [
     "zalloc",
 ];
 
-/// A place: the function, and the operation, each by its first name.
+/// A place: function and operation, each by its first name.
 type Place = (&'static str, &'static str);
 
-/// Where crashes of a release end.
+/// The places at which a release crashes.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Sites {
     places: BTreeMap<Place, (u32, BTreeMap<Defect, u32>)>,
@@ -109,26 +110,26 @@ pub struct Sites {
     pub crashes: u32,
 }
 
-/// What a backtrace tells, beside a release.
+/// How a backtrace matches a release.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Ending {
-    /// These defects end there, in so many of the crashes of the replica.
+pub enum SiteMatch {
+    /// These defects end there, in `here` of the replica's crashes.
     OfClass {
-        /// They, the most frequent first.
+        /// The defects, the most frequent first.
         defects: Vec<Defect>,
-        /// Crashes of the replica in this place.
+        /// Crashes of the replica at this place.
         here: u32,
-        /// All of them.
+        /// All crashes of the replica.
         all: u32,
     },
-    /// None does.
+    /// No defect ends there.
     NotOfClass,
-    /// No frame has a name, or only that of a tree's function, of which every program has many.
+    /// No frame has a name, or only that of a tree's function, which every program has.
     Nameless,
 }
 
 impl Sites {
-    /// Those of a replica that follows `rules`.
+    /// Determines the places of a replica that follows `rules`.
     #[must_use]
     pub fn of(rules: Rules) -> Self {
         let mut sites = Self::default();
@@ -156,20 +157,20 @@ impl Sites {
         sites
     }
 
-    /// What a crash tells.
+    /// Matches a crash.
     #[must_use]
-    pub fn ending(&self, crash: &Crash) -> Ending {
-        let Some(place) = place(&crash.frames) else { return Ending::Nameless };
+    pub fn match_crash(&self, crash: &Crash) -> SiteMatch {
+        let Some(place) = place(&crash.frames) else { return SiteMatch::Nameless };
         let Some((here, causes)) = place.and_then(|place| self.places.get(&place)) else {
-            return Ending::NotOfClass;
+            return SiteMatch::NotOfClass;
         };
         if here * 1_000 < self.crashes * PER_MILLE_MIN {
-            return Ending::NotOfClass;
+            return SiteMatch::NotOfClass;
         }
         let mut defects: Vec<(u32, Defect)> =
             causes.iter().map(|(defect, times)| (*times, *defect)).collect();
         defects.sort_by_key(|(times, defect)| (u32::MAX - times, *defect));
-        Ending::OfClass {
+        SiteMatch::OfClass {
             defects: defects.into_iter().map(|(_, defect)| defect).collect(),
             here: *here,
             all: self.crashes,
@@ -185,18 +186,18 @@ fn operation_of(function: &str) -> Option<&'static str> {
     OPERATIONS.iter().find(|names| names.contains(&function)).map(|names| names[0])
 }
 
-/// The functions of the program's own, the innermost first.
-fn own(frames: &[Frame]) -> impl Iterator<Item = &str> {
+/// Returns the program's own functions, the innermost first.
+fn own(frames: &[CrashFrame]) -> impl Iterator<Item = &str> {
     let named = frames.iter().filter_map(|frame| frame.function.as_deref());
     named.skip_while(|name| {
         NOT_ITS_OWN.contains(name) || name.starts_with("__interceptor") || name.starts_with("__asan")
     })
 }
 
-/// The place of a backtrace; the inner `None`: it is none of the scheduler's. The outer: no frame says where it is.
-fn place(frames: &[Frame]) -> Option<Option<Place>> {
+/// Returns the place of a backtrace. Inner `None`: outside the scheduler; outer `None`: no frame names it.
+fn place(frames: &[CrashFrame]) -> Option<Option<Place>> {
     let leaf = own(frames).next()?;
-    // A tree's function without a caller does not say whose tree it was.
+    // A tree's function without a caller does not show whose tree it was.
     if alike(leaf).is_some() && own(frames).all(|name| alike(name).is_some()) {
         return None;
     }
@@ -205,16 +206,16 @@ fn place(frames: &[Frame]) -> Option<Option<Place>> {
     Some(function.zip(operation))
 }
 
-/// The innermost function and the operation, for people: `rb_erase under process_child_termination`.
+/// Formats the innermost function and the operation: `rb_erase under process_child_termination`.
 #[must_use]
-pub fn told(crash: &Crash) -> Option<String> {
+pub fn location(crash: &Crash) -> Option<String> {
     let leaf = own(&crash.frames).next()?;
     let under =
         own(&crash.frames).skip(1).find(|name| operation_of(name).is_some()).or(own(&crash.frames).nth(1));
     Some(under.map_or_else(|| leaf.to_owned(), |under| format!("{leaf} under {under}")))
 }
 
-/// The process that crashed, as its outer functions tell.
+/// Returns the process that crashed, by its outer functions.
 #[must_use]
 pub fn process(crash: &Crash) -> Option<&'static str> {
     let has = |names: &[&str]| {
@@ -279,8 +280,8 @@ mod tests {
         let expiry =
             crash(&["rb_erase_cached", "thread_move_ready", "thread_timerfd_handler", "process_threads"]);
         let checker = crash(&["rb_erase", "some_other_tree", "start_check_child"]);
-        let ends = |sites: &Sites, crash: &Crash| match sites.ending(crash) {
-            Ending::OfClass { defects, .. } => defects,
+        let ends = |sites: &Sites, crash: &Crash| match sites.match_crash(crash) {
+            SiteMatch::OfClass { defects, .. } => defects,
             _ => Vec::new(),
         };
         let of = |version: &str| {
@@ -295,14 +296,14 @@ mod tests {
         assert_eq!(of("2.0.10")[2], []);
         assert_eq!(of("2.3.4"), [vec![], vec![], vec![], vec![]], "a clean release");
         assert_eq!(process(&reap), Some("vrrp"));
-        assert_eq!(told(&reap).as_deref(), Some("rb_erase under process_child_termination"));
+        assert_eq!(location(&reap).as_deref(), Some("rb_erase under process_child_termination"));
     }
 
     #[test]
     fn a_stack_without_names_or_of_a_bare_tree_function_tells_nothing() {
         let sites = sites("2.2.8");
         let nameless = crashes("#0  0x1 in ?? ()\n#1  0x2 n/a (keepalived + 0x5)\n").remove(0);
-        assert_eq!(sites.ending(&nameless), Ending::Nameless);
-        assert_eq!(sites.ending(&crash(&["rb_erase"])), Ending::Nameless);
+        assert_eq!(sites.match_crash(&nameless), SiteMatch::Nameless);
+        assert_eq!(sites.match_crash(&crash(&["rb_erase"])), SiteMatch::Nameless);
     }
 }

@@ -1,167 +1,118 @@
-//! What a log tells of one vrrp process: its release, its scripts, and what happened, each thing in an interval.
+//! Reads what a log says of one vrrp process: its release, its scripts, and what happened, each thing in an interval.
 //!
-//! Always: items are in the order of time as the log has it, and every line of it is in exactly one number of the
-//! [`Census`]. What else the log shows of crashes, hangs and missing lines is in [`Story::signs`].
+//! Invariant: items are in the log's order of time, and every line is counted in exactly one field of [`LineCounts`].
+//! Other evidence of crashes, hangs and missing lines is in [`Story::signs`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use treefall_model::event::LogLine;
 use treefall_model::id::{Generation, ScriptId, ScriptRef};
 use treefall_model::release::Release;
-use treefall_model::signal::Signal;
 use treefall_world::words::Kind;
 
-use super::ImportError;
+use super::error::ImportError;
+use super::item::{ItemKind, LogItem, NAMELESS, renumbered};
 use super::line::{TextLine, Writer};
 use super::lines::{TIMELESS, lines};
-use super::messages::{Said, read, shape};
+use super::messages::{Message, read, shape};
 use super::process::{Chosen, Pids, choose, end_sign, is_newest_first, with_hangs};
 use super::signs::{SIGNS_MAX, Sign, SignKind, is_of_keepalived, sign};
 
-/// Most kinds of messages that are not understood that are told apart.
+/// Most kinds of unknown messages that are counted separately.
 const SHAPES_MAX: usize = 500;
-/// Most things of one story.
+/// Most items of one story.
 const ITEMS_MAX: usize = 1_000_000;
-/// The script of a line that names none, though it tells of one.
-const NAMELESS: ScriptId = ScriptId(u16::MAX);
-/// Most vrrp processes of one log that are remembered, the last ones.
+/// Most vrrp processes of one log to remember; the oldest are forgotten.
 const SOURCES_MAX: usize = 64;
-/// Lines of two writers may be so far out of order, in microseconds, without the clock having gone back.
+/// Lines of two writers may be out of order by this many microseconds without a clock that went back.
 const OUT_OF_ORDER: i64 = 2_000_000;
-/// A further `Reloading` of this soon, in microseconds, is another process's, where lines do not tell whose they are.
+/// A second `Reloading` within this many microseconds is that of another process, in logs without process tags.
 const SAME_RELOAD: i64 = 1_000_000;
 
-/// Something that the log tells.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Item {
-    /// Its line, from 1.
-    pub line: usize,
-    /// When, in microseconds since a moment of the log's own; the end is not included.
-    pub when: Range<i64>,
-    /// What.
-    pub what: What,
-    /// As the log says it, cut where it is long.
-    pub text: String,
-}
-
-/// What an item tells.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
-    /// The vrrp process begins.
-    Begins,
-    /// It reloads.
-    Reload,
-    /// It is told to end.
-    Stops,
-    /// It has ended.
-    Stopped,
-    /// It logs a line; of scripts by their place among [`Story::names`], of generation 0 always.
-    Logs(LogLine),
-    /// It died of a signal, if it is known of which.
-    Dies(Option<Signal>),
-    /// It was told to end, and no word of it says that it did.
-    Hung,
-}
-
-impl What {
-    /// Whether the process is over, by whatever.
-    #[must_use]
-    pub const fn is_end(self) -> bool {
-        matches!(self, Self::Stopped) || self.is_death()
-    }
-
-    /// Whether it ended other than by its own word.
-    #[must_use]
-    pub const fn is_death(self) -> bool {
-        matches!(self, Self::Dies(_) | Self::Hung)
-    }
-}
-
-/// A message that is not understood.
+/// A kind of message that is not understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unknown {
-    /// How often there was one of its kind.
+    /// Number of messages of this kind.
     pub times: u64,
-    /// The line of the first, from 1.
+    /// Number of the first line, from 1.
     pub line: usize,
-    /// What is the same in all, numbers as `N`.
+    /// What all of them have in common, with `N` for numbers.
     pub shape: String,
 }
 
-/// What became of the lines of a log.
+/// How each line of a log was classified.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Census {
-    /// All of them.
+pub struct LineCounts {
+    /// All lines.
     pub lines: u64,
-    /// Those that tell of the story.
+    /// Lines that belong to the story.
     pub told: u64,
-    /// Of keepalived, and known to tell nothing of the story.
+    /// Lines of keepalived that are known to be irrelevant.
     pub nothing: u64,
-    /// Of others, or of keepalived's other processes.
+    /// Lines of other programs, or of keepalived's other processes.
     pub foreign: u64,
     /// Second copies of lines, in another rendering.
     pub copies: u64,
-    /// Without a time stamp that is known.
+    /// Lines without a time stamp that is known.
     pub unstamped: u64,
     /// The first of these, from 1.
     pub unstamped_first: Option<usize>,
-    /// Of keepalived, and not understood.
+    /// Lines of keepalived that are not understood.
     pub unknown: u64,
-    /// These by kind, the most frequent first; more kinds than the bound are in the number alone.
+    /// Kinds of these lines, the most frequent first. Kinds beyond the limit are counted in the number alone.
     pub kinds: Vec<Unknown>,
 }
 
-/// What a log tells.
+/// What a log says of one vrrp process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Story {
-    /// The release, as its first line says it, and as the tables know it.
+    /// The release, as the log's first line states it and as the tables know it.
     pub version: Option<(String, Option<Release>)>,
-    /// The names of the scripts that it names, in the order in which it does.
+    /// Names of the scripts, in the order of their first mention.
     pub names: Vec<String>,
     /// What happened to the process.
-    pub items: Vec<Item>,
-    /// How many processes the log tells of.
+    pub items: Vec<LogItem>,
+    /// Number of vrrp processes in the log.
     pub processes: usize,
-    /// Where its clock went back last, if it did: what is before cannot be placed in time.
+    /// Where the log's clock last went back. Earlier items cannot be placed in time.
     pub set_back: Option<SetBack>,
-    /// What else shows a crash, a hang or a gap, in the order of the log.
+    /// Other evidence of crashes, hangs and gaps, in the log's order.
     pub signs: Vec<Sign>,
-    /// The newest line comes first: lines are numbered from the last one on.
+    /// The newest line comes first; lines are numbered from the last one.
     pub newest_first: bool,
-    /// No line has a time stamp: only the order of the lines is known.
+    /// No line has a time stamp, so that only the order of lines is known.
     pub timeless: bool,
-    /// What became of its lines.
-    pub census: Census,
+    /// How its lines were classified.
+    pub counts: LineCounts,
 }
 
-/// The clock of a log goes back.
+/// A place where the clock of a log goes back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SetBack {
-    /// The first line behind it, from 1.
+    /// The first line after it, from 1.
     pub line: usize,
     /// By how much, in microseconds.
     pub by: i64,
 }
 
 impl Story {
-    /// The item that tells of the process's death, or that it hung, if it did.
+    /// Returns the item that reports the process's death or hang, if there is one.
     #[must_use]
-    pub fn death(&self) -> Option<&Item> {
+    pub fn death(&self) -> Option<&LogItem> {
         self.items.last().filter(|item| item.what.is_death())
     }
 
-    /// What shows that the process ended other than it should.
+    /// Returns the sign of an end other than an orderly exit.
     #[must_use]
     pub fn end_sign(&self) -> Option<Sign> {
         end_sign(self.death()?, false)
     }
 }
 
-/// The story that `text` tells.
+/// Reads the story of a log.
 ///
 /// # Errors
-/// When there is nothing of keepalived in it.
+/// When the text contains nothing of keepalived.
 pub fn tell(text: &str) -> Result<Story, ImportError> {
     let (mut lines, copies) = lines(text);
     let newest_first = is_newest_first(&lines);
@@ -172,8 +123,8 @@ pub fn tell(text: &str) -> Result<Story, ImportError> {
     }
     let timeless = !lines.iter().any(|line| line.writer.is_keepalived() && line.when.is_some());
     let pids = Pids::of(lines.iter().map(|line| line.whole.as_str()));
-    let census = Census { lines: copies, copies, ..Census::default() };
-    let mut teller = StoryReader { pids, newest_first, timeless, census, ..StoryReader::default() };
+    let counts = LineCounts { lines: copies, copies, ..LineCounts::default() };
+    let mut teller = StoryReader { pids, newest_first, timeless, counts, ..StoryReader::default() };
     for line in &lines {
         teller.line(line)?;
         if teller.items.len() > ITEMS_MAX {
@@ -185,21 +136,21 @@ pub fn tell(text: &str) -> Result<Story, ImportError> {
 
 #[derive(Default)]
 struct StoryReader<'l> {
-    /// The vrrp processes that wrote, in the order of their first lines, and the last one's place among them.
+    /// The vrrp processes that wrote, in the order of their first lines, and the place of the last writer among them.
     sources: Vec<&'l str>,
     source: usize,
     /// No line has a time stamp.
     timeless: bool,
-    census: Census,
+    counts: LineCounts,
     kinds: BTreeMap<String, (u64, usize)>,
     pids: Pids,
     newest_first: bool,
-    /// Each version that the log tells, with its line.
+    /// Each version that the log names, with its line.
     versions: Vec<(usize, (String, Option<Release>))>,
     /// The lines in which a whole keepalived starts.
     starts: Vec<usize>,
     names: Vec<String>,
-    items: Vec<Item>,
+    items: Vec<LogItem>,
     signs: Vec<Sign>,
     /// Lines say which process wrote them.
     tagged: bool,
@@ -210,14 +161,14 @@ struct StoryReader<'l> {
 
 impl<'l> StoryReader<'l> {
     fn line(&mut self, line: &'l TextLine) -> Result<(), ImportError> {
-        self.census.lines += 1;
+        self.counts.lines += 1;
         let (number, whole) = (line.number, line.whole.as_str());
         let when = match &line.when {
             Some(when) => when.clone(),
             None if self.timeless && line.writer.is_keepalived() => TIMELESS,
             None => {
-                self.census.unstamped += 1;
-                self.census.unstamped_first.get_or_insert(number);
+                self.counts.unstamped += 1;
+                self.counts.unstamped_first.get_or_insert(number);
                 self.look(number, whole, false);
                 return Ok(());
             }
@@ -228,55 +179,57 @@ impl<'l> StoryReader<'l> {
         self.tagged |= line.writer == Writer::Vrrp;
         self.keepalived += u64::from(!matches!(line.writer, Writer::Foreign | Writer::Outside));
         self.checker |= line.text.starts_with("Starting Healthcheck child process");
-        let item = |what| Item { line: number, when: when.clone(), what, text: cut(&line.text) };
+        let item = |what| LogItem { line: number, when: when.clone(), what, text: cut(&line.text) };
         let said = read(line.writer, &line.text);
-        if matches!(said, Said::Nothing | Said::Unknown) {
+        if matches!(said, Message::Nothing | Message::Unknown) {
             self.look(number, whole, !matches!(line.writer, Writer::Foreign | Writer::Outside));
         }
         match said {
-            Said::Version(text, release) => {
+            Message::Version(text, release) => {
                 self.versions.push((number, (text.to_owned(), release)));
                 self.starts.extend(line.text.starts_with("Starting Keepalived").then_some(number));
-                self.census.told += 1;
+                self.counts.told += 1;
             }
-            Said::Begins => self.add(item(What::Begins)),
-            Said::Stops => self.add(item(What::Stops)),
-            Said::Stopped => self.add(item(What::Stopped)),
-            Said::ParentStopped => self.census.told += 1,
-            Said::Dies(signal, of) if self.pids.is_another(of) => {
-                self.signs.extend(end_sign(&item(What::Dies(signal)), true));
-                self.census.foreign += 1;
+            Message::Begins => self.add(item(ItemKind::Begins)),
+            Message::Stops => self.add(item(ItemKind::Stops)),
+            Message::Stopped => self.add(item(ItemKind::Stopped)),
+            Message::ParentStopped => self.counts.told += 1,
+            Message::Dies(signal, of) if self.pids.is_another(of) => {
+                self.signs.extend(end_sign(&item(ItemKind::Dies(signal)), true));
+                self.counts.foreign += 1;
             }
-            Said::Dies(signal, _) => self.add(item(What::Dies(signal))),
-            Said::Reloads if self.is_another_reload(&when) => self.census.foreign += 1,
-            Said::Reloads => self.add(item(What::Reload)),
-            // Of the loop alone, and no thing that can be waited for.
-            Said::Script(_, Kind::Late { .. }) => self.census.told += 1,
-            // A misc check says it in the same words.
-            Said::Script(None, Kind::FailedToTerminate { .. })
-                if self.checker && line.writer == Writer::Untold =>
+            Message::Dies(signal, _) => self.add(item(ItemKind::Dies(signal))),
+            Message::Reloads if self.is_another_reload(&when) => self.counts.foreign += 1,
+            Message::Reloads => self.add(item(ItemKind::Reload)),
+            // It concerns the loop alone, and no replica logs it.
+            Message::Script(_, Kind::Late { .. }) => self.counts.told += 1,
+            // A misc check logs the same message.
+            Message::Script(None, Kind::FailedToTerminate { .. })
+                if self.checker && line.writer == Writer::Unspecified =>
             {
                 self.unknown(number, &line.text);
             }
-            Said::Script(name, kind) => {
+            Message::Script(name, kind) => {
                 let script = name.map_or(Some(NAMELESS.0), |name| self.place(name));
                 let Some(script) = script else {
                     self.unknown(number, &line.text);
                     return Ok(());
                 };
                 let of = ScriptRef { generation: Generation(0), script: ScriptId(script) };
-                self.add(item(What::Logs(kind.of(of))));
+                self.add(item(ItemKind::Logs(kind.of(of))));
             }
-            Said::Nothing if matches!(line.writer, Writer::Untold | Writer::Parent | Writer::Vrrp) => {
-                self.census.nothing += 1;
+            Message::Nothing
+                if matches!(line.writer, Writer::Unspecified | Writer::Parent | Writer::Vrrp) =>
+            {
+                self.counts.nothing += 1;
             }
-            Said::Nothing => self.census.foreign += 1,
-            Said::Unknown => self.unknown(number, &line.text),
+            Message::Nothing => self.counts.foreign += 1,
+            Message::Unknown => self.unknown(number, &line.text),
         }
         Ok(())
     }
 
-    /// One process may follow another; two whose lines alternate are of two daemons, whose stories are not one.
+    /// Checks that processes follow one another. Lines of two processes that alternate come from two daemons.
     fn one_at_a_time(&mut self, number: usize, source: &'l str) -> Result<(), ImportError> {
         if self.sources.get(self.source) == Some(&source) {
             return Ok(());
@@ -297,20 +250,21 @@ impl<'l> StoryReader<'l> {
         Ok(())
     }
 
-    /// Looks at a line that tells nothing of the story for what it shows all the same.
+    /// Searches a line outside the story for other evidence.
     fn look(&mut self, number: usize, whole: &str, named: bool) {
         let Some(kind) = sign(whole, named).filter(|_| self.signs.len() < SIGNS_MAX) else { return };
         self.signs.push(Sign::new(number, kind, false, whole));
     }
 
-    fn add(&mut self, item: Item) {
+    fn add(&mut self, item: LogItem) {
         self.items.push(item);
-        self.census.told += 1;
+        self.counts.told += 1;
     }
 
-    /// Where lines do not tell whose they are, checker and vrrp process each tell of the same reload.
+    /// In logs without process tags, the checker and the vrrp process each report the same reload.
     fn is_another_reload(&self, when: &Range<i64>) -> bool {
-        let close = |item: &Item| item.what == What::Reload && when.start - item.when.start <= SAME_RELOAD;
+        let close =
+            |item: &LogItem| item.what == ItemKind::Reload && when.start - item.when.start <= SAME_RELOAD;
         !self.tagged && self.checker && self.items.last().is_some_and(close)
     }
 
@@ -323,7 +277,7 @@ impl<'l> StoryReader<'l> {
     }
 
     fn unknown(&mut self, number: usize, text: &str) {
-        self.census.unknown += 1;
+        self.counts.unknown += 1;
         let shape = shape(text);
         if self.kinds.len() < SHAPES_MAX || self.kinds.contains_key(&shape) {
             self.kinds.entry(shape).or_insert((0, number)).0 += 1;
@@ -331,10 +285,10 @@ impl<'l> StoryReader<'l> {
     }
 
     fn finish(mut self) -> Result<Story, ImportError> {
-        if self.census.lines == 0 {
+        if self.counts.lines == 0 {
             return Err(ImportError::Empty);
         }
-        // Where no line is keepalived's, its own words alone show that the text is its log.
+        // If no line is keepalived's, only wording unique to keepalived shows that this is its log.
         let is_shown = |sign: &&Sign| {
             sign.kind != SignKind::Gap && (self.keepalived > 0 || is_of_keepalived(&sign.text))
         };
@@ -344,13 +298,13 @@ impl<'l> StoryReader<'l> {
             None => reason,
         };
         if self.keepalived == 0 {
-            let Census { lines, unstamped, .. } = self.census;
+            let LineCounts { lines, unstamped, .. } = self.counts;
             return Err(unexplained(ImportError::NoKeepalived { lines, unstamped }));
         }
         let kinds = std::mem::take(&mut self.kinds).into_iter();
         let mut kinds: Vec<_> = kinds.map(|(shape, (times, line))| Unknown { times, line, shape }).collect();
         kinds.sort_by_key(|kind| (u64::MAX - kind.times, kind.line));
-        self.census.kinds = kinds;
+        self.counts.kinds = kinds;
         let (items, hangs) = with_hangs(self.items);
         let Chosen { items, processes, others } = choose(items, &self.starts);
         if items.is_empty() {
@@ -360,15 +314,15 @@ impl<'l> StoryReader<'l> {
         signs.sort_by_key(|sign| sign.line);
         let end = items.last().map_or(0, |item| item.line);
         let version = version_at(end, self.versions);
-        let used: BTreeSet<u16> = items.iter().filter_map(Item::script).collect();
+        let used: BTreeSet<u16> = items.iter().filter_map(LogItem::script).collect();
         let (names, items) = renamed(&self.names, &used, items);
         let (set_back, newest_first, timeless) = (set_back(&items), self.newest_first, self.timeless);
-        let census = self.census;
-        Ok(Story { version, names, items, processes, set_back, signs, newest_first, timeless, census })
+        let counts = self.counts;
+        Ok(Story { version, names, items, processes, set_back, signs, newest_first, timeless, counts })
     }
 }
 
-/// The version that was in force at a line: the last one told before it, or else the first behind it.
+/// Returns the version in force at a line: the last one named before it, or else the first one after it.
 fn version_at(
     line: usize,
     mut versions: Vec<(usize, (String, Option<Release>))>,
@@ -379,73 +333,19 @@ fn version_at(
 }
 
 fn cut(text: &str) -> String {
-    /// Longest that is kept, in letters.
+    /// Longest text that is kept, in characters.
     const LENGTH_MAX: usize = 160;
     text.chars().take(LENGTH_MAX).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
-impl Item {
-    /// The script that it tells of.
-    #[must_use]
-    pub fn script(&self) -> Option<u16> {
-        let What::Logs(line) = self.what else { return None };
-        script_of(&line).map(|script| script.script.0)
-    }
-}
-
-/// Where the clock goes back for the last time.
-fn set_back(items: &[Item]) -> Option<SetBack> {
-    let by = |pair: &[Item]| pair[0].when.start - pair[1].when.start;
+/// Returns where the clock goes back for the last time.
+fn set_back(items: &[LogItem]) -> Option<SetBack> {
+    let by = |pair: &[LogItem]| pair[0].when.start - pair[1].when.start;
     let pair = items.windows(2).rfind(|pair| by(pair) > OUT_OF_ORDER)?;
     Some(SetBack { line: pair[1].line, by: by(pair) })
 }
 
-/// The script that a line names.
-pub(super) fn script_of(line: &LogLine) -> Option<ScriptRef> {
-    let script = match *line {
-        LogLine::Skipped { script, .. }
-        | LogLine::NowReturning { script, .. }
-        | LogLine::Succeeded { script }
-        | LogLine::Failed { script, .. }
-        | LogLine::Carried { script, .. }
-        | LogLine::FailedToTerminate { script, .. }
-        | LogLine::Lost { script, .. }
-        | LogLine::KillFailed { script, .. } => Some(script),
-        // The line itself names none.
-        LogLine::ForkFailed { .. } | LogLine::Late { .. } | LogLine::Backstop { .. } => None,
-    };
-    script.filter(|script| script.script != NAMELESS)
-}
-
-/// The same line, of another script.
-fn with_script(line: LogLine, script: ScriptRef) -> LogLine {
-    match line {
-        LogLine::Skipped { timing_out, .. } => LogLine::Skipped { script, timing_out },
-        LogLine::NowReturning { code, .. } => LogLine::NowReturning { script, code },
-        LogLine::Succeeded { .. } => LogLine::Succeeded { script },
-        LogLine::Failed { by, .. } => LogLine::Failed { script, by },
-        LogLine::Carried { up, .. } => LogLine::Carried { script, up },
-        LogLine::FailedToTerminate { pid, .. } => LogLine::FailedToTerminate { script, pid },
-        LogLine::Lost { pid, .. } => LogLine::Lost { script, pid },
-        LogLine::KillFailed { pid, signal, .. } => LogLine::KillFailed { script, pid, signal },
-        LogLine::ForkFailed { .. } => LogLine::ForkFailed { script },
-        LogLine::Late { .. } | LogLine::Backstop { .. } => line,
-    }
-}
-
-/// The items with their scripts numbered as `order` has them.
-pub(super) fn renumbered(items: Vec<Item>, order: &BTreeMap<u16, u16>) -> Vec<Item> {
-    let one = |mut item: Item| {
-        if let (What::Logs(line), Some(script)) = (item.what, item.script()) {
-            let script = ScriptId(*order.get(&script)?);
-            item.what = What::Logs(with_script(line, ScriptRef { generation: Generation(0), script }));
-        }
-        Some(item)
-    };
-    items.into_iter().filter_map(one).collect()
-}
-
-fn renamed(names: &[String], used: &BTreeSet<u16>, items: Vec<Item>) -> (Vec<String>, Vec<Item>) {
+fn renamed(names: &[String], used: &BTreeSet<u16>, items: Vec<LogItem>) -> (Vec<String>, Vec<LogItem>) {
     let order: BTreeMap<u16, u16> = used.iter().copied().zip(0..).collect();
     let kept = used.iter().filter_map(|place| names.get(usize::from(*place)).cloned()).collect();
     (kept, renumbered(items, &order))
@@ -453,6 +353,8 @@ fn renamed(names: &[String], used: &BTreeSet<u16>, items: Vec<Item>) -> (Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use treefall_model::signal::Signal;
+
     use super::*;
 
     const LOG: &str = "\
@@ -474,10 +376,10 @@ no time stamp
         assert_eq!((story.processes, story.names.as_slice()), (2, ["b".to_owned()].as_slice()));
         let lines: Vec<usize> = story.items.iter().map(|item| item.line).collect();
         assert_eq!(lines, [2, 3, 4, 5]);
-        assert_eq!(story.death().map(|item| item.what), Some(What::Dies(Some(Signal::SEGV))));
-        let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = story.census;
+        assert_eq!(story.death().map(|item| item.what), Some(ItemKind::Dies(Some(Signal::SEGV))));
+        let LineCounts { lines, told, nothing, foreign, unstamped, unknown, .. } = story.counts;
         assert_eq!((lines, told, nothing, foreign, unstamped, unknown), (10, 8, 0, 0, 1, 1));
-        assert_eq!(story.census.kinds[0].shape, "The flux capacitor is at N percent");
+        assert_eq!(story.counts.kinds[0].shape, "The flux capacitor is at N percent");
     }
 
     #[test]
@@ -500,7 +402,8 @@ Wed Nov 25 10:00:01 2026: Reloading
 Wed Nov 25 10:00:01 2026: Reloading
 Wed Nov 25 10:00:05 2026: Reloading
 ";
-        let reloads = tell(text).unwrap().items.into_iter().filter(|item| item.what == What::Reload).count();
+        let reloads =
+            tell(text).unwrap().items.into_iter().filter(|item| item.what == ItemKind::Reload).count();
         assert_eq!(reloads, 2);
     }
 }

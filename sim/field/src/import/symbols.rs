@@ -1,4 +1,4 @@
-//! The function of a program in which an offset lies, by its symbols or by those of its debug file.
+//! Finds the function of a program at an offset, by its symbols or those of its debug file.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use super::crash::Crash;
 
 /// Largest program that is read, in bytes.
 const SIZE_MAX: u64 = 256 << 20;
-/// Where distributions put debug files.
+/// Folder in which distributions install debug files.
 const DEBUG: &str = "/usr/lib/debug/.build-id";
 
-/// Gives the frames of a crash that have only an offset the names of their functions in the program at `path`; whether
-/// it gave any. Unless the program is `given` for it, its code must be as long as what the kernel had mapped.
+/// Names the functions of frames that have only an offset in the program at `path`. Returns whether it named any.
+/// Unless the program was `given` for the crash, its code must be as long as the mapping that the kernel reported.
 pub fn name(crash: &mut Crash, path: &Path, given: bool) -> bool {
     let Ok(bytes) = input::read(path, SIZE_MAX) else { return false };
     let Ok(program) = object::File::parse(bytes.as_slice()) else { return false };
@@ -28,7 +28,7 @@ pub fn name(crash: &mut Crash, path: &Path, given: bool) -> bool {
     let mut named = false;
     for frame in crash.frames.iter_mut().filter(|frame| frame.function.is_none()) {
         let Some(offset) = frame.offset else { continue };
-        // Newer kernels' lines count from the file's beginning, older ones' from that of its code.
+        // Newer kernels count offsets from the beginning of the file, older ones from that of the code.
         let places = [offset + code, offset];
         let mut found = places
             .iter()
@@ -40,7 +40,7 @@ pub fn name(crash: &mut Crash, path: &Path, given: bool) -> bool {
     named
 }
 
-/// Where the segment with the code is mapped, and how long it is, in whole pages.
+/// Returns the address and the length of the segment with the code, in whole pages.
 fn code(program: &object::File<'_>) -> (u64, u64) {
     let text = program.sections().find(|section| section.kind() == SectionKind::Text);
     let at = text.map_or(0, |section| section.address());

@@ -1,10 +1,10 @@
-//! The known scenarios: the files of `scenarios/`, held in the program, so that they are at hand wherever it runs.
+//! Embeds the files of `scenarios/`, so that they are available wherever the program runs.
 
 use treefall_scenario::{self as scenario, Scenario};
 
 macro_rules! files {
     ($($name:literal,)*) => {
-        /// Path below `scenarios/` and text of each.
+        /// Path below `scenarios/` and text of each file.
         const FILES: &[(&str, &str)] = &[
             $( ($name, include_str!(concat!("../../../../scenarios/", $name))), )*
         ];
@@ -46,7 +46,7 @@ files! {
 /// Returns the known scenarios, each with its path below `scenarios/`.
 #[must_use]
 pub fn scenarios() -> Vec<(&'static str, Scenario)> {
-    // A test reads them all: one that is no scenario does not get into a program.
+    // A test reads them all, so that every embedded file is valid.
     FILES.iter().filter_map(|(name, text)| Some((*name, scenario::read(name, text).ok()?))).collect()
 }
 

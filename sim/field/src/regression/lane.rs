@@ -1,7 +1,7 @@
-//! Two programs side by side: each trace is played on both, at the same time.
+//! Plays each trace on two programs at the same time.
 //!
-//! A program that cannot be driven through one trace is started anew, and that trace is told apart from the others, so that
-//! nothing else of a run is lost.
+//! A program that cannot be driven through one trace is restarted, and only that trace is marked, so that all other
+//! runs count.
 
 use std::fmt;
 
@@ -16,19 +16,19 @@ use treefall_subject::replica::ReplicaSubject;
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Ran, Subject, SubjectError, build};
 
-/// A new and an old program, and as what they are driven.
+/// A new and an old program, and how both are driven.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sides {
     /// The program that is checked.
     pub new: Target,
-    /// Its reference.
+    /// The program to compare it with.
     pub old: Target,
-    /// As what both are seen: a replica beside a real program shows what that one shows.
+    /// The kind of subject that both are observed as: a replica beside a real program shows what that one shows.
     pub kind: SubjectKind,
 }
 
 impl Sides {
-    /// Of these two; `None`: they cannot be seen as the same kind.
+    /// Combines two targets; `None`: they cannot be observed as the same kind.
     #[must_use]
     pub fn of(new: Target, old: Target) -> Option<Self> {
         let kind = match (new.kind(), old.kind()) {
@@ -39,14 +39,14 @@ impl Sides {
         Some(Self { new, old, kind })
     }
 
-    /// How closely they can be compared.
+    /// Returns how closely the two can be compared.
     #[must_use]
     pub fn closeness(&self, strict: bool) -> Closeness {
         let has_replica = [&self.new, &self.old].iter().any(|side| side.kind() == SubjectKind::Replica);
         Closeness { strict, no_indexes: self.kind == SubjectKind::Daemon && has_replica }
     }
 
-    /// The word for what is driven: `engine`, `daemon` or `replica`.
+    /// Returns the name of the kind: `engine`, `daemon` or `replica`.
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self.kind {
@@ -63,27 +63,27 @@ impl fmt::Display for Sides {
     }
 }
 
-/// One side of a played trace.
+/// The result of a trace on one side.
 #[derive(Clone, Debug)]
 pub enum Side {
-    /// What it showed.
+    /// The program ran it.
     Ran(Box<Ran>),
-    /// It could not be driven through the trace: why.
+    /// The program could not be driven through it; states why.
     NotDriven(String),
 }
 
 /// One trace on both sides.
 #[derive(Clone, Debug)]
-pub struct Played {
-    /// The trace, as both could be given it.
+pub struct PlayedPair {
+    /// The trace, in the form that both programs accept.
     pub trace: Trace,
-    /// What the new program did.
+    /// The new program's result.
     pub new: Side,
-    /// What the old program did.
+    /// The old program's result.
     pub old: Side,
 }
 
-/// Both programs, started.
+/// Two started programs.
 pub struct Lane {
     sides: Sides,
     new: Box<dyn Subject>,
@@ -91,7 +91,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Starts both.
+    /// Starts both programs.
     ///
     /// # Errors
     /// When one cannot be started.
@@ -100,41 +100,41 @@ impl Lane {
         Ok(Self { sides: sides.clone(), new: new?, old: old? })
     }
 
-    /// Which they are.
+    /// Returns the two programs.
     #[must_use]
     pub const fn sides(&self) -> &Sides {
         &self.sides
     }
 
-    /// The rules that the new program is driven by, then the old one's.
+    /// Returns the rules that the new and the old program are driven by.
     #[must_use]
     pub fn rules(&self) -> (Rules, Rules) {
         (self.new.rules(), self.old.rules())
     }
 
-    /// The trace of this number, as both can be given it.
+    /// Draws trace `number`, in the form that both programs accept.
     #[must_use]
     pub fn draw(&self, source: Source, number: u64) -> Trace {
         self.fitted(source.trace_for(self.new.as_ref(), number))
     }
 
-    /// The nearest trace that both can be given.
+    /// Returns the nearest trace that both programs accept.
     fn fitted(&self, trace: Trace) -> Trace {
         let trace = self.old.fitted(self.new.fitted(trace));
         self.new.fitted(trace)
     }
 
-    /// Whether both can be given the trace as it is.
+    /// Returns whether both programs accept the trace as it is.
     #[must_use]
     pub fn takes(&self, trace: &Trace) -> bool {
         self.new.takes(trace) && self.old.takes(trace)
     }
 
-    /// Plays the traces on both; the results are in their order. Each trace must be one that both take.
+    /// Plays the traces on both programs, in order. Both programs must accept each trace.
     ///
     /// # Errors
-    /// When a program cannot be started anew, or the harness fails.
-    pub fn play(&mut self, traces: Vec<Trace>, options: Options) -> Result<Vec<Played>, SubjectError> {
+    /// When a program cannot be restarted, or the harness fails.
+    pub fn play(&mut self, traces: Vec<Trace>, options: Options) -> Result<Vec<PlayedPair>, SubjectError> {
         let Self { sides, new, old } = self;
         let kind = sides.kind;
         let (of_new, of_old) = std::thread::scope(|scope| {
@@ -143,19 +143,19 @@ impl Lane {
             (of_new.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_old)
         });
         let both = of_new?.into_iter().zip(of_old?);
-        Ok(traces.into_iter().zip(both).map(|(trace, (new, old))| Played { trace, new, old }).collect())
+        Ok(traces.into_iter().zip(both).map(|(trace, (new, old))| PlayedPair { trace, new, old }).collect())
     }
 
     /// Plays one trace on both.
     ///
     /// # Errors
     /// As [`play`](Self::play).
-    pub fn play_one(&mut self, trace: Trace, options: Options) -> Result<Played, SubjectError> {
+    pub fn play_one(&mut self, trace: Trace, options: Options) -> Result<PlayedPair, SubjectError> {
         self.play(vec![trace], options)?.pop().ok_or(SubjectError::NoAnswer)
     }
 }
 
-/// The subject of one side.
+/// Builds the subject of one side.
 fn side(target: &Target, kind: SubjectKind) -> Result<Box<dyn Subject>, SubjectError> {
     match target {
         Target::Replica(name) => Ok(Box::new(ReplicaSubject::new(name.clone()).seen_as(kind))),
@@ -163,7 +163,7 @@ fn side(target: &Target, kind: SubjectKind) -> Result<Box<dyn Subject>, SubjectE
     }
 }
 
-/// Runs the traces together; where the program cannot be driven, each by itself.
+/// Runs the traces together, or one by one if the program cannot be driven through them all.
 fn run_all(
     subject: &mut Box<dyn Subject>,
     target: &Target,
@@ -191,7 +191,7 @@ fn run_all(
     Ok(sides)
 }
 
-/// What a program does that no trace was needed for to see, if that is why it could not be started.
+/// Returns what a program does wrong before any trace, if it could not be started for that reason.
 #[must_use]
 pub fn misbehaviour(error: &SubjectError) -> Option<&str> {
     match error {
@@ -201,7 +201,7 @@ pub fn misbehaviour(error: &SubjectError) -> Option<&str> {
     }
 }
 
-/// Why a program could not be driven through a trace, if that is what is wrong.
+/// Returns why a program could not be driven through a trace, if that is the error.
 fn why_not_driven(error: &SubjectError) -> Option<String> {
     let (SubjectError::Engine(error) | SubjectError::Daemon(DaemonError::Engine(error))) = error else {
         return None;

@@ -1,21 +1,21 @@
-//! A new program beside its reference: what a change broke, and what it mended.
+//! Compares a new program with its reference: what a change broke, and what it fixed.
 //!
-//! The flow: a [`Lane`] plays each trace on both programs; [`judge`] says same, better or worse; a [`CheckSearch`] goes through
-//! the known scenarios and random traces; [`triage`] makes a finding of what it saw; `words` tells it.
+//! The flow: a [`Lane`] plays each trace on both programs; [`judge`] says same, better or worse; a [`CheckSearch`]
+//! plays the known scenarios and random traces; [`triage`] makes findings of the results; `words` describes them.
 
 mod judge;
 pub mod known;
 mod lane;
 mod search;
+mod triage;
 mod words;
-mod work;
 
-pub use judge::{Better, Judged, Key, judge};
-pub use lane::{Lane, Played, Side, Sides, misbehaviour};
-pub use search::{CheckSearch, Origin, Seen, Shared, Tally, Watcher};
+pub use judge::{Better, Key, TraceVerdict, judge};
+pub use lane::{Lane, PlayedPair, Side, Sides, misbehaviour};
+pub use search::{CheckFailure, CheckObserver, CheckResults, CheckSearch, SharedViolation, TraceOrigin};
+pub use triage::{CheckFinding, triage};
 pub use words::{headline, report};
-pub use work::{Finding, triage};
 
-/// What playing two programs side by side does not test, for a reader of its answer.
+/// What playing two programs side by side does not test.
 pub const NOT_TESTED: &str = "not tested: the parent, checker and bfd processes, VRRP and IPVS themselves (adverts, netlink, \
     descriptors other than the scheduler's own), and configuration beyond scripts";

@@ -1,7 +1,7 @@
-//! The search of one pair of programs: the known scenarios, then random traces, judged in their order.
+//! Searches for differences of two programs: plays the known scenarios, then random traces, and judges them in order.
 //!
-//! Invariant: what is found depends on the traces alone, in their order, never on the time that they took. Chunks are
-//! played together; a trace that is the same at first sight is not looked at again.
+//! Invariant: the results depend only on the traces and their order, never on time. Chunks are played together; a
+//! trace without a difference at first sight is not examined further.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,25 +14,25 @@ use treefall_search::oracle::{Closeness, same_at_sight};
 use treefall_search::shrink::Size;
 use treefall_subject::Ran;
 
-use super::judge::{Better, Judged, Key, judge};
+use super::judge::{Better, Key, TraceVerdict, judge};
 use super::known;
-use super::lane::{Lane, Played, Side};
+use super::lane::{Lane, PlayedPair, Side};
 
-/// So many kinds of findings are enough: the program is another one.
+/// After so many kinds of findings the search ends: the programs are unrelated.
 const KEYS_MAX: usize = 8;
-/// So many worse traces are enough to have small ones among them.
+/// After so many worse traces the search ends: some of them are small.
 const WORSE_MAX: u64 = 60;
 
-/// Where a trace comes from.
+/// The origin of a trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Origin {
+pub enum TraceOrigin {
     /// A known scenario, by its path below `scenarios/`, or a file, by its name.
     Scenario(String),
-    /// The trace of this number of a source.
+    /// The trace with this number of a source.
     Drawn(Source, u64),
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for TraceOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Scenario(name) => f.write_str(name),
@@ -41,107 +41,107 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// Something that makes the new program worse, as far as the search saw it.
+/// A kind of finding, as the search met it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    /// What shows it.
+pub struct CheckFailure {
+    /// Its key.
     pub key: Key,
-    /// In how many traces.
+    /// Number of traces that show it.
     pub times: u64,
-    /// The smallest of them.
+    /// The smallest such trace.
     pub trace: Trace,
-    /// Where that one comes from.
-    pub origin: Origin,
+    /// The origin of that trace.
+    pub origin: TraceOrigin,
 }
 
-/// A law that both break.
+/// A law that both programs break.
 #[derive(Clone, Debug)]
-pub struct Shared {
-    /// In how many traces.
+pub struct SharedViolation {
+    /// Number of traces in which both break it.
     pub times: u64,
-    /// What mends it, asked for in the first trace.
+    /// Its cause, determined in the first trace.
     pub cause: Cause,
 }
 
-/// What the search of one pair came to.
+/// Counts and results of one search.
 #[derive(Clone, Default, Debug)]
-pub struct Tally {
-    /// Known scenarios, or files, played.
+pub struct CheckResults {
+    /// Scenarios or files played.
     pub scenarios: u64,
     /// Random traces drawn.
     pub drawn: u64,
-    /// Of them, those that both programs can be given.
+    /// Random traces that both programs accept.
     pub traces: u64,
-    /// Traces that were not the same.
+    /// Traces with a difference.
     pub unlike: u64,
     /// Traces in which the new program is worse.
     pub worse_traces: u64,
-    /// What makes it worse.
-    pub worse: BTreeMap<Key, Seen>,
+    /// What makes the new program worse.
+    pub worse: BTreeMap<Key, CheckFailure>,
     /// What makes it better, with the number of traces.
     pub better: BTreeMap<Better, u64>,
-    /// Laws that both break.
-    pub shared: BTreeMap<Signature, Shared>,
-    /// Scenarios that the programs cannot be given.
+    /// Laws that both programs break.
+    pub shared: BTreeMap<Signature, SharedViolation>,
+    /// Scenarios that the programs do not accept.
     pub not_given: u64,
-    /// Traces through which the reference cannot be driven; the first says why.
+    /// Number of traces through which the reference cannot be driven, and why not through the first.
     pub no_reference: Option<(u64, String)>,
 }
 
-impl Tally {
-    /// Whether a law that both break is of weight memory.
+impl CheckResults {
+    /// Returns whether both break a law of weight memory.
     #[must_use]
     pub fn shares_memory(&self) -> bool {
         self.shared.keys().any(|signature| signature.law.weight() == Weight::Memory)
     }
 
-    /// Whether more traces would tell nothing new.
+    /// Returns whether more traces would add nothing.
     #[must_use]
     pub fn is_enough(&self) -> bool {
         self.worse.len() >= KEYS_MAX || self.worse_traces >= WORSE_MAX
     }
 }
 
-/// Called with what is found, before the search goes on.
-pub trait Watcher {
-    /// A kind of finding was seen for the first time, or in a smaller trace.
+/// Receives findings while the search runs.
+pub trait CheckObserver {
+    /// Called when a kind of finding is met for the first time, or in a smaller trace.
     ///
     /// # Errors
-    /// When it cannot be kept; this ends the search.
-    fn seen(&mut self, lane: &Lane, seen: &Seen) -> Result<(), PipelineError>;
+    /// When the finding cannot be stored; this ends the search.
+    fn seen(&mut self, lane: &Lane, seen: &CheckFailure) -> Result<(), PipelineError>;
 }
 
-/// A search that is carried on chunk by chunk.
+/// A search that runs in chunks.
 pub struct CheckSearch {
     lane: Lane,
     closeness: Closeness,
     source: Source,
-    /// The next trace to be drawn.
+    /// Number of the next trace to draw.
     next: u64,
-    tally: Tally,
+    tally: CheckResults,
 }
 
 impl CheckSearch {
-    /// Begins on this lane, with traces from this source.
+    /// Starts a search on this lane, with traces of this source.
     #[must_use]
     pub fn new(lane: Lane, strict: bool, source: Source) -> Self {
         let closeness = lane.sides().closeness(strict);
-        Self { lane, closeness, source, next: 0, tally: Tally::default() }
+        Self { lane, closeness, source, next: 0, tally: CheckResults::default() }
     }
 
-    /// What was found so far.
+    /// Returns the results so far.
     #[must_use]
-    pub const fn tally(&self) -> &Tally {
+    pub const fn tally(&self) -> &CheckResults {
         &self.tally
     }
 
-    /// The two programs.
+    /// Returns the two programs.
     #[must_use]
     pub const fn lane(&mut self) -> &mut Lane {
         &mut self.lane
     }
 
-    /// How closely they are compared.
+    /// Returns how closely they are compared.
     #[must_use]
     pub const fn closeness(&self) -> Closeness {
         self.closeness
@@ -150,8 +150,8 @@ impl CheckSearch {
     /// Plays the known scenarios.
     ///
     /// # Errors
-    /// When a program cannot be started anew, the harness fails, or a finding cannot be kept.
-    pub fn play_known(&mut self, watcher: &mut dyn Watcher) -> Result<(), PipelineError> {
+    /// When a program cannot be restarted, the harness fails, or a finding cannot be stored.
+    pub fn play_known(&mut self, watcher: &mut dyn CheckObserver) -> Result<(), PipelineError> {
         let scenarios = known::scenarios().into_iter();
         let named = scenarios.map(|(name, scenario)| (name.to_owned(), scenario.trace));
         self.play_given(named.collect(), watcher)
@@ -164,35 +164,35 @@ impl CheckSearch {
     pub fn play_given(
         &mut self,
         named: Vec<(String, Trace)>,
-        watcher: &mut dyn Watcher,
+        watcher: &mut dyn CheckObserver,
     ) -> Result<(), PipelineError> {
         let (given, not): (Vec<_>, Vec<_>) = named.into_iter().partition(|(_, trace)| self.lane.takes(trace));
         self.tally.not_given += not.len() as u64;
         self.tally.scenarios += given.len() as u64;
         let (names, traces): (Vec<_>, Vec<_>) = given.into_iter().unzip();
-        self.play(traces, names.into_iter().map(Origin::Scenario).collect(), watcher)
+        self.play(traces, names.into_iter().map(TraceOrigin::Scenario).collect(), watcher)
     }
 
-    /// Draws and plays this many traces more.
+    /// Draws and plays `count` more traces.
     ///
     /// # Errors
     /// As [`play_known`](Self::play_known).
-    pub fn play_drawn(&mut self, count: u64, watcher: &mut dyn Watcher) -> Result<(), PipelineError> {
+    pub fn play_drawn(&mut self, count: u64, watcher: &mut dyn CheckObserver) -> Result<(), PipelineError> {
         let numbers = self.next..self.next.saturating_add(count);
         self.tally.drawn += numbers.end - numbers.start;
         self.next = numbers.end;
         let drawn = numbers.map(|number| (self.lane.draw(self.source, number), number));
         let (traces, numbers): (Vec<_>, Vec<_>) = drawn.filter(|(trace, _)| self.lane.takes(trace)).unzip();
         self.tally.traces += traces.len() as u64;
-        let origins = numbers.into_iter().map(|number| Origin::Drawn(self.source, number)).collect();
+        let origins = numbers.into_iter().map(|number| TraceOrigin::Drawn(self.source, number)).collect();
         self.play(traces, origins, watcher)
     }
 
     fn play(
         &mut self,
         traces: Vec<Trace>,
-        origins: Vec<Origin>,
-        watcher: &mut dyn Watcher,
+        origins: Vec<TraceOrigin>,
+        watcher: &mut dyn CheckObserver,
     ) -> Result<(), PipelineError> {
         let played = self.lane.play(traces, self.closeness.at_sight())?;
         for (played, origin) in played.into_iter().zip(origins) {
@@ -210,29 +210,29 @@ impl CheckSearch {
         Ok(())
     }
 
-    /// Judges a trace that is not the same at first sight.
+    /// Judges a trace that differs at first sight.
     fn look_closer(
         &mut self,
-        played: Played,
-        origin: Origin,
-        watcher: &mut dyn Watcher,
+        played: PlayedPair,
+        origin: TraceOrigin,
+        watcher: &mut dyn CheckObserver,
     ) -> Result<(), PipelineError> {
         let driven = [&played.new, &played.old].iter().all(|side| matches!(side, Side::Ran(_)));
         let played =
             if driven { self.lane.play_one(played.trace, self.closeness.in_detail())? } else { played };
         let judged = judge(&mut self.lane, self.closeness, &played)?;
-        self.tally.unlike += u64::from(!matches!(judged, Judged::Same));
+        self.tally.unlike += u64::from(!matches!(judged, TraceVerdict::Same));
         match judged {
-            Judged::Same => Ok(()),
-            Judged::NoReference(why) => {
+            TraceVerdict::Same => Ok(()),
+            TraceVerdict::NoReference(why) => {
                 self.tally.no_reference.get_or_insert((0, why)).0 += 1;
                 Ok(())
             }
-            Judged::Better(better) => {
+            TraceVerdict::Better(better) => {
                 better.into_iter().for_each(|it| *self.tally.better.entry(it).or_default() += 1);
                 Ok(())
             }
-            Judged::Worse { keys, trace } => self.add_worse(keys, &trace, &origin, watcher),
+            TraceVerdict::Worse { keys, trace } => self.add_worse(keys, &trace, &origin, watcher),
         }
     }
 
@@ -240,12 +240,12 @@ impl CheckSearch {
         &mut self,
         keys: BTreeSet<Key>,
         trace: &Trace,
-        origin: &Origin,
-        watcher: &mut dyn Watcher,
+        origin: &TraceOrigin,
+        watcher: &mut dyn CheckObserver,
     ) -> Result<(), PipelineError> {
         self.tally.worse_traces += 1;
         for key in keys {
-            let new = || Seen { key, times: 0, trace: trace.clone(), origin: origin.clone() };
+            let new = || CheckFailure { key, times: 0, trace: trace.clone(), origin: origin.clone() };
             let known = self.tally.worse.contains_key(&key);
             let seen = self.tally.worse.entry(key).or_insert_with(new);
             seen.times += 1;
@@ -260,13 +260,13 @@ impl CheckSearch {
         Ok(())
     }
 
-    /// Takes in the laws that both break.
+    /// Counts the laws that both programs break.
     fn share(&mut self, trace: &Trace, new: &Ran, old: &Ran) {
         let (rules, kind) = (self.lane.rules().0, self.lane.sides().kind);
         for signature in new.verdict.signatures().filter(|it| old.verdict.shows(*it)) {
             let cause = || Ablation::new(kind, rules).cause_of(trace, signature, &new.verdict);
             let shared = self.tally.shared.entry(signature);
-            shared.or_insert_with(|| Shared { times: 0, cause: cause() }).times += 1;
+            shared.or_insert_with(|| SharedViolation { times: 0, cause: cause() }).times += 1;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A finding in words: what is worse, the first difference side by side, the calls that led there, the known defect.
+//! Describes a finding: what is worse, the first difference side by side, the calls that led there, the known defect.
 
 use std::fmt::Write as _;
 
@@ -16,20 +16,20 @@ use treefall_subject::backtrace::Home;
 
 use super::judge::Key;
 use super::lane::Side;
-use super::work::Finding;
+use super::triage::CheckFinding;
 
-/// Records that both have in common and that are told before the first difference.
+/// Records before the first difference that are shown.
 const COMMON: usize = 3;
-/// Entries of one tree or list that are told.
+/// Most entries of one tree or list that are listed.
 const ENTRIES_MAX: usize = 6;
-/// Functions of the program that are told of a backtrace.
+/// Most functions of a backtrace that are listed.
 const FRAMES_MAX: usize = 8;
-/// The program's loop, which calls every handler.
+/// The program's main loop, which calls every handler.
 const LOOP: &str = "process_threads";
 
 /// Returns what is worse, in one line.
 #[must_use]
-pub fn headline(finding: &Finding) -> String {
+pub fn headline(finding: &CheckFinding) -> String {
     let new = match &finding.new {
         Side::NotDriven(why) => return format!("cannot be driven through this trace: {why}"),
         Side::Ran(new) => new,
@@ -40,22 +40,22 @@ pub fn headline(finding: &Finding) -> String {
             let detail = new.verdict.violation(signature).map(|broken| names.plain(&broken.detail));
             format!("{} breaks: {}", signature.law.name(), detail.unwrap_or_else(|| signature.to_string()))
         }
-        Key::NotDriven => "could not be driven when it was found, and was when it was tried again".to_owned(),
+        Key::NotDriven => "could not be driven at first, but could be when it was tried again".to_owned(),
         Key::Differs(_) => match &finding.difference {
-            None => "differed when it was found, and did not when it was tried again".to_owned(),
+            None => "differed at first, but not when it was tried again".to_owned(),
             Some(Difference::Record { .. }) => "does something else".to_owned(),
             Some(Difference::Outcome { first, second }) => format!("{first}; the reference {second}"),
             Some(Difference::Index { .. }) => match unlike(finding) {
-                Some((held, _)) => format!("{} holds something else", index_name(held.index)),
-                None => "trees and lists are linked in another way".to_owned(),
+                Some((held, _)) => format!("{} has different contents", index_name(held.index)),
+                None => "trees and lists are linked differently".to_owned(),
             },
         },
     }
 }
 
-/// Returns the report of a finding, for a person: some twenty lines.
+/// Returns the report of a finding: some twenty lines.
 #[must_use]
-pub fn report(finding: &Finding) -> String {
+pub fn report(finding: &CheckFinding) -> String {
     let mut text = headline(finding) + "\n";
     // Writing to a String cannot fail.
     if let (Side::Ran(new), Side::Ran(old)) = (&finding.new, &finding.old) {
@@ -72,18 +72,18 @@ pub fn report(finding: &Finding) -> String {
         .filter(|frame| frame.home == Home::Program)
         .map(|frame| frame.function.clone().unwrap_or_else(|| frame.to_string()))
         .collect();
-    // What called the loop is the same everywhere.
+    // The callers of the loop are always the same.
     let to_loop = called.iter().position(|function| function == LOOP).map_or(called.len(), |place| place + 1);
     let called = &called[..to_loop.min(FRAMES_MAX)];
     if !called.is_empty() {
         let _ = writeln!(text, "  called by: {}", called.join(" < "));
     }
     for defect in finding.defects() {
-        let how = if finding.as_if == Some(defect) { "exactly what" } else { "as" };
+        let how = if finding.equivalent_defect == Some(defect) { "exactly what" } else { "as" };
         let _ = writeln!(text, "  {how} {} does: {}", defect.name(), known(defect));
     }
     let size = finding.trace.wakes().len();
-    let minimal = if finding.minimal { "nothing smaller is left" } else { "there may be a smaller one" };
+    let minimal = if finding.minimal { "minimal" } else { "not minimal" };
     let confirmed = if finding.confirmed { "confirmed in fresh processes" } else { "NOT confirmed" };
     let wakes = if size == 1 { "wake" } else { "wakes" };
     let _ = writeln!(
@@ -94,7 +94,7 @@ pub fn report(finding: &Finding) -> String {
     text
 }
 
-/// What upstream has of a defect.
+/// Describes upstream's fix of a defect.
 fn known(defect: Defect) -> String {
     let row = defect.row();
     let fixed = match (Advice::against_defect(defect), row.mended_by) {
@@ -106,8 +106,8 @@ fn known(defect: Defect) -> String {
     format!("{}; {fixed}", reported(defect))
 }
 
-/// The records before the first difference, then both sides.
-fn side_by_side(finding: &Finding, difference: &Difference, new: &Ran, old: &Ran) -> String {
+/// Returns the last common records, then the first difference of both sides.
+fn side_by_side(finding: &CheckFinding, difference: &Difference, new: &Ran, old: &Ran) -> String {
     let names = Names::new(&finding.trace).with_pids(&old.records).with_pids(&new.records);
     let mut text = String::from("  first difference:\n");
     let common = usize::try_from(records_before(difference)).unwrap_or(usize::MAX).min(new.records.len());
@@ -130,11 +130,11 @@ fn side_by_side(finding: &Finding, difference: &Difference, new: &Ran, old: &Ran
                 Some((ours, theirs)) => {
                     let _ = writeln!(text, "    {} after {step}:", index_name(ours.index));
                     for (side, held) in [("new", ours), ("old", theirs)] {
-                        let _ = writeln!(text, "    {side}   {}", held_in_words(held, &names));
+                        let _ = writeln!(text, "    {side}   {}", describe_held(held, &names));
                     }
                 }
                 None => {
-                    let _ = writeln!(text, "    after {step}: the same entries, linked in another way");
+                    let _ = writeln!(text, "    after {step}: the same entries, linked differently");
                 }
             }
         }
@@ -149,18 +149,18 @@ fn line(record: &Record, names: &Names<'_>) -> Option<String> {
     names.tell(&record.event).map(|words| format!("{}  {words}", record.at))
 }
 
-/// A record in words; one that says nothing to a person as it is.
+/// Describes a record, or prints it as it is if there is no description.
 fn whole_line(record: &Record, names: &Names<'_>) -> String {
     line(record, names).unwrap_or_else(|| format!("{}  {:?}", record.at, record.event))
 }
 
-/// What is told where one history has ended.
+/// Describes the end of the shorter history.
 fn over(ran: &Ran) -> String {
     format!("nothing more: the run {}", ran.verdict.outcome)
 }
 
-/// The first tree or list that the two hold otherwise, new then old.
-fn unlike(finding: &Finding) -> Option<(&Held, &Held)> {
+/// Returns the first tree or list whose contents differ, new then old.
+fn unlike(finding: &CheckFinding) -> Option<(&Held, &Held)> {
     let (new, old) = finding.contents.as_ref()?;
     new.first_unlike(old)
 }
@@ -172,27 +172,27 @@ const fn index_name(index: Index) -> &'static str {
     }
 }
 
-fn held_in_words(held: &Held, names: &Names<'_>) -> String {
+fn describe_held(held: &Held, names: &Names<'_>) -> String {
     if held.entries.is_empty() {
-        let broken = if held.broken { ", and a link that leads nowhere" } else { "" };
+        let broken = if held.broken { ", and a link to no entry" } else { "" };
         return match held.count {
             0 => format!("nothing{broken}"),
             1 => format!("1 entry{broken}"),
             count => format!("{count} entries{broken}"),
         };
     }
-    let told = held.entries.iter().take(ENTRIES_MAX).map(|entry| entry_in_words(entry, names));
+    let told = held.entries.iter().take(ENTRIES_MAX).map(|entry| describe_entry(entry, names));
     let mut told: Vec<String> = told.collect();
     if held.entries.len() > ENTRIES_MAX {
         told.push(format!("{} more", held.entries.len() - ENTRIES_MAX));
     }
     if held.broken {
-        told.push("a link that leads nowhere".to_owned());
+        told.push("a link to no entry".to_owned());
     }
     told.join(", ")
 }
 
-fn entry_in_words(entry: &Entry, names: &Names<'_>) -> String {
+fn describe_entry(entry: &Entry, names: &Names<'_>) -> String {
     let mut text = entry.kind.name().to_owned();
     if let Some(pid) = entry.pid {
         let run = treefall_model::violation::Naming::run_of(names, pid);

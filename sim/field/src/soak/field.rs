@@ -1,44 +1,44 @@
-//! The field report (keepalived.md, section 1), as a workload, and what it assumes.
+//! The workload of the field report (keepalived.md, section 1), and its assumptions.
 //!
-//! The report tells: releases 2.2.8 and 2.3.1, one SIGHUP a second, one to two days to the crash; minutes with a log line
-//! added where children are reaped. It tells neither the scripts nor the machine. These were assumed before
-//! any life of this workload was run, and are not fitted to its result:
+//! The report states: releases 2.2.8 and 2.3.1, one SIGHUP a second, one to two days to the crash; minutes with an
+//! additional log line where children are reaped. It states neither the scripts nor the machine. The following was
+//! assumed before any life of this workload was run, and is not fitted to its result:
 //!
-//! - one script, interval and timeout 2 s, whose runs hang and outlive a SIGTERM. With a reload each second no
-//!   run reaches its own timeout: the one child deadline that can meet a SIGHUP is the grace of 1 s that the reload's
-//!   killer gives, and only a child that outlives its SIGTERM by a second comes to it;
-//! - the sender is a shell's loop, `while kill -HUP $PID; do sleep 1; done`: what it takes itself is 1 to 2 ms;
+//! - one script, interval and timeout 2 s, whose runs hang and survive a SIGTERM. With a reload each second no run
+//!   reaches its own timeout. The only child deadline that can meet a SIGHUP is the grace of 1 s that the reload's
+//!   killer grants, and only a child that survives its SIGTERM by a second reaches it;
+//! - the sender is a shell's loop, `while kill -HUP $PID; do sleep 1; done`, which itself takes 1 to 2 ms;
 //! - the machine is [`Machine::quiet`];
-//! - a log line more takes what a log line takes there.
+//! - an additional log line takes as long as other log lines of the machine.
 //!
 //! The grace begins with the reload, some 0.1 ms after the SIGHUP, and ends a second later; the next SIGHUP comes
-//! another 1 to 2 ms after. So on a quiet machine the killer's timeout is served before the SIGHUP is there, and
-//! it takes a loop that wakes a millisecond late for the two to be in one wake, timer first. How often a quiet machine
-//! does so *is* the result; [`variations`] shows how it moves with this and with all else.
+//! another 1 to 2 ms later. On a quiet machine the killer's timeout is therefore handled before the SIGHUP arrives.
+//! Only a loop that wakes a millisecond late has both in one wake, timer first. How often a quiet machine does so
+//! *is* the result; [`variations`] shows how it depends on this and on every other assumption.
 //!
-//! # What came out
-//! The quiet machine lives for about a day in the mean, as the report has it: by the rate of late wakes, which is assumed.
+//! # Results
+//! The quiet machine lives for about a day on average, as in the report, because of the assumed rate of late wakes.
 //!
-//! A log line makes it minutes, and less, where what it takes for all the children that one reload leaves to be killed is
-//! what the sender takes itself, 1 to 2 ms. Why: a reload that comes before the last one's grace is over leaves two
-//! generations of children, whose grace begins anew; the line then delays the next reload by as much for each
-//! of them, and its grace ends just where another SIGHUP comes. Twice what the line takes is then what the sender
-//! takes in two rounds: anything from 2 to 4 ms, and seldom near its ends. So by a line of 1.3 to 1.8 ms for one
-//! stuck script it is half a minute to minutes (1.6 ms: 35 s), and of 1 ms and less, 2 ms and more, as
-//! without: most of a day and more. Scripts and line count by their product alone: the line of 50 us that was assumed makes
-//! it minutes with 26 to 37 stuck scripts, one of 200 us with eight. How many scripts the report's keepalived had, and what
-//! its line took, the report does not tell; that the product lay between is what follows from its second figure.
+//! A log line reduces this to minutes or less if its total cost for all children that one reload leaves to be killed
+//! equals the sender's own time, 1 to 2 ms. The reason: a reload before the end of the last grace leaves two
+//! generations of children, whose grace begins anew. The line then delays the next reload by its cost for each of
+//! them, so that its grace ends just where another SIGHUP comes. Twice the cost of the line is then the sender's time
+//! for two rounds: between 2 and 4 ms, and rarely near these limits. A line of 1.3 to 1.8 ms for one stuck script
+//! gives half a minute to minutes (1.6 ms: 35 s). A line of at most 1 ms or at least 2 ms gives the same as no line:
+//! most of a day or more. Only the product of scripts and cost matters: the assumed line of 50 us gives minutes with
+//! 26 to 37 stuck scripts, a line of 200 us with eight. The report states neither number; its second figure implies
+//! that the product was in this range.
 //!
-//! None of this is fitted: the range is the sender's. The real 2.2.7 does alike in real time, where the sender is measured (1.6
-//! to 1.9 ms in the mean here) and the line made to take a part of it: `examples/real_log_line.sh`. There the killing takes
-//! some time beside the line, so that half of the sender's time is enough. In nine plays on a quiet machine, of 90 to 110
-//! reloads each, none of 8 daemons died without a line, 15 of 22 with one of half the sender's time to 1.25 times, after 4
-//! to 88 reloads, and 1 of 7 with twice and more.
+//! None of this is fitted: the range is the sender's. The real 2.2.7 behaves the same in real time, with a measured
+//! sender (1.6 to 1.9 ms on average here) and a line made to take a part of that: `examples/real_log_line.sh`. There
+//! the killing itself takes some time, so that half of the sender's time is enough. In nine runs on a quiet machine,
+//! of 90 to 110 reloads each, none of 8 daemons died without a line, 15 of 22 with a line of half to 1.25 times the
+//! sender's time, after 4 to 88 reloads, and 1 of 7 with at least twice that time.
 //!
-//! What moves the first figure (`treefall soak --sensitivity`): how often the loop wakes a millisecond late (ten times as
-//! often: a tenth of the time), and how many of the runs outlive a SIGTERM (one in ten: ten times as long; none: not one
-//! failure in weeks). Half or twice of any cost, of the latency, of what the sender takes, and eight times the
-//! scripts move it by no more than chance does. On the loaded machine it is seconds.
+//! What affects the first figure (`treefall soak --sensitivity`): how often the loop wakes a millisecond late (ten
+//! times as often: a tenth of the time), and how many runs survive a SIGTERM (one in ten: ten times as long; none: no
+//! failure in weeks). Half or twice any cost, latency or sender's time, and eight times the scripts, change it by no
+//! more than chance. On the loaded machine it is seconds.
 
 use treefall_model::time::Span;
 use treefall_model::trace::{Costs, Name};
@@ -46,7 +46,7 @@ use treefall_model::trace::{Costs, Name};
 use super::spread::{WHOLE, scaled};
 use super::{Machine, Reload, Spread, Worker, Workload};
 
-/// The report's workload on a quiet machine.
+/// Returns the report's workload on a quiet machine.
 #[must_use]
 pub fn report() -> Workload {
     let seconds = Span::from_secs;
@@ -61,20 +61,20 @@ pub fn report() -> Workload {
     }
 }
 
-/// What a shell's loop takes that sends a signal and sleeps.
+/// Returns the own time of a shell loop that sends a signal and sleeps.
 #[must_use]
 pub fn sender() -> Spread {
     Spread::between(Span::from_millis(1), Span::from_millis(2))
 }
 
-/// The same with something that takes `cost` wherever a child is reaped: a log line more.
+/// Adds a log line of this cost to each reaped child.
 #[must_use]
 pub fn with_log_line(mut workload: Workload, cost: Span) -> Workload {
     workload.machine.costs.reap = workload.machine.costs.reap + cost;
     workload
 }
 
-/// The log line that takes, for one child of each script, what the sender takes in the mean.
+/// Returns the cost of a log line which, for one child of each script, equals the sender's mean time.
 #[must_use]
 pub fn resonant_line(workload: &Workload) -> Option<Span> {
     let sender = workload.reload.as_ref()?.jitter.mean()?;
@@ -85,16 +85,16 @@ pub fn resonant_line(workload: &Workload) -> Option<Span> {
 /// A workload that differs from another in one assumption.
 #[derive(Clone, Debug)]
 pub struct Variation {
-    /// What is assumed otherwise.
+    /// The assumption that differs.
     pub what: String,
-    /// The whole.
+    /// The whole workload.
     pub workload: Workload,
 }
 
-/// The costs that a log line where children are reaped is tried with, in microseconds.
+/// Costs of a log line where children are reaped, in microseconds.
 const LOG_LINES: [u64; 6] = [50, 200, 500, 1_000, 2_000, 5_000];
 
-/// The workload with each of its assumptions changed, one at a time.
+/// Returns the workload with each of its assumptions changed, one at a time.
 #[must_use]
 pub fn variations(workload: &Workload) -> Vec<Variation> {
     let mut all = Vec::new();

@@ -1,7 +1,7 @@
-//! One life: a fresh program under the workload, until it fails or was followed long enough.
+//! Simulates one life: a fresh program under the workload, until it fails or reaches its limit.
 //!
-//! Always: a life is a function of workload, rules, seed and its number; a failure that has a trace was replayed, and
-//! failed alike.
+//! Invariant: a life depends only on workload, rules, seed and number. A failure with a trace was replayed and failed
+//! in the same way.
 
 use treefall_base::control::Control;
 use treefall_model::event::SubjectKind;
@@ -17,61 +17,61 @@ use super::outside::Field;
 use super::workload::Workload;
 use treefall_subject::replica::{Replica, run_replica};
 
-/// Wakes that are kept: some minutes of a busy daemon.
-const TAIL: usize = 8_192;
-/// Most wakes of a life that is kept whole because no part of it fails alike.
+/// Most wakes that are kept: some minutes of a busy daemon.
+const KEPT_MAX: usize = 8_192;
+/// Most wakes of a life that is kept whole because no part of it fails in the same way.
 const WHOLE_MAX: usize = 1_000_000;
-/// So many of the last reloads are tried as a trace's beginning, one by one; then each twice as far back as the last.
+/// So many of the last reloads are tried one by one as a trace's beginning; then each twice as far back as the last.
 const STARTS_EACH: usize = 16;
 
-/// What counts as a failure.
+/// The kind of event that counts as a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Until {
-    /// The program crashes or hangs. Nothing is checked on the way, which is fastest.
+    /// The program crashes or hangs. Nothing else is checked, which is fastest.
     Crash,
-    /// A memory law is broken, or it crashes or hangs. All is checked after every step.
+    /// A memory law is broken, or the program crashes or hangs. All is checked after every step.
     Memory,
     /// Any law is broken. All is checked after every step.
     Law,
 }
 
-/// How a life is followed.
+/// How a life is observed.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
-    /// Until when.
+    /// The event that ends it.
     pub until: Until,
-    /// No longer than this.
+    /// Longest time to simulate.
     pub span: Span,
 }
 
-/// A life as far as it was followed.
+/// A simulated life.
 #[derive(Clone, Debug)]
 pub struct Life {
-    /// How long it was.
+    /// Its length.
     pub lasted: Span,
-    /// Reloads in it.
+    /// Number of reloads.
     pub reloads: u64,
-    /// External events in it.
+    /// Number of external events.
     pub events: u64,
-    /// What ended it, if something did before its span was over.
+    /// The failure that ended it, if any.
     pub failure: Option<Failure>,
 }
 
-/// What ended a life.
+/// The failure that ended a life.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
-    /// The law, as the trace shows it when it is replayed; `None`: no law broke, or there is no trace.
+    /// The law, as a replay of the trace shows it; `None`: no law broke, or there is no trace.
     pub signature: Option<Signature>,
-    /// The program's end, if this was one.
+    /// How the program ended, if it did.
     pub outcome: Outcome,
-    /// A trace that fails alike, cut from the life or the whole of it. `None`: the life had more wakes than are kept, and
-    /// no part of it that was kept fails alike.
+    /// A trace that fails in the same way: a part of the life, or the whole of it. `None`: the life had more wakes
+    /// than are kept, and no part that was kept fails in the same way.
     pub trace: Option<Box<Trace>>,
 }
 
-/// Follows life number `number` of the soak of `seed`.
+/// Simulates life number `number` of the soak of `seed`.
 ///
-/// Reports now and then how long it was followed. Once interrupted, it is a life of that length without a failure.
+/// Reports its length to `control` from time to time. An interrupted life ends there without a failure.
 ///
 /// # Errors
 /// When no trace can have the workload.
@@ -89,7 +89,7 @@ pub fn live(
         let (verdict, counts) = follow(&bare, rules, watch.until, &mut field);
         (field, verdict, counts)
     };
-    let (mut field, verdict, counts) = run(TAIL);
+    let (mut field, verdict, counts) = run(KEPT_MAX);
     let failed = has_failed(&verdict, watch.until);
     let lasted = if failed || field.stopped { field.at.saturating_since(Instant::START) } else { watch.span };
     let life = Life { lasted, reloads: counts.reloads, events: counts.external(), failure: None };
@@ -98,18 +98,18 @@ pub fn live(
     }
     let mut trace = cut(&bare, rules, watch.until, &field, &verdict);
     if trace.is_none() && !field.tail.is_whole() && counts.wakes <= WHOLE_MAX as u64 {
-        // Once more, to keep all of it: the same draws, the same life.
+        // A second run keeps everything: the same draws give the same life.
         (field, _, _) = run(WHOLE_MAX);
         trace = cut(&bare, rules, watch.until, &field, &verdict);
     }
     let (trace, signature) = trace.unzip();
     let failure =
         Failure { signature: signature.flatten(), outcome: verdict.outcome, trace: trace.map(Box::new) };
-    // The reload in which it failed was a chance to fail as well.
+    // The reload in which it failed could have failed as well.
     Ok(Life { reloads: life.reloads + 1, failure: Some(failure), ..life })
 }
 
-/// Runs a life until it fails or the outside has nothing more.
+/// Runs a life until it fails or the outside ends.
 fn follow(bare: &Trace, rules: Rules, until: Until, field: &mut Field<'_>) -> (Verdict, Counts) {
     if until == Until::Crash {
         let run = Replica::new(bare, rules, Blind).with_outside(field).run();
@@ -136,7 +136,7 @@ fn has_failed(verdict: &Verdict, until: Until) -> bool {
     broken || !verdict.outcome.survived()
 }
 
-/// The shortest trace that was tried and fails as the life did, with the signature that it shows.
+/// Returns the shortest trace, of those tried, that fails as the life did, with its signature.
 fn cut(
     bare: &Trace,
     rules: Rules,
@@ -165,7 +165,7 @@ fn cut(
     }
 }
 
-/// Whether `trace` fails as the life did, by its last wake, and the signature that it shows.
+/// Returns the signature of `trace` if it fails as the life did, by its last wake.
 #[expect(clippy::option_option, reason = "a crash may come without a law that it breaks")]
 fn fails_alike(trace: &Trace, rules: Rules, until: Until, failed: &Verdict) -> Option<Option<Signature>> {
     let ran = run_replica(trace, rules, Options::VERDICT);
@@ -184,7 +184,7 @@ fn fails_alike(trace: &Trace, rules: Rules, until: Until, failed: &Verdict) -> O
     }
 }
 
-/// What a verdict is told by: its memory break, else the first.
+/// Returns the main signature of a verdict: its memory violation, or else the first violation.
 fn main_signature(verdict: &Verdict) -> Option<Signature> {
     verdict.memory_break().or(verdict.breaks.first()).map(|broken| broken.signature)
 }

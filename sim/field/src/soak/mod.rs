@@ -1,18 +1,18 @@
-//! How long a keepalived lives in the field: virtual time flows until the first failure, many times over.
+//! Measures how long a keepalived lives in the field: many lives in virtual time, each until its first failure.
 //!
-//! A [`Workload`] says in a user's terms what goes on: scripts, reloads, how fast the machine is. Each [`Life`] is a
-//! fresh replica under it, its wakes made on the fly from a stream of its own, until it fails. Lives
-//! are taken in the order of their numbers, so that what comes out does not depend on how many run side by side.
-//! [`numbers`] makes means, medians and probabilities of them, with their intervals.
+//! A [`Workload`] describes scripts, reloads and the machine in a user's terms. Each [`Life`] is a fresh replica
+//! whose wakes are drawn from a stream of its own until it fails. Lives are counted in the order of their numbers, so
+//! that the result does not depend on how many run in parallel. [`numbers`] computes means, medians and
+//! probabilities, with their confidence intervals.
 //!
-//! Randomness is here and in the generator alone. Every failure is a trace that was replayed.
+//! Only this module and the generator are random. Every failure has a trace that was replayed.
 
 pub mod field;
 mod life;
 pub mod numbers;
 mod outside;
+mod recent_wakes;
 mod spread;
-mod tail;
 mod workload;
 
 use std::sync::Mutex;
@@ -27,33 +27,33 @@ pub use life::{Failure, Life, Until, Watch, live};
 pub use spread::{Spread, SpreadError};
 pub use workload::{Machine, Reload, Worker, Workload};
 
-/// Lives that are given out together at most: what a chunk holds beyond the soak's end was run for nothing.
+/// Most lives in one chunk. Lives of a chunk after the end of the soak are wasted.
 const CHUNK_MAX: u64 = 8;
 
-/// How many lives.
+/// The extent of a soak.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The seed of the lives' streams.
     pub seed: u64,
-    /// How each is followed.
+    /// How each life is observed.
     pub watch: Watch,
-    /// After so many failures it is enough.
+    /// The soak ends after so many failures.
     pub failures: usize,
-    /// And after so much virtual time of all lives together.
+    /// The soak ends after so much virtual time of all lives together.
     pub most: Span,
 }
 
-/// Follows lives 0, 1, 2.. as `plan` has it, at most `jobs` side by side. The lives do not depend on `jobs`.
+/// Simulates lives 0, 1, 2.. by `plan`, at most `jobs` in parallel. The lives do not depend on `jobs`.
 ///
-/// Between chunks `keep_going` receives the lives so far. Each life reports to `control` its number and how long it was
-/// followed. Lives that are interrupted are left out with their chunk: those of it that had failed by then would make the
-/// others look longer lived than they are. In the first chunk all of them count, as far as they were followed.
+/// Between chunks `keep_going` receives the lives so far. Each life reports its number and its length to `control`.
+/// An interrupted chunk is discarded: the lives of it that had already failed would bias the result. If the first
+/// chunk is interrupted, all of its lives count up to that moment.
 ///
 /// # Errors
 /// When no trace can have the workload.
 ///
 /// # Panics
-/// When a life does.
+/// When a life panics.
 pub fn soak(
     workload: &Workload,
     rules: Rules,
@@ -65,7 +65,7 @@ pub fn soak(
     let mut lives: Vec<Life> = Vec::new();
     let (mut failures, mut followed) = (0, 0_u64);
     while keep_going(&lives) {
-        // Were no further one to fail, so many would use up the time.
+        // If no further life failed, so many would use up the time.
         let whole =
             plan.most.as_micros().saturating_sub(followed).div_ceil(plan.watch.span.as_micros().max(1));
         let left = (plan.failures.saturating_sub(failures) as u64).min(whole);
@@ -93,7 +93,7 @@ pub fn soak(
     Ok(lives)
 }
 
-/// The lives of these numbers, in order.
+/// Simulates the lives of these numbers, in order.
 fn chunk(
     workload: &Workload,
     rules: Rules,

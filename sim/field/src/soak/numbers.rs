@@ -1,24 +1,24 @@
-//! From lives to figures: means, medians, hazards, probabilities, each with its interval of 95 %.
+//! Computes figures from lives: means, medians, hazards and probabilities, each with its 95 % confidence interval.
 //!
-//! Time to failure is told in two ways that share no assumption. The lives themselves give mean (Student) and
-//! median (order statistics, exact whatever the distribution). Failures over reloads give the hazard of one reload
-//! (exact for counts), from which mean and median follow *if* the hazard is the same at every age. That is tested:
-//! [`Figures::agree`]. Probabilities of spans are told by the hazard where the two agree, else by the lives alone.
+//! Time to failure is estimated in two ways that share no assumption. The lives themselves give mean (Student) and
+//! median (order statistics, exact for any distribution). Failures per reload give the hazard of one reload (exact
+//! for counts), from which mean and median follow *if* the hazard is the same at every age. [`Figures::agree`] tests
+//! this condition. Probabilities use the hazard where the two agree, and only the lives elsewhere.
 
 use statrs::distribution::{Beta, Binomial, ChiSquared, ContinuousCDF as _, DiscreteCDF as _, StudentsT};
 use treefall_model::time::{MICROS_PER_SECOND, Span};
 
 use super::Life;
 
-/// Fewer failures than this give no interval of mean and median.
+/// Least number of failures that gives mean and median an interval.
 pub const FAILURES_MIN: usize = 30;
 
-/// Beyond each end of an interval of 95 %.
+/// Probability beyond each end of a 95 % interval.
 const BEYOND: f64 = 0.025;
-/// Beyond each end of what is still taken for a hazard that age does not change: one false alarm in a hundred.
+/// Probability beyond each end of the test for a constant hazard: one false alarm in a hundred.
 const BEYOND_AGE: f64 = 0.005;
 
-/// A figure and its interval of 95 %. Times are in seconds. An end may be infinite.
+/// A figure with its 95 % confidence interval. Times are in seconds; an end may be infinite.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Estimate {
     /// The figure.
@@ -34,7 +34,7 @@ impl Estimate {
         Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
 
-    /// Factor over it: from a rate to a time.
+    /// Divides a factor by it: converts a rate to a time.
     fn under(self, factor: f64) -> Self {
         Self { value: factor / self.value, low: factor / self.high, high: factor / self.low }
     }
@@ -44,52 +44,52 @@ impl Estimate {
     }
 }
 
-/// How likely a failure is within a span of time.
+/// The probability of a failure within a span of time.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Within {
     /// The span.
     pub span: Span,
-    /// By the hazard, if the same at every age.
+    /// By the hazard, if it is the same at every age.
     pub by_hazard: Option<Estimate>,
-    /// As the lives show it, where all were followed for so long.
+    /// By the lives, if all were observed for so long.
     pub seen: Option<Estimate>,
 }
 
-/// What came of all lives.
+/// The figures of all lives.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Figures {
-    /// How many.
+    /// Number of lives.
     pub lives: usize,
-    /// How many of them failed.
+    /// Number of lives that failed.
     pub failures: usize,
     /// Virtual time of all lives, in seconds.
     pub followed: f64,
     /// Reloads of all lives.
     pub reloads: u64,
-    /// Mean time to failure, where all failed and enough did.
+    /// Mean time to failure, if all lives failed and there are enough.
     pub mean: Option<Estimate>,
-    /// Median time to failure, where enough failed.
+    /// Median time to failure, if enough lives failed.
     pub median: Option<Estimate>,
-    /// Failures a second.
+    /// Failures per second.
     pub rate: Estimate,
-    /// Failures a reload; `None` without reloads.
+    /// Failures per reload; `None` without reloads.
     pub hazard: Option<Estimate>,
-    /// Mean time to failure by the rate.
+    /// Mean time to failure, by the rate.
     pub mean_by_hazard: Estimate,
-    /// Median time to failure by the rate.
+    /// Median time to failure, by the rate.
     pub median_by_hazard: Estimate,
-    /// Whether the lives and the hazard agree: the intervals of means and of medians meet, and the first half of all time
-    /// that was followed (the younger ages) saw as many failures as chance lets it. `None` with too few failures.
+    /// Whether the lives and the hazard agree: the intervals of means and of medians overlap, and the younger half of
+    /// all observed time has a plausible number of failures. `None` with too few failures.
     pub agree: Option<bool>,
-    /// A day, a week, a year.
+    /// Probabilities for a day, a week and a year.
     pub within: [Within; 3],
 }
 
-/// The spans that people ask for, in days.
+/// The spans of [`Figures::within`], in days.
 const DAYS: [u64; 3] = [1, 7, 365];
 const DAY_SECONDS: u64 = 86_400;
 
-/// The figures of these lives, none of which was followed for longer than `span`.
+/// Computes the figures of these lives, each observed for at most `span`.
 #[must_use]
 pub fn figures(lives: &[Life], span: Span) -> Figures {
     let failures = lives.iter().filter(|life| life.failure.is_some()).count();
@@ -131,12 +131,12 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// A span in seconds.
+/// Converts a span to seconds.
 pub fn seconds(span: Span) -> f64 {
     float(span.as_micros()) / float(MICROS_PER_SECOND)
 }
 
-/// Seconds as people say them.
+/// Formats seconds as a readable duration.
 #[must_use]
 pub fn in_words(seconds: f64) -> String {
     let units = [(365.0 * 86_400.0, "years"), (86_400.0, "days"), (3_600.0, "h"), (60.0, "min")];
@@ -148,7 +148,7 @@ pub fn in_words(seconds: f64) -> String {
     format!("{:.*} {name}", usize::from(seconds / length < 100.0), seconds / length)
 }
 
-/// A count of things that come by chance, and between which means it can have come about.
+/// Returns a count of random events, with the interval of its expectation.
 fn counted(count: usize) -> Estimate {
     let count = float(count as u64);
     let quantile = |freedom: f64, part| ChiSquared::new(freedom).map_or(f64::NAN, |d| d.inverse_cdf(part));
@@ -169,7 +169,7 @@ fn mean(lives: &[Life]) -> Option<Estimate> {
     Some(Estimate { value, low: (value - reach).max(0.0), high: value + reach })
 }
 
-/// When lives failed, in order; those that did not at the end, without a time.
+/// Returns the ages at failure, in order; survivors come last, without an age.
 fn ages(lives: &[Life]) -> Vec<f64> {
     let age = |life: &Life| if life.failure.is_some() { seconds(life.lasted) } else { f64::INFINITY };
     let mut ages: Vec<f64> = lives.iter().map(age).collect();
@@ -177,8 +177,7 @@ fn ages(lives: &[Life]) -> Vec<f64> {
     ages
 }
 
-/// The middle age at failure. Its interval lies between the two ages of which chance puts the true median outside
-/// in at most 5 % of cases.
+/// Returns the median age at failure. The true median lies outside the interval in at most 5 % of cases.
 fn median(lives: &[Life]) -> Option<Estimate> {
     let ages = ages(lives);
     let failures = ages.iter().filter(|age| age.is_finite()).count();
@@ -186,7 +185,7 @@ fn median(lives: &[Life]) -> Option<Estimate> {
         return None;
     }
     let below = Binomial::new(0.5, ages.len() as u64).ok()?;
-    // So many ages may lie below the true median, at least.
+    // Least number of ages below the true median.
     let least = (0..ages.len()).take_while(|n| below.cdf(*n as u64) <= BEYOND).count();
     let middle = ages.len() / 2;
     let value =
@@ -195,12 +194,12 @@ fn median(lives: &[Life]) -> Option<Estimate> {
     Some(Estimate { value, low, high: ages[ages.len() - least.max(1)] })
 }
 
-/// Whether the younger half of all time that was followed saw neither too many failures nor too few.
+/// Returns whether the younger half of all observed time has a plausible number of failures.
 fn age_does_not_matter(lives: &[Life]) -> bool {
     let followed: f64 = lives.iter().map(|life| seconds(life.lasted)).sum();
     let younger = |age: f64| lives.iter().map(|life| seconds(life.lasted).min(age)).sum::<f64>();
     let (mut low, mut high) = (0.0, lives.iter().map(|life| seconds(life.lasted)).fold(0.0, f64::max));
-    // To a microsecond of an age of years.
+    // Bisects to a microsecond of an age of years.
     for _ in 0..64 {
         let middle = f64::midpoint(low, high);
         if younger(middle) < followed / 2.0 {
@@ -222,7 +221,7 @@ fn probability(rate: Estimate, within: f64) -> Estimate {
     Estimate { value: of(rate.value), low: of(rate.low), high: of(rate.high) }
 }
 
-/// The share of the lives that failed within a span for which each was followed.
+/// Returns the share of lives that failed within a span for which each was observed.
 fn seen_within(lives: &[Life], within: Span) -> Estimate {
     let failed = lives.iter().filter(|life| life.failure.is_some() && life.lasted <= within).count();
     let (count, failed) = (float(lives.len() as u64), float(failed as u64));

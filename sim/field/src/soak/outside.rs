@@ -1,19 +1,19 @@
-//! The world outside a keepalived in the field: wakes on the fly, as the workload has them.
+//! Simulates the world outside a keepalived in the field, and produces its wakes.
 //!
 //! # What wakes the loop
-//! A loop that finds something ready when it blocks (it came while handlers ran) goes on at once. Else it sleeps until
-//! the first of: the timer, an exit, a SIGHUP; and goes on after the machine's latency. What came until then is in the
-//! same wake. Where children are reaped in it, the signal handler reads on while it takes its time: a SIGHUP or
-//! an exit that comes until it is done is read in the same wake too.
+//! A loop that finds something ready when it blocks (it came while handlers ran) continues at once. Otherwise it
+//! sleeps until the first of timer, exit or SIGHUP, and continues after the machine's latency. Everything that came
+//! until then is in the same wake. If the wake reaps children, the signal handler keeps reading for as long as that
+//! takes, so that a SIGHUP or exit that comes meanwhile is in the same wake too.
 //!
 //! # Which descriptor is first
-//! That which became ready first, of a loop that slept; in the same microsecond, either. A loop that did not sleep finds
-//! them in the order in which the call before reported them, those that it did not report behind; after a reload,
-//! which adds both anew before the timer is armed, the signals first. So does the kernel's list of ready descriptors
-//! (keepalived.md, section 3).
+//! For a loop that slept: the one that became ready first; in the same microsecond, either. A loop that did not sleep
+//! finds them in the order of the previous call, and those that were not reported then after them. After a reload,
+//! which adds both anew before the timer is armed, the signals come first. The kernel's list of ready descriptors
+//! behaves in this way (keepalived.md, section 3).
 //!
-//! What always holds: each draw comes from the stream of the life's number, in an order that the run alone decides;
-//! memory is bounded by the children there are and by the [`Tail`]'s room.
+//! Invariant: each draw comes from the stream of the life's number, in an order that the run alone determines. Memory
+//! is bounded by the number of children and the size of [`RecentWakes`].
 
 use treefall_base::control::Control;
 use treefall_model::id::Run;
@@ -22,56 +22,56 @@ use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, EXITS_MAX, Exit, Order, Wake};
 use treefall_world::Outside;
 
-use super::tail::Tail;
+use super::recent_wakes::RecentWakes;
 use super::workload::{CONFIG, Workload};
 use treefall_search::generator::draw::Draw;
 
-/// The version of what a seed means here. It changes whenever a seed would give another life.
+/// Version of the meaning of a seed here. It changes whenever a seed would give another life.
 pub(super) const VERSION: u32 = 1;
 
-/// A life is asked whether it is to go on every so many wakes: some milliseconds of a person's time.
-const ASKED_EVERY: u64 = 1_024;
+/// Number of wakes between two calls of the control: some milliseconds.
+const CONTROL_EVERY: u64 = 1_024;
 
 /// A child that is alive.
-struct Living {
+struct LiveChild {
     run: Run,
     /// When and how it ends; `None`: it hangs.
     end: Option<(Instant, ExitStatus)>,
 }
 
-/// What the last blocking call reported, first to last.
+/// What the last blocking call reported, in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reported {
     Timer,
     Signals,
     TimerAndSignals,
     SignalsAndTimer,
-    /// A reload was among it: both descriptors were added anew.
+    /// It included a reload, which added both descriptors anew.
     Reload,
 }
 
-/// The outside of one life.
+/// The outside world of one life.
 pub(super) struct Field<'w> {
     workload: &'w Workload,
     draw: Draw,
-    living: Vec<Living>,
+    living: Vec<LiveChild>,
     next_hup: Option<Instant>,
     reported: Reported,
-    /// No wake comes later.
+    /// The end of the life: no wake comes later.
     until: Instant,
     /// When the last wake came.
     pub(super) at: Instant,
     /// The last wakes.
-    pub(super) tail: Tail,
-    /// Checked every [`ASKED_EVERY`] wakes with how long the life was followed.
+    pub(super) tail: RecentWakes,
+    /// Called every [`CONTROL_EVERY`] wakes with the length of the life.
     control: Control<'w, Span>,
     wakes: u64,
-    /// It was interrupted.
+    /// The life was interrupted.
     pub(super) stopped: bool,
 }
 
 impl<'w> Field<'w> {
-    /// The world of the life of this seed and number, for an end: the instant, and where `control` interrupts it.
+    /// Returns the outside world of the life with this seed and number, until `until`.
     pub(super) fn new(
         workload: &'w Workload,
         (seed, life): (u64, u64),
@@ -87,7 +87,7 @@ impl<'w> Field<'w> {
             reported: Reported::Timer,
             until,
             at: Instant::START,
-            tail: Tail::new(room),
+            tail: RecentWakes::new(room),
             control,
             wakes: 0,
             stopped: false,
@@ -96,13 +96,13 @@ impl<'w> Field<'w> {
         field
     }
 
-    /// When the sender sends again that sent at `last`.
+    /// Returns when the sender signals next, after a signal at `last`.
     fn hup_after(&mut self, last: Instant) -> Option<Instant> {
         let reload = self.workload.reload.as_ref()?;
         Some(last + reload.period + reload.jitter.draw(&mut self.draw).unwrap_or_default())
     }
 
-    /// When the next signal comes: an exit's, or a SIGHUP.
+    /// Returns when the next exit or SIGHUP comes.
     fn next_signal(&self) -> Option<Instant> {
         let exits = self.living.iter().filter_map(|living| living.end.map(|(at, _)| at));
         exits.chain(self.next_hup).min()
@@ -119,7 +119,7 @@ impl<'w> Field<'w> {
                 match living.end {
                     Some((end, status)) if end <= until && wake.exits.len() < EXITS_MAX => {
                         wake.exits.push(Exit { run: living.run, status });
-                        // The kernel says that it ended, too: then it is gone already.
+                        // The kernel reports the end as well; the child is gone already then.
                         self.living.swap_remove(place);
                     }
                     _ => place += 1,
@@ -128,7 +128,7 @@ impl<'w> Field<'w> {
             if wake.exits.len() == before {
                 break;
             }
-            // No longer than a second a child: the costs' own bound.
+            // At most a second for each child: the limit of the costs.
             until = at + Span::from_micros(reap * wake.exits.len() as u64);
         }
         while let Some(hup) = self.next_hup.filter(|hup| *hup <= until) {
@@ -138,7 +138,7 @@ impl<'w> Field<'w> {
         wake.exits.sort_unstable();
     }
 
-    /// Which of two ready descriptors is reported first.
+    /// Returns which of two ready descriptors is reported first.
     fn order(&mut self, slept: bool, timer: Instant, signal: Instant) -> Order {
         if !slept {
             return match self.reported {
@@ -159,7 +159,7 @@ impl Outside for Field<'_> {
     fn started(&mut self, run: Run, at: Instant) {
         let worker = &self.workload.workers[usize::from(run.of.script.0)];
         let end = worker.runs.draw(&mut self.draw).map(|span| (at + span, ExitStatus::SUCCESS));
-        self.living.push(Living { run, end });
+        self.living.push(LiveChild { run, end });
     }
 
     fn signalled(&mut self, run: Run, signal: Signal, at: Instant) {
@@ -179,14 +179,14 @@ impl Outside for Field<'_> {
     fn ended(&mut self, run: Run) {
         if let Some(place) = self.living.iter().position(|living| living.run == run) {
             self.living.swap_remove(place);
-            // It was killed: the kernel reports that by a wake of its own, before it asks for another.
+            // A killed child: the kernel reports it in a wake of its own before the next wake is requested.
             self.reported = Reported::Signals;
         }
     }
 
     fn wake(&mut self, now: Instant, timer: Option<Instant>, wake: &mut Wake) -> bool {
         self.wakes += 1;
-        if self.wakes.is_multiple_of(ASKED_EVERY)
+        if self.wakes.is_multiple_of(CONTROL_EVERY)
             && self.control.check(self.at.saturating_since(Instant::START)).is_err()
         {
             self.stopped = true;

@@ -1,7 +1,7 @@
-//! A span that varies: ranges, each with its share of the draws.
+//! A random span of time: ranges, each with its probability.
 //!
-//! Always: the shares of the parts come to [`WHOLE`], and no part is empty. As text: `3s`, `5ms..15ms`,
-//! `1%:never,5ms..15ms` (the part without a share has what the others leave).
+//! Invariant: the shares of the ranges sum to [`WHOLE`], and none is empty. The text form is `3s`, `5ms..15ms` or
+//! `1%:never,5ms..15ms` (the range without a share has the rest).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,29 +12,29 @@ use treefall_base::nearest::{nearest, offer};
 use treefall_scenario::parse_duration;
 use treefall_search::generator::draw::Draw;
 
-/// Shares are told in so many parts: a tenth of a millionth of a percent is one.
+/// The sum of all shares: one unit is a tenth of a millionth of a percent.
 pub(super) const WHOLE: u64 = 1_000_000_000;
-/// Digits after the point that a share in percent may have.
+/// Most digits after the point of a share in percent.
 const PLACES: usize = 7;
 
-/// One range.
+/// One range with its share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Part {
+struct SpreadRange {
     share: u64,
-    /// First and last; `None`: never.
+    /// Smallest and largest span; `None`: never.
     range: Option<(Span, Span)>,
 }
 
-/// A span that varies, or does not come at all.
+/// A random span of time, which may be infinite.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Spread(Vec<Part>);
+pub struct Spread(Vec<SpreadRange>);
 
-/// A span `times` as long, `over` as short.
+/// Returns `span * times / over`.
 pub(super) fn scaled(span: Span, times: u64, over: u64) -> Span {
     Span::from_micros(span.as_micros().saturating_mul(times) / over.max(1))
 }
 
-/// Why a text tells no spread.
+/// Why a text is no spread.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "{why}; write a span (`5ms`), a range (`5ms..15ms`), `never`, or parts of these with their shares \
@@ -42,7 +42,7 @@ pub(super) fn scaled(span: Span, times: u64, over: u64) -> Span {
 )]
 pub struct SpreadError {
     why: String,
-    /// What was meant by the part that is wrong, if something is near.
+    /// The range that was probably meant by the wrong one.
     meant: Option<String>,
 }
 
@@ -52,58 +52,60 @@ impl SpreadError {
     }
 }
 
-/// What never comes.
+/// The text of an infinite span.
 const NEVER: &str = "never";
 
 impl Spread {
-    /// Always this span.
+    /// Returns the constant spread.
     #[must_use]
     pub fn always(span: Span) -> Self {
-        Self(vec![Part { share: WHOLE, range: Some((span, span)) }])
+        Self(vec![SpreadRange { share: WHOLE, range: Some((span, span)) }])
     }
 
-    /// Any span from the first to the last.
+    /// Returns the uniform spread between two spans, inclusive.
     #[must_use]
     pub fn between(first: Span, last: Span) -> Self {
-        Self(vec![Part { share: WHOLE, range: Some((first, last.max(first))) }])
+        Self(vec![SpreadRange { share: WHOLE, range: Some((first, last.max(first))) }])
     }
 
-    /// What a process does on a SIGTERM that does nothing about it: it dies within 1 to 3 ms. A share of them, in thousand
-    /// millions, does not.
+    /// Returns the lifetime of a process after a SIGTERM: 1 to 3 ms, and infinite for a share of `share` / [`WHOLE`].
     #[must_use]
     pub fn dies_but_for(share: u64) -> Self {
         let dies = Some((Span::from_millis(1), Span::from_millis(3)));
         if share == 0 {
-            return Self(vec![Part { share: WHOLE, range: dies }]);
+            return Self(vec![SpreadRange { share: WHOLE, range: dies }]);
         }
         let share = share.min(WHOLE);
-        Self(vec![Part { share, range: None }, Part { share: WHOLE - share, range: dies }])
+        Self(vec![SpreadRange { share, range: None }, SpreadRange { share: WHOLE - share, range: dies }])
     }
 
-    /// One range with a share in thousand millions, another with the rest.
+    /// Returns one range with probability `share` / [`WHOLE`], and another with the rest.
     #[must_use]
     pub fn mixed(share: u64, seldom: (Span, Span), mostly: (Span, Span)) -> Self {
         let share = share.min(WHOLE);
-        let rest = Part { share: WHOLE - share, range: Some(mostly) };
-        Self(vec![Part { share, range: Some(seldom) }, rest])
+        let rest = SpreadRange { share: WHOLE - share, range: Some(mostly) };
+        Self(vec![SpreadRange { share, range: Some(seldom) }, rest])
     }
 
-    /// Never.
+    /// Returns the infinite spread.
     #[must_use]
     pub fn never() -> Self {
-        Self(vec![Part { share: WHOLE, range: None }])
+        Self(vec![SpreadRange { share: WHOLE, range: None }])
     }
 
-    /// The same with all spans `times` as long, `over` as short.
+    /// Multiplies all spans by `times / over`.
     #[must_use]
     pub fn scaled(&self, times: u64, over: u64) -> Self {
         let scale = |span: Span| scaled(span, times, over);
-        let part = |part: &Part| Part { range: part.range.map(|(a, b)| (scale(a), scale(b))), ..*part };
+        let part = |part: &SpreadRange| SpreadRange {
+            range: part.range.map(|(a, b)| (scale(a), scale(b))),
+            ..*part
+        };
         Self(self.0.iter().map(part).collect())
     }
 
-    /// The same with the first part's share `times` as large, `over` as small; the last part has the rest. `None` where
-    /// there is one part only, or the rest would be less than nothing.
+    /// Multiplies the first range's share by `times / over`; the last range has the rest. `None` if there is only one
+    /// range, or the rest would be negative.
     #[must_use]
     pub fn first_share_scaled(&self, times: u64, over: u64) -> Option<Self> {
         let mut parts = self.0.clone();
@@ -114,7 +116,7 @@ impl Spread {
         Some(Self(parts))
     }
 
-    /// The mean of its spans; `None` where one of them never comes.
+    /// Returns the mean; `None` if a range is infinite.
     #[must_use]
     pub fn mean(&self) -> Option<Span> {
         let mut weighed = 0_u128;
@@ -126,7 +128,7 @@ impl Spread {
         u64::try_from(weighed / u128::from(2 * WHOLE)).ok().map(Span::from_micros)
     }
 
-    /// One of its spans. What can vary in one way only draws nothing.
+    /// Draws a span. A constant spread draws nothing.
     pub(super) fn draw(&self, draw: &mut Draw) -> Option<Span> {
         let mut part = self.0[0];
         if self.0.len() > 1 {
@@ -160,7 +162,7 @@ impl FromStr for Spread {
             if share.is_none() && open.replace(parts.len()).is_some() {
                 return Err(SpreadError::new("two parts have no share"));
             }
-            parts.push(Part { share: share.unwrap_or(0), range });
+            parts.push(SpreadRange { share: share.unwrap_or(0), range });
         }
         let told: u64 = parts.iter().map(|part| part.share).sum();
         match open {
@@ -203,7 +205,7 @@ fn parse_range(text: &str) -> Result<Option<(Span, Span)>, SpreadError> {
     Ok(Some((first, last)))
 }
 
-/// As it is read.
+/// Formats it as it is parsed.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, part) in self.0.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What goes on around a keepalived in the field, in its user's terms.
+//! Describes what goes on around a keepalived in the field, in a user's terms.
 
 use treefall_model::id::ConfigId;
 use treefall_model::time::Span;
@@ -6,48 +6,48 @@ use treefall_model::trace::{Config, Costs, Name, OnTerm, Script, Setup, Trace, T
 
 use super::spread::Spread;
 
-/// A track script, and how its runs go.
+/// A track script and the behaviour of its runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Worker {
-    /// As it is configured. Its habit is not asked: what its runs do on SIGTERM is `on_term`.
+    /// Its configuration. The habit is ignored: `on_term` decides what its runs do on SIGTERM.
     pub script: Script,
-    /// How long a run takes by itself; never: it hangs.
+    /// Duration of a run; infinite: it hangs.
     pub runs: Spread,
-    /// How long after a SIGTERM a run dies of it; never: it does not.
+    /// Time from a SIGTERM to the death of a run; infinite: the run survives.
     pub on_term: Spread,
 }
 
-/// Who sends SIGHUP, as a loop that sleeps does: each one so long after the last.
+/// A sender of SIGHUP that sleeps between signals.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reload {
-    /// From one to the next, at least a microsecond.
+    /// Time between two signals, at least a microsecond.
     pub period: Span,
-    /// And so much more, each time: what the sender itself takes, and how late it wakes.
+    /// Additional time between two signals: the sender's own time and its delay in waking.
     pub jitter: Spread,
 }
 
-/// How fast the machine is.
+/// The speed of the machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Machine {
-    /// How long after a descriptor became ready a loop that sleeps goes on.
+    /// Time from a descriptor becoming ready to the end of the loop's sleep.
     pub latency: Spread,
-    /// What takes time inside an iteration of the loop.
+    /// Durations of actions within an iteration of the loop.
     pub costs: Costs,
 }
 
-/// The whole.
+/// Scripts, reloads and machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Workload {
     /// The scripts, in the order of the configuration.
     pub workers: Vec<Worker>,
-    /// The reloads, if there are any. Each brings the same configuration again.
+    /// The reloads, if there are any. Each brings the same configuration.
     pub reload: Option<Reload>,
     /// The machine.
     pub machine: Machine,
 }
 
 impl Worker {
-    /// A script of these times whose runs take as long as told and die of SIGTERM within 1 to 3 ms.
+    /// Returns a script whose runs last `runs` and die of SIGTERM within 1 to 3 ms.
     #[must_use]
     pub fn new(name: Name, interval: Span, timeout: Span, runs: Spread) -> Self {
         let script = Script { interval, timeout, ..Script::new(name) };
@@ -56,9 +56,9 @@ impl Worker {
 }
 
 impl Machine {
-    /// Two cores with nothing else to do. Assumed, not measured: the loop wakes after 30 to 120 us and once in
-    /// 100,000 times after 1 to 10 ms; a callback takes 10 us, a fork 300 us, a log line 50 us; reading a configuration 19 ms
-    /// (that one was measured on the real daemon: keepalived.md, section 9).
+    /// Returns two idle cores. Assumed, not measured: the loop wakes after 30 to 120 us, and once in 100,000 times
+    /// after 1 to 10 ms; a callback takes 10 us, a fork 300 us, a log line 50 us. Measured on the real daemon:
+    /// reading a configuration takes 19 ms (keepalived.md, section 9).
     #[must_use]
     pub fn quiet() -> Self {
         let micros = Span::from_micros;
@@ -74,8 +74,8 @@ impl Machine {
         }
     }
 
-    /// The same under load: the loop wakes after 50 us to 2 ms, and once in a hundred times after 2 to 50 ms; all else
-    /// takes twice as long.
+    /// Returns the same machine under load: the loop wakes after 50 us to 2 ms, and once in a hundred times after 2
+    /// to 50 ms; everything else takes twice as long.
     #[must_use]
     pub fn loaded() -> Self {
         let micros = Span::from_micros;
@@ -88,14 +88,14 @@ impl Machine {
 }
 
 impl Workload {
-    /// A trace without wakes of this workload: the outside brings them.
+    /// Returns a trace of this workload without wakes.
     ///
     /// # Errors
-    /// What no run could mean: too many scripts, two of one name, a span of zero, a cost of more than a second.
+    /// When no run could have it: too many scripts, two of one name, a span of zero, a cost of more than a second.
     pub fn bare_trace(&self) -> Result<Trace, TraceError> {
         let scripts = self.workers.iter().map(|worker| {
             let mut script = worker.script.clone();
-            // What a run does on SIGTERM the outside decides, so that a death is as late as any exit.
+            // The outside decides what a run does on SIGTERM, so that a death can be as late as any exit.
             script.habit.on_term = OnTerm::Ignores;
             script.habit.kill_linger = Span::ZERO;
             script

@@ -1,7 +1,7 @@
-//! Why it broke: what put the entry there, what moved it, what freed it, what used it, one after the other.
+//! The chain of causes of a violation: what linked the entry, moved it, freed it and used it.
 //!
-//! Always: every link of the chain was seen in a run; what is told of an entry is what the trees and lists showed of
-//! it, before a step and after it; neither the steps nor the times of the chain ever go back.
+//! Invariants: every step was observed in a run; an entry's place is read from the trees and lists before and after a step;
+//! steps and times never decrease along the chain.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ use super::suspects::Suspects;
 use crate::{Names, ending};
 use treefall_subject::replica::{Fault, Mark};
 
-/// Most links of a chain: its beginning and its end are kept.
+/// Most steps of a chain; of a longer one the beginning and the end are kept.
 const LINKS_MAX: usize = 26;
 const HEAD: usize = 8;
 
-/// The chain of a break.
+/// Returns the chain that ends in a violation.
 pub(super) fn because(
     broken: &Violation,
     seen: BreakSeen,
@@ -55,7 +55,7 @@ pub(super) fn because(
         if place == broke_in {
             let text = format!("{}: {}", broken.signature.law.name(), names.plain(&broken.detail));
             let after = seen.records.saturating_sub(1);
-            // What is seen late belongs to the step in which it was.
+            // A violation that is noticed late belongs to the step in which it happened.
             let later = |place: &usize| run_log.stages[*place].at > broken.at;
             let place = (0..place).rev().take_while(later).last().unwrap_or(place);
             let order = (broken.at, place, after, Rank::Violation);
@@ -64,7 +64,7 @@ pub(super) fn because(
     }
     uses(suspects, run_log, names, &mut links);
     links.sort_by_key(|(order, _)| *order);
-    // What comes of a memory break comes after it; a break of conduct is itself the end of its story.
+    // Corrupted memory has consequences, which follow; a violation of conduct ends the chain itself.
     if broken.signature.law.weight() == Weight::Conduct {
         let last = links.iter().position(|(_, link)| link.role == Role::Broke);
         links.truncate(last.map_or(links.len(), |last| last + 1));
@@ -74,10 +74,10 @@ pub(super) fn because(
     shortened(chain)
 }
 
-/// Where a link stands: when, in which stage, after which record, and after what else there.
+/// Orders the steps of a chain: by time, stage and record, then by kind.
 type Order = (Instant, usize, usize, Rank);
 
-/// What was recorded comes before what was seen to have moved by it.
+/// A recorded event precedes the moves that it caused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Record,
@@ -89,18 +89,18 @@ fn link(role: Role, at: Instant, stage: usize, function: Option<&str>, text: Str
     CauseStep { role, at: at.to_string(), step: stage + 1, function: function.map(str::to_owned), text }
 }
 
-/// An entry on its way through the stages.
+/// The history of one entry, stage by stage.
 struct Life {
     block: Block,
-    /// The stage at whose end it was put where it was when the law broke.
+    /// The stage at whose end it reached the place at which the law broke.
     born: usize,
     before: Option<Seen>,
-    /// The law broke, and it was retired as it should be: what becomes of its block is another story.
+    /// It was retired correctly after the violation: what later happens to its block is not part of this chain.
     over: bool,
 }
 
 impl Life {
-    /// Adds what changed for it in a stage, and in which function.
+    /// Adds the changes of one stage, each with its function.
     fn go_on(
         &mut self,
         place: usize,
@@ -131,7 +131,7 @@ impl Life {
         }
     }
 
-    /// What changed for it between two looks, and in which function.
+    /// Returns the changes between two snapshots, each with its function.
     fn look(
         &mut self,
         place: usize,
@@ -141,7 +141,7 @@ impl Life {
     ) -> Option<((Role, String), Option<&'static str>)> {
         let now = Seen::of(run_log.snapshot(place)?, self.block);
         self.over |= broken && now.retired() && now.names().len() == 1;
-        // No tree or list had it, and now one has its block: as another entry.
+        // Its block was in no tree or list and now is: as another entry.
         let gone = place > self.born && self.before.is_some_and(|before| before.seat.is_none());
         self.over |= gone && now.seat.is_some();
         if self.over {
@@ -156,7 +156,7 @@ impl Life {
     }
 }
 
-/// Where an entry stood, and as what.
+/// The place and the kind of an entry in a snapshot.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Seen {
     places: Places,
@@ -185,8 +185,7 @@ impl Seen {
     }
 }
 
-/// The stage at whose end the entry was put where it was when the law broke: where it became a guilty child's, or else
-/// any child's, or else came from nowhere or out of UNUSE; the last such.
+/// Returns the last stage at whose end the entry became a suspect child's, else any child's, else appeared or left UNUSE.
 fn birth(
     run_log: &RunLog,
     block: Block,
@@ -220,7 +219,7 @@ fn birth(
     guilty.or(child).unwrap_or(any)
 }
 
-/// What changed for an entry, in words.
+/// Describes a change of an entry.
 fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(Role, String)> {
     let names = now.names();
     let seat = now.seat.or(before.and_then(|before| before.seat))?;
@@ -274,7 +273,7 @@ fn changed(before: Option<Seen>, now: Seen, labels: &Labels<'_, '_>) -> Option<(
     Some((Role::Moved, text))
 }
 
-/// Another deadline in the same place.
+/// Describes a new deadline in the same place.
 fn put_off(before: EntryState, now: EntryState, its: &str) -> Option<(Role, String)> {
     if before.due == now.due {
         return None;
@@ -293,7 +292,7 @@ fn put_off(before: EntryState, now: EntryState, its: &str) -> Option<(Role, Stri
     Some((Role::Due, format!("{its} deadline is {how}, from {from} to {to}{then}")))
 }
 
-/// Whose entry it is: of a child's that was retired or freed still that child's.
+/// Names the owner of an entry; a retired or freed child entry keeps its child's name.
 fn owner(seat: &EntryState, labels: &Labels<'_, '_>) -> String {
     let kept = matches!(
         seat.kind,
@@ -308,7 +307,7 @@ fn joined(names: &[&str]) -> String {
     super::wakes::and(&names)
 }
 
-/// In which function of the program a change was made, where the step or what became of the entry tells.
+/// Names the program's function that made a change, where the step or the new place reveals it.
 fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'static str> {
     match (step?, before.and_then(|before| before.kind()), now.kind()) {
         (_, Some(EntryKind::Child), Some(EntryKind::ChildTimeout)) => Some("thread_timerfd_handler"),
@@ -326,7 +325,7 @@ fn function(step: Option<Step>, before: Option<Seen>, now: Seen) -> Option<&'sta
     }
 }
 
-/// What happened to the guilty, or around them, in a stage.
+/// Returns the recorded events of a stage that concern the suspects.
 fn events(
     place: usize,
     suspects: &Suspects,
@@ -339,7 +338,7 @@ fn events(
     for (number, record) in run_log.events(place).iter().enumerate() {
         let script = |script| suspects.runs.iter().any(|run| run.of == script);
         let told = match record.event {
-            // A second run of a guilty run's script, and what the log says of it.
+            // A second run of a suspect's script, and the log line about it.
             Event::Started { run, .. } => script(run.of),
             Event::Logged(LogLine::Skipped { script: of, .. }) => script(of),
             Event::Exited { run, .. } | Event::Reaped { run, .. } => of(run),
@@ -358,7 +357,7 @@ fn events(
     }
 }
 
-/// A link that had outlived the guilty entry and was followed; what became of other entries is another story.
+/// Returns the steps in which a stale link to the suspect was followed.
 fn uses(suspects: &Suspects, run_log: &RunLog, names: &Names<'_>, links: &mut Vec<(Order, CauseStep)>) {
     let Some(note) = run_log.notes.iter().find(|note| suspects.blocks.contains(&note.block)) else { return };
     let last = run_log.stages.len().saturating_sub(1);
@@ -396,7 +395,7 @@ fn ends(run_log: &RunLog, chain: &mut Vec<CauseStep>) {
     chain.push(link(Role::Ended, at, last, None, text));
 }
 
-/// The beginning and the end of a chain, each link once.
+/// Shortens a chain to its beginning and its end, without duplicates.
 fn shortened(chain: Vec<CauseStep>) -> Vec<CauseStep> {
     let mut seen = BTreeSet::new();
     let mut chain: Vec<CauseStep> =

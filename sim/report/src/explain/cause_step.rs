@@ -3,34 +3,34 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a link of the chain tells.
+/// The role of a step in the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The entry was linked.
     Linked,
-    /// It went elsewhere.
+    /// The entry moved.
     Moved,
-    /// It stayed, with another deadline.
+    /// The entry got another deadline.
     Due,
-    /// Its block was given back.
+    /// Its block was freed.
     Freed,
     /// Its block was handed out again.
     Reused,
-    /// A link that had outlived it was followed.
+    /// A stale link to it was followed.
     Used,
-    /// Something happened to it, or around it.
+    /// An event that concerns it.
     Happened,
     /// The law broke.
     Broke,
-    /// The program came to its end.
+    /// The program ended.
     Ended,
-    /// Links that were left out.
+    /// Steps that are left out.
     LeftOut,
 }
 
 impl Role {
-    /// As a report writes it before the link.
+    /// Returns the word before the step in a report.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -48,17 +48,17 @@ impl Role {
     }
 }
 
-/// One link of the chain.
+/// One step of the chain.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct CauseStep {
-    /// What it tells.
+    /// Its role.
     pub role: Role,
-    /// When, in seconds.
+    /// The instant, in seconds.
     pub at: String,
-    /// At which step, from 1.
+    /// The step of the run, from 1.
     pub step: usize,
-    /// In which function of the program, if that is known.
+    /// The program's function, if it is known.
     pub function: Option<String>,
-    /// In words.
+    /// The description.
     pub text: String,
 }

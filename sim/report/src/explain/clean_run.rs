@@ -1,4 +1,4 @@
-//! A run that breaks no law, told: what happened, how trees and lists stood, and on which releases the same trace fails.
+//! A run that breaks no law: its events, its trees and lists, and the releases on which the same trace fails.
 
 use treefall_model::event::{Record, SubjectKind};
 use treefall_model::trace::Trace;
@@ -8,18 +8,18 @@ use super::releases::{Releases, breaking};
 use super::run_log::RunLog;
 use treefall_subject::{Options, Subject, SubjectError};
 
-/// What a subject did with a trace.
+/// A subject's run of a trace.
 #[derive(Clone, Debug)]
 pub struct CleanRun {
-    /// What the model says of it.
+    /// The model's verdict.
     pub verdict: Verdict,
     /// The digest of its history and of its indexes after every step.
     pub digest: u128,
     /// The subject's own history.
     pub history: Vec<Record>,
-    /// The run of the replica of its release, told whole; `None`: that does something else.
+    /// The run of the replica of its release with all snapshots; `None`: the replica behaves differently.
     pub run_log: Option<RunLog>,
-    /// Whether the trees of the run_log are the subject's own: it is that replica.
+    /// Whether the subject is that replica, so that the trees are its own.
     pub own: bool,
     /// Which releases break a law in it.
     pub releases: Releases,

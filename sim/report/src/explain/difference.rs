@@ -1,8 +1,7 @@
-//! The first difference between what happened and what should have: two runs of one trace, side by side.
+//! The first difference between the run and the run that should have been: one trace, two runs, side by side.
 //!
-//! What should have happened is told by a replica in which the cause is mended; where no cause is known, by one with no
-//! known defect. Where the replica does not show the failure at all, what the real program did stands beside what its
-//! replica did.
+//! The expected run is that of a replica in which the cause is mended, or every known defect where the cause is not known.
+//! Where the replica does not show the failure, the real program's run is compared with the replica's.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +15,9 @@ use crate::Names;
 use crate::section::{Cell, Content, Mark, Section, Table, Tone};
 use treefall_subject::Ran;
 
-/// Steps that are told before the first difference, and after it.
+/// Steps shown before the first difference, and after it.
 const AROUND: usize = 3;
-/// Entries of one step whose own words are told.
+/// Most entries of one step that are shown in detail.
 const UNLIKE_MAX: usize = 4;
 
 /// One step on both sides.
@@ -26,9 +25,9 @@ const UNLIKE_MAX: usize = 4;
 pub struct Pair {
     /// The step, from 1.
     pub step: usize,
-    /// What should have happened: a line each.
+    /// The expected side, one event or index a line.
     pub expected: Vec<String>,
-    /// What happened.
+    /// The actual side.
     pub actual: Vec<String>,
     /// They differ here.
     pub differs: bool,
@@ -37,13 +36,13 @@ pub struct Pair {
 /// The first difference.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Difference {
-    /// Whose run the expected side is.
+    /// Names the run of the expected side.
     pub expected: String,
-    /// Whose the actual side is.
+    /// Names the run of the actual side.
     pub actual: String,
     /// The steps around it.
     pub pairs: Vec<Pair>,
-    /// Later steps of which at least one side has another.
+    /// Number of later steps that differ.
     pub later: usize,
 }
 
@@ -94,7 +93,7 @@ impl StageLines<'_> {
         one.zip(two).is_some_and(|(one, two)| alike(one, two))
     }
 
-    /// A stage in lines: what happened, and the trees and lists that changed or that `other` has otherwise.
+    /// Returns a stage as lines: its events, and the trees and lists that changed or differ from `other`.
     fn lines(&self, other: &Self, place: usize) -> Vec<String> {
         let Some(stage) = self.run_log.stages.get(place) else {
             return vec!["(the run is over)".to_owned()];
@@ -123,7 +122,7 @@ impl StageLines<'_> {
 }
 
 impl StageLines<'_> {
-    /// The entries that say of themselves something else than on the other side, where all else is the same.
+    /// Returns the entries whose fields differ between the sides, where everything else agrees.
     fn unlike(&self, other: &Self, place: usize) -> Vec<String> {
         let (Some(now), Some(theirs)) = (self.run_log.snapshot(place), other.run_log.snapshot(place)) else {
             return Vec::new();
@@ -145,7 +144,7 @@ fn line(record: &Record, names: &Names<'_>) -> Option<String> {
     names.tell(&record.event).map(|words| format!("{}  {words}", record.at))
 }
 
-/// Compares; `None` where the two runs are the same to the end.
+/// Compares two runs; `None`: they agree to the end.
 pub(super) fn between(
     (expected_name, expected): (String, &RunLog),
     (actual_name, actual): (String, &RunLog),
@@ -170,8 +169,7 @@ pub(super) fn between(
     })
 }
 
-/// The same of two histories alone, record by record: of a real program no trees are known here, only whether they
-/// are the same.
+/// Compares two histories record by record. A real program's trees are not known here, only whether they agree.
 pub(super) fn of_runs(
     (expected_name, expected): (String, &Ran),
     (actual_name, actual): (String, &Ran),
@@ -182,7 +180,7 @@ pub(super) fn of_runs(
     Some(Difference { expected: expected_name, actual: actual_name, pairs, later })
 }
 
-/// The first step after which the trees and lists are not the same.
+/// Returns the first step after which trees and lists differ.
 fn of_marks(expected: &Ran, actual: &Ran, names: &Names<'_>) -> Option<(Vec<Pair>, usize)> {
     let (one, two) = (&expected.marks, &actual.marks);
     let length = one.len().max(two.len());

@@ -15,7 +15,7 @@ pub struct Labels<'n, 't> {
 }
 
 impl<'n, 't> Labels<'n, 't> {
-    /// Entries of a run with this history.
+    /// Names the entries of a run with this history.
     #[must_use]
     pub fn new(names: &'n Names<'t>, history: &[Record]) -> Self {
         let started = history.iter().filter_map(|record| match record.event {
@@ -25,25 +25,25 @@ impl<'n, 't> Labels<'n, 't> {
         Self { names, runs: started.collect() }
     }
 
-    /// The run that a pid was; where it was used again, the last.
+    /// Returns the run of a pid; of a pid that was used again, the last.
     #[must_use]
     pub fn run(&self, pid: Pid) -> Option<Run> {
         self.runs.iter().rev().find(|(known, _)| *known == pid).map(|(_, run)| *run)
     }
 
-    /// The name of the run that a pid was.
+    /// Returns the name of a pid's run.
     #[must_use]
     pub fn run_name(&self, pid: Pid) -> Option<String> {
         self.run(pid).map(|run| self.names.run(run))
     }
 
-    /// The pid that a run had.
+    /// Returns the pid of a run.
     #[must_use]
     pub fn pid(&self, run: Run) -> Option<Pid> {
         self.runs.iter().find(|(_, known)| *known == run).map(|(pid, _)| *pid)
     }
 
-    /// Whose entry it is: `chk#1`, `interval of chk`, `timerfd`.
+    /// Names the owner of an entry: `chk#1`, `interval of chk`, `timerfd`.
     #[must_use]
     pub fn whose(&self, seat: &EntryState) -> String {
         let script = || seat.argument.map(|of| self.names.script(of));
@@ -69,12 +69,12 @@ impl<'n, 't> Labels<'n, 't> {
         }
     }
 
-    /// ` (block 4)`, to follow an entry; nothing where such numbers tell nothing.
+    /// Returns ` (block 4)`; empty for a daemon, whose block numbers mean nothing.
     pub(super) fn block(&self, block: Block) -> String {
         self.names.block(block)
     }
 
-    /// An entry where it stands: whose it is, and what is wrong with it.
+    /// Describes an entry in its place: its owner, and what is wrong with it.
     #[must_use]
     pub fn seat(&self, seat: &EntryState) -> String {
         let whose = self.whose(seat);
@@ -87,7 +87,7 @@ impl<'n, 't> Labels<'n, 't> {
         format!("{whose}{kind}{freed}")
     }
 
-    /// An entry of CHILD_PID, which may be of any kind by now.
+    /// Describes an entry of CHILD_PID, whose block may hold any kind by now.
     #[must_use]
     pub fn by_pid(&self, seat: &EntryState) -> String {
         let child =
@@ -98,7 +98,7 @@ impl<'n, 't> Labels<'n, 't> {
         format!("{run}, {now}")
     }
 
-    /// A tree in one line.
+    /// Describes a tree in one line.
     #[must_use]
     pub fn tree(&self, shot: &TreeShot) -> String {
         let mut nodes: Vec<String> = shot
@@ -112,7 +112,7 @@ impl<'n, 't> Labels<'n, 't> {
         line(shot.tree.name(), &nodes)
     }
 
-    /// A list in one line. Of UNUSE the number tells enough.
+    /// Describes a list in one line; UNUSE by its length.
     #[must_use]
     pub fn list(&self, shot: &ListShot) -> String {
         let freed = shot.entries.iter().any(|seat| !seat.live);
@@ -130,7 +130,7 @@ impl<'n, 't> Labels<'n, 't> {
         line(shot.list.name(), &entries)
     }
 
-    /// An entry with all that it says of itself.
+    /// Describes an entry with all its fields.
     #[must_use]
     pub fn whole(&self, seat: &EntryState) -> String {
         let due = match seat.due {
@@ -142,7 +142,7 @@ impl<'n, 't> Labels<'n, 't> {
         format!("{}, due {due}, calls {calls}, argument {argument}", self.seat(seat))
     }
 
-    /// All trees and lists, a line each.
+    /// Describes all trees and lists, a line each.
     #[must_use]
     pub fn lines(&self, snapshot: &Snapshot) -> Vec<String> {
         let trees = snapshot.trees.iter().map(|tree| self.tree(tree));

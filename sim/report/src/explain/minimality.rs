@@ -1,4 +1,4 @@
-//! What happens to a failure when a part of its trace is taken away, put off, or merged with its neighbour.
+//! What each part of a trace is for: the result without it, with it delayed, or merged with its neighbour.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,16 +20,16 @@ pub const TRIALS_MAX: usize = 160;
 pub struct Trial {
     /// The part: `wake 1 ..`, `SIGHUP of wake 1`.
     pub part: String,
-    /// What was done to it.
+    /// The change.
     pub change: String,
-    /// The part that it takes away; `None`: it changes one.
+    /// The part that the change removes; `None`: it alters a part.
     #[serde(skip)]
     pub removes: Option<Part>,
-    /// What came of it; `None`: the subject cannot be given such a trace, or the runs were spent.
+    /// The result; `None`: the subject cannot play such a trace, or the runs are used up.
     pub shown: Option<Shown>,
 }
 
-/// A part of a trace that a trial takes away.
+/// A part of a trace that a trial removes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// A wake, by its place, with all that it brings.
@@ -40,14 +40,14 @@ pub enum Part {
     Setup,
 }
 
-/// Every remaining part, and what it is there for.
+/// A trial for every part of the trace.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Minimality {
     /// In the order of the trace: wakes with what they bring, then scripts.
     pub trials: Vec<Trial>,
     /// Runs that this took.
     pub runs: u64,
-    /// Trials that were left out because there are more than [`TRIALS_MAX`].
+    /// Number of trials beyond [`TRIALS_MAX`].
     pub left_out: usize,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn tried(runs: u64, left_out: usize, what: &str) -> Content<'static> 
 const NEEDLESS_MAX: usize = 5;
 
 impl Minimality {
-    /// That the trace is not minimal, and what can be left out of it, in one sentence; `None` where all is needed.
+    /// Says which parts are not needed, in one sentence; `None`: all are.
     #[must_use]
     pub fn needless(&self) -> Option<String> {
         let fails = |trial: &&Trial| trial.shown.as_ref().is_some_and(|shown| shown.fate == Fate::Same);
@@ -130,7 +130,7 @@ pub(super) fn minimality(
             Some(changed) => asker.ask(changed)?,
             None => None,
         };
-        // What there was nothing to change in is no trial.
+        // A change that changes nothing is no trial.
         if changed.is_some() {
             trials.push(Trial { part, change, removes, shown });
         }
@@ -138,7 +138,7 @@ pub(super) fn minimality(
     Ok(Minimality { trials, runs: asker.runs - before, left_out })
 }
 
-/// The part, what is done to it, what that takes away, and the trace.
+/// Part, change, removed part, changed trace.
 type Change = (String, String, Option<Part>, Option<Trace>);
 
 fn of_wake(
@@ -167,7 +167,7 @@ fn of_wake(
         };
         add(part, change, Edit::OrderOf { wake: place, order });
     }
-    // Where it brings one thing only, without that it is nothing but time.
+    // Without its only event a wake is nothing but time.
     let mut add = |part: String, edit: Edit| {
         changes.push((part, REMOVED.to_owned(), Some(Part::Brought(place)), edit.apply(trace)));
     };

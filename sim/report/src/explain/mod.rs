@@ -1,13 +1,13 @@
-//! The explanation of a failure, as a value: every form of report is made of it.
+//! The explanation of a finding, as a value: every form of report is made from it.
 //!
-//! Everything in it was computed by running: why it broke (`because`), where the run first goes another way than
-//! it should (`difference`), what each part of the trace is there for (`minimality`), how wide its times may be
-//! (`window`), what other orders of the same instant do (`ties`), and which releases have it (`releases`). The
-//! cause by ablation is the [`Finding`]'s own. A run that breaks nothing is told by its [`CleanRun`].
+//! Everything in it is computed by running: the chain of causes (`because`), the first difference from the expected run
+//! (`difference`), the purpose of each part of the trace (`minimality`), the range of each time (`window`), the other
+//! orders of the same instant (`ties`), and the affected releases (`releases`). The cause by ablation is part of the
+//! [`Finding`]. A [`CleanRun`] describes a run that breaks no law.
 //!
-//! Always: the same failure gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few besides. Of a real
-//! program the trees are those of the replica of its release, which agree with the program's own up to the first use
-//! of a freed entry; where that replica does not show the failure, no trees are told.
+//! Invariants: the same finding gives the same explanation; it takes at most [`RUNS_MAX`] runs and a few more. The trees of
+//! a real program are those of the replica of its release, which agree up to the first use of a freed entry; where that
+//! replica does not show the failure, there are none.
 
 mod because;
 pub(crate) mod cause_step;
@@ -57,35 +57,35 @@ use treefall_subject::{Options, Subject};
 /// Most runs of the subject that one explanation takes.
 pub const RUNS_MAX: u64 = 20_000;
 
-/// Why, where, and how far.
+/// Why a trace fails, where, and under which conditions.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {
-    /// Why it broke.
+    /// The chain of causes.
     pub because: Vec<CauseStep>,
-    /// The first difference from what should have happened; `None`: the run differs in nothing that is shown.
+    /// The first difference from the expected run; `None`: nothing that is shown differs.
     pub difference: Option<Difference>,
-    /// What each part is there for.
+    /// The purpose of each part.
     pub minimality: Minimality,
-    /// How wide its times may be.
+    /// The range of each time.
     pub windows: Windows,
-    /// All orders at each instant at which something ties, the one nearest to the break first.
+    /// All orders at each instant with several events, the instant nearest to the violation first.
     pub ties: Vec<TieTable>,
     /// Which releases have it.
     pub releases: Releases,
-    /// Who was asked.
+    /// The subject that was run for orders, parts and windows.
     pub asked: Asked,
-    /// Runs that all this took.
+    /// Number of runs.
     pub runs: u64,
     /// The subject's own history.
     #[serde(skip)]
     pub history: Vec<Record>,
-    /// The run of the replica, told whole; `None`: it does not show the failure.
+    /// The replica's run with all snapshots; `None`: it does not show the failure.
     #[serde(skip)]
     pub run_log: Option<RunLog>,
-    /// The same with the cause mended.
+    /// The run with the cause mended, after the name of its replica.
     #[serde(skip)]
     pub mended: Option<(String, RunLog)>,
-    /// Who is to blame.
+    /// The entries and runs to blame.
     #[serde(skip)]
     pub suspects: Suspects,
     /// The stage in which the law broke.
@@ -93,12 +93,12 @@ pub struct Explanation {
     pub broke_in: usize,
 }
 
-/// Which kinds of subject the replica of their release stands for, where it shows the finding.
+/// The kinds of subject that the replica of their release replaces, where it shows the finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StandIn {
-    /// For a daemon alone, which takes long for each run.
+    /// Daemons only: each of their runs is slow.
     ForDaemons,
-    /// For every real program: each run that ends badly costs a fork.
+    /// Every real program: each run that ends badly costs a fork.
     ForRealPrograms,
 }
 
@@ -112,7 +112,7 @@ impl StandIn {
     }
 }
 
-/// Explains a finding by running `subject`, what it was found on or another of its kind and release.
+/// Explains a finding by running `subject`, which is of the kind and release that it was found on.
 ///
 /// Where `stand_in` allows, the replica is run in its place. Reports the number of runs before each.
 ///
@@ -182,7 +182,7 @@ pub fn explain(
     })
 }
 
-/// The rules with the cause mended, and whose they are.
+/// Returns the rules with the cause mended, after the name of their replica.
 fn as_it_should_be(cause: &Cause, target: &str, rules: Rules) -> (String, Rules) {
     match (cause, cause.defects().first()) {
         (Cause::Together([one, other]), _) => {

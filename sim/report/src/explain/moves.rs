@@ -1,8 +1,7 @@
-//! What moved an entry inside one step: told from the records, for trees and lists are looked at when a step is over, and
-//! by then the timer handler and the signal handler may both have had the entry in hand.
+//! The moves of an entry inside one step, reconstructed from the records.
 //!
-//! Always: what is told agrees with what the look after the step shows, or else nothing is told; where no look follows,
-//! the run being over, the records alone tell.
+//! Snapshots are taken after a step; by then the timer handler and the signal handler may both have moved the entry.
+//! Invariant: the moves agree with the snapshot after the step, or none is returned; the last step of a run has no snapshot.
 
 use treefall_model::event::{End, EntryKind, Event, Handler, Step};
 use treefall_model::index::{Block, List, Tree};
@@ -12,11 +11,11 @@ use treefall_model::time::{Deadline, Instant};
 use super::cause_step::Role;
 use super::run_log::{EntryState, Places, RunLog};
 
-/// The program's function that moves what is due.
+/// The program's function that moves due entries.
 const TIMER_HANDLER: &str = "thread_timerfd_handler";
-/// The one that is told of an exit.
+/// The program's function that handles an exit.
 const EXIT_HANDLER: &str = "process_child_termination";
-/// As what it is seen: no program exports it.
+/// Its name in reports: no program exports it.
 const EXIT_HANDLER_SEEN: &str = "thread_child_handler";
 
 /// One move of an entry.
@@ -28,7 +27,7 @@ pub(super) struct Move {
     pub(super) text: String,
 }
 
-/// Where a child's entry stands between two records.
+/// The place of a child's entry between two records.
 struct Child<'c> {
     run_log: &'c RunLog,
     seat: EntryState,
@@ -40,15 +39,16 @@ struct Child<'c> {
     moves: Vec<Move>,
 }
 
-/// The moves of the entry in `block` during a stage, in order; none where it is no child's, nothing moved it, or what is
-/// seen after the step does not agree. `its` is whose it is: `chk#1's`.
+/// Returns the moves of the entry in `block` during a stage, in order.
+///
+/// Empty: it is no child's entry, nothing moved it, or the snapshot after the step disagrees. `its` names the owner: `chk#1's`.
 pub(super) fn within(run_log: &RunLog, place: usize, block: Block, its: &str) -> Vec<Move> {
     let Some(before) = place.checked_sub(1).and_then(|before| run_log.snapshot(before)) else {
         return Vec::new();
     };
     let child =
         |seat: &EntryState| seat.live && matches!(seat.kind, EntryKind::Child | EntryKind::ChildTimeout);
-    // There an exit is told to the wrong place, and no look is to be trusted.
+    // There an exit reaches the wrong entry, and no snapshot can be trusted.
     let muddled = run_log.rules.has(Defect::TimeoutLeavesPidEntry);
     let Some(seat) = before.seat(block).filter(|seat| child(seat) && !muddled) else { return Vec::new() };
     let places = before.places(block);
@@ -126,7 +126,7 @@ impl Child<'_> {
         }
     }
 
-    /// The loop returned while it waited.
+    /// Whether the loop returned while the entry waited.
     fn is_left(&mut self, record: usize, at: Instant, mut children: impl Iterator<Item = EntryState>) {
         if !self.ready {
             return;
@@ -137,7 +137,7 @@ impl Child<'_> {
         self.put(record, Role::Happened, None, text);
     }
 
-    /// Whether the look after the step agrees; an entry that was taken to be served is told.
+    /// Whether the snapshot after the step agrees; adds the move of an entry that is taken to be served.
     fn agrees(&mut self, record: usize, step: Option<Step>, seen: Places) -> bool {
         let [child, pid, ready] =
             [seen.in_tree(Tree::Child), seen.in_tree(Tree::ChildPid), seen.on_list(List::Ready)];

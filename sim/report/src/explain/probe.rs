@@ -1,7 +1,6 @@
-//! Who is asked what a trace does, many times: the subject itself, or the replica of its release.
+//! Runs variations of a trace on the subject, or on the replica of its release.
 //!
-//! Always: the number of runs is bounded; an answer that was not given because the bound was reached is none,
-//! never a guess.
+//! Invariant: the number of runs is bounded; beyond the bound a result is `None`, never a guess.
 
 use std::fmt;
 
@@ -18,34 +17,32 @@ use treefall_search::cause::Ablation;
 use treefall_search::error::SearchError;
 use treefall_subject::{Options, Subject};
 
-/// How a trace fares beside a failure.
+/// The result of a trace, compared with a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// It breaks the same law at the same step by the same kind of entry: the failure's signature.
     Same,
-    /// It breaks the same law otherwise, or, where that is a memory law, the other memory law; where there is no failure,
-    /// any law.
+    /// It breaks the same law elsewhere, or, for a memory law, another memory law; without a failure to compare, any law.
     Kin,
-    /// It breaks other laws alone.
+    /// It breaks only other laws.
     Other,
     /// It breaks none, and the program survives it.
     Clean,
 }
 
-/// What a trace did.
+/// The result of a trace.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Shown {
-    /// Beside the failure.
+    /// Compared with the failure.
     pub fate: Fate,
-    /// The signatures of the laws that it broke, in the order in which they broke.
+    /// The signatures of its violations, in order.
     pub broken: Vec<String>,
     /// How the run ended.
     #[serde(serialize_with = "as_text")]
     #[schemars(with = "String")]
     pub outcome: Outcome,
-    /// It broke other laws alone, and the judging ended there, with the run or with memory: what would have come is not
-    /// known.
+    /// It broke only other laws, and judging ended there because the run or memory ended: the rest is not known.
     #[serde(skip)]
     pub cut_short: bool,
 }
@@ -55,7 +52,7 @@ fn as_text<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::
 }
 
 impl Shown {
-    /// What `verdict` shows to who looks for `signature`.
+    /// Compares a verdict with `signature`.
     #[must_use]
     pub fn of(verdict: &Verdict, signature: Signature) -> Self {
         let fate = match () {
@@ -67,13 +64,13 @@ impl Shown {
         Self::as_told(fate, verdict)
     }
 
-    /// Whether a break is of the failure's kin: of the same law, or both of memory.
+    /// Whether two violations are of the same law, or both of memory.
     pub(super) fn kin(other: Signature, signature: Signature) -> bool {
         let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
         other.law == signature.law || memory(other) && memory(signature)
     }
 
-    /// What `verdict` shows to who looks for any failure.
+    /// Describes a verdict where any violation is a failure.
     pub(super) fn of_any(verdict: &Verdict) -> Self {
         Self::as_told(if verdict.is_clean() { Fate::Clean } else { Fate::Kin }, verdict)
     }
@@ -87,7 +84,7 @@ impl Shown {
         }
     }
 
-    /// Whether the failure is there, by the same signature or another of its kin.
+    /// Whether the failure shows, by its signature or a related one.
     #[must_use]
     pub fn fails(&self) -> bool {
         matches!(self.fate, Fate::Same | Fate::Kin)
@@ -112,7 +109,7 @@ impl Shown {
         }
     }
 
-    /// Without how the run ended.
+    /// Returns the result without the run's end.
     pub(super) fn headline(&self) -> String {
         let broken = self.broken.join(", ");
         match self.fate {
@@ -123,7 +120,7 @@ impl Shown {
         }
     }
 
-    /// How the run ended, after a semicolon, where it did not survive.
+    /// Returns the end of a run that did not survive, after a semicolon.
     pub(super) fn ending(&self) -> String {
         let survived = self.outcome.survived() || self.fate == Fate::Clean;
         if survived { String::new() } else { format!("; {}", self.outcome) }
@@ -136,17 +133,17 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Who is asked.
+/// The subject that is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asked {
     /// The target itself.
     Itself,
-    /// The replica of the target's release, of a daemon's as far as that shows it: a real program takes long to ask.
+    /// The replica of the target's release, as far as such a target shows its events: real programs are slow.
     ItsReplica,
 }
 
-/// Asks.
+/// Runs variations of a trace, within a bound.
 pub(super) struct Probe<'s> {
     kind: SubjectKind,
     ablation: Ablation,
@@ -160,7 +157,7 @@ pub(super) struct Probe<'s> {
 }
 
 impl<'s> Probe<'s> {
-    /// Asks about `signature`.
+    /// Looks for `signature`.
     pub(super) fn new(
         subject: &'s mut dyn Subject,
         signature: Signature,
@@ -182,7 +179,7 @@ impl<'s> Probe<'s> {
         self.runs >= self.runs_max
     }
 
-    /// Whether the trace has the failure's signature; `None`: it was not asked.
+    /// Whether the trace has the failure's signature; `None`: it was not run.
     pub(super) fn has(&mut self, trace: &Trace) -> Result<Option<bool>, SearchError> {
         if self.spent() {
             return Ok(None);
@@ -199,8 +196,7 @@ impl<'s> Probe<'s> {
         }))
     }
 
-    /// What the trace does; `None`: it was not asked, for it is none that the subject can be given, or the bound is
-    /// reached.
+    /// Returns the result of a trace; `None`: the subject cannot play it, or the bound is reached.
     pub(super) fn ask(&mut self, trace: &Trace) -> Result<Option<Shown>, SearchError> {
         if self.spent() {
             return Ok(None);

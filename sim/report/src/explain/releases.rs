@@ -1,8 +1,7 @@
-//! Which releases have it: the trace on the replica of each, and by which defect it fails there.
+//! The affected releases: the trace on the replica of each, with the defect by which it fails there.
 //!
-//! Always: the cause of each failing row was found by ablation on that release's own replica; first bad and first good
-//! speak of the failure's own cause, for older releases may fail alike by another. No release with a known crash of the
-//! trees is a good one.
+//! Invariants: each row's cause is found by ablation on that release's replica; first bad and first good refer to the
+//! failure's own cause, as older releases may fail by another; a release with a known crash of the trees is never good.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,28 +16,28 @@ use crate::section::{Cell, Content, Section, Table};
 use treefall_search::cause::{Cause, cause};
 use treefall_subject::replica::run_replica_as;
 
-/// Releases that follow each other and do the same, by the same cause.
+/// Consecutive releases with the same result and cause.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Span {
     /// The first.
     pub first: String,
     /// The last.
     pub last: String,
-    /// What the trace does there.
+    /// The result of the trace.
     pub shown: Shown,
-    /// The defects of which each alone, mended, makes it vanish there, the leading cause first, or the two that it takes;
-    /// empty where it does not fail, or none does.
+    /// The defects whose fix alone makes the failure vanish, the leading cause first, or two that are needed together; empty:
+    /// none, or it does not fail.
     pub causes: Vec<String>,
-    /// It takes two: mending either of `causes` alone is not enough.
+    /// Both of `causes` must be mended.
     pub together: bool,
-    /// It fails by the failure's own cause; of a trace that is no failure, it fails.
+    /// It fails by the failure's own cause; for a trace without a failure: it fails.
     pub own: bool,
-    /// Those of which the replica was compared with a real program.
+    /// The releases whose replica was compared with a real program.
     pub checked_against_real: Vec<String>,
 }
 
 impl Span {
-    /// What the trace does there, and why: `FAILS, by ReloadRestartsGrace; hung`.
+    /// Describes result and cause: `FAILS, by ReloadRestartsGrace; hung`.
     #[must_use]
     pub fn in_words(&self) -> String {
         if self.shown.cut_short {
@@ -69,16 +68,16 @@ impl Span {
     }
 }
 
-/// Releases that follow each other and of which the same words are said.
+/// Consecutive releases with the same description.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReleaseRow<'r> {
     /// `2.2.5 to 2.3.1`.
     pub name: String,
-    /// What is said of them.
+    /// Result and cause.
     pub words: String,
-    /// What the trace does on the first of them.
+    /// The result on the first of them.
     pub shown: &'r Shown,
-    /// Those of which the replica was compared with a real program.
+    /// The releases whose replica was compared with a real program.
     pub checked_against_real: Vec<&'r str>,
 }
 
@@ -91,19 +90,19 @@ fn name(first: &str, last: &str) -> String {
 pub struct Releases {
     /// All releases, oldest first.
     pub spans: Vec<Span>,
-    /// The oldest that fails by this cause.
+    /// The oldest release that fails by this cause.
     pub first_bad: Option<String>,
-    /// The first after the last that fails by this cause that was judged to the end and has no known crash of the trees;
-    /// `None`: the newest still fails, or none does.
+    /// The first good release: behind the last failing one, judged to the end, without a known crash of the trees; `None`: the
+    /// newest still fails, or none does.
     pub first_good: Option<String>,
-    /// The first after the last that fails by this cause that was judged to the end. It may have another known crash.
+    /// The first release without this cause, judged to the end. It may have another known crash.
     pub first_without: Option<String>,
     /// Which release to run, in words; `None` as for `first_without`.
     pub fixed: Option<String>,
 }
 
 impl Releases {
-    /// All releases, oldest first, as a table tells them: what differs in nothing that is said is one row.
+    /// Returns the rows of a table, oldest first: releases with the same description share a row.
     #[must_use]
     pub fn rows(&self) -> Vec<ReleaseRow<'_>> {
         let alike = self.spans.chunk_by(|a, b| a.in_words() == b.in_words());
@@ -120,13 +119,13 @@ impl Releases {
             .collect()
     }
 
-    /// `2.2.5 to 2.3.1`: the releases that fail by this cause, in words; empty when none does.
+    /// Returns the releases that fail by this cause, as `2.2.5 to 2.3.1`; empty: none.
     #[must_use]
     pub fn bad(&self) -> String {
         names(&self.spans, |span| span.own)
     }
 
-    /// Those that fail alike by another cause, with it: `2.0.8 to 2.2.4 (ReloadForgetsChildren)`; empty when none does.
+    /// Returns those that fail by another cause, as `2.0.8 to 2.2.4 (ReloadForgetsChildren)`; empty: none.
     #[must_use]
     pub fn bad_otherwise(&self) -> String {
         let other = |span: &Span| span.shown.fails() && !span.own;
@@ -138,7 +137,7 @@ impl Releases {
         told.collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether the first release without this cause fails all the same, by another.
+    /// Whether the first release without this cause fails by another.
     #[must_use]
     pub fn fails_otherwise(&self) -> bool {
         let without = self.first_without.as_ref();
@@ -165,7 +164,7 @@ fn names(spans: &[Span], is: impl Fn(&Span) -> bool) -> String {
     alike.map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// What the replica of one release does.
+/// The result on one release.
 #[derive(Clone, PartialEq, Eq)]
 struct There {
     shown: Shown,
@@ -173,14 +172,13 @@ struct There {
     own: bool,
 }
 
-/// Which releases have a failure, by the replica of each, as far as a subject of this kind shows it. `own` is the failure's
-/// cause.
+/// Runs a failure on the replica of each release, as far as a subject of this kind shows its events. `own`: its cause.
 pub(super) fn releases(kind: SubjectKind, trace: &Trace, signature: Signature, own: &Cause) -> Releases {
     let crash = signature.law.weight() == Weight::Memory;
     on_each(kind, trace, crash, |verdict, rules| {
         let shown = Shown::of(verdict, signature);
         let signatures = || verdict.signatures();
-        // Its own signature, or else the one of its kin that broke first.
+        // Its own signature, or else the first related one.
         let kin = || signatures().find(|other| Shown::kin(*other, signature));
         let which = signatures().find(|other| *other == signature).or_else(kin);
         let cause = which.map(|which| cause(kind, trace, which, rules));
@@ -195,21 +193,21 @@ fn alike(own: &Cause, there: &Cause) -> bool {
         (Cause::Known(own) | Cause::AsIf(own), _) => {
             own.first().is_some_and(|first| there.defects().contains(first))
         }
-        // Of what takes two, one may be enough elsewhere.
+        // Where two defects are needed here, one may be enough elsewhere.
         (Cause::Together(own), Cause::Known(there)) => there.iter().any(|it| own.contains(it)),
         (Cause::Together(own), _) => own == there.defects(),
-        // What no replica shows, or no mend ends, is one thing as far as anyone knows.
+        // Failures without a known cause cannot be told apart.
         (Cause::NotKnown | Cause::NotInReplica, _) => there.defects().is_empty(),
     }
 }
 
-/// Which releases break a law at all.
+/// Runs a trace on each release, where any violation is a failure.
 pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
     on_each(kind, trace, false, |verdict, rules| {
         let shown = Shown::of_any(verdict);
         let mut defects = Vec::new();
         for broken in &verdict.breaks {
-            // The first alone of each, or both where it takes two: what is named is what a reader can look up.
+            // One defect for each violation, or both where two are needed: a reader can look them up.
             let found = cause(kind, trace, broken.signature, rules);
             let named = found.defects().iter().take(if found.is_together() { 2 } else { 1 });
             named.for_each(|it| defects.extend((!defects.contains(it)).then_some(*it)));
@@ -219,7 +217,7 @@ pub(super) fn breaking(kind: SubjectKind, trace: &Trace) -> Releases {
     })
 }
 
-/// What `does` says of each release. `crash`: the failure is one.
+/// Applies `does` to each release. `crash`: the failure is a crash.
 fn on_each(
     kind: SubjectKind,
     trace: &Trace,
@@ -229,7 +227,7 @@ fn on_each(
     let mut all: Vec<(Release, Rules, There)> = Vec::new();
     for release in Release::ALL {
         let rules = Rules::of(*release);
-        // What goes by the same rules does the same.
+        // Releases with the same rules have the same result.
         let there = all.iter().find(|(_, known, _)| *known == rules).map(|(.., there)| there.clone());
         let there = there
             .unwrap_or_else(|| does(&run_replica_as(kind, trace, rules, Options::VERDICT).verdict, rules));
@@ -270,8 +268,7 @@ fn on_each(
     }
 }
 
-/// The first of releases, oldest first, that lacks a failure: behind the last bad one, and judged to the end. `None` where
-/// none is bad.
+/// Returns the first release behind the last bad one that was judged to the end; `None`: none is bad.
 pub fn first_without<T>(all: &[T], bad: impl Fn(&T) -> bool, cut_short: impl Fn(&T) -> bool) -> Option<&T> {
     let last = all.iter().rposition(bad)?;
     all[last + 1..].iter().find(|one| !cut_short(one))

@@ -1,7 +1,7 @@
-//! A run of the replica told whole: its records, and after each step all trees and lists as they then were.
+//! A run of the replica with a snapshot of all trees and lists after each step.
 //!
-//! Always: a look touches nothing and comes to an end, however broken the trees are: a node is met once. What is
-//! told is bounded ([`STAGES_MAX`], [`NODES_MAX`]); what is beyond is counted, not told.
+//! Invariants: a snapshot changes nothing and ends, however broken the trees are: each node is visited once. Its size is
+//! bounded ([`STAGES_MAX`], [`NODES_MAX`]); the rest is counted.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use treefall_subject::replica::{Fault, Mark, Note, Replica};
 
 /// Most steps of one run that are kept: the first ones.
 pub const STAGES_MAX: usize = 4_000;
-/// Most nodes of one tree, and most entries of one list, that are told.
+/// Most nodes of one tree, and most entries of one list, in a snapshot.
 pub const NODES_MAX: usize = 64;
 
 /// An entry as it was after a step.
@@ -29,24 +29,24 @@ pub const NODES_MAX: usize = 64;
 pub struct EntryState {
     /// Its block.
     pub block: Block,
-    /// What it said that it is.
+    /// Its kind, as its own field says.
     pub kind: EntryKind,
     /// Its pid, meaningful for children.
     pub pid: Option<Pid>,
     /// When it is due, meaningful in the trees by deadline.
     pub due: Deadline,
-    /// What it calls.
+    /// The function that it calls.
     pub handler: Option<Handler>,
     /// The script that its argument names.
     pub argument: Option<ScriptRef>,
-    /// Whether the block was handed out and not given back.
+    /// Whether the block was handed out and not freed.
     pub live: bool,
 }
 
 /// A tree as it was after a step: the nodes that a walk from its root meets, parents before children.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TreeShot {
-    /// Which.
+    /// The tree.
     pub tree: Tree,
     /// Its root.
     pub root: Link,
@@ -54,18 +54,18 @@ pub struct TreeShot {
     pub leftmost: Option<Link>,
     /// The nodes, at most [`NODES_MAX`].
     pub nodes: Vec<(EntryState, Node)>,
-    /// A link led to a node that was met already, or to none at all.
+    /// A link led to a node that was visited already, or to none.
     pub astray: bool,
 }
 
 /// A list as it was after a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListShot {
-    /// Which.
+    /// The list.
     pub list: List,
     /// Its entries, at most [`NODES_MAX`].
     pub entries: Vec<EntryState>,
-    /// A link led to an entry that was met already, or to none at all.
+    /// A link led to an entry that was visited already, or to none.
     pub astray: bool,
 }
 
@@ -78,7 +78,7 @@ pub struct Snapshot {
     pub lists: Vec<ListShot>,
 }
 
-/// Where an entry stood after a step.
+/// The trees and lists that hold an entry after a step.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Places {
     /// In these trees: bit `tree as u8`.
@@ -109,7 +109,7 @@ impl Places {
 }
 
 impl Snapshot {
-    /// Looks at all of it.
+    /// Takes a snapshot.
     fn of<V: IndexView>(view: &V) -> Self {
         Self {
             trees: Tree::ALL.into_iter().map(|tree| tree_shot(view, tree)).collect(),
@@ -117,7 +117,7 @@ impl Snapshot {
         }
     }
 
-    /// Every entry that some tree or list leads to, by its block.
+    /// Returns every entry that some tree or list leads to.
     pub fn seats(&self) -> impl Iterator<Item = EntryState> {
         let trees = self.trees.iter().flat_map(|tree| tree.nodes.iter().map(|(seat, _)| *seat));
         trees.chain(self.lists.iter().flat_map(|list| list.entries.iter().copied()))
@@ -201,10 +201,10 @@ fn list_shot<V: IndexView>(view: &V, list: List) -> ListShot {
     shot
 }
 
-/// What a run came to between two looks at its trees and lists.
+/// The part of a run between two snapshots.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stage {
-    /// The step at whose end the look was taken; `None`: the run ended without another look.
+    /// The step after which the snapshot was taken; `None`: the run ended without another snapshot.
     pub step: Option<Step>,
     /// When.
     pub at: Instant,
@@ -216,43 +216,42 @@ pub struct Stage {
     pub snapshot: usize,
 }
 
-/// A run, told whole.
+/// A run with its snapshots.
 #[derive(Clone, Debug)]
 pub struct RunLog {
-    /// What happened.
+    /// The history.
     pub records: Vec<Record>,
-    /// The run, look by look.
+    /// The run, snapshot by snapshot.
     pub stages: Vec<Stage>,
-    /// The different states of trees and lists that were seen, each where it first was.
+    /// The distinct snapshots, in order of appearance.
     pub snapshots: Vec<Snapshot>,
-    /// Looks that were not kept.
+    /// Number of stages beyond [`STAGES_MAX`].
     pub left_out: usize,
-    /// For each break of the verdict, where it was seen.
+    /// For each violation of the verdict, where it was seen.
     pub breaks_seen: Vec<BreakSeen>,
-    /// What the model says of it.
+    /// The model's verdict.
     pub verdict: Verdict,
-    /// The blocks that were used through a link that had outlived them.
+    /// The blocks that were used through a stale link.
     pub notes: Vec<Note>,
-    /// The entries that were taken out of the pid tree when it did not link them, and when.
+    /// The entries that were erased from the pid tree while it did not link them.
     pub second_erases: Vec<(Block, Mark)>,
-    /// What the simulated program died of.
+    /// The fault that ended the simulated program.
     pub fault: Option<Fault>,
-    /// What the replica went by.
+    /// The replica's rules.
     pub rules: Rules,
 }
 
-/// Where a break was seen.
+/// The place at which a violation was seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BreakSeen {
-    /// In this stage.
+    /// The stage.
     pub stage: usize,
-    /// When there were so many records: a daemon's judge is not told all of them.
+    /// Number of records by then; a daemon's judge does not see all of them.
     pub records: usize,
 }
 
 impl RunLog {
-    /// Runs `trace` on a replica that goes by `rules`, as far as a subject of this kind is given instances, and tells
-    /// it by what such a subject shows.
+    /// Runs `trace` on a replica with these rules, and keeps the events that a subject of this kind shows.
     #[must_use]
     pub fn of(kind: SubjectKind, trace: &Trace, rules: Rules) -> Self {
         let judge = Judge::of(trace.setup(), kind);
@@ -271,7 +270,7 @@ impl RunLog {
             Replica::new(trace, rules, teller(Judging::All(Box::new(judge)))).run()
         };
         let mut teller = run.observer;
-        // What the run came to after the last look.
+        // The rest of the run, after the last snapshot.
         let (from, to) = (teller.last_to(), teller.records.len());
         let at = teller.records.last().map_or(Instant::START, |record| record.at);
         if (from < to || run.fault.is_some()) && teller.stages.len() < STAGES_MAX {
@@ -296,7 +295,7 @@ impl RunLog {
         }
     }
 
-    /// The break with this signature, and where it was seen.
+    /// Returns the violation with this signature, and where it was seen.
     #[must_use]
     pub fn broken(&self, signature: treefall_model::verdict::Signature) -> Option<(&Violation, BreakSeen)> {
         let place = self.verdict.signatures().position(|shown| shown == signature)?;
@@ -351,7 +350,7 @@ impl LogReader<'_> {
         self.stages.last().map_or(0, |stage| stage.to)
     }
 
-    /// New breaks belong to the stage that is under way.
+    /// Assigns new violations to the current stage.
     fn note_breaks(&mut self, stage: usize) {
         let breaks = self.judging.breaks().max(self.breaks_seen.len());
         self.breaks_seen.resize(breaks, BreakSeen { stage, records: self.records.len() });

@@ -5,7 +5,7 @@ use treefall_model::event::{Event, Record, Step};
 use super::run_log::RunLog;
 use crate::Names;
 
-/// A step in words, for one in which nothing else happened.
+/// Describes a step in which nothing else happened.
 #[must_use]
 pub fn step_words(step: Option<Step>) -> &'static str {
     match step {
@@ -23,7 +23,7 @@ pub fn step_words(step: Option<Step>) -> &'static str {
     }
 }
 
-/// What a stage is called: by what happened in it, or else by its step.
+/// Names a stage by its events, or else by its step.
 #[must_use]
 pub fn stage_title(run_log: &RunLog, stage: usize, names: &Names<'_>) -> String {
     let step = step_words(run_log.stages.get(stage).and_then(|stage| stage.step));

@@ -1,4 +1,4 @@
-//! Who is to blame for a break: the entries and runs that the model's detail and the trees point to.
+//! The suspects of a violation: the entries and runs that the model's detail and the trees point to.
 
 use treefall_model::event::{EntryKind, Event, Handler};
 use treefall_model::id::Run;
@@ -9,10 +9,10 @@ use treefall_model::verdict::Violation;
 use super::label::Labels;
 use super::run_log::{EntryState, RunLog};
 
-/// Who is to blame, as far as the model's detail and the trees tell.
+/// The entries and runs to blame.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Suspects {
-    /// The entries' blocks, the one to blame first.
+    /// The blocks of the entries, the main suspect first.
     pub blocks: Vec<Block>,
     /// The runs.
     pub runs: Vec<Run>,
@@ -25,7 +25,7 @@ impl Suspects {
         Self { blocks: Vec::new(), runs: Vec::new() }
     }
 
-    /// Of a break in a stage of a run.
+    /// Finds the suspects of a violation in a stage of a run.
     #[must_use]
     pub fn of(broken: &Violation, stage: usize, run_log: &RunLog, labels: &Labels<'_, '_>) -> Self {
         let mut suspects = Self::default();
@@ -42,7 +42,7 @@ impl Suspects {
                 );
                 child && seat.pid.is_some_and(|pid| pids.contains(&pid))
             };
-            // A termination that is lost is an entry too.
+            // A lost termination is an entry, too.
             let ends = |seat: &EntryState| {
                 let asked = broken.signature.law == Law::TerminationHonoured;
                 asked && pids.is_empty() && seat.handler == Some(Handler::TerminateStart)
@@ -62,8 +62,7 @@ impl Suspects {
 }
 
 impl Suspects {
-    /// Of an exit that was lost, the stage before the one in which it was reaped: what tracks its run later is another
-    /// entry.
+    /// For a lost exit, returns the stage before the child was reaped: later its pid may be in another entry.
     fn before_its_exit(&self, broken: &Violation, run_log: &RunLog) -> Option<usize> {
         let ours = |event: &Event| matches!(event, Event::Reaped { run, .. } if self.runs.contains(run));
         let reaped = |stage: usize| run_log.events(stage).iter().any(|record| ours(&record.event));
@@ -72,8 +71,7 @@ impl Suspects {
         stage.checked_sub(1)
     }
 
-    /// A tree that no longer holds together was broken by taking something out of it: what left CHILD_PID in that
-    /// step is to blame, before the node that shows it.
+    /// For a malformed tree, blames the entry that left CHILD_PID in that step, before the node that shows it.
     fn blame_who_left(&mut self, stage: usize, run_log: &RunLog, labels: &Labels<'_, '_>) {
         let snapshots =
             (stage.checked_sub(1).and_then(|before| run_log.snapshot(before)), run_log.snapshot(stage));
@@ -81,7 +79,7 @@ impl Suspects {
         let stood = |seat: &EntryState| before.places(seat.block).in_tree(Tree::ChildPid);
         let stands = |seat: &EntryState| after.places(seat.block).in_tree(Tree::ChildPid);
         let left: Vec<EntryState> = before.seats().filter(|seat| stood(seat) && !stands(seat)).collect();
-        // Each stands in two trees.
+        // Each is in two trees.
         let Some(first) = left.first().filter(|first| left.iter().all(|seat| seat.block == first.block))
         else {
             return;

@@ -1,10 +1,10 @@
-//! Every order of what happens at one instant, with what comes of each.
+//! Every order of the events of one instant, with its result.
 //!
-//! At a wake the timer may be due, signals may have come and children may have ended. They can reach the loop in one
-//! return of the blocking call, the timer's descriptor reported before or after the signals', or in several, one
-//! right after the other. A due timer is ready from the first of these on: what comes with a later one finds it
-//! handled. So an order is: what comes with the first return and how it is reported, and in which order the rest
-//! comes. Of each child whose timeout is due there, the table also asks what its exit would change.
+//! At a wake the timer may be due, signals may be pending and children may have exited. All may reach the loop in one
+//! return of the blocking call, with the timer's descriptor before or after the signals', or in several returns. A due
+//! timer is ready from the first return on: later events find it handled. An order is therefore the content and the
+//! report of the first return, and the sequence of the rest. The table also tries the exit of each child whose timeout
+//! is due.
 
 use std::collections::BTreeSet;
 
@@ -24,46 +24,46 @@ use crate::Names;
 use crate::section::{Content, Mark, Section, Table, Tone};
 use treefall_search::error::SearchError;
 
-/// Most tables: one for each instant at which something ties, those nearest to the break first.
+/// Most tables, one for each instant with several events, those nearest to the violation first.
 pub const TABLES_MAX: usize = 4;
 /// Most rows of one table.
 pub const ROWS_MAX: usize = 96;
-/// Most things that are put into every order.
+/// Most events that are put into every order.
 const ITEMS_MAX: usize = 4;
-/// Most children of which an exit is tried that the trace does not bring.
+/// Most children whose exit is tried although the trace has none.
 const TRIED_MAX: usize = 2;
 
 /// One order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Row {
-    /// In words: `the timer, SIGHUP in one wake, timer first`.
+    /// The order: `the timer, SIGHUP in one wake, timer first`.
     pub order: String,
-    /// The order that the trace has.
+    /// Whether it is the trace's own order.
     pub as_it_is: bool,
-    /// An exit that the trace does not bring is in it.
+    /// Whether it has an exit that the trace lacks.
     pub with_another_exit: bool,
-    /// What comes of it; `None`: the subject cannot be given it, or the runs were spent.
+    /// The result; `None`: the subject cannot play it, or the runs are used up.
     pub shown: Option<Shown>,
 }
 
-/// All orders of what happens at one instant.
+/// All orders of the events of one instant.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct TieTable {
     /// The wake of the trace, from 1.
     pub wake: usize,
-    /// When.
+    /// The instant, in seconds.
     pub at: String,
-    /// What ties, in words.
+    /// The events, as text.
     pub ties: String,
     /// The orders.
     pub rows: Vec<Row>,
-    /// Orders that were left out because there are more than [`ROWS_MAX`].
+    /// Number of orders beyond [`ROWS_MAX`].
     pub left_out: usize,
-    /// Every order was put; else there is too much at once, and only how it is reported was tried.
+    /// Whether every order was tried; else there are too many events, and only the order of report was changed.
     pub whole: bool,
 }
 
-/// What can come in some order.
+/// An event that can be reordered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Item {
     Hup(ConfigId),
@@ -71,7 +71,7 @@ enum Item {
     Ends(Exit),
 }
 
-/// The tables of the instants before the break at which something ties.
+/// Returns the tables of the instants before the violation that have several events.
 pub(super) fn tables(
     asker: &mut Probe<'_>,
     trace: &Trace,
@@ -133,7 +133,7 @@ fn items(wake: &Wake) -> Vec<Item> {
     exits.chain(hup).chain(term).collect()
 }
 
-/// The living children whose deadline is this instant or before it, as the loop blocks for the last time before it.
+/// Returns the living children that are due at this instant, when the loop last blocks before it.
 fn due_children(run_log: &RunLog, at: Instant) -> Vec<Run> {
     let stages = &run_log.stages;
     let woke = |record: &Record| matches!(record.event, Event::Woke { .. }) && record.at == at;
@@ -171,7 +171,7 @@ fn table(
     let (mut rows, mut left_out, mut whole) = (Vec::new(), 0, true);
     for (nth, items) in sets.enumerate() {
         let all = items.len() <= ITEMS_MAX;
-        // Of more things there are too many orders: of these only how they are reported is asked.
+        // More events have too many orders: only the order of report is changed.
         let orders = if all { orders(&items, met.timer) } else { reports(vec![items], met.timer) };
         whole &= all;
         for (blocks, order) in orders {
@@ -196,8 +196,8 @@ fn table(
     })
 }
 
-/// All orders of `items`: what comes together, return by return, and of the first how it is reported. With a timer
-/// that is due the first may hold nothing else.
+/// Returns all orders of `items`, return by return, with both reports of the first. With a due timer the first return may
+/// hold nothing else.
 fn orders(items: &[Item], timer: bool) -> Vec<(Vec<Vec<Item>>, Option<Order>)> {
     let mut orders = Vec::new();
     for blocks in sequences(items, timer) {
@@ -206,7 +206,7 @@ fn orders(items: &[Item], timer: bool) -> Vec<(Vec<Vec<Item>>, Option<Order>)> {
     orders
 }
 
-/// The ways in which the first of these returns can be reported.
+/// Returns the ways to report the first return.
 fn reports(blocks: Vec<Vec<Item>>, timer: bool) -> Vec<(Vec<Vec<Item>>, Option<Order>)> {
     if timer && blocks.first().is_some_and(|first| !first.is_empty()) {
         [Order::TimerFirst, Order::SignalsFirst].map(|order| (blocks.clone(), Some(order))).to_vec()
@@ -215,8 +215,7 @@ fn reports(blocks: Vec<Vec<Item>>, timer: bool) -> Vec<(Vec<Vec<Item>>, Option<O
     }
 }
 
-/// All ways to bring `items` by one return after the other: those with fewer returns first. The first may be empty
-/// if `empty` says so.
+/// Returns all ways to spread `items` over returns, fewer returns first. `empty`: the first may be empty.
 fn sequences(items: &[Item], empty: bool) -> Vec<Vec<Vec<Item>>> {
     if items.is_empty() {
         return if empty { vec![vec![Vec::new()]] } else { vec![Vec::new()] };
@@ -239,7 +238,7 @@ fn sequences(items: &[Item], empty: bool) -> Vec<Vec<Vec<Item>>> {
     all
 }
 
-/// The trace with the wake in this order.
+/// Returns the trace with the wake in this order.
 fn reordered(
     trace: &Trace,
     place: usize,
@@ -260,7 +259,7 @@ fn reordered(
     let first = parts.first_mut()?;
     first.advance = wake.advance;
     first.order = order.unwrap_or(wake.order);
-    // The instant stays what it was, also where nothing but the clock moved the loop there.
+    // Keeps the instant, also where only the clock moved the loop there.
     if !met.timer
         && let Some(span) = wakes::since(met.woke_at, met.blocked_at)
     {

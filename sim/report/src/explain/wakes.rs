@@ -1,4 +1,4 @@
-//! The wakes of a trace as one run met them, and in words.
+//! The wakes of a trace in one run, and their descriptions.
 
 use treefall_model::event::{Event, Record};
 use treefall_model::time::{Instant, Span};
@@ -6,7 +6,7 @@ use treefall_model::trace::{Advance, Order, Trace, Wake};
 
 use crate::Names;
 
-/// One wake as a run met it.
+/// One wake in a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Met {
     /// When the loop had blocked before it.
@@ -19,8 +19,7 @@ pub struct Met {
     pub record: usize,
 }
 
-/// The wakes of a trace as the run with this history met them; `None` for one that it did not come to, or that did
-/// not make the blocking call return by itself.
+/// Finds the wakes of a trace in a history; `None`: the run did not reach it, or the blocking call did not return for it.
 #[must_use]
 pub fn met(trace: &Trace, history: &[Record]) -> Vec<Option<Met>> {
     let mut met = vec![None; trace.wakes().len()];
@@ -44,12 +43,12 @@ pub fn met(trace: &Trace, history: &[Record]) -> Vec<Option<Met>> {
     met
 }
 
-/// From when the loop blocked until `at`, if that is not before.
+/// Returns the span from blocking until `at`; `None`: `at` is earlier.
 pub(super) fn since(at: Instant, blocked_at: Instant) -> Option<Span> {
     (at >= blocked_at).then(|| at.saturating_since(blocked_at))
 }
 
-/// What a wake brings besides time: `the timer`, `SIGHUP`, `the exit of chk#1`, joined.
+/// Lists the events of a wake: `the timer`, `SIGHUP`, `the exit of chk#1`.
 #[must_use]
 pub fn brings(wake: &Wake, timer: bool, names: &Names<'_>) -> Vec<String> {
     let timer = timer.then(|| "the timer".to_owned());
@@ -68,8 +67,7 @@ pub const fn order_words(order: Order) -> &'static str {
     }
 }
 
-/// When each wake of a trace was over, also one that did not make the blocking call return; `None` for one to the next
-/// timer of which the run does not tell when that is.
+/// Returns the instant of each wake, also where the blocking call did not return; `None`: the run does not reveal it.
 #[must_use]
 pub fn times(trace: &Trace, history: &[Record]) -> Vec<Option<Instant>> {
     let mut times = Vec::new();
@@ -123,7 +121,7 @@ pub fn in_words(
     }
 }
 
-/// What a wake is called, by its place: `wake 1`.
+/// Names a wake by its place: `wake 1`.
 pub(super) fn name(place: usize) -> String {
     format!("wake {}", place + 1)
 }

@@ -1,14 +1,12 @@
-//! How wide the window is: of each time that remains in a trace, the widest interval in which it still fails.
+//! The width of the window: for each time in a trace, the widest interval in which it still fails.
 //!
-//! Three kinds of time. *When something comes*: a signal or an exit is moved by itself, on a loop that is never late:
-//! timers that come due before it wake the loop on time. *When the loop comes back*: a wake is moved as it is, so
-//! that past a deadline the loop is late, as on a loaded machine. *What the configuration says*: interval, timeout,
-//! and what else of the setup is no default.
+//! There are three kinds of time. *Events*: a signal or an exit is moved alone, on a loop that is never late: timers due
+//! before it wake the loop on time. *Returns of the loop*: a whole wake is moved, so that behind a deadline the loop is
+//! late, as on a loaded machine. *Configuration*: interval, timeout, and other values of the setup that are not defaults.
 //!
-//! An interval is sought from the value outwards, by doubling and then by halving, to the microsecond, or to the unit in
-//! which the subject's configuration has such a time; a time that a person's configuration fixes has none. Whether the
-//! failure has gaps inside it is asked at [`SAMPLES`] places. Always: both ends fail, and one unit beyond an end it does
-//! not fail, unless the end says otherwise ([`End`]).
+//! The search goes outwards from the value, by doubling and then by halving, to the microsecond or to the unit of the
+//! subject's configuration; a time that a user's configuration fixes is not moved. [`SAMPLES`] places inside are tried for
+//! gaps. Invariant: both ends fail, and one unit beyond an end does not, unless [`End`] says otherwise.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,16 +24,16 @@ use crate::section::{Cell, Content, Section, Table, Tone};
 use treefall_search::error::SearchError;
 use treefall_subject::replica::run_replica_as;
 
-/// Most times of one trace that are looked at.
+/// Most times of one trace that are moved.
 pub const TIMES_MAX: usize = 32;
-/// No time is moved further than this: an end there is open.
+/// Farthest move, in microseconds: an end there is open.
 const FARTHEST: u64 = 3_600_000_000;
 /// Places inside an interval at which gaps are looked for.
 pub const SAMPLES: u64 = 8;
-/// Most timers that a moved thing waits for.
+/// Most timers that a moved event waits for.
 const TIMERS_MAX: usize = 24;
 
-/// The interval of one time.
+/// The interval in which one time can be moved.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Window {
     /// The time: `SIGHUP`, `wake 1`, `timeout of chk_haproxy`.
@@ -50,9 +48,9 @@ pub struct Window {
     pub below: End,
     /// How it ends above.
     pub above: End,
-    /// Somewhere in between it does not fail.
+    /// Whether it does not fail somewhere in between.
     pub gaps: bool,
-    /// What holds besides: `timer first`.
+    /// The condition: `timer first`.
     pub given: String,
 }
 
@@ -64,7 +62,7 @@ pub enum End {
     Closed,
     /// It fails as far as it was tried.
     Open,
-    /// Nothing further can be given: there is no such trace, or the subject cannot be given it.
+    /// There is no trace beyond, or the subject cannot play it.
     Last,
 }
 
@@ -93,16 +91,16 @@ impl Window {
 /// The windows of a trace.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Windows {
-    /// In the order of the trace: what comes, when the loop comes back, the configuration.
+    /// In this order: events, returns of the loop, configuration.
     pub windows: Vec<Window>,
     /// Runs that this took.
     pub runs: u64,
-    /// Times that were not looked at, for there are more than [`TIMES_MAX`] or the runs were spent.
+    /// Number of times that were not moved: beyond [`TIMES_MAX`], or without runs left.
     pub left_out: usize,
 }
 
 impl Windows {
-    /// What `at the furthest` means, where it is said; empty where it is not.
+    /// Explains `at the furthest`; empty: no window has such an end.
     #[must_use]
     pub fn note(&self) -> &'static str {
         let last = |window: &Window| window.below == End::Last || window.above == End::Last;
@@ -132,15 +130,15 @@ pub(crate) fn section(windows: &Windows) -> Option<Section<'static>> {
     Some(Section::new("window", "window", "How wide the window is", blocks))
 }
 
-/// What is moved.
+/// A time that is moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Time {
-    /// The n-th thing that the wake brings (its exits, then SIGHUP, then SIGTERM), by itself.
+    /// The n-th event of a wake (its exits, then SIGHUP, then SIGTERM), alone.
     Thing {
         wake: usize,
         thing: usize,
     },
-    /// The wake as it is.
+    /// A whole wake.
     Wake {
         wake: usize,
     },
@@ -163,13 +161,13 @@ enum Time {
 }
 
 impl Time {
-    /// Whether the subject's configuration says it.
+    /// Whether it is a value of the configuration.
     fn is_configured(self) -> bool {
         matches!(self, Self::Interval { .. } | Self::Timeout { .. })
     }
 }
 
-/// What a moved time is asked of.
+/// The trace whose times are moved.
 struct Frame<'t> {
     trace: &'t Trace,
     met: &'t [Option<Met>],
@@ -177,8 +175,7 @@ struct Frame<'t> {
     rules: Rules,
 }
 
-/// Seeks the windows of `trace`, whose run met its wakes so. `prompt` is what a loop that is never late is told by:
-/// the replica of these rules.
+/// Finds the windows of `trace`, whose wakes were met so. `prompt`: the replica that plays a loop that is never late.
 pub(super) fn windows(
     asker: &mut Probe<'_>,
     trace: &Trace,
@@ -224,7 +221,7 @@ impl Frame<'_> {
         times
     }
 
-    /// The value that a time has; `None` where the run does not tell it.
+    /// Returns the value of a time; `None`: the run does not reveal it.
     fn value(&self, time: Time) -> Option<u64> {
         let script = |config: usize, script: usize| &self.trace.setup().configs[config].scripts[script];
         let span = match time {
@@ -242,7 +239,7 @@ impl Frame<'_> {
         Some(span.as_micros())
     }
 
-    /// The trace with another value; `None`: there is none such.
+    /// Returns the trace with another value; `None`: there is no such trace.
     fn with(&self, time: Time, value: u64) -> Option<Trace> {
         let (mut setup, mut wakes) = self.trace.clone().into_parts();
         let span = Span::from_micros(value);
@@ -261,7 +258,7 @@ impl Frame<'_> {
         Trace::new(setup, wakes).ok()
     }
 
-    /// The wake comes at `at`; the next ones stay where they are.
+    /// Moves a wake to `at`; later wakes stay.
     fn put_off(&self, wakes: &mut [Wake], wake: usize, at: Instant) -> Option<()> {
         let met = self.met[wake]?;
         wakes[wake].advance = Advance::By(wakes::since(at, met.blocked_at)?);
@@ -273,7 +270,7 @@ impl Frame<'_> {
         Some(())
     }
 
-    /// One thing leaves its wake and comes at `at`, on a loop that is never late.
+    /// Moves one event out of its wake to `at`, on a loop that is never late.
     fn moved(&self, wake: usize, thing: usize, at: Instant) -> Option<Trace> {
         let met = self.met[wake]?;
         if at == met.woke_at {
@@ -294,7 +291,7 @@ impl Frame<'_> {
         let empty = from.external_events() == 0;
         if at < met.woke_at {
             alone.advance = Advance::By(wakes::since(at, met.blocked_at)?);
-            // What is left comes when it came.
+            // The rest of the wake stays.
             if let Advance::By(_) = from.advance {
                 from.advance = Advance::By(wakes::since(met.woke_at, at)?);
             }
@@ -305,7 +302,7 @@ impl Frame<'_> {
             return Trace::new(setup, wakes).ok();
         }
         if empty && !met.timer {
-            // Nothing was there but this: it comes later, and all timers before it on time.
+            // The event was alone: it moves, and all timers before it stay on time.
             wakes.truncate(wake);
         } else {
             wakes.truncate(wake + 1);
@@ -313,7 +310,7 @@ impl Frame<'_> {
         self.promptly(Trace::new(setup, wakes).ok()?, alone, at, wake)
     }
 
-    /// Adds wakes for every timer that comes due before `at`, then `alone` at that instant, then what followed.
+    /// Adds wakes for every timer due before `at`, then `alone` at that instant, then the later wakes.
     fn promptly(&self, before: Trace, alone: Wake, at: Instant, wake: usize) -> Option<Trace> {
         let (setup, mut wakes) = before.into_parts();
         for _ in 0..TIMERS_MAX {
@@ -329,7 +326,7 @@ impl Frame<'_> {
                 let mut alone = alone;
                 alone.advance = Advance::By(wakes::since(at, blocked_at)?);
                 wakes.push(alone);
-                // The wakes that followed come when they came, where that is still to be.
+                // Later wakes stay where that is still possible.
                 let mut base = at;
                 for (place, next) in self.trace.wakes().iter().enumerate().skip(wake + 1) {
                     let mut next = next.clone();
@@ -402,7 +399,7 @@ impl Frame<'_> {
             Time::Thing { wake, thing } => {
                 let brings = wakes::brings(&self.trace.wakes()[wake], false, names);
                 let name = brings.get(thing).cloned().unwrap_or_default();
-                // An exit is of one run; of signals there may be several.
+                // A run exits once; a signal may come several times.
                 let again = |(place, other): (usize, &Wake)| {
                     place != wake && wakes::brings(other, false, names).contains(&name)
                 };
@@ -433,7 +430,7 @@ fn script_in(setup: &mut Setup, config: usize, script: usize) -> Option<&mut Scr
     setup.configs.get_mut(config)?.scripts.get_mut(script)
 }
 
-/// The last value from `value` on, upwards or downwards in whole units, up to which it fails, and how it ends.
+/// Returns the last failing value from `value` on, upwards or downwards in units, and the kind of end.
 fn edge(
     value: u64,
     up: bool,

@@ -1,7 +1,6 @@
-//! The timeline, drawn: a lane for the loop, one for each script; runs as bars, what happens to them as marks.
+//! The drawn timeline: a lane for the loop and one for each script, with runs as bars and events as marks.
 //!
-//! The axis is not to scale: instants at which much happens are as wide as that needs. Always: what is left of
-//! something happened before it.
+//! The axis is not to scale: an instant with many events is wide. Invariant: left means earlier.
 
 use std::collections::BTreeMap;
 
@@ -16,46 +15,46 @@ use crate::explain::Role;
 use crate::section::Timeline;
 use crate::words::ending;
 
-/// Most records that are drawn: the last ones before the break, and what follows it; without one, the first.
+/// Most records that are drawn: those before and after the violation; without one, the first.
 const RECORDS_MAX: usize = 260;
-/// Records drawn after the break, when not all can be.
+/// Records drawn after the violation, when not all can be.
 const AFTER: usize = 60;
 
-/// A row of a lane: the bar, and below it its name, where no mark hides it.
+/// Height of a row of a lane: the bar, and its name below it.
 const LANE: usize = 42;
 const BAR: usize = 22;
 const HEAD: usize = 118;
-/// Where the lanes begin, below times, words and the loop's own lane.
+/// Top of the lanes, below times, words and the loop's lane.
 const TOP: usize = 66;
 /// Height of the row that names the steps of the chain.
 const CHAIN: usize = 22;
-/// From one thing to the next: as wide as a page lets it be, but not less than it takes to read.
+/// Distance between events: the more, the wider the page, but readable.
 const STEP: std::ops::RangeInclusive<usize> = 17..=110;
 const PAGE: usize = 900;
-/// About as wide as a letter is.
+/// Approximate width of a letter.
 const LETTER: usize = 7;
-/// From one instant to the next, at least: its time must stand there.
+/// Least distance between instants: the time is written there.
 const NEW_INSTANT: usize = 64;
 
-/// What is drawn of a record, and in whose lane.
+/// A record and its horizontal place.
 struct Drawn {
     x: usize,
     record: Record,
 }
 
-/// Where everything stands.
+/// The horizontal layout.
 struct Layout {
     drawn: Vec<Drawn>,
-    /// Where each instant begins, and its time.
+    /// The place and the text of each instant.
     instants: Vec<(usize, String)>,
     break_x: Option<usize>,
     end: usize,
     step: usize,
-    /// Where each record stands, drawn or not.
+    /// The place of each record, drawn or not.
     at: Vec<usize>,
 }
 
-/// Where a run's bar stands.
+/// The bar of a run.
 struct Bar {
     run: Run,
     from: usize,
@@ -230,7 +229,7 @@ fn bars(drawn: &[Drawn], end: usize, step: usize) -> Vec<Bar> {
                     (bar.to, bar.ended) = (it.x + step, true);
                 }
             }
-            // It is a bar's own until it is reaped, so that the marks do not overlap the next one's.
+            // The row is free after the reaping only: marks of two runs must not overlap.
             Event::Reaped { run, .. } => {
                 if let Some(bar) = bars.iter_mut().rfind(|bar| bar.run == run) {
                     bar.to = it.x + step;
@@ -242,7 +241,7 @@ fn bars(drawn: &[Drawn], end: usize, step: usize) -> Vec<Bar> {
     bars
 }
 
-/// The top of each script's lane and how many rows it has.
+/// Returns the top of each script's lane, and its number of rows.
 fn lanes(trace: &Trace, bars: &[Bar], mut top: usize) -> BTreeMap<ScriptId, (usize, usize)> {
     let configs = trace.setup().configs.iter();
     let widest = configs.map(|config| config.scripts.len()).max().unwrap_or(0);
@@ -307,7 +306,7 @@ fn draw_bar(bar: &Bar, top: usize, step: usize, lives_on: bool, names: &Names<'_
     }
 }
 
-/// What a record is drawn as.
+/// Draws the mark of a record.
 fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
     let of_run = |run: Run| {
         let row = bars.iter().rfind(|bar| bar.run == run).map_or(0, |bar| bar.row);

@@ -79,16 +79,16 @@ fn li_class(stage: usize, opens_at: usize, broke_in: Option<usize>) -> &'static 
     }
 }
 
-/// Most steps of a run that a page holds: those before the break, and a quarter as many after it.
+/// Most steps of a run on a page: those before the violation, and a quarter as many after it.
 pub const STEPS_MAX: usize = 160;
 
-/// Most entries that the trees and lists of a page's steps hold together.
+/// Most entries in all snapshots of a page.
 pub const ENTRIES_MAX: usize = 3_000;
 
-/// Steps after the break that are kept when not all can be.
+/// Steps after the violation that are kept when not all can be.
 const STEPS_AFTER: usize = 40;
 
-/// The steps that a page holds: around the break, as many as their number and their trees' size allow.
+/// Returns the steps of a page: around the violation, within both bounds.
 fn kept(run_log: &RunLog, broke_in: usize) -> std::ops::Range<usize> {
     let length = run_log.stages.len();
     let size = |stage: usize| run_log.snapshot(stage).map_or(0, |snapshot| snapshot.seats().count());

@@ -1,6 +1,6 @@
-//! The trees and lists after a step, drawn: nodes coloured as they are, freed ones dashed, the guilty one ringed.
+//! The drawn trees and lists: nodes in their colours, freed ones dashed, the suspect ringed.
 //!
-//! Always: each node is drawn once, at the place to which the links from the root lead first, whatever else links it.
+//! Invariant: each node is drawn once, at the place to which the links from the root lead first.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,14 +11,14 @@ use treefall_model::index::{Block, Link, List, Tree};
 
 use crate::explain::{EntryState, Labels, ListShot, Snapshot, Suspects, TreeShot};
 
-/// How high a node is, and what is between two.
+/// Height of a node, and the gaps between nodes.
 const NODE_HEIGHT: usize = 40;
 const GAP: (usize, usize) = (12, 26);
-/// A node is as wide as its text needs: so much a letter, and so much besides.
+/// Width of a node: a letter's, times its text, plus padding.
 const LETTER: usize = 7;
 const PADDING: usize = 16;
 const NODE_WIDTH_MIN: usize = 76;
-/// How long the stub of a link that leads astray is, with room for what it says.
+/// Length of the stub of a stray link, and the room for its text.
 const STUB: usize = 14;
 const STUB_ROOM: usize = 28;
 
@@ -26,13 +26,13 @@ const STUB_ROOM: usize = 28;
 const NODE_TEXT_MAX: usize = 28;
 /// Longest name of a lane.
 const TEXT_MAX: usize = 15;
-/// A picture is made smaller than it is drawn, but not below so many hundredths: it must be readable.
+/// Least scale of a picture, in hundredths: it must stay readable.
 const SMALLEST: usize = 75;
 
-/// Trees that are drawn as trees; the others are told as lists, for their shape seldom matters.
+/// Trees that are drawn as trees; the others are listed, as their shape seldom matters.
 const DRAWN: [Tree; 2] = [Tree::Child, Tree::ChildPid];
 
-/// One state of all trees and lists.
+/// Draws one snapshot.
 pub(super) fn snapshot(snapshot: &Snapshot, suspects: &Suspects, labels: &Labels<'_, '_>) -> Markup {
     let drawn = || snapshot.trees.iter().filter(|tree| DRAWN.contains(&tree.tree));
     let told = || snapshot.trees.iter().filter(|tree| !DRAWN.contains(&tree.tree));
@@ -76,7 +76,7 @@ fn chips(
     labels: &Labels<'_, '_>,
 ) -> Markup {
     let retired = name == List::Unuse.name();
-    // Retired entries say nothing, but for the guilty and the freed.
+    // Retired entries are counted, except suspect and freed ones.
     let (told, rest): (Vec<&EntryState>, Vec<&EntryState>) =
         seats.iter().partition(|seat| !retired || !seat.live || suspects.blocks.contains(&seat.block));
     html! {
@@ -103,14 +103,14 @@ enum Side {
     Parent,
 }
 
-/// Below which node, on which side; the root below none.
+/// The parent and the side; the root has none.
 type Above = Option<(Block, Side)>;
 
-/// A tree as it is drawn.
+/// The layout of a tree.
 struct Shape {
-    /// Where each node is drawn: its column and its depth.
+    /// The column and the depth of each node.
     places: BTreeMap<Block, (usize, usize)>,
-    /// Below which node each is drawn.
+    /// The node above each node.
     parents: BTreeMap<Block, Above>,
 }
 
@@ -137,7 +137,7 @@ impl Shape {
         Self { places, parents }
     }
 
-    /// The links that lead elsewhere than they are drawn.
+    /// Returns the links that lead elsewhere than they are drawn.
     fn astray(&self, tree: &TreeShot) -> Vec<(Block, Side, Link)> {
         let mut astray = Vec::new();
         for (seat, node) in &tree.nodes {
@@ -203,12 +203,12 @@ fn picture(tree: &TreeShot, suspects: &Suspects, labels: &Labels<'_, '_>) -> Mar
     }
 }
 
-/// The width of a picture: the page's, but neither larger than it was drawn nor too small to be read.
+/// Returns the style for a picture's width: the page's, but readable and not enlarged.
 pub(super) fn fits(width: usize) -> String {
     format!("max-width:{width}px;min-width:{}px", width * SMALLEST / 100)
 }
 
-/// Where a link leads, in words.
+/// Describes where a link leads.
 fn leads(link: Link, tree: &TreeShot, labels: &Labels<'_, '_>) -> String {
     match link {
         Link::End => "nothing".to_owned(),
@@ -221,7 +221,7 @@ fn leads(link: Link, tree: &TreeShot, labels: &Labels<'_, '_>) -> String {
     }
 }
 
-/// A link that leads astray: a red stub, and where it leads.
+/// Draws a stray link: a red stub, and where it leads.
 fn stub(((x, y), node): ((usize, usize), usize), side: Side, leads: &str) -> Markup {
     let half = NODE_HEIGHT / 2;
     let (from, to, text, words) = match side {
@@ -243,7 +243,7 @@ fn stub(((x, y), node): ((usize, usize), usize), side: Side, leads: &str) -> Mar
     }
 }
 
-/// The two lines in a node: whose it is, and its key.
+/// Returns the two lines in a node: its owner and its key.
 fn texts(seat: &EntryState, tree: Tree, labels: &Labels<'_, '_>) -> (String, String) {
     let name = if tree == Tree::ChildPid {
         let run = seat.pid.and_then(|pid| labels.run_name(pid));
@@ -301,7 +301,7 @@ fn cut_to(text: &str, longest: usize) -> String {
     text.chars().take(longest - 1).chain(['…']).collect()
 }
 
-/// What the colours mean.
+/// Explains the colours.
 pub(super) fn legend() -> Markup {
     html! {
         p class="legend" {
@@ -314,7 +314,7 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// A text that is known to be safe: one of the files beside this one.
+/// Embeds a text that is known to be safe: a file of this folder.
 pub(super) fn embedded(text: &'static str) -> PreEscaped<&'static str> {
     PreEscaped(text)
 }

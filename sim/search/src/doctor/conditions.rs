@@ -1,7 +1,7 @@
-//! What can be different about two runs of one trace, and must not show.
+//! Conditions of a run that must not affect its result.
 //!
-//! Always: of the two runs that are compared the first has nothing changed; with a condition changed alone,
-//! everything else is as in the first.
+//! Invariant: the first of two compared runs has nothing changed. A condition that is changed alone leaves everything
+//! else as in the first run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,38 +11,38 @@ use treefall_world::wire::Clocks;
 
 use treefall_subject::engine::{Apart, Conditions};
 
-/// One thing that differs.
+/// A condition that can be changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Condition {
     /// Address randomisation: on, then off.
     Addresses,
-    /// The environment: empty, then 64 variables, from the last to the first, and another language.
+    /// The environment: empty, then 64 variables in reverse order, and another language.
     Environment,
-    /// The time zone: none named, then twelve hours and three quarters east.
+    /// The time zone: none, then 12 hours 45 minutes east.
     Zone,
-    /// Pids of the program and of its real children: from 1,000 on, then from 20,000 on.
+    /// Pids of the program and its real children: from 1,000 on, then from 20,000 on.
     PidBase,
-    /// The date that the program is shown: in 2020, then in 2031.
+    /// The date that the program sees: in 2020, then in 2031.
     Date,
-    /// What CLOCK_MONOTONIC shows the program, and, to calls that are not virtual, the machine's own: eleven days,
+    /// CLOCK_MONOTONIC as the program sees it, and as the machine's own for calls that are not virtual: eleven days,
     /// then a year.
     Uptime,
-    /// The machine: as it is, then with a busy thread a core.
+    /// The machine's load: as it is, then with a busy thread per core.
     Load,
     /// The order of the traces: forwards, then backwards.
     Order,
-    /// How many traces are given at a time: hundreds (of a daemon eight), then few, by turns.
+    /// The size of batches: hundreds of traces (eight for a daemon), then small, varying numbers.
     Batches,
 }
 
-/// Of pids in the first run.
+/// First pid in the first run.
 const FIRST_PID: u32 = 1_000;
-/// Of pids where they are changed.
+/// First pid when pids are changed.
 const OTHER_PID: u32 = 20_000;
 const YEAR: u32 = 365 * 86_400;
 
 impl Condition {
-    /// All, in the order in which they are told.
+    /// All conditions, in the order of reports.
     pub const ALL: [Self; 9] = [
         Self::Addresses,
         Self::Environment,
@@ -55,7 +55,7 @@ impl Condition {
         Self::Batches,
     ];
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -71,17 +71,17 @@ impl Condition {
         }
     }
 
-    /// Whether it can be changed for a subject of this kind: a replica has no process of its own.
+    /// Returns whether it can be changed for a subject of this kind; a replica has no process of its own.
     #[must_use]
     pub fn reaches(self, kind: SubjectKind) -> bool {
         kind != SubjectKind::Replica || matches!(self, Self::Load | Self::Order | Self::Batches)
     }
 }
 
-/// What is changed.
+/// The conditions that are changed.
 pub type Changed = BTreeSet<Condition>;
 
-/// Which conditions this machine lets be changed, for a subject of this kind; and of the others why not.
+/// Returns the conditions that can be changed on this machine for a subject of this kind, and why not for the others.
 #[must_use]
 pub fn possible(kind: SubjectKind) -> (Changed, Vec<(Condition, String)>) {
     let all = Condition::ALL.into_iter().filter(|condition| condition.reaches(kind));
@@ -102,7 +102,7 @@ pub fn possible(kind: SubjectKind) -> (Changed, Vec<(Condition, String)>) {
     (can, cannot)
 }
 
-/// How the process of a real program is started with these changed, where `possible` are the ones that can be.
+/// Returns how to start the process of a real program with these conditions changed, of those that are `possible`.
 #[must_use]
 pub(super) fn of_process(changed: &Changed, possible: &Changed) -> Conditions {
     let mut environment: Vec<(OsString, OsString)> = Vec::new();
@@ -115,7 +115,7 @@ pub(super) fn of_process(changed: &Changed, possible: &Changed) -> Conditions {
             .extend(["LANG", "LC_ALL"].map(|name| (OsString::from(name), OsString::from("tr_TR.UTF-8"))));
     }
     if changed.contains(&Condition::Zone) {
-        // Told in full, so that no file of zones is needed.
+        // Written in full, so that no time zone file is needed.
         environment.push(("TZ".into(), "<+1245>-12:45".into()));
     }
     let mut clocks = Clocks::STANDARD;

@@ -1,19 +1,19 @@
-//! A machine that is busy with something else.
+//! Keeps the machine busy.
 //!
-//! Always: the threads end when the value is dropped.
+//! Invariant: the threads end when the value is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Busy threads, one a core.
+/// Busy threads, one per core.
 pub(super) struct Load {
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    /// They begin.
+    /// Starts the threads.
     pub(super) fn begin() -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let busy = |over: Arc<AtomicBool>| {
@@ -33,7 +33,7 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // A thread that only turns round does not panic.
+            // A thread that only spins does not panic.
             let _ = thread.join();
         }
     }

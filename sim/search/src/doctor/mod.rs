@@ -1,12 +1,12 @@
-//! Whether a subject tells the same of a trace whatever surrounds it: each trace twice, the second time with
-//! everything changed that can be.
+//! Checks that the result of a trace depends on nothing else: runs each trace twice, the second time with all
+//! conditions changed.
 //!
-//! Two runs under the same conditions prove little, so the second is in another process with other conditions
-//! ([`Condition`]). Where two runs differ, the trace is run again in fresh processes with one condition changed
-//! at a time, so that it is told what the subject has seen that it must not see.
+//! Two runs under the same conditions prove little, so the second one is in another process with other conditions
+//! ([`Condition`]). If two runs differ, the trace runs again in fresh processes with one condition changed at a time,
+//! which shows what the subject depends on.
 //!
-//! Always: runs are compared by the digest of their history and of the indexes after each step; what is told of
-//! a difference is its first field.
+//! Invariant: runs are compared by the digests of their histories and of the indexes after each step; a difference is
+//! reported by its first field.
 
 mod conditions;
 mod load;
@@ -25,54 +25,54 @@ use treefall_base::control::{Control, Interrupted};
 use treefall_subject::target::Target;
 use treefall_subject::{Options, Ran, Subject, SubjectError, build_under};
 
-/// Traces that are run, and then run again, before they are compared.
+/// Traces that run twice before they are compared.
 const CHUNK: u64 = 250;
-/// The same of a daemon, which takes a hundred times as long for each.
+/// The same for a daemon, which takes a hundred times as long for each.
 const CHUNK_OF_DAEMON: u64 = 40;
-/// Traces that a daemon is given at a time at most: it cannot be stopped on the way.
+/// Most traces of one batch of a daemon, which cannot be interrupted within a batch.
 const BATCH_OF_DAEMON: usize = 8;
-/// Sizes of the batches where those are changed, over and over.
+/// Sizes of the batches when these are changed, repeated.
 const BATCHES: [usize; 5] = [1, 17, 3, 64, 40];
-/// Differences whose cause is looked for: each takes a dozen processes.
+/// Most differences whose cause is determined: each takes a dozen processes.
 const EXPLAINED_MAX: u64 = 2;
 
-/// A trace that was not told the same twice.
+/// A trace whose two runs differ.
 #[derive(Clone, Debug)]
 pub struct NotRepeatable {
     /// Its number in the campaign.
     pub number: u64,
-    /// The first field that differs; `None`: it was not seen again when history and indexes were kept.
+    /// The first field that differs; `None`: the difference did not recur when history and indexes were kept.
     pub difference: Option<Nondeterminism>,
-    /// What brings it about.
-    pub cause: Cause,
+    /// The cause of the difference.
+    pub cause: DifferenceCause,
 }
 
-/// What brings a difference about.
+/// The cause of a difference between two runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cause {
-    /// Each of these, changed alone.
+pub enum DifferenceCause {
+    /// Each of these conditions, changed alone.
     Alone(Vec<Condition>),
-    /// No change alone: several together, or chance.
+    /// Several conditions together, or chance: no condition alone.
     Together,
-    /// Nothing needs to be changed: two processes that are started alike differ already.
+    /// No condition: two processes that start alike already differ.
     Nothing,
-    /// It was not looked for.
+    /// It was not determined.
     NotLookedFor,
 }
 
-/// A subject that is examined.
+/// The examination of a subject.
 pub struct Doctor<'t> {
     target: &'t Target,
     seed: u64,
     changed: Changed,
     first: Box<dyn Subject>,
     second: Box<dyn Subject>,
-    /// Traces that differed.
+    /// Number of traces that differed.
     different: u64,
 }
 
 impl<'t> Doctor<'t> {
-    /// The first run with nothing changed, the second with `changed`, of what is [`possible`].
+    /// Compares runs with nothing changed and with `changed`, which must be [`possible`].
     ///
     /// # Errors
     /// When the subject cannot run.
@@ -82,9 +82,10 @@ impl<'t> Doctor<'t> {
         Ok(Self { target, seed, changed, first, second, different: 0 })
     }
 
-    /// Examines the next traces from `from` on, below `end`; their number, and what differed, in order of trace numbers.
+    /// Examines the next traces from `from` on, below `end`. Returns their number, and the differences in order of
+    /// trace numbers.
     ///
-    /// Checks `control` before each batch. Once interrupted, the result covers the traces that were run twice.
+    /// Checks `control` before each batch. After an interruption the result covers the traces that ran twice.
     ///
     /// # Errors
     /// When the subject cannot run.
@@ -113,7 +114,7 @@ impl<'t> Doctor<'t> {
                 _ => Err(Interrupted.into()),
             };
             let (difference, cause) = match explained {
-                Err(SearchError::Interrupted(_)) => (Some(differs), Cause::NotLookedFor),
+                Err(SearchError::Interrupted(_)) => (Some(differs), DifferenceCause::NotLookedFor),
                 Err(SearchError::Subject(error)) => return Err(error),
                 Ok(explained) => explained,
             };
@@ -122,19 +123,19 @@ impl<'t> Doctor<'t> {
         Ok((examined, found))
     }
 
-    /// The trace at `place` in fresh processes: what differs, and what brings it about.
+    /// Runs the trace at `place` in fresh processes. Returns what differs, and why.
     fn explain(
         &self,
         traces: &[Trace],
         place: usize,
         control: Control<'_, ()>,
-    ) -> Result<(Option<Nondeterminism>, Cause), SearchError> {
+    ) -> Result<(Option<Nondeterminism>, DifferenceCause), SearchError> {
         let fresh = |changed: &Changed| self.fresh(traces, place, changed, control);
         let plain = fresh(&Changed::new())?;
         let all = fresh(&self.changed)?;
         let difference = compare_runs(&plain, &all).err();
         if compare_runs(&plain, &fresh(&Changed::new())?).is_err() {
-            return Ok((difference, Cause::Nothing));
+            return Ok((difference, DifferenceCause::Nothing));
         }
         let mut alone = Vec::new();
         for condition in &self.changed {
@@ -143,10 +144,13 @@ impl<'t> Doctor<'t> {
                 alone.push(*condition);
             }
         }
-        Ok((difference, if alone.is_empty() { Cause::Together } else { Cause::Alone(alone) }))
+        Ok((
+            difference,
+            if alone.is_empty() { DifferenceCause::Together } else { DifferenceCause::Alone(alone) },
+        ))
     }
 
-    /// The trace at `place`, with all those around it, in a process of its own.
+    /// Runs the trace at `place` and all those around it in a process of its own.
     fn fresh(
         &self,
         traces: &[Trace],
@@ -160,8 +164,8 @@ impl<'t> Doctor<'t> {
     }
 }
 
-/// Runs the traces in the order, batches and company that `changed` asks for, until `control` interrupts it; results in
-/// the order of the traces, none for those that were not run.
+/// Runs the traces in the order and batches that `changed` asks for, until `control` interrupts. Returns results in
+/// the order of the traces, `None` for those that did not run.
 fn run_changed(
     subject: &mut dyn Subject,
     traces: &[Trace],
@@ -210,7 +214,7 @@ mod tests {
 
     use treefall_subject::replica::run_replica;
 
-    /// A replica that says of itself what it is, and keeps the sizes of the batches that it was given.
+    /// A replica that poses as another kind, and records the sizes of its batches.
     struct Counting {
         kind: SubjectKind,
         sizes: Vec<usize>,
@@ -235,7 +239,7 @@ mod tests {
         }
     }
 
-    /// The sizes of the batches, and which of 40 traces were run, where the word to stop comes after so many batches.
+    /// The sizes of the batches, and which of 40 traces ran, if an interruption follows after so many batches.
     fn stopped_after(batches: usize, kind: SubjectKind, changed: &[Condition]) -> (Vec<usize>, Vec<bool>) {
         let traces: Vec<Trace> = (0..40).map(|number| Source::swarm(1).trace(number)).collect();
         let mut subject = Counting { kind, sizes: Vec::new() };

@@ -1,33 +1,33 @@
-//! What traces are made of: setups, and the ways to go on from a blocked loop.
+//! The alphabet of the exhaustive search: setups, and the ways to continue from a blocked loop.
 //!
-//! The alphabet, which a certificate states:
+//! A certificate states this alphabet:
 //!
-//! - one configuration of so many track scripts, each of one of the first [`Bound::kinds`] of [`KINDS`]; all
-//!   sequences of them. Pids ascend, the block freed last is handed out first, nothing costs time, no start fails;
-//! - a wake moves the clock to the next timer, or half-way there: half of what is left, cut to whole steps of
-//!   [`STEP`], where that is something;
+//! - one configuration of so many track scripts, each of one of the first [`Bound::kinds`] of [`KINDS`], in all
+//!   combinations. Pids ascend, the block freed last is reused first, nothing costs time, no start fails;
+//! - a wake advances the clock to the next timer, or half-way: half of the remaining time, rounded down to whole
+//!   steps of [`STEP`], unless that is zero;
 //! - at most one child exits in a wake, of those that live when the loop blocks: with status 0, by SIGTERM or by
 //!   SIGKILL;
-//! - with a SIGHUP or without;
-//! - where both descriptors are ready, either is reported first.
+//! - with or without a SIGHUP;
+//! - if both descriptors are ready, either is reported first.
 //!
-//! A way to go on is one byte, a [`Label`]; which run it means is decided by the state that it goes on from.
+//! A way to continue is one byte, a [`Label`]; the state from which it continues decides which run it means.
 
 use treefall_model::id::{ConfigId, Run};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Deadline, Instant, Span};
 use treefall_model::trace::{Advance, Config, Habit, Name, OnTerm, Order, Script, Setup, Wake};
 
-/// Where the clock stops on its way to the next timer: a whole number of these from where it was.
+/// The unit of half-way advances.
 pub const STEP: Span = Span::from_millis(500);
 
-/// A kind of script: interval, timeout, what its children do on SIGTERM.
+/// A kind of script: interval, timeout, reaction of its children to SIGTERM.
 pub type Kind = (Span, Span, OnTerm);
 
 const SECOND: Span = Span::from_secs(1);
 const TWO: Span = Span::from_secs(2);
 
-/// The kinds of script that there are to choose from, the plainest first.
+/// The kinds of script to choose from, the plainest first.
 pub const KINDS: [Kind; 6] = [
     (TWO, SECOND, OnTerm::Dies(Span::ZERO)),
     (TWO, SECOND, OnTerm::Ignores),
@@ -37,7 +37,7 @@ pub const KINDS: [Kind; 6] = [
     (SECOND, TWO, OnTerm::Ignores),
 ];
 
-/// How far to go.
+/// The limits of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bound {
     /// Scripts of the configuration.
@@ -46,23 +46,23 @@ pub struct Bound {
     pub kinds: u8,
     /// Wakes of a trace.
     pub wakes: u8,
-    /// Living runs beyond which a trace is not gone on from.
+    /// Most living runs of a trace that is extended.
     pub living: u8,
 }
 
-/// Most living runs that a label can tell apart.
+/// Most living runs that labels can distinguish.
 pub const LIVING_MAX: u8 = 9;
-/// Most setups that there is a number for.
+/// Most setups that can be numbered.
 pub const SETUPS_MAX: usize = 256;
 
 impl Bound {
-    /// How many setups there are.
+    /// Returns the number of setups.
     #[must_use]
     pub fn setups(&self) -> usize {
         usize::from(self.kinds).saturating_pow(u32::from(self.scripts))
     }
 
-    /// The n-th setup.
+    /// Returns setup number `number`.
     #[must_use]
     pub fn setup(&self, number: usize) -> Setup {
         let kinds = usize::from(self.kinds);
@@ -80,8 +80,8 @@ impl Bound {
 const STATUSES: [ExitStatus; 3] =
     [ExitStatus::SUCCESS, ExitStatus::Signal(Signal::TERM), ExitStatus::Signal(Signal::KILL)];
 
-/// One way to go on: in the lowest bits signals first, half-way, SIGHUP; above them who exits and how, if anyone. Labels
-/// are tried in the order of their numbers.
+/// One way to continue. The lowest bits are signals first, half-way and SIGHUP; the bits above them say which run
+/// exits and how. Labels are tried in numerical order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Label(pub u8);
 
@@ -90,17 +90,17 @@ const HALF_WAY: u8 = 2;
 const HUP: u8 = 4;
 const EXIT: u8 = 8;
 
-/// What a blocked loop can be woken by.
+/// The possible wakes of a blocked loop.
 #[derive(Clone, Default, Debug)]
-pub struct Choices {
-    /// Who lives, in the order of births.
+pub struct WakeChoices {
+    /// The living runs, in the order of births.
     pub living: Vec<Run>,
     /// Half of the time to the next timer, in whole steps.
     pub half_way: Span,
 }
 
-impl Choices {
-    /// Of a loop that blocks at `now` until `armed`.
+impl WakeChoices {
+    /// Sets the choices of a loop that blocks at `now` until `armed`.
     pub fn set(&mut self, now: Instant, armed: Deadline) {
         self.living.clear();
         let left = match armed {
@@ -110,8 +110,8 @@ impl Choices {
         self.half_way = Span::from_micros(left.as_micros() / 2 / STEP.as_micros() * STEP.as_micros());
     }
 
-    /// The ways to go on, the plainest first. Of those that differ in the order of the descriptors alone the one with
-    /// the timer first; [`Label::turned`] is the other.
+    /// Returns the ways to continue, the plainest first. Of two that differ only in the order of the descriptors,
+    /// only the one with the timer first is included; [`Label::turned`] is the other.
     pub fn labels(&self) -> impl Iterator<Item = Label> + use<> {
         let exits = 1 + STATUSES.len() * self.living.len().min(usize::from(LIVING_MAX));
         let advances = if self.half_way.is_zero() { 1 } else { 2 };
@@ -122,7 +122,7 @@ impl Choices {
         })
     }
 
-    /// The wake that a label means here; `None` if it means none.
+    /// Returns the wake of a label here; `None` if there is no such wake.
     #[must_use]
     pub fn wake(&self, label: Label) -> Option<Wake> {
         let half = label.0 & HALF_WAY != 0;
@@ -143,7 +143,7 @@ impl Choices {
 }
 
 impl Label {
-    /// The same with the signals reported first.
+    /// Returns the same label with the signals reported first.
     #[must_use]
     pub const fn turned(self) -> Self {
         Self(self.0 | SIGNALS_FIRST)

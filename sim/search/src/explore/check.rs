@@ -1,9 +1,9 @@
-//! Whether states that are taken for one are alike: the proof of the canonical form, as far as a bound goes.
+//! Checks that states with the same hash behave the same: the evidence for the canonical form, within a bound.
 //!
-//! For each state and each way that leads to it, one look ahead: what each label breaks from there and to which state
-//! it leads. Two ways that lead to one state must look ahead to the same. If that holds for all states of a closed
-//! search, they are alike for ever; to a bound, for as long. A state that is told more exactly than its future hangs on
-//! ([`Canon::is_exact`](treefall_model::canon::Canon::is_exact)) is compared by what it breaks one step further.
+//! For each state and each path to it, the check looks one step ahead: what each label breaks, and to which state it
+//! leads. Two paths to one state must agree. If they do for all states of a closed search, the states are equivalent
+//! for ever; otherwise up to the bound. A state whose hash contains more than its future depends on
+//! ([`Canon::is_exact`](treefall_model::canon::Canon::is_exact)) is compared by what it breaks one step later.
 
 use std::collections::BTreeMap;
 
@@ -12,35 +12,34 @@ use treefall_model::trace::Trace;
 use super::alphabet::Label;
 use super::explorer::Explorer;
 use super::graph::Node;
-use super::worker::{Merging, To, WentOn, Worker};
+use super::worker::{Expansion, Merging, Successor, Worker};
 
-/// Two traces that were taken to lead to one state, and do not.
+/// Two traces with the same state hash and different futures.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unlike {
-    /// The one that came first.
+pub struct UnlikePaths {
+    /// The earlier trace.
     pub first: Trace,
-    /// The other.
+    /// The later trace.
     pub second: Trace,
 }
 
 impl Explorer<'_> {
-    /// Looks ahead from every state that was met, by every way that leads there. How many ways were compared with one
-    /// that came before.
+    /// Looks ahead from every state by every path to it. Returns how many paths were compared with an earlier one.
     ///
     /// # Errors
-    /// The first two ways that look ahead to something else.
-    pub fn check(&self) -> Result<u64, Box<Unlike>> {
+    /// The first two paths that disagree.
+    pub fn check(&self) -> Result<u64, Box<UnlikePaths>> {
         let mut worker = Worker::new(self.space, self.merging);
         let mut ahead = Worker::new(self.space, Merging::Canonical);
-        let mut known: BTreeMap<u128, (WentOn, (Node, Label))> = BTreeMap::new();
+        let mut known: BTreeMap<u128, (Expansion, (Node, Label))> = BTreeMap::new();
         let mut compared = 0;
         for node in (0..self.graph.done() as u32).map(Node) {
             let went = worker.expand(&self.graph, node, false);
             for (label, to) in went.ways {
                 let hash = match to {
-                    To::Known(node) => self.graph.hashes[node.0 as usize],
-                    To::Hash(hash) => hash,
-                    To::End | To::Cut | To::Different => continue,
+                    Successor::Known(node) => self.graph.hashes[node.0 as usize],
+                    Successor::Hash(hash) => hash,
+                    Successor::End | Successor::Cut | Successor::Different => continue,
                 };
                 let seen = ahead.look_ahead(&self.graph, node, label);
                 match known.get(&hash) {
@@ -49,7 +48,7 @@ impl Explorer<'_> {
                     }
                     Some((before, _)) if *before == seen => compared += 1,
                     Some((_, (other, by))) => {
-                        return Err(Box::new(Unlike {
+                        return Err(Box::new(UnlikePaths {
                             first: worker.trace(&self.graph, *other, Some(*by)),
                             second: worker.trace(&self.graph, node, Some(label)),
                         }));

@@ -1,8 +1,8 @@
-//! A search on disk: where it stood, to go on from there.
+//! Stores a search on disk, so that it can be resumed.
 //!
-//! A line of JSON that says what the search is of, then the states in binary form, all numbers little-endian, and last
-//! the XXH3 hash of all that. The file is written beside its place and moved there, so that it is whole or the one
-//! before it; what was done after it was written is done again, to the same end.
+//! The file has a line of JSON that describes the search, the states in binary form (little-endian), and the XXH3
+//! hash of all that. It is written beside its place and moved there, so that it is always complete; work after the
+//! last checkpoint is repeated with the same result.
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
@@ -13,21 +13,21 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::alphabet::{Bound, Label};
 use super::explorer::Explorer;
 use super::graph::{Graph, Node};
-use super::space::{Place, Space};
+use super::space::{FoundAt, Space};
 
-/// What the format, the alphabet and the canonical form are together: a search by others is another search.
+/// Version of format, alphabet and canonical form together: searches of other versions cannot be resumed.
 const VERSION: u32 = 1;
-/// No label.
+/// Stands for no label.
 const NO_LABEL: u16 = u16::MAX;
 
-/// What a search is of, and how much of it there is.
+/// Describes a search and its size.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     version: u32,
-    /// The target, as it is typed.
+    /// The target, as the user named it.
     pub target: String,
-    /// Of its rules, what could change under the name.
+    /// The parts of its rules that could change under the same name.
     rules: String,
     /// Scripts of the configuration.
     scripts: u8,
@@ -35,7 +35,7 @@ pub struct Header {
     kinds: u8,
     /// Wakes of a trace.
     wakes: u8,
-    /// Living runs beyond which a trace is not gone on from.
+    /// Most living runs of a trace that is extended.
     living: u8,
     states: u64,
     done: u64,
@@ -47,38 +47,38 @@ pub struct Header {
 }
 
 impl Header {
-    /// How far the search was to go.
+    /// Returns the limits of the search.
     #[must_use]
     pub fn bound(&self) -> Bound {
         Bound { scripts: self.scripts, kinds: self.kinds, wakes: self.wakes, living: self.living }
     }
 }
 
-/// Why a checkpoint cannot be gone on from.
+/// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{0}")]
     File(#[from] io::Error),
-    /// It is no checkpoint, or not a whole one.
+    /// The file is no checkpoint, or is damaged.
     #[error("this is no whole checkpoint ({0}); begin the search anew, without `--resume`")]
     Broken(&'static str),
-    /// It is of another version of treefall.
+    /// Another version of treefall wrote the file.
     #[error(
         "this is a checkpoint of another version ({0}; this is {VERSION}); begin the search anew, without `--resume`"
     )]
     Version(u32),
-    /// A search was stopped there, and another is to begin.
+    /// The file holds a search that was interrupted, and another one is about to start.
     #[error("a search of {target} was stopped here")]
     Unfinished {
         /// Its target.
         target: String,
     },
-    /// It is no checkpoint, and another search would take its place.
+    /// The file is no checkpoint, and another search would overwrite it.
     #[error("this is no checkpoint of a search, and is not overwritten")]
     Foreign,
-    /// It is of another search.
+    /// The checkpoint is of another search.
     #[error("this is a checkpoint of another search; begin anew, without `--resume`")]
     Other,
 }
@@ -86,17 +86,17 @@ pub enum CheckpointError {
 /// Longest first line of a checkpoint, in bytes.
 const HEADER_MAX: u64 = 64 << 10;
 
-/// What is read of a checkpoint, of any version, that another is to take the place of.
+/// What is read of an existing checkpoint of any version, before another one overwrites it.
 #[derive(Deserialize)]
-struct Before {
+struct ExistingCheckpoint {
     target: String,
 }
 
-/// Whether a search may begin whose checkpoint is to lie at `path`, where another may lie; `overwrite`: that one may be
+/// Checks that a search may start whose checkpoint is stored at `path`. With `overwrite`, an existing one may be
 /// lost.
 ///
 /// # Errors
-/// When one lies there that is not to be lost, or a file that no search wrote.
+/// When a checkpoint exists that may not be lost, or another file.
 pub fn may_begin(path: &Path, overwrite: bool) -> Result<(), CheckpointError> {
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -107,8 +107,8 @@ pub fn may_begin(path: &Path, overwrite: bool) -> Result<(), CheckpointError> {
     io::BufReader::new(file.take(HEADER_MAX)).read_until(b'\n', &mut header)?;
     match serde_json::from_slice(&header) {
         Err(_) => Err(CheckpointError::Foreign),
-        Ok(Before { .. }) if overwrite => Ok(()),
-        Ok(Before { target }) => Err(CheckpointError::Unfinished { target }),
+        Ok(ExistingCheckpoint { .. }) if overwrite => Ok(()),
+        Ok(ExistingCheckpoint { target }) => Err(CheckpointError::Unfinished { target }),
     }
 }
 
@@ -118,10 +118,10 @@ fn rules_of(space: &Space) -> String {
     format!("{} {:?}", defects.join(" "), rules.behaviour)
 }
 
-/// Writes a search down.
+/// Writes a checkpoint.
 ///
 /// # Errors
-/// When the file cannot be written. The one that was there is still there, then.
+/// When the file cannot be written. An existing one is then unchanged.
 pub fn write(path: &Path, target: &str, explorer: &Explorer<'_>) -> Result<(), CheckpointError> {
     let (space, graph) = (explorer.space, &explorer.graph);
     let Bound { scripts, kinds, wakes, living } = space.bound();
@@ -168,7 +168,7 @@ pub fn write(path: &Path, target: &str, explorer: &Explorer<'_>) -> Result<(), C
 
 /// A checkpoint that was read.
 pub struct Checkpoint {
-    /// What it is of.
+    /// Describes its search.
     pub header: Header,
     bytes: Vec<u8>,
     body: usize,
@@ -177,7 +177,7 @@ pub struct Checkpoint {
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// When it cannot be read, or is no whole one.
+/// When it cannot be read, or is damaged.
 pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let mut bytes = std::fs::read(path)?;
     let broken = CheckpointError::Broken;
@@ -199,7 +199,7 @@ pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
     Ok(Checkpoint { header, bytes, body: line + 1 })
 }
 
-/// What is left of a file.
+/// The unread part of a file.
 struct Rest<'b>(&'b [u8]);
 
 impl Rest<'_> {
@@ -222,10 +222,10 @@ impl Rest<'_> {
 }
 
 impl Checkpoint {
-    /// The search of `space`, as far as it was.
+    /// Restores the search of `space`.
     ///
     /// # Errors
-    /// When the checkpoint is of another search, or what it says cannot be.
+    /// When the checkpoint is of another search, or inconsistent.
     pub fn resume<'s>(
         self,
         space: &'s Space,
@@ -251,7 +251,7 @@ impl Checkpoint {
         let places = rest.many(found, |[a, b, c, d, e, f]: [u8; 6]| {
             let label = u16::from_le_bytes([e, f]);
             let label = (label != NO_LABEL).then_some(Label(label as u8));
-            Place { node: Node(u32::from_le_bytes([a, b, c, d])), label }
+            FoundAt { node: Node(u32::from_le_bytes([a, b, c, d])), label }
         })?;
         if !rest.0.is_empty() || !graph.is_whole() || !graph.index_all() {
             return Err(CheckpointError::Broken("what it says cannot be"));

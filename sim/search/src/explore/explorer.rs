@@ -1,4 +1,4 @@
-//! The search itself: rounds of states, side by side, and what they come to.
+//! Runs the search: expands states in rounds, in parallel, and collects the results.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,73 +8,73 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::Signature;
 
 use super::graph::{Graph, Node};
-use super::real::{Beside, Real};
-use super::space::{Place, Space};
-use super::worker::{Merging, To, WentOn, Worker};
+use super::real::{Real, RealExpansion};
+use super::space::{FoundAt, Space};
+use super::worker::{Expansion, Merging, Successor, Worker};
 use treefall_subject::{Subject, SubjectError};
 
-/// States that are gone on from in one round.
+/// States that are expanded in one round.
 const ROUND: usize = 256;
-/// Of these, so many by one worker at a time.
+/// States of a round that one worker expands at a time.
 const SHARE: usize = 8;
-/// The same beside a real program, which begins a process for each batch of traces.
+/// The same with a real program, which starts a process for each batch of traces.
 const SHARE_BESIDE: usize = 16;
-/// Traces that are kept of those in which a real program differs.
+/// Most traces that are kept of those in which a real program differs.
 const DIFFER_MAX: usize = 5;
 
-/// The first trace, and a shortest, that shows a signature.
+/// A signature with the first trace that shows it, which is a shortest one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundTrace {
-    /// What it shows.
+    /// The signature.
     pub signature: Signature,
-    /// How many wakes it has.
+    /// Number of wakes of the trace.
     pub wakes: usize,
     /// The trace.
     pub trace: Trace,
 }
 
-/// How far a search is.
+/// The progress of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Traces of so many wakes are all done.
+    /// All traces of this many wakes are done.
     pub depth: usize,
-    /// States met.
+    /// Number of states met.
     pub states: usize,
-    /// Of the depth under way: gone on from, and all of it.
+    /// States of the current depth that were expanded, and all of them.
     pub of_depth: (usize, usize),
-    /// Steps from a state to the next.
+    /// Number of steps between states.
     pub transitions: u64,
-    /// Ways that led to more living runs than the bound allows.
+    /// Number of steps to more living runs than the limit.
     pub cut: u64,
     /// Traces played on the real program, if there is one.
     pub replays: u64,
-    /// Those in which it did not what the replica does: not gone on from.
+    /// Traces among them in which it differs from the replica; these are not extended.
     pub different: u64,
-    /// Signatures found.
+    /// Number of signatures found.
     pub found: usize,
-    /// Bytes that the states take.
+    /// Memory of the states, in bytes.
     pub bytes: u64,
 }
 
-/// How a search stands.
+/// The status of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// There is more to do.
     UnderWay,
-    /// No new state is left: it holds for traces of any length, as far as none was [cut](Progress::cut).
+    /// No new state is left: the results hold for traces of any length, unless some were [cut](Progress::cut).
     Closed,
-    /// All traces to the bound are done.
+    /// All traces within the limit of wakes are done.
     Bounded,
-    /// The states would take more memory than they may.
+    /// The states would exceed their limit of memory.
     MemoryFull,
 }
 
-/// A search.
+/// An exhaustive search.
 pub struct Explorer<'s> {
     pub(super) space: &'s Space,
     pub(super) merging: Merging,
     pub(super) graph: Graph,
-    pub(crate) found: BTreeMap<Signature, Place>,
+    pub(crate) found: BTreeMap<Signature, FoundAt>,
     pub(super) transitions: u64,
     pub(super) cut: u64,
     real: Option<Real>,
@@ -87,13 +87,13 @@ pub struct Explorer<'s> {
 }
 
 impl<'s> Explorer<'s> {
-    /// A search at its beginning, by `jobs` workers, whose states may take `bytes_max` of memory.
+    /// Returns a search that has not begun, with `jobs` workers and at most `bytes_max` of memory for states.
     #[must_use]
     pub fn new(space: &'s Space, jobs: usize, bytes_max: u64) -> Self {
         Self::merging(space, jobs, bytes_max, Merging::Canonical)
     }
 
-    /// The same, taking states for one as `merging` says.
+    /// Returns a search with another way to merge states.
     #[must_use]
     pub fn merging(space: &'s Space, jobs: usize, bytes_max: u64, merging: Merging) -> Self {
         let pool =
@@ -122,38 +122,38 @@ impl<'s> Explorer<'s> {
         self.graph.levels.push(0);
         for setup in 0..self.space.starts.len() {
             let (hash, broken) = worker.start(setup);
-            // A start that breaks memory at once would be gone on from in no way; none does.
+            // A start that breaks memory at once would not be expanded; none does.
             let node = self.graph.add_start(hash.unwrap_or(setup as u128), setup as u8);
             for signature in broken {
-                self.found.entry(signature).or_insert(Place { node, label: None });
+                self.found.entry(signature).or_insert(FoundAt { node, label: None });
             }
         }
         self.graph.levels.push(self.graph.len() as u32);
     }
 
-    /// The depth whose states are gone on from.
+    /// Returns the depth whose states are being expanded.
     fn depth(&self) -> usize {
         self.graph.levels.len() - 2
     }
 
-    /// The same beside real programs of one kind, one for each job: what is broken is what they break.
+    /// Adds real programs of one kind, one for each job, whose violations count instead of the replica's.
     #[must_use]
     pub fn beside(mut self, workers: Vec<Box<dyn Subject>>) -> Self {
         self.real = Some(Real::new(workers));
         self
     }
 
-    /// Traces in which the real program does not what the replica does: the first few.
+    /// Returns the first few traces in which the real program differs from the replica.
     #[must_use]
     pub fn differ_at(&self) -> &[Trace] {
         &self.differ_at
     }
 
-    /// How it stands. What is done of it does not change by asking.
+    /// Returns the status.
     #[must_use]
     pub fn standing(&self) -> Standing {
         if self.depth() >= usize::from(self.space.bound.wakes) {
-            // Where the last wakes lead was not looked at.
+            // The last wakes' successors are not expanded.
             Standing::Bounded
         } else if self.graph.done() == self.graph.len() {
             Standing::Closed
@@ -162,10 +162,10 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// Goes on from some of the states that are next.
+    /// Expands some of the next states.
     ///
     /// # Errors
-    /// When a real program cannot go on; a replica always can.
+    /// When a real program cannot run; a replica always can.
     pub fn round(&mut self) -> Result<Standing, SubjectError> {
         if self.standing() != Standing::UnderWay {
             return Ok(self.standing());
@@ -192,8 +192,8 @@ impl<'s> Explorer<'s> {
         Ok(self.standing())
     }
 
-    /// Goes on from these, side by side; what came of it in their order.
-    fn expand(&self, nodes: &[u32], last: bool) -> Result<Vec<(WentOn, Beside)>, SubjectError> {
+    /// Expands these states in parallel. Returns the results in their order.
+    fn expand(&self, nodes: &[u32], last: bool) -> Result<Vec<(Expansion, RealExpansion)>, SubjectError> {
         let share = |nodes: &[u32]| {
             let mut worker = self.worker();
             let (mut went, mut traces) = (Vec::with_capacity(nodes.len()), Vec::new());
@@ -207,7 +207,7 @@ impl<'s> Explorer<'s> {
             self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
             let beside = match &self.real {
                 Some(real) => real.play(&traces, &mut went, self.space.rules)?,
-                None => went.iter().map(|_| Beside::default()).collect(),
+                None => went.iter().map(|_| RealExpansion::default()).collect(),
             };
             Ok(went.into_iter().zip(beside).collect())
         };
@@ -225,19 +225,19 @@ impl<'s> Explorer<'s> {
         idle.unwrap_or_else(|| Worker::new(self.space, self.merging))
     }
 
-    fn take(&mut self, node: Node, went: WentOn) {
+    fn take(&mut self, node: Node, went: Expansion) {
         for (label, signature) in went.broken {
-            self.found.entry(signature).or_insert(Place { node, label: Some(label) });
+            self.found.entry(signature).or_insert(FoundAt { node, label: Some(label) });
         }
         self.transitions += went.ways.len() as u64;
-        self.cut += went.ways.iter().filter(|(_, to)| *to == To::Cut).count() as u64;
+        self.cut += went.ways.iter().filter(|(_, to)| *to == Successor::Cut).count() as u64;
         let ways = u16::try_from(went.ways.len()).unwrap_or(u16::MAX);
         let mut targets: Vec<u32> =
             went.ways.into_iter().map(|(label, to)| to.met(&mut self.graph, node, label)).collect();
-        self.graph.went_on(ways, &mut targets);
+        self.graph.add_expansion(ways, &mut targets);
     }
 
-    /// Goes on until there is nothing to do.
+    /// Runs to the end.
     ///
     /// # Errors
     /// As [`round`](Self::round).
@@ -250,11 +250,11 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// The signatures that show at these places, which were found before.
-    pub(super) fn find_again(&mut self, places: &[Place]) {
+    /// Restores the signatures that were found at these places.
+    pub(super) fn find_again(&mut self, places: &[FoundAt]) {
         let mut worker = self.worker();
         let mut places = places.to_vec();
-        // The first is kept, as it was.
+        // The first one is kept, as before.
         places.sort_by_key(|place| (place.node, place.label));
         for place in &places {
             for signature in worker.broken_at(&self.graph, *place) {
@@ -263,7 +263,7 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// How far it is.
+    /// Returns the progress.
     #[must_use]
     pub fn progress(&self) -> Progress {
         let depth = self.depth();
@@ -281,20 +281,20 @@ impl<'s> Explorer<'s> {
         }
     }
 
-    /// How many traces the search stands for: all of at most so many wakes as are done, or, if it is closed, as the
-    /// bound has. What lies behind a memory break or a crash, or is not gone on from, is not counted. `None`: more
-    /// than 2^128.
+    /// Returns the number of traces that the search covers: all up to the finished number of wakes, or, if it is
+    /// closed, up to the limit. Traces beyond a memory violation or a crash, and those that are not extended, do not
+    /// count. `None`: more than 2^128.
     #[must_use]
     pub fn traces(&self) -> Option<u128> {
         let closed = self.standing() == Standing::Closed;
         self.graph.traces(if closed { usize::from(self.space.bound.wakes) } else { self.depth() })
     }
 
-    /// What was found, each signature with a shortest trace, the shortest first.
+    /// Returns each signature with a shortest trace, the shortest first.
     #[must_use]
     pub fn found(&self) -> Vec<FoundTrace> {
         let mut worker = self.worker();
-        let mut one = |(signature, place): (&Signature, &Place)| {
+        let mut one = |(signature, place): (&Signature, &FoundAt)| {
             let trace = worker.trace(&self.graph, place.node, place.label);
             FoundTrace { signature: *signature, wakes: trace.wakes().len(), trace }
         };

@@ -1,40 +1,40 @@
-//! The states that were met, each once, and how they hang together.
+//! The states of a search and the steps between them.
 //!
-//! Of a state there is its hash, where it was met first (the state before and the label that led on), and, once it
-//! was gone on from, how many ways there are and which states these led to. The state itself is not kept: it is walked
-//! to again. States are numbered in the order in which they were met, so that those of one depth stand together.
+//! A state is stored as its hash, its first predecessor and the label from there, and, once it is expanded, the
+//! number of its ways and the states that they lead to. The state itself is recomputed when needed. States are
+//! numbered in the order of discovery, so that those of one depth are adjacent.
 //!
-//! Always: a state is met first by a shortest trace. What is kept takes the memory that [`Graph::bytes`] tells; it
-//! grows only in [`Graph::make_room`].
+//! Invariant: the first path to a state is a shortest one. The memory is that of [`Graph::bytes`], and grows only in
+//! [`Graph::make_room`].
 
 use hashbrown::HashTable;
 
 use super::alphabet::Label;
 
-/// A state: the n-th that was met.
+/// A state, by its number in the order of discovery.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Node(pub u32);
 
-/// Before a start there is nothing.
+/// The predecessor of a start.
 const NOTHING: u32 = u32::MAX;
-/// No state: the trace ends there.
+/// Stands for no state: the trace ends there.
 pub(super) const END: u32 = u32::MAX;
 
-/// States, in the order in which they were met.
+/// The states, in the order of discovery.
 #[derive(Default)]
 pub(super) struct Graph {
     pub(super) hashes: Vec<u128>,
-    /// The state before; of a start, [`NOTHING`].
+    /// The predecessor; for a start, [`NOTHING`].
     pub(super) before: Vec<u32>,
-    /// The label that led there; of a start, its setup.
+    /// The label from there; for a start, its setup.
     pub(super) labels: Vec<u8>,
-    /// For each state that was gone on from, in how many ways.
+    /// Number of ways of each expanded state.
     pub(super) ways: Vec<u16>,
-    /// For each of them, where its edges end. Those of the last depth have none.
+    /// End of the edges of each expanded state. States of the last depth have none.
     pub(super) ends: Vec<u32>,
-    /// To which states, each once.
+    /// Distinct successors.
     pub(super) targets: Vec<u32>,
-    /// By how many labels.
+    /// Number of labels that lead to each.
     pub(super) times: Vec<u16>,
     /// The first state of each depth.
     pub(super) levels: Vec<u32>,
@@ -46,28 +46,28 @@ fn place(hash: u128) -> u64 {
 }
 
 impl Graph {
-    /// How many states there are.
+    /// Returns the number of states.
     pub(super) fn len(&self) -> usize {
         self.hashes.len()
     }
 
-    /// How many were gone on from.
+    /// Returns the number of expanded states.
     pub(super) fn done(&self) -> usize {
         self.ways.len()
     }
 
-    /// The state that has this hash.
+    /// Returns the state with this hash.
     #[inline]
     pub(super) fn find(&self, hash: u128) -> Option<Node> {
         self.index.find(place(hash), |node| self.hashes[*node as usize] == hash).map(|node| Node(*node))
     }
 
-    /// A start, by its setup.
+    /// Adds a start, by its setup.
     pub(super) fn add_start(&mut self, hash: u128, setup: u8) -> Node {
         self.add(hash, NOTHING, setup)
     }
 
-    /// The state of this hash, met after `before` by `label`; whether it is new.
+    /// Returns the state with this hash, and adds it if it is new.
     pub(super) fn meet(&mut self, hash: u128, before: Node, label: Label) -> Node {
         match self.find(hash) {
             Some(node) => node,
@@ -76,7 +76,7 @@ impl Graph {
     }
 
     fn add(&mut self, hash: u128, before: u32, label: u8) -> Node {
-        // Fewer than 2^32: the memory of their hashes is bounded by that.
+        // Fewer than 2^32: the memory of their hashes limits the number.
         let node = self.hashes.len() as u32;
         self.hashes.push(hash);
         self.before.push(before);
@@ -86,8 +86,8 @@ impl Graph {
         Node(node)
     }
 
-    /// The next state was gone on from, in so many ways, to these states.
-    pub(super) fn went_on(&mut self, ways: u16, to: &mut Vec<u32>) {
+    /// Records the expansion of the next state: the number of ways, and the states that they lead to.
+    pub(super) fn add_expansion(&mut self, ways: u16, to: &mut Vec<u32>) {
         to.retain(|target| *target != END);
         to.sort_unstable();
         let mut rest = to.as_slice();
@@ -101,7 +101,7 @@ impl Graph {
         self.ends.push(u32::try_from(self.targets.len()).unwrap_or(u32::MAX));
     }
 
-    /// Setup and labels that lead to a state.
+    /// Returns the setup of a state, and the labels that lead to it in `labels`.
     pub(super) fn path(&self, node: Node, labels: &mut Vec<Label>) -> usize {
         labels.clear();
         let mut at = node.0 as usize;
@@ -113,7 +113,7 @@ impl Graph {
         usize::from(self.labels[at])
     }
 
-    /// Whether all parts, as they were read from a file, fit each other.
+    /// Returns whether the parts that were read from a file are consistent.
     pub(super) fn is_whole(&self) -> bool {
         let (states, edges) = (self.len() as u32, self.targets.len() as u32);
         let ascends = |of: &[u32], most: u32| of.is_sorted() && of.last().is_none_or(|last| *last <= most);
@@ -130,7 +130,7 @@ impl Graph {
             && self.before.iter().enumerate().all(earlier)
     }
 
-    /// Whether this one has the starts of `other`.
+    /// Returns whether it has the starts of `other`.
     pub(super) fn begins_as(&self, other: &Self) -> bool {
         self.hashes.starts_with(&other.hashes)
             && self.before[..other.len()].iter().all(|before| *before == NOTHING)
@@ -138,8 +138,8 @@ impl Graph {
             && self.before.iter().filter(|before| **before == NOTHING).count() == other.len()
     }
 
-    /// Makes room for so many more states and edges, by at least a quarter, if that takes no more than `bytes` in
-    /// all. Whether it did.
+    /// Reserves room for so many more states and edges, growing by at least a quarter, if the total is at most
+    /// `bytes`. Returns whether it did.
     pub(super) fn make_room(&mut self, more: usize, bytes: u64) -> bool {
         fn room<T>(of: &Vec<T>, more: usize) -> usize {
             if of.capacity() - of.len() >= more { 0 } else { more.max(of.capacity() / 4) }
@@ -156,7 +156,7 @@ impl Graph {
             self.targets.len() + edges,
             self.index.capacity() + table,
         );
-        // While a part grows, its old place is there beside the new one: the largest is that of the hashes.
+        // A part that grows exists twice for a moment; the largest is that of the hashes.
         let beside = (self.hashes.capacity() as u64 * 16).max(self.index.capacity() as u64 * TABLE_BYTES);
         if nodes + edges + table > 0 && grown + beside > bytes {
             return false;
@@ -181,12 +181,12 @@ impl Graph {
         nodes as u64 * NODE_BYTES + edges as u64 * EDGE_BYTES + table as u64 * TABLE_BYTES
     }
 
-    /// What it takes of memory.
+    /// Returns its memory, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         Self::bytes_of(self.hashes.capacity(), self.targets.capacity(), self.index.capacity())
     }
 
-    /// Finds states by their hashes again, after these were read from a file. `false`: two are the same.
+    /// Rebuilds the index of hashes after reading a file. Returns `false` if two are equal.
     pub(super) fn index_all(&mut self) -> bool {
         let hashes = &self.hashes;
         self.index.clear();
@@ -200,8 +200,8 @@ impl Graph {
         true
     }
 
-    /// How many traces there are of at most `wakes` wakes, if all states of fewer were gone on from: each way through
-    /// the states is one. `None`: more than 2^128.
+    /// Returns the number of traces of at most `wakes` wakes, if all states of fewer wakes were expanded. `None`:
+    /// more than 2^128.
     pub(super) fn traces(&self, wakes: usize) -> Option<u128> {
         let mut now = vec![0_u128; self.len()];
         let starts = self.levels.get(1).copied().unwrap_or(self.len() as u32) as usize;
@@ -226,9 +226,9 @@ impl Graph {
     }
 }
 
-/// Hash, state before, label, ways, end of edges.
+/// Hash, predecessor, label, ways, end of edges.
 const NODE_BYTES: u64 = 16 + 4 + 1 + 2 + 4;
-/// Target and times.
+/// Successor and number of labels.
 const EDGE_BYTES: u64 = 4 + 2;
 /// A number and a tag, in a table that is an eighth empty.
 const TABLE_BYTES: u64 = 6;

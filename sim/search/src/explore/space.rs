@@ -1,4 +1,4 @@
-//! What is searched, and where in it something was found.
+//! The space of a search, and places in it.
 
 use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
@@ -6,7 +6,7 @@ use treefall_model::trace::Trace;
 use super::alphabet::{Bound, KINDS, LIVING_MAX, Label, SETUPS_MAX};
 use super::graph::Node;
 
-/// What is searched.
+/// The space of a search: rules and limits.
 #[derive(Clone, Debug)]
 pub struct Space {
     pub(super) rules: Rules,
@@ -15,32 +15,32 @@ pub struct Space {
     pub(super) starts: Vec<Trace>,
 }
 
-/// Why there is nothing to search.
+/// Why a space is not valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpaceError {
-    /// More setups than there are numbers for.
+    /// There are more setups than numbers.
     #[error(
         "{0} setups are more than {SETUPS_MAX}; take fewer scripts (`--scripts`) or kinds of them (`--kinds`)"
     )]
     TooManySetups(usize),
-    /// A bound that is out of range.
+    /// A limit is out of range.
     #[error("{what} must be from {from} to {to}")]
     OutOfRange {
-        /// Of what.
+        /// The limit.
         what: &'static str,
-        /// The least.
+        /// Its smallest value.
         from: usize,
-        /// The most.
+        /// Its largest value.
         to: usize,
     },
 }
 
 impl Space {
-    /// All traces to `bound`, by these rules.
+    /// Returns the space of all traces within `bound`, by these rules.
     ///
     /// # Errors
-    /// When the bound is one that there are no numbers for.
+    /// When the limits are out of range.
     pub fn new(rules: Rules, bound: Bound) -> Result<Self, SpaceError> {
         let ranges = [
             ("the number of scripts", usize::from(bound.scripts), 1, 4),
@@ -58,26 +58,26 @@ impl Space {
         }
         let start = |number| Trace::new(bound.setup(number), Vec::new());
         let starts = (0..bound.setups()).map(start).collect::<Result<_, _>>();
-        // The kinds are what a script can be.
+        // All kinds are valid scripts.
         Ok(Self { rules, bound, starts: starts.unwrap_or_else(|error| unreachable!("{error}")) })
     }
 
-    /// How far to go.
+    /// Returns the limits.
     #[must_use]
     pub fn bound(&self) -> Bound {
         self.bound
     }
 
-    /// By which rules.
+    /// Returns the rules.
     #[must_use]
     pub fn rules(&self) -> Rules {
         self.rules
     }
 }
 
-/// Where a signature was found: after a state, by a label. Of what a start broke at once, by none.
+/// A place where a signature was found: after a state, by a label. For what a start broke at once, there is no label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FoundAt {
     pub(crate) node: Node,
     pub(crate) label: Option<Label>,
 }

@@ -1,6 +1,6 @@
-//! A replica that walks through the alphabet: from a blocked loop to the next by one label.
+//! Advances a replica through the alphabet: from one blocked loop to the next by one label.
 //!
-//! Always: a [`Walker`] is a function of its setup, its rules and the labels it was given.
+//! Invariant: a [`Walker`] depends only on its setup, its rules and its labels.
 
 use treefall_model::canon::Canon;
 use treefall_model::event::{Event, Record, Step};
@@ -13,22 +13,22 @@ use treefall_model::trace::{Trace, Wake};
 use treefall_model::verdict::{Outcome, Signature};
 use treefall_world::OWN_WAKES_ENOUGH;
 
-use super::alphabet::Choices;
+use super::alphabet::WakeChoices;
 use treefall_subject::replica::{Replica, Stands};
 
-/// Judges, and sees how the wake that was given last came about.
+/// Judges, and records how the last wake was reported.
 #[derive(Clone, Debug)]
-struct Watcher<'t> {
+struct WakeObserver<'t> {
     judge: Judge<'t>,
-    /// Number of the wake under way.
+    /// Number of the current wake.
     wake: u32,
-    /// It was reported, with both descriptors ready.
+    /// The wake was reported; whether both descriptors were ready.
     both: Option<bool>,
-    /// Wakes of the world's own before it.
+    /// Wakes that the world itself caused before it.
     own: usize,
 }
 
-impl Observer for Watcher<'_> {
+impl Observer for WakeObserver<'_> {
     #[inline]
     fn record(&mut self, record: &Record) {
         if let Event::Woke { wakes, timer, signals } = record.event {
@@ -47,51 +47,51 @@ impl Observer for Watcher<'_> {
     }
 }
 
-/// A replica on its way.
+/// A replica that advances wake by wake.
 #[derive(Clone)]
 pub(super) struct Walker<'t> {
-    replica: Replica<'t, Watcher<'t>>,
+    replica: Replica<'t, WakeObserver<'t>>,
 }
 
-/// Where a step led.
+/// The end of a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Led {
-    /// To a blocked loop.
+pub(super) enum WalkEnd {
+    /// The loop is blocked.
     On,
-    /// To a memory break, or the end of the program: there is nothing behind it.
+    /// Memory is broken, or the program has ended: nothing follows.
     Over,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Stepped {
-    pub(super) led: Led,
+pub(super) struct WalkStep {
+    pub(super) led: WalkEnd,
     /// The laws that it broke.
     pub(super) broken: Vec<Signature>,
-    /// Both descriptors were ready: the order counts.
+    /// Both descriptors were ready, so that their order matters.
     pub(super) both: bool,
 }
 
-fn in_force(watcher: &Watcher<'_>) -> bool {
+fn in_force(watcher: &WakeObserver<'_>) -> bool {
     !watcher.judge.is_over()
 }
 
 impl<'t> Walker<'t> {
-    /// At the beginning of traces of this setup: `start` is one without wakes. What it broke until then.
-    pub(super) fn begin(start: &'t Trace, rules: Rules) -> (Self, Stepped) {
-        let watcher = Watcher { judge: Judge::new(start.setup()), wake: 0, both: None, own: 0 };
+    /// Starts traces of this setup; `start` has no wakes. Also returns what breaks at once.
+    pub(super) fn begin(start: &'t Trace, rules: Rules) -> (Self, WalkStep) {
+        let watcher = WakeObserver { judge: Judge::new(start.setup()), wake: 0, both: None, own: 0 };
         let mut walker = Self { replica: Replica::new(start, rules, watcher) };
         let stands = walker.replica.begin(in_force);
         let stepped = walker.stepped(&stands);
         (walker, stepped)
     }
 
-    /// Goes on by `wake`.
+    /// Advances by `wake`.
     ///
     /// # Panics
-    /// When the world makes more wakes of its own before it than [`OWN_WAKES_ENOUGH`], which no trace of this
-    /// alphabet can bring about.
-    pub(super) fn step(&mut self, wake: &Wake) -> Stepped {
+    /// When the world itself causes more than [`OWN_WAKES_ENOUGH`] wakes before it, which no trace of this alphabet
+    /// does.
+    pub(super) fn step(&mut self, wake: &Wake) -> WalkStep {
         let watcher = self.replica.observer();
         watcher.wake += 1;
         (watcher.both, watcher.own) = (None, 0);
@@ -104,34 +104,34 @@ impl<'t> Walker<'t> {
         self.stepped(&stands)
     }
 
-    fn stepped(&mut self, stands: &Stands) -> Stepped {
+    fn stepped(&mut self, stands: &Stands) -> WalkStep {
         let watcher = self.replica.observer();
-        let led = if *stands == Stands::Blocked { Led::On } else { Led::Over };
+        let led = if *stands == Stands::Blocked { WalkEnd::On } else { WalkEnd::Over };
         let mut broken = watcher.judge.take_breaks();
         match stands {
-            // What it broke by ending so.
+            // Violations by ending in this way.
             Stands::Over(outcome) if *outcome != Outcome::Survived => {
                 broken.extend(watcher.judge.clone().finish(outcome.clone()).breaks);
             }
             _ => {}
         }
         let broken = broken.into_iter().map(|broken| broken.signature).collect();
-        Stepped { led, broken, both: watcher.both == Some(true) }
+        WalkStep { led, broken, both: watcher.both == Some(true) }
     }
 
-    /// What there is to choose from.
-    pub(super) fn choices(&self, choices: &mut Choices) {
+    /// Sets the possible continuations.
+    pub(super) fn choices(&self, choices: &mut WakeChoices) {
         let world = self.replica.surroundings();
         choices.set(world.now(), world.armed());
         world.each_living(|run| choices.living.push(run));
     }
 
-    /// How many runs live.
+    /// Returns the number of living runs.
     pub(super) fn living(&self) -> usize {
         self.replica.surroundings().living()
     }
 
-    /// Its state, in one number.
+    /// Returns the hash of its state.
     pub(super) fn hash(&self, canon: &mut Canon, setup: u64) -> u128 {
         self.replica.canon(canon, &self.replica.surroundings().watcher().judge);
         canon.hash(setup)

@@ -1,48 +1,48 @@
-//! Who goes on from states: walks to each, and from there by every label.
+//! Expands states: advances to each, and from there by every label.
 //!
-//! A worker keeps the walkers of the last path it walked. States that were met one after the other mostly lie beside
-//! each other, so that a state is a step or two from the last one.
+//! A worker keeps the walkers along its last path. Consecutive states mostly have a common path, so that a state is a
+//! step or two from the last one.
 
 use treefall_model::canon::{Canon, Part};
 use treefall_model::trace::{Trace, Wake};
 use treefall_model::verdict::Signature;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::alphabet::{Choices, Label};
+use super::alphabet::{Label, WakeChoices};
 use super::graph::{END, Graph, Node};
-use super::space::{Place, Space};
-use super::walk::{Led, Walker};
+use super::space::{FoundAt, Space};
+use super::walk::{WalkEnd, Walker};
 
-/// When two states are one.
+/// When two states are merged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Merging {
-    /// When their futures are alike.
+    /// When their futures are equal.
     Canonical,
-    /// When their futures are alike but for a part that is not looked at: unsound, to see that it is missed.
+    /// When their futures are equal except for one part that is ignored: unsound, to test that the part matters.
     Without(Part),
-    /// Never: every trace for itself.
+    /// Never: every trace is separate.
     Never,
 }
 
-/// Where a label leads.
+/// The result of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum To {
-    /// To a state that was met before this round.
+pub(super) enum Successor {
+    /// A state that was known before this round.
     Known(Node),
-    /// To one of this hash.
+    /// A state with this hash.
     Hash(u128),
     /// To the end of the trace.
     End,
-    /// Elsewhere on the real program: not gone on from.
+    /// The real program differs; the trace is not extended.
     Different,
-    /// To more living runs than the bound allows: not gone on from.
+    /// More living runs than the limit; the trace is not extended.
     Cut,
 }
 
-/// All ways to go on from one state.
+/// All steps from one state.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(super) struct WentOn {
-    pub(super) ways: Vec<(Label, To)>,
+pub(super) struct Expansion {
+    pub(super) ways: Vec<(Label, Successor)>,
     pub(super) broken: Vec<(Label, Signature)>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Worker<'s> {
     /// The walkers along the path, the start first.
     walkers: Vec<Walker<'s>>,
     wanted: Vec<Label>,
-    choices: Choices,
+    choices: WakeChoices,
     canons: Vec<Canon>,
 }
 
@@ -72,15 +72,15 @@ impl<'s> Worker<'s> {
             path: Vec::new(),
             walkers: Vec::new(),
             wanted: Vec::new(),
-            choices: Choices::default(),
+            choices: WakeChoices::default(),
             canons: space.starts.iter().map(canon).collect(),
         }
     }
 
-    /// The hash of a start, and what it breaks at once.
+    /// Returns the hash of a start, and what it breaks at once.
     pub(super) fn start(&mut self, setup: usize) -> (Option<u128>, Vec<Signature>) {
         let (walker, begun) = Walker::begin(&self.space.starts[setup], self.space.rules);
-        let hash = (begun.led == Led::On).then(|| self.hash(setup, &walker, &[]));
+        let hash = (begun.led == WalkEnd::On).then(|| self.hash(setup, &walker, &[]));
         (hash, begun.broken)
     }
 
@@ -94,7 +94,7 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Walks to a state, from the nearest on the last path.
+    /// Advances to a state, from the nearest one on the last path.
     fn walk_to(&mut self, graph: &Graph, node: Node) {
         let setup = graph.path(node, &mut self.wanted);
         if setup != self.setup {
@@ -119,10 +119,10 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Goes on from a state by every label. `last`: where to does not matter any more.
-    pub(super) fn expand(&mut self, graph: &Graph, node: Node, last: bool) -> WentOn {
+    /// Expands a state by every label. With `last`, successors do not matter.
+    pub(super) fn expand(&mut self, graph: &Graph, node: Node, last: bool) -> Expansion {
         self.walk_to(graph, node);
-        let Some(from) = self.walkers.pop() else { return WentOn::default() };
+        let Some(from) = self.walkers.pop() else { return Expansion::default() };
         let mut path = std::mem::take(&mut self.path);
         let went = self.expand_from(graph, &from, &mut path, last);
         self.walkers.push(from);
@@ -130,10 +130,10 @@ impl<'s> Worker<'s> {
         went
     }
 
-    /// What lies one step behind the state to which `label` leads from `node`.
-    pub(super) fn look_ahead(&mut self, graph: &Graph, node: Node, label: Label) -> WentOn {
+    /// Expands the state to which `label` leads from `node`.
+    pub(super) fn look_ahead(&mut self, graph: &Graph, node: Node, label: Label) -> Expansion {
         self.walk_to(graph, node);
-        let Some(mut walker) = self.walkers.last().cloned() else { return WentOn::default() };
+        let Some(mut walker) = self.walkers.last().cloned() else { return Expansion::default() };
         walker.choices(&mut self.choices);
         if let Some(wake) = self.choices.wake(label) {
             walker.step(&wake);
@@ -142,23 +142,23 @@ impl<'s> Worker<'s> {
         path.push(label);
         self.hash(self.setup, &walker, &path);
         let exact = self.canons[self.setup].is_exact();
-        // By hash alone, whether the state is known or not.
+        // Only hashes count, whether the states are known or not.
         let mut went = self.expand_from(&Graph::default(), &walker, &mut path, false);
-        for (label, to) in went.ways.iter_mut().filter(|(_, to)| matches!(to, To::Hash(_))) {
+        for (label, to) in went.ways.iter_mut().filter(|(_, to)| matches!(to, Successor::Hash(_))) {
             walker.choices(&mut self.choices);
             let Some(wake) = self.choices.wake(*label) else { continue };
             let mut next = walker.clone();
             next.step(&wake);
             self.hash(self.setup, &next, &path);
             if self.canons[self.setup].is_exact() && !exact {
-                // Told more exactly from here on: what counts is what breaks there.
-                *to = To::Hash(self.breaks_after(&next));
+                // Its hash contains more than its future depends on, so that its violations are compared instead.
+                *to = Successor::Hash(self.breaks_after(&next));
             }
         }
         went
     }
 
-    /// What each way on from here breaks and whether it leads on, in one number.
+    /// Returns a hash of what each step from here breaks, and whether it continues.
     fn breaks_after(&mut self, from: &Walker<'s>) -> u128 {
         from.choices(&mut self.choices);
         let mut told = Vec::new();
@@ -171,9 +171,15 @@ impl<'s> Worker<'s> {
         xxh3_128_with_seed(format!("{told:?}").as_bytes(), 0)
     }
 
-    fn expand_from(&mut self, graph: &Graph, from: &Walker<'s>, path: &mut Vec<Label>, last: bool) -> WentOn {
+    fn expand_from(
+        &mut self,
+        graph: &Graph,
+        from: &Walker<'s>,
+        path: &mut Vec<Label>,
+        last: bool,
+    ) -> Expansion {
         from.choices(&mut self.choices);
-        let mut went = WentOn::default();
+        let mut went = Expansion::default();
         for label in self.choices.labels() {
             if self.go(graph, from, path, label, last, &mut went) {
                 self.go(graph, from, path, label.turned(), last, &mut went);
@@ -182,7 +188,7 @@ impl<'s> Worker<'s> {
         went
     }
 
-    /// Goes on by one label. Whether the order of the descriptors counted.
+    /// Takes one step. Returns whether the order of the descriptors mattered.
     fn go(
         &mut self,
         graph: &Graph,
@@ -190,20 +196,20 @@ impl<'s> Worker<'s> {
         path: &mut Vec<Label>,
         label: Label,
         last: bool,
-        went: &mut WentOn,
+        went: &mut Expansion,
     ) -> bool {
         let Some(wake) = self.choices.wake(label) else { return false };
         let mut walker = from.clone();
         let stepped = walker.step(&wake);
         let to = match stepped.led {
-            Led::Over => To::End,
-            Led::On if walker.living() > usize::from(self.space.bound.living) => To::Cut,
-            Led::On if last => To::End,
-            Led::On => {
+            WalkEnd::Over => Successor::End,
+            WalkEnd::On if walker.living() > usize::from(self.space.bound.living) => Successor::Cut,
+            WalkEnd::On if last => Successor::End,
+            WalkEnd::On => {
                 path.push(label);
                 let hash = self.hash(self.setup, &walker, path);
                 path.pop();
-                graph.find(hash).map_or(To::Hash(hash), To::Known)
+                graph.find(hash).map_or(Successor::Hash(hash), Successor::Known)
             }
         };
         went.ways.push((label, to));
@@ -211,8 +217,8 @@ impl<'s> Worker<'s> {
         stepped.both
     }
 
-    /// What a step breaks.
-    pub(super) fn broken_at(&mut self, graph: &Graph, place: Place) -> Vec<Signature> {
+    /// Returns what a step breaks.
+    pub(super) fn broken_at(&mut self, graph: &Graph, place: FoundAt) -> Vec<Signature> {
         let Some(label) = place.label else {
             let setup = graph.path(place.node, &mut self.wanted);
             return self.start(setup).1;
@@ -224,14 +230,14 @@ impl<'s> Worker<'s> {
         wake.map_or_else(Vec::new, |wake| walker.step(&wake).broken)
     }
 
-    /// The trace that leads to a state.
+    /// Returns the trace that leads to a state.
     pub(super) fn trace(&mut self, graph: &Graph, node: Node, label: Option<Label>) -> Trace {
         let setup = graph.path(node, &mut self.wanted);
         let labels: Vec<Label> = self.wanted.iter().copied().chain(label).collect();
         self.walked(setup, &labels)
     }
 
-    /// Adds the traces that lead on from a state, one by each label.
+    /// Appends the traces of all steps from a state.
     pub(super) fn traces(
         &mut self,
         graph: &Graph,
@@ -256,7 +262,7 @@ impl<'s> Worker<'s> {
         }));
     }
 
-    /// The trace that these labels mean.
+    /// Returns the trace of these labels.
     fn walked(&mut self, setup: usize, labels: &[Label]) -> Trace {
         let start = &self.space.starts[setup];
         let (mut walker, _) = Walker::begin(start, self.space.rules);
@@ -269,13 +275,13 @@ impl<'s> Worker<'s> {
             }
         }
         let trace = Trace::new(start.setup().clone(), wakes);
-        // Runs that lived are runs that a trace can name.
+        // A trace can name any run that lived.
         trace.unwrap_or_else(|error| unreachable!("a trace of the alphabet is valid: {error}"))
     }
 }
 
-impl To {
-    /// The state that it is, of which the graph knows by now; [`END`] if it is none.
+impl Successor {
+    /// Returns the number of the state, which the graph knows by now; [`END`] if there is none.
     pub(super) fn met(self, graph: &mut Graph, before: Node, label: Label) -> u32 {
         match self {
             Self::Known(node) => node.0,

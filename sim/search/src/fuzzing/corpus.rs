@@ -1,4 +1,4 @@
-//! The fuzzer's files: what their bytes mean to each target, scenarios as seeds, and the fewest files that reach all.
+//! Handles the fuzzer's files: their meaning for each target, seeds from scenarios, and minimisation.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,7 +16,7 @@ use treefall_base::nearest::{nearest, offer};
 use treefall_scenario::Scenario;
 use treefall_subject::target::ReplicaName;
 
-/// A target whose bytes are traces.
+/// A fuzz target whose input is a trace.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// A release, and a trace on its replica.
@@ -27,7 +27,7 @@ pub enum Kind {
     Engine,
 }
 
-/// It is none of the targets whose bytes are traces.
+/// A name of no target whose input is a trace.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "`{name}` is no fuzz target whose bytes are traces; those are {known}{offer}",
@@ -35,13 +35,13 @@ pub enum Kind {
     known = Kind::ALL.map(Kind::name).join(", "),
     offer = offer(nearest(.0, Kind::ALL.map(Kind::name)))
 )]
-pub struct NoKind(String);
+pub struct NotATraceTarget(String);
 
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Conformance, Self::Mended, Self::Engine];
 
-    /// As `cargo fuzz` knows it, and the folder of its corpus.
+    /// Returns the name of the target for `cargo fuzz`, which is also the folder of its corpus.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// What these bytes are, and the replica that they are run on; of the real program's the newest release's.
+    /// Decodes bytes, and returns the replica that runs the trace; for the real program, that of the newest release.
     #[must_use]
     pub fn read(self, bytes: &[u8]) -> (ReplicaName, Trace) {
         match self {
@@ -64,8 +64,8 @@ impl Kind {
         }
     }
 
-    /// The seeds that a scenario gives: of `conformance` one for each release that it speaks of. Each with the end of
-    /// its file's name.
+    /// Returns the seeds of a scenario, each with a suffix for its file's name; for `conformance` one for each
+    /// release that it mentions.
     #[must_use]
     pub fn seeds(self, scenario: &Scenario) -> Vec<(String, Vec<u8>)> {
         match self {
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// The states that the run of these bytes comes through.
+    /// Returns the states that the run of these bytes reaches.
     #[must_use]
     pub fn states(self, bytes: &[u8]) -> BTreeSet<usize> {
         let (name, trace) = self.read(bytes);
@@ -91,7 +91,7 @@ impl Kind {
     }
 }
 
-/// Reads bytes as the fuzzer does.
+/// Decodes bytes as the fuzzer does.
 fn input<'a, T: Arbitrary<'a>>(bytes: &'a [u8]) -> T {
     T::arbitrary_take_rest(Unstructured::new(bytes)).expect("any bytes are a release and a trace")
 }
@@ -103,16 +103,16 @@ impl fmt::Display for Kind {
 }
 
 impl FromStr for Kind {
-    type Err = NoKind;
+    type Err = NotATraceTarget;
 
-    fn from_str(text: &str) -> Result<Self, NoKind> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| NoKind(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, NotATraceTarget> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| NotATraceTarget(text.to_owned()))
     }
 }
 
-/// Returns the places of a subset of `files` that reaches every state that all of them reach, in order.
+/// Returns the indexes of a subset of `files` that reaches every state that all of them reach, in order.
 ///
-/// Takes the smallest files first. Checks `control` before each file.
+/// Tries the smallest files first. Checks `control` before each file.
 ///
 /// # Errors
 /// When it is interrupted.

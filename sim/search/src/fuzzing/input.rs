@@ -1,6 +1,6 @@
-//! The inputs of the fuzz targets: what a target's bytes are read as, and how an input is printed.
+//! The typed inputs of the fuzz targets, and how they are printed.
 //!
-//! `Debug` prints what a person needs to replay an input: cargo-fuzz shows it after a failure, a hang and in `cargo fuzz
+//! `Debug` prints what is needed to replay an input: cargo-fuzz shows it after a failure, a hang and in `cargo fuzz
 //! fmt`. `rbtree` takes [`TreeOps`](super::TreeOps).
 
 use std::fmt;
@@ -49,7 +49,8 @@ impl fmt::Debug for ScenarioText {
     }
 }
 
-/// The bytes that [`conformance`](super::conformance) reads as this release and trace; without the first, those of [`mended`](super::mended).
+/// Returns the bytes that [`conformance`](super::conformance) decodes to this release and trace;
+/// [`mended`](super::mended) reads the same without the first byte.
 #[must_use]
 pub fn conformance_seed(release: Release, trace: &Trace) -> Vec<u8> {
     let place = Release::ALL.iter().position(|one| *one == release).unwrap_or(0);

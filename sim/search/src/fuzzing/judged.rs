@@ -1,4 +1,4 @@
-//! One run of a fuzz target, judged twice; and the panic of a failure.
+//! Runs and judges a fuzz input twice, and reports failures by a panic.
 
 use std::fmt::Write as _;
 
@@ -8,18 +8,18 @@ use treefall_model::release::Rules;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::Verdict;
 
-use super::states::Watched;
+use super::states::StateObserver;
 use treefall_scenario::{self as scenario, Scenario};
 use treefall_subject::Options;
 use treefall_subject::replica::{Replica, run_replica};
 
-/// Told the number of each state ([`STATES`](super::STATES)) that a run comes through.
-pub type Tell<'t> = &'t mut dyn FnMut(usize);
+/// Receives the number of each state ([`STATES`](super::STATES)) that a run reaches.
+pub type OnState<'t> = &'t mut dyn FnMut(usize);
 
-/// The verdict, if it is the same twice; the states that the first run came through are told.
-pub(super) fn judged(target: &str, trace: &Trace, rules: Rules, tell: Tell<'_>) -> Verdict {
+/// Returns the verdict, which must be the same twice. Reports the states of the first run.
+pub(super) fn judged(target: &str, trace: &Trace, rules: Rules, tell: OnState<'_>) -> Verdict {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, Options::VERDICT);
-    let run = Replica::new(trace, rules, Watched { inner: watch, tell }).run();
+    let run = Replica::new(trace, rules, StateObserver { inner: watch, tell }).run();
     let first = run.observer.inner.finish(run.outcome).verdict;
     let second = run_replica(trace, rules, Options::WHOLE).verdict;
     if first != second {
@@ -44,9 +44,8 @@ pub(super) fn fail(target: &str, trace: &Trace, verdict: &Verdict, why: &str) ->
     panic!("{text}{}", as_scenario(trace));
 }
 
-/// Whether the defects that were mended explain the verdict: with them mended, the run survives and has none of its
-/// signatures. A signature of its own is no news of the release: it is one of a program that never was, with some
-/// defects of its time mended.
+/// Returns whether the fixed defects explain the verdict: with them fixed, the run survives and shows none of its
+/// signatures. New signatures do not count, because a release with only some defects fixed never existed.
 pub(super) fn explained(verdict: &Verdict, mended: &Verdict) -> bool {
     mended.outcome.survived() && !verdict.signatures().any(|signature| mended.shows(signature))
 }

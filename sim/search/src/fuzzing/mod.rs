@@ -1,7 +1,8 @@
-//! The logic of the fuzz targets: their typed inputs, and for each target a function that panics on a failure.
+//! The logic of the fuzz targets: typed inputs, and for each target a function that panics on a failure.
 //!
-//! A target is a dozen lines that call one of these functions, so each is also tested without a fuzzer. Invariants: the
-//! input alone decides the result; the text of a panic carries the trace as a scenario that can be saved and replayed.
+//! A target is a dozen lines that call one of these functions, so that each is also tested without a fuzzer.
+//! Invariants: the result depends only on the input; a panic prints the trace as a scenario that can be saved and
+//! replayed.
 
 mod corpus;
 mod input;
@@ -19,24 +20,24 @@ use treefall_model::trace::Trace;
 use self::judged::{as_scenario, explained, fail, judged};
 use treefall_scenario as scenario;
 
-pub use self::corpus::{Kind, NoKind, fewest};
+pub use self::corpus::{Kind, NotATraceTarget, fewest};
 pub use self::input::{ReleaseAndTrace, ScenarioText, TraceAlone, conformance_seed};
-pub use self::judged::Tell;
+pub use self::judged::OnState;
 pub use self::mutate::mutate;
 pub use self::real::engine;
-pub use self::states::{STATES, Watched, state};
+pub use self::states::{STATES, StateObserver, state};
 pub use treefall_subject::replica::{TreeOps, play_tree_ops as rbtree};
 
-/// Names a defect: it is put into the replica without defects, which then is held to be without: a canary.
+/// Names the defect to add to the replica without defects, which must then be reported: a canary.
 pub const PLANT: &str = "TREEFALL_FUZZ_PLANT";
 
 /// Checks the replica of a release against the model.
 ///
 /// # Panics
-/// When the trace is not the same after encoding and decoding; when two runs differ; when looking at each
-/// change of the indexes gives another verdict than looking at all of them; and when a law is broken that no
-/// defect of the release explains: one that is still broken with all of them mended.
-pub fn conformance(input: &ReleaseAndTrace, tell: Tell<'_>) {
+/// When decoding the encoded trace gives another trace; when two runs differ; when judging only changed indexes gives
+/// another verdict than judging all of them; or when a law is broken that remains broken with all defects of the
+/// release fixed.
+pub fn conformance(input: &ReleaseAndTrace, tell: OnState<'_>) {
     let ReleaseAndTrace { release, trace } = input;
     round_trip(trace);
     if let Some(defect) = planted() {
@@ -69,8 +70,8 @@ pub fn conformance(input: &ReleaseAndTrace, tell: Tell<'_>) {
 /// Checks the replica without defects against the model.
 ///
 /// # Panics
-/// When any law is broken, or as [`conformance`] does.
-pub fn mended(TraceAlone(trace): &TraceAlone, tell: Tell<'_>) {
+/// When any law is broken, or as [`conformance`].
+pub fn mended(TraceAlone(trace): &TraceAlone, tell: OnState<'_>) {
     round_trip(trace);
     let verdict = judged("replica:mended", trace, Rules::mended(), tell);
     if !verdict.is_clean() {
@@ -81,8 +82,8 @@ pub fn mended(TraceAlone(trace): &TraceAlone, tell: Tell<'_>) {
 /// Checks the parser and the formatter of scenarios on any text.
 ///
 /// # Panics
-/// When a scenario that can be read is another one when written or formatted and read again, or when what is
-/// formatted is not in canonical form.
+/// When a scenario changes by writing or formatting and reading again, or when formatted text is not in canonical
+/// form.
 pub fn scenario_text(ScenarioText(text): &ScenarioText) {
     let formatted = scenario::format("fuzz", text);
     let read = match scenario::read("fuzz", text) {
@@ -106,7 +107,7 @@ pub fn scenario_text(ScenarioText(text): &ScenarioText) {
     assert!(again("written", &written) == read, "written, it is another:\n{text}\n---\n{written}");
 }
 
-/// The laws of the codec.
+/// Checks the laws of the codec.
 fn round_trip(trace: &Trace) {
     let bytes = codec::encode(trace);
     let again = codec::decode(&bytes);
@@ -118,7 +119,7 @@ fn round_trip(trace: &Trace) {
     );
 }
 
-/// The defect that [`PLANT`] names.
+/// Returns the defect that [`PLANT`] names.
 fn planted() -> Option<Defect> {
     static PLANTED: OnceLock<Option<Defect>> = OnceLock::new();
     *PLANTED.get_or_init(|| {
@@ -141,7 +142,7 @@ mod tests {
     use treefall_subject::Options;
     use treefall_subject::replica::run_replica;
 
-    /// Ten traces a release, and as many on the replica without defects.
+    /// Runs ten traces for each release, and as many on the replica without defects.
     #[test]
     fn generated_traces_pass_as_seeds_of_every_release() {
         for (number, release) in (0..).zip(Release::ALL) {
@@ -165,7 +166,7 @@ mod tests {
         fail("replica:mended", &trace, &verdict, "this is a test");
     }
 
-    /// Runs `property` on `count` inputs of `size` bytes, the same ones each time; a failure prints the seed.
+    /// Runs `property` on `count` fixed inputs of `size` bytes; a failure prints the seed.
     fn holds(
         count: u64,
         size: u64,

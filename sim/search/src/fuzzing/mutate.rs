@@ -1,8 +1,8 @@
-//! Changes to the fuzzer's bytes on the level of wakes.
+//! Mutates the fuzzer's bytes on the level of wakes.
 //!
-//! A byte changed blindly moves everything behind it; these changes are the ones that decide an interleaving: a wake
-//! more or less or elsewhere, an exit on the other side of a boundary, a signal at the instant of a timer. What always
-//! holds: bytes and seed alone decide, and what comes out decodes to the changed trace.
+//! Changing a byte blindly shifts everything after it. These mutations change an interleaving: they add, remove or
+//! move a wake, move an exit across a boundary, or put a signal at the instant of a timer. Invariant: the result
+//! depends only on bytes and seed, and decodes to the changed trace.
 
 use treefall_model::codec;
 use treefall_model::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
@@ -10,11 +10,11 @@ use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{Advance, Exit, Order, Trace, Wake};
 
-/// Small numbers from a seed; for choices alone, never for what a trace means.
-struct Choices(u64);
+/// Small random numbers from a seed, for choices only.
+struct SeededChoices(u64);
 
-impl Choices {
-    /// A number below `bound`, which is not 0.
+impl SeededChoices {
+    /// Returns a number below `bound`, which is not 0.
     fn below(&mut self, bound: usize) -> usize {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -26,8 +26,8 @@ impl Choices {
     }
 }
 
-/// A change of a list of wakes; it may change nothing.
-type Change = fn(&mut Vec<Wake>, &Trace, &mut Choices);
+/// A change of a list of wakes, possibly without effect.
+type Change = fn(&mut Vec<Wake>, &Trace, &mut SeededChoices);
 
 const CHANGES: [Change; 9] = [
     |wakes, trace, choices| {
@@ -52,7 +52,7 @@ const CHANGES: [Change; 9] = [
             wakes.swap(at, at + 1);
         }
     },
-    // An exit crosses the boundary to the wake before or behind.
+    // Moves an exit across the boundary to the wake before or after.
     |wakes, _, choices| {
         let with: Vec<usize> = (0..wakes.len()).filter(|at| !wakes[*at].exits.is_empty()).collect();
         if with.is_empty() {
@@ -67,7 +67,7 @@ const CHANGES: [Change; 9] = [
         }
         add(&mut wakes[if back { at - 1 } else { at + 1 }], exit);
     },
-    // A signal at the instant of a timer.
+    // Puts a signal at the instant of a timer.
     |wakes, trace, choices| {
         if let Some(wake) = one_of(wakes, choices) {
             wake.advance = Advance::NextTimer;
@@ -96,17 +96,17 @@ const CHANGES: [Change; 9] = [
     },
 ];
 
-fn one_of<'w>(wakes: &'w mut [Wake], choices: &mut Choices) -> Option<&'w mut Wake> {
+fn one_of<'w>(wakes: &'w mut [Wake], choices: &mut SeededChoices) -> Option<&'w mut Wake> {
     let at = choices.below(wakes.len());
     wakes.get_mut(at)
 }
 
-fn some_config(trace: &Trace, choices: &mut Choices) -> ConfigId {
+fn some_config(trace: &Trace, choices: &mut SeededChoices) -> ConfigId {
     ConfigId(u8::try_from(choices.below(trace.setup().configs.len())).unwrap_or(0))
 }
 
-/// A run that a trace with these wakes may well have.
-fn some_exit(trace: &Trace, wakes: &[Wake], choices: &mut Choices) -> Exit {
+/// Returns a run that probably exists in a trace with these wakes.
+fn some_exit(trace: &Trace, wakes: &[Wake], choices: &mut SeededChoices) -> Exit {
     let widest = trace.setup().configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
     let reloads = wakes.iter().filter(|wake| wake.hup.is_some()).count();
     let generation = Generation(u32::try_from(choices.below(reloads + 1)).unwrap_or(0));
@@ -116,7 +116,7 @@ fn some_exit(trace: &Trace, wakes: &[Wake], choices: &mut Choices) -> Exit {
     Exit { run: Run { of: ScriptRef { generation, script }, nth }, status: status[choices.below(3)] }
 }
 
-fn some_wake(trace: &Trace, choices: &mut Choices) -> Wake {
+fn some_wake(trace: &Trace, choices: &mut SeededChoices) -> Wake {
     let advances = [
         Advance::NextTimer,
         Advance::NextTimer,
@@ -131,18 +131,18 @@ fn some_wake(trace: &Trace, choices: &mut Choices) -> Wake {
     wake
 }
 
-/// Adds an exit, unless the run exits in that wake already.
+/// Adds an exit, unless the run already exits in that wake.
 fn add(wake: &mut Wake, exit: Exit) {
     if let Err(at) = wake.exits.binary_search_by_key(&exit.run, |exit| exit.run) {
         wake.exits.insert(at, exit);
     }
 }
 
-/// The bytes of the trace in `bytes`, changed in one to four places as `seed` says; `None` when no change leads to a
-/// valid trace of at most `size_max` bytes.
+/// Mutates the trace in `bytes` in one to four places, by `seed`. `None`: no mutation gives a valid trace of at most
+/// `size_max` bytes.
 #[must_use]
 pub fn mutate(bytes: &[u8], seed: u32, size_max: usize) -> Option<Vec<u8>> {
-    let mut choices = Choices(u64::from(seed));
+    let mut choices = SeededChoices(u64::from(seed));
     let trace = codec::decode(bytes);
     let mut wakes = trace.wakes().to_vec();
     for _ in 0..=choices.below(4) {
@@ -175,7 +175,7 @@ mod tests {
         for (nth, change) in CHANGES.iter().enumerate() {
             let differs = (0..50).any(|seed| {
                 let mut wakes = trace.wakes().to_vec();
-                change(&mut wakes, &trace, &mut Choices(seed));
+                change(&mut wakes, &trace, &mut SeededChoices(seed));
                 wakes != trace.wakes()
             });
             assert!(differs, "change {nth}");

@@ -1,21 +1,21 @@
-//! The real program as a fuzz target: in its own process, under the same world, against the replica of its release.
+//! Fuzzes the real program: in its own process, under the same world, against the replica of its release.
 //!
-//! What always holds: a crash or hang of the program is a verdict, so that the fuzzer's own process goes on past every
-//! known one; only what no known defect explains, and a difference from the replica, ends it.
+//! Invariant: a crash or hang of the program is a verdict, so that the fuzzer continues after every known one. It
+//! ends only on a difference from the replica, or on a failure that no known defect explains.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use treefall_model::release::{Defects, Rules};
 
 use super::input::TraceAlone;
-use super::judged::{Tell, as_scenario, explained, fail, judged};
+use super::judged::{OnState, as_scenario, explained, fail, judged};
 use crate::oracle::{Agreement, compare};
 use treefall_subject::program::find_installed;
 use treefall_subject::replica::run_replica;
 use treefall_subject::target::{self, Target};
 use treefall_subject::{Options, Subject, build};
 
-/// Names the program: a target, as the command line has it. Without it, the keepalived found here.
+/// Names the target, as on the command line. Without it, an installed keepalived is used.
 const TARGET: &str = "TREEFALL_FUZZ_TARGET";
 
 fn program() -> &'static Mutex<Box<dyn Subject>> {
@@ -32,13 +32,13 @@ fn program() -> &'static Mutex<Box<dyn Subject>> {
     })
 }
 
-/// Checks the real program against the replica of its release, and both against the model. The states told are the
-/// replica's: where they could differ, the two do.
+/// Checks the real program against the replica of its release, and both against the model. Reports the replica's
+/// states.
 ///
 /// # Panics
-/// When the two differ; when a law is broken that is still broken with all known defects of the release mended; when
-/// there is no program.
-pub fn engine(input: &TraceAlone, tell: Tell<'_>) {
+/// When the two differ; when a law remains broken with all known defects of the release fixed; or when there is no
+/// program.
+pub fn engine(input: &TraceAlone, tell: OnState<'_>) {
     let mut program = program().lock().unwrap_or_else(PoisonError::into_inner);
     let trace = program.fitted(input.0.clone());
     let rules = program.rules();

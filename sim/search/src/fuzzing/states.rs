@@ -1,29 +1,28 @@
-//! States of a scheduler as the fuzzer is to see them: coarse enough that there are few, fine enough that a new one is
-//! progress.
+//! Abstracts states of a scheduler for the fuzzer: coarse enough to be few, fine enough that a new one is progress.
 //!
-//! A state is what stands where: for each tree and list how many entries of each kind (none, one, more). Pids, times and addresses are not in it. libFuzzer sees no coverage of a real
-//! program: there the states are all that leads it.
+//! A state is the number of entries of each kind (none, one, more) in each tree and list, without pids, times and
+//! addresses. libFuzzer sees no coverage of a real program: there, these states alone guide it.
 
 use treefall_model::event::{EntryKind, Record, Step};
 use treefall_model::index::{Block, IndexView, Link, List, Tree};
 use treefall_model::observe::Observer;
 use treefall_model::time::Instant;
 
-/// How many states are told apart: a power of two.
+/// Number of distinct states: a power of two.
 pub const STATES: usize = 1 << 15;
 
 /// Counts by kind, up to two.
 type Counts = [u8; EntryKind::ALL.len()];
 
-/// Watches a run for another observer and tells each state that it comes through.
-pub struct Watched<O, F> {
-    /// Who else watches.
+/// Observes a run for another observer, and reports each state that it reaches.
+pub struct StateObserver<O, F> {
+    /// The other observer.
     pub inner: O,
-    /// Told the number of each state, below [`STATES`].
+    /// Receives the number of each state, below [`STATES`].
     pub tell: F,
 }
 
-impl<O: Observer, F: FnMut(usize)> Observer for Watched<O, F> {
+impl<O: Observer, F: FnMut(usize)> Observer for StateObserver<O, F> {
     fn record(&mut self, record: &Record) {
         self.inner.record(record);
     }
@@ -34,9 +33,9 @@ impl<O: Observer, F: FnMut(usize)> Observer for Watched<O, F> {
     }
 }
 
-/// The number of the state that a scheduler is in after a step.
+/// Returns the number of a scheduler's state after a step.
 pub fn state<V: IndexView>(step: Step, view: &V) -> usize {
-    // FNV-1a: the numbers are as good as the bytes are few.
+    // FNV-1a suffices for so few bytes.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     mix(step as u8);
@@ -59,7 +58,7 @@ fn count(counts: &mut Counts, kind: EntryKind) {
     }
 }
 
-/// Of a broken tree, what is met before as many nodes as there are blocks.
+/// Counts the entries of a tree. In a broken tree it stops after as many nodes as there are blocks.
 fn in_tree<V: IndexView>(view: &V, tree: Tree) -> Counts {
     let mut counts = Counts::default();
     let (mut waiting, mut left) = (vec![view.root(tree)], view.blocks());

@@ -1,36 +1,36 @@
-//! Random integers, mapped by ourselves from the bits of ChaCha8.
+//! Random integers, mapped from the bits of ChaCha8 by our own code.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-/// Chances are told in this many parts.
+/// The denominator of chances.
 pub const CERTAIN: u32 = 1_000;
 
 /// The random numbers of one trace, or of one life of a soak.
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream of trace `number` in the campaign of `seed`. Key: seed and version, little-endian.
+    /// Returns the stream of trace `number` in the campaign of `seed`. The key is seed and version, little-endian.
     pub(super) fn new(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall campain")
     }
 
-    /// The same of a campaign that draws plain traces.
+    /// Returns the same for a campaign of plain traces.
     pub(super) fn of_plain(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall plainly")
     }
 
-    /// The same of a campaign that draws by priorities.
+    /// Returns the same for a campaign that draws by priorities.
     pub(super) fn of_pct(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall ordered")
     }
 
-    /// The stream that says which scripts of a trace cancel.
+    /// Returns the stream that decides which scripts of a trace cancel.
     pub(super) fn of_cancelling(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall cancels")
     }
 
-    /// The stream of that number in the soak of `seed`, of a soak's version.
+    /// Returns stream `number` in the soak of `seed`, for a version of the soak.
     pub fn of_soak(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall soaking")
     }
@@ -45,29 +45,30 @@ impl Draw {
         Self(rng)
     }
 
-    /// A number below `bound`, which must not be zero: the high word of a product, one draw, no rejection.
+    /// Draws a number below `bound`, which must not be zero: the high word of a product, one draw, no rejection.
     pub fn below(&mut self, bound: u64) -> u64 {
         debug_assert!(bound > 0, "nothing is below zero");
         let product = u128::from(self.0.next_u64()) * u128::from(bound);
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
-    /// A place in a slice of `length` elements; 0 of none.
+    /// Draws an index of a slice of `length` elements; 0 if it is empty.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length.max(1) as u64)).unwrap_or(0)
     }
 
-    /// One of `choices`.
+    /// Draws one of `choices`.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
 
-    /// True `parts` times in [`CERTAIN`]. Always draws, so that a weight changed to nothing moves no other draw.
+    /// Draws `true` with probability `parts` / [`CERTAIN`]. Always uses one draw, so that a weight of zero moves no
+    /// other draw.
     pub fn chance(&mut self, parts: u32) -> bool {
         self.below(u64::from(CERTAIN)) < u64::from(parts)
     }
 
-    /// A place, with these weights.
+    /// Draws an index with these weights.
     pub fn weighted(&mut self, weights: &[u32]) -> usize {
         let total: u32 = weights.iter().sum();
         let mut left = self.below(u64::from(total.max(1)));

@@ -1,13 +1,13 @@
-//! What is probably running: a rough sketch of a scheduler, so that events can be aimed.
+//! Predicts what is probably running, by a rough model of a scheduler, so that events can be aimed.
 //!
-//! It knows no release and no tie order, and is often wrong after reloads and late wakes. Nothing depends on
-//! its being right but how many exits are moot.
+//! The model knows no release and no order of ties, and is often wrong after reloads and late wakes. Only the number
+//! of moot exits depends on it.
 
 use treefall_model::id::{ConfigId, Generation, Run, ScriptId, ScriptRef};
 use treefall_model::time::{Instant, Span};
 use treefall_model::trace::{Advance, OnTerm, Script, ScriptKind, Setup, Wake};
 
-/// Children that linger from earlier generations are remembered up to this many.
+/// Most remembered children of earlier generations.
 const OLD_MAX: usize = 16;
 
 struct Living {
@@ -22,7 +22,7 @@ struct Cycle {
     living: Option<Living>,
 }
 
-/// A guess at the state of every script.
+/// The predicted state of every script.
 pub(super) struct Forecast<'s> {
     setup: &'s Setup,
     config: ConfigId,
@@ -46,23 +46,23 @@ impl<'s> Forecast<'s> {
         forecast
     }
 
-    /// How many configurations there are to reload.
+    /// Returns the number of configurations that can be reloaded.
     pub(super) fn configs(&self) -> usize {
         self.setup.configs.len()
     }
 
-    /// The generation of the configuration that is probably in force.
+    /// Returns the generation of the configuration that is probably in force.
     pub(super) fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// The runs that are probably alive when the loop next blocks.
+    /// Returns the runs that are probably alive when the loop next blocks.
     pub(super) fn living(&self) -> Vec<Run> {
         let current = self.cycles.iter().filter_map(|cycle| cycle.living.as_ref());
         current.map(|living| living.run).chain(self.old.iter().copied()).collect()
     }
 
-    /// How long until something is due.
+    /// Returns the time until something is due.
     pub(super) fn until_next_timer(&self) -> Span {
         let due = |cycle: &Cycle| {
             cycle.living.as_ref().map_or(cycle.next_tick, |l| l.deadline.min(cycle.next_tick))
@@ -71,7 +71,7 @@ impl<'s> Forecast<'s> {
         next.saturating_since(self.now)
     }
 
-    /// The instant to which an advance leads.
+    /// Returns the instant to which an advance leads.
     pub(super) fn reached(&self, advance: Advance) -> Instant {
         match advance {
             Advance::NextTimer => self.now + self.until_next_timer(),
@@ -79,7 +79,7 @@ impl<'s> Forecast<'s> {
         }
     }
 
-    /// Lets the wake happen.
+    /// Applies a wake.
     pub(super) fn follow(&mut self, wake: &Wake, reached: Instant) {
         self.now = reached;
         let ended = |run: &Run| wake.exits.iter().any(|exit| exit.run == *run);

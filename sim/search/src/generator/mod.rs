@@ -1,13 +1,13 @@
-//! From a campaign seed and a trace number to a trace.
+//! Draws traces from a campaign's seed and a trace number.
 //!
-//! What always holds: a [`Source`] and a number give the same trace on every machine and in every order of
-//! calls, as long as [`VERSION`] is the same. Randomness comes from ChaCha8, one stream a trace number, and is
-//! mapped to integers in `draw` by ourselves: no library's update can change a trace under us. Nothing
-//! random leaves this module; a trace is a plain value.
+//! Invariant: a [`Source`] and a number give the same trace on every machine and in any order of calls, as long as
+//! [`VERSION`] is the same. Randomness comes from ChaCha8, with one stream for each trace number; `draw` maps it to
+//! integers, so that no update of a library changes a trace. Nothing random leaves this module: a trace is a plain
+//! value.
 //!
-//! Each trace draws its own weights first (swarm testing), unless its [`Sampling`] is another: which kinds of event it has at all and how often,
-//! how many scripts, how hot they are. A `forecast` of what is probably running keeps
-//! exits aimed at living children and signals at timers' instants; a wrong forecast costs a moot exit.
+//! In the default [`Sampling`] each trace draws its own weights first (swarm testing): which kinds of event it has
+//! and how often, how many scripts, and how often these run. A `forecast` of what is probably running aims exits at
+//! living children and signals at timers; a wrong forecast costs a moot exit.
 
 pub mod draw;
 mod forecast;
@@ -22,7 +22,7 @@ pub use pct::Depth;
 pub use sampling::{NoSampling, Sampling, Source};
 pub use wakes::VERSION;
 
-/// The trace of this number in the campaign of this seed, drawn as a swarm.
+/// Draws trace `number` of the swarm campaign of `seed`.
 #[must_use]
 pub fn generate(seed: u64, number: u64) -> Trace {
     Source::swarm(seed).trace(number)

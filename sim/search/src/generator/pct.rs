@@ -1,16 +1,15 @@
-//! Wakes drawn as PCT draws interleavings: by priorities of those who act, which change at a few random steps
-//! (Burckhardt, Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs,
-//! 2010).
+//! Draws wakes as PCT draws interleavings: by priorities of actors, which change at a few random steps (Burckhardt,
+//! Kothari, Musuvathi, Nagarakatte: A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs, 2010).
 //!
-//! Who acts: the loop, the clock, each script's child, the children left over from earlier configurations, whoever
-//! sends SIGHUP, and whoever sends SIGTERM. At each step the one with the highest priority of those that can act does. The
-//! clock goes to the next timer, a child exits, a signal arrives; the loop wakes and is told of all that came since, in
-//! the order in which it came: that is one wake of the trace. At as many random steps as the depth is
-//! more than one, the one that would act falls behind all that never fell, at a random place among those that did.
+//! The actors are the loop, the clock, each script's child, the children of earlier configurations, the sender of
+//! SIGHUP, and the sender of SIGTERM. At each step the actor with the highest priority acts, of those that can. The
+//! clock advances to the next timer, a child exits, a signal arrives; the loop wakes and receives everything that
+//! came since, in order: that is one wake of the trace. At `depth - 1` random steps, the actor that would act falls
+//! below all that never fell, at a random place among those that did.
 //!
-//! What holds by that paper: of `n` who act and `k` steps at most, a failure that shows whenever `d` constraints on the order
-//! hold is met by each trace with a chance of at least `1 / (n * k^(d-1))`, if the setup can show it and times do not
-//! matter but by their order. What is not drawn: the loop late by more than one timer, wakes between two timers.
+//! By that paper, with `n` actors and `k` steps, each trace meets a failure that requires `d` ordering constraints
+//! with a probability of at least `1 / (n * k^(d-1))`, if the setup can show it and times matter only by their order.
+//! Never drawn: a loop that is late by more than one timer, and wakes between two timers.
 
 use treefall_model::id::{ConfigId, Run};
 use treefall_model::signal::ExitStatus;
@@ -22,57 +21,57 @@ use super::forecast::Forecast;
 use super::swarm::Swarm;
 use super::wakes::next_status;
 
-/// How many ordering constraints a failure needs that PCT aims at.
+/// The number of ordering constraints of the failures that PCT aims at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Depth(u8);
 
 impl Depth {
-    /// Of a failure of two changes of order; what is looked for here is hardly deeper.
+    /// The depth for failures of two changes of order; deeper ones hardly occur here.
     pub const DEFAULT: Self = Self(3);
-    /// More changes than any trace here has use for.
+    /// The largest useful depth.
     pub const MAX: u8 = 16;
 
-    /// So many constraints, from 1 to [`MAX`](Self::MAX).
+    /// Returns a depth from 1 to [`MAX`](Self::MAX).
     #[must_use]
     pub const fn new(depth: u8) -> Option<Self> {
         if depth >= 1 && depth <= Self::MAX { Some(Self(depth)) } else { None }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
 }
 
-/// Steps for each wake of a trace, at most; the loop takes one of them.
+/// Most steps for each wake of a trace; one of them is the loop's.
 const STEPS_EACH: usize = 4;
 
-/// One who acts.
+/// An actor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Actor {
     /// The event loop.
     Loop,
-    /// Time.
+    /// The clock.
     Clock,
-    /// The child of the script in this place.
+    /// The child of the script at this place.
     Child(u16),
     /// The children of earlier configurations.
     Old,
-    /// Who sends SIGHUP.
+    /// The sender of SIGHUP.
     Hup,
-    /// Who sends SIGTERM.
+    /// The sender of SIGTERM.
     Term,
 }
 
-/// What came since the loop woke.
+/// Events since the loop woke.
 #[derive(Default)]
 struct Arrived {
     timer: bool,
     exits: Vec<(Run, ExitStatus)>,
     hup: Option<ConfigId>,
     term: bool,
-    /// What came first.
+    /// Which of signals and timer came first.
     first: Option<Order>,
 }
 
@@ -90,10 +89,10 @@ impl Arrived {
     }
 }
 
-/// One who acts, and its priority: none has that of another.
+/// An actor with its priority, which is unique.
 type Ranked = (usize, Actor);
 
-/// Who acts, at random priorities from `lowest` on.
+/// Returns the actors with random priorities from `lowest` on.
 fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup, lowest: usize) -> Vec<Ranked> {
     let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
     let mut actors = vec![Actor::Loop, Actor::Clock, Actor::Old, Actor::Hup];
@@ -108,17 +107,17 @@ fn actors(draw: &mut Draw, swarm: &Swarm, setup: &Setup, lowest: usize) -> Vec<R
     actors.into_iter().enumerate().map(|(rank, actor)| (lowest + rank, actor)).collect()
 }
 
-/// The wakes of one trace.
+/// Draws the wakes of one trace.
 pub(super) fn wakes(draw: &mut Draw, swarm: &Swarm, setup: &Setup, depth: Depth) -> Vec<Wake> {
     let mut forecast = Forecast::new(setup);
     let lowered = usize::from(depth.get() - 1);
     let mut actors = actors(draw, swarm, setup, lowered);
     let steps = STEPS_EACH * swarm.wakes;
-    // At the step drawn in place `p` whoever would act gets priority `p`: which of two that fell behind is before the
-    // other does not depend on which fell first.
+    // At step number `p` of these, the actor gets priority `p`. The order of two actors that fell therefore does not
+    // depend on which one fell first.
     let changes: Vec<usize> = (0..lowered).map(|_| draw.index(steps)).collect();
     let (mut wakes, mut arrived) = (Vec::new(), Arrived::default());
-    // A second SIGTERM begins nothing.
+    // A second SIGTERM has no effect.
     let mut term_left = true;
     for step in 0..steps {
         for (priority, _) in changes.iter().enumerate().filter(|(_, at)| **at == step) {
@@ -140,7 +139,7 @@ pub(super) fn wakes(draw: &mut Draw, swarm: &Swarm, setup: &Setup, depth: Depth)
     wakes
 }
 
-/// Of those that can act the one with the highest priority.
+/// Returns the actor with the highest priority of those that can act.
 fn first<'a>(
     actors: &'a mut [Ranked],
     arrived: &Arrived,
@@ -151,7 +150,7 @@ fn first<'a>(
     can.max_by_key(|(priority, _)| *priority)
 }
 
-/// The child that the actor is now, if it may exit.
+/// Returns the child that the actor stands for, if it may exit.
 fn child(actor: Actor, arrived: &Arrived, forecast: &Forecast<'_>) -> Option<Run> {
     if arrived.exits.len() == EXITS_MAX {
         return None;
@@ -207,7 +206,7 @@ fn act(
     }
 }
 
-/// The loop wakes.
+/// Ends a step in which the loop wakes.
 fn wake_of(arrived: Arrived, forecast: &mut Forecast<'_>) -> Wake {
     let advance = if arrived.timer { Advance::NextTimer } else { Advance::By(Span::ZERO) };
     let ended = arrived.exits.iter().fold(Wake::new(advance), |wake, (run, status)| wake.exit(*run, *status));

@@ -1,7 +1,7 @@
-//! How a campaign draws its traces.
+//! The ways in which a campaign draws its traces.
 //!
-//! Always: a source and a number give one trace; each way of sampling has random streams of its own, so that a number
-//! drawn two ways is two traces.
+//! Invariant: a source and a number give one trace. Each way has random streams of its own, so that a number drawn in
+//! two ways gives two traces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,21 +20,21 @@ use treefall_subject::Subject;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Sampling {
-    /// Each trace has weights of its own: some kinds of event off, others frequent.
+    /// Each trace has weights of its own: some kinds of event are off, others frequent.
     #[default]
     Swarm,
-    /// All traces have the same weights, the middle ones.
+    /// All traces have the same, middle weights.
     Plain,
-    /// By priorities that change at a few random steps, as PCT does (Burckhardt and others, 2010).
+    /// By priorities that change at a few random steps, as in PCT (Burckhardt and others, 2010).
     Pct(Depth),
 }
 
-/// Why a text names no way to sample.
+/// A text names no way to sample.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("write {}, or pct:D with a depth D from 1 to {}{}", NAMES.join(", "), Depth::MAX, offer(*.0))]
 pub struct NoSampling(Option<&'static str>);
 
-/// What can be written, but for a depth.
+/// The accepted names, without a depth.
 const NAMES: [&str; 3] = ["swarm", "plain", "pct"];
 
 impl fmt::Display for Sampling {
@@ -78,16 +78,16 @@ impl TryFrom<String> for Sampling {
     }
 }
 
-/// Where the traces of a campaign come from: its seed, and how they are drawn.
+/// The source of a campaign's traces: its seed, and how they are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Source {
     /// The campaign's seed.
     pub seed: u64,
     /// How traces are drawn.
     pub sampling: Sampling,
-    /// Some of the track scripts cancel the entries of their runs: all else of the setup is as without.
+    /// Some track scripts cancel the entries of their runs. Everything else in the setup is unchanged.
     pub cancelling: bool,
-    /// The heap is guarded: all else of the setup is as without.
+    /// The heap is guarded. Everything else in the setup is unchanged.
     pub guarded: bool,
 }
 
@@ -105,26 +105,26 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// The swarm of this seed.
+    /// Returns the swarm of this seed.
     #[must_use]
     pub const fn swarm(seed: u64) -> Self {
         Self { seed, sampling: Sampling::Swarm, cancelling: false, guarded: false }
     }
 
-    /// The same, in whose traces scripts cancel.
+    /// Returns the same source with cancelling scripts.
     #[must_use]
     pub const fn cancelling(self) -> Self {
         Self { cancelling: true, ..self }
     }
 
-    /// The same with a guarded heap.
+    /// Returns the same source with a guarded heap.
     #[must_use]
     pub const fn guarded(self) -> Self {
         Self { guarded: true, ..self }
     }
 
-    /// Has some of the track scripts cancel, and some of these time out at the instant of their tick, so that
-    /// the timeout is queued when the tick cancels it. Drawn by itself: no other draw is moved.
+    /// Makes some of the track scripts cancel. Some of these time out at the instant of their tick, so that the
+    /// timeout is queued when the tick cancels it. Uses a stream of its own, which moves no other draw.
     fn let_cancel(self, number: u64, setup: &mut Setup) {
         let mut draw = Draw::of_cancelling(self.seed, number, VERSION);
         for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
@@ -136,22 +136,23 @@ impl Source {
         }
     }
 
-    /// The trace of this number.
+    /// Draws trace `number`.
     #[must_use]
     pub fn trace(self, number: u64) -> Trace {
         self.trace_arranged(number, |_| {})
     }
 
-    /// Draws the trace of this number for `subject`: from its own setup, and changed to what it can be given.
+    /// Draws trace `number` for `subject`, from its own setup, and fitted to what it accepts.
     #[must_use]
     pub fn trace_for(self, subject: &dyn Subject, number: u64) -> Trace {
         subject.fitted(self.trace_arranged(number, |setup| subject.arrange(setup)))
     }
 
-    /// The same with a setup that `arrange` changed after it was drawn, so that events are aimed at what is there.
+    /// Draws trace `number` with a setup that `arrange` changed after it was drawn, so that events are aimed at what
+    /// exists.
     ///
     /// # Panics
-    /// When `arrange` leaves a setup that no trace may have.
+    /// When `arrange` returns a setup that is not valid.
     #[must_use]
     pub fn trace_arranged(self, number: u64, arrange: impl FnOnce(&mut Setup)) -> Trace {
         let mut draw = match self.sampling {

@@ -1,7 +1,7 @@
-//! What one trace has of everything: drawn first, before any of its events.
+//! The weights of one trace, drawn before any of its events.
 //!
-//! A trace of average weights everywhere rarely meets an extreme; a swarm of traces, each with some kinds of
-//! event switched off and others drawn often, does.
+//! A trace of average weights rarely has an extreme combination; a swarm of traces, each with some kinds of event off
+//! and others frequent, does.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use treefall_model::trace::{
 
 use super::draw::Draw;
 
-/// The weights of one trace, chances in thousandths.
+/// The weights of one trace. Chances are in thousandths.
 pub(super) struct Swarm {
-    /// How many wakes.
+    /// Number of wakes.
     pub(super) wakes: usize,
-    /// Chance that the clock moves to the next timer, rather than by a span.
+    /// Chance that the clock advances to the next timer instead of by a span.
     pub(super) next_timer: u32,
-    /// Chance of each living child to exit at a wake.
+    /// Chance of each living child to exit in a wake.
     pub(super) exit: u32,
     /// Chance that an exit is a success.
     pub(super) success: u32,
-    /// Chance of a SIGHUP at a wake.
+    /// Chance of a SIGHUP in a wake.
     pub(super) hup: u32,
-    /// Chance of a SIGTERM at a wake.
+    /// Chance of a SIGTERM in a wake.
     pub(super) term: u32,
     /// Chance that the signalfd is reported first.
     pub(super) signals_first: u32,
-    /// A span that returns: a clock outside the program.
+    /// A recurring span: a clock outside the program.
     pub(super) period: Span,
     scripts: usize,
     configs: usize,
@@ -38,7 +38,7 @@ pub(super) struct Swarm {
     tied: bool,
 }
 
-/// Chance of a script to be a notify fifo's.
+/// Chance that a script belongs to a notify fifo.
 const FIFO: u32 = 40;
 
 impl Swarm {
@@ -60,7 +60,7 @@ impl Swarm {
         }
     }
 
-    /// The middle of every weight; setups are drawn as always.
+    /// Returns the middle of every weight; setups are still drawn.
     pub(super) fn plain(draw: &mut Draw) -> Self {
         Self {
             wakes: 20,
@@ -143,7 +143,7 @@ impl Swarm {
     }
 }
 
-/// Whole seconds most often, as people write them; also fractions, that tie with nothing.
+/// Draws mostly whole seconds, as people write them, and fractions that never coincide.
 fn draw_interval(draw: &mut Draw) -> Span {
     match draw.weighted(&[8, 3, 1]) {
         0 => Span::from_secs(1 + draw.below(5)),
@@ -152,8 +152,8 @@ fn draw_interval(draw: &mut Draw) -> Span {
     }
 }
 
-/// Shorter than the interval, as long, or longer: a timeout that is longer than the gap between reloads
-/// never comes, one that is shorter can meet them.
+/// Draws a timeout shorter than the interval, equal or longer. A timeout longer than the time between reloads never
+/// expires; a shorter one can meet them.
 fn draw_timeout(draw: &mut Draw, interval: Span) -> Span {
     match draw.weighted(&[4, 4, 3, 2]) {
         0 => interval,

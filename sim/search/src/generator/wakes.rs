@@ -1,4 +1,4 @@
-//! The wakes of a trace, drawn by the weights of its swarm.
+//! Draws the wakes of a trace by the weights of its swarm.
 
 use treefall_model::id::ConfigId;
 use treefall_model::signal::{ExitStatus, Signal};
@@ -9,10 +9,10 @@ use super::draw::Draw;
 use super::forecast::Forecast;
 use super::swarm::Swarm;
 
-/// The generator's version. It changes whenever a seed would give another trace.
+/// Version of the generator. It changes whenever a seed would give another trace.
 pub const VERSION: u32 = 1;
 
-/// Wakes of the swarm's weights.
+/// Draws wakes by the swarm's weights.
 pub(super) fn weighed(draw: &mut Draw, swarm: &Swarm, setup: &Setup) -> Vec<Wake> {
     let mut forecast = Forecast::new(setup);
     (0..swarm.wakes).map(|_| next_wake(draw, swarm, &mut forecast)).collect()
@@ -26,8 +26,8 @@ fn next_wake(draw: &mut Draw, swarm: &Swarm, forecast: &mut Forecast<'_>) -> Wak
             wake = wake.exit(run, next_status(draw, swarm));
         }
     }
-    // A run that this very instant's timer will start may not be named yet; one that a reload of this wake
-    // starts neither. Both can exit at the next wake at +0.
+    // A run that this instant's timer or this wake's reload will start cannot be named yet. It can exit in the next
+    // wake at +0.
     if draw.chance(swarm.hup) {
         wake = wake.hup(ConfigId(draw.index(forecast.configs()) as u8));
     }
@@ -50,10 +50,10 @@ fn next_advance(draw: &mut Draw, swarm: &Swarm, forecast: &Forecast<'_>) -> Adva
         // Before the next timer: half-way, or at once.
         0 => Advance::By(Span::from_micros(gap.as_micros() / 2)),
         1 => Advance::By(Span::ZERO),
-        // The loop is late: a little, or by more than keepalived lets pass without a word.
+        // The loop is late: slightly, or by more than keepalived tolerates without a message.
         2 => Advance::By(gap + Span::from_micros(1 + draw.below(1_000))),
         3 => Advance::By(gap + Span::from_micros(draw.below(3_000_000))),
-        // At a period of its own, as a clock outside the program would send signals.
+        // At a period of its own, like signals of an outside clock.
         _ => Advance::By(swarm.period),
     }
 }

@@ -1,4 +1,4 @@
-//! The equality of a subject with itself: one trace, two runs, one history.
+//! Compares two runs of one trace on one subject, which must have the same history.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use treefall_model::event::Record;
 
 use treefall_subject::Ran;
 
-/// Two runs of one trace on one subject that are not equal: the first field that differs.
+/// Two runs of one trace that differ: the first field that differs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nondeterminism {
     /// The field.

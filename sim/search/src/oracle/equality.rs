@@ -1,7 +1,7 @@
-//! The equality of a replica and the real program of its release, event for event and index for index.
+//! Compares a replica with the real program of its release, record by record and index by index.
 //!
-//! They must agree on every trace up to the first use of a freed entry: from there on the C heap decides what
-//! is read, and the two need only both go on with a broken memory law behind them.
+//! They must agree on every trace up to the first use of a freed entry. From there on the C heap decides what is
+//! read, and both only need to survive or die with a broken memory law.
 
 use std::fmt;
 
@@ -12,43 +12,43 @@ use treefall_model::verdict::{Outcome, Verdict, Violation};
 
 use treefall_subject::Ran;
 
-/// What comparing one trace on two subjects gave.
+/// The result of comparing one trace on two subjects.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Agreement {
     /// Equal to the end: records, indexes after every step, verdict and outcome.
     Whole,
-    /// Equal up to the first use of a freed entry, in the replica; both broke a memory law.
+    /// Equal up to the replica's first use of a freed entry; both broke a memory law.
     UpToFirstUse,
     /// Not equal.
     Differs(Difference),
 }
 
-/// The first thing in which two subjects differ.
+/// The first difference of two subjects.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Difference {
     /// A record.
     Record {
         /// Its place in the history.
         place: usize,
-        /// As the first subject has it; `None`: its history has ended.
+        /// The first subject's record; `None`: its history has ended.
         first: Option<Record>,
-        /// As the second has it.
+        /// The second subject's record.
         second: Option<Record>,
     },
     /// The indexes after a step.
     Index {
         /// The place of the step.
         place: usize,
-        /// As the first subject has it; `None`: there is no such step.
+        /// The first subject's indexes; `None`: there is no such step.
         first: Option<Mark>,
-        /// As the second has it.
+        /// The second subject's indexes.
         second: Option<Mark>,
     },
-    /// Histories are equal, but not what became of the run.
+    /// The histories are equal, but laws broken or outcomes differ.
     Outcome {
-        /// On the first subject: laws broken and outcome.
+        /// Laws broken and outcome on the first subject.
         first: String,
-        /// On the second.
+        /// The same on the second.
         second: String,
     },
 }
@@ -80,12 +80,12 @@ fn show(record: Option<&Record>) -> String {
     record.map_or_else(|| "nothing more".to_owned(), |record| format!("{} {:?}", record.at, record.event))
 }
 
-/// Compares the run of a real program of this kind with the replica's of one trace. `replica` knows where a freed entry
-/// was first used; both must have been run with their histories kept.
+/// Compares the run of a real program of this kind with the replica's run of the same trace. `replica` records where
+/// a freed entry was first used; both runs must have kept their histories.
 ///
-/// Values are compared, and only those that both subjects know. In which function a program died is compared where both
-/// name it: a build without symbols names none. A daemon's heap hands out blocks for more than entries (2.2.7's scripts
-/// are as large as an entry), so that the number of a block is not compared there.
+/// Only values that both subjects know are compared. The function in which a program died is compared if both name
+/// it, because a build without symbols names none. A daemon's heap hands out blocks for more than entries (2.2.7's
+/// scripts are as large as an entry), so that block numbers are not compared there.
 #[must_use]
 pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
     let limit =
@@ -107,7 +107,7 @@ pub fn compare(kind: SubjectKind, replica: &Ran, real: &Ran) -> Agreement {
     Agreement::Differs(Difference::Outcome { first: told(replica), second: told(real) })
 }
 
-/// Whether two verdicts say the same.
+/// Returns whether two verdicts agree.
 fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
     let blocks = kind != SubjectKind::Daemon;
     let same = |(one, other): (&Violation, &Violation)| {
@@ -120,14 +120,14 @@ fn alike(kind: SubjectKind, replica: &Verdict, real: &Verdict) -> bool {
         && replica.breaks.iter().zip(&real.breaks).all(same)
 }
 
-/// Whether two runs ended the same way, as far as both subjects know it.
+/// Returns whether two runs ended in the same way, as far as both subjects know it.
 pub(super) fn ended_alike(one: &Outcome, other: &Outcome) -> bool {
     let (first, second) = (one.function().map(seen_as), other.function().map(seen_as));
     let both_named = first.is_some() && second.is_some();
     one.without_function() == other.without_function() && (!both_named || first == second)
 }
 
-/// Returns the function as part of which another may be seen: a compiler may inline it into its only caller.
+/// Returns the function in whose place another may appear: a compiler may inline it into its only caller.
 fn seen_as(function: &str) -> &str {
     match function {
         "thread_fetch_next_queue" => "process_threads",
@@ -148,7 +148,7 @@ pub(super) fn first_record(first: &[Record], second: &[Record], limit: usize) ->
     })
 }
 
-/// Marks are comparable while the records before them are all within the limit.
+/// Compares marks while all records before them are within the limit.
 pub(super) fn first_mark(first: &[Mark], second: &[Mark], limit: usize) -> Option<Difference> {
     let within = |mark: Option<&Mark>| mark.filter(|mark| mark.records < limit as u64).copied();
     (0..first.len().max(second.len())).find_map(|place| {
@@ -157,7 +157,7 @@ pub(super) fn first_mark(first: &[Mark], second: &[Mark], limit: usize) -> Optio
     })
 }
 
-/// How many traces agreed, and what they held: a comparison that never reaches a reload proves nothing.
+/// Counts how many traces agreed, and what they contained: a comparison without reloads proves little.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Census {
     /// Traces compared.
@@ -170,7 +170,7 @@ pub struct Census {
     pub different: u64,
     /// Traces whose setup has a fifo script.
     pub with_fifo: u64,
-    /// Traces in which a reload, a timeout and an exit all happened.
+    /// Traces with a reload, a timeout and an exit.
     pub with_all_three: u64,
     /// Traces in which an entry was cancelled.
     pub with_cancel: u64,
@@ -183,7 +183,7 @@ pub struct Census {
 }
 
 impl Census {
-    /// Counts what another counted.
+    /// Adds the counts of another census.
     pub fn merge(&mut self, other: &Self) {
         let Self { traces, whole, up_to_first_use, different, .. } = *other;
         self.traces += traces;
@@ -198,7 +198,7 @@ impl Census {
         self.records += other.records;
     }
 
-    /// Counts one comparison, of this trace.
+    /// Counts the comparison of one trace.
     pub fn add(&mut self, trace: &Trace, agreement: &Agreement, real: &Ran) {
         self.traces += 1;
         match agreement {
@@ -230,14 +230,14 @@ mod tests {
     use treefall_subject::Options;
     use treefall_subject::replica::run_replica;
 
-    /// A run that breaks memory, and the same with another number of the guilty block.
+    /// A run that breaks memory, and the same run with another block number.
     fn renumbered() -> (Ran, Ran) {
         let rules = Rules::of(Release::parse("2.2.7").expect("a release"));
         let mut ran = (0..200)
             .map(|number| run_replica(&generator::generate(1, number), rules, Options::COMPARE))
             .find(|ran| ran.verdict.memory_break().is_some())
             .expect("one in two hundred");
-        // As if it had ended before anything was used.
+        // As if it had ended before the first use.
         ran.first_use = None;
         let mut other = ran.clone();
         let last = other.verdict.breaks.last_mut().expect("it breaks");

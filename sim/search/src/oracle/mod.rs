@@ -1,7 +1,7 @@
-//! Oracles beside the model: the equality of two subjects, and of a subject with itself.
+//! Oracles besides the model: the equality of two subjects, and of a subject with itself.
 //!
-//! They see histories, digests and marks, never a subject's insides. That two runs can no longer be compared
-//! is a value of its own, not an error and not a difference.
+//! They compare histories, digests and marks, never a subject's internal state. That two runs can no longer be
+//! compared is a value of its own, neither an error nor a difference.
 
 mod determinism;
 mod equality;

@@ -1,8 +1,9 @@
-//! Two programs on one trace: the first record or index in which they differ, and the laws that only one of them breaks.
+//! Compares two programs on one trace: the first record or index that differs, and the laws that only one of them
+//! breaks.
 //!
-//! Both sides are compared up to the moment at which the judging of either ended, or a replica first used a freed entry:
-//! from there on the heap decides what is read. By default indexes are compared by what they hold
-//! ([`contents`](treefall_model::contents)): the order inside UNUSE and the order of destruction are no difference.
+//! The comparison ends when the judging of either ended, or when a replica first used a freed entry: from there on
+//! the heap decides what is read. By default indexes are compared by their contents
+//! ([`contents`](treefall_model::contents)): the order inside UNUSE and the order of destruction do not count.
 
 use std::fmt;
 
@@ -17,27 +18,27 @@ use treefall_subject::{Options, Ran, Spot};
 /// How closely two programs are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Closeness {
-    /// The order inside UNUSE, and of destruction, counts.
+    /// Whether the order inside UNUSE, and of destruction, counts.
     pub strict: bool,
-    /// Indexes are not compared: one side is a replica of a daemon, which has entries of its own.
+    /// Whether indexes are ignored: one side is a replica of a daemon, which has further entries.
     pub no_indexes: bool,
 }
 
 impl Closeness {
-    /// Returns what is observed for a first look, by digests.
+    /// Returns the options for a first comparison, by digests.
     #[must_use]
     pub const fn at_sight(self) -> Options {
         Options { hash_indexes: !self.no_indexes, contents: !self.strict, ..Options::DIGESTED }
     }
 
-    /// Returns what is observed to find the first difference.
+    /// Returns the options for finding the first difference.
     #[must_use]
     pub const fn in_detail(self) -> Options {
         Options { keep: true, ..self.at_sight() }
     }
 }
 
-/// Whether two runs are the same at first sight: their digests and verdicts are equal.
+/// Returns whether two runs have equal digests and verdicts.
 #[must_use]
 pub fn same_at_sight(new: &Ran, old: &Ran) -> bool {
     let broke = new.digest_at_break.is_some() && new.digest_at_break == old.digest_at_break;
@@ -51,12 +52,13 @@ fn same_verdict(new: &Ran, old: &Ran) -> bool {
     facts(new) == facts(old) && ended_alike(&new.verdict.outcome, &old.verdict.outcome)
 }
 
-/// One trace on two programs. Runs must have been observed [`in_detail`](Closeness::in_detail).
+/// The comparison of one trace on two programs. The runs must have the options of
+/// [`in_detail`](Closeness::in_detail).
 #[derive(Clone, Debug)]
 pub struct SideBySide {
-    /// Where the new program breaks a law and the old one does not.
+    /// Laws that the new program breaks and the old one does not.
     pub breaks: Compared,
-    /// Where the old program breaks a law and the new one does not.
+    /// Laws that the old program breaks and the new one does not.
     pub mends: Compared,
     /// The first difference; its first side is the new program.
     pub difference: Option<Difference>,
@@ -69,7 +71,7 @@ impl SideBySide {
         Self::with_marks((new, &new.marks), (old, &old.marks))
     }
 
-    /// The same without their indexes.
+    /// Compares two runs without their indexes.
     #[must_use]
     pub fn by_records(new: &Ran, old: &Ran) -> Self {
         Self::with_marks((new, &[]), (old, &[]))
@@ -82,7 +84,7 @@ impl SideBySide {
         let uses = [new.first_use, old.first_use];
         let both_broken = [new, old].iter().all(|ran| ran.verdict.is_cut_short());
         if let Some(used) = uses.into_iter().flatten().min().filter(|_| both_broken) {
-            // What is read of a freed entry, and where that ends, the heap decides.
+            // The heap decides what is read of a freed entry, and how that ends.
             breaks.new.retain(|(_, moment)| moment.records <= used);
             mends.new.retain(|(_, moment)| moment.records <= used);
         }
@@ -103,14 +105,14 @@ impl SideBySide {
         Self { breaks, mends, difference }
     }
 
-    /// Whether neither laws nor histories differ.
+    /// Returns whether neither laws nor histories differ.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.breaks.new.is_empty() && self.mends.new.is_empty() && self.difference.is_none()
     }
 }
 
-/// The earlier of the first record and the first index that differ.
+/// Returns the earlier of the first differing record and the first differing index.
 fn first(record: Option<Difference>, new: &[Mark], old: &[Mark], limit: usize) -> Option<Difference> {
     let within = match &record {
         // An index counts only if it differs before the record does.
@@ -119,24 +121,24 @@ fn first(record: Option<Difference>, new: &[Mark], old: &[Mark], limit: usize) -
     };
     match first_mark(new, old, within) {
         Some(mark @ Difference::Index { first: Some(_), second: Some(_), .. }) => Some(mark),
-        // A step that one side alone has follows from the record.
+        // A step that only one side has follows from the record.
         other => record.or(other),
     }
 }
 
-/// What two differences must share to be one finding.
+/// The identity of a difference: equal keys are one finding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DifferenceKey {
-    /// Whether an index differs, and not a record.
+    /// Whether an index differs instead of a record.
     pub index: bool,
-    /// Where the new program is; `None`: its history has ended.
+    /// The place of the new program; `None`: its history has ended.
     pub new: Option<Place>,
-    /// Where the old program is.
+    /// The place of the old program.
     pub old: Option<Place>,
 }
 
 impl DifferenceKey {
-    /// Of this difference.
+    /// Returns the key of a difference.
     #[must_use]
     pub fn of(difference: &Difference) -> Self {
         let place = |step, entry| Place { sight: Sight::Differs, step, entry, run: None };
@@ -162,7 +164,7 @@ fn entry_of(event: &Event) -> Option<EntryKind> {
     }
 }
 
-/// `differs-at-started-not-blocked`, `index-differs-after-cleanup`: short enough for a folder's name.
+/// Formats it short enough for a folder's name: `differs-at-started-not-blocked`, `index-differs-after-cleanup`.
 impl fmt::Display for DifferenceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |place: Option<Place>| place.map_or("end", |place| place.step.name());
@@ -175,7 +177,7 @@ impl fmt::Display for DifferenceKey {
     }
 }
 
-/// The moment of a difference, as a run can be asked to stop and look there; `None` for one that has no moment.
+/// Returns the moment at which a run can stop to show the difference; `None` if it has none.
 #[must_use]
 pub fn spot_of(difference: &Difference) -> Option<Spot> {
     match difference {
@@ -185,7 +187,7 @@ pub fn spot_of(difference: &Difference) -> Option<Spot> {
     }
 }
 
-/// How many records both histories have in common before a difference.
+/// Returns how many records both histories have in common before a difference.
 #[must_use]
 pub fn records_before(difference: &Difference) -> u64 {
     match difference {

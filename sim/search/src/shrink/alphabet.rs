@@ -1,105 +1,107 @@
-//! What traces are built up of: setups, and the wakes that can come next.
+//! The parts that traces are built from: setups, and the wakes that can come next.
 //!
-//! What always holds: an alphabet comes from the trace that is to be made smaller and from a few plain values, never
-//! from a signature or a defect; its lists depend on nothing else.
+//! Invariant: an alphabet depends only on the trace that is to be reduced and on a few plain values, never on a
+//! signature or a defect.
 
 use treefall_model::id::{ConfigId, Run};
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{Advance, Config, Habit, Name, OnTerm, PidPolicy, Script, Setup, Trace, Wake};
 
-/// Most scripts of a trace that is built up of its own or of plain parts.
+/// Most scripts of a trace that is built from its own or plain parts.
 pub(super) const SCRIPTS_MAX: usize = 4;
-/// Most children of whose exits all choices are tried.
+/// Most children for which all choices of exits are tried.
 const LIVING_MAX: usize = 4;
-/// The same where the number of wakes and events is small.
+/// The same if the number of wakes and events is small.
 const FEW_LIVING_MAX: usize = 6;
 
-/// So many plain scripts, and no more than so many wakes.
+/// A number of plain scripts, with a limit on wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Few {
     pub(super) wakes: usize,
     pub(super) scripts: usize,
     /// The scripts to choose from.
-    pub(super) kinds: &'static [Kind],
-    /// Whether each script is any of them; all are alike but for one otherwise.
+    pub(super) kinds: &'static [PlainScript],
+    /// Whether each script is chosen freely; otherwise all but one are equal.
     pub(super) any: bool,
     pub(super) pids: &'static [PidPolicy],
 }
 
 /// A plain script: its habit, and its interval and timeout in seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Kind(OnTerm, u64, u64);
+pub(super) struct PlainScript(OnTerm, u64, u64);
 
 const NOW: OnTerm = OnTerm::Dies(Span::ZERO);
 const LATE: OnTerm = OnTerm::Dies(Span::from_secs(1));
 const NEVER: OnTerm = OnTerm::Ignores;
 
-/// Every plain script; those that most often lead on come first.
-pub(super) const KINDS: [Kind; 12] = [
-    Kind(NOW, 1, 1),
-    Kind(NOW, 1, 2),
-    Kind(NEVER, 1, 1),
-    Kind(NOW, 2, 1),
-    Kind(NOW, 2, 2),
-    Kind(NEVER, 2, 1),
-    Kind(NEVER, 1, 2),
-    Kind(NEVER, 2, 2),
-    Kind(LATE, 1, 1),
-    Kind(LATE, 2, 1),
-    Kind(LATE, 1, 2),
-    Kind(LATE, 2, 2),
+/// All plain scripts, the most productive first.
+pub(super) const KINDS: [PlainScript; 12] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NOW, 1, 2),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(NOW, 2, 1),
+    PlainScript(NOW, 2, 2),
+    PlainScript(NEVER, 2, 1),
+    PlainScript(NEVER, 1, 2),
+    PlainScript(NEVER, 2, 2),
+    PlainScript(LATE, 1, 1),
+    PlainScript(LATE, 2, 1),
+    PlainScript(LATE, 1, 2),
+    PlainScript(LATE, 2, 2),
 ];
-/// Plain scripts for two, short and long timeouts of each habit.
-pub(super) const BOTH: [Kind; 6] = [
-    Kind(NOW, 1, 1),
-    Kind(NOW, 1, 2),
-    Kind(NEVER, 1, 1),
-    Kind(LATE, 1, 1),
-    Kind(NEVER, 1, 2),
-    Kind(NOW, 2, 1),
+/// Plain scripts for two: short and long timeouts of each habit.
+pub(super) const BOTH: [PlainScript; 6] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NOW, 1, 2),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(LATE, 1, 1),
+    PlainScript(NEVER, 1, 2),
+    PlainScript(NOW, 2, 1),
 ];
-/// Plain scripts for two that are tried with each number of events.
-pub(super) const OF_TWO: [Kind; 7] = [
-    Kind(NOW, 1, 1),
-    Kind(NEVER, 1, 1),
-    Kind(LATE, 1, 1),
-    Kind(LATE, 1, 2),
-    Kind(NOW, 2, 2),
-    Kind(NEVER, 2, 2),
-    Kind(LATE, 2, 2),
+/// Plain scripts for two, to be tried with each number of events.
+pub(super) const OF_TWO: [PlainScript; 7] = [
+    PlainScript(NOW, 1, 1),
+    PlainScript(NEVER, 1, 1),
+    PlainScript(LATE, 1, 1),
+    PlainScript(LATE, 1, 2),
+    PlainScript(NOW, 2, 2),
+    PlainScript(NEVER, 2, 2),
+    PlainScript(LATE, 2, 2),
 ];
 /// Plain scripts for three: one that never times out, and one of each other habit.
-pub(super) const OF_THREE: [Kind; 3] = [Kind(NOW, 1, 5), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_THREE: [PlainScript; 3] =
+    [PlainScript(NOW, 1, 5), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for three in a longer trace.
-pub(super) const OF_THREE_LONG: [Kind; 4] =
-    [Kind(NOW, 1, 1), Kind(NOW, 1, 2), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_THREE_LONG: [PlainScript; 4] =
+    [PlainScript(NOW, 1, 1), PlainScript(NOW, 1, 2), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for four, most of them alike.
-pub(super) const OF_FOUR: [Kind; 3] = [Kind(NOW, 1, 1), Kind(NEVER, 1, 1), Kind(LATE, 1, 1)];
+pub(super) const OF_FOUR: [PlainScript; 3] =
+    [PlainScript(NOW, 1, 1), PlainScript(NEVER, 1, 1), PlainScript(LATE, 1, 1)];
 /// Plain scripts for five.
-pub(super) const OF_FIVE: [Kind; 2] = [Kind(NOW, 1, 1), Kind(NOW, 1, 2)];
+pub(super) const OF_FIVE: [PlainScript; 2] = [PlainScript(NOW, 1, 1), PlainScript(NOW, 1, 2)];
 
-/// Of how many kinds two scripts are any two.
+/// Number of kinds of which two scripts may be any combination.
 const ANY_TWO: usize = 4;
 
-/// What traces are built of.
+/// The parts that traces are built from.
 pub(super) struct Alphabet {
     /// The scripts, the plainest first.
     scripts: Vec<Script>,
     /// Setups without scripts: policies, costs and failing starts.
     policies: Vec<Setup>,
-    /// How far the clock moves besides to the next timer.
+    /// Advances of the clock other than to the next timer.
     spans: Vec<Span>,
     exits: bool,
     hups: bool,
     terms: bool,
-    /// Not of a trace's own.
+    /// Not taken from a trace.
     plain: bool,
     few: Option<Few>,
 }
 
 impl Alphabet {
-    /// What `trace` is made of, and the plainest script.
+    /// Returns the parts of `trace` and the plainest script.
     pub(super) fn of(trace: &Trace) -> Self {
         let (setup, wakes) = (trace.setup(), trace.wakes());
         let mut scripts = vec![Script::new(Name::numbered(0))];
@@ -121,10 +123,10 @@ impl Alphabet {
         }
     }
 
-    /// Plain scripts and policies, and every kind of event that is not the end of the process.
+    /// Returns plain scripts and policies, and every kind of event except the end of the process.
     pub(super) fn plain(trace: &Trace) -> Self {
         Self {
-            scripts: KINDS.into_iter().map(Kind::script).collect(),
+            scripts: KINDS.into_iter().map(PlainScript::script).collect(),
             policies: vec![Setup::default(), Setup { pids: PidPolicy::Scattered, ..Setup::default() }],
             spans: spans(&[]),
             exits: true,
@@ -135,18 +137,18 @@ impl Alphabet {
         }
     }
 
-    /// The same for few scripts and wakes.
+    /// Returns the same for few scripts and wakes.
     pub(super) fn few(few: Few, trace: &Trace) -> Self {
         let policies = few.pids.iter().map(|pids| Setup { pids: *pids, ..Setup::default() });
         Self {
-            scripts: few.kinds.iter().copied().map(Kind::script).collect(),
+            scripts: few.kinds.iter().copied().map(PlainScript::script).collect(),
             policies: policies.collect(),
             few: Some(few),
             ..Self::plain(trace)
         }
     }
 
-    /// Setups with so many scripts.
+    /// Returns the setups with so many scripts.
     pub(super) fn setups(&self, scripts: usize) -> Vec<Setup> {
         let script = |(place, kind): (usize, &usize)| Script {
             name: Name::numbered(place),
@@ -161,9 +163,10 @@ impl Alphabet {
         setups
     }
 
-    /// The kinds of so many scripts. Two are any of a few; of more all are alike, or all but one are the plainest.
+    /// Returns the combinations of kinds for so many scripts. Two are any of a few kinds; more are all equal, or all
+    /// but one are the plainest.
     fn choices(&self, scripts: usize) -> Vec<Vec<usize>> {
-        /// How many kinds there are to choose from.
+        /// Number of kinds to choose from.
         const CHOICE: [usize; SCRIPTS_MAX] = [usize::MAX, 8, 4, 3];
         let choice = if self.few.is_some() { usize::MAX } else { CHOICE[scripts - 1] };
         let kinds = self.scripts.len().min(choice);
@@ -185,13 +188,13 @@ impl Alphabet {
         chosen
     }
 
-    /// Whether these policies are tried for the shapes of the pid tree alone, which two nodes have one of.
+    /// Returns whether these policies only affect the shape of the pid tree, of which two nodes have one.
     fn only_shapes(&self, policies: &Setup) -> bool {
         self.plain && self.few.is_none() && policies.pids != PidPolicy::default()
     }
 
-    /// The wakes that can come at the end of `node`, with so many exits at most.
-    pub(super) fn wakes(&self, node: &Node, exits_max: usize) -> Vec<Wake> {
+    /// Returns the wakes that can follow `node`, with at most `exits_max` exits.
+    pub(super) fn wakes(&self, node: &Extensible, exits_max: usize) -> Vec<Wake> {
         let mut wakes = Vec::new();
         let most = if self.few.is_some() { FEW_LIVING_MAX } else { LIVING_MAX };
         let living = &node.living[..node.living.len().min(most)];
@@ -209,7 +212,7 @@ impl Alphabet {
                     wake.hup = hup.then_some(ConfigId(0));
                     wake.term = term;
                     let brings = wake.external_events() > 0;
-                    // An order is one of two things, and a wake by nothing is none.
+                    // The order has two values, and a wake needs an event.
                     if brings && due {
                         wakes.push(wake.clone().signals_first());
                     }
@@ -222,10 +225,10 @@ impl Alphabet {
         wakes
     }
 
-    /// How far the clock can move, and whether something is due then.
-    fn advances(&self, node: &Node) -> Vec<(Advance, bool)> {
-        // At once after the start is as good as the first timer with the signals first. Of several wakes it is not
-        // the same, but what it led to was met by way of the first timer too, and it takes a third more runs.
+    /// Returns the possible advances of the clock, and whether a timer is due then.
+    fn advances(&self, node: &Extensible) -> Vec<(Advance, bool)> {
+        // A wake immediately after the start is equivalent to the first timer with the signals first. For several
+        // wakes this does not hold exactly, but it found nothing more and takes a third more runs.
         let mut advances = Vec::new();
         if !node.wakes.is_empty() {
             advances.push((Advance::By(Span::ZERO), false));
@@ -242,7 +245,7 @@ impl Alphabet {
     }
 }
 
-impl Kind {
+impl PlainScript {
     fn script(self) -> Script {
         let Self(on_term, interval, timeout) = self;
         Script {
@@ -254,7 +257,7 @@ impl Kind {
     }
 }
 
-/// No policies, and those of the trace.
+/// Returns the default policies and those of the trace.
 fn policies(setup: &Setup) -> Vec<Setup> {
     let own = Setup { configs: Vec::new(), ..setup.clone() };
     let mut policies = vec![Setup::default()];
@@ -264,7 +267,7 @@ fn policies(setup: &Setup) -> Vec<Setup> {
     policies
 }
 
-/// Two seconds, so that a plain timer is due twice, and the spans of the trace.
+/// Returns two seconds, so that a plain timer is due twice, and the spans of the trace.
 fn spans(wakes: &[Wake]) -> Vec<Span> {
     let mut spans = vec![Span::from_secs(2)];
     for wake in wakes {
@@ -278,10 +281,10 @@ fn spans(wakes: &[Wake]) -> Vec<Span> {
     spans
 }
 
-/// A trace that was run, and what can come at its end.
-pub(super) struct Node {
+/// A trace that was run, and its possible continuations.
+pub(super) struct Extensible {
     pub(super) wakes: Vec<Wake>,
     pub(super) living: Vec<Run>,
-    /// From its end to the next timer.
+    /// Time from its end to the next timer.
     pub(super) gap: Option<Span>,
 }

@@ -1,11 +1,10 @@
-//! Small traces built up wake by wake, for where no edit of a trace leads further down: the way from what a hunt
-//! finds to the smallest trace can lead over a hill, as when four wakes of one script do what one wake of three
-//! scripts does.
+//! Builds up small traces wake by wake, for failures that no edit reduces further. Between a hunt's trace and the
+//! smallest one there may be larger ones, as when four wakes of one script do what one wake of three scripts does.
 //!
-//! What always holds: the alphabet comes from the trace that is to be made smaller and from a few plain values,
-//! never from a signature or a defect. Traces with fewer wakes and scripts are tried first. Of two traces with one
-//! history only the smaller is gone on from, and of one at whose end nothing can come any more none is. The number
-//! of runs is bounded.
+//! Invariant: the alphabet depends only on the trace that is to be reduced and on a few plain values, never on a
+//! signature or a defect. Traces with fewer wakes and scripts are tried first. Parts two traces with the same history
+//! only the smaller one is extended, and a trace that nothing can follow is not extended. The number of runs is
+//! bounded.
 
 use std::collections::BTreeMap;
 
@@ -16,92 +15,90 @@ use treefall_model::verdict::{Signature, Verdict};
 
 use super::Size;
 use super::alphabet::{
-    Alphabet, BOTH, Few, KINDS, Node, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
+    Alphabet, BOTH, Extensible, Few, KINDS, OF_FIVE, OF_FOUR, OF_THREE, OF_THREE_LONG, OF_TWO, SCRIPTS_MAX,
 };
 
-/// What a run showed, for who goes on from its end.
+/// The end of a run, from which its trace can be extended.
 #[derive(Clone, Debug)]
 pub struct EndState {
     /// The verdict.
     pub verdict: Verdict,
-    /// What makes two histories the same.
+    /// The digest that identifies the history.
     pub digest: u128,
     /// The children alive at its end.
     pub living: Vec<Run>,
-    /// From its end to the next timer, if one is armed.
+    /// Time from its end to the next timer, if one is armed.
     pub gap: Option<Span>,
 }
 
-/// What building up came to.
+/// The result of building up.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// A smaller trace with the signature, if one was met.
+    /// A smaller trace with the signature, if one was found.
     pub trace: Option<Trace>,
-    /// Runs that it took.
+    /// Runs used.
     pub runs: u64,
 }
 
 /// Most wakes of a trace that is built up.
 const WAKES_MAX: usize = 6;
 
-/// Runs for each wake and script that a trace has more than one wake of one script: what is far from small is worth
-/// more of them.
+/// Runs for each wake and script beyond one wake of one script: a large trace deserves more of them.
 const RUNS_EACH: u64 = 1_500;
 
-/// One way to build up.
+/// One pass of building up.
 #[derive(Clone, Copy)]
 struct Pass {
-    /// What traces are made of.
-    of: Of,
+    /// The parts to build from.
+    of: Parts,
     /// Most exits and signals of a trace.
     events_max: usize,
-    /// How many runs it may take.
+    /// Its share of the runs.
     share: Share,
 }
 
-/// What traces are made of.
+/// The parts that traces are built from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Of {
-    /// The parts of the trace that is to be made smaller.
+enum Parts {
+    /// The parts of the trace that is to be reduced.
     Itself,
     /// Plain parts.
     Plain,
-    /// A few plain scripts, and no more than a few wakes.
+    /// A few plain scripts, in few wakes.
     Few(Few),
-    /// The same, with as many events as the pass has at most and no fewer: those were tried before.
+    /// The same with exactly the pass's number of events; fewer were tried before.
     Exactly(Few),
 }
 
 #[derive(Clone, Copy)]
 enum Share {
-    /// It may go on until so much of a hundred of what the trace is worth is spent.
+    /// It may run until this percentage of the trace's runs is used.
     Percent(u64),
-    /// So many of its own.
+    /// A number of its own.
     Runs(u64),
 }
 
 /// Few events: exits and signals.
 const FEW: usize = 2;
-/// Wakes and scripts of a trace for which one more pass is worth its runs.
+/// From this number of wakes and scripts on, one more pass is worth its runs.
 const LARGE: usize = 6;
-/// Above so many wakes, or in several wakes above so many scripts, a trace is worth the far passes.
+/// Above this number of wakes, or of scripts in several wakes, the far passes are worth their runs.
 const FAR: usize = 2;
 
-/// The first ways, in their order.
+/// The first passes, in order.
 const PASSES: [Pass; 4] = [
-    Pass { of: Of::Itself, events_max: FEW, share: Share::Percent(25) },
-    Pass { of: Of::Plain, events_max: FEW, share: Share::Percent(65) },
-    Pass { of: Of::Itself, events_max: usize::MAX, share: Share::Percent(100) },
-    Pass { of: Of::Plain, events_max: usize::MAX, share: Share::Percent(150) },
+    Pass { of: Parts::Itself, events_max: FEW, share: Share::Percent(25) },
+    Pass { of: Parts::Plain, events_max: FEW, share: Share::Percent(65) },
+    Pass { of: Parts::Itself, events_max: usize::MAX, share: Share::Percent(100) },
+    Pass { of: Parts::Plain, events_max: usize::MAX, share: Share::Percent(150) },
 ];
 
 const ASCENDING: &[PidPolicy] = &[PidPolicy::Ascending];
 const REUSED: &[PidPolicy] = &[PidPolicy::Ascending, PidPolicy::Reused];
 const SCATTERED: &[PidPolicy] = &[PidPolicy::Ascending, PidPolicy::Scattered];
 
-/// What the far passes try, of so many events, those of each number with no more than so many runs: they go to the
-/// bottom by themselves, for the few traces from which no other way leads. The runs of what lies between would be
-/// spent first.
+/// The far passes: scripts, numbers of events, and the most runs for each number. They reach the smallest traces
+/// directly, for the few traces that no other pass reduces; the levels in between would use up the runs first.
 const FAR_PASSES: [(Few, std::ops::RangeInclusive<usize>, u64); 6] = [
     (Few { wakes: 1, scripts: 5, kinds: &OF_FIVE, any: true, pids: SCATTERED }, 1..=2, 10_000),
     (Few { wakes: 2, scripts: 2, kinds: &OF_TWO, any: true, pids: REUSED }, 0..=2, 60_000),
@@ -113,19 +110,19 @@ const FAR_PASSES: [(Few, std::ops::RangeInclusive<usize>, u64); 6] = [
 
 /// One script in three wakes.
 const ONE: Pass = Pass {
-    of: Of::Few(Few { wakes: 3, scripts: 1, kinds: &KINDS, any: true, pids: ASCENDING }),
+    of: Parts::Few(Few { wakes: 3, scripts: 1, kinds: &KINDS, any: true, pids: ASCENDING }),
     events_max: 3,
     share: Share::Runs(20_000),
 };
 
-/// Two scripts in two wakes, from which edits lead on to other times.
+/// Two scripts in two wakes; edits reach other times from there.
 const TWO: Pass = Pass {
-    of: Of::Few(Few { wakes: 2, scripts: 2, kinds: &BOTH, any: true, pids: ASCENDING }),
+    of: Parts::Few(Few { wakes: 2, scripts: 2, kinds: &BOTH, any: true, pids: ASCENDING }),
     events_max: FEW,
     share: Share::Runs(20_000),
 };
 
-/// The ways to build up what is smaller than `than`, in their order.
+/// Returns the passes that may find something smaller than `than`, in order.
 fn passes(than: &Trace) -> Vec<Pass> {
     let size = Size::of(than);
     let mut passes: Vec<Pass> = PASSES.into_iter().filter(|pass| pass.is_for(size)).collect();
@@ -135,27 +132,28 @@ fn passes(than: &Trace) -> Vec<Pass> {
     }
     for (few, events, runs) in FAR_PASSES {
         let smaller = (few.wakes, few.scripts) < (size.wakes, size.scripts);
-        // What has fewer than four scripts is taken to need fewer in several wakes.
+        // A trace with fewer than four scripts is assumed to need fewer in several wakes.
         if smaller
             && (long || wide || few.wakes == 1)
             && (few.scripts < 4 || few.wakes == 1 || few.scripts <= size.scripts)
         {
-            let pass = |events| Pass { of: Of::Exactly(few), events_max: events, share: Share::Runs(runs) };
+            let pass =
+                |events| Pass { of: Parts::Exactly(few), events_max: events, share: Share::Runs(runs) };
             passes.extend(events.map(pass));
         }
     }
-    // As small, but with nothing odd.
+    // Equally small, but with plain policies.
     if size.wakes == 1 && has_odd_policies(than.setup()) {
         let any = size.scripts <= 2;
         let kinds: &[_] = if any { &KINDS } else { &KINDS[..4] };
         let few = Few { wakes: size.wakes, scripts: size.scripts, kinds, any, pids: ASCENDING };
-        let of = Of::Exactly(few);
+        let of = Parts::Exactly(few);
         passes.push(Pass { of, events_max: size.exits + size.signals, share: Share::Runs(10_000) });
     }
     passes
 }
 
-/// Whether anything of a setup is odd that plain scripts do not have.
+/// Returns whether a setup has policies that plain scripts do not have.
 fn has_odd_policies(setup: &Setup) -> bool {
     let odd = |kind: ScriptKind| kind != ScriptKind::default();
     setup.pids != PidPolicy::default()
@@ -166,10 +164,10 @@ fn has_odd_policies(setup: &Setup) -> bool {
 }
 
 impl Pass {
-    /// Whether it can lead anywhere from a trace of this size.
+    /// Returns whether it may reduce a trace of this size.
     fn is_for(self, size: Size) -> bool {
-        // One wake with more events than it has is not smaller but for its scripts; and what is small has been
-        // tried well enough.
+        // One wake with more events is smaller only if it has fewer scripts; and small traces have been searched well
+        // enough.
         let small = size.wakes == 1 && size.exits + size.signals <= FEW;
         match self.share {
             Share::Percent(101..) if size.wakes + size.scripts < LARGE => false,
@@ -179,25 +177,25 @@ impl Pass {
 
     fn alphabet(self, than: &Trace) -> Alphabet {
         match self.of {
-            Of::Itself => Alphabet::of(than),
-            Of::Plain => Alphabet::plain(than),
-            Of::Few(few) | Of::Exactly(few) => Alphabet::few(few, than),
+            Parts::Itself => Alphabet::of(than),
+            Parts::Plain => Alphabet::plain(than),
+            Parts::Few(few) | Parts::Exactly(few) => Alphabet::few(few, than),
         }
     }
 
     fn few(self) -> Option<Few> {
         match self.of {
-            Of::Itself | Of::Plain => None,
-            Of::Few(few) | Of::Exactly(few) => Some(few),
+            Parts::Itself | Parts::Plain => None,
+            Parts::Few(few) | Parts::Exactly(few) => Some(few),
         }
     }
 
-    /// Whether a trace of so many wakes has too few events.
+    /// Returns whether a trace of so many wakes has too few events.
     fn misses(self, wakes: usize, events: usize) -> bool {
-        matches!(self.of, Of::Exactly(few) if few.wakes == wakes && events < self.events_max)
+        matches!(self.of, Parts::Exactly(few) if few.wakes == wakes && events < self.events_max)
     }
 
-    /// When to end, `runs` having been done, if the trace is worth so many.
+    /// Returns the number of runs at which to end, after `runs`, for a trace worth `worth` runs.
     fn end(self, runs: u64, worth: u64) -> u64 {
         match self.share {
             Share::Percent(percent) => worth * percent / 100,
@@ -206,10 +204,12 @@ impl Pass {
     }
 }
 
-/// The smallest trace with `signature` that is smaller than `than` and met in `runs_max` runs or as many as
-/// `than` is worth: first over what `than` itself is made of, then over plain scripts and all kinds of event; with
-/// few events in a trace, then with any number; last, where it is still large, over few plain scripts at length, or
-/// where it is of one wake and has odd policies, over plain ones as large.
+/// Returns the smallest trace with `signature` that is smaller than `than` and found within `runs_max` runs, or
+/// within the runs that `than` is worth.
+///
+/// The passes try, in this order: the parts of `than`; plain scripts and all kinds of event; few events, then any
+/// number; finally, if the trace is still large, a few plain scripts at length, or for a single wake with odd
+/// policies, plain ones of the same size.
 ///
 /// # Errors
 /// The first error of `run`.
@@ -235,22 +235,22 @@ pub fn build_up<E>(
     Ok(Built { trace: None, runs })
 }
 
-/// All traces of one setup that were gone on from.
-struct Tree {
+/// The extended traces of one setup.
+struct Extensions {
     setup: Setup,
-    ends: Vec<Node>,
+    ends: Vec<Extensible>,
 }
 
 /// All trees with so many scripts.
-struct Group {
+struct ScriptGroup {
     scripts: usize,
     depth: usize,
-    trees: Vec<Tree>,
+    trees: Vec<Extensions>,
 }
 
-/// Wakes and scripts of all levels, in the order in which they are tried: those with fewer traces first, by a rough
-/// count. What is built of a trace's own parts has no more scripts than it, as long as there is any such; of plain
-/// parts one script comes before several where there is but one, and where any number of events makes several dear.
+/// Returns the levels (wakes, scripts) in the order in which they are tried: fewest traces first, by a rough count.
+/// Traces built from a trace's own parts have no more scripts than that trace, while there are any. With plain parts
+/// and one wake, or with many events, one script comes before several.
 fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
     if let Some(few) = pass.few() {
         return (1..=few.wakes).map(|wakes| (wakes, few.scripts)).collect();
@@ -259,7 +259,7 @@ fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
     let mut levels: Vec<_> = all.filter(|level| *level <= (than.wakes, than.scripts)).collect();
     levels.sort_by_key(|(wakes, scripts)| {
         let later = match pass.of {
-            Of::Itself => *scripts > than.scripts,
+            Parts::Itself => *scripts > than.scripts,
             _ if pass.events_max > FEW => *scripts > 1,
             _ => than.scripts == 1 && (*scripts > 1 || *wakes > 2),
         };
@@ -270,23 +270,23 @@ fn levels(pass: Pass, than: Size) -> Vec<(usize, usize)> {
 
 struct Build<'r, E> {
     alphabet: Alphabet,
-    /// Of the trace that is to be made smaller.
+    /// Size of the trace that is to be reduced.
     size: Size,
     signature: Signature,
     pass: Pass,
     runs: u64,
     runs_max: u64,
-    /// As many runs as there may have been at the end of this level.
+    /// Number of runs allowed at the end of this level.
     level_max: u64,
     best: Option<(Size, Trace)>,
     run: &'r mut dyn FnMut(&Trace) -> Result<EndState, E>,
 }
 
 impl<E> Build<'_, E> {
-    /// Level by level, a level being all traces of so many wakes and scripts; ends with the first that has what
-    /// is looked for. No level takes more than half of what runs are left, so that each has its turn.
+    /// Searches level by level (all traces of so many wakes and scripts), and ends with the first level that has a
+    /// result. No level takes more than half of the remaining runs.
     fn levels(&mut self) -> Result<(), E> {
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<ScriptGroup> = Vec::new();
         for (wakes, scripts) in levels(self.pass, self.size) {
             self.level_max = match self.pass.few() {
                 Some(_) => self.runs_max,
@@ -306,25 +306,25 @@ impl<E> Build<'_, E> {
         Ok(())
     }
 
-    fn group(&mut self, scripts: usize) -> Result<Group, E> {
+    fn group(&mut self, scripts: usize) -> Result<ScriptGroup, E> {
         let mut trees = Vec::new();
         for setup in self.alphabet.setups(scripts) {
             let root = self.look(&setup, Vec::new())?.map(|(_, node)| node);
-            trees.push(Tree { setup, ends: root.into_iter().collect() });
+            trees.push(Extensions { setup, ends: root.into_iter().collect() });
         }
-        Ok(Group { scripts, depth: 0, trees })
+        Ok(ScriptGroup { scripts, depth: 0, trees })
     }
 
-    /// One wake more for all traces of the group.
-    fn level(&mut self, group: &mut Group) -> Result<(), E> {
+    /// Extends all traces of the group by one wake.
+    fn level(&mut self, group: &mut ScriptGroup) -> Result<(), E> {
         group.depth += 1;
-        // At the size of what is to be made smaller no more exits and signals help; of one wake, which edits make
-        // as plain as it gets, only fewer, but where plainer ones with as many are looked for.
+        // At the size of the trace that is to be reduced, more exits and signals do not help. For a single wake,
+        // which edits already simplify, only fewer do, unless plainer ones of the same size are searched for.
         let last = (group.depth, group.scripts) == (self.size.wakes, self.size.scripts);
-        let as_many = self.size.wakes > 1 || matches!(self.pass.of, Of::Exactly(_));
+        let as_many = self.size.wakes > 1 || matches!(self.pass.of, Parts::Exactly(_));
         let beyond = (self.size.exits, self.size.signals + usize::from(as_many));
         for tree in &mut group.trees {
-            let mut known: BTreeMap<u128, Node> = BTreeMap::new();
+            let mut known: BTreeMap<u128, Extensible> = BTreeMap::new();
             for end in std::mem::take(&mut tree.ends) {
                 let (exits, signals) = events(&end.wakes);
                 let left = self.pass.events_max - exits - signals;
@@ -350,8 +350,8 @@ impl<E> Build<'_, E> {
         Ok(())
     }
 
-    /// Runs a trace. Its end, if it is to be gone on from.
-    fn look(&mut self, setup: &Setup, wakes: Vec<Wake>) -> Result<Option<(u128, Node)>, E> {
+    /// Runs a trace. Returns its end if it can be extended.
+    fn look(&mut self, setup: &Setup, wakes: Vec<Wake>) -> Result<Option<(u128, Extensible)>, E> {
         let Ok(trace) = Trace::new(setup.clone(), wakes) else { return Ok(None) };
         if self.runs >= self.level_max {
             return Ok(None);
@@ -369,7 +369,7 @@ impl<E> Build<'_, E> {
             return Ok(None);
         }
         let EndState { digest, living, gap, .. } = seen;
-        Ok(Some((digest, Node { wakes: trace.into_parts().1, living, gap })))
+        Ok(Some((digest, Extensible { wakes: trace.into_parts().1, living, gap })))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The single changes that the shrinker tries, and that its minimality is measured by.
+//! The single changes that the shrinker tries, and that define minimality.
 
 use treefall_model::id::{ConfigId, Generation, ScriptId, StartNo};
 use treefall_model::signal::ExitStatus;
@@ -11,25 +11,25 @@ use treefall_model::trace::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant is its own sentence")]
 pub enum Edit {
-    /// The wakes `start..end` go; runs of generations that their reloads made go with them.
+    /// The wakes `start..end` are removed, with the runs of generations that their reloads made.
     DropWakes {
         start: usize,
         end: usize,
     },
-    /// A wake and the next become one: exits and signals together, the clock moves as in the second.
+    /// A wake and the next become one: exits and signals are combined, the clock advances as in the second.
     MergeWakes {
         wake: usize,
     },
-    /// A wake and the next become one, the clock moves as in the first.
+    /// A wake and the next become one; the clock advances as in the first.
     MergeIntoFirst {
         wake: usize,
     },
-    /// A wake and the next become one that comes late: the clock moves by this span.
+    /// A wake and the next become one late wake; the clock advances by this span.
     MergeLate {
         wake: usize,
         span: Span,
     },
-    /// This place goes from every configuration.
+    /// The script at this place is removed from every configuration.
     DropScript {
         script: usize,
     },
@@ -37,7 +37,7 @@ pub enum Edit {
     DropLastScript {
         config: usize,
     },
-    /// A configuration goes; reloads of it bring the first.
+    /// A configuration is removed; reloads of it load the first one instead.
     DropConfig {
         config: usize,
     },
@@ -137,7 +137,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// Whether one policy, cost, failing start, habit or order, or all of a kind, becomes the plainest.
+    /// Returns whether it sets one policy, cost, failing start, habit or order, or all of a kind, to the default.
     pub(super) fn is_plainer(self) -> bool {
         matches!(
             self,
@@ -157,17 +157,17 @@ impl Edit {
         )
     }
 
-    /// Whether a run is called otherwise. Before something is taken away that is another thing than after it: the
-    /// exits of a run that goes go with it.
+    /// Returns whether it renames a run. It must not be swapped with a removal, which removes the exits of a run by
+    /// its name.
     pub(super) fn renames(self) -> bool {
         matches!(self, Self::ExitNth { .. } | Self::ExitGeneration { .. })
     }
 
-    /// Whether this after `first`, which takes something away, comes to what another pair comes to.
+    /// Returns whether applying this after the removal `first` gives the same as another pair.
     ///
-    /// Of two that take away, each pair in one order is enough: wakes, scripts, configurations, exits, signals go
-    /// in any order with the same result. Wakes are merged last: two reloads do not fit into one. A merged wake that
-    /// is moved is the same as the plainly merged one moved.
+    /// Of two removals one order is enough: wakes, scripts, configurations, exits and signals can be removed in any
+    /// order. Merges come last, because two reloads do not fit into one wake. Merging and then moving a wake gives
+    /// the same as a plain merge that is moved.
     pub(super) fn is_tried_otherwise(self, first: Self) -> bool {
         match (first, self) {
             (Self::MergeIntoFirst { .. } | Self::MergeLate { .. }, Self::AdvanceOf { .. }) => true,
@@ -189,7 +189,7 @@ impl Edit {
         }
     }
 
-    /// The trace with this change; `None` when there is nothing to change or the result is no trace.
+    /// Returns the changed trace; `None`: there is nothing to change, or the result is no valid trace.
     #[must_use]
     pub fn apply(self, trace: &Trace) -> Option<Trace> {
         let (mut setup, mut wakes) = trace.clone().into_parts();
@@ -300,7 +300,7 @@ fn each_script(setup: &mut Setup, mut change: impl FnMut(&mut Script, usize)) {
     }
 }
 
-/// Drops the wakes and renames what their reloads had numbered.
+/// Removes the wakes, and renumbers the generations that their reloads made.
 fn drop_wakes(wakes: &mut Vec<Wake>, start: usize, end: usize) -> Option<()> {
     if start >= end || end > wakes.len() {
         return None;
@@ -319,7 +319,7 @@ fn drop_hup(wakes: &mut [Wake], place: usize) -> Option<()> {
     Some(())
 }
 
-/// The generations `first..first + many` never came to be: their exits go, later ones move down.
+/// Removes the generations `first..first + many`: their exits are removed, later generations move down.
 fn forget_generations(wakes: &mut [Wake], first: u32, many: u32) {
     for wake in wakes {
         wake.exits.retain(|exit| !(first..first + many).contains(&exit.run.of.generation.0));
@@ -329,7 +329,7 @@ fn forget_generations(wakes: &mut [Wake], first: u32, many: u32) {
     }
 }
 
-/// Two neighbours become one wake. Two reloads do not fit into one.
+/// Merges two neighbouring wakes. Two reloads do not fit into one wake.
 fn merge(wakes: &mut Vec<Wake>, place: usize, advance: Advance) -> Option<()> {
     let second = wakes.get(place + 1)?.clone();
     let first = wakes.get_mut(place)?;

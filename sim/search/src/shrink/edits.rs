@@ -1,7 +1,6 @@
-//! Which single changes a trace has.
+//! Lists the single changes of a trace.
 //!
-//! What always holds: none of them leaves the trace as it is, so that no candidate is made for nothing; the lists
-//! depend on the trace alone.
+//! Invariant: each one changes the trace, and the lists depend on the trace alone.
 
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
@@ -13,11 +12,11 @@ use treefall_model::trace::{
 use super::edit::Edit;
 use super::size::is_numbered;
 
-/// The whole seconds that times are tried at.
+/// Times that are tried, in seconds.
 const SECONDS: [u64; 4] = [1, 2, 3, 5];
 
 impl Edit {
-    /// The edits that take a wake, a script, a configuration, an exit or a signal away.
+    /// Returns the edits that remove a wake, a script, a configuration, an exit or a signal.
     #[must_use]
     pub fn taking_away(trace: &Trace) -> Vec<Self> {
         let mut edits = Vec::new();
@@ -35,7 +34,7 @@ impl Edit {
         edits
     }
 
-    /// The edits that take nothing away: they make something simpler, or only another.
+    /// Returns the edits that remove nothing, but simplify or change something.
     #[must_use]
     pub fn simplifying(trace: &Trace) -> Vec<Self> {
         let mut edits = Vec::new();
@@ -51,7 +50,7 @@ impl Edit {
         edits
     }
 
-    /// All single edits of a trace, those that take most away first. None leaves it as it is.
+    /// Returns all single edits of a trace, the largest removals first.
     #[must_use]
     pub fn all(trace: &Trace) -> Vec<Self> {
         let mut edits = Self::taking_away(trace);
@@ -94,7 +93,7 @@ fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
         config.scripts.iter().enumerate().any(|(place, script)| !is_numbered(&script.name, place))
     };
     push(setup.configs.iter().any(named), Edit::Names);
-    // What can be done to the only script is done to it alone.
+    // An edit of all scripts equals an edit of the only script.
     let several = scripts().nth(1).is_some();
     for seconds in SECONDS.map(Span::from_secs).into_iter().filter(|_| several) {
         push(any(&|script| script.interval != seconds), Edit::AllIntervals { interval: seconds });
@@ -160,7 +159,7 @@ fn of_script(config: usize, script: usize, value: &Script, edits: &mut Vec<Edit>
     push((value.rise, value.fall) != (1, 1), Edit::RiseAndFall { config, script });
 }
 
-/// Each of these once, and never `than`.
+/// Returns each distinct value other than `than`.
 fn others<T: Copy + PartialEq>(than: T, values: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let mut known = vec![than];
     values.into_iter().filter(move |value| {

@@ -1,17 +1,17 @@
-//! From a trace to a smaller one with the same signature.
+//! Shrinks a trace to a smaller one with the same signature.
 //!
-//! Smaller is an order on traces, [`Size`]: fewest wakes, then fewest scripts, exits, signals, then simplest
-//! policies and times. What always holds: a candidate is taken only if it is strictly smaller and its verdict
-//! still has the signature, so shrinking ends; it is bounded by [`Limits`] besides. The shrinker knows no
-//! subject: it is given a function from a trace to a verdict.
+//! [`Size`] orders traces: fewest wakes, then fewest scripts, exits and signals, then simplest policies and times.
+//! Invariant: a candidate is accepted only if it is strictly smaller and its verdict still has the signature, so that
+//! shrinking ends; [`Limits`] bound it as well. The shrinker knows no subject: a function maps a trace to a verdict.
 //!
-//! What comes after the break goes first, by bisection; then chunks of wakes; then, each to a standstill, single
-//! [edits](edit::Edit) that take something away, those that simplify, and pairs of one that takes something away and
-//! any (a change of a setup often must come together with the wake that it makes superfluous), or of one that makes
-//! a policy plainer and any that simplifies (a cost may stand for a longer timeout).
-//! Large traces are dear to run and small ones cheap: so whatever takes away comes before what simplifies. A
-//! trace at which no single edit is accepted is *minimal*; [`is_minimal`] asks that again from nothing but the
-//! trace.
+//! First the wakes after the violation are removed, by bisection, then chunks of wakes. Then follow, each until
+//! nothing more is accepted: single [edits](edit::Edit) that remove something, edits that simplify, and pairs of
+//! edits. A pair removes something and makes any other change, because a change of the setup is often possible only
+//! with the removal of a wake; or it makes a policy plainer and simplifies something else, because a cost may replace
+//! a longer timeout.
+//!
+//! Removals come first because large traces are expensive to run and small ones cheap. A trace is *minimal* if no
+//! single edit is accepted; [`is_minimal`] checks this from the trace alone.
 
 mod alphabet;
 mod build_up;
@@ -29,15 +29,15 @@ pub use build_up::{Built, EndState, build_up};
 pub use edit::Edit;
 pub use size::Size;
 
-/// Above so many wakes, pairs of edits are not tried: their number grows with the square.
+/// Above this number of wakes, pairs of edits are not tried: their number grows with the square.
 const PAIRS_WAKES_MAX: usize = 5;
 
-/// Bounds of one shrinking.
+/// Limits of one shrinking.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Most runs of the subject.
     pub runs_max: u64,
-    /// Whether pairs of edits are tried: many runs, for a subject whose runs are cheap.
+    /// Whether to try pairs of edits: many runs, for a subject whose runs are cheap.
     pub pairs: bool,
 }
 
@@ -47,25 +47,31 @@ impl Default for Limits {
     }
 }
 
-/// What shrinking came to.
+/// The result of shrinking.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
     /// The smallest trace found.
     pub trace: Trace,
     /// Its verdict.
     pub verdict: Verdict,
-    /// Runs of the subject that this took.
+    /// Runs of the subject.
     pub runs: u64,
-    /// How many candidates were taken.
+    /// Number of accepted candidates.
     pub accepted: u64,
-    /// No single edit makes it smaller; false when the bound on runs came first.
+    /// No single edit makes it smaller; `false` if the limit on runs came first.
     pub minimal: bool,
-    /// Other signatures met on the way, each with the first trace that showed it: new finds.
+    /// Other signatures met on the way, each with the first trace that showed it: new failures.
     pub slipped: Vec<(Signature, Trace)>,
 }
 
 impl Shrunk {
-    /// Takes the place of this by what was shrunk `further` from a smaller trace: runs and slipped signatures of both.
+    /// Returns the result before the first run: `trace` as it is, not proved minimal.
+    #[must_use]
+    pub const fn unchanged(trace: Trace, verdict: Verdict) -> Self {
+        Self { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() }
+    }
+
+    /// Continues this result with one that was shrunk further: adds up the runs and merges the slipped signatures.
     pub fn take(&mut self, further: Self) {
         let (runs, accepted) = (self.runs + further.runs, self.accepted + further.accepted);
         let mut slipped = std::mem::take(&mut self.slipped);
@@ -78,7 +84,7 @@ impl Shrunk {
     }
 }
 
-/// Shrinks `trace`, which has `signature` by `judge`.
+/// Shrinks `trace`, which has `signature` according to `judge`.
 ///
 /// # Errors
 /// The first error of `judge`.
@@ -91,12 +97,12 @@ pub fn shrink<E>(
 ) -> Result<Shrunk, E> {
     let known: Vec<_> = verdict.signatures().collect();
     let size = Size::of(&trace);
-    let best = Shrunk { trace, verdict, runs: 0, accepted: 0, minimal: false, slipped: Vec::new() };
+    let best = Shrunk::unchanged(trace, verdict);
     let mut search = Shrinker { best, size, signature, known, limits, judge: &mut judge };
     search.prefix()?;
     search.chunks()?;
     loop {
-        // To a standstill of both on one trace.
+        // Until neither is accepted any more.
         search.singles(Edit::taking_away)?;
         while search.singles(Edit::simplifying)? && search.singles(Edit::taking_away)? {}
         if !limits.pairs || search.spent() || !search.pair()? {
@@ -107,10 +113,11 @@ pub fn shrink<E>(
     Ok(search.best)
 }
 
-/// Stands for whatever a caller of [`shrink_while`] looks for: no subject is judged by it.
+/// A placeholder signature for [`shrink_while`]; no subject is judged by it.
 const LOOKED_FOR: Signature = Signature { law: Law::Progress, step: Step::Ended, entry: None };
 
-/// Shrinks `trace` while `keeps` holds of it, as of two programs that differ. The verdict of the result says nothing.
+/// Shrinks `trace` while `keeps` returns `true`, as for two programs that differ. The verdict of the result is
+/// meaningless.
 ///
 /// # Errors
 /// The first error of `keeps`.
@@ -126,7 +133,7 @@ pub fn shrink_while<E>(
     shrink(trace, verdict(true), LOOKED_FOR, limits, |trace| keeps(trace).map(verdict))
 }
 
-/// Whether no single edit of `trace` is smaller and keeps `signature`, and how many runs the answer took.
+/// Returns whether no single edit of `trace` is smaller and keeps `signature`, and how many runs that took.
 ///
 /// # Errors
 /// The first error of `judge`.
@@ -162,7 +169,7 @@ impl<E> Shrinker<'_, E> {
         self.best.runs >= self.limits.runs_max
     }
 
-    /// Takes the candidate if it is smaller and keeps the signature.
+    /// Accepts the candidate if it is smaller and keeps the signature.
     fn offer(&mut self, candidate: Trace) -> Result<bool, E> {
         let size = Size::of(&candidate);
         if size >= self.size || self.spent() {
@@ -184,7 +191,7 @@ impl<E> Shrinker<'_, E> {
         Ok(true)
     }
 
-    /// The shortest prefix that keeps the signature: what comes after the break is never needed.
+    /// Finds the shortest prefix that keeps the signature: wakes after the violation are never needed.
     fn prefix(&mut self) -> Result<(), E> {
         let mut too_short = 0;
         while too_short + 1 < self.best.trace.wakes().len() && !self.spent() {
@@ -198,7 +205,7 @@ impl<E> Shrinker<'_, E> {
         Ok(())
     }
 
-    /// Drops runs of wakes, from half of them down to two at a time, the last ones first.
+    /// Removes ranges of wakes, from half of them down to two at a time, the last ones first.
     fn chunks(&mut self) -> Result<(), E> {
         let mut length = self.best.trace.wakes().len() / 2;
         while length > 1 {
@@ -215,7 +222,7 @@ impl<E> Shrinker<'_, E> {
         Ok(())
     }
 
-    /// Goes round the edits until none of a whole round is taken. Whether any was.
+    /// Tries the edits in rounds until none of a round is accepted. Returns whether any was.
     fn singles(&mut self, list: fn(&Trace) -> Vec<Edit>) -> Result<bool, E> {
         let before = self.best.accepted;
         let (mut edits, mut place, mut refused) = (list(&self.best.trace), 0, 0);
@@ -227,7 +234,7 @@ impl<E> Shrinker<'_, E> {
             if let Some(candidate) = candidate
                 && self.offer(candidate)?
             {
-                // The next edit stands at most a little before its old place.
+                // The next edit is at most slightly before its old place.
                 edits = list(&self.best.trace);
                 (place, refused) = (place - 1, 0);
             }
@@ -235,8 +242,8 @@ impl<E> Shrinker<'_, E> {
         Ok(self.best.accepted > before)
     }
 
-    /// Two edits of which one alone would not do: one that takes something away and any, then one that makes a
-    /// policy plainer and any that takes nothing away. Whether a pair was taken; the first that can be is.
+    /// Accepts the first pair of edits that helps: one that removes something and any other, or one that makes a
+    /// policy plainer and one that removes nothing. Returns whether there was one.
     fn pair(&mut self) -> Result<bool, E> {
         if self.best.trace.wakes().len() > PAIRS_WAKES_MAX {
             return Ok(false);
@@ -259,7 +266,7 @@ impl<E> Shrinker<'_, E> {
         Ok(false)
     }
 
-    /// Tries each of the edits after `first`. Whether one was taken.
+    /// Tries each of the edits after `first`. Returns whether one was accepted.
     fn after(&mut self, first: Edit, list: fn(&Trace) -> Vec<Edit>) -> Result<bool, E> {
         let Some(between) = first.apply(&self.best.trace) else { return Ok(false) };
         for second in list(&between).into_iter().filter(|second| !second.is_tried_otherwise(first)) {

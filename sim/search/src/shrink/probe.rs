@@ -1,7 +1,7 @@
-//! A run of the replica by who wants to know how the trace could go on: what is alive at its end, and when the next
-//! timer is due.
+//! Runs a trace on the replica to find out how it could be extended: the children alive at its end, and the next
+//! timer.
 //!
-//! Always: the run is cut short where the signature asked for shows, or no other break can follow.
+//! Invariant: the run ends early if the signature shows, or no other violation can follow.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ struct Probe<'s> {
     gap: Option<Span>,
 }
 
-/// Who looks for one signature on a replica, and remembers each trace that was looked at: who builds up from several
-/// traces one after the other, and in several ways from each, comes by most traces again.
+/// Searches for one signature on a replica, and caches the results. Building up extends several traces in several
+/// passes, which repeat most traces.
 pub(crate) struct ProbeCache {
     rules: Rules,
     signature: Signature,
@@ -35,17 +35,17 @@ pub(crate) struct ProbeCache {
     runs: u64,
 }
 
-/// Most traces that are remembered: what comes after so many is seldom come by again.
+/// Most cached results: later ones are rarely repeated.
 const SEEN_MAX: usize = 40_000;
 
 impl ProbeCache {
-    /// Who looks for `signature` on a replica that goes by `rules`.
+    /// Returns an empty cache for `signature` on a replica with these `rules`.
     #[must_use]
     pub(crate) fn new(rules: Rules, signature: Signature) -> Self {
         Self { rules, signature, seen: BTreeMap::new(), runs: 0 }
     }
 
-    /// What [`probe`] shows of `trace`, which is run the first time.
+    /// Returns the result of [`probe`], which runs each trace once.
     pub(crate) fn probe(&mut self, trace: &Trace) -> EndState {
         if let Some(seen) = self.seen.get(trace) {
             return seen.clone();
@@ -58,14 +58,14 @@ impl ProbeCache {
         seen
     }
 
-    /// Runs so far.
+    /// Returns the number of runs so far.
     #[must_use]
     pub(crate) fn runs(&self) -> u64 {
         self.runs
     }
 }
 
-/// Runs `trace` on a replica that goes by `rules`, to see whether `signature` shows and how to go on.
+/// Runs `trace` on a replica with these `rules` to see whether `signature` shows, and how to extend the trace.
 #[must_use]
 pub(crate) fn probe(trace: &Trace, rules: Rules, signature: Signature) -> EndState {
     let judge = Judge::of(trace.setup(), SubjectKind::Replica);

@@ -1,4 +1,4 @@
-//! The order on traces by which the shrinker goes.
+//! The order on traces by which the shrinker works.
 
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
@@ -6,12 +6,12 @@ use treefall_model::trace::{
     Advance, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Trace, Wake,
 };
 
-/// How large a trace is: compared field by field, from the first.
+/// The size of a trace. The first field that differs decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Size {
     /// Wakes.
     pub wakes: usize,
-    /// Scripts, of all configurations.
+    /// Scripts of all configurations.
     pub scripts: usize,
     /// Configurations.
     pub configs: usize,
@@ -19,16 +19,16 @@ pub struct Size {
     pub exits: usize,
     /// SIGHUPs and SIGTERMs.
     pub signals: usize,
-    /// Policies, costs, failing starts and habits that are not the default, and other orders.
+    /// Number of policies, costs, failing starts, habits and orders that are not the default.
     pub policies: u64,
-    /// How odd the times are: a whole second is simpler than a fraction, a small one simpler than a large.
+    /// Complexity of the times: whole seconds are simpler than fractions, small ones simpler than large ones.
     pub times: u64,
     /// Names, statuses, run numbers.
     pub rest: u64,
 }
 
 impl Size {
-    /// The size of a trace.
+    /// Returns the size of a trace.
     #[must_use]
     pub fn of(trace: &Trace) -> Self {
         let (setup, wakes) = (trace.setup(), trace.wakes());
@@ -100,7 +100,7 @@ fn wake_rest(wake: &Wake) -> u64 {
     exits + wake.hup.map_or(0, |config| u64::from(config.0))
 }
 
-/// Whether this is [`Name::numbered`] of that place; asked of every candidate, so nothing is written for it.
+/// Returns whether this is [`Name::numbered`] of that place, without allocating, because every candidate is checked.
 pub(super) fn is_numbered(name: &Name, place: usize) -> bool {
     let Some(digits) = name.as_str().strip_prefix('s') else { return false };
     let plain = digits == "0" || !digits.starts_with(['0', '+']);

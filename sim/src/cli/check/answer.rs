@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use treefall_field::regression::{Better, Shared, Sides};
+use treefall_field::regression::{Better, SharedViolation, Sides};
 use treefall_model::release::{Advice, Defect, Reach};
 use treefall_model::verdict::{Signature, Weight};
 use treefall_report::cause_name;

@@ -6,8 +6,10 @@ mod objects;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use treefall_base::control::Control;
 use treefall_field::regression::{
-    CheckSearch, Finding, Key, Lane, NOT_TESTED, Seen, Sides, Watcher, misbehaviour, report, triage,
+    CheckFailure, CheckFinding, CheckObserver, CheckSearch, Key, Lane, NOT_TESTED, Sides, misbehaviour,
+    report, triage,
 };
 use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
@@ -127,8 +129,8 @@ fn check(args: &Check, junit: &mut Junit, output: &mut Output) -> Result<Status,
 /// A pair of programs with its result.
 pub(super) struct LaneResult {
     pub(super) sides: Sides,
-    pub(super) tally: treefall_field::regression::Tally,
-    pub(super) findings: Vec<Finding>,
+    pub(super) tally: treefall_field::regression::CheckResults,
+    pub(super) findings: Vec<CheckFinding>,
 }
 
 /// Returns the pairs to compare.
@@ -278,8 +280,12 @@ fn order(seen: &Seen) -> (u8, Size) {
     (rank, Size::of(&seen.trace))
 }
 
-fn triage_all(search: &mut CheckSearch, args: &Check, output: &mut Output) -> Result<Vec<Finding>, CliError> {
-    let mut seen: Vec<Seen> = search.tally().worse.values().cloned().collect();
+fn triage_all(
+    search: &mut CheckSearch,
+    args: &Check,
+    output: &mut Output,
+) -> Result<Vec<CheckFinding>, CliError> {
+    let mut seen: Vec<CheckFailure> = search.tally().worse.values().cloned().collect();
     seen.sort_by_key(order);
     seen.truncate(if args.bisect { 1 } else { WORKED_OUT_MAX });
     let closeness = search.closeness();
@@ -288,7 +294,7 @@ fn triage_all(search: &mut CheckSearch, args: &Check, output: &mut Output) -> Re
     for one in &seen {
         let what = || format!("{}: shrinking {}", args.new, one.key);
         let keep_going = |runs| line.keep_going(what, runs);
-        findings.push(triage(search.lane(), closeness, one, &keep_going)?);
+        findings.push(triage(search.lane(), closeness, one, Control::new(&keep_going))?);
     }
     Ok(findings)
 }
@@ -317,8 +323,8 @@ impl Watcher for FindingStore<'_> {
 fn scenario_of(title: &str, sides: &Sides, seen: &Seen, trace: &Trace) -> String {
     let mut one = Scenario::new(title, trace.clone());
     let drawn = match seen.origin {
-        treefall_field::regression::Origin::Drawn(source, number) => Some((source.seed, number)),
-        treefall_field::regression::Origin::Scenario(_) => None,
+        treefall_field::regression::TraceOrigin::Drawn(source, number) => Some((source.seed, number)),
+        treefall_field::regression::TraceOrigin::Scenario(_) => None,
     };
     one.provenance = Provenance {
         seed: drawn.map(|(seed, _)| seed),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use treefall_field::regression::{Better, Finding, Key, Side, Tally, headline};
+use treefall_field::regression::{Better, CheckFinding, CheckResults, Key, Side, headline};
 use treefall_model::verdict::Signature;
 use treefall_report::cause_name;
 use treefall_report::json::UpstreamObject;
@@ -47,7 +47,7 @@ pub(super) struct WorseObject {
 }
 
 impl WorseObject {
-    pub(super) fn new(finding: &Finding, folder: &Path, replay: &str) -> Self {
+    pub(super) fn new(finding: &CheckFinding, folder: &Path, replay: &str) -> Self {
         let signature = finding.signature();
         let defects = finding.defects();
         Self {
@@ -123,8 +123,8 @@ struct SharedSeen {
 }
 
 impl LaneObject {
-    pub(super) fn new(driven_as: &'static str, new: String, old: String, tally: &Tally) -> Self {
-        let worse = |(key, seen): (&Key, &treefall_field::regression::Seen)| WorseSeen {
+    pub(super) fn new(driven_as: &'static str, new: String, old: String, tally: &CheckResults) -> Self {
+        let worse = |(key, seen): (&Key, &treefall_field::regression::CheckFailure)| WorseSeen {
             finding: key.to_string(),
             traces: seen.times,
         };
@@ -136,11 +136,12 @@ impl LaneObject {
                 BetterSeen { mends: None, no_longer: Some(signature.to_string()), traces: *traces }
             }
         };
-        let shared = |(signature, shared): (&Signature, &treefall_field::regression::Shared)| SharedSeen {
-            signature: signature.to_string(),
-            cause: cause_name(&shared.cause),
-            traces: shared.times,
-        };
+        let shared =
+            |(signature, shared): (&Signature, &treefall_field::regression::SharedViolation)| SharedSeen {
+                signature: signature.to_string(),
+                cause: cause_name(&shared.cause),
+                traces: shared.times,
+            };
         Self {
             driven_as,
             new,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_field::import::crash::{Crash, crashes};
 use treefall_field::import::others::alternatives;
-use treefall_field::import::sites::{Ending, Sites, process, told};
-use treefall_field::import::{ImportError, release_told, symbols};
+use treefall_field::import::sites::{SiteMatch, Sites, location, process};
+use treefall_field::import::{ImportError, named_release, symbols};
 use treefall_model::release::{Defect, Release};
 use treefall_report::cause_line;
 use treefall_search::cause::Cause;
@@ -55,7 +55,7 @@ pub(super) struct Judged {
     crash: Crash,
     release: Release,
     is_known: bool,
-    ending: Ending,
+    ending: SiteMatch,
 }
 
 /// Judges the backtraces of `text` on the release of `replica`, else on the release that the text names.
@@ -73,7 +73,7 @@ pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<
         Base::Release(release) => Some(release),
         Base::Mended => None,
     });
-    let known = of_target.or_else(|| release_told(text));
+    let known = of_target.or_else(|| named_release(text));
     let releases: Vec<Release> = match known {
         Some(release) => vec![release],
         None => OF_EACH_GROUP.iter().filter_map(|text| Release::parse(text)).collect(),
@@ -85,7 +85,7 @@ pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<
             crash: crash.clone(),
             release,
             is_known: known.is_some(),
-            ending: sites.ending(crash),
+            ending: sites.match_crash(crash),
         }));
     }
     all.sort_by_key(|judged| judged.crash.line);
@@ -94,7 +94,7 @@ pub(super) fn judged(text: &str, replica: Option<&ReplicaName>, program: Option<
 
 /// Reports whether a known defect can end at the end of a backtrace.
 pub(super) fn any_of_class(all: &[Judged]) -> bool {
-    all.iter().any(|judged| matches!(judged.ending, Ending::OfClass { .. }))
+    all.iter().any(|judged| matches!(judged.ending, SiteMatch::OfClass { .. }))
 }
 
 /// Prints the judgements.
@@ -103,13 +103,13 @@ pub(super) fn print(all: &[Judged], output: &mut Output) {
     for judged in all {
         let Judged { crash, release, ending, is_known } = judged;
         if crash.line != before {
-            let at = told(crash).unwrap_or_else(|| "no function has a name".to_owned());
+            let at = location(crash).unwrap_or_else(|| "no function has a name".to_owned());
             let whose = process(crash).map_or_else(String::new, |name| format!(", of the {name} process"));
             let pid = crash.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
             output.heading(format_args!("backtrace at line {}: {at}{whose}{pid}", crash.line));
         }
         match ending {
-            Ending::OfClass { defects, here, all } => {
+            SiteMatch::OfClass { defects, here, all } => {
                 let share = format!("{here} of {all} simulated crashes of {release} end there");
                 for defect in defects {
                     let cause = cause_line(&Cause::Known(vec![*defect]));
@@ -141,15 +141,15 @@ pub(super) fn print(all: &[Judged], output: &mut Output) {
 fn object(judged: &Judged) -> BacktraceObject {
     let Judged { crash, release, is_known, ending } = judged;
     let (verdict, defects, simulated) = match ending {
-        Ending::OfClass { defects, here, all } => {
+        SiteMatch::OfClass { defects, here, all } => {
             ("of-class", defects.iter().map(|defect| Defect::name(*defect)).collect(), Some([*here, *all]))
         }
-        Ending::NotOfClass => ("not-of-class", Vec::new(), None),
-        Ending::Nameless => ("unknown", Vec::new(), None),
+        SiteMatch::NotOfClass => ("not-of-class", Vec::new(), None),
+        SiteMatch::Nameless => ("unknown", Vec::new(), None),
     };
     BacktraceObject {
         backtrace: crash.line,
-        at: told(crash),
+        at: location(crash),
         process: process(crash),
         pid: crash.pid,
         release: Some(release.to_string()),
@@ -168,7 +168,7 @@ pub(super) fn alone(all: &[Judged], error: &ImportError, output: &mut Output) ->
     if of_class > 0 {
         return Status::Failure;
     }
-    match all.iter().all(|judged| judged.ending == Ending::NotOfClass) {
+    match all.iter().all(|judged| judged.ending == SiteMatch::NotOfClass) {
         true => Status::Good,
         false => Status::Usage,
     }

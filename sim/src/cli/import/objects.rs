@@ -9,7 +9,7 @@ use treefall_model::release::Defect;
 use super::super::interrupt::Stopwatch;
 use super::print::{lines_of, names};
 use treefall_field::import::signs::Sign;
-use treefall_field::import::{Census, Imported, NoWay, Reproduction, Unknown};
+use treefall_field::import::{Imported, LineCounts, Reproduction, Unknown, UnmatchedWindow};
 use treefall_report::json::UpstreamObject;
 use treefall_subject::target::Base;
 
@@ -90,7 +90,7 @@ pub(super) struct ImportSummary<'s> {
     scripts: usize,
     windows: usize,
     windows_fitting: usize,
-    no_ways: Vec<NoWayObject<'s>>,
+    no_ways: Vec<UnmatchedWindowObject<'s>>,
     tried: u64,
     fitting: u64,
     exhausted: bool,
@@ -125,10 +125,10 @@ pub(super) fn object<'f>(
         defects: names(found.cause.defects()),
         mended_by: defect.and_then(|defect| defect.row().mended_by),
         upstream: UpstreamObject::all(found.cause.defects().iter().copied()),
-        untold: found.way.untold,
-        wakes: found.way.trace.wakes().len(),
+        untold: found.interleaving.untold,
+        wakes: found.interleaving.trace.wakes().len(),
         lines: lines_of(found),
-        seen: found.way.seen,
+        seen: found.interleaving.seen,
         scenario: path.map(|path| path.display().to_string()),
     }
 }
@@ -143,11 +143,11 @@ pub(super) fn summary<'s>(
     imported: &'s Imported,
     watch: &Stopwatch,
 ) -> ImportSummary<'s> {
-    let no_way = |no_way: &'s NoWay| NoWayObject {
-        begins: no_way.begins,
-        tried: no_way.tried,
-        stuck: no_way.stuck.as_ref().map(|(line, _)| *line),
-        text: no_way.stuck.as_ref().map(|(_, text)| text.as_str()),
+    let object = |unmatched: &'s UnmatchedWindow| UnmatchedWindowObject {
+        begins: unmatched.begins,
+        tried: unmatched.tried,
+        stuck: unmatched.stuck.as_ref().map(|(line, _)| *line),
+        text: unmatched.stuck.as_ref().map(|(_, text)| text.as_str()),
     };
     let sign = |sign: &'s Sign| SignObject {
         line: sign.line,
@@ -155,7 +155,7 @@ pub(super) fn summary<'s>(
         of_another: sign.of_another,
         text: &sign.text,
     };
-    let Census { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.census;
+    let LineCounts { lines, told, nothing, foreign, unstamped, unknown, .. } = imported.story.counts;
     ImportSummary {
         log: name.to_owned(),
         target,
@@ -173,7 +173,7 @@ pub(super) fn summary<'s>(
         scripts: imported.scripts.scripts.len(),
         windows: imported.windows,
         windows_fitting: imported.windows_fitting,
-        no_ways: imported.no_ways.iter().map(no_way).collect(),
+        no_ways: imported.unmatched.iter().map(object).collect(),
         tried: imported.searched.tried,
         fitting: imported.searched.fitting,
         exhausted: imported.searched.exhausted,

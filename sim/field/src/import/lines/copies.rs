@@ -1,17 +1,17 @@
-//! Lines that a log has twice, in two renderings, and lines that stand for several.
+//! Removes second copies of lines in another rendering, and expands lines that stand for several.
 //!
-//! Invariant: a line is left out only if the same message, of the same second, is kept.
+//! Invariant: a line is removed only if the same message of the same second is kept.
 
 use std::collections::BTreeMap;
 
 use crate::import::line::{TextLine, Writer};
 
-/// Two copies of a line are stamped at most so far apart, in microseconds.
+/// Longest time between two copies of a line, in microseconds.
 const APART: i64 = 2_000_000;
-/// Fewest lines that show that a log has each line twice.
+/// Least number of such pairs that shows that a log has each line twice.
 const DOUBLED_MIN: usize = 6;
 
-/// The lines, with those that say that a line came several times replaced by what they stand for, to a bound.
+/// Replaces lines that say that a line was repeated by copies of that line, at most `left` in all.
 pub(super) fn expanded(lines: Vec<TextLine>, mut left: usize) -> Vec<TextLine> {
     let mut all: Vec<TextLine> = Vec::with_capacity(lines.len());
     let mut last: Option<usize> = None;
@@ -46,13 +46,13 @@ pub(super) fn expanded(lines: Vec<TextLine>, mut left: usize) -> Vec<TextLine> {
     all
 }
 
-/// The number between two texts, and what stands behind.
+/// Returns the number between two texts, and what follows them.
 fn repeated<'l>(text: &'l str, before: &str, after: &str) -> Option<(usize, &'l str)> {
     let (number, rest) = text.split_once(before)?.1.split_once(after)?;
     Some((number.parse().ok()?, rest))
 }
 
-/// Leaves copies out; how many.
+/// Removes copies. Returns the remaining lines and the number of copies.
 pub(super) fn left_out(lines: Vec<TextLine>) -> (Vec<TextLine>, u64) {
     let copies = copies(&lines);
     let number = copies.iter().filter(|copy| copy.is_some()).count() as u64;
@@ -60,7 +60,7 @@ pub(super) fn left_out(lines: Vec<TextLine>) -> (Vec<TextLine>, u64) {
     for (place, of) in copies.iter().enumerate() {
         let Some(of) = of else { continue };
         let (Some(copy), Some(kept)) = (lines[place].take(), lines[*of].as_mut()) else { continue };
-        if kept.writer == Writer::Untold && copy.writer != Writer::Untold {
+        if kept.writer == Writer::Unspecified && copy.writer != Writer::Unspecified {
             (kept.writer, kept.source) = (copy.writer, copy.source);
         }
         let width = |line: &TextLine| line.when.as_ref().map_or(i64::MAX, |when| when.end - when.start);
@@ -71,7 +71,7 @@ pub(super) fn left_out(lines: Vec<TextLine>) -> (Vec<TextLine>, u64) {
     (lines.into_iter().flatten().collect(), number)
 }
 
-/// Of each line the place of the earlier one that it is a copy of.
+/// Returns for each line the place of the earlier line that it copies.
 fn copies(lines: &[TextLine]) -> Vec<Option<usize>> {
     let mut copies = vec![None; lines.len()];
     let of_keepalived = || lines.iter().enumerate().filter(|(_, line)| line.writer.is_keepalived());
@@ -97,7 +97,7 @@ fn copies(lines: &[TextLine]) -> Vec<Option<usize>> {
         }
         let total: usize = forms.values().sum();
         let most = forms.values().max().copied().unwrap_or(0);
-        // What two programs happen to say alike is no copy.
+        // Two programs that happen to write the same are no copies.
         if paired * 2 < total - most {
             copies.fill(None);
         }

@@ -1,14 +1,14 @@
-//! A log's lines in whatever rendering: when each was written, by which process, and its message.
+//! Splits a log into lines in any rendering: when each was written, by which process, and its message.
 //!
-//! A message begins behind keepalived's own stamp (`Wed Nov 25 10:00:00 2026: `), behind the tag of a program
-//! (`Keepalived_vrrp[77]: `), or where one of keepalived's texts begins. What stands before is searched for time stamps;
-//! of several the narrowest counts. So a rendering needs no format of its own here.
+//! A message begins after keepalived's own stamp (`Wed Nov 25 10:00:00 2026: `), after the tag of a program
+//! (`Keepalived_vrrp[77]: `), or where one of keepalived's texts begins. The part before it is searched for time
+//! stamps; the narrowest one counts. No rendering therefore needs a format of its own.
 //!
 //! - `stamps`: time stamps;
 //! - `structured`: JSON and journald's export format;
 //! - `copies`: lines that a log has twice, and lines that stand for several.
 //!
-//! Invariant: a line's time is an interval, as wide as the last digit of its stamp is worth.
+//! Invariant: a line's time is an interval, as wide as one unit of the last digit of its stamp.
 
 mod copies;
 mod stamps;
@@ -18,26 +18,26 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::line::{TextLine, Writer};
-use super::messages::{Said, read};
+use super::messages::{Message, read};
 use stamps::{Stamp, Stamps};
 
-/// How far into a line its message is looked for, in bytes.
+/// Length of the part of a line that is searched for its message, in bytes.
 const PREFIX_MAX: usize = 400;
 /// Most lines that lines such as `message repeated 3 times` are replaced by, in all.
 const REPEATED_MAX: usize = 10_000;
-/// Times of dates are not less than this, in microseconds: about three years.
+/// Smallest time that has a date, in microseconds: about three years after 1970.
 const DATED: i64 = 100_000_000_000_000;
 /// The interval of a line in a log without any time stamp, in microseconds: about 34 years.
 pub(super) const TIMELESS: Range<i64> = 0..1 << 50;
 
-/// The lines of a log, copies left out, and how many these were.
+/// Returns the lines of a log without copies, and the number of copies.
 #[must_use]
 pub fn lines(text: &str) -> (Vec<TextLine>, u64) {
     let mut stamps = Stamps::default();
     let lines = structured::lines(text).into_iter();
     let mut lines: Vec<TextLine> =
         lines.map(|(number, line)| read_line(&mut stamps, number, &line)).collect();
-    // A time since a machine's start, or of a day, is no time beside dates.
+    // If other lines have dates, a time since boot or a time of day does not count.
     let dated = |line: &TextLine| line.when.as_ref().is_some_and(|when| when.start >= DATED);
     if lines.iter().any(|line| line.writer.is_keepalived() && dated(line)) {
         lines.iter_mut().filter(|line| !dated(line)).for_each(|line| line.when = None);
@@ -70,10 +70,10 @@ fn read_line(stamps: &mut Stamps, number: usize, line: &str) -> TextLine {
     TextLine { number, when, writer, source, text, form: (is_own, form), whole: whole.into_owned() }
 }
 
-/// A message without what a rendering puts behind it.
+/// Removes what a rendering appends to a message.
 fn trimmed(text: &str) -> String {
     let text = text.trim_end();
-    // A quotation that was opened before the message closes behind it.
+    // A quotation that opened before the message closes after it.
     let quotes = text.bytes().filter(|byte| *byte == b'"').count();
     let text = if quotes % 2 == 1 {
         text.trim_end_matches([',', ';', '}', ']']).trim_end_matches('"')
@@ -83,7 +83,7 @@ fn trimmed(text: &str) -> String {
     text.trim_end_matches("\\n").to_owned()
 }
 
-/// Without the sequences that colour a terminal, and other bytes that no message has.
+/// Removes terminal colours and other control bytes.
 fn without_colours(line: &str) -> Cow<'_, str> {
     let line = line.trim_start_matches('\u{feff}').trim_end();
     if !line.contains('\u{1b}') && !line.contains("#033[") {
@@ -112,27 +112,27 @@ fn first(text: &str, length: usize) -> &str {
     &text[..end]
 }
 
-/// Where the parts of a line are.
+/// The parts of a line.
 struct Split {
     writer: Writer,
-    /// The end of what is searched for stamps.
+    /// End of the part that is searched for stamps.
     prefix: usize,
     /// The tag.
     tag: Option<Range<usize>>,
-    /// The beginning of the message.
+    /// Beginning of the message.
     text: usize,
 }
 
 fn split(line: &str) -> Option<Split> {
     if let Some(text) = behind_own_stamp(line) {
-        return Some(Split { writer: Writer::Untold, prefix: text, tag: None, text });
+        return Some(Split { writer: Writer::Unspecified, prefix: text, tag: None, text });
     }
     let (mut at, mut foreign) = (0, None);
     let head = first(line, PREFIX_MAX);
     while let Some(token) = next_token(head, at) {
         at = token.end;
         if let Some(split) = tagged(line, &token) {
-            // A program may pass on what keepalived, in a container, wrote.
+            // A program may relay what keepalived wrote in a container.
             if split.writer != Writer::Foreign {
                 return Some(split);
             }
@@ -152,7 +152,7 @@ fn next_token(text: &str, from: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// The line with this token as its tag, if it is one.
+/// Splits the line at this token, if it is a tag.
 fn tagged(line: &str, token: &Range<usize>) -> Option<Split> {
     let word = &line[token.clone()];
     let (named, colon) = match word.split_once(':') {
@@ -178,21 +178,21 @@ fn tagged(line: &str, token: &Range<usize>) -> Option<Split> {
     }
     let behind = end + 1;
     let text = behind + line[behind..].len() - line[behind..].trim_start_matches(' ').len();
-    // The kernel names the process that it speaks of where others name themselves.
+    // The kernel starts its message with the name of the process that it reports.
     if writer.is_keepalived() && is_of_kernel(&line[text..]) {
         return Some(Split { writer: Writer::Outside, text: token.start, ..split(text) });
     }
-    // `VRRP sockpool: ..` has a colon too, and a time of day several.
+    // `VRRP sockpool: ..` contains a colon too, and a time of day several.
     let is_syslog = named.ends_with(']') || writer != Writer::Foreign || line[token.end..].starts_with(' ');
     (is_syslog && !(writer == Writer::Foreign && is_within_message(line, token.start))).then(|| split(text))
 }
 
-/// Whether a colon here is part of a message of keepalived's rather than behind a tag.
+/// Returns whether a colon here belongs to a message of keepalived's instead of a tag.
 fn is_within_message(line: &str, at: usize) -> bool {
     message(line, false).is_some_and(|split| split.text <= at)
 }
 
-/// Where the message begins behind a tag without a colon, as RFC 5424 and some viewers have it: `Keepalived_vrrp 77 - - ..`.
+/// Returns the beginning of the message after a tag without a colon, as in RFC 5424: `Keepalived_vrrp 77 - - ..`.
 fn without_colon(line: &str, name: &str, end: usize) -> Option<usize> {
     if !matches!(name, "Keepalived" | "Keepalived_vrrp" | "Keepalived_healthcheckers" | "Keepalived_bfd") {
         return None;
@@ -217,7 +217,7 @@ fn without_colon(line: &str, name: &str, end: usize) -> Option<usize> {
 }
 
 fn is_unknown(text: &str) -> bool {
-    matches!(read(Writer::Untold, text), Said::Unknown)
+    matches!(read(Writer::Unspecified, text), Message::Unknown)
 }
 
 fn is_of_kernel(text: &str) -> bool {
@@ -226,7 +226,7 @@ fn is_of_kernel(text: &str) -> bool {
         .any(|words| text.starts_with(words))
 }
 
-/// The end of keepalived's own stamp: `10:00:00 2026: `.
+/// Returns the end of keepalived's own stamp: `10:00:00 2026: `.
 fn behind_own_stamp(line: &str) -> Option<usize> {
     let head = first(line, PREFIX_MAX);
     let digit = |byte: &u8| byte.is_ascii_digit();
@@ -239,7 +239,7 @@ fn behind_own_stamp(line: &str) -> Option<usize> {
     Some(behind + usize::from(line[behind..].starts_with(' ')))
 }
 
-/// Whether a program of this tag writes what programs in containers, or started by it, write.
+/// Returns whether a program with this tag relays the output of other programs.
 fn passes_on(tag: &str) -> bool {
     const PROGRAMS: [&str; 14] = [
         "docker",
@@ -264,12 +264,12 @@ fn passes_on(tag: &str) -> bool {
         || tag.contains("keepalived")
 }
 
-/// The line with its message where one of keepalived's texts begins; of another program's line only a text that no other
-/// program has.
+/// Splits the line where one of keepalived's texts begins. In a line of another program only texts unique to
+/// keepalived count.
 fn message(line: &str, of_other: bool) -> Option<Split> {
-    /// These words other programs have too.
+    /// Other programs use these words too.
     const COMMON: [&str; 5] = ["Reloading", "Stopping", "Stopped", "Terminating on signal", "pid "];
-    /// The beginnings of texts that no other program has.
+    /// Beginnings of texts that no other program writes.
     const BEGINNINGS: [&str; 20] = [
         "VRRP_Script(",
         "Track script ",
@@ -297,13 +297,17 @@ fn message(line: &str, of_other: bool) -> Option<Split> {
     let starts = beginnings.flat_map(|words| head.match_indices(words));
     let begins = |at: usize| !head[..at].ends_with(|c: char| c.is_alphanumeric() || "_-./(`".contains(c));
     let known = |at: &usize| {
-        begins(*at) && !matches!(read(Writer::Untold, &trimmed(&line[*at..])), Said::Nothing | Said::Unknown)
+        begins(*at)
+            && !matches!(
+                read(Writer::Unspecified, &trimmed(&line[*at..])),
+                Message::Nothing | Message::Unknown
+            )
     };
     let text = starts.map(|(at, _)| at).filter(known).min()?;
-    Some(Split { writer: Writer::Untold, prefix: text, tag: None, text })
+    Some(Split { writer: Writer::Unspecified, prefix: text, tag: None, text })
 }
 
-/// The process that a tag names; behind it an instance's name may stand.
+/// Returns the process that a tag names. The name of an instance may follow it.
 fn writer(tag: &str) -> Writer {
     const OUTSIDE: [&str; 12] = [
         "kernel",
@@ -325,13 +329,13 @@ fn writer(tag: &str) -> Writer {
         return if OUTSIDE.contains(&lower.as_str()) { Writer::Outside } else { Writer::Foreign };
     };
     match process {
-        // Of a service's or a container's output the name is that of the program, whatever process writes.
-        "" if name == "keepalived" => Writer::Untold,
+        // The output of a service or container is tagged with the program's name, whichever process writes.
+        "" if name == "keepalived" => Writer::Unspecified,
         "" => Writer::Parent,
         _ if process.starts_with("_vrrp") => Writer::Vrrp,
         _ if process.starts_with("_healthcheckers") || process.starts_with("_bfd") => Writer::Sibling,
         _ if name.starts_with("Keepalived") => Writer::Parent,
-        _ => Writer::Untold,
+        _ => Writer::Unspecified,
     }
 }
 

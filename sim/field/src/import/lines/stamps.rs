@@ -1,7 +1,7 @@
-//! Time stamps, wherever they stand in the part of a line before its message.
+//! Finds time stamps anywhere in the part of a line before its message.
 //!
-//! Invariant: a stamp is an interval, as wide as its last digit is worth. A stamp without a year continues in the next
-//! year when its month goes far back; one without a date continues on the next day when its hour goes far back.
+//! Invariant: a stamp is an interval, as wide as one unit of its last digit. A stamp without a year moves to the next
+//! year when its month goes far back; one without a date moves to the next day when its hour goes far back.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 const SECOND: i64 = 1_000_000;
 /// Microseconds in a day.
 const DAY: i64 = 86_400 * SECOND;
-/// How far into a line a stamp is looked for, in bytes.
+/// Length of the part of a line that is searched for stamps, in bytes.
 const PREFIX_MAX: usize = 400;
 /// Most stamps of one line.
 const STAMPS_MAX: usize = 4;
@@ -22,15 +22,15 @@ const STAMPS_MAX: usize = 4;
 pub(super) struct Stamp {
     /// The interval in microseconds since 1970; the end is not included.
     pub(super) when: Range<i64>,
-    /// The bytes of the line that it takes.
+    /// The bytes of the line that it occupies.
     pub(super) bytes: Range<usize>,
-    /// It is keepalived's own: `Wed Nov 25 10:00:00 2026: `.
+    /// It is keepalived's own stamp: `Wed Nov 25 10:00:00 2026: `.
     pub(super) is_own: bool,
 }
 
-/// How a format ends, after its whole seconds.
+/// What may follow the seconds of a format.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tail {
+enum Suffix {
     /// A zone may follow: `Z`, `+01:00`, `+0100`, `+01`.
     Zone,
     /// The year follows.
@@ -39,27 +39,26 @@ enum Tail {
     Bare,
 }
 
-/// Formats that begin with a digit, then those that begin with a letter, as jiff's `strtime` reads them up to the
-/// seconds; the first that fits counts.
-const OF_DIGITS: [(&str, Tail); 9] = [
-    ("%Y-%m-%dT%H:%M:%S", Tail::Zone),
-    ("%Y-%m-%d%n%H:%M:%S", Tail::Zone),
-    ("%Y/%m/%d%n%H:%M:%S", Tail::Zone),
-    ("%Y%n%b%n%d%n%H:%M:%S", Tail::Bare),
-    ("%d/%b/%Y:%H:%M:%S", Tail::Zone),
-    ("%d.%m.%Y%n%H:%M:%S", Tail::Bare),
-    ("%d%n%b%n%Y%n%H:%M:%S", Tail::Bare),
-    ("%d%n%b%n%H:%M:%S", Tail::Bare),
-    ("%H:%M:%S", Tail::Bare),
+/// Formats that begin with a digit, up to the seconds, in the notation of jiff's `strtime`; the first match counts.
+const OF_DIGITS: [(&str, Suffix); 9] = [
+    ("%Y-%m-%dT%H:%M:%S", Suffix::Zone),
+    ("%Y-%m-%d%n%H:%M:%S", Suffix::Zone),
+    ("%Y/%m/%d%n%H:%M:%S", Suffix::Zone),
+    ("%Y%n%b%n%d%n%H:%M:%S", Suffix::Bare),
+    ("%d/%b/%Y:%H:%M:%S", Suffix::Zone),
+    ("%d.%m.%Y%n%H:%M:%S", Suffix::Bare),
+    ("%d%n%b%n%Y%n%H:%M:%S", Suffix::Bare),
+    ("%d%n%b%n%H:%M:%S", Suffix::Bare),
+    ("%H:%M:%S", Suffix::Bare),
 ];
-const OF_LETTERS: [(&str, Tail); 3] = [
-    ("%b%n%d%n%Y%n%H:%M:%S", Tail::Bare),
-    ("%b%n%d,%n%Y%n%H:%M:%S", Tail::Bare),
-    ("%b%n%d%n%H:%M:%S", Tail::Year),
+const OF_LETTERS: [(&str, Suffix); 3] = [
+    ("%b%n%d%n%Y%n%H:%M:%S", Suffix::Bare),
+    ("%b%n%d,%n%Y%n%H:%M:%S", Suffix::Bare),
+    ("%b%n%d%n%H:%M:%S", Suffix::Year),
 ];
 
-/// Short names of months in the languages of common locales, in lower case, from January on. A longer word that begins
-/// with one stands for it too; of several the longest counts.
+/// Short names of months in the languages of common locales, in lower case, from January. A longer word that begins
+/// with one matches too; the longest match counts.
 const MONTHS: [&[&str]; 12] = [
     &[
         "jan", "ene", "gen", "sty", "led", "janv", "tammi", "oca", "янв", "ιαν", "jaan", "sau", "ion", "1月",
@@ -86,18 +85,18 @@ const MONTHS: [&[&str]; 12] = [
         "12월",
     ],
 ];
-/// The same as jiff reads them.
+/// The names of months that jiff reads.
 const ENGLISH: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Reads the stamps of lines, one line after the other.
+/// Reads the stamps of successive lines.
 #[derive(Clone, Debug)]
 pub(super) struct Stamps {
-    /// The year of stamps that name none; the first is a leap year, so that it has every day.
+    /// The year of stamps without one. Initially a leap year, so that every date exists.
     year: i16,
     /// The month of the last stamp without a year.
     month: Option<i8>,
-    /// The day of stamps without a date, from 0, and the last one's time of day.
+    /// The day of stamps without a date, from 0, and the last time of day.
     day: i64,
     time: Option<i64>,
 }
@@ -109,7 +108,7 @@ impl Default for Stamps {
 }
 
 impl Stamps {
-    /// All stamps of the line, from its beginning on.
+    /// Returns all stamps of the line, in order.
     pub(super) fn read(&mut self, line: &str) -> Vec<Stamp> {
         let mut stamps: Vec<Stamp> = Vec::new();
         let mut at = 0;
@@ -121,7 +120,7 @@ impl Stamps {
             let begins = letter.is_alphanumeric() && !before.is_alphanumeric();
             if begins && let Some(mut stamp) = self.at(&line[at..], before, stamps.is_empty()) {
                 stamp.bytes = at..at + stamp.bytes.end;
-                // A time of day behind a date is a part of the same.
+                // A time of day after a date belongs to the same stamp.
                 at = stamp.bytes.end;
                 before = '0';
                 stamps.push(stamp);
@@ -133,7 +132,7 @@ impl Stamps {
         stamps
     }
 
-    /// The stamp that `text` begins with; `before` is the letter before it.
+    /// Reads the stamp at the beginning of `text`; `before` is the preceding character.
     fn at(&mut self, text: &str, before: char, is_first: bool) -> Option<Stamp> {
         let first = text.chars().next()?;
         if first.is_ascii_digit() {
@@ -158,7 +157,7 @@ impl Stamps {
         Some(stamp)
     }
 
-    fn of(&mut self, text: &str, format: &str, tail: Tail, is_first: bool) -> Option<Stamp> {
+    fn of(&mut self, text: &str, format: &str, tail: Suffix, is_first: bool) -> Option<Stamp> {
         let text = prefix(text, 80);
         let translated = if format.starts_with("%b") { None } else { with_english_month(text) };
         let (text, longer) = match &translated {
@@ -174,11 +173,11 @@ impl Stamps {
         end += length;
         let mut offset = 0;
         match tail {
-            Tail::Zone => {
+            Suffix::Zone => {
                 let (seconds, length) = zone(&text[end..]);
                 (offset, end) = (seconds, end + length);
             }
-            Tail::Year => {
+            Suffix::Year => {
                 if let Ok((year, length)) = BrokenDownTime::parse_prefix("%n%Y", prefix(&text[end..], 5))
                     && length == 5
                     && !text[end + length..].starts_with(|letter: char| letter.is_ascii_digit())
@@ -187,15 +186,15 @@ impl Stamps {
                     end += length;
                 }
             }
-            Tail::Bare => {}
+            Suffix::Bare => {}
         }
-        let is_own = tail == Tail::Year && parts.year().is_some() && text[end..].starts_with(':');
+        let is_own = tail == Suffix::Year && parts.year().is_some() && text[end..].starts_with(':');
         let start = self.since_1970(&parts, is_first)? - offset * SECOND + fraction;
         let end = usize::try_from(end as i64 + longer).unwrap_or(end);
         Some(Stamp { when: start..start + worth, bytes: 0..end, is_own })
     }
 
-    /// Microseconds since 1970 of whole seconds; a year or a date that is missing is that of the line before.
+    /// Returns microseconds since 1970, in whole seconds. A missing year or date is taken from the line before.
     fn since_1970(&mut self, parts: &BrokenDownTime, is_first: bool) -> Option<i64> {
         // A leap second has the number 60.
         let leaps = parts.second() == Some(60);
@@ -205,7 +204,7 @@ impl Stamps {
             i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
         let of_day = (of_day + i64::from(leaps)) * SECOND;
         let (Some(month), Some(day)) = (parts.month(), parts.day()) else {
-            // Lines of two writers may be a little out of order, and no log skips half a day.
+            // Lines of two writers may be slightly out of order, and no log skips half a day.
             if is_first && self.time.is_some_and(|before| of_day + DAY / 2 < before) {
                 self.day += 1;
             }
@@ -230,7 +229,7 @@ impl Stamps {
     }
 }
 
-/// At most the first `length` bytes, cut at a letter's end.
+/// Returns at most the first `length` bytes, cut at a character boundary.
 fn prefix(text: &str, length: usize) -> &str {
     let mut end = length.min(text.len());
     while !text.is_char_boundary(end) {
@@ -239,7 +238,7 @@ fn prefix(text: &str, length: usize) -> &str {
     &text[..end]
 }
 
-/// `1796057185.104000`, seconds since 1970, or `[52114.304000]` and `[    5.304000]`, seconds since the start of a machine.
+/// Reads `1796057185.104000`, seconds since 1970, or `[52114.304000]` and `[    5.304000]`, seconds since boot.
 fn seconds_alone(text: &str, before: char) -> Option<Stamp> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let since_start = matches!(before, '[' | ' ') && digits <= 9;
@@ -248,7 +247,7 @@ fn seconds_alone(text: &str, before: char) -> Option<Stamp> {
     }
     let (fraction, worth, length) = fraction(&text[digits..])?;
     let end = digits + length;
-    // The bracket closes behind the time of a kernel's line; a version has no six digits behind its point.
+    // The time of a kernel's line ends with a bracket; a version has no six digits after its point.
     let closes = text[end..].starts_with(']');
     if worth > 1_000 || (digits < 10 && !closes) {
         return None;
@@ -258,7 +257,7 @@ fn seconds_alone(text: &str, before: char) -> Option<Stamp> {
     Some(Stamp { when: start..start + worth, bytes: 0..end, is_own: false })
 }
 
-/// The microseconds behind a point or comma, what the last digit is worth, and how long it is.
+/// Returns the microseconds after a point or comma, the unit of the last digit, and the length of the text.
 fn fraction(text: &str) -> Option<(i64, i64, usize)> {
     let Some(digits) = text.strip_prefix(['.', ',']) else { return Some((0, SECOND, 0)) };
     let length = digits.bytes().take_while(u8::is_ascii_digit).count();
@@ -274,7 +273,7 @@ fn fraction(text: &str) -> Option<(i64, i64, usize)> {
     }
 }
 
-/// How many seconds a zone is ahead of UTC, and how long its text is.
+/// Returns the offset of a zone from UTC in seconds, and the length of its text.
 fn zone(text: &str) -> (i64, usize) {
     if text.starts_with('Z') {
         return (0, 1);
@@ -289,7 +288,7 @@ fn zone(text: &str) -> (i64, usize) {
     (0, 0)
 }
 
-/// The month that a word names, from 0, and the length of the word with a point behind it.
+/// Returns the month that a word names, from 0, and the length of the word with a point after it.
 fn month(text: &str) -> Option<(usize, usize)> {
     let end = text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len());
     let word = &text[..end];
@@ -311,7 +310,7 @@ fn month(text: &str) -> Option<(usize, usize)> {
     Some((month, end + dot))
 }
 
-/// `30 nov. 2026 10:00:00` with an English month, and how much longer the original is; `None` if there is none to change.
+/// Replaces the month of `30 nov. 2026 10:00:00` by its English name; also returns how much longer the original is.
 fn with_english_month(text: &str) -> Option<(String, i64)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let gap = text[digits..].find(|c: char| c.is_alphanumeric()).filter(|gap| *gap <= 2)? + digits;

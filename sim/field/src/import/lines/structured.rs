@@ -1,7 +1,7 @@
-//! Logs whose lines are records: journald's JSON and export formats, and the JSON of Docker and of log collectors.
+//! Reads logs of records: journald's JSON and export formats, and the JSON of Docker and log collectors.
 //!
-//! Invariant: each record becomes plain lines, `TIME HOST TAG[PID]: MESSAGE` as far as it names them; what is no record
-//! is kept as it is.
+//! Invariant: each record becomes lines `TIME HOST TAG[PID]: MESSAGE`, as far as it has these fields; other lines are
+//! kept unchanged.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ const TAG: [&str; 8] =
 /// Keys of a process.
 const PID: [&str; 6] = ["_PID", "SYSLOG_PID", "pid", "procid", "process_id", "proc_id"];
 
-/// The lines of a text, each with its number from 1, records taken apart.
+/// Returns the lines of a text, each with its number from 1, records converted.
 pub(super) fn lines(text: &str) -> Vec<(usize, Cow<'_, str>)> {
     let text = text.trim_start_matches('\u{feff}');
     if text.lines().take(200).any(|line| line.starts_with("__REALTIME_TIMESTAMP=")) {
@@ -54,7 +54,7 @@ pub(super) fn lines(text: &str) -> Vec<(usize, Cow<'_, str>)> {
     lines
 }
 
-/// The record that a line holds, perhaps behind the mark of an event stream.
+/// Parses the record of a line, which may follow the mark of an event stream.
 fn record(line: &str) -> Option<Value> {
     let line = line.trim_start_matches(['\u{1e}', ' ', '\t']);
     let line = line.strip_prefix("data: ").unwrap_or(line).trim_end_matches(',');
@@ -123,7 +123,7 @@ fn push(lines: &mut Vec<(usize, Cow<'_, str>)>, number: usize, record: &Value) {
     }
 }
 
-/// A text; of bytes, as journald writes what is no UTF-8, what they say.
+/// Returns a text. journald writes text that is not UTF-8 as an array of bytes.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -136,7 +136,7 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A time as a stamp; a number is of seconds, or of thousandths, millionths or billionths, by its size.
+/// Returns a time as a stamp. The size of a number decides between seconds, milli-, micro- and nanoseconds.
 fn time_of(value: &Value) -> Option<String> {
     let text = text_of(value)?;
     let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);

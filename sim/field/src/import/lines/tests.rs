@@ -15,8 +15,8 @@ const SECOND: i64 = 1_000_000;
 fn every_rendering_gives_moment_process_and_message() {
     let ten = micros_of("2026-11-25T10:00:00");
     let table = [
-        ("Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Untold),
-        ("Wed Nov 25 10:00:00.000000 2026: Reloading", 1, Writer::Untold),
+        ("Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Unspecified),
+        ("Wed Nov 25 10:00:00.000000 2026: Reloading", 1, Writer::Unspecified),
         ("2026-11-25T10:00:00+0000 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
         ("2026-11-25T11:00:00.000000+01:00 lb1 Keepalived_vrrp[77]: Reloading", 1, Writer::Vrrp),
         ("2026-11-25 10:00:00 lb1 Keepalived[77]: Reloading", SECOND, Writer::Parent),
@@ -24,24 +24,32 @@ fn every_rendering_gives_moment_process_and_message() {
         ("<30>1 2026-11-25T10:00:00.000Z lb1 Keepalived_vrrp 77 - - Reloading", 1_000, Writer::Vrrp),
         ("<30>1 2026-11-25T10:00:00Z lb1 Keepalived_vrrp 77 - [a b=\"c\"] Reloading", SECOND, Writer::Vrrp),
         ("Wed 2026-11-25 10:00:00 CET lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
-        ("Wed 2026-11-25 10:00:00 CET lb1 keepalived.service[77]: Reloading", SECOND, Writer::Untold),
+        ("Wed 2026-11-25 10:00:00 CET lb1 keepalived.service[77]: Reloading", SECOND, Writer::Unspecified),
         ("2026 Nov 25 10:00:00 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
         ("Wed Nov 25 10:00:00 2026 daemon.info Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
-        ("[pod/k/k] Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Untold),
-        ("keepalived_1  | Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Untold),
-        ("2026-11-25T10:00:00.000000001Z stderr F Wed Nov 25 10:00:00 2026: Reloading", 1, Writer::Untold),
+        ("[pod/k/k] Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Unspecified),
+        ("keepalived_1  | Wed Nov 25 10:00:00 2026: Reloading", SECOND, Writer::Unspecified),
+        (
+            "2026-11-25T10:00:00.000000001Z stderr F Wed Nov 25 10:00:00 2026: Reloading",
+            1,
+            Writer::Unspecified,
+        ),
         (
             "    > \u{1b}[32m2026-11-25 10:00:00\u{1b}[0m lb1 \u{1b}[1mKeepalived_vrrp[77]\u{1b}[0m: Reloading",
             SECOND,
             Writer::Vrrp,
         ),
         ("2026-11-25T10:00:00 lb1   Keepalived_vrrp Reloading", SECOND, Writer::Vrrp),
-        ("\"2026-11-25T10:00:00Z\",\"lb1\",\"Keepalived_vrrp[77]\",\"Reloading\"", SECOND, Writer::Untold),
+        (
+            "\"2026-11-25T10:00:00Z\",\"lb1\",\"Keepalived_vrrp[77]\",\"Reloading\"",
+            SECOND,
+            Writer::Unspecified,
+        ),
         ("nov. 25 2026 10:00:00 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
         ("25 listopada 2026 10:00:00 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
         ("11月 25 2026 10:00:00 lb1 Keepalived_vrrp[77]: Reloading", SECOND, Writer::Vrrp),
         ("1795600800.000000 lb1 Keepalived_vrrp[77]: Reloading", 1, Writer::Vrrp),
-        ("level=info ts=2026-11-25T10:00:00.000Z msg=\"Reloading\"", 1_000, Writer::Untold),
+        ("level=info ts=2026-11-25T10:00:00.000Z msg=\"Reloading\"", 1_000, Writer::Unspecified),
     ];
     for (line, width, writer) in table {
         assert_eq!(read(line), (Some((ten, width)), writer, "Reloading".to_owned()), "{line}");

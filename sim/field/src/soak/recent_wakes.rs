@@ -1,11 +1,11 @@
-//! The last wakes of a life, from which the trace of its failure is cut.
+//! Keeps the last wakes of a life, from which the trace of its failure is cut.
 //!
-//! A reload makes all things new: entries, scripts, their starts. So a trace that begins with the start of the program
-//! goes on as the life did from the reload's start of the scripts, but for the children of generations before and for
-//! names: generations are counted from there. What depends on those children is lost: each trace that is cut is to
-//! be replayed before it is believed.
+//! A reload replaces everything: entries, scripts and their starts. A trace that begins with the start of the program
+//! therefore behaves like the life after a reload, except for earlier generations' children and for names:
+//! generations are counted from there. The effects of those children are lost, so that each cut trace must be
+//! replayed before it is trusted.
 //!
-//! Always: no more wakes are kept than there is room for; the oldest go first.
+//! Invariant: at most as many wakes are kept as there is room for; the oldest are dropped first.
 
 use std::collections::VecDeque;
 
@@ -15,14 +15,14 @@ use treefall_model::trace::{Advance, Exit, Order, Wake};
 
 use super::workload::CONFIG;
 
-/// A wake, with where it lies in the life.
+/// A wake and its place in the life.
 #[derive(Clone, Copy)]
-struct Kept {
+struct PlacedWake {
     /// When the loop had blocked.
     blocked: Instant,
-    /// When it came.
+    /// When the wake came.
     at: Instant,
-    /// How many exits it brought.
+    /// Number of exits in it.
     exits: usize,
     hup: bool,
     order: Order,
@@ -30,17 +30,17 @@ struct Kept {
     generation: u32,
 }
 
-/// The last wakes.
-pub(super) struct Tail {
-    kept: VecDeque<Kept>,
+/// The last wakes of a life.
+pub(super) struct RecentWakes {
+    kept: VecDeque<PlacedWake>,
     exits: VecDeque<Exit>,
     room: usize,
     generation: u32,
-    /// Some were let go.
+    /// Older wakes were dropped.
     lost: bool,
 }
 
-impl Tail {
+impl RecentWakes {
     pub(super) fn new(room: usize) -> Self {
         let reserved = room.min(1 << 14);
         Self {
@@ -52,7 +52,7 @@ impl Tail {
         }
     }
 
-    /// One more.
+    /// Appends a wake.
     pub(super) fn push(&mut self, blocked: Instant, at: Instant, wake: &Wake) {
         if self.kept.len() == self.room
             && let Some(oldest) = self.kept.pop_front()
@@ -62,12 +62,13 @@ impl Tail {
         }
         let (exits, hup) = (wake.exits.len(), wake.hup.is_some());
         let (order, generation) = (wake.order, self.generation);
-        self.kept.push_back(Kept { blocked, at, exits, hup, order, generation });
+        self.kept.push_back(PlacedWake { blocked, at, exits, hup, order, generation });
         self.exits.extend(&wake.exits);
         self.generation += u32::from(hup);
     }
 
-    /// Where a trace can begin: behind a reload, or at the start of the life, if that is still there. The last first.
+    /// Returns where a trace can begin, the last first: after a reload, or at the start of the life if it is still
+    /// there.
     pub(super) fn starts(&self) -> Vec<Start> {
         let reloads = (0..self.kept.len()).rev().filter(|place| self.kept[*place].hup);
         let mut starts: Vec<Start> = reloads.map(|place| Start(place + 1)).collect();
@@ -77,17 +78,17 @@ impl Tail {
         starts
     }
 
-    /// Whether the whole life is there.
+    /// Returns whether the whole life is kept.
     pub(super) fn is_whole(&self) -> bool {
         !self.lost
     }
 
-    /// The wakes from `start` on, as a trace has them that begins there.
+    /// Returns the wakes of a trace that begins at `start`.
     pub(super) fn from(&self, Start(start): Start) -> Vec<Wake> {
         let begun = start.checked_sub(1).map_or(0, |reload| self.kept[reload].generation + 1);
         let mut next_exit: usize = self.kept.iter().take(start).map(|kept| kept.exits).sum();
         let mut wakes = Vec::with_capacity(self.kept.len() - start);
-        // Where the loop blocked before wakes that are left out because nothing is in them any more.
+        // When the loop blocked before empty wakes that are left out.
         let mut since = None;
         for kept in self.kept.iter().skip(start) {
             let exits = self.exits.range(next_exit..next_exit + kept.exits);
@@ -110,11 +111,11 @@ impl Tail {
     }
 }
 
-/// A place in the tail where a trace can begin.
+/// A place at which a trace can begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Start(usize);
 
-/// The exit, its generation counted from `begun`; `None` when it is of one before.
+/// Renumbers the exit's generation from `begun`; `None` for an earlier generation.
 fn counted_from(begun: u32, exit: &Exit) -> Option<Exit> {
     let ScriptRef { generation, script } = exit.run.of;
     let generation = Generation(generation.0.checked_sub(begun)?);
@@ -140,9 +141,10 @@ mod tests {
         Wake::new(Advance::By(Span::from_millis(millis)))
     }
 
-    /// Reloads at 1 s and 2 s; an exit before the first, one between, and after the second one of each generation.
-    fn tail(room: usize) -> Tail {
-        let mut tail = Tail::new(room);
+    /// Reloads at 1 s and 2 s; an exit before the first, one between, and after the second one exit of each
+    /// generation.
+    fn tail(room: usize) -> RecentWakes {
+        let mut tail = RecentWakes::new(room);
         let hup = Wake::next_timer().hup(CONFIG);
         tail.push(at(0), at(10), &exit(0));
         tail.push(at(10), at(1_000), &hup);
@@ -159,7 +161,7 @@ mod tests {
         let starts = tail.starts();
         assert_eq!(starts, [Start(4), Start(2), Start(0)]);
         let one = |generation| exit(generation).exits;
-        // The exit of a child that is not there any more is left out, and the time until it is not lost.
+        // The exit of a missing child is left out, but its time remains.
         assert_eq!(tail.from(starts[0]), [Wake { exits: one(0), ..by(8) }]);
         let hup = by(990).hup(CONFIG).signals_first();
         let from_first = [

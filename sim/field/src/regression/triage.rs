@@ -1,5 +1,7 @@
-//! From a trace in which the new program is worse to a finding: shrunk, confirmed in fresh processes, looked at.
+//! Triages a trace in which the new program is worse: shrinks it, confirms it in fresh processes, and determines its
+//! cause.
 
+use treefall_base::control::Control;
 use treefall_model::contents::Contents;
 use treefall_model::event::SubjectKind;
 use treefall_model::release::Defect;
@@ -14,23 +16,23 @@ use treefall_subject::backtrace::Frame;
 use treefall_subject::{Options, Ran, Spot, SubjectError};
 
 use super::judge::{Explain, Key};
-use super::lane::{Lane, Played, Side, Sides};
-use super::search::Seen;
+use super::lane::{Lane, PlayedPair, Side, Sides};
+use super::search::CheckFailure;
 
-/// Something that makes the new program worse, worked out.
+/// A finding of `check`: a shrunk trace in which the new program is worse, with its explanation.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct CheckFinding {
     /// The two programs.
     pub sides: Sides,
-    /// What the search saw.
-    pub seen: Seen,
+    /// The failure, as the search met it.
+    pub seen: CheckFailure,
     /// The smallest trace that shows it.
     pub trace: Trace,
-    /// Runs of both that shrinking took.
+    /// Runs of both programs while shrinking.
     pub runs: u64,
     /// No single edit makes the trace smaller.
     pub minimal: bool,
-    /// Two runs in fresh processes showed the same, and this finding.
+    /// Two runs in fresh processes gave the same result, and showed the failure.
     pub confirmed: bool,
     /// What the new program did.
     pub new: Side,
@@ -38,18 +40,18 @@ pub struct Finding {
     pub old: Side,
     /// The first difference.
     pub difference: Option<Difference>,
-    /// What the indexes of both held there, new then old, if an index differs.
+    /// Contents of the indexes at the difference, new then old, if an index differs.
     pub contents: Option<(Contents, Contents)>,
-    /// Which calls led there in the new program, innermost first.
+    /// The calls that led there in the new program, innermost first.
     pub backtrace: Vec<Frame>,
-    /// The known defect with which the old program's release does what the new one did.
-    pub as_if: Option<Defect>,
-    /// What mends a law that it breaks.
+    /// The known defect that, added to the old program's release, explains what the new program did.
+    pub equivalent_defect: Option<Defect>,
+    /// The cause of a law that the new program breaks.
     pub cause: Option<Cause>,
 }
 
-impl Finding {
-    /// The law that the new program alone breaks, if that is what was found.
+impl CheckFinding {
+    /// Returns the law that the new program alone breaks, if that is the failure.
     #[must_use]
     pub const fn signature(&self) -> Option<Signature> {
         match self.seen.key {
@@ -58,11 +60,11 @@ impl Finding {
         }
     }
 
-    /// The known defects that it leads to.
+    /// Returns the known defects that cause it.
     #[must_use]
     pub fn defects(&self) -> Vec<Defect> {
         let of_cause = self.cause.iter().flat_map(|cause| cause.defects().iter().copied());
-        let mut defects: Vec<Defect> = self.as_if.into_iter().chain(of_cause).collect();
+        let mut defects: Vec<Defect> = self.equivalent_defect.into_iter().chain(of_cause).collect();
         defects.sort_unstable();
         defects.dedup();
         defects
@@ -72,7 +74,7 @@ impl Finding {
 /// Most runs of both programs in one shrinking.
 const fn runs_max(kind: SubjectKind, key: Key) -> u64 {
     match (kind, key) {
-        // Each starts a process anew.
+        // Each such run restarts a process.
         (_, Key::NotDriven) => 80,
         (SubjectKind::Daemon, _) => 500,
         (SubjectKind::Engine, _) => 3_000,
@@ -80,23 +82,23 @@ const fn runs_max(kind: SubjectKind, key: Key) -> u64 {
     }
 }
 
-/// Works out what was seen. `keep_going` is asked before each run; when it says no, the smallest trace until then is
-/// worked out, and is not minimal.
+/// Shrinks and explains a failure. `control` receives the number of runs before each one; if it interrupts, the
+/// smallest trace so far is explained, and is not minimal.
 ///
 /// # Errors
-/// When a program cannot be started anew, or the harness fails.
+/// When a program cannot be restarted, or the harness fails.
 pub fn triage(
     lane: &mut Lane,
     closeness: Closeness,
-    seen: &Seen,
-    keep_going: &dyn Fn(u64) -> bool,
-) -> Result<Finding, SubjectError> {
+    seen: &CheckFailure,
+    control: Control<'_>,
+) -> Result<CheckFinding, SubjectError> {
     let sides = lane.sides().clone();
     let limits = Limits { runs_max: runs_max(sides.kind, seen.key), pairs: false };
     let mut runs = 0;
     let mut stopped = false;
     let shrunk = shrink_while(seen.trace.clone(), limits, |trace| {
-        stopped |= !keep_going(runs);
+        stopped |= control.check(runs).is_err();
         if stopped || !lane.takes(trace) {
             return Ok(false);
         }
@@ -108,7 +110,7 @@ pub fn triage(
     let fresh = || Lane::start(&sides)?.play_one(trace.clone(), closeness.in_detail());
     let (once, twice) = (fresh()?, fresh()?);
     let confirmed = shows(seen.key, &once) && alike(&once.new, &twice.new) && alike(&once.old, &twice.old);
-    let mut finding = Finding {
+    let mut finding = CheckFinding {
         sides,
         seen: seen.clone(),
         trace,
@@ -120,15 +122,15 @@ pub fn triage(
         difference: None,
         contents: None,
         backtrace: Vec::new(),
-        as_if: None,
+        equivalent_defect: None,
         cause: None,
     };
-    look(lane, closeness, &mut finding)?;
+    explain(lane, closeness, &mut finding)?;
     Ok(finding)
 }
 
-/// Whether a played trace shows what a key stands for.
-fn shows(key: Key, played: &Played) -> bool {
+/// Returns whether a played trace shows the failure of a key.
+fn shows(key: Key, played: &PlayedPair) -> bool {
     match (key, &played.new, &played.old) {
         (Key::NotDriven, Side::NotDriven(_), Side::Ran(_)) => true,
         (Key::Breaks(signature), Side::Ran(new), Side::Ran(old)) => {
@@ -142,7 +144,7 @@ fn shows(key: Key, played: &Played) -> bool {
     }
 }
 
-/// Whether one side did the same twice.
+/// Returns whether one side did the same twice.
 fn alike(once: &Side, twice: &Side) -> bool {
     match (once, twice) {
         (Side::Ran(once), Side::Ran(twice)) => same_at_sight(once, twice),
@@ -151,23 +153,23 @@ fn alike(once: &Side, twice: &Side) -> bool {
     }
 }
 
-/// Fills in the first difference, what the indexes held there, the calls that led there, and the cause.
-fn look(lane: &mut Lane, closeness: Closeness, finding: &mut Finding) -> Result<(), SubjectError> {
+/// Fills in the first difference, the indexes' contents there, the calls that led there, and the cause.
+fn explain(lane: &mut Lane, closeness: Closeness, finding: &mut CheckFinding) -> Result<(), SubjectError> {
     let (Side::Ran(new), Side::Ran(old)) = (&finding.new, &finding.old) else { return Ok(()) };
     let seen = SideBySide::of(new, old);
     let broke = finding.signature().and_then(|signature| new.verdict.violation(signature));
     let at_break = broke.map(|broken| broken.records);
-    // A law that broke before the histories differ is what is looked at.
+    // A law that broke before the histories differ takes precedence over their difference.
     let difference = seen.difference.filter(|it| at_break.is_none_or(|at| records_before(it) < at));
     let at_break = at_break.and_then(|records| records.checked_sub(1)).map(Spot::Record);
     let spot = difference.as_ref().and_then(spot_of).or(at_break);
     let explain = Explain { kind: finding.sides.kind, old: lane.rules().1, closeness };
-    finding.as_if = explain.as_if(&finding.trace, new, old);
+    finding.equivalent_defect = explain.equivalent_defect(&finding.trace, new, old);
     finding.cause = finding.signature().map(|signature| {
         let ablation = Ablation::new(finding.sides.kind, lane.rules().0);
         ablation.cause_of(&finding.trace, signature, &new.verdict)
     });
-    // Where it crashed, hung or strayed, that is the place; unless the two differed before.
+    // A crash, hang or stray access is the place of interest, unless the two differed before.
     if difference.is_none() && !new.backtrace.is_empty() {
         finding.backtrace = new.backtrace.clone();
         return Ok(());

@@ -1,12 +1,12 @@
-//! What a line of a log says, beside one that a replica logs.
+//! Compares lines of a log with lines of a replica.
 
 use treefall_model::event::{FailedBy, LogLine};
 use treefall_model::signal::ExitStatus;
 
-use super::story::script_of;
+use super::item::script_of;
 
-/// How a run of which this is told has ended by itself, if it has.
-pub(super) fn end_told(line: &LogLine) -> Option<ExitStatus> {
+/// Returns the exit status of the run that a line reports, if it ended by itself.
+pub(super) fn end_status(line: &LogLine) -> Option<ExitStatus> {
     match *line {
         LogLine::Succeeded { .. } => Some(ExitStatus::Code(0)),
         LogLine::NowReturning { code, .. } | LogLine::Failed { by: FailedBy::Code(code), .. } => {
@@ -17,8 +17,8 @@ pub(super) fn end_told(line: &LogLine) -> Option<ExitStatus> {
     }
 }
 
-/// Whether a line tells of what no trace of this search brings about, and is not waited for.
-pub(super) fn is_beside(line: &LogLine) -> bool {
+/// Returns whether a line reports something that no trace of this search produces; such lines are ignored.
+pub(super) fn is_ignored(line: &LogLine) -> bool {
     matches!(
         line,
         LogLine::Late { .. }
@@ -28,10 +28,10 @@ pub(super) fn is_beside(line: &LogLine) -> bool {
     )
 }
 
-/// Whether two lines say the same, whatever the pid and the generation.
+/// Returns whether two lines say the same, apart from pid and generation.
 pub(super) fn same(told: &LogLine, line: &LogLine) -> bool {
     let script = |line| script_of(line).map(|script| script.script);
-    // Before 2.0.19 the log does not say whose child outlived its SIGKILL.
+    // Before 2.0.19 the log does not name the script whose child survived its SIGKILL.
     let nameless = matches!(told, LogLine::FailedToTerminate { .. }) && script(told).is_none();
     if script(told) != script(line) && !nameless {
         return false;
