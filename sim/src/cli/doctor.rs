@@ -143,10 +143,10 @@ fn print(target: &Target, seed: u64, found: &NotRepeatable, output: &mut Output)
     );
     output.line(format_args!("{target}: trace {number} of seed {seed}: {text}"));
     let because = match cause {
-        Cause::Alone(conditions) => format!("caused by: {}", names(conditions).join(", ")),
-        Cause::Together => "no single change causes it".to_owned(),
-        Cause::Nothing => "two processes with equal conditions already differ".to_owned(),
-        Cause::NotLookedFor => return,
+        DifferenceCause::Alone(conditions) => format!("caused by: {}", names(conditions).join(", ")),
+        DifferenceCause::Together => "no single change causes it".to_owned(),
+        DifferenceCause::Nothing => "two processes with equal conditions already differ".to_owned(),
+        DifferenceCause::NotLookedFor => return,
     };
     output.line(format_args!("  {because}"));
     output.object(&DifferenceObject {

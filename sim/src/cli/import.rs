@@ -23,7 +23,7 @@ use treefall_base::control::Control;
 use treefall_base::files::write_bytes;
 use treefall_base::input::is_standard;
 use treefall_field::import::{
-    Bounds, ImportError, Imported, Reproduction, import_while, load, others::of_loop, release_told,
+    Bounds, ImportError, Imported, Reproduction, import, load, named_release, others::of_loop,
 };
 use treefall_report::provenance::{about, whom};
 use treefall_report::slug;

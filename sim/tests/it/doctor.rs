@@ -31,7 +31,7 @@ fn build(leak: &str) -> (TempDir, PathBuf) {
 }
 
 /// Returns how many of the traces differ, and the cause and the field of the first difference.
-fn examine(leak: &str) -> (usize, Option<(Cause, &'static str)>) {
+fn examine(leak: &str) -> (usize, Option<(DifferenceCause, &'static str)>) {
     let (_folder, path) = build(leak);
     let target = Target::Engine(Place::of(path));
     let (mut changed, _) = possible(SubjectKind::Engine);
@@ -58,9 +58,10 @@ fn is_caught(leak: &str, conditions: &[Condition]) {
     let (different, first) = examine(leak);
     assert!(different * 3 > TRACES as usize, "{leak}: only {different} of {TRACES} differ");
     let (cause, field) = first.unwrap();
-    let named = matches!(&cause, Cause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
+    let named =
+        matches!(&cause, DifferenceCause::Alone(named) if conditions.iter().all(|it| named.contains(it)));
     // A leak of the pid also depends on the traces before, because they use up pids.
-    let alone = leak == "PID" || cause == Cause::Alone(conditions.to_vec());
+    let alone = leak == "PID" || cause == DifferenceCause::Alone(conditions.to_vec());
     assert!(named && alone, "{leak} is said to come from {cause:?}");
     assert_eq!(field, "the event of a record", "{leak}");
 }
@@ -136,7 +137,7 @@ fn an_interrupt_keeps_the_comparisons_until_then() {
         assert_eq!(compared, examined, "after {batches} batches");
         assert!(found.iter().all(|it| (50 - examined..50).contains(&it.number)), "after {batches} batches");
         // The difference is reported, and no cause is searched any more.
-        assert!(found.iter().all(|it| it.cause == Cause::NotLookedFor && it.difference.is_some()));
+        assert!(found.iter().all(|it| it.cause == DifferenceCause::NotLookedFor && it.difference.is_some()));
         assert!(batches < 3 || !found.is_empty());
     }
 }

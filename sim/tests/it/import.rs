@@ -46,9 +46,9 @@ fn the_log_of_a_crash_gives_a_scenario_of_2468() {
     let first = &imported.found[0];
     assert_eq!(first.signature.law, Law::NoDanglingNode);
     assert_eq!(first.cause.defects(), [Defect::ReloadFreesQueuedTimeout]);
-    assert_eq!(first.way.untold, 0, "no assumption is needed");
+    assert_eq!(first.interleaving.untold, 0, "no assumption is needed");
     assert!(!first.outcome.survived(), "the log shows a death");
-    assert!(first.way.trace.wakes().len() <= 12, "{:?}", first.way.trace.wakes());
+    assert!(first.interleaving.trace.wakes().len() <= 12, "{:?}", first.interleaving.trace.wakes());
     let verdict = run_replica(&first.scenario.trace, imported.replica.rules(), Options::VERDICT).verdict;
     assert!(verdict.shows(first.signature));
 }
@@ -153,7 +153,14 @@ fn the_same_log_without_its_configuration_gives_the_same_signature() {
 fn a_fixed_release_does_not_explain_the_crash() {
     let replica = Some(ReplicaName::of(Release::parse("2.3.4").unwrap()));
     // 2.3.4 starts no run that it logs as skipped. Still, 2.3.4 could have written the lines of 2.2.7's log.
-    match import("x.log", &log("crash-2.2.7.log"), Some(&conf("crash-2.2.7.conf")), replica, BOUNDS) {
+    match import(
+        "x.log",
+        &log("crash-2.2.7.log"),
+        Some(&conf("crash-2.2.7.conf")),
+        replica,
+        BOUNDS,
+        Control::none(),
+    ) {
         Ok(imported) => assert!(imported.found.iter().all(|found| !found.breaks_memory())),
         Err(error) => assert!(matches!(error, ImportError::NotExplained { .. }), "{error}"),
     }
@@ -235,7 +242,7 @@ fn every_format_of_a_log_gives_the_same_result() {
     for format in formats {
         let imported = imported(&format, Some(&conf)).unwrap();
         let facts = |it: &Imported| {
-            it.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+            it.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
         assert_eq!(facts(&imported), facts(&expected), "{}", format.lines().next().unwrap_or_default());
     }
@@ -358,7 +365,7 @@ fn only_2_0_19_logs_a_lost_child() {
     assert!(causes(&imported).contains(&Defect::TimeoutDropsPidEntryEarly), "{:?}", causes(&imported));
     let lost = imported.found.iter().find(|it| it.signature.law == Law::SignalsOnlyItsChildren);
     let lost = lost.expect("it was signalled behind its end");
-    assert_eq!(lost.way.untold, 0, "the log shows it");
+    assert_eq!(lost.interleaving.untold, 0, "the log shows it");
     assert_eq!(fitting("lost-2.0.19", &RELEASES), ["2.0.19"]);
     let error = story("lost-2.0.19", Some("2.0.20")).unwrap_err().to_string();
     assert!(error.contains("none gets past line 11 (`Script chk_haproxy child (PID 915) lost`)"), "{error}");
@@ -408,8 +415,8 @@ fn lost_and_stubborn_children_are_read_in_every_format() {
             |clock, process, said| format!("<30>1 2019-09-16T{clock}Z lb1 {process} 7 - - {said}\n"),
         ];
         let facts = |text: &str| {
-            let imported = import("x.log", text, Some(&conf), None, LONGER).unwrap();
-            imported.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>()
+            let imported = import("x.log", text, Some(&conf), None, LONGER, Control::none()).unwrap();
+            imported.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
         };
         let expected = facts(&text);
         for format in formats {
@@ -455,7 +462,7 @@ fn a_clock_that_goes_back_restarts_the_search() {
     let imported = imported(&text, Some(&conf("clean-2.2.7.conf"))).unwrap();
     let set_back = imported.story.set_back.expect("the clock went back");
     assert_eq!((set_back.line, set_back.by / 60_000_000 / 60), (place + 1, 1));
-    assert!(imported.window_line > place && imported.no_ways.is_empty(), "{:?}", imported.no_ways);
+    assert!(imported.window_line > place && imported.unmatched.is_empty(), "{:?}", imported.unmatched);
 }
 
 #[test]

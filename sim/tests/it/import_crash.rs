@@ -153,8 +153,9 @@ fn a_log_with_the_newest_line_first_is_read_backwards() {
     let turned: String = text.lines().rev().map(|line| format!("{line}\n")).collect();
     let (plain, turned) = (imported(&text).unwrap(), imported(&turned).unwrap());
     assert!(turned.story.newest_first && !plain.story.newest_first);
-    let findings =
-        |it: &Imported| it.found.iter().map(|it| (it.signature, it.way.trace.clone())).collect::<Vec<_>>();
+    let findings = |it: &Imported| {
+        it.found.iter().map(|it| (it.signature, it.interleaving.trace.clone())).collect::<Vec<_>>()
+    };
     assert!(!plain.found.is_empty());
     assert_eq!(findings(&turned), findings(&plain));
 }

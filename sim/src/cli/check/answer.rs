@@ -81,7 +81,7 @@ fn affecting(part: &LaneResult) -> Vec<Defect> {
 }
 
 /// Reports whether a law that both violate has no known cause.
-fn is_unknown((_, shared): (&Signature, &Shared)) -> bool {
+fn is_unknown((_, shared): (&Signature, &SharedViolation)) -> bool {
     shared.cause.defects().is_empty()
 }
 

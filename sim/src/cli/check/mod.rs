@@ -269,7 +269,7 @@ fn play(
 }
 
 /// Ranks a finding; the lowest get triage first.
-fn order(seen: &Seen) -> (u8, Size) {
+fn order(seen: &CheckFailure) -> (u8, Size) {
     let memory = |signature: Signature| signature.law.weight() == Weight::Memory;
     let rank = match seen.key {
         Key::Breaks(signature) if memory(signature) => 0,
@@ -309,8 +309,8 @@ fn folder(store: &Store, sides: &Sides, key: Key) -> PathBuf {
     store.target_folder(&sides.new.to_string()).join(slug(&key.to_string()))
 }
 
-impl Watcher for FindingStore<'_> {
-    fn seen(&mut self, lane: &Lane, seen: &Seen) -> Result<(), PipelineError> {
+impl CheckObserver for FindingStore<'_> {
+    fn seen(&mut self, lane: &Lane, seen: &CheckFailure) -> Result<(), PipelineError> {
         let sides = lane.sides();
         let title = format!("{} on {}, as found", seen.key, sides.new);
         let path = folder(self.store, sides, seen.key).join(FOUND);
@@ -320,7 +320,7 @@ impl Watcher for FindingStore<'_> {
 }
 
 /// Converts a trace to a scenario without expectations: `treefall check --only` compares it with the reference.
-fn scenario_of(title: &str, sides: &Sides, seen: &Seen, trace: &Trace) -> String {
+fn scenario_of(title: &str, sides: &Sides, seen: &CheckFailure, trace: &Trace) -> String {
     let mut one = Scenario::new(title, trace.clone());
     let drawn = match seen.origin {
         treefall_field::regression::TraceOrigin::Drawn(source, number) => Some((source.seed, number)),
@@ -346,7 +346,7 @@ pub(super) struct FindingText {
 /// Writes the smallest traces and the reports.
 fn keep_all(parts: &[LaneResult], args: &Check, store: &Store) -> Result<Vec<Vec<FindingText>>, CliError> {
     let strict = if args.strict { " --strict" } else { "" };
-    let one = |part: &LaneResult, finding: &Finding| {
+    let one = |part: &LaneResult, finding: &CheckFinding| {
         let folder = folder(store, &part.sides, finding.seen.key);
         let path = folder.join(MINIMAL);
         let [new, old, file] =

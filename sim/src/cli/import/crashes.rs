@@ -116,11 +116,11 @@ pub(super) fn print(all: &[Judged], output: &mut Output) {
                     output.line(format_args!("  on {release}: {cause}; {share}"));
                 }
             }
-            Ending::NotOfClass => output.line(format_args!(
+            SiteMatch::NotOfClass => output.line(format_args!(
                 "  on {release}: not this crash class: no known defect of the release ends there"
             )),
-            Ending::Nameless if crash.line == before => {}
-            Ending::Nameless => output.line(
+            SiteMatch::Nameless if crash.line == before => {}
+            SiteMatch::Nameless => output.line(
                 "  no function has a name: name the program that crashed (`--program /usr/sbin/keepalived`), or install \
                  its debug symbols",
             ),
@@ -163,7 +163,7 @@ fn object(judged: &Judged) -> BacktraceObject {
 /// Concludes a text that has only backtraces.
 pub(super) fn alone(all: &[Judged], error: &ImportError, output: &mut Output) -> Status {
     output.note(format_args!("  the text has no story of scripts and reloads to follow: {error}"));
-    let of_class = all.iter().filter(|judged| matches!(judged.ending, Ending::OfClass { .. })).count();
+    let of_class = all.iter().filter(|judged| matches!(judged.ending, SiteMatch::OfClass { .. })).count();
     output.conclude(&BacktraceSummary { backtraces: all.len(), of_class });
     if of_class > 0 {
         return Status::Failure;

@@ -48,7 +48,7 @@ pub(super) struct UnknownObject<'u> {
 
 /// A window without an interleaving that fits the log: nothing is ruled out for it.
 #[derive(Serialize, JsonSchema)]
-struct NoWayObject<'n> {
+struct UnmatchedWindowObject<'n> {
     /// First line of the window.
     begins: usize,
     tried: u64,

@@ -11,7 +11,7 @@ use super::super::workers;
 use super::Import;
 use treefall_field::import::signs::{Sign, SignKind};
 use treefall_field::import::{
-    ASSUMPTIONS, Census, Imported, Leniency, NoWay, Reproduction, SetBack, What, lines_told,
+    ASSUMPTIONS, Imported, ItemKind, Leniency, LineCounts, Reproduction, SetBack, UnmatchedWindow, line_range,
 };
 use treefall_report::cause_line;
 use treefall_subject::program::{INSTALL, Program, find_installed};
@@ -27,8 +27,8 @@ const NO_WAYS_PRINTED: usize = 4;
 /// Prints which lines of the log are part of its story.
 pub(super) fn print_log(name: &str, imported: &Imported, args: &Import, output: &mut Output) {
     let Imported { story, replica, .. } = imported;
-    let Census { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first, copies } =
-        &story.census;
+    let LineCounts { lines, told, nothing, foreign, unstamped, unknown, kinds, unstamped_first, copies } =
+        &story.counts;
     let said = story.version.as_ref().map_or_else(
         || "a keepalived of an unknown release".to_owned(),
         |(version, _)| format!("keepalived {version}"),
@@ -82,12 +82,12 @@ fn print_story(imported: &Imported, copies: u64, args: &Import, output: &mut Out
     let span = story.items.first().zip(story.items.last());
     if let Some((first, last)) = span {
         let end = match last.what {
-            What::Dies(Some(signal)) => format!("died of {signal}"),
-            What::Dies(None) => "died".to_owned(),
-            What::Hung => "was asked to end, and no line shows its end".to_owned(),
+            ItemKind::Dies(Some(signal)) => format!("died of {signal}"),
+            ItemKind::Dies(None) => "died".to_owned(),
+            ItemKind::Hung => "was asked to end, and no line shows its end".to_owned(),
             _ => "did not die".to_owned(),
         };
-        output.line(format_args!("  {}: the process {end}", lines_told(first.line, last.line)));
+        output.line(format_args!("  {}: the process {end}", line_range(first.line, last.line)));
     }
     if let Some(SetBack { line, by }) = story.set_back {
         output.line(format_args!(
@@ -139,7 +139,7 @@ pub(super) fn print_found(imported: &Imported, written: &[PathBuf], args: &Impor
     if let Some(leniency) = imported.leniency.filter(|leniency| *leniency != Leniency::USUAL) {
         print_leniency(leniency, output);
     }
-    print_no_ways(&imported.no_ways, output);
+    print_unmatched(&imported.unmatched, output);
     let paths = written.iter().map(Some).chain(std::iter::repeat(None));
     for (found, path) in imported.found.iter().zip(paths) {
         let others = names(found.cause.defects().get(1..).unwrap_or_default());
@@ -149,14 +149,14 @@ pub(super) fn print_found(imported: &Imported, written: &[PathBuf], args: &Impor
         };
         output.line(format_args!("consistent: {}, {}{others}", found.signature, cause_line(&found.cause)));
         let lines = lines_of(found)
-            .map_or_else(String::new, |[first, last]| format!(", {}", lines_told(first, last)));
-        let assumed = match found.way.untold {
+            .map_or_else(String::new, |[first, last]| format!(", {}", line_range(first, last)));
+        let assumed = match found.interleaving.untold {
             0 => "no assumptions beyond the log".to_owned(),
             some => format!("{} assumed to hang or end without a log line", count(some, "run")),
         };
         output.line(format_args!(
             "  {}{lines}; {assumed}; {}",
-            count(found.way.trace.wakes().len() as u64, "wake"),
+            count(found.interleaving.trace.wakes().len() as u64, "wake"),
             found.outcome,
         ));
         if found.breaks_memory() {
@@ -178,10 +178,10 @@ pub(super) fn print_found(imported: &Imported, written: &[PathBuf], args: &Impor
 
 /// Describes how well the log supports this memory violation.
 fn evidence(imported: &Imported, found: &Reproduction) -> String {
-    let times_out = |item: &treefall_field::import::Item| {
-        matches!(item.what, What::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
+    let times_out = |item: &treefall_field::import::LogItem| {
+        matches!(item.what, ItemKind::Logs(LogLine::Failed { by: FailedBy::TimedOut, .. }))
     };
-    match (found.way.untold, imported.story.items.iter().any(times_out)) {
+    match (found.interleaving.untold, imported.story.items.iter().any(times_out)) {
         (0, _) => "the log shows everything that this crash needs".to_owned(),
         (some, true) => format!("possible, if {} more hung than the log shows", count(some, "run")),
         (some, false) => {
@@ -254,7 +254,7 @@ fn help(imported: &Imported, args: &Import) -> Vec<String> {
 }
 
 /// Prints the windows without a way, each with the line where its story stops fitting.
-fn print_no_ways(no_ways: &[NoWay], output: &mut Output) {
+fn print_unmatched(no_ways: &[UnmatchedWindow], output: &mut Output) {
     if no_ways.is_empty() {
         return;
     }
@@ -263,7 +263,7 @@ fn print_no_ways(no_ways: &[NoWay], output: &mut Output) {
          (`--config`, `--target`):",
         count(no_ways.len() as u64, "window")
     ));
-    for NoWay { begins, tried, stuck } in no_ways.iter().take(NO_WAYS_PRINTED) {
+    for UnmatchedWindow { begins, tried, stuck } in no_ways.iter().take(NO_WAYS_PRINTED) {
         match stuck {
             Some((line, text)) if *tried > 0 => output.line(format_args!(
                 "    from line {begins} on: none of {} fits beyond line {line} (`{text}`)",
@@ -281,7 +281,7 @@ fn print_no_ways(no_ways: &[NoWay], output: &mut Output) {
 
 /// Returns the restriction of what is ruled out, if some windows have no way.
 fn fitting_windows(imported: &Imported) -> String {
-    match imported.no_ways.len() {
+    match imported.unmatched.len() {
         0 => String::new(),
         _ => {
             format!(", in the windows that have a way ({} of {})", imported.windows_fitting, imported.windows)
@@ -355,6 +355,6 @@ pub(super) fn names(defects: &[Defect]) -> Vec<&'static str> {
 
 /// Returns the first and the last line of the log that a finding reproduces.
 pub(super) fn lines_of(found: &Reproduction) -> Option<[usize; 2]> {
-    let placed = &found.way.placed;
+    let placed = &found.interleaving.placed;
     Some([placed.first()?.line, placed.last()?.line])
 }
