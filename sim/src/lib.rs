@@ -56,8 +56,8 @@
 //! # Ok::<(), scenario::Problems>(())
 //! ```
 //!
-//! What is wrong with a file is told with its place.
 //! An error in a file names its place.
+//!
 //! ```
 //! let text = "format = 1\ntitle = \"x\"\n\n[[script]]\nname = \"chk\"\nintervall = \"3s\"\n";
 //! let wrong = treefall::scenario::read("example.toml", text).unwrap_err();
@@ -66,9 +66,9 @@
 //! assert_eq!(wrong.place(first), (6, 1));
 //! ```
 //!
-//! A hunt without its command: traces are drawn and run until one breaks a law.
-//!
 //! A hunt in code: draws and runs traces until one violates a law.
+//!
+//! ```
 //! use treefall::generator::Source;
 //! use treefall::subject::{Options, build, target};
 //!
