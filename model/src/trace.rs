@@ -187,6 +187,11 @@ pub enum HeapPolicy {
     Guarded,
 }
 
+impl HeapPolicy {
+    /// All policies.
+    pub const ALL: [Self; 4] = [Self::LastFreedFirst, Self::FirstFreedFirst, Self::NeverAgain, Self::Guarded];
+}
+
 /// Time that passes inside an iteration of the loop. All zero: handlers take no time, and ties stay ties.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Costs {

@@ -104,6 +104,20 @@ pub fn run(trace: &'static Trace, options: &Options) -> Option<Ran> {
 
 /// Begins the session of a trace, which the hooks use from now on.
 pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
+    enter(trace, options, kind);
+    ledger::begin();
+    watchdog::blocked();
+    heap::follow(options.follow);
+    stopped::forget();
+}
+
+/// Begins the session of a trace where another session is, whose program made `steps` calls without effect.
+pub fn replace(trace: &'static Trace, options: &Options, kind: SubjectKind, steps: u64) {
+    enter(trace, options, kind);
+    with(|session| session.world.repeat(steps));
+}
+
+fn enter(trace: &'static Trace, options: &Options, kind: SubjectKind) {
     let watch = Watch::new(trace.setup(), kind, options.watch);
     let looks = watch.looks();
     let tells_changes = shall_tell_changes(trace.setup());
@@ -122,11 +136,7 @@ pub fn open(trace: &'static Trace, options: &Options, kind: SubjectKind) {
         end: None,
     };
     callbacks::set_dispatched(dispatched);
-    ledger::begin();
     SESSION.set(Box::into_raw(Box::new(session)));
-    watchdog::blocked();
-    heap::follow(options.follow);
-    stopped::forget();
 }
 
 /// Ends the session of a program that was left like this. `None`: the harness failed.

@@ -6,7 +6,7 @@
 //!
 //! - [`serve::engine`]: finds the layout of the program's data ([`calibrate`], [`probe`], [`search`], [`layout`]), then runs
 //!   traces on the program's own scheduler functions ([`drive`], [`program`], [`callbacks`]). `main` never runs.
-//! - [`serve::daemon`]: lets `main` run, and plays each trace in a process forked from it; [`daemon`] tells the world what
+//! - [`serve::daemon`]: lets `main` run, and plays each trace in a process forked from it ([`serve::snapshot`]); [`daemon`] tells the world what
 //!   the daemon does.
 //!
 //! Both run in the world of `treefall_world` and answer the parent through [`serve`].

@@ -40,7 +40,7 @@ impl<T: Copy> Single<T> {
 }
 
 /// What the hooks do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 #[repr(u8)]
 pub enum Mode {
     /// Nothing: the program is not ours.

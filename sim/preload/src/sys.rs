@@ -33,6 +33,8 @@ const WAITID: usize = 247;
 const OPEN: usize = 2;
 const RT_SIGPROCMASK: usize = 14;
 const PWRITE: usize = 18;
+const ACCESS: usize = 21;
+const RECVFROM: usize = 45;
 const FCNTL: usize = 72;
 const FTRUNCATE: usize = 77;
 const UNLINK: usize = 87;
@@ -42,6 +44,7 @@ const PIPE2: usize = 293;
 
 const O_CLOEXEC: usize = 0o2_000_000;
 const POLLIN: i16 = 1;
+const TOO_MANY_FILES: i32 = 24;
 
 /// Exit status: no memory left.
 pub const EXIT_NO_MEMORY: i32 = 90;
@@ -58,6 +61,8 @@ pub const CHILD_DONE: i32 = 0;
 pub const CHILD_FULL: i32 = 81;
 /// Exit status of a child: the harness failed; the text is in the results.
 pub const CHILD_FATAL: i32 = 82;
+/// Exit status of a child: it cannot serve traces at the daemon's configuration.
+pub const CHILD_ELSEWHERE: i32 = 83;
 
 /// Makes a system call.
 ///
@@ -226,7 +231,38 @@ pub fn parent() -> i32 {
     unsafe { call(GETPPID, [0; 6]) as i32 }
 }
 
-/// Makes a pipe: the end to read, the end to write.
+/// Whether a file exists; `path` ends in zero.
+pub fn exists(path: &str) -> bool {
+    assert!(path.ends_with('\0'), "a path for the kernel ends in zero");
+    // SAFETY: a text that ends in zero, and a number.
+    unsafe { call(ACCESS, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) == 0 }
+}
+
+/// Whether a message waits at a socket; `None`: it is no socket.
+pub fn has_message(fd: i32) -> Option<bool> {
+    const PEEK: usize = 2;
+    const NO_SOCKET: isize = -88;
+    const NO_DESCRIPTOR: isize = -9;
+    match receive(fd, PEEK) {
+        NO_SOCKET | NO_DESCRIPTOR => None,
+        got => Some(got > 0),
+    }
+}
+
+/// Drops all messages that wait at a socket.
+pub fn drop_messages(fd: i32) {
+    while receive(fd, 0) > 0 {}
+}
+
+/// Receives a byte of a message without waiting.
+fn receive(fd: i32, flags: usize) -> isize {
+    const DO_NOT_WAIT: usize = 0x40;
+    let mut byte = 0_u8;
+    // SAFETY: the kernel writes one byte, and no address.
+    unsafe { call(RECVFROM, [fd as usize, &raw mut byte as usize, 1, flags | DO_NOT_WAIT, 0, 0]) }
+}
+
+/// Makes a pipe: the end to read, the end to write, both of high numbers that no program expects.
 ///
 /// # Errors
 /// The kernel's error number.
@@ -234,7 +270,12 @@ pub fn pipe() -> Result<(i32, i32), i32> {
     let mut ends = [0_i32; 2];
     // SAFETY: the kernel writes two descriptors.
     let result = unsafe { call(PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC, 0, 0, 0, 0]) };
-    if result == 0 { Ok((ends[0], ends[1])) } else { Err(-(result as i32)) }
+    if result != 0 {
+        return Err(-(result as i32));
+    }
+    let high = ends.map(aside);
+    ends.into_iter().for_each(close);
+    if high.iter().all(|end| *end >= 0) { Ok((high[0], high[1])) } else { Err(TOO_MANY_FILES) }
 }
 
 /// Closes a descriptor of ours.

@@ -55,7 +55,7 @@ const fn row(
 use Fate::{Forbidden, LetThrough, Virtual};
 
 /// The list; counted rows come first.
-pub const ROWS: [Row; 17] = [
+pub const ROWS: [Row; 18] = [
     row(
         "the world's own clock, children, signals, descriptors and memory",
         Virtual,
@@ -163,7 +163,14 @@ pub const ROWS: [Row; 17] = [
             "rename",
         ],
     ),
-    row("a file in memory, the process's own", LetThrough, LetThrough, true, &["memfd_create"]),
+    row(
+        "asks which process it is: a daemon gets the same answer in each trace",
+        LetThrough,
+        Virtual,
+        true,
+        &["getpid", "getppid"],
+    ),
+    row("a file in memory, the process's own", LetThrough, LetThrough, true, &["memfd_create", "rewind"]),
     row(
         "makes processes or threads, waits, signals, or leaves the namespaces",
         Forbidden,
@@ -345,7 +352,6 @@ pub const ROWS: [Row; 17] = [
             "readdir*",
             "readlink",
             "realpath",
-            "rewind",
             "rmdir",
             "statfs*",
             "truncate*",
@@ -406,8 +412,6 @@ pub const ROWS: [Row; 17] = [
             "geteuid",
             "getgid",
             "getgroups",
-            "getpid",
-            "getppid",
             "getpriority",
             "getrlimit",
             "getrlimit64",

@@ -198,6 +198,12 @@ impl<'t> Kernel<'t> {
         self.bounds.step();
     }
 
+    /// Whether no call has changed anything yet.
+    pub(crate) fn is_at_start(&self) -> bool {
+        let nothing_comes = self.timer.is_none() && self.pending == 0 && !self.reading && self.used == 0;
+        nothing_comes && self.now == Instant::START && self.starts == 0 && !self.has_children()
+    }
+
     /// Returns how the run ends, if the loop exceeds its bounds.
     pub(crate) fn limit(&self) -> Option<End> {
         self.bounds.limit(self.now, self.starts)

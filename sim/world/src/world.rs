@@ -102,6 +102,19 @@ impl<'t, O: Observer> World<'t, O> {
         self.kernel.reap(&mut self.out)
     }
 
+    /// Returns how many calls the program made, if none had an effect; [`repeat`](Self::repeat) makes them again.
+    #[must_use]
+    pub fn steps_without_effect(&self) -> Option<u64> {
+        let steps = self.out.counts.steps;
+        let alone = Counts { steps, ..Counts::default() };
+        (self.out.counts == alone && self.kernel.is_at_start()).then_some(steps)
+    }
+
+    /// Makes so many calls without effect.
+    pub fn repeat(&mut self, steps: u64) {
+        (0..steps).for_each(|_| self.step());
+    }
+
     /// Whether any child is not reaped; without one, `waitpid` fails with ECHILD.
     #[must_use]
     pub fn has_children(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::ffi::CStr;
 
 use crate::single::Single;
 use crate::sys;
@@ -28,9 +29,34 @@ pub fn set(files: Files) {
     FILES.set(files);
 }
 
-/// Removes what a run may have left behind.
+/// Most files that a run may leave behind.
+const LEFTOVERS_MAX: usize = 8;
+/// Which of those files are there when a run begins.
+static THERE: Single<[bool; LEFTOVERS_MAX]> = Single::new([false; LEFTOVERS_MAX]);
+
+/// Keeps for all later runs which files are there when a run begins.
+pub fn keep_leftovers() {
+    let mut there = [false; LEFTOVERS_MAX];
+    for (there, path) in there.iter_mut().zip(FILES.get().leftovers) {
+        *there = sys::exists(path);
+    }
+    THERE.set(there);
+}
+
+/// Removes what a run may have left behind, and makes anew what is there when a run begins.
 pub fn remove_leftovers() {
-    FILES.get().leftovers.iter().for_each(|path| sys::unlink(path));
+    for (there, path) in THERE.get().iter().zip(FILES.get().leftovers) {
+        if *there {
+            sys::write_file(path, &[]);
+        } else {
+            sys::unlink(path);
+        }
+    }
+}
+
+/// Whether the path is that of the configuration.
+pub fn is_config(path: &CStr) -> bool {
+    config().strip_suffix('\0').is_some_and(|config| config.as_bytes() == path.to_bytes())
 }
 
 /// Returns the path of the configuration, ending in zero.

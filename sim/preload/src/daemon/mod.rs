@@ -8,11 +8,13 @@
 //! trace go to that process only; the first one, the parent, is not played.
 
 pub mod files;
+pub mod identity;
 pub mod names;
 pub mod observe;
 pub mod start;
 
-pub use files::root;
+pub use files::{is_config, root};
+pub use identity::{parent, pid};
 pub use observe::{block, keeps_copy, line, read_signal, read_timer, reads_clock, registers, signals};
 pub use start::{admits_exec, leave, name_start, start_child};
 pub use treefall_world::words::late;

@@ -75,12 +75,15 @@ pub(super) fn change(what: impl FnOnce(&mut Known)) {
     KNOWN.set(known);
 }
 
+/// Begins a run that has no configuration yet.
+pub fn begin() {
+    change(|known| *known = Known { copy: known.copy, starting: true, ..NOTHING });
+}
+
 /// Sets the configurations of the trace; they are never freed.
 pub fn stage(configs: Vec<String>) {
     let configs: &'static [String] = configs.leak();
-    change(|known| {
-        *known = Known { configs, copy: known.copy, starting: true, ..NOTHING };
-    });
+    change(|known| known.configs = configs);
     write_config(0);
 }
 

@@ -9,7 +9,7 @@ use crate::fatal::fatal;
 use crate::ledger::{self, number};
 use crate::libc::{fail, next};
 use crate::single::{Mode, has_world, mode};
-use crate::{daemon, drive, log, probe, progress, sys};
+use crate::{daemon, drive, log, probe, progress};
 use treefall_model::event::{Answer, Target};
 use treefall_model::id::Pid;
 use treefall_model::signal::Signal;
@@ -377,7 +377,7 @@ pub unsafe extern "C" fn kill(pid: i32, signal: i32) -> i32 {
     }
     if mode() == Mode::Daemon {
         // How 2.2.0 and 2.2.1 tell their parent, which is not played, that a configuration was read.
-        if signal == POWER && pid == sys::parent() {
+        if signal == POWER && pid == daemon::parent() {
             return 0;
         }
         daemon::signals();

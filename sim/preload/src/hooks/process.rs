@@ -89,6 +89,39 @@ macro_rules! leaves {
 }
 leaves! { exit _exit }
 
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn getpid() -> i32 {
+    if mode() > Mode::Parent {
+        ledger::count(number!("getpid"));
+    }
+    daemon::pid()
+}
+
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn getppid() -> i32 {
+    if mode() > Mode::Parent {
+        ledger::count(number!("getppid"));
+    }
+    daemon::parent()
+}
+
+/// Goes back to the beginning of a file: of the copy of its configuration, in a daemon that is about to read it.
+///
+/// # Safety
+/// As libc's.
+#[cfg_attr(panic = "abort", unsafe(no_mangle))]
+pub unsafe extern "C" fn rewind(stream: *mut u8) {
+    if mode() > Mode::Parent {
+        ledger::count(number!("rewind"));
+    }
+    serve::daemon::serve_at_configuration();
+    next!(rewind(stream) as fn(*mut u8));
+}
+
 /// Calls that change the status of a process: a daemon that plays a trace gets the answer that they succeeded.
 macro_rules! nothing_done {
     ($($name:ident($($value:ident),*);)*) => { $(
@@ -197,6 +230,10 @@ macro_rules! of_path {
         pub unsafe extern "C" fn $name(path: *const c_char, $($value: $type),*) -> $result {
             ledger::count(number!(stringify!($name)));
             progress::made();
+            // SAFETY: the caller's own path.
+            if mode() == Mode::Daemon && !path.is_null() && daemon::is_config(unsafe { CStr::from_ptr(path) }) {
+                serve::daemon::serve_at_configuration();
+            }
             // SAFETY: the caller's own path.
             let other = unsafe { Path::of(path) };
             let path = other.as_ref().map_or(path, |other| other.bytes.as_ptr().cast());

@@ -1,7 +1,7 @@
 //! The daemon's first process: calibrated before its `main`, held at its first fork, where it serves traces.
 //!
 //! Invariants: the calibration runs in a process of its own, so the daemon starts as it would without this library.
-//! Each trace is played in a process forked here in place of the daemon's own fork; however that process ends, it first
+//! Each trace is played in a process forked there in place of the daemon's own fork; however that process ends, it first
 //! writes its result to shared memory. When `treefall` ends, its socket is hung up and this process ends, with the
 //! namespaces that it is the first process of.
 
@@ -12,8 +12,10 @@ use alloc::vec::Vec;
 
 use treefall_model::codec;
 use treefall_model::event::SubjectKind;
+use treefall_model::trace::Trace;
 use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Staged, Symbols, Wire as _};
 
+use super::snapshot::{self, Asked};
 use super::{Forked, Results};
 use crate::calibrate::{Misfit, calibrate};
 use crate::daemon::{files, observe, start};
@@ -121,9 +123,10 @@ fn calibrate_apart(results: Results) -> Result<(Facts, Layout), Misfit> {
     }
 }
 
-/// Serves traces at the daemon's first fork. Returns only in a process that plays a trace, as that fork's child.
+/// Serves traces at the daemon's first fork. Returns only in the process that is to go on as that fork's child: one that
+/// plays a trace, or one that is to serve traces later.
 pub fn serve_at_fork() {
-    let Server { socket, results, .. } = SERVER.get();
+    let Server { socket, results } = SERVER.get();
     let Some(results) = results else { sys::exit(sys::EXIT_PANIC) };
     let reply = super::wall().map_or_else(super::refused, |()| Reply::Serving);
     if !super::send(socket, &reply) || reply != Reply::Serving {
@@ -132,10 +135,15 @@ pub fn serve_at_fork() {
     while let Some(message) = super::receive(socket) {
         let alive = match Request::from_bytes(&message) {
             Some(Request::Play { options, traces }) => {
-                match play(socket, results, &options, &traces) {
-                    Some(alive) => alive,
-                    // This is the child.
-                    None => return,
+                match snapshot::ask(&options, &traces, &message, prepare) {
+                    Asked::Played => true,
+                    // This is the snapshot.
+                    Asked::Begins => return,
+                    Asked::Unfit => match play(socket, results, &options, &traces, begin) {
+                        Some(alive) => alive,
+                        // This is the child.
+                        None => return,
+                    },
                 }
             }
             _ => super::send(socket, &super::refused(String::from("a request that does not decode"))),
@@ -147,13 +155,40 @@ pub fn serve_at_fork() {
     sys::exit(0)
 }
 
+/// Serves traces in the snapshot, where the daemon is about to read its configuration. Returns in a process that plays a
+/// trace, and in any that is no snapshot at once.
+pub fn serve_at_configuration() {
+    let Some(mut message) = snapshot::arrive() else { return };
+    let Server { socket, results } = SERVER.get();
+    let Some(results) = results else { sys::exit(sys::EXIT_PANIC) };
+    files::keep_leftovers();
+    while let Some(Request::Play { options, traces }) = Request::from_bytes(&message) {
+        match play(socket, results, &options, &traces, resume) {
+            Some(true) => {}
+            Some(false) => break,
+            // This is the child.
+            None => return,
+        }
+        let Some(next) = snapshot::next() else { break };
+        message = next;
+    }
+    sys::exit(0)
+}
+
 /// Plays the traces, each in a process. Returns `None` in such a process, otherwise whether `treefall` is still there.
 /// Results are sent when no more fit, and at the end.
-fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> Option<bool> {
+fn play(
+    socket: i32,
+    results: Results,
+    options: &Options,
+    traces: &[Staged],
+    begin: fn(&Staged, &Options),
+) -> Option<bool> {
     results.clear();
     let mut rest = traces;
     while let Some((staged, later)) = rest.split_first() {
         files::remove_leftovers();
+        snapshot::drop_messages();
         let before = results.count();
         let status = match super::fork_child(socket, true) {
             Forked::Child => {
@@ -179,19 +214,34 @@ fn play(socket: i32, results: Results, options: &Options, traces: &[Staged]) -> 
     Some(super::send_results(socket, results))
 }
 
-/// Begins the trace, in the process that plays it.
-fn begin(staged: &Staged, options: &Options) {
+/// Prepares the process in which the daemon begins.
+fn prepare(trace: &'static Trace, options: &Options) {
     signals::install();
     sys::unblock_signals();
     sys::limit_files(FILE_MAX);
-    let trace = Box::leak(Box::new(codec::decode(&staged.trace)));
-    let configs: Vec<String> = staged.configs.clone();
     heap::reset(trace.setup().heap);
     descriptors::reset();
     drive::open(trace, options, SubjectKind::Daemon);
     escape::stand_apart(left);
     set_mode(Mode::Daemon);
-    observe::stage(configs);
+    observe::begin();
+}
+
+fn trace_of(staged: &Staged) -> &'static Trace {
+    Box::leak(Box::new(codec::decode(&staged.trace)))
+}
+
+/// Begins the trace, in the process that plays it.
+fn begin(staged: &Staged, options: &Options) {
+    prepare(trace_of(staged), options);
+    observe::stage(staged.configs.clone());
+    watchdog::start_clock();
+}
+
+/// Goes on with the trace where the daemon is about to read its configuration, in the process that plays it.
+fn resume(staged: &Staged, options: &Options) {
+    drive::replace(trace_of(staged), options, SubjectKind::Daemon, snapshot::steps());
+    observe::stage(staged.configs.clone());
     watchdog::start_clock();
 }
 
@@ -200,6 +250,7 @@ fn left(how: Left) -> ! {
     if mode() == Mode::Script {
         start::failed(how);
     }
+    snapshot::left();
     let Some(results) = SERVER.get().results else { sys::exit(sys::EXIT_PANIC) };
     // It may have crashed while it made the entry of a child.
     if !matches!(how, Left::Fatal | Left::Strayed) {

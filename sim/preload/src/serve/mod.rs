@@ -5,6 +5,7 @@
 
 pub mod daemon;
 pub mod engine;
+pub mod snapshot;
 
 use alloc::format;
 use alloc::string::String;

@@ -2,8 +2,9 @@
 //! preload: the parent's side.
 //!
 //! The program is started once, as `keepalived --vrrp`, in user, network, mount and pid namespaces of its own.
-//! Its first process runs as it would up to its first fork, where its vrrp process would begin; each trace is
-//! played in a process forked there (`sim/preload`, `daemon`). That vrrp process is the virtual one: clock,
+//! Its first process runs as it would up to its first fork, where its vrrp process would begin. That goes on until
+//! it is about to read its configuration, and each trace is played in a process forked there (`sim/preload`,
+//! `snapshot`), or at the first fork where that would not be the same. That vrrp process is the virtual one: clock,
 //! children and signals are the trace's. A trace's SIGHUP and SIGTERM go to it, as `kill` to the vrrp
 //! process's own pid would. The first process, the parent, is not played: what it does in the field does not show.
 //!
@@ -20,7 +21,7 @@ pub use subject::DaemonSubject;
 
 use treefall_model::codec;
 use treefall_model::event::SubjectKind;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{HeapPolicy, Trace};
 use treefall_world::FIFOS;
 use treefall_world::wire::{self, Files, Reply, Request, RulesAs, Staged};
 
@@ -157,17 +158,20 @@ impl Daemon {
                 None => config::texts(trace, rules.rules())?,
             };
             let fifos = trace.setup().configs.first().map_or(0, config::fifos);
-            Ok((fifos, Staged { trace: codec::encode(trace), configs }))
+            let staged = Staged { trace: codec::encode(trace), configs };
+            Ok(((fifos, trace.setup().heap), staged))
         });
         let staged = staged.collect::<Result<Vec<_>, DaemonError>>()?;
         let mut ran: Vec<Option<Ran>> = traces.iter().map(|_| None).collect();
         for (staged, ran) in staged.chunks(BATCH).zip(ran.chunks_mut(BATCH)) {
-            for fifos in 0..self.waiting.len() {
+            // The process has a snapshot of the daemon for each heap policy.
+            let kinds = (0..self.waiting.len()).flat_map(|fifos| HeapPolicy::ALL.map(|heap| (fifos, heap)));
+            for kind in kinds {
                 let (of_these, places): (Vec<_>, Vec<_>) =
-                    staged.iter().zip(&mut *ran).filter(|((needs, _), _)| *needs == fifos).unzip();
+                    staged.iter().zip(&mut *ran).filter(|((needs, _), _)| *needs == kind).unzip();
                 if !places.is_empty() {
                     let batch = of_these.into_iter().map(|(_, staged)| staged.clone()).collect();
-                    let played = self.waiting(fifos)?.play(options, batch)?;
+                    let played = self.waiting(kind.0)?.play(options, batch)?;
                     places.into_iter().zip(played).for_each(|(place, ran)| *place = Some(ran));
                 }
             }

@@ -50,6 +50,35 @@ fn an_expired_timer_stays_ready_until_it_is_read() {
 }
 
 #[test]
+fn calls_without_effect_are_told_from_others_and_repeated() {
+    let trace = trace(vec![script(0)], vec![Wake::next_timer()]);
+    let mut idle = world(&trace);
+    idle.clock();
+    let _ = (idle.limit(), idle.clock());
+    assert_eq!(idle.steps_without_effect(), Some(3));
+    let mut again = world(&trace);
+    again.repeat(3);
+    assert_eq!(again.counts(), idle.counts());
+
+    type Call = fn(&mut World<'_, Notes>);
+    let with_effect: [Call; 4] = [
+        |world| world.arm_timer(Some(s(3))),
+        |world| {
+            world.spawn(of(0, 0));
+        },
+        |world| {
+            world.block();
+        },
+        |world| world.finish(End::LoopReturned),
+    ];
+    for (number, call) in with_effect.iter().enumerate() {
+        let mut world = world(&trace);
+        call(&mut world);
+        assert_eq!(world.steps_without_effect(), None, "call {number}");
+    }
+}
+
+#[test]
 fn a_timer_of_zero_is_overdue_and_rearming_clears_expiry() {
     let trace = only(vec![Wake::next_timer(), Wake::next_timer()]);
     let mut world = world(&trace);
