@@ -283,7 +283,7 @@ pub(super) const fn due_words(deadline: Deadline) -> (u64, Option<u64>) {
     }
 }
 
-/// The deadline that stands in an entry, in microseconds since the start; what is never, is greatest.
+/// Reads a deadline in microseconds since the start, at most [`Instant::MAX`]; "never" is greatest.
 #[inline(always)]
 pub(super) const fn due_micros(seconds: u64, micros: u64) -> u64 {
     if seconds == NEVER {
@@ -291,7 +291,7 @@ pub(super) const fn due_micros(seconds: u64, micros: u64) -> u64 {
     }
     let since = (seconds as i64).saturating_sub(DATE as i64).saturating_mul(SECOND as i64);
     let micros = since.saturating_add(micros as i64);
-    if micros < 0 { 0 } else { micros as u64 }
+    Instant::from_micros(if micros < 0 { 0 } else { micros as u64 }).as_micros()
 }
 
 /// The deadline that stands in an entry.
