@@ -42,6 +42,9 @@ pub struct Campaign {
     /// Whether their heap is guarded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guarded: bool,
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
     /// The part of it.
     pub shard: Shard,
     /// Trace numbers below this were asked for; none: no bound.
@@ -177,6 +180,7 @@ impl Campaign {
             sampling: Sampling::default(),
             cancelling: false,
             guarded: false,
+            outside: false,
             shard,
             traces_max: None,
             all: false,
@@ -191,8 +195,8 @@ impl Campaign {
     /// Where its traces come from.
     #[must_use]
     pub fn source(&self) -> Source {
-        let Self { seed, sampling, cancelling, guarded, .. } = *self;
-        Source { seed, sampling, cancelling, guarded }
+        let Self { seed, sampling, cancelling, guarded, outside, .. } = *self;
+        Source { seed, sampling, cancelling, guarded, outside }
     }
 
     /// Writes it into the folder of its target, which is made when it is not there.

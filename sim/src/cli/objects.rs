@@ -59,6 +59,9 @@ pub(super) struct FindingObject {
     /// With `--guarded` alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guarded: bool,
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    outside: bool,
     /// How many traces until it was found.
     traces: u64,
     /// The whole search.
@@ -115,6 +118,7 @@ impl FindingObject {
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
             guarded: source.guarded,
+            outside: source.outside,
             traces: finding.failure.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             wakes_found: finding.failure.trace.wakes().len(),
@@ -143,6 +147,9 @@ pub(super) struct TargetSummary {
     /// With `--guarded` alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) guarded: bool,
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) outside: bool,
     pub(super) traces: u64,
     /// External events: returns for the timer, exits reaped, signals.
     pub(super) events: u64,
@@ -199,6 +206,7 @@ impl TargetSummary {
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
             guarded: source.guarded,
+            outside: source.outside,
             traces: searched.tally.traces,
             events: searched.tally.events,
             steps: searched.tally.steps,

@@ -104,6 +104,7 @@ impl Tail {
                 hup: kept.hup.then_some(CONFIG),
                 term: false,
                 order: kept.order,
+                ..Wake::next_timer()
             });
         }
         wakes

@@ -9,6 +9,7 @@
 
 pub mod files;
 pub mod names;
+pub mod netlink;
 pub mod observe;
 pub mod start;
 

@@ -16,7 +16,7 @@ use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Stage
 
 use super::{Forked, Results};
 use crate::calibrate::{Misfit, calibrate};
-use crate::daemon::{files, observe, start};
+use crate::daemon::{files, netlink, observe, start};
 use crate::escape::{self, Left};
 use crate::layout::{LAYOUT, Layout};
 use crate::single::{Mode, Single, mode, set_mode};
@@ -188,6 +188,7 @@ fn begin(staged: &Staged, options: &Options) {
     let configs: Vec<String> = staged.configs.clone();
     heap::reset(trace.setup().heap);
     descriptors::reset();
+    netlink::reset();
     drive::open(trace, options, SubjectKind::Daemon);
     escape::stand_apart(left);
     set_mode(Mode::Daemon);

@@ -1,6 +1,6 @@
 //! From a trace to a smaller one with the same signature.
 //!
-//! Smaller is an order on traces, [`Size`]: fewest wakes, then fewest scripts, exits, signals, then simplest
+//! Smaller is an order on traces, [`Size`]: fewest wakes, then fewest scripts, exits, signals, events, then simplest
 //! policies and times. What always holds: a candidate is taken only if it is strictly smaller and its verdict
 //! still has the signature, so shrinking ends; it is bounded by [`Limits`] besides. The shrinker knows no
 //! subject: it is given a function from a trace to a verdict.

@@ -98,13 +98,17 @@ pub(in crate::cli) struct Hunt {
     /// and the places where the entry was handed out, freed and used. On a replica, no freed entry is used again.
     #[arg(long)]
     pub(in crate::cli) guarded: bool,
+    /// Draw scripts, signals and timers alone. Without it every second trace of a daemon also has a network interface that
+    /// goes down and up, and a guarded heap.
+    #[arg(long)]
+    pub(in crate::cli) scripts_only: bool,
     /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
     /// campaign. `treefall merge` brings the failures together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
     /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
     /// were told holds; --traces and --for may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "shard", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "scripts_only", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Begin anew where a hunt was stopped in the folder of --out, which can then not be gone on with. Its finds stay.
     #[arg(long, conflicts_with = "resume")]

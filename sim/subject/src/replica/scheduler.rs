@@ -352,7 +352,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         self.world().arm_timer(after);
         self.look(Step::Blocked);
         match self.world().block() {
-            Woken::Ready { first, second } => self.is_ready(deadline, first, second).map(|()| None),
+            Woken::Ready { first, second, .. } => self.is_ready(deadline, first, second).map(|()| None),
             Woken::End(end) => Ok(Some(end)),
         }
     }
@@ -414,6 +414,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         let entry = match descriptor {
             Descriptor::Timer => self.timer_entry.take(),
             Descriptor::Signals => self.signal_entry.take(),
+            Descriptor::Netlink => return Ok(()),
         };
         let missed = [Mutant::TimerNotRegisteredAgain, Mutant::SignalsNotRegisteredAgain];
         if entry.is_none() && missed.into_iter().any(|mutant| self.has(mutant)) {
@@ -546,10 +547,13 @@ impl<'t, O: Observer> Replica<'t, O> {
         let (handler, number, event) = match descriptor {
             Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
             Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
+            // Never listened to.
+            Descriptor::Netlink => return Ok(()),
         };
         let waits = match descriptor {
             Descriptor::Timer => self.timer_entry,
             Descriptor::Signals => self.signal_entry,
+            Descriptor::Netlink => None,
         };
         if waits.is_some() {
             // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
@@ -570,6 +574,7 @@ impl<'t, O: Observer> Replica<'t, O> {
         match descriptor {
             Descriptor::Timer => self.timer_entry = Some(entry),
             Descriptor::Signals => self.signal_entry = Some(entry),
+            Descriptor::Netlink => {}
         }
         Ok(())
     }

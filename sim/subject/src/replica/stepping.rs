@@ -50,7 +50,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     fn go_on(&mut self, wake: &Wake, go_on: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
         let deadline = self.earliest()?;
         match self.world().go_on(wake) {
-            Woken::Ready { first, second } => self.is_ready(deadline, first, second)?,
+            Woken::Ready { first, second, .. } => self.is_ready(deadline, first, second)?,
             Woken::End(end) => return Ok(Some(end)),
         }
         self.serve_all(go_on)
