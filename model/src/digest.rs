@@ -247,6 +247,7 @@ const fn tag(event: &Event) -> u8 {
         Event::TerminationBegun => 14,
         Event::Ended(_) => 15,
         Event::Cancelled { .. } => 16,
+        Event::LinkRead { .. } => 17,
     }
 }
 
@@ -319,6 +320,7 @@ fn cell(record: &Record) -> [u64; WORDS] {
             cell.run(run);
             cell.byte(entry as u8);
         }
+        Event::LinkRead { link, up } => cell.bytes([link.0, u8::from(up)]),
     }
     cell.words
 }
@@ -328,7 +330,7 @@ const _: () = {
     assert!(
         Answer::Delivered as u8 == 0 && Answer::NoSuchProcess as u8 == 1 && Answer::NotPermitted as u8 == 2
     );
-    assert!(Step::AddTimer as u8 == 0 && Step::Ended as u8 == 18);
+    assert!(Step::AddTimer as u8 == 0 && Step::Ended as u8 == 18 && Step::LinkRead as u8 == 19);
     assert!(EntryKind::Read as u8 == 0 && EntryKind::Other as u8 == 9);
     assert!(crate::event::Handler::TimerFd as u8 == 0 && crate::event::Handler::Killer as u8 == 11);
     assert!(crate::event::End::TraceExhausted as u8 == 0 && crate::event::End::NoProgress as u8 == 2);

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::id::{ConfigId, Generation, Pid, Run, ScriptRef, StartNo};
+use crate::id::{ConfigId, Generation, LinkId, Pid, Run, ScriptRef, StartNo};
 use crate::signal::{ExitStatus, Signal};
 use crate::time::{Deadline, Instant, Span};
 
@@ -395,6 +395,13 @@ pub enum Event {
     },
     /// The run is over.
     Ended(End),
+    /// The program read the state of a network interface from the kernel.
+    LinkRead {
+        /// The interface.
+        link: LinkId,
+        /// Whether it is up.
+        up: bool,
+    },
 }
 
 /// Kind of an [`Event`] or of a scheduler operation: the part of a signature that says where a law was violated.
@@ -439,11 +446,13 @@ pub enum Step {
     Termination,
     /// The run ended.
     Ended,
+    /// The state of an interface was read.
+    LinkRead,
 }
 
 impl Step {
     /// All steps, in the order of their discriminants.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::AddTimer,
         Self::AddChild,
         Self::AddEvent,
@@ -463,6 +472,7 @@ impl Step {
         Self::Reload,
         Self::Termination,
         Self::Ended,
+        Self::LinkRead,
     ];
 
     /// Returns the name in signatures and reports.
@@ -488,6 +498,7 @@ impl Step {
             Self::Reload => "reload",
             Self::Termination => "termination",
             Self::Ended => "ended",
+            Self::LinkRead => "link-read",
         }
     }
 }
@@ -510,6 +521,7 @@ impl Event {
             Self::TerminationBegun => Step::Termination,
             Self::Cancelled { .. } => Step::Cancel,
             Self::Ended(_) => Step::Ended,
+            Self::LinkRead { .. } => Step::LinkRead,
         }
     }
 

@@ -51,6 +51,10 @@ impl fmt::Display for Run {
     }
 }
 
+/// Identifies a network interface, by its index in [`Setup::links`](crate::trace::Setup::links).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u8);
+
 /// Counts attempts to start a child over the whole trace, from 0, failed ones included.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StartNo(pub u32);

@@ -66,6 +66,7 @@ pub mod judge;
 pub mod law;
 pub mod observe;
 pub mod outcome;
+pub mod outside;
 pub mod place;
 pub mod release;
 pub mod signal;
@@ -73,6 +74,7 @@ pub mod signal;
 pub mod strategies;
 pub mod time;
 pub mod trace;
+mod valid;
 pub mod verdict;
 pub mod violation;
 

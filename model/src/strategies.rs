@@ -8,12 +8,14 @@ use alloc::vec::Vec;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
-use crate::id::{ConfigId, StartNo};
+use crate::id::{ConfigId, LinkId, StartNo};
 use crate::signal::{ExitStatus, Signal};
 use crate::time::Span;
+use crate::trace::LINK_DELAY_MAX;
 use crate::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, Habit, HeapPolicy, NAME_MAX, Name, OnTerm, Order,
-    PidPolicy, START_NO_MAX, Script, ScriptKind, Setup, Trace, Wake, run,
+    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, External, Habit, HeapPolicy, LINKS_MAX, Link,
+    NAME_MAX, Name, OnTerm, Order, PidPolicy, Rank, START_NO_MAX, Script, ScriptKind, Setup, Trace, Wake,
+    run,
 };
 
 /// Draws a span: mostly one that people write, sometimes any.
@@ -95,6 +97,15 @@ fn config(most: usize) -> impl Strategy<Value = Config> {
     })
 }
 
+fn link() -> impl Strategy<Value = Link> {
+    let delay = || span().prop_map(|span| span.min(LINK_DELAY_MAX));
+    ("[a-zA-Z0-9_.-]{1,15}", delay(), delay()).prop_map(|(name, down_delay, up_delay)| Link {
+        name: Name::new(&name).expect("a name"),
+        down_delay,
+        up_delay,
+    })
+}
+
 /// Draws a valid setup.
 pub fn setup() -> impl Strategy<Value = Setup> {
     let configs = prop_oneof![
@@ -117,17 +128,19 @@ pub fn setup() -> impl Strategy<Value = Setup> {
     let cost = || span().prop_map(|span| span.min(COST_MAX));
     let costs = [cost(), cost(), cost(), cost(), cost()].prop_map(Costs::of);
     let costs = prop_oneof![3 => Just(Costs::default()), 1 => costs];
-    (configs, failures, pids, heap, costs).prop_map(|(configs, fork_failures, pids, heap, costs)| Setup {
-        configs,
-        fork_failures,
-        pids,
-        heap,
-        costs,
-    })
+    let links = prop_oneof![3 => Just(Vec::new()), 1 => vec(link(), 0..=LINKS_MAX)];
+    (configs, failures, pids, heap, costs, links).prop_map(
+        |(configs, fork_failures, pids, heap, costs, mut links)| {
+            let mut names = BTreeSet::new();
+            links.retain(|link: &Link| names.insert(link.name.clone()));
+            Setup { configs, fork_failures, pids, heap, costs, links }
+        },
+    )
 }
 
 /// A wake before its scripts and generations are known.
-type Outline = (Option<Span>, Vec<(u16, u32, u32, ExitStatus)>, Option<u8>, bool, bool);
+type Outline =
+    (Option<Span>, Vec<(u16, u32, u32, ExitStatus)>, Option<u8>, bool, bool, Vec<(u8, bool)>, Rank);
 
 fn outline() -> impl Strategy<Value = Outline> {
     let nth = prop_oneof![4 => 1..5_u32, 1 => 1..=u32::MAX];
@@ -135,7 +148,17 @@ fn outline() -> impl Strategy<Value = Outline> {
     let exits = vec((any::<u16>(), back, nth, status()), 0..6);
     let exits = prop_oneof![Just(Vec::new()), exits];
     let term = proptest::bool::weighted(0.05);
-    (proptest::option::of(span()), exits, proptest::option::of(any::<u8>()), term, any::<bool>())
+    let events = prop_oneof![Just(Vec::new()), vec(any::<(u8, bool)>(), 0..4)];
+    let rank = prop_oneof![Just(Rank::Last), Just(Rank::First), Just(Rank::Between)];
+    (
+        proptest::option::of(span()),
+        exits,
+        proptest::option::of(any::<u8>()),
+        term,
+        any::<bool>(),
+        events,
+        rank,
+    )
 }
 
 /// Draws a valid trace of up to 30 wakes.
@@ -146,7 +169,8 @@ pub fn trace() -> impl Strategy<Value = Trace> {
         let configs = u8::try_from(setup.configs.len()).unwrap_or(u8::MAX);
         let mut reloads = 0;
         let mut wakes = Vec::new();
-        for (span, exits, hup, term, signals_first) in outlines {
+        let links = u8::try_from(setup.links.len()).unwrap_or(u8::MAX);
+        for (span, exits, hup, term, signals_first, events, rank) in outlines {
             let mut wake = Wake::new(span.map_or(Advance::NextTimer, Advance::By));
             for (script, back, nth, status) in exits {
                 let Some(script) = script.checked_rem(widest) else { break };
@@ -158,6 +182,11 @@ pub fn trace() -> impl Strategy<Value = Trace> {
             wake.hup = hup.map(|config| ConfigId(config % configs));
             wake.term = term;
             wake.order = if signals_first { Order::SignalsFirst } else { Order::TimerFirst };
+            wake.rank = rank;
+            for (link, up) in events {
+                let Some(link) = link.checked_rem(links) else { break };
+                wake.events.push(External::Link { link: LinkId(link), up });
+            }
             reloads += u32::from(wake.hup.is_some());
             wakes.push(wake);
         }

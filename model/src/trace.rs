@@ -11,13 +11,14 @@
 //! wakes of its own for them (see `treefall_world::kernel`).
 
 use alloc::collections::BTreeSet;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 
-use crate::id::{ConfigId, Generation, Run, ScriptId, ScriptRef, StartNo};
+use crate::id::{ConfigId, Generation, LinkId, Run, ScriptId, ScriptRef, StartNo};
+use crate::outside;
+pub use crate::outside::{EVENTS_MAX, External, LINKS_MAX, Link, Rank};
 use crate::signal::{ExitStatus, Signal};
 use crate::time::Span;
+pub use crate::valid::{COST_MAX, LINK_DELAY_MAX, LINK_NAME_MAX, NAME_MAX, Name, START_NO_MAX, TraceError};
 
 /// Most configurations of one trace.
 pub const CONFIGS_MAX: usize = 16;
@@ -27,10 +28,6 @@ pub const SCRIPTS_MAX: usize = 4_096;
 pub const WAKES_MAX: usize = 4_000_000;
 /// Most exits in one wake.
 pub const EXITS_MAX: usize = 4_096;
-/// Longest name of a script, in bytes.
-pub const NAME_MAX: usize = 64;
-/// Highest number of a start that can be made to fail.
-pub const START_NO_MAX: u32 = 1 << 24;
 /// Most starts that can be made to fail.
 pub const FORK_FAILURES_MAX: usize = 4_096;
 
@@ -117,42 +114,6 @@ impl Script {
     }
 }
 
-/// The name of a script: 1 to [`NAME_MAX`] letters, digits, `_`, `-` and `.`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Name(String);
-
-impl Name {
-    /// Checks a name.
-    ///
-    /// # Errors
-    /// [`TraceError::BadName`] when it is empty, too long, or holds another character.
-    pub fn new(text: &str) -> Result<Self, TraceError> {
-        let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
-        if text.is_empty() || text.len() > NAME_MAX || !text.bytes().all(good) {
-            return Err(TraceError::BadName(text.to_string()));
-        }
-        Ok(Self(text.to_string()))
-    }
-
-    /// Returns the default name of the script at this place: `s0`, `s1`.
-    #[must_use]
-    pub fn numbered(place: usize) -> Self {
-        Self(alloc::format!("s{place}"))
-    }
-
-    /// Returns the name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A configuration: its scripts in the order of the file.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Config {
@@ -224,9 +185,6 @@ impl Costs {
     }
 }
 
-/// Highest cost of each kind: one second.
-pub const COST_MAX: Span = Span::from_secs(1);
-
 /// The part of a trace that stays the same from wake to wake.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Setup {
@@ -240,6 +198,8 @@ pub struct Setup {
     pub heap: HeapPolicy,
     /// Costs inside an iteration of the loop.
     pub costs: Costs,
+    /// The network interfaces that events name, at most [`LINKS_MAX`]; all are up at the start.
+    pub links: Vec<Link>,
 }
 
 impl Setup {
@@ -289,8 +249,12 @@ pub struct Wake {
     pub hup: Option<ConfigId>,
     /// Whether there is a SIGTERM.
     pub term: bool,
-    /// Which descriptor is reported first when both are ready.
+    /// Which of timerfd and signalfd is reported first when both are ready.
     pub order: Order,
+    /// External events, in their order, at most [`EVENTS_MAX`].
+    pub events: Vec<External>,
+    /// Where their descriptor is reported; [`Rank::Last`] in a trace without interfaces.
+    pub rank: Rank,
 }
 
 impl Wake {
@@ -303,7 +267,15 @@ impl Wake {
     /// Creates a wake with this advance and no events.
     #[must_use]
     pub const fn new(advance: Advance) -> Self {
-        Self { advance, exits: Vec::new(), hup: None, term: false, order: Order::TimerFirst }
+        Self {
+            advance,
+            exits: Vec::new(),
+            hup: None,
+            term: false,
+            order: Order::TimerFirst,
+            events: Vec::new(),
+            rank: Rank::Last,
+        }
     }
 
     /// Adds a SIGHUP that brings configuration `config`.
@@ -335,10 +307,30 @@ impl Wake {
         self
     }
 
-    /// Returns the number of external events besides the timer: exits and signals.
+    /// Adds an event of the outside world behind those that are there.
+    #[must_use]
+    pub fn event(mut self, event: External) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Adds a change of an interface.
+    #[must_use]
+    pub fn link(self, link: LinkId, up: bool) -> Self {
+        self.event(External::Link { link, up })
+    }
+
+    /// Sets where the descriptor of external events is reported.
+    #[must_use]
+    pub fn ranked(mut self, rank: Rank) -> Self {
+        self.rank = rank;
+        self
+    }
+
+    /// Returns the number of external events besides the timer: exits, signals, and what happens to interfaces.
     #[must_use]
     pub fn external_events(&self) -> usize {
-        self.exits.len() + usize::from(self.hup.is_some()) + usize::from(self.term)
+        self.exits.len() + usize::from(self.hup.is_some()) + usize::from(self.term) + self.events.len()
     }
 }
 
@@ -362,6 +354,9 @@ impl Trace {
         let mut reloads = 0;
         for (place, wake) in wakes.iter_mut().enumerate() {
             wake.exits.sort_unstable();
+            if setup.links.is_empty() {
+                wake.rank = Rank::Last;
+            }
             check_wake(&setup, wake, place, reloads)?;
             reloads += u32::from(wake.hup.is_some());
         }
@@ -387,6 +382,31 @@ impl Trace {
     }
 }
 
+/// Removes the interfaces that `keeps` is false of, with their events.
+pub fn retain_links(setup: &mut Setup, wakes: &mut [Wake], keeps: impl Fn(usize, &Link) -> bool) {
+    let mut count = 0;
+    let numbers: Vec<Option<LinkId>> = setup
+        .links
+        .iter()
+        .enumerate()
+        .map(|(place, link)| {
+            let number = LinkId(count);
+            let kept = keeps(place, link);
+            count += u8::from(kept);
+            kept.then_some(number)
+        })
+        .collect();
+    let mut kept = numbers.iter().map(Option::is_some);
+    setup.links.retain(|_| kept.next().unwrap_or(false));
+    let number = |link: LinkId| numbers.get(usize::from(link.0)).copied().flatten();
+    for wake in wakes {
+        wake.events.retain(|event| number(event.link()).is_some());
+        for External::Link { link, .. } in &mut wake.events {
+            *link = number(*link).unwrap_or_default();
+        }
+    }
+}
+
 fn check_setup(setup: &Setup) -> Result<(), TraceError> {
     if setup.configs.is_empty() {
         return Err(TraceError::NoConfig);
@@ -404,6 +424,7 @@ fn check_setup(setup: &Setup) -> Result<(), TraceError> {
     if setup.costs.each().iter().any(|cost| *cost > COST_MAX) {
         return Err(TraceError::CostTooLong);
     }
+    outside::check_links(&setup.links)?;
     for (number, config) in setup.configs.iter().enumerate() {
         if config.scripts.len() > SCRIPTS_MAX {
             return too_many("scripts", SCRIPTS_MAX);
@@ -440,6 +461,7 @@ fn check_wake(setup: &Setup, wake: &Wake, place: usize, reloads: u32) -> Result<
     {
         return Err(TraceError::NoSuchConfig { wake: place, config });
     }
+    outside::check_events(&setup.links, &wake.events, place)?;
     let widest = setup.configs.iter().map(|config| config.scripts.len()).max().unwrap_or(0);
     for (n, exit) in wake.exits.iter().enumerate() {
         let ScriptRef { generation, script } = exit.run.of;
@@ -459,92 +481,6 @@ fn check_wake(setup: &Setup, wake: &Wake, place: usize, reloads: u32) -> Result<
 pub const fn run(script: u16, generation: u32, nth: u32) -> Run {
     Run { of: ScriptRef { generation: Generation(generation), script: ScriptId(script) }, nth }
 }
-
-/// Reason why a trace cannot be built.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum TraceError {
-    /// The setup has no configuration.
-    NoConfig,
-    /// There is more of something than a trace may hold.
-    TooMany {
-        /// The kind of thing.
-        what: &'static str,
-        /// The limit.
-        limit: usize,
-    },
-    /// A text is not a valid name of a script.
-    BadName(String),
-    /// Two scripts of one configuration share a name.
-    NameTwice {
-        /// The name.
-        name: Name,
-        /// The configuration.
-        config: ConfigId,
-    },
-    /// A value of a script is zero and must not be.
-    ZeroInScript {
-        /// The script.
-        name: Name,
-        /// The value.
-        what: &'static str,
-    },
-    /// A failing start is beyond [`START_NO_MAX`].
-    StartTooFar(StartNo),
-    /// A cost is beyond [`COST_MAX`].
-    CostTooLong,
-    /// A SIGHUP brings a configuration that the setup does not have.
-    NoSuchConfig {
-        /// The wake, from 0.
-        wake: usize,
-        /// The configuration asked for.
-        config: ConfigId,
-    },
-    /// An exit of a run that no release can have started by then.
-    NoSuchRun {
-        /// The wake, from 0.
-        wake: usize,
-        /// The run.
-        run: Run,
-    },
-    /// One wake ends a run twice.
-    ExitTwice {
-        /// The wake, from 0.
-        wake: usize,
-        /// The run.
-        run: Run,
-    },
-}
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoConfig => write!(f, "a trace needs at least one configuration"),
-            Self::TooMany { what, limit } => write!(f, "more than {limit} {what}"),
-            Self::BadName(text) => write!(
-                f,
-                "{text:?} is no name for a script: 1 to {NAME_MAX} letters, digits, `_`, `-` and `.`"
-            ),
-            Self::NameTwice { name, config } => {
-                write!(f, "two scripts of configuration {} are called {name}", config.0)
-            }
-            Self::ZeroInScript { name, what } => write!(f, "the {what} of script {name} must not be zero"),
-            Self::StartTooFar(start) => {
-                write!(f, "start {} cannot be told to fail: the highest is {START_NO_MAX}", start.0)
-            }
-            Self::CostTooLong => write!(f, "a cost may be at most {COST_MAX}"),
-            Self::NoSuchConfig { wake, config } => {
-                write!(f, "wake {wake} reloads configuration {}, which the setup does not have", config.0)
-            }
-            Self::NoSuchRun { wake, run } => {
-                write!(f, "wake {wake} ends run {run}, which nothing can have started by then")
-            }
-            Self::ExitTwice { wake, run } => write!(f, "wake {wake} ends run {run} twice"),
-        }
-    }
-}
-
-impl core::error::Error for TraceError {}
 
 /// Returns the signals of a wake, without the SIGCHLD that its exits raise.
 pub fn signals(wake: &Wake) -> impl Iterator<Item = Signal> {

@@ -1,8 +1,10 @@
 //! Parts of the format: bytes, varints, and spans that take one byte where they are common.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::time::Span;
+use crate::valid::Name;
 
 /// Units of one-byte spans: quarters of a second, hundredths, microseconds.
 const QUARTER: u64 = 250_000;
@@ -146,4 +148,26 @@ impl<'b> Reader<'b> {
             span => span,
         }
     }
+}
+
+/// Characters for bytes that no name can hold.
+const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+/// Reads a name of `length` bytes; the default name of `place` where they make none.
+pub(super) fn name_of(input: &mut Reader<'_>, length: usize, place: usize) -> Name {
+    let letter = |byte: u8| match byte {
+        good if good.is_ascii_alphanumeric() || b"_-.".contains(&good) => char::from(good),
+        other => char::from(LETTERS[usize::from(other) % LETTERS.len()]),
+    };
+    let name: String = input.take(length).iter().map(|byte| letter(*byte)).collect();
+    Name::new(&name).unwrap_or_else(|_| Name::numbered(place))
+}
+
+pub(super) const fn flag(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+/// Returns `number` as a byte, or [`u8::MAX`] if it does not fit.
+pub(super) fn small(number: usize) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }

@@ -8,12 +8,15 @@
 //! the end of the input without a count. Inserting or deleting bytes inserts or deletes wakes.
 //!
 //! ```text
-//! version | [extensions] | header | [costs] | [failing starts] | configuration.. | wake..
-//! extensions     only in version 4: bit 0 the heap is guarded; other bits are read as zero
+//! version | [extensions] | header | [costs] | [failing starts] | configuration.. | [interfaces] | wake..
+//! extensions     only in version 4: bit 0 the heap is guarded, 3 interfaces follow; other bits are read as zero
 //! header         bits 0-1 configurations - 1 (3: a byte more), 2-3 pids, 4-5 heap, 6 costs follow, 7 failing starts follow
 //! configuration  count of scripts in bits 0-2 (a byte of 255: a varint follows), then the scripts
 //! script         bits 0-1 kind, 2 own timeout, 3 rise and fall, 4 habit, 5 name; then interval and what the bits announce
+//! interfaces     count, then for each: bit 0 a down delay, 1 an up delay, 4-7 length of the name; the name; the delays
 //! wake           bit 0 a span (else next timer), 1 signals first, 2-3 signals, 4-5 exits (3: a varint more)
+//!                6, only where there are interfaces: behind the wake bit 2 events, 3 a rank; count of events, events; rank
+//! event          bit 0 up, 4-7 interface
 //! exit           bits 0-1 status, 2-4 script (7: a varint more), 5-6 generations back (3: a varint more), 7 own number
 //! ```
 //!
@@ -21,14 +24,14 @@
 //! script and generation, or 1.
 
 mod bytes;
+mod outside;
 #[cfg(test)]
 mod tests;
 
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use self::bytes::{Reader, Writer};
+use self::bytes::{Reader, Writer, flag, name_of, small};
 use crate::id::{ConfigId, Generation, Run, ScriptId, ScriptRef, StartNo};
 use crate::signal::{ExitStatus, Signal};
 use crate::trace::{
@@ -44,6 +47,8 @@ pub const VERSION: u8 = 3;
 pub const EXTENDED: u8 = 4;
 /// Extension: the heap is guarded.
 const GUARDED: u8 = 1;
+/// Extension: interfaces follow the configurations, and external events the wakes.
+const LINKS: u8 = 1 << 3;
 /// Last version without scripts that cancel.
 const NONE_CANCELS: u8 = 2;
 
@@ -57,6 +62,7 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
         some => out.bytes(&[EXTENDED, some]),
     }
     write_setup(&mut out, setup);
+    outside::write_links(&mut out, &setup.links);
     let mut runs = Runs::of(setup);
     for wake in trace.wakes() {
         write_wake(&mut out, wake, &mut runs);
@@ -66,7 +72,7 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
 
 /// Returns the extensions that a setup needs.
 fn extensions(setup: &Setup) -> u8 {
-    flag(setup.heap == HeapPolicy::Guarded, GUARDED)
+    flag(setup.heap == HeapPolicy::Guarded, GUARDED) | flag(!setup.links.is_empty(), LINKS)
 }
 
 /// Decodes any bytes to a trace.
@@ -85,11 +91,14 @@ pub fn decode(bytes: &[u8]) -> Trace {
     if extensions & GUARDED != 0 {
         setup.heap = HeapPolicy::Guarded;
     }
+    if extensions & LINKS != 0 {
+        setup.links = outside::read_links(&mut input);
+    }
     let mut runs = Runs::of(&setup);
     // A wake takes at least one byte. Unused capacity is never touched.
     let mut wakes = Vec::with_capacity(input.left().min(WAKES_MAX));
     while !input.is_empty() && wakes.len() < WAKES_MAX {
-        wakes.push(read_wake(&mut input, setup.configs.len(), &mut runs));
+        wakes.push(read_wake(&mut input, (setup.configs.len(), setup.links.len()), &mut runs));
     }
     let trace = Trace::new(setup, wakes);
     trace.expect("every number read was brought into its range, every name made unique")
@@ -164,7 +173,7 @@ fn read_setup(input: &mut Reader<'_>) -> Setup {
         }
     }
     let configs = (0..1 + more % CONFIGS_MAX).map(|_| read_config(input)).collect();
-    Setup { configs, fork_failures, pids, heap, costs }
+    Setup { configs, fork_failures, pids, heap, costs, links: Vec::new() }
 }
 
 /// Count of scripts that announces a varint.
@@ -302,17 +311,9 @@ fn read_script(input: &mut Reader<'_>, place: usize) -> (Script, bool) {
     (script, named)
 }
 
-/// Characters for bytes that no name can hold.
-const LETTERS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-
 fn read_name(input: &mut Reader<'_>, place: usize) -> Name {
     let length = usize::from(input.byte()).min(NAME_MAX);
-    let letter = |byte: u8| match byte {
-        good if good.is_ascii_alphanumeric() || b"_-.".contains(&good) => char::from(good),
-        other => char::from(LETTERS[usize::from(other) % LETTERS.len()]),
-    };
-    let name: String = input.take(length).iter().map(|byte| letter(*byte)).collect();
-    Name::new(&name).unwrap_or_else(|_| Name::numbered(place))
+    name_of(input, length, place)
 }
 
 /// The runs named so far, kept equally by reader and writer.
@@ -346,6 +347,8 @@ const SIGNALS_FIRST: u8 = 1 << 1;
 const HUP_FIRST: u8 = 1;
 const HUP_OTHER: u8 = 2;
 const SIGNALS: u8 = 3;
+/// External events follow; without interfaces the bit means nothing.
+const OUTSIDE: u8 = 1 << 6;
 /// In the byte that [`SIGNALS`] announces. Rare among random bytes, because a SIGTERM ends the run.
 const TERM: u8 = 0b1110_0000;
 const HUP: u8 = 1 << 4;
@@ -360,7 +363,8 @@ fn write_wake(out: &mut Writer, wake: &Wake, runs: &mut Runs) {
     let exits = small(wake.exits.len()).min(3);
     let span = flag(matches!(wake.advance, Advance::By(_)), SPAN);
     let order = flag(wake.order == Order::SignalsFirst, SIGNALS_FIRST);
-    out.byte(span | order | signals << 2 | exits << 4);
+    let outside = flag(outside::has_any(wake), OUTSIDE);
+    out.byte(span | order | signals << 2 | exits << 4 | outside);
     if let Advance::By(span) = wake.advance {
         out.span(span);
     }
@@ -376,10 +380,13 @@ fn write_wake(out: &mut Writer, wake: &Wake, runs: &mut Runs) {
     for exit in &wake.exits {
         write_exit(out, exit, runs);
     }
+    if outside != 0 {
+        outside::write_events(out, wake);
+    }
     runs.reloads += u32::from(wake.hup.is_some());
 }
 
-fn read_wake(input: &mut Reader<'_>, configs: usize, runs: &mut Runs) -> Wake {
+fn read_wake(input: &mut Reader<'_>, (configs, links): (usize, usize), runs: &mut Runs) -> Wake {
     let tag = input.byte();
     let mut wake = Wake::new(if tag & SPAN != 0 { Advance::By(input.span()) } else { Advance::NextTimer });
     if tag & SIGNALS_FIRST != 0 {
@@ -410,6 +417,9 @@ fn read_wake(input: &mut Reader<'_>, configs: usize, runs: &mut Runs) -> Wake {
     }
     wake.exits.sort_unstable();
     wake.exits.dedup_by_key(|exit| exit.run);
+    if links > 0 && tag & OUTSIDE != 0 {
+        outside::read_events(input, links, &mut wake);
+    }
     runs.reloads += u32::from(wake.hup.is_some());
     wake
 }
@@ -489,13 +499,4 @@ const fn zigzag(difference: u32) -> u32 {
 
 const fn unzigzag(number: u32) -> u32 {
     number >> 1 ^ (number & 1).wrapping_neg()
-}
-
-const fn flag(set: bool, bit: u8) -> u8 {
-    if set { bit } else { 0 }
-}
-
-/// Returns `number` as a byte, or [`u8::MAX`] if it does not fit.
-fn small(number: usize) -> u8 {
-    u8::try_from(number).unwrap_or(u8::MAX)
 }

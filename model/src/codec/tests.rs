@@ -2,9 +2,10 @@
 
 use super::bytes::HALF;
 use super::*;
+use crate::id::LinkId;
 use crate::strategies;
 use crate::time::Span;
-use crate::trace::run;
+use crate::trace::{Link, Rank, run};
 use proptest::prelude::*;
 
 proptest! {
@@ -128,4 +129,29 @@ fn a_trace_at_its_limits_survives() {
     let hup = Wake::next_timer().hup(ConfigId(15));
     let trace = Trace::new(setup, alloc::vec![hup.clone(), hup, crowd]).expect("valid");
     assert_eq!(decode(&encode(&trace)), trace);
+}
+
+#[test]
+fn interfaces_and_their_events_survive_and_make_the_trace_extended() {
+    let name = |name| Name::new(name).expect("a name");
+    let eth = Link { down_delay: Span::from_secs(3), ..Link::new(name("eth0")) };
+    let links = alloc::vec![eth, Link::new(name("lo"))];
+    let setup = Setup { configs: alloc::vec![Config::default()], links, ..Setup::default() };
+    let wakes = alloc::vec![
+        Wake::next_timer().link(LinkId(1), false).link(LinkId(0), true).ranked(Rank::First),
+        Wake::next_timer().hup(ConfigId(0)).ranked(Rank::Between),
+        Wake::next_timer(),
+    ];
+    let trace = Trace::new(setup, wakes).expect("valid");
+    let bytes = encode(&trace);
+    assert_eq!(bytes[..2], [EXTENDED, LINKS]);
+    assert_eq!(decode(&bytes), trace);
+}
+
+#[test]
+fn a_rank_without_interfaces_means_nothing() {
+    let setup = Setup { configs: alloc::vec![Config::default()], ..Setup::default() };
+    let trace = Trace::new(setup, alloc::vec![Wake::next_timer().ranked(Rank::First)]).expect("valid");
+    assert_eq!(trace.wakes(), [Wake::next_timer()]);
+    assert_eq!(encode(&trace)[0], VERSION);
 }

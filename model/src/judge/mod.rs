@@ -297,7 +297,11 @@ impl Observer for Judge<'_> {
                 self.children.exits_dropped();
             }
             Event::Ended(end) => self.ended(at, end),
-            Event::SignalRead { .. } | Event::Moot { .. } | Event::StartFailed { .. } | Event::Logged(_) => {}
+            Event::SignalRead { .. }
+            | Event::Moot { .. }
+            | Event::StartFailed { .. }
+            | Event::Logged(_)
+            | Event::LinkRead { .. } => {}
         }
     }
 

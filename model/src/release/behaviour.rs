@@ -150,6 +150,15 @@ pub enum ShortTimeouts {
     Taken,
 }
 
+/// Whether delays of an interface's changes can be configured.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkDelays {
+    /// The configuration does not know them.
+    Unknown,
+    /// `interface_up_down_delays`.
+    Taken,
+}
+
 /// The arguments of the real program's `thread_cleanup_master`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CleanupCall {
@@ -220,6 +229,8 @@ pub struct Behaviour {
     pub first_result: FirstResult,
     /// Whether timeouts below a second can be configured.
     pub short_timeouts: ShortTimeouts,
+    /// Whether delays of an interface's changes can be configured.
+    pub link_delays: LinkDelays,
     /// How the real program's clean-up is called.
     pub cleanup_call: CleanupCall,
     /// What the real program's `script_killall` takes.
@@ -246,6 +257,7 @@ const OLDEST: Behaviour = Behaviour {
     never_finished: NeverFinished::Carried,
     first_result: FirstResult::Init,
     short_timeouts: ShortTimeouts::Refused,
+    link_delays: LinkDelays::Unknown,
     cleanup_call: CleanupCall::Master,
     killall_flag: KillallFlag::Reschedule,
     layout: MasterLayout { child_pid: 112 },
@@ -255,12 +267,13 @@ const OLDEST: Behaviour = Behaviour {
 type Change = (Release, fn(&mut Behaviour));
 
 /// The changes, oldest first.
-const CHANGES: [Change; 19] = [
+const CHANGES: [Change; 20] = [
     (at(0, 17), |b| b.timer_value = TimerValue::Zero),
     (at(1, 0), |b| b.current_entry = CurrentEntry::Freed),
     (at(1, 0), |b| b.before_move = BeforeMove::ClockRead),
     (at(1, 0), |b| b.late_wake = LateWake::Logged),
     (at(1, 0), |b| b.layout = MasterLayout { child_pid: 120 }),
+    (at(2, 3), |b| b.link_delays = LinkDelays::Taken),
     (at(2, 5), |b| b.equal_keys = EqualKeys::GoRight),
     (at(2, 5), |b| b.leftmost = LeftmostRule::NeverWentRight),
     // Seen on 2.1.5 and from 2.2.7 on; no program of between was there to be asked when its trees changed.

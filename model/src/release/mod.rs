@@ -14,8 +14,8 @@ use core::fmt;
 pub use advice::Advice;
 pub use behaviour::{
     BeforeMove, Behaviour, CachedCalls, CarriedBy, CleanupCall, CurrentEntry, Destruction, EqualKeys, Expiry,
-    FirstArmed, FirstResult, KillallFlag, LastInErase, LateWake, LeftmostRule, LostMisc, MasterLayout,
-    NeverFinished, ShortTimeouts, TimerValue,
+    FirstArmed, FirstResult, KillallFlag, LastInErase, LateWake, LeftmostRule, LinkDelays, LostMisc,
+    MasterLayout, NeverFinished, ShortTimeouts, TimerValue,
 };
 pub use defect::{Defect, Defects, Layer, Row};
 pub use reach::{Elsewhere, Reach};

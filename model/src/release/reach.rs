@@ -1,10 +1,12 @@
 //! Which part of keepalived a defect needs, and the known crashes outside the trees.
 //!
-//! The replicas have the [`Defect`](super::Defect)s; of an [`Elsewhere`] no subject shows anything yet. Its row says what
-//! it rests on instead.
+//! The replicas have the [`Defect`](super::Defect)s. An [`Elsewhere`] is in no replica: a daemon shows it, or no subject
+//! does yet. Its row says what it rests on.
 
 use super::{Release, at};
 use crate::event::SubjectKind;
+use crate::law::Law;
+use crate::trace::{Link, Setup};
 
 /// The part of keepalived that has to be in use for a defect to show.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -46,12 +48,22 @@ impl Reach {
         match self {
             Self::Trees => true,
             Self::Checker | Self::Cancelling => !matches!(kind, SubjectKind::Daemon),
-            Self::InterfaceDelays | Self::TrackProcess | Self::Parent | Self::Execution => false,
+            Self::InterfaceDelays => matches!(kind, SubjectKind::Daemon),
+            Self::TrackProcess | Self::Parent | Self::Execution => false,
+        }
+    }
+
+    /// Whether a trace of this setup uses a part of keepalived that no replica has.
+    #[must_use]
+    pub fn is_used_by(self, setup: &Setup) -> bool {
+        match self {
+            Self::InterfaceDelays => setup.links.iter().any(Link::is_delayed),
+            _ => false,
         }
     }
 }
 
-/// A known crash outside the trees, which no subject shows.
+/// A known crash outside the trees, which no replica has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elsewhere {
     /// The part of keepalived that it needs.
@@ -64,10 +76,14 @@ pub struct Elsewhere {
     pub used_with: &'static str,
     /// What goes wrong, in one sentence.
     pub headline: &'static str,
+    /// The law that it breaks where a daemon shows it with a guarded heap.
+    pub law: Option<Law>,
     /// How it is known.
     pub rests_on: &'static str,
 }
 
+/// Every release from 2.0.8 to the newest was asked, as far as it has the keyword.
+const MEASURED: &str = "a use after free on the real program of each of these releases, with a guarded heap";
 const SANITIZER: &str = "a use after free that the address sanitizer reports on the program built from upstream's newest \
                          sources; on older releases, their sources";
 
@@ -80,7 +96,8 @@ impl Elsewhere {
             mended_in: None,
             used_with: "`interface_up_down_delays`",
             headline: "A reload frees the timer of a delayed change of an interface, and the next change cancels it.",
-            rests_on: SANITIZER,
+            law: Some(Law::NoUseAfterFree),
+            rests_on: MEASURED,
         },
         Self {
             reach: Reach::TrackProcess,
@@ -88,6 +105,7 @@ impl Elsewhere {
             mended_in: None,
             used_with: "`track_process`",
             headline: "A reload frees the timer that reads the processes again, and the next overrun cancels it.",
+            law: None,
             rests_on: SANITIZER,
         },
         Self {
@@ -96,9 +114,23 @@ impl Elsewhere {
             mended_in: None,
             used_with: "a script without `#!`, run by root through bash, in a build with libmagic",
             headline: "A script's death by a signal is passed on to the process that started it.",
+            law: None,
             rests_on: "the behaviour of the program built from upstream's newest sources; on older releases, their sources",
         },
     ];
+
+    /// The row that a violation of `law` by a daemon is of, in a trace of `setup` that no replica shows; `None` where the
+    /// trace uses nothing that a row is about.
+    #[must_use]
+    pub fn shown(law: Law, setup: &Setup) -> Option<&'static Self> {
+        Self::ALL.iter().find(|row| row.law == Some(law) && row.reach.is_used_by(setup))
+    }
+
+    /// The row of this reach.
+    #[must_use]
+    pub fn of(reach: Reach) -> Option<&'static Self> {
+        Self::ALL.iter().find(|row| row.reach == reach)
+    }
 
     /// Whether `release` has it.
     #[must_use]
@@ -117,7 +149,9 @@ mod tests {
             assert!(Reach::Trees.shown_by(kind) && Reach::Checker.shown_by(kind));
         }
         assert!(Reach::Trees.shown_by(SubjectKind::Daemon) && !Reach::Checker.shown_by(SubjectKind::Daemon));
-        assert!(Elsewhere::ALL.iter().all(|row| !row.reach.shown_by(SubjectKind::Daemon)));
+        for row in Elsewhere::ALL {
+            assert_eq!(row.reach.shown_by(SubjectKind::Daemon), row.law.is_some(), "{row:?}");
+        }
     }
 
     #[test]

@@ -18,13 +18,17 @@ pub const EPOLL_FD: i32 = 1_000_003;
 struct Registered {
     timer: Option<u64>,
     signals: Option<u64>,
+    /// The netlink socket that the program waits for, with its data.
+    netlink: Option<(i32, u64)>,
 }
 
-static REGISTERED: Single<Registered> = Single::new(Registered { timer: None, signals: None });
+const NONE: Registered = Registered { timer: None, signals: None, netlink: None };
+
+static REGISTERED: Single<Registered> = Single::new(NONE);
 
 /// Forgets all registrations: a trace begins.
 pub fn reset() {
-    REGISTERED.set(Registered { timer: None, signals: None });
+    REGISTERED.set(NONE);
 }
 
 /// Whether the descriptor is virtual.
@@ -48,5 +52,17 @@ pub fn data_of(descriptor: Descriptor) -> Option<u64> {
     match descriptor {
         Descriptor::Timer => REGISTERED.get().timer,
         Descriptor::Signals => REGISTERED.get().signals,
+        Descriptor::Netlink => REGISTERED.get().netlink.map(|(_, data)| data),
     }
+}
+
+/// Registers a netlink socket with its data, or (`None`) takes it out.
+pub fn register_netlink(fd: i32, data: Option<u64>) {
+    let netlink = data.map(|data| (fd, data));
+    REGISTERED.set(Registered { netlink, ..REGISTERED.get() });
+}
+
+/// Returns the netlink socket that the program waits for.
+pub fn netlink() -> Option<i32> {
+    REGISTERED.get().netlink.map(|(fd, _)| fd)
 }

@@ -237,12 +237,12 @@ pub fn queues_event() -> bool {
 }
 
 /// Blocks the loop and returns what is ready, in order. Does not return when the run is over.
-pub fn block() -> [Option<Descriptor>; 2] {
+pub fn block() -> [Option<Descriptor>; 3] {
     watchdog::blocked();
     check_limit();
     look(Step::Blocked);
     match with(|session| session.world.block()) {
-        Woken::Ready { first, second } => [Some(first), second],
+        Woken::Ready { first, second, third } => [Some(first), second, third],
         Woken::End(end) => {
             finish(end);
             escape(Left::Ended)

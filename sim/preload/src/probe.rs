@@ -58,7 +58,7 @@ pub fn clock() -> u64 {
 pub fn arm_timer(_: Option<Span>) {}
 
 /// Returns both descriptors ready the first time, two seconds later; ends the run the second time.
-pub fn block() -> [Option<Descriptor>; 2] {
+pub fn block() -> [Option<Descriptor>; 3] {
     let mut bench = BENCH.get();
     bench.blocked += 1;
     bench.now += 2 * SECOND;
@@ -66,7 +66,7 @@ pub fn block() -> [Option<Descriptor>; 2] {
     if bench.blocked > 1 {
         escape(Left::Ended);
     }
-    [Some(Descriptor::Timer), Some(Descriptor::Signals)]
+    [Some(Descriptor::Timer), Some(Descriptor::Signals), None]
 }
 
 /// Reads the timerfd as expired. Records the base entries' types: one of them is on READY.

@@ -39,6 +39,7 @@ const FCNTL: usize = 72;
 const FTRUNCATE: usize = 77;
 const UNLINK: usize = 87;
 const DUP3: usize = 292;
+const GETSOCKOPT: usize = 55;
 const MOUNT: usize = 165;
 const PIPE2: usize = 293;
 
@@ -439,6 +440,16 @@ pub fn aside(fd: i32) -> i32 {
 pub fn same_as(first: i32, second: i32) {
     // SAFETY: numbers.
     unsafe { call(DUP3, [first as usize, second as usize, 0, 0, 0, 0]) };
+}
+
+/// Returns an option of a socket that is a number; `None` when `fd` is no socket.
+pub fn socket_option(fd: i32, option: usize) -> Option<i32> {
+    const SOCKET_LEVEL: usize = 1;
+    let (mut value, mut bytes) = (0_i32, size_of::<i32>() as u32);
+    let (value_at, bytes_at) = (&raw mut value as usize, &raw mut bytes as usize);
+    // SAFETY: the kernel writes a number of four bytes, and how many it wrote.
+    let result = unsafe { call(GETSOCKOPT, [fd as usize, SOCKET_LEVEL, option, value_at, bytes_at, 0]) };
+    (result == 0).then_some(value)
 }
 
 /// Replaces the file's content. Returns false when it cannot be written.

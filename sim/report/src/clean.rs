@@ -3,7 +3,7 @@
 use treefall_model::trace::Trace;
 
 use crate::document::{Document, Story, happened, stepped};
-use crate::explain::{CleanRun, Releases, Suspects, releases};
+use crate::explain::{CleanRun, NOT_ASKED, Releases, Suspects, releases};
 use crate::section::{Content, Fact, Section, Stepper, Timeline};
 use crate::timeline::Length;
 use crate::wording::releases_in_words;
@@ -79,6 +79,7 @@ impl<'r> CleanReport<'r> {
 fn breaking(releases: &Releases) -> String {
     match releases_in_words(releases) {
         Some(words) => format!("a law breaks on {words}"),
+        None if !releases.were_asked() => NOT_ASKED.to_owned(),
         None => "no replica of a release breaks a law".to_owned(),
     }
 }

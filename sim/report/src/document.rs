@@ -98,7 +98,7 @@ impl<'f> Report<'f> {
             answer: format!(
                 "Cause: {}. Releases: {}.",
                 cause_line(&finding.cause),
-                releases_line(self.explanation)
+                releases_line(self.explanation, &finding.cause)
             ),
             sections: parts.iter().filter_map(|make| make(self)).collect(),
             names,
@@ -116,7 +116,7 @@ fn facts<'r>(report: &Report<'r>) -> Option<Section<'r>> {
         Fact::line("seen", format!("at {} s: {}", broken.at, names.plain(&broken.detail))),
         Fact::lines("cause", cause),
         Fact::line("outcome", finding.verdict.outcome.to_string()),
-        Fact::line("releases", releases_line(report.explanation)),
+        Fact::line("releases", releases_line(report.explanation, &finding.cause)),
         Fact::line("signature", format!("`{}`", finding.signature())),
     ]);
     Some(Section::new("facts", "", "What broke", vec![Content::Facts(facts)]))

@@ -32,7 +32,11 @@ pub fn issue(report: &Report<'_>) -> String {
     };
     put(&format!("# {}\n", title(report)));
     put(&format!("{}\n", claim(finding, &names)));
-    put(&format!("**Affected releases:** {}. {}\n", releases_line(explanation), how_known(report)));
+    put(&format!(
+        "**Affected releases:** {}. {}\n",
+        releases_line(explanation, &finding.cause),
+        how_known(report)
+    ));
     put(&format!("{WHAT_TREEFALL_IS}\n"));
     put(&format!(
         "**What is broken:** {} At {} s of the trace below: {}.\n",
@@ -148,7 +152,9 @@ fn how_known(report: &Report<'_>) -> String {
     let real = report.finding.kind != SubjectKind::Replica;
     let seen =
         if real { "Seen on the real program. " } else { "Seen on treefall's replica of the scheduler. " };
-    if checked.is_empty() {
+    if !report.explanation.releases.were_asked() {
+        seen.trim_end().to_owned()
+    } else if checked.is_empty() {
         format!("{seen}None of the affected releases' replicas was compared with a real program.")
     } else {
         format!("{seen}Of these the replica was compared with the real program for {}.", checked.join(", "))
@@ -198,6 +204,9 @@ fn suggestion(cause: &Cause) -> String {
     match (cause, cause.defects().first()) {
         (Cause::Together(both), _) => format!("Both are needed. {}", both.map(mend).join(" And: ")),
         (_, Some(defect)) => mend(*defect),
+        (Cause::Elsewhere(_), None) => {
+            "None yet. What points at an entry from outside the scheduler has to be reset where a reload frees it.".to_owned()
+        }
         (_, None) => "None yet: no known defect's mend makes it vanish.".to_owned(),
     }
 }

@@ -174,7 +174,7 @@ impl Card {
             cause: cause_line(&finding.cause),
             defect: finding.cause.defects().first().map(|defect| defect.name().to_owned()),
             outcome: finding.verdict.outcome.to_string(),
-            affected: releases_line(report.explanation),
+            affected: releases_line(report.explanation, &report.finding.cause),
         }
     }
 }

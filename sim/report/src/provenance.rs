@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use treefall_model::event::SubjectKind;
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict};
 use treefall_scenario::{About, Expectation, Expectations, Provenance, Scenario, Whom};
@@ -52,15 +53,18 @@ impl FoundBy {
         }
     }
 
-    fn command(self) -> String {
+    fn command(self, target: &Target) -> String {
         match self {
-            Self::Hunt(Source { sampling, cancelling, guarded, .. }) => {
+            Self::Hunt(Source { sampling, cancelling, guarded, outside, .. }) => {
                 let by = match sampling {
                     Sampling::Swarm => String::new(),
                     other => format!(" --sampling {other}"),
                 };
                 let cancelling = if cancelling { " --cancelling" } else { "" };
-                format!("treefall hunt{by}{cancelling}{}", if guarded { " --guarded" } else { "" })
+                let guarded = if guarded { " --guarded" } else { "" };
+                let scripts_only =
+                    if target.kind() == SubjectKind::Daemon && !outside { " --scripts-only" } else { "" };
+                format!("treefall hunt{by}{cancelling}{guarded}{scripts_only}")
             }
             Self::Soak(_) => "treefall soak".to_owned(),
             Self::Explore => "treefall explore".to_owned(),
@@ -106,7 +110,7 @@ impl Origin<'_> {
             seed: self.by.seed(),
             trace: self.by.seed().map(|_| number),
             generator: hunted.then_some(u64::from(generator::VERSION)),
-            found_by: Some(self.by.command()),
+            found_by: Some(self.by.command(self.target)),
             found_on: Some(self.target.to_string()),
         };
         scenario

@@ -151,6 +151,9 @@ fn check(trace: &Trace) -> Result<(), NoRecipe> {
     if setup.heap != HeapPolicy::default() {
         return Err(NoRecipe::Setup("another order in which freed blocks come back"));
     }
+    if !setup.links.is_empty() {
+        return Err(NoRecipe::Setup("changes of a network interface"));
+    }
     for script in setup.configs.iter().flat_map(|config| &config.scripts) {
         if script.kind != ScriptKind::Track {
             return Err(NoRecipe::Setup("a script that is no track script"));

@@ -9,8 +9,8 @@ use treefall_model::event::{Event, Handler, Record};
 use treefall_model::id::Run;
 use treefall_model::index::Tree;
 use treefall_model::signal::ExitStatus;
-use treefall_model::time::{Deadline, Instant};
-use treefall_model::trace::{OnTerm, Order, Script, ScriptKind, Trace, Wake};
+use treefall_model::time::{Deadline, Instant, Span};
+use treefall_model::trace::{Link, OnTerm, Order, Rank, Script, ScriptKind, Trace, Wake};
 
 use super::{Names, Report};
 use crate::explain::{EntryState, Labels, RunLog, and, met, times};
@@ -56,6 +56,7 @@ fn configured(trace: &Trace) -> String {
     let scripts = || setup.configs.iter().flat_map(|config| &config.scripts);
     let all = |kind: ScriptKind| scripts().all(|script| script.kind == kind);
     let mut text = String::from(match () {
+        () if scripts().next().is_none() => "A vrrp process with one instance and no script:\n\n",
         () if all(ScriptKind::Track) => {
             "A vrrp process with these track scripts (`vrrp_script`), tracked by one instance:\n\n"
         }
@@ -70,7 +71,19 @@ fn configured(trace: &Trace) -> String {
             let _ = writeln!(text, "- {}", script_words(script));
         }
     }
+    setup.links.iter().for_each(|link| text.push_str(&link_words(link)));
     text
+}
+
+/// `- interface eth0, up at first; a change to down counts after 3s (interface_up_down_delays)`.
+fn link_words(link: &Link) -> String {
+    let counts = |delay: Span, state: &str| {
+        (!delay.is_zero()).then(|| format!("; a change to {state} counts after {delay}"))
+    };
+    let delays = [counts(link.down_delay, "down"), counts(link.up_delay, "up")];
+    let delays: String = delays.into_iter().flatten().collect();
+    let keyword = if link.is_delayed() { " (`interface_up_down_delays`)" } else { "" };
+    format!("- interface `{}`, up at first{delays}{keyword}\n", link.name)
 }
 
 fn script_words(script: &Script) -> String {
@@ -108,18 +121,28 @@ fn comes(wake: &Wake, due: Option<Vec<String>>, names: &Names<'_>) -> String {
         (false, true) => Some("SIGTERM arrives"),
         (false, false) => None,
     };
-    let outside: Vec<String> = exits.chain(signals.map(str::to_owned)).collect();
+    let events = wake.events.iter().map(|event| names.external(*event));
+    let outside: Vec<String> = exits.chain(signals.map(str::to_owned)).chain(events).collect();
     let timer = due.map(|due| if due.is_empty() { "a timer expires".to_owned() } else { and(&due) });
     match (timer, outside.is_empty()) {
         (Some(timer), true) => timer,
         (Some(timer), false) => {
             let first = match wake.order {
+                _ if !wake.events.is_empty() && wake.rank == Rank::First => {
+                    "the interfaces are reported first"
+                }
                 Order::TimerFirst => "the timer is reported first",
                 Order::SignalsFirst => "the signals are reported first",
             };
             format!("{timer}; before the loop returns, {}; {first}", and(&outside))
         }
-        (None, false) => and(&outside),
+        (None, false) => {
+            match (wake.events.is_empty() || wake.events.len() == wake.external_events(), wake.rank) {
+                (true, _) => and(&outside),
+                (false, Rank::First) => format!("{}; the interfaces are reported first", and(&outside)),
+                (false, _) => format!("{}; the signals are reported first", and(&outside)),
+            }
+        }
         (None, true) => "nothing has come, and the loop waits on".to_owned(),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::words::ending;
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Advice, Defect, Release};
+use treefall_model::release::{Advice, Defect, Elsewhere, Release};
 use treefall_model::verdict::Outcome;
 
-use crate::explain::{Explanation, Releases};
+use crate::explain::{Explanation, NOT_ASKED, Releases};
 use crate::words::Names;
 use treefall_search::cause::Cause;
 use treefall_search::triage::Finding;
@@ -36,6 +36,14 @@ fn uncapitalised(sentence: &str) -> String {
     }
 }
 
+/// `2.2.3 and newer`, `2.2.3 until 2.5.0`: which releases have a crash outside the trees.
+fn has_it(row: &Elsewhere) -> String {
+    match row.mended_in {
+        None => format!("{} and newer", row.from),
+        Some(mended) => format!("{} until {mended}", row.from),
+    }
+}
+
 /// What a cause is called at a glance: `A`, `A and B together`, or `NOT KNOWN`.
 #[must_use]
 pub fn cause_name(cause: &Cause) -> String {
@@ -44,6 +52,7 @@ pub fn cause_name(cause: &Cause) -> String {
             defects.first().map_or_else(String::new, |it| reported(*it))
         }
         Cause::Together([one, other]) => format!("{} and {} together", reported(*one), reported(*other)),
+        Cause::Elsewhere(reach) => format!("{} (outside the trees)", reach.name()),
         Cause::NotKnown | Cause::NotInReplica => "NOT KNOWN".to_owned(),
     }
 }
@@ -63,6 +72,7 @@ pub(crate) fn headline(cause: &Cause) -> Option<String> {
             let one = one.headline().trim_end_matches('.');
             Some(format!("{one}; and {}", uncapitalised(other.headline())))
         }
+        Cause::Elsewhere(reach) => Elsewhere::of(*reach).map(|row| row.headline.to_owned()),
         _ => cause.defects().first().map(|defect| defect.headline().to_owned()),
     }
 }
@@ -82,6 +92,9 @@ pub fn cause_line(cause: &Cause) -> String {
                 defects.iter().map(|it| format!("{} ({})", it.name(), mended(*it))).collect();
             format!("as if the release had {}", names.join(", or "))
         }
+        Cause::Elsewhere(reach) => Elsewhere::of(*reach).map_or_else(String::new, |row| {
+            format!("outside the trees: {}, with {} ({})", reach.name(), row.used_with, has_it(row))
+        }),
         Cause::NotKnown => "NOT KNOWN: it stays, whichever known defect is mended".to_owned(),
         Cause::NotInReplica => "NOT KNOWN: the replica of this release does not show it".to_owned(),
     }
@@ -132,8 +145,15 @@ pub(crate) fn how_good(release: Release) -> String {
 }
 
 /// Which releases have it, in one line.
-pub(crate) fn releases_line(explanation: &Explanation) -> String {
-    releases_in_words(&explanation.releases).unwrap_or_else(|| "no replica of a release shows it".to_owned())
+pub(crate) fn releases_line(explanation: &Explanation, cause: &Cause) -> String {
+    if let Cause::Elsewhere(reach) = cause
+        && let Some(row) = Elsewhere::of(*reach)
+    {
+        return format!("{} ({})", has_it(row), row.rests_on);
+    }
+    let asked = explanation.releases.were_asked();
+    let none = if asked { "no replica of a release shows it" } else { NOT_ASKED };
+    releases_in_words(&explanation.releases).unwrap_or_else(|| none.to_owned())
 }
 
 /// Those that fail by this cause, the first of them, and which to run; and those that fail by another. `None`: none fails

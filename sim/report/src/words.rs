@@ -6,10 +6,10 @@ use treefall_model::verdict::Outcome;
 use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, SubjectKind, Target,
 };
-use treefall_model::id::{ConfigId, Pid, Run, ScriptRef};
+use treefall_model::id::{ConfigId, LinkId, Pid, Run, ScriptRef};
 use treefall_model::index::Block;
 use treefall_model::time::Deadline;
-use treefall_model::trace::Trace;
+use treefall_model::trace::{External, Trace};
 use treefall_model::violation::{Detail, Naming};
 
 /// Knows the names of a trace's scripts: which configuration each generation has.
@@ -18,6 +18,11 @@ pub struct Names<'t> {
     generations: Vec<ConfigId>,
     pids: BTreeMap<Pid, Run>,
     blockless: bool,
+}
+
+/// `up`, `down`.
+const fn state_words(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 impl<'t> Names<'t> {
@@ -80,6 +85,19 @@ impl<'t> Names<'t> {
         format!("{}#{}", self.script(run.of), run.nth)
     }
 
+    /// The name of an interface: `eth0`.
+    #[must_use]
+    pub fn link(&self, link: LinkId) -> &'t str {
+        self.trace.setup().links.get(usize::from(link.0)).map_or("?", |link| link.name.as_str())
+    }
+
+    /// `eth0 goes down`, `eth0 comes up`.
+    #[must_use]
+    pub fn external(&self, event: External) -> String {
+        let External::Link { link, up } = event;
+        format!("{} {}", self.link(link), if up { "comes up" } else { "goes down" })
+    }
+
     /// The detail of a violation, with runs and scripts by their names: `chk#2, pid 1002, ..`.
     #[must_use]
     pub fn plain(&self, detail: &Detail) -> String {
@@ -96,7 +114,8 @@ impl<'t> Names<'t> {
                 (true, true) => "the loop wakes: the timer and the signals are ready".to_owned(),
                 (true, false) => "the loop wakes: the timer is ready".to_owned(),
                 (false, true) => "the loop wakes: signals are ready".to_owned(),
-                (false, false) => return None,
+                // Nothing else wakes a loop.
+                (false, false) => "the loop wakes: a message about an interface is ready".to_owned(),
             },
             Event::Exited { run, status } => format!("{} ends ({status})", self.run(run)),
             Event::Moot { run } => format!("{} is told to end, but is not alive", self.run(run)),
@@ -130,6 +149,9 @@ impl<'t> Names<'t> {
                     _ => "",
                 };
                 format!("the entry of {} is cancelled{where_}", self.run(run))
+            }
+            Event::LinkRead { link, up } => {
+                format!("the program reads that {} is {}", self.link(link), state_words(up))
             }
             Event::Ended(End::TraceExhausted) => "the trace ends".to_owned(),
             Event::Ended(End::LoopReturned) => "the program leaves its loop".to_owned(),

@@ -16,7 +16,7 @@ use super::read::{parse, plain_lines, read};
 use super::runs::{canonical, signal_name, signal_named};
 use super::schema::Kind;
 use super::write::{exit_text, number_value, signal_value};
-use super::{duration, fields};
+use super::{duration, fields, outside};
 
 /// Returns the canonical form of the scenario file with this `text`; `name` is the file's name in messages.
 ///
@@ -80,6 +80,7 @@ fn sections(page: &mut Page, kind: Kind, key: &str, table: &DeTable<'_>, text: &
         (_, Kind::Config) => "[[config]]",
         (Kind::Config, Kind::Script) => "[[config.script]]",
         (_, Kind::Script) => "[[script]]",
+        (_, Kind::Link) => "[[link]]",
         (_, Kind::Wake) => "[[wake]]",
         (_, Kind::Expect) => "[expect]",
         _ => "[provenance]",
@@ -118,8 +119,12 @@ fn section(page: &mut Page, header: &'static str, kind: Kind, table: &DeTable<'_
 
 fn entry_value(key: &str, kind: Kind, value: &fields::Value<'_>, text: &str) -> Value {
     let DeValue::Array(elements) = value.get_ref() else { return Value::One(scalar(key, kind, value, text)) };
+    if let Some(word) = outside::order_word(key, elements) {
+        return Value::text(word);
+    }
     let noted = |element: &fields::Value<'_>| {
         let element_text = match element.get_ref() {
+            DeValue::Table(event) if key == "events" => event_value(event, text),
             DeValue::Table(exit) => exit_value(exit, text),
             _ => scalar(key, kind, element, text),
         };
@@ -142,7 +147,13 @@ fn exit_value(exit: &DeTable<'_>, text: &str) -> String {
     }
 }
 
-/// Returns the value in canonical notation.
+fn event_value(event: &DeTable<'_>, text: &str) -> String {
+    let told =
+        |key: &str| event.get(key).map(|value| scalar(key, Kind::Event, value, text)).unwrap_or_default();
+    outside::event_text(&told("link"), &told("is"))
+}
+
+/// The value in canonical notation.
 fn scalar(key: &str, kind: Kind, value: &fields::Value<'_>, text: &str) -> String {
     let as_written = || text[value.span()].to_owned();
     match value.get_ref() {
@@ -162,9 +173,9 @@ fn word(key: &str, kind: Kind, text: &str) -> String {
     let duration =
         |text: &str| duration::parse(text).map_or_else(|_| text.to_owned(), |span| span.to_string());
     match (kind, key) {
-        (Kind::Script, "interval" | "timeout" | "dies-after" | "kill-linger") | (Kind::Costs, _) => {
-            quoted(&duration(text))
-        }
+        (Kind::Script, "interval" | "timeout" | "dies-after" | "kill-linger")
+        | (Kind::Link, "down-delay" | "up-delay")
+        | (Kind::Costs, _) => quoted(&duration(text)),
         (Kind::Wake, "after") => match text.strip_prefix('+') {
             Some(span) => quoted(&format!("+{}", duration(span))),
             None => quoted(text),

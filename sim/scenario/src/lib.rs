@@ -12,6 +12,9 @@ mod duration;
 mod expect;
 mod fields;
 mod format;
+mod outside;
+#[cfg(test)]
+mod outside_tests;
 mod page;
 mod places;
 mod read;
@@ -43,7 +46,8 @@ pub const FORMAT: u64 = 2;
 /// read it.
 #[must_use]
 pub fn format_of(trace: &Trace) -> u64 {
-    if trace.setup().heap == HeapPolicy::Guarded { 2 } else { 1 }
+    let setup = trace.setup();
+    if setup.heap == HeapPolicy::Guarded || !setup.links.is_empty() { 2 } else { 1 }
 }
 
 /// Largest accepted file, in bytes: 16 MiB.

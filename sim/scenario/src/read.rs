@@ -9,8 +9,8 @@ use treefall_model::id::{ConfigId, StartNo};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Name, OnTerm, SCRIPTS_MAX, START_NO_MAX,
-    Script, Setup, Trace, Wake,
+    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Link, Name, OnTerm, SCRIPTS_MAX,
+    START_NO_MAX, Script, Setup, Trace, Wake,
 };
 
 use super::about::read_about;
@@ -19,7 +19,7 @@ use super::expect::{CLEAN, Expectation, Expectations, Failure, Whom};
 use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
 use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
-use super::{FORMAT, Provenance, Scenario, duration};
+use super::{FORMAT, Provenance, Scenario, duration, outside};
 
 /// Reads the scenario in `text`; `name` is the file's name in messages.
 ///
@@ -38,8 +38,32 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
     }
 }
 
-/// Most problems to collect: a long list of wakes is not read further.
-const NOTES_MAX: usize = 100;
+/// The problems to report when a replay shows that no release of the expectations ever started these runs,
+/// which the file ends: each exit of one of them, with its place.
+#[must_use]
+pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
+    let text = &*plain_lines(text);
+    let document = parse(text).ok()?;
+    let notes = &mut Notes::new();
+    let top = Fields::new(Kind::Top, &document, 0..0, notes);
+    let (configs, links) = (read_configs(&top, notes)?, outside::read_links(&top, notes));
+    let mut generations = Generations::new(&configs);
+    let mut found = Notes::new();
+    for wake in top.tables("wake", Kind::Wake, notes) {
+        for exit in wake.tables("exits", Kind::Exit, notes) {
+            let Some((text, span)) = exit.text("run", notes) else { continue };
+            if generations.parse(text, span.clone()).is_ok_and(|run| runs.contains(&run)) {
+                let title = format!("run {text} never starts");
+                found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
+            }
+        }
+        generations.after(&read_wake(&wake, &generations, (configs.len(), &links), notes)?);
+    }
+    (!found.is_empty()).then(|| Problems::new(name, text, found))
+}
+
+/// So many problems are enough: a long list of wakes is read no further.
+pub(super) const NOTES_MAX: usize = 100;
 
 /// Most syntax errors of one file to report: random bytes have one at every byte.
 const SYNTAX_ERRORS_MAX: usize = 20;
@@ -118,8 +142,9 @@ fn read_top(top: &Fields<'_>, notes: &mut Notes) -> Option<Scenario> {
     let story = line("story", notes).unwrap_or_default();
     let expect = read_expect(top, notes);
     let provenance = read_provenance(top, notes);
-    let setup = read_setup(top, notes)?;
-    let wakes = read_wakes(top, &setup.configs, notes);
+    let mut setup = read_setup(top, notes)?;
+    setup.links = outside::read_links(top, notes);
+    let wakes = read_wakes(top, &setup, notes);
     let trace = Trace::new(setup, wakes);
     let trace = trace.map_err(|error| {
         // Each part was checked; only limits of sizes remain.
@@ -253,7 +278,7 @@ fn read_script(fields: &Fields<'_>, notes: &mut Notes) -> Option<Script> {
     Some(script)
 }
 
-fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
+pub(super) fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
     if fields.get("name").is_none() {
         fields.missing("name", "\"chk_haproxy\"", notes);
     }
@@ -262,14 +287,15 @@ fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
     name.map_err(|error| notes.push(Problem::new(span, error.to_string(), "expected a name"))).ok()
 }
 
-fn read_wakes(top: &Fields<'_>, configs: &[Config], notes: &mut Notes) -> Vec<Wake> {
+fn read_wakes(top: &Fields<'_>, setup: &Setup, notes: &mut Notes) -> Vec<Wake> {
+    let Setup { configs, links, .. } = setup;
     let mut generations = Generations::new(configs);
     let mut wakes = Vec::new();
     for fields in top.tables("wake", Kind::Wake, notes) {
         if notes.len() >= NOTES_MAX {
             break;
         }
-        let Some(wake) = read_wake(&fields, &generations, configs.len(), notes) else { continue };
+        let Some(wake) = read_wake(&fields, &generations, (configs.len(), links), notes) else { continue };
         generations.after(&wake);
         wakes.push(wake);
     }
@@ -279,11 +305,12 @@ fn read_wakes(top: &Fields<'_>, configs: &[Config], notes: &mut Notes) -> Vec<Wa
 pub(super) fn read_wake(
     fields: &Fields<'_>,
     generations: &Generations<'_>,
-    configs: usize,
+    (configs, links): (usize, &[Link]),
     notes: &mut Notes,
 ) -> Option<Wake> {
     let mut wake = Wake::new(read_advance(fields, notes).unwrap_or(Advance::NextTimer));
-    wake.order = fields.word("order", words::ORDERS, notes).unwrap_or_default();
+    outside::read_order(fields, links, &mut wake, notes);
+    outside::read_events(fields, links, &mut wake, notes);
     let mut hup = false;
     for element in fields.list("signals", notes) {
         let Some((word, span)) = text(element, "signals", "a signal's name in quotes", notes) else {

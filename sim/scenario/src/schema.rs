@@ -17,8 +17,12 @@ pub(super) enum Kind {
     Script,
     /// `[[wake]]`.
     Wake,
+    /// `[[link]]`.
+    Link,
     /// An element of a wake's `exits`.
     Exit,
+    /// An element of a wake's `events`.
+    Event,
     /// `[expect]`: its keys are ranges of releases.
     Expect,
     /// `[provenance]`.
@@ -39,6 +43,7 @@ impl Kind {
                 "costs",
                 "script",
                 "config",
+                "link",
                 "wake",
                 "expect",
                 "provenance",
@@ -58,8 +63,10 @@ impl Kind {
                 "dies-after",
                 "kill-linger",
             ],
-            Self::Wake => &["after", "order", "signals", "config", "exits"],
+            Self::Link => &["name", "down-delay", "up-delay"],
+            Self::Wake => &["after", "order", "signals", "config", "exits", "events"],
             Self::Exit => &["run", "status", "signal"],
+            Self::Event => &["link", "is"],
             Self::Expect => &[],
             Self::Provenance => &["seed", "trace", "generator", "found-by", "found-on"],
         }
@@ -67,8 +74,17 @@ impl Kind {
 
     /// Returns the kind of table that has this key, among those that are often confused.
     pub(super) fn with_key(key: &str) -> Option<Self> {
-        let kinds =
-            [Self::About, Self::Setup, Self::Costs, Self::Script, Self::Wake, Self::Exit, Self::Provenance];
+        let kinds = [
+            Self::About,
+            Self::Setup,
+            Self::Costs,
+            Self::Script,
+            Self::Wake,
+            Self::Link,
+            Self::Exit,
+            Self::Event,
+            Self::Provenance,
+        ];
         kinds.into_iter().find(|kind| kind.keys().contains(&key))
     }
 
@@ -82,7 +98,9 @@ impl Kind {
             Self::Config => "a configuration",
             Self::Script => "a script",
             Self::Wake => "a wake",
+            Self::Link => "an interface",
             Self::Exit => "an exit",
+            Self::Event => "an event",
             Self::Expect => "`[expect]`",
             Self::Provenance => "`[provenance]`",
         }
@@ -95,6 +113,7 @@ impl Kind {
             (Self::Top, "costs") => Self::Costs,
             (Self::Top, "config") => Self::Config,
             (Self::Top | Self::Config, "script") => Self::Script,
+            (Self::Top, "link") => Self::Link,
             (Self::Top, "wake") => Self::Wake,
             (Self::Top, "expect") => Self::Expect,
             (Self::Top, "provenance") => Self::Provenance,
@@ -105,7 +124,7 @@ impl Kind {
 
 /// The words of each choice, in canonical form; the first one is the default.
 pub(super) mod words {
-    use treefall_model::trace::{HeapPolicy, Order, PidPolicy, ScriptKind};
+    use treefall_model::trace::{HeapPolicy, Order, PidPolicy, Rank, ScriptKind};
 
     pub(crate) const KINDS: &[(&str, ScriptKind)] = &[
         ("track", ScriptKind::Track),
@@ -130,7 +149,23 @@ pub(super) mod words {
     pub(crate) const ORDERS: &[(&str, Order)] =
         &[("timer-first", Order::TimerFirst), ("signals-first", Order::SignalsFirst)];
 
-    /// Whether a child ignores the signal to end.
+    /// All descriptors in the order in which they are reported.
+    pub(crate) const LISTS: &[([&str; 3], (Order, Rank))] = &[
+        (["timer", "signals", NETLINK], (Order::TimerFirst, Rank::Last)),
+        (["signals", "timer", NETLINK], (Order::SignalsFirst, Rank::Last)),
+        ([NETLINK, "timer", "signals"], (Order::TimerFirst, Rank::First)),
+        ([NETLINK, "signals", "timer"], (Order::SignalsFirst, Rank::First)),
+        (["timer", NETLINK, "signals"], (Order::TimerFirst, Rank::Between)),
+        (["signals", NETLINK, "timer"], (Order::SignalsFirst, Rank::Between)),
+    ];
+
+    /// The descriptor of external events.
+    pub(crate) const NETLINK: &str = "netlink";
+
+    /// The states of an interface: whether it is up.
+    pub(crate) const STATES: &[(&str, bool)] = &[("up", true), ("down", false)];
+
+    /// Whether a child that is told to die ignores it.
     pub(crate) const ON_TERM: &[(&str, bool)] = &[("dies", false), ("ignores", true)];
 
     /// Returns the word for `value`.

@@ -3,11 +3,12 @@
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, Costs, Exit, Habit, HeapPolicy, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Wake,
+    Advance, Costs, Exit, Habit, HeapPolicy, OnTerm, Order, PidPolicy, Rank, Script, ScriptKind, Setup, Wake,
 };
 
 use super::about::about_value;
 use super::expect::{CLEAN, Expectation};
+use super::outside;
 use super::page::{Page, Section, Value, quoted};
 use super::runs::{Generations, signal_name};
 use super::schema::{NEXT_TIMER, words};
@@ -31,8 +32,10 @@ pub fn write(scenario: &Scenario) -> String {
     write_setup(&mut page, trace.setup());
     let configs = &trace.setup().configs;
     let mut generations = Generations::new(configs);
+    page.sections.extend(trace.setup().links.iter().map(outside::link_section));
     for wake in trace.wakes() {
-        page.sections.push(wake_section(wake, &generations, configs.len() > 1));
+        let section = wake_section(wake, &generations, configs.len() > 1);
+        page.sections.push(outside::with_events(section, wake, &trace.setup().links));
         generations.after(wake);
     }
     let rows = scenario.expect.rows();
@@ -115,9 +118,9 @@ fn wake_section(wake: &Wake, generations: &Generations<'_>, several_configs: boo
     Section::new("[[wake]]")
         .with("after", Value::text(&after))
         .with_if(
-            wake.order != Order::TimerFirst,
+            wake.order != Order::TimerFirst || wake.rank != Rank::Last,
             "order",
-            Value::text(words::word(words::ORDERS, &wake.order)),
+            outside::order_value(wake),
         )
         .with_if(wake.hup.is_some() || wake.term, "signals", Value::list(signals))
         .with_if(config.is_some(), "config", Value::One(config.unwrap_or_default().0.to_string()))
@@ -168,6 +171,6 @@ pub(super) fn number_value(number: u64) -> String {
     if i64::try_from(number).is_ok() { digits } else { quoted(&digits) }
 }
 
-fn duration(span: Span) -> Value {
+pub(super) fn duration(span: Span) -> Value {
     Value::text(&span.to_string())
 }

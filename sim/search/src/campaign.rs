@@ -42,7 +42,10 @@ pub struct Campaign {
     /// Whether their heap is guarded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guarded: bool,
-    /// The part of the campaign that is searched.
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
+    /// The part of it.
     pub shard: Shard,
     /// Trace numbers below this are searched; `None`: no limit.
     pub traces_max: Option<u64>,
@@ -178,6 +181,7 @@ impl Campaign {
             sampling: Sampling::default(),
             cancelling: false,
             guarded: false,
+            outside: false,
             shard,
             traces_max: None,
             all: false,
@@ -192,8 +196,8 @@ impl Campaign {
     /// Returns the source of its traces.
     #[must_use]
     pub fn source(&self) -> Source {
-        let Self { seed, sampling, cancelling, guarded, .. } = *self;
-        Source { seed, sampling, cancelling, guarded }
+        let Self { seed, sampling, cancelling, guarded, outside, .. } = *self;
+        Source { seed, sampling, cancelling, guarded, outside }
     }
 
     /// Writes the campaign into the folder of its target, which is created if necessary.

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use treefall_model::event::SubjectKind;
-use treefall_model::release::{Defect, Defects, Rules};
+use treefall_model::release::{Defect, Defects, Elsewhere, Reach, Rules};
 use treefall_model::trace::Trace;
 use treefall_model::verdict::{Moment, Signature, Verdict, Violation};
 
@@ -28,7 +28,10 @@ pub enum Cause {
     /// The rules of the program's release do not show it. With any one of these defects added they do exactly what
     /// the program does.
     AsIf(Vec<Defect>),
-    /// Neither a single fix nor two together make it vanish.
+    /// A crash outside the trees, which no replica has: the trace uses the part of keepalived that it needs, and breaks
+    /// its law.
+    Elsewhere(Reach),
+    /// Neither a single mend nor two together make it vanish.
     NotKnown,
     /// The replica does not show the failure at all, so that no fix can be tried: replica and real program differ, or
     /// the program has a bug that the replica lacks.
@@ -42,7 +45,7 @@ impl Cause {
         match self {
             Self::Known(defects) | Self::AsIf(defects) => defects,
             Self::Together(both) => both,
-            Self::NotKnown | Self::NotInReplica => &[],
+            Self::Elsewhere(_) | Self::NotKnown | Self::NotInReplica => &[],
         }
     }
 
@@ -58,7 +61,7 @@ impl Cause {
         match self {
             Self::Known(defects) => defects.get(1..).unwrap_or_default(),
             Self::Together(both) => &both[1..],
-            Self::AsIf(_) | Self::NotKnown | Self::NotInReplica => &[],
+            Self::AsIf(_) | Self::Elsewhere(_) | Self::NotKnown | Self::NotInReplica => &[],
         }
     }
 
@@ -68,7 +71,7 @@ impl Cause {
         let list: &mut [Defect] = match &mut self {
             Self::Known(defects) | Self::AsIf(defects) => defects,
             Self::Together(both) => both,
-            Self::NotKnown | Self::NotInReplica => &mut [],
+            Self::Elsewhere(_) | Self::NotKnown | Self::NotInReplica => &mut [],
         };
         if let Some(place) = list.iter().position(|other| *other == defect) {
             list[..=place].rotate_right(1);
@@ -90,6 +93,7 @@ impl Cause {
                 defects.first().map_or(CauseKey::NotKnown, |first| CauseKey::Defect(*first))
             }
             Self::Together([one, other]) => CauseKey::Both(*one.min(other), *one.max(other)),
+            Self::Elsewhere(reach) => CauseKey::Elsewhere(*reach),
             Self::NotKnown => CauseKey::NotKnown,
             Self::NotInReplica => CauseKey::NotInReplica,
         }
@@ -103,6 +107,8 @@ pub enum CauseKey {
     Defect(Defect),
     /// Two defects that must both be fixed, in the order of the table.
     Both(Defect, Defect),
+    /// A crash outside the trees.
+    Elsewhere(Reach),
     /// None of the known defects.
     NotKnown,
     /// The replica does not show it.
@@ -116,7 +122,7 @@ impl CauseKey {
         match self {
             Self::Defect(defect) => Defects::NONE.with(defect),
             Self::Both(one, other) => Defects::NONE.with(one).with(other),
-            Self::NotKnown | Self::NotInReplica => Defects::NONE,
+            Self::Elsewhere(_) | Self::NotKnown | Self::NotInReplica => Defects::NONE,
         }
     }
 
@@ -127,17 +133,28 @@ impl CauseKey {
             Some((one, other)) => Some(Self::Both(Defect::named(one)?, Defect::named(other)?)),
             None if text == Self::NotKnown.to_string() => Some(Self::NotKnown),
             None if text == Self::NotInReplica.to_string() => Some(Self::NotInReplica),
-            None => Defect::named(text).map(Self::Defect),
+            None => Defect::named(text).map(Self::Defect).or_else(|| elsewhere_named(text)),
         }
     }
 }
 
-/// Formats it for names of folders and files: `ReloadForgetsChildren`, `A+B`, `not-known`, `not-in-replica`.
+fn elsewhere_named(text: &str) -> Option<CauseKey> {
+    let row = Elsewhere::ALL.iter().find(|row| file_name(row.reach) == text)?;
+    Some(CauseKey::Elsewhere(row.reach))
+}
+
+/// The name of a part of keepalived, as folders and files have it: `interface-delays`.
+fn file_name(reach: Reach) -> String {
+    reach.name().replace(' ', "-")
+}
+
+/// `ReloadForgetsChildren`, `A+B`, `interface-delays`, `not-known`, `not-in-replica`: as folders and files have it.
 impl fmt::Display for CauseKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Defect(defect) => defect.fmt(f),
             Self::Both(one, other) => write!(f, "{one}+{other}"),
+            Self::Elsewhere(reach) => f.write_str(&file_name(*reach)),
             Self::NotKnown => f.write_str("not-known"),
             Self::NotInReplica => f.write_str("not-in-replica"),
         }
@@ -245,7 +262,11 @@ impl Ablation {
                 && alike(verdict, &run_replica_as(self.kind, trace, planted, Options::VERDICT).verdict)
         };
         let planted: Vec<Defect> = Defect::ALL.into_iter().filter(does_the_same).collect();
-        if planted.is_empty() { cause } else { Cause::AsIf(self.ranked(planted, trace, signature)) }
+        if !planted.is_empty() {
+            return Cause::AsIf(self.ranked(planted, trace, signature));
+        }
+        let elsewhere = Elsewhere::shown(signature.law, trace.setup());
+        elsewhere.map_or(cause, |row| Cause::Elsewhere(row.reach))
     }
 
     /// Returns whether the cause of an existing failure has this key, in as few runs as possible.

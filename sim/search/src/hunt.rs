@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use treefall_model::trace::Trace;
-use treefall_model::verdict::{Signature, Verdict, Violation};
+use treefall_model::verdict::{Signature, Verdict, Violation, Weight};
 use treefall_world::Counts;
 
+use crate::apart::play_apart;
 use crate::cause::{Ablation, CauseKey};
 use crate::generator::Source;
 use crate::known::{FindingId, KnownCauses, NewCause, new_cause};
@@ -182,15 +183,17 @@ pub fn hunt<L: Lookout>(
         let numbers: Vec<u64> = chunk.clone().map(|place| plan.shard.number(place)).collect();
         let before = known.clone();
         let results = run_chunk(workers, (&ablation, &before), plan.source, &numbers)?;
-        for (number, JudgedTrace { trace, ran, answers }) in numbers.into_iter().zip(results) {
+        for (number, played) in numbers.into_iter().zip(results) {
+            let ran = &played.ran;
             tally.add(&ran.counts, &ran.verdict);
             tally.cannot_tell += u64::from(ran.beside.as_ref().is_some_and(|it| !it.cannot_tell.is_empty()));
-            for (broken, answer) in ran.counting().zip(answers) {
+            for (broken, answer) in ran.counting().zip(played.answers.iter().cloned()) {
+                let (trace, broken, ran) = played.of(broken);
                 let signature = broken.signature;
                 // Failures found meanwhile in this chunk count as well.
                 let same = known.causes(signature) == before.causes(signature);
-                let answer = if same { answer } else { ask(&ablation, known, &trace, broken, &ran) };
-                take(lookout, known, (number, &trace, broken, &ran), answer)?;
+                let answer = if same { answer } else { ask(&ablation, known, trace, broken, ran) };
+                take(lookout, known, (number, trace, broken, ran), answer)?;
             }
             let broke = ran.verdict.memory_break().is_some() || !ran.verdict.outcome.survived();
             if broke && !plan.all && ran.counting().last() == ran.verdict.breaks.last() {
@@ -241,9 +244,11 @@ pub fn failures_in<L: Lookout>(
 ) -> Result<(), L::Error> {
     let ablation = Ablation::of(subject);
     let ran = subject.run_one(trace, Options::VERDICT)?;
-    for broken in ran.counting() {
-        let answer = ask(&ablation, known, trace, broken, &ran);
-        take(lookout, known, (number, trace, broken, &ran), answer)?;
+    let played = Played::new(subject, &ablation, trace.clone(), ran)?;
+    for broken in played.ran.counting() {
+        let (trace, broken, ran) = played.of(broken);
+        let answer = ask(&ablation, known, trace, broken, ran);
+        take(lookout, known, (number, trace, broken, ran), answer)?;
     }
     Ok(())
 }
@@ -265,7 +270,33 @@ fn take<L: Lookout>(
 struct JudgedTrace {
     trace: Trace,
     ran: Ran,
+    /// The same without its interfaces, where a violation may need none.
+    apart: Option<(Trace, Ran)>,
     answers: Vec<Option<NewCause>>,
+}
+
+impl Played {
+    fn new(
+        subject: &mut dyn Subject,
+        ablation: &Ablation,
+        trace: Trace,
+        ran: Ran,
+    ) -> Result<Self, SubjectError> {
+        let apart = play_apart(subject, ablation, &trace, &ran)?;
+        Ok(Self { trace, ran, apart, answers: Vec::new() })
+    }
+
+    /// The trace, violation and run that a violation of the trace's run is taken from. What wakes the loop decides at
+    /// which step a violation of conduct is seen: without interfaces it may be another.
+    fn of<'p>(&'p self, broken: &'p Violation) -> (&'p Trace, &'p Violation, &'p Ran) {
+        let (law, signature) = (broken.signature.law, broken.signature);
+        let apart = self.apart.as_ref().and_then(|(trace, ran)| {
+            let same = ran.counting().find(|other| other.signature == signature);
+            let alike = |other: &&Violation| law.weight() == Weight::Conduct && other.signature.law == law;
+            Some((trace, same.or_else(|| ran.counting().find(alike))?, ran))
+        });
+        apart.unwrap_or((&self.trace, broken, &self.ran))
+    }
 }
 
 fn ask(
@@ -291,11 +322,16 @@ fn run_chunk(
         let traces: Vec<Trace> =
             numbers.iter().map(|number| source.trace_for(subject.as_ref(), *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
-        let played = |(trace, ran): (Trace, Ran)| {
-            let answers = ran.counting().map(|broken| ask(ablation, known, &trace, broken, &ran)).collect();
-            JudgedTrace { trace, ran, answers }
+        let mut played = |(trace, ran): (Trace, Ran)| {
+            let mut played = Played::new(subject.as_mut(), ablation, trace, ran)?;
+            let of = |broken| {
+                let (trace, broken, ran) = played.of(broken);
+                ask(ablation, known, trace, broken, ran)
+            };
+            played.answers = played.ran.counting().map(of).collect();
+            Ok(played)
         };
-        Ok(traces.into_iter().zip(ran).map(played).collect::<Vec<_>>())
+        traces.into_iter().zip(ran).map(&mut played).collect::<Result<Vec<_>, SubjectError>>()
     };
     if workers.len() == 1 {
         return one_share(&mut workers[0], numbers);

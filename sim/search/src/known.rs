@@ -103,7 +103,7 @@ pub fn new_cause(
             !keys.iter().any(|key| known.contains(key))
         }
         CauseKey::NotKnown => known.is_empty() || stays_unexplained(),
-        CauseKey::NotInReplica => false,
+        CauseKey::Elsewhere(_) | CauseKey::NotInReplica => false,
     };
     new.then_some(NewCause { cause, start })
 }

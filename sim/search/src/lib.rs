@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apart;
 pub mod campaign;
 pub mod cause;
 pub mod doctor;

@@ -181,7 +181,7 @@ impl Comparator<'_> {
         real: &mut dyn Subject,
     ) -> Result<(Census, Vec<(u64, String)>), SubjectError> {
         let Conform { seed, sampling, cancelling, .. } = *self.args;
-        let source = Source { seed, sampling, cancelling, guarded: false };
+        let source = Source { seed, sampling, cancelling, guarded: false, outside: false };
         let traces: Vec<_> = numbers.clone().map(|number| source.trace_for(&*real, number)).collect();
         // The program runs in its own process, so the replica can run meanwhile.
         let (ran, copies) = std::thread::scope(|scope| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use treefall_model::event::SubjectKind;
 use treefall_model::release::Defect;
 use treefall_model::verdict::Weight;
 
@@ -168,6 +169,7 @@ fn new_campaigns(args: &Hunt, output: &mut Output) -> Result<Vec<Campaign>, CliE
         (campaign.traces_max, campaign.all, campaign.baseline) = (traces_max, args.all, baseline.clone());
         (campaign.sampling, campaign.cancelling) = (args.sampling, args.cancelling);
         campaign.guarded = args.guarded;
+        campaign.outside = target.kind() == SubjectKind::Daemon && !args.scripts_only;
         campaign
     };
     let targets = workers::driven(&requested_targets(args, output), args.driven, output)?;

@@ -180,7 +180,10 @@ fn cells(
         if workers::interrupted() {
             return Ok(None);
         }
-        let checked = running.check(scenario, &target, Options::VERDICT)?;
+        let checked = match running.check(scenario, &target, Options::VERDICT) {
+            Err(error) if error.is_unfit() => continue,
+            checked => checked?,
+        };
         cells.push(cell(scenario, &target, release, &checked));
     }
     Ok(Some(cells))
@@ -191,7 +194,7 @@ fn cell(scenario: &Scenario, target: &Target, release: Release, checked: &Checke
     let bad = shows(scenario, checked);
     Cell {
         release,
-        real: matches!(target, Target::Engine(_)).then(|| target.to_string()),
+        real: (!matches!(target, Target::Replica(_))).then(|| target.to_string()),
         bad,
         cut_short: !bad && verdict.is_cut_short(),
         as_expected: checked.comparison().map(|it| it.is_as_expected()),

@@ -60,7 +60,10 @@ pub(super) struct FindingObject {
     /// True only with `--guarded`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     guarded: bool,
-    /// Traces run until the failure was found.
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    outside: bool,
+    /// How many traces until it was found.
     traces: u64,
     /// Traces of the whole search.
     elapsed_ms: u64,
@@ -116,6 +119,7 @@ impl FindingObject {
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
             guarded: source.guarded,
+            outside: source.outside,
             traces: finding.failure.number + 1,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             wakes_found: finding.failure.trace.wakes().len(),
@@ -144,6 +148,9 @@ pub(super) struct TargetSummary {
     /// True only with `--guarded`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) guarded: bool,
+    /// Whether every second trace has a network interface and a guarded heap.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) outside: bool,
     pub(super) traces: u64,
     /// External events: timer expiries, reaped exits, signals.
     pub(super) events: u64,
@@ -201,6 +208,7 @@ impl TargetSummary {
             sampling: source.sampling.to_string(),
             cancelling: source.cancelling,
             guarded: source.guarded,
+            outside: source.outside,
             traces: searched.tally.traces,
             events: searched.tally.events,
             steps: searched.tally.steps,

@@ -149,6 +149,14 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
         output.part(format_args!("scenario {}", progress.part(place + 1, scenarios.len(), path.display())));
         let targets =
             if asked.is_empty() { default_targets(scenario, args.driven, output) } else { asked.clone() };
+        if targets.is_empty() && !scenario.trace.setup().links.is_empty() {
+            let why = "it has network interfaces, and no keepalived that it speaks of is installed; `--target daemon:PATH` names one";
+            output.line(format_args!("none {}: {why}", path.display()));
+            junit.not_played(path, "daemon", why);
+            summary.cannot_be_played += 1;
+            summary.scenarios = place + 1;
+            continue;
+        }
         if targets.is_empty() {
             return Err(CliError::Usage(format!(
                 "{} has no expectation for any release; name a target: `--target replica:2.3.1`",
@@ -162,8 +170,8 @@ fn play_all(args: &Replay, junit: &mut Junit, output: &mut Output) -> Result<Rep
             summary.scenarios = place + 1;
             output.progress(format_args!("on {target}"));
             let checked = match real.check(scenario, target, want(args)) {
-                // A bisection gets the answer "cannot tell".
-                Err(error) if error.unfit().is_some() && !args.bisect => {
+                // A bisection is told that it cannot be told.
+                Err(error) if error.is_unfit() && !args.bisect => {
                     output.line(format_args!("none {} on {target}: {error}", path.display()));
                     junit.not_played(path, &target.to_string(), &error.to_string());
                     summary.cannot_be_played += 1;
@@ -253,7 +261,8 @@ fn default_targets(scenario: &Scenario, driven: Driven, output: &mut Output) -> 
         let place = Place { as_release: driven.as_release, ..Place::of(path) };
         let release = place.open().ok().map(|program| program.release());
         if release.is_some_and(|release| scenario.expect.of(release).is_some()) {
-            let target = Target::Engine(place);
+            let has_interfaces = !scenario.trace.setup().links.is_empty();
+            let target = if has_interfaces { Target::Daemon(place) } else { Target::Engine(place) };
             workers::warn_of(&target, output);
             targets.push(target);
         }

@@ -111,7 +111,7 @@ pub(super) fn run(args: &Targets, output: &mut Output) -> Result<Status, CliErro
     }
     output.line(table);
     output.line("replica:mended has no known defect; replica:mended+DEFECT has one; replica:RELEASE-DEFECT lacks one\n");
-    output.line("known crashes outside the trees, which no target shows:");
+    output.line("known crashes outside the trees, which no replica has:");
     for row in Elsewhere::ALL {
         let releases = match row.mended_in {
             None => format!("from {} on", row.from),

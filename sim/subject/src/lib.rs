@@ -22,6 +22,7 @@ use treefall_model::observe::Mark;
 pub use treefall_model::observe::{Options, Spot};
 use treefall_model::release::Rules;
 use treefall_model::time::Span;
+use treefall_model::trace::retain_links;
 use treefall_model::trace::{Setup, Trace};
 use treefall_model::verdict::{Verdict, Violation};
 use treefall_model::violation::EntryFacts;
@@ -191,23 +192,43 @@ pub enum SubjectError {
     /// The real program cannot be driven.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
+    /// A scheduler alone has no network interfaces.
+    #[error(
+        "{0} cannot play this trace: it has network interfaces, and a scheduler alone knows none; `daemon:PATH` plays it"
+    )]
+    Interfaces(String),
     /// The whole daemon cannot be run.
     #[error(transparent)]
     Daemon(#[from] daemon::DaemonError),
 }
 
 impl SubjectError {
-    /// Returns why the subject does not accept the trace, if that is the error.
+    /// Whether the trace is one that the subject cannot be given.
     #[must_use]
-    pub fn unfit(&self) -> Option<&daemon::Unfit> {
-        match self {
-            Self::Daemon(daemon::DaemonError::Unfit(unfit)) => Some(unfit),
-            _ => None,
-        }
+    pub const fn is_unfit(&self) -> bool {
+        matches!(self, Self::Interfaces(_) | Self::Daemon(daemon::DaemonError::Unfit(_)))
     }
 }
 
-/// Builds the subject that a target names. No other place turns names into subjects.
+/// Refuses traces with network interfaces for `subject`, a scheduler alone.
+fn without_interfaces(subject: &dyn Subject, traces: &[Trace]) -> Result<(), SubjectError> {
+    match traces.iter().any(|trace| !subject.takes(trace)) {
+        true => Err(SubjectError::Interfaces(subject.name())),
+        false => Ok(()),
+    }
+}
+
+/// Removes all network interfaces of a trace.
+fn cut_off(trace: Trace) -> Trace {
+    if trace.setup().links.is_empty() {
+        return trace;
+    }
+    let (mut setup, mut wakes) = trace.clone().into_parts();
+    retain_links(&mut setup, &mut wakes, |_, _| false);
+    Trace::new(setup, wakes).unwrap_or(trace)
+}
+
+/// The subject that a target names. The one place where names become subjects.
 ///
 /// # Errors
 /// When the real program cannot be started.

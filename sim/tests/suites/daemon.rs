@@ -10,11 +10,12 @@ use std::path::Path;
 use libtest_mimic::{Failed, Trial};
 use treefall::generator::generate;
 use treefall::model::event::{End, Event, LogLine, Record, SubjectKind};
-use treefall::model::id::{ConfigId, StartNo};
+use treefall::model::id::{ConfigId, LinkId, StartNo};
+use treefall::model::law::Law;
 use treefall::model::observe::Options;
-use treefall::model::release::{Defect, Release, Rules};
+use treefall::model::release::{Behaviour, Defect, LinkDelays, Release, Rules};
 use treefall::model::time::Span;
-use treefall::model::trace::{Advance, Config, HeapPolicy, Name, Script, Setup, Trace, Wake};
+use treefall::model::trace::{Advance, Config, HeapPolicy, Link, Name, Script, Setup, Trace, Wake};
 use treefall::oracle::{Agreement, Census, compare, compare_runs};
 use treefall::scenario;
 use treefall::subject::backtrace::{Frame, innermost};
@@ -37,11 +38,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     real::trials(module_path!(), &TESTS, Target::Daemon)
 }
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 13] = [
     ("replica and daemon agree on random traces", agree),
     ("a wrong script layer is detected", wrong_is_detected),
     ("replica, engine and daemon agree on the crash of 2468", all_three_agree),
     ("a guarded heap shows the first use of the entry that 2468 frees", guarded_shows_first_use),
+    ("a reload within an interface's delay shows the use of the freed timer", freed_delay_is_used),
+    ("interfaces go down and up without delays and nothing breaks", interfaces_alone_are_harmless),
     ("a second start that fails leaves the first run running", failed_start_changes_nothing),
     ("a shutdown waits a second for the instance", shutdown_waits_for_the_instance),
     ("a daemon agrees with itself under other conditions", with_itself),
@@ -102,6 +105,54 @@ fn guarded_shows_first_use(place: &Place, release: Release) -> Result<(), Failed
         && named(&ran.life.handed_out, "thread_add_child")
         && named(&ran.life.freed, "thread_cleanup_master");
     if shown { Ok(()) } else { Err(format!("{ran:?}").into()) }
+}
+
+/// An interface that goes down, a reload within the delay, and the interface comes up: three events.
+fn reload_within_delay(down_delay: Span) -> Trace {
+    let link = Link { down_delay, ..Link::new(Name::new("lo").expect("a name")) };
+    let configs = vec![Config::default()];
+    let setup = Setup { configs, heap: HeapPolicy::Guarded, links: vec![link], ..Setup::default() };
+    let second = || Wake::new(Advance::By(Span::from_secs(1)));
+    let wakes = vec![
+        second().link(LinkId(0), false),
+        second().hup(ConfigId(0)).link(LinkId(0), true),
+        second().link(LinkId(0), false).link(LinkId(0), true),
+    ];
+    Trace::new(setup, wakes).expect("valid")
+}
+
+fn freed_delay_is_used(place: &Place, release: Release) -> Result<(), Failed> {
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    let trace = reload_within_delay(Span::from_secs(3));
+    if Behaviour::of(release).link_delays == LinkDelays::Unknown {
+        let refused = daemon.run_one(&trace, Options::VERDICT).is_err_and(|error| error.is_unfit());
+        return if refused { Ok(()) } else { Err("delays that the release does not know are taken".into()) };
+    }
+    let ran = daemon.run(&[trace.clone(), trace], Options::DIGESTED)?;
+    if ran[0] != ran[1] || ran[0].life != ran[1].life {
+        return Err("the second run differs".into());
+    }
+    let ran = &ran[0];
+    let named = |frames: &[Frame], name: &str| frames.iter().any(|it| it.function.as_deref() == Some(name));
+    let shown = ran.used_after_free.is_some()
+        && ran.verdict.breaks.iter().any(|it| it.signature.law == Law::NoUseAfterFree)
+        && innermost(&ran.backtrace) == Some("thread_cancel")
+        && !ran.life.handed_out.is_empty()
+        && named(&ran.life.freed, "thread_cleanup_master");
+    if shown { Ok(()) } else { Err(format!("{ran:?}").into()) }
+}
+
+fn interfaces_alone_are_harmless(place: &Place, _: Release) -> Result<(), Failed> {
+    let mut daemon = build(&Target::Daemon(place.clone()))?;
+    let ran = daemon.run_one(&reload_within_delay(Span::ZERO), KEPT)?;
+    let read = |record: &Record| match record.event {
+        Event::LinkRead { up, .. } => Some(up),
+        _ => None,
+    };
+    let states: Vec<bool> = ran.records.iter().filter_map(read).collect();
+    let clean = ran.verdict.breaks.is_empty() && ran.verdict.outcome.survived();
+    let told = states == [false, true, false, true];
+    if clean && told { Ok(()) } else { Err(format!("{states:?}, {:?}", ran.verdict).into()) }
 }
 
 fn agree(place: &Place, release: Release) -> Result<(), Failed> {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
 use treefall::check::{Checked, check, replicas_of};
+use treefall::model::release::Release;
 use treefall::scenario::{self, Scenario};
 use treefall::subject::program::{Program, find_installed};
-use treefall::subject::target::{Place, Target};
+use treefall::subject::target::{Place, ReplicaName, Target};
 use treefall::subject::{Options, build};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -65,6 +66,11 @@ fn of_file(folder: &Path, file: &Path, real: Option<&(Target, Program)>) -> Vec<
     vec![form, on_replicas, on_real(&name, scenario, real)]
 }
 
+/// A daemon's alone.
+fn has_interfaces(scenario: &Scenario) -> bool {
+    !scenario.trace.setup().links.is_empty()
+}
+
 fn canonical(file: &Path) -> Result<(), Failed> {
     let text = std::fs::read_to_string(file)?;
     let formatted = scenario::format(&file.display().to_string(), &text)?;
@@ -73,6 +79,14 @@ fn canonical(file: &Path) -> Result<(), Failed> {
 
 fn replicas(scenario: &Scenario) -> Result<(), Failed> {
     let targets = replicas_of(scenario);
+    if has_interfaces(scenario) {
+        let replica = Target::Replica(ReplicaName::of(Release::NEWEST));
+        let refused = build(&replica)?.run_one(&scenario.trace, Options::VERDICT);
+        return match refused {
+            Err(error) if error.is_unfit() => Ok(()),
+            other => Err(format!("a replica has no interfaces, and gave {other:?}").into()),
+        };
+    }
     if targets.is_empty() {
         return Err("it expects nothing of any release".into());
     }
@@ -97,7 +111,10 @@ fn on_real(name: &str, scenario: Scenario, real: Option<&(Target, Program)>) -> 
     if scenario.expect.of(release).is_none() {
         return ignored("the file does not speak of the installed release");
     }
-    let target = target.clone();
+    let target = match target {
+        Target::Engine(place) if has_interfaces(&scenario) => Target::Daemon(place.clone()),
+        other => other.clone(),
+    };
     trial!(format!("{name}: real program {release}"), move || {
         let checked = check(&scenario, &target, Some(release), build(&target)?.as_mut(), Options::VERDICT)?;
         if checked.is_good() { Ok(()) } else { Err(violations_of(&checked).into()) }

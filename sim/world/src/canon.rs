@@ -1,6 +1,7 @@
 //! The world's part of a state's canonical form: see [`treefall_model::canon`].
 //!
-//! A setup that is explored has no script that cancels, so no entries are remembered. Results of scripts are left out,
+//! A setup that is explored has no script that cancels, so no entries are remembered, and no interface, so no message
+//! waits. Results of scripts are left out,
 //! because they show only in log lines, which no law reads; where log lines take time, results are written too.
 
 use treefall_model::canon::{Canon, Part};

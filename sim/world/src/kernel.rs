@@ -5,7 +5,8 @@
 //! the deaths of children of a signal that the program sent them ([`Habit`]).
 //! When the loop blocks:
 //!
-//! 1. **Signals are pending already** (raised while handlers ran: a child died at once of its SIGTERM): the call
+//! 1. **Signals are pending already** (raised while handlers ran: a child died at once of its SIGTERM), or messages that
+//!    the program listens for were not read (a reload dropped the handler): the call
 //!    returns at +0 and uses up no wake of the trace. It is the world's own wake: the signalfd is reported
 //!    first if the timerfd is ready too.
 //! 2. Else **the next wake of the trace** has a target: the armed deadline, not before now ([`Advance::NextTimer`];
@@ -15,9 +16,10 @@
 //!      the loop blocks again.
 //!    - Else the clock moves to the target, and children die whose death is due by then: a death at exactly
 //!      the target merges into the wake.
-//! 3. Then the wake's exits happen (an exit of a run that is not alive is moot), then its SIGHUP, then its SIGTERM.
-//! 4. The timerfd is ready if it is armed for now or earlier, the signalfd if a signal is pending. If **neither
-//!    is ready**, the loop stays blocked: the clock stays moved, and 2 goes on with the next wake.
+//! 3. Then the wake's exits happen (an exit of a run that is not alive is moot), then its SIGHUP, then its SIGTERM, then
+//!    its external events: the kernel queues a message for each.
+//! 4. The timerfd is ready if it is armed for now or earlier, the signalfd if a signal is pending, the netlink socket if
+//!    the program listens to it and a message waits. If **none is ready**, the loop stays blocked: the clock stays moved, and 2 goes on with the next wake.
 //! 5. No wake left: the run ends.
 //!
 //! The world's own wakes between two of the trace are bounded (64, and two for each child there was): children
@@ -43,13 +45,15 @@ use treefall_model::id::{ConfigId, Pid, Run, ScriptRef, StartNo};
 use treefall_model::observe::Observer;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Deadline, Instant, Span};
-use treefall_model::trace::{Advance, Costs, Habit, OnTerm, Order, Trace, Wake};
+use treefall_model::trace::{Advance, Costs, External, Habit, OnTerm, Order, Rank, Trace, Wake};
 
 mod bounds;
+mod netlink;
 mod outside;
 mod starts;
 
 use bounds::Bounds;
+use netlink::Netlink;
 use outside::Continuation;
 pub use outside::Outside;
 pub use starts::Unnamed;
@@ -68,6 +72,8 @@ pub enum Woken {
         first: Descriptor,
         /// Reported second.
         second: Option<Descriptor>,
+        /// Reported third.
+        third: Option<Descriptor>,
     },
     /// The run is over; the call does not return.
     End(End),
@@ -110,6 +116,8 @@ pub(crate) struct Kernel<'t> {
     pub(crate) own_at: Instant,
     /// Bounds on what the loop does.
     bounds: Bounds,
+    /// Messages about network interfaces.
+    pub(crate) netlink: Netlink,
 }
 
 /// Returns the bit of a pending signal.
@@ -148,6 +156,7 @@ impl<'t> Kernel<'t> {
             own_left: OWN_WAKES_BASE,
             own_at: Instant::START,
             bounds: Bounds::new(widest),
+            netlink: Netlink::default(),
         }
     }
 
@@ -246,9 +255,9 @@ impl<'t> Kernel<'t> {
         let before = self.used;
         // While the clock stands still, the bound on steps applies.
         let stands = self.own_at == self.now;
-        if self.pending != 0
+        if (self.pending != 0 || self.netlink.is_ready())
             && (self.own_left > 0 || stands)
-            && let Some(woken) = self.report(Order::SignalsFirst, out)
+            && let Some(woken) = self.report((Order::SignalsFirst, Rank::Last), out)
         {
             self.own_left -= usize::from(!stands);
             self.own_at = self.now;
@@ -273,14 +282,14 @@ impl<'t> Kernel<'t> {
 
     /// Lets time pass to `wake`, or to a death before it. Returns whether the wake was used, and the order of
     /// descriptors.
-    fn go_on_by<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) -> (bool, Order) {
+    fn go_on_by<O: Observer>(&mut self, wake: &Wake, out: &mut Recorder<O>) -> (bool, (Order, Rank)) {
         let target = self.target(wake.advance);
         let own = self.children.next_death().filter(|due| *due < target && self.own_left > 0);
         if let Some(due) = own {
             self.own_left -= 1;
             self.now = self.now.max(due);
             self.let_die(out);
-            return (false, Order::SignalsFirst);
+            return (false, (Order::SignalsFirst, Rank::Last));
         }
         self.used += 1;
         self.own_left = OWN_WAKES_BASE + 2 * self.children.unreaped();
@@ -289,7 +298,7 @@ impl<'t> Kernel<'t> {
         self.bounds.woke(target, self.starts);
         self.let_die(out);
         self.happen(wake, out);
-        (true, wake.order)
+        (true, (wake.order, wake.rank))
     }
 
     /// Asks the outside for a wake; returns whether there is one.
@@ -331,6 +340,9 @@ impl<'t> Kernel<'t> {
             self.pending |= bit(Signal::TERM);
             out.counts.terms += 1;
         }
+        for External::Link { link, up } in &wake.events {
+            self.netlink.tell(*link, *up);
+        }
     }
 
     /// Ends the children whose death is due.
@@ -349,19 +361,27 @@ impl<'t> Kernel<'t> {
     }
 
     /// Returns from the blocking call, if a descriptor is ready.
-    fn report<O: Observer>(&mut self, order: Order, out: &mut Recorder<O>) -> Option<Woken> {
+    fn report<O: Observer>(&mut self, (order, rank): (Order, Rank), out: &mut Recorder<O>) -> Option<Woken> {
         let (timer, signals) = (self.timer_is_ready(), self.pending != 0);
-        let (first, second) = match (timer, signals, order) {
-            (false, false, _) => return None,
-            (true, false, _) => (Descriptor::Timer, None),
-            (false, true, _) => (Descriptor::Signals, None),
-            (true, true, Order::TimerFirst) => (Descriptor::Timer, Some(Descriptor::Signals)),
-            (true, true, Order::SignalsFirst) => (Descriptor::Signals, Some(Descriptor::Timer)),
+        let (timer_fd, signal_fd) =
+            (timer.then_some(Descriptor::Timer), signals.then_some(Descriptor::Signals));
+        let [one, other] = match order {
+            Order::TimerFirst => [timer_fd, signal_fd],
+            Order::SignalsFirst => [signal_fd, timer_fd],
         };
+        let netlink = self.netlink.is_ready().then_some(Descriptor::Netlink);
+        let mut ready = match rank {
+            Rank::First => [netlink, one, other],
+            Rank::Between => [one, netlink, other],
+            Rank::Last => [one, other, netlink],
+        }
+        .into_iter()
+        .flatten();
+        let first = ready.next()?;
         out.counts.timer_wakes += u64::from(timer);
         let wakes = u32::try_from(self.used).unwrap_or(u32::MAX);
         out.emit(self.now, Event::Woke { wakes, timer, signals });
-        Some(Woken::Ready { first, second })
+        Some(Woken::Ready { first, second: ready.next(), third: ready.next() })
     }
 
     fn dispatched<O: Observer>(&mut self, handler: Handler, out: &mut Recorder<O>) {

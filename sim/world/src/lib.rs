@@ -41,7 +41,7 @@
 //! world.arm_timer(Some(Span::from_secs(2)));
 //!
 //! let woken = world.block();
-//! assert_eq!(woken, Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer) });
+//! assert_eq!(woken, Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer), third: None });
 //! assert_eq!(world.now(), Instant::START + Span::from_secs(2));
 //! assert_eq!(world.read_signal(), Some(Signal::HUP));
 //! assert!(world.read_timer());

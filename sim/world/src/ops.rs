@@ -134,4 +134,6 @@ pub enum Descriptor {
     Timer,
     /// The signalfd.
     Signals,
+    /// The netlink socket that tells of network interfaces; replicas have none.
+    Netlink,
 }

@@ -11,7 +11,7 @@ use treefall_model::contents::{Contents, Held};
 use treefall_model::event::{
     Answer, End, EntryKind, Event, FailedBy, Handler, LogLine, Record, Step, Target,
 };
-use treefall_model::id::{ConfigId, Generation, Pid, Run, ScriptId, ScriptRef, StartNo};
+use treefall_model::id::{ConfigId, Generation, LinkId, Pid, Run, ScriptId, ScriptRef, StartNo};
 use treefall_model::index::{Block, Entry};
 use treefall_model::law::Law;
 use treefall_model::observe::{self, Mark, Observed, Spot};
@@ -143,7 +143,7 @@ mod details;
 
 pub use answer::{Called, Facts, RESULTS, Refusal, Reply, Stopped, TraceResult};
 
-wire_newtype! { ConfigId Generation ScriptId StartNo }
+wire_newtype! { ConfigId Generation LinkId ScriptId StartNo }
 wire_struct!(ScriptRef { generation, script });
 wire_struct!(Run { of, nth });
 wire_by_place! { Law Defect Release Handler EntryKind }
@@ -220,12 +220,13 @@ wire_enum!(Event {
     13 = TerminationBegun,
     14 = Ended(end),
     15 = Cancelled { run, entry },
+    16 = LinkRead { link, up },
 });
 wire_struct!(Record { at, event });
 wire_enum!(Step {
     0 = AddTimer, 1 = AddChild, 2 = AddEvent, 3 = TerminateChildren, 4 = Cleanup, 5 = AddBase, 6 = Cancel,
     7 = Dispatched, 8 = Blocked, 9 = Woke, 10 = Signalled, 11 = Exited, 12 = Reaped, 13 = Started,
-    14 = SignalRead, 15 = Logged, 16 = Reload, 17 = Termination, 18 = Ended,
+    14 = SignalRead, 15 = Logged, 16 = Reload, 17 = Termination, 18 = Ended, 19 = LinkRead,
 });
 wire_struct!(Signature { law, step, entry });
 wire_struct!(Again { run, at, records });

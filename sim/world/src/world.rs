@@ -1,7 +1,7 @@
 //! The world as a subject sees it: kernel and script layer behind one set of calls.
 
 use treefall_model::event::{Answer, End, Event, LogLine, Target};
-use treefall_model::id::{ConfigId, Generation, Pid};
+use treefall_model::id::{ConfigId, Generation, LinkId, Pid};
 use treefall_model::observe::Observer;
 use treefall_model::release::Rules;
 use treefall_model::signal::{ExitStatus, Signal};
@@ -94,6 +94,31 @@ impl<'t, O: Observer> World<'t, O> {
     pub fn read_signal(&mut self) -> Option<Signal> {
         self.step();
         self.kernel.read_signal(&mut self.out)
+    }
+
+    /// The program waits for messages about network interfaces, or no longer does.
+    pub fn listen(&mut self, listens: bool) {
+        self.kernel.netlink.listen(listens);
+    }
+
+    /// Whether an interface is up.
+    #[must_use]
+    pub fn link_is_up(&self, link: LinkId) -> bool {
+        self.kernel.netlink.is_up(link)
+    }
+
+    /// Returns the next message about an interface without reading it: the interface, and whether it is up.
+    pub fn peek_message(&mut self) -> Option<(LinkId, bool)> {
+        self.step();
+        self.kernel.netlink.next()
+    }
+
+    /// Reads the next message about an interface.
+    pub fn read_message(&mut self) -> Option<(LinkId, bool)> {
+        self.step();
+        let (link, up) = self.kernel.netlink.read()?;
+        self.out.emit(self.kernel.now(), Event::LinkRead { link, up });
+        Some((link, up))
     }
 
     /// `waitpid(-1, .., WNOHANG)`: the zombie that was forked first; `None` when there is none.

@@ -23,6 +23,8 @@ files! {
     "children-after-reload/stubborn-child.toml",
     "exit-erases-twice/signals-first.toml",
     "exit-erases-twice/timer-first.toml",
+    "interface-delays/change-before-reload.toml",
+    "interface-delays/next-change-cancels-freed-timer.toml",
     "misc-check/killed-after-a-thousand-seconds.toml",
     "misc-check/obedient.toml",
     "overlapping-runs/ends-before-the-tick.toml",

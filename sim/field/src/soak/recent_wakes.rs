@@ -105,6 +105,7 @@ impl RecentWakes {
                 hup: kept.hup.then_some(CONFIG),
                 term: false,
                 order: kept.order,
+                ..Wake::next_timer()
             });
         }
         wakes

@@ -10,6 +10,7 @@
 pub mod files;
 pub mod identity;
 pub mod names;
+pub mod netlink;
 pub mod observe;
 pub mod start;
 

@@ -168,7 +168,7 @@ pub(super) fn settle_all() {
 }
 
 /// Blocks the loop. A SIGTERM that was read and had no effect so far has none.
-pub fn block() -> [Option<Descriptor>; 2] {
+pub fn block() -> [Option<Descriptor>; 3] {
     change(|known| {
         known.reading = false;
         known.term = false;
@@ -196,6 +196,12 @@ pub fn read_signal() -> Option<Signal> {
         known.term |= signal == Some(Signal::TERM);
     });
     signal
+}
+
+/// Notes that the daemon reads its netlink socket: no longer a shutdown's handler, if it was one. A reload may read it.
+pub(super) fn reads_messages() {
+    drive::check_limit();
+    settle();
 }
 
 /// Notes that the daemon reads the clock: another tick may have begun, which first arms the next.

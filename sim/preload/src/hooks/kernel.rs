@@ -4,6 +4,7 @@
 //! none touches the machine.
 
 use crate::clocks::{real_start, uptime_start};
+use crate::daemon::netlink;
 use crate::descriptors::{self, EPOLL_FD, SIGNAL_FD, TIMER_FD, is_virtual};
 use crate::fatal::fatal;
 use crate::ledger::{self, number};
@@ -159,6 +160,7 @@ pub unsafe extern "C" fn epoll_ctl(epoll: i32, operation: i32, fd: i32, event: *
     let data = (operation != DELETE && !event.is_null()).then(data);
     if mode() == Mode::Daemon {
         daemon::registers(fd == TIMER_FD, data.is_some());
+        netlink::registers(fd, data);
     }
     descriptors::register(fd, data);
     0

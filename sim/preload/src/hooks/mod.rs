@@ -7,3 +7,4 @@ pub mod forbidden;
 pub mod kernel;
 pub mod memory;
 pub mod process;
+pub mod sockets;

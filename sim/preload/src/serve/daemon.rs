@@ -18,7 +18,7 @@ use treefall_world::wire::{Facts, Files, Options, Refusal, Reply, Request, Stage
 use super::snapshot::{self, Asked};
 use super::{Forked, Results};
 use crate::calibrate::{Misfit, calibrate};
-use crate::daemon::{files, observe, start};
+use crate::daemon::{files, netlink, observe, start};
 use crate::escape::{self, Left};
 use crate::layout::{LAYOUT, Layout};
 use crate::single::{Mode, Single, mode, set_mode};
@@ -221,6 +221,7 @@ fn prepare(trace: &'static Trace, options: &Options) {
     sys::limit_files(FILE_MAX);
     heap::reset(trace.setup().heap);
     descriptors::reset();
+    netlink::reset();
     drive::open(trace, options, SubjectKind::Daemon);
     escape::stand_apart(left);
     set_mode(Mode::Daemon);

@@ -347,6 +347,7 @@ fn events(
             Event::Dispatched { run: Some(run), .. } => of(run),
             Event::SignalRead { signal } => signal == Signal::HUP || signal == Signal::TERM,
             Event::ReloadBegun { .. } | Event::ReloadDone { .. } | Event::TerminationBegun => true,
+            Event::LinkRead { .. } => true,
             Event::Ended(treefall_model::event::End::LoopReturned) => true,
             _ => false,
         };

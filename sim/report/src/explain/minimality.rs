@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use treefall_model::time::{Instant, Span};
-use treefall_model::trace::{Advance, Order, Trace};
+use treefall_model::trace::{Advance, Order, Rank, Trace};
 
 use super::probe::{Fate, Probe, Shown};
 use super::wakes::{self, Met};
@@ -36,7 +36,7 @@ pub enum Part {
     Wake(usize),
     /// One thing that this wake brings.
     Brought(usize),
-    /// A script or a configuration.
+    /// A script, a configuration, an interface or its delay.
     Setup,
 }
 
@@ -105,6 +105,13 @@ impl Minimality {
 
 const REMOVED: &str = "removed";
 
+/// Where else messages about interfaces can be reported.
+const RANKS: [(Rank, &str); 3] = [
+    (Rank::First, "interfaces first instead"),
+    (Rank::Between, "interfaces between instead"),
+    (Rank::Last, "interfaces last instead"),
+];
+
 /// Tries each part of `trace`.
 pub(super) fn minimality(
     asker: &mut Probe<'_>,
@@ -160,14 +167,19 @@ fn of_wake(
         add(part, "delayed by 1 s", later(Span::from_secs(1)));
     }
     add(part, "merged with the next wake", Edit::MergeWakes { wake: place });
-    if met.is_some_and(|met| met.timer) && wake.external_events() > 0 {
+    if met.is_some_and(|met| met.timer) && wake.external_events() > wake.events.len() {
         let (order, change) = match wake.order {
             Order::TimerFirst => (Order::SignalsFirst, "signals first instead"),
             Order::SignalsFirst => (Order::TimerFirst, "timer first instead"),
         };
         add(part, change, Edit::OrderOf { wake: place, order });
     }
-    // Without its only event a wake is nothing but time.
+    if !wake.events.is_empty() && !wakes::reported(wake, met.is_some_and(|met| met.timer)).is_empty() {
+        for (rank, change) in RANKS.into_iter().filter(|(rank, _)| *rank != wake.rank) {
+            add(part, change, Edit::RankOf { wake: place, rank });
+        }
+    }
+    // Where it brings one thing only, without that it is nothing but time.
     let mut add = |part: String, edit: Edit| {
         changes.push((part, REMOVED.to_owned(), Some(Part::Brought(place)), edit.apply(trace)));
     };
@@ -182,6 +194,10 @@ fn of_wake(
         let part = format!("the exit of {} in {}", names.run(ended.run), wakes::name(place));
         add(part, Edit::DropExit { wake: place, exit });
     }
+    for (event, happens) in wake.events.iter().enumerate() {
+        let part = format!("{} in {}", names.external(*happens), wakes::name(place));
+        add(part, Edit::DropEvent { wake: place, event });
+    }
 }
 
 fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
@@ -191,6 +207,22 @@ fn of_scripts(trace: &Trace, changes: &mut Vec<Change>) {
         let name = configs.iter().find_map(|config| config.scripts.get(script)).map(|it| it.name.as_str());
         let part = format!("script {}", name.unwrap_or("?"));
         changes.push((part, REMOVED.to_owned(), Some(Part::Setup), Edit::DropScript { script }.apply(trace)));
+    }
+    for (place, link) in trace.setup().links.iter().enumerate() {
+        let part = format!("interface {}", link.name);
+        let edit = Edit::DropLink { link: place };
+        changes.push((part, REMOVED.to_owned(), Some(Part::Setup), edit.apply(trace)));
+        for (up, delay) in
+            [(false, link.down_delay), (true, link.up_delay)].into_iter().filter(|(_, it)| !it.is_zero())
+        {
+            let part = format!(
+                "the delay of {delay} before {} counts as {}",
+                link.name,
+                if up { "up" } else { "down" }
+            );
+            let edit = Edit::DelayOf { link: place, up, delay: Span::ZERO };
+            changes.push((part, REMOVED.to_owned(), Some(Part::Setup), edit.apply(trace)));
+        }
     }
     if configs.len() > 1 {
         for config in 0..configs.len() {

@@ -37,6 +37,7 @@ pub use difference::{Difference, Pair};
 pub use label::Labels;
 pub use minimality::{Minimality, TRIALS_MAX, Trial};
 pub use probe::{Asked, Fate, Shown};
+pub(crate) use releases::NOT_ASKED;
 pub use releases::{ReleaseRow, Releases, Span, first_without};
 pub use run_log::{EntryState, ListShot, NODES_MAX, Places, RunLog, STAGES_MAX, Snapshot, Stage, TreeShot};
 pub use stage::{stage_title, step_words};
@@ -144,11 +145,14 @@ pub fn explain(
         broke_in = seen.stage;
         because = because::because(broken, seen, &suspects, run_log, &names, &labels);
     }
+    let interfaces = !trace.setup().links.is_empty();
     let difference = match (&mended, &run_log) {
         (Some((name, mended)), Some(run_log)) => {
             let expected = format!("as it should be ({name})");
             difference::between((expected, mended), (finding.target.clone(), run_log), &names)
         }
+        // What a replica does without the interfaces is no standard.
+        _ if interfaces => None,
         _ => {
             let replica = run_replica_as(kind, trace, rules, Options::COMPARE);
             let expected = "the replica of its release".to_owned();
@@ -157,7 +161,7 @@ pub fn explain(
     };
     let met_wakes = met(trace, &ran.records);
     let broke_at = usize::try_from(finding.broken().records).unwrap_or(usize::MAX);
-    let replica = stand_in.is_for(kind) && Ablation::of(subject).shows(trace, signature);
+    let replica = !interfaces && stand_in.is_for(kind) && Ablation::of(subject).shows(trace, signature);
     let asked = if replica { Asked::ItsReplica } else { Asked::Itself };
     let mut asker = Probe::new(subject, signature, asked, RUNS_MAX, control);
     let ties = ties::tables(&mut asker, trace, &met_wakes, broke_at, run_log.as_ref(), &names)?;

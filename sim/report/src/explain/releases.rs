@@ -12,7 +12,7 @@ use treefall_model::trace::Trace;
 use treefall_model::verdict::{Signature, Verdict, Weight};
 
 use super::probe::Shown;
-use crate::section::{Cell, Content, Section, Table};
+use crate::section::{Cell, Content, Section, Table, Tone};
 use treefall_search::cause::{Cause, cause};
 use treefall_subject::replica::run_replica_as;
 
@@ -88,7 +88,7 @@ fn name(first: &str, last: &str) -> String {
 /// The trace on every release.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Releases {
-    /// All releases, oldest first.
+    /// All releases, oldest first; none where the trace has network interfaces, which no replica has.
     pub spans: Vec<Span>,
     /// The oldest release that fails by this cause.
     pub first_bad: Option<String>,
@@ -101,8 +101,23 @@ pub struct Releases {
     pub fixed: Option<String>,
 }
 
+/// Said where no replica was asked.
+pub(crate) const NOT_ASKED: &str =
+    "not asked: no replica has network interfaces, a whole daemon alone plays them";
+
 impl Releases {
-    /// Returns the rows of a table, oldest first: releases with the same description share a row.
+    /// Of a trace that no replica plays.
+    const fn not_asked() -> Self {
+        Self { spans: Vec::new(), first_bad: None, first_good: None, first_without: None, fixed: None }
+    }
+
+    /// Whether a replica of each release was asked.
+    #[must_use]
+    pub const fn were_asked(&self) -> bool {
+        !self.spans.is_empty()
+    }
+
+    /// All releases, oldest first, as a table tells them: what differs in nothing that is said is one row.
     #[must_use]
     pub fn rows(&self) -> Vec<ReleaseRow<'_>> {
         let alike = self.spans.chunk_by(|a, b| a.in_words() == b.in_words());
@@ -147,6 +162,10 @@ impl Releases {
 
 /// The section of these releases.
 pub(crate) fn section(releases: &Releases, title: &'static str) -> Section<'static> {
+    if !releases.were_asked() {
+        let said = Content::Sentence(Tone::Plain, NOT_ASKED.to_owned());
+        return Section::new("releases", "releases", title, vec![said]);
+    }
     let mut table = Table::new(["release", "what the trace does", "compared with a real program"]);
     for row in releases.rows() {
         let checked = match row.checked_against_real.as_slice() {
@@ -196,8 +215,8 @@ fn alike(own: &Cause, there: &Cause) -> bool {
         // Where two defects are needed here, one may be enough elsewhere.
         (Cause::Together(own), Cause::Known(there)) => there.iter().any(|it| own.contains(it)),
         (Cause::Together(own), _) => own == there.defects(),
-        // Failures without a known cause cannot be told apart.
-        (Cause::NotKnown | Cause::NotInReplica, _) => there.defects().is_empty(),
+        // What no replica shows, or no mend ends, is one thing as far as anyone knows.
+        (Cause::Elsewhere(_) | Cause::NotKnown | Cause::NotInReplica, _) => there.defects().is_empty(),
     }
 }
 
@@ -224,6 +243,9 @@ fn on_each(
     crash: bool,
     does: impl Fn(&Verdict, Rules) -> There,
 ) -> Releases {
+    if !trace.setup().links.is_empty() {
+        return Releases::not_asked();
+    }
     let mut all: Vec<(Release, Rules, There)> = Vec::new();
     for release in Release::ALL {
         let rules = Rules::of(*release);
@@ -281,6 +303,14 @@ mod tests {
 
     use super::super::probe::Fate;
     use super::*;
+
+    #[test]
+    fn no_replica_is_asked_of_a_trace_with_interfaces() {
+        let text = "format = 2\ntitle = \"t\"\nconfig = [{}]\nlink = [{ name = \"lo\" }]\n";
+        let trace = treefall_scenario::read("trace.toml", text).expect("a scenario").trace;
+        let releases = on_each(SubjectKind::Daemon, &trace, true, |_, _| panic!("asked"));
+        assert!(!releases.were_asked() && releases.first_bad.is_none());
+    }
 
     #[test]
     fn a_release_that_was_not_judged_to_the_end_or_has_another_crash_is_no_good_one() {

@@ -259,7 +259,9 @@ fn reordered(
     let first = parts.first_mut()?;
     first.advance = wake.advance;
     first.order = order.unwrap_or(wake.order);
-    // Keeps the instant, also where only the clock moved the loop there.
+    // What happens to interfaces stays where it is.
+    (first.events, first.rank) = (wake.events, wake.rank);
+    // The instant stays what it was, also where nothing but the clock moved the loop there.
     if !met.timer
         && let Some(span) = wakes::since(met.woke_at, met.blocked_at)
     {

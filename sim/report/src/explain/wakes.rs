@@ -2,7 +2,7 @@
 
 use treefall_model::event::{Event, Record};
 use treefall_model::time::{Instant, Span};
-use treefall_model::trace::{Advance, Order, Trace, Wake};
+use treefall_model::trace::{Advance, Order, Rank, Trace, Wake};
 
 use crate::Names;
 
@@ -55,7 +55,30 @@ pub fn brings(wake: &Wake, timer: bool, names: &Names<'_>) -> Vec<String> {
     let exits = wake.exits.iter().map(|exit| format!("the exit of {}", names.run(exit.run)));
     let hup = wake.hup.map(|_| "SIGHUP".to_owned());
     let term = wake.term.then(|| "SIGTERM".to_owned());
-    timer.into_iter().chain(exits).chain(hup).chain(term).collect()
+    let events = wake.events.iter().map(|event| names.external(*event));
+    timer.into_iter().chain(exits).chain(hup).chain(term).chain(events).collect()
+}
+
+/// How what is ready in a wake is reported: `timer first`, `interfaces first, then timer`; empty where one thing alone is.
+pub(super) fn reported(wake: &Wake, timer: bool) -> String {
+    let signals = !wake.exits.is_empty() || wake.hup.is_some() || wake.term;
+    let others = match (timer, signals, wake.order) {
+        (true, true, order) => order_words(order),
+        (true, false, _) => "timer",
+        (false, true, _) => "signals",
+        (false, false, _) => "",
+    };
+    match (wake.events.is_empty(), timer && signals, wake.rank) {
+        (true, true, _) => others.to_owned(),
+        (true, false, _) => String::new(),
+        (false, ..) if others.is_empty() => String::new(),
+        (false, false, Rank::Last) => format!("{others} first"),
+        (false, false, Rank::First) => "interfaces first".to_owned(),
+        (false, false, Rank::Between) => format!("{others} first"),
+        (false, true, Rank::Last) => format!("{others}, interfaces last"),
+        (false, true, Rank::First) => format!("interfaces first, then {others}"),
+        (false, true, Rank::Between) => format!("{others}, interfaces between"),
+    }
 }
 
 /// `timer first`, `signals first`.
@@ -109,11 +132,8 @@ pub fn in_words(
     let timer = met.is_some_and(|met| met.timer);
     let brings = brings(wake, timer, names);
     let what = if brings.is_empty() { "nothing but time".to_owned() } else { and(&brings) };
-    let order = if timer && wake.external_events() > 0 {
-        format!(", {}", order_words(wake.order))
-    } else {
-        String::new()
-    };
+    let order = reported(wake, timer);
+    let order = if order.is_empty() { order } else { format!(", {order}") };
     let name = name(place);
     match at {
         Some(at) => format!("{name}, at {at} ({what}{order})"),

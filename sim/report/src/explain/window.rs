@@ -204,7 +204,9 @@ impl Frame<'_> {
         let mut times = Vec::new();
         let wakes = self.trace.wakes();
         for (wake, value) in wakes.iter().enumerate() {
-            times.extend((0..value.external_events()).map(|thing| Time::Thing { wake, thing }));
+            // What happens to interfaces moves with its wake.
+            let things = value.external_events() - value.events.len();
+            times.extend((0..things).map(|thing| Time::Thing { wake, thing }));
         }
         times.extend((0..wakes.len()).map(|wake| Time::Wake { wake }));
         for (config, value) in self.trace.setup().configs.iter().enumerate() {
@@ -391,9 +393,7 @@ impl Frame<'_> {
             if several { format!("{name} in configuration {config}") } else { name.to_string() }
         };
         let order = |wake: usize| {
-            let ties = self.met[wake].is_some_and(|met| met.timer);
-            let ties = ties && self.trace.wakes()[wake].external_events() > 0;
-            if ties { wakes::order_words(self.trace.wakes()[wake].order) } else { "" }
+            wakes::reported(&self.trace.wakes()[wake], self.met[wake].is_some_and(|met| met.timer))
         };
         match time {
             Time::Thing { wake, thing } => {
@@ -405,11 +405,9 @@ impl Frame<'_> {
                 };
                 let several = self.trace.wakes().iter().enumerate().any(again);
                 let of = if several { format!(" of wake {}", wake + 1) } else { String::new() };
-                (format!("{name}{of} by itself"), order(wake).to_owned())
+                (format!("{name}{of} by itself"), order(wake))
             }
-            Time::Wake { wake } => {
-                (format!("the return of the loop in wake {}", wake + 1), order(wake).to_owned())
-            }
+            Time::Wake { wake } => (format!("the return of the loop in wake {}", wake + 1), order(wake)),
             Time::Interval { config, script: place } => {
                 (format!("interval of {}", script(config, place)), String::new())
             }

@@ -91,7 +91,7 @@ pub(super) fn timeline(timeline: &Timeline<'_>, names: &Names<'_>) -> Markup {
                     text x="4" y=(top + 19) { (cut(&lane_name(trace, *script))) }
                 }
                 @for bar in &bars { (draw_bar(bar, top_of(bar.run.of.script), *step, dies.is_none(), names)) }
-                @for it in drawn { (mark(it, &bars, &top_of)) }
+                @for it in drawn { (mark(it, &bars, &top_of, names)) }
                 @if let Some(x) = break_x {
                     line class="badline" x1=(x) y1="16" x2=(x) y2=(height - 2) {}
                     text x=(x + 5) y="28" class="badtext" { "breaks" }
@@ -204,6 +204,7 @@ fn is_drawn(event: &Event) -> bool {
         | Event::ReloadBegun { .. }
         | Event::ReloadDone { .. }
         | Event::Cancelled { .. }
+        | Event::LinkRead { .. }
         | Event::TerminationBegun => true,
         Event::Dispatched { handler, .. } => {
             matches!(handler, Handler::TrackChild | Handler::MiscChild | Handler::FifoChild)
@@ -306,8 +307,8 @@ fn draw_bar(bar: &Bar, top: usize, step: usize, lives_on: bool, names: &Names<'_
     }
 }
 
-/// Draws the mark of a record.
-fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
+/// What a record is drawn as.
+fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize, names: &Names<'_>) -> Markup {
     let of_run = |run: Run| {
         let row = bars.iter().rfind(|bar| bar.run == run).map_or(0, |bar| bar.row);
         top(run.of.script) + row * LANE + 19
@@ -321,6 +322,9 @@ fn mark(it: &Drawn, bars: &[Bar], top: &dyn Fn(ScriptId) -> usize) -> Markup {
                 _ => "c",
             };
             (58, sign, format!("reads {signal}"))
+        }
+        Event::LinkRead { up, .. } => {
+            (58, if up { "u" } else { "d" }, names.tell(&it.record.event).unwrap_or_default())
         }
         Event::TerminationBegun => (46, "shutdown", "the shutdown begins".to_owned()),
         Event::Dispatched { run: Some(run), entry: EntryKind::ChildTimeout, .. } => {

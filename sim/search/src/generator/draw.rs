@@ -30,7 +30,12 @@ impl Draw {
         Self::of(seed, number, version, b"treefall cancels")
     }
 
-    /// Returns stream `number` in the soak of `seed`, for a version of the soak.
+    /// The stream of what happens to network interfaces in a trace.
+    pub(super) fn of_outside(seed: u64, number: u64, version: u32) -> Self {
+        Self::of(seed, number, version, b"treefall outside")
+    }
+
+    /// The stream of that number in the soak of `seed`, of a soak's version.
     pub fn of_soak(seed: u64, number: u64, version: u32) -> Self {
         Self::of(seed, number, version, b"treefall soaking")
     }

@@ -11,6 +11,7 @@
 
 pub mod draw;
 mod forecast;
+mod outside;
 mod pct;
 mod sampling;
 mod swarm;

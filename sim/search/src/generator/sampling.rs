@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use treefall_model::trace::{HeapPolicy, ScriptKind, Setup, Trace};
 
 use super::draw::{CERTAIN, Draw};
+use super::outside;
 use super::pct::{self, Depth};
 use super::swarm::Swarm;
 use super::wakes::{VERSION, weighed};
@@ -89,6 +90,8 @@ pub struct Source {
     pub cancelling: bool,
     /// The heap is guarded. Everything else in the setup is unchanged.
     pub guarded: bool,
+    /// Every second trace has a network interface to which things happen, and a guarded heap: all else is as without.
+    pub outside: bool,
 }
 
 impl fmt::Display for Source {
@@ -100,7 +103,10 @@ impl fmt::Display for Source {
         if self.cancelling {
             f.write_str(" with cancelling scripts")?;
         }
-        if self.guarded { f.write_str(" with a guarded heap") } else { Ok(()) }
+        if self.guarded {
+            f.write_str(" with a guarded heap")?;
+        }
+        if self.outside { f.write_str(" with interfaces in every second trace") } else { Ok(()) }
     }
 }
 
@@ -108,7 +114,7 @@ impl Source {
     /// Returns the swarm of this seed.
     #[must_use]
     pub const fn swarm(seed: u64) -> Self {
-        Self { seed, sampling: Sampling::Swarm, cancelling: false, guarded: false }
+        Self { seed, sampling: Sampling::Swarm, cancelling: false, guarded: false, outside: false }
     }
 
     /// Returns the same source with cancelling scripts.
@@ -123,8 +129,14 @@ impl Source {
         Self { guarded: true, ..self }
     }
 
-    /// Makes some of the track scripts cancel. Some of these time out at the instant of their tick, so that the
-    /// timeout is queued when the tick cancels it. Uses a stream of its own, which moves no other draw.
+    /// The same with a network interface and a guarded heap in every second trace.
+    #[must_use]
+    pub const fn outside(self) -> Self {
+        Self { outside: true, ..self }
+    }
+
+    /// Has some of the track scripts cancel, and some of these time out at the instant of their tick, so that
+    /// the timeout is queued when the tick cancels it. Drawn by itself: no other draw is moved.
     fn let_cancel(self, number: u64, setup: &mut Setup) {
         let mut draw = Draw::of_cancelling(self.seed, number, VERSION);
         for script in setup.configs.iter_mut().flat_map(|config| &mut config.scripts) {
@@ -168,14 +180,22 @@ impl Source {
         if self.cancelling {
             self.let_cancel(number, &mut setup);
         }
-        if self.guarded {
+        let outside = self.outside && outside::has_interfaces(number);
+        if self.guarded || outside {
             setup.heap = HeapPolicy::Guarded;
         }
+        let mut of_outside = Draw::of_outside(self.seed, number, VERSION);
+        if outside {
+            outside::add_links(&mut of_outside, &mut setup);
+        }
         arrange(&mut setup);
-        let wakes = match self.sampling {
+        let mut wakes = match self.sampling {
             Sampling::Pct(depth) => pct::wakes(&mut draw, &swarm, &setup, depth),
             Sampling::Swarm | Sampling::Plain => weighed(&mut draw, &swarm, &setup),
         };
+        if outside {
+            outside::add_events(&mut of_outside, &setup, &mut wakes);
+        }
         match Trace::new(setup, wakes) {
             Ok(trace) => trace,
             Err(error) => unreachable!("trace {number} of seed {} is not valid: {error}", self.seed),
@@ -186,6 +206,8 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use treefall_model::trace::External;
+    use treefall_model::trace::retain_links;
 
     #[test]
     fn each_way_to_sample_is_read_as_it_is_told() {
@@ -233,6 +255,25 @@ mod tests {
             setup.heap = plain.setup().heap;
             assert_eq!((&setup, &wakes[..]), (plain.setup(), plain.wakes()));
         }
+    }
+
+    #[test]
+    fn interfaces_come_to_every_second_trace_and_change_nothing_else_of_it() {
+        let mut events = [0; 2];
+        for number in 0..100 {
+            let plain = Source::swarm(5).trace(number);
+            let asked = Source::swarm(5).outside().trace(number);
+            assert_eq!(asked == plain, number % 2 == 0, "{number}");
+            let (mut setup, mut wakes) = asked.into_parts();
+            for event in wakes.iter().flat_map(|wake| &wake.events) {
+                let External::Link { up, .. } = event;
+                events[usize::from(*up)] += 1;
+            }
+            retain_links(&mut setup, &mut wakes, |_, _| false);
+            setup.heap = plain.setup().heap;
+            assert_eq!(Trace::new(setup, wakes), Ok(plain), "{number}");
+        }
+        assert!(events.iter().all(|some| *some > 100), "{events:?}");
     }
 
     #[test]

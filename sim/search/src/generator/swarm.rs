@@ -86,6 +86,7 @@ impl Swarm {
             heap: [HeapPolicy::LastFreedFirst, HeapPolicy::FirstFreedFirst, HeapPolicy::NeverAgain]
                 [draw.weighted(&[3, 1, 1])],
             costs: draw_costs(draw),
+            links: Vec::new(),
         }
     }
 

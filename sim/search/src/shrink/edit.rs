@@ -3,8 +3,10 @@
 use treefall_model::id::{ConfigId, Generation, ScriptId, StartNo};
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
+use treefall_model::trace::retain_links;
 use treefall_model::trace::{
-    Advance, Costs, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Trace, Wake,
+    Advance, Costs, EVENTS_MAX, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Rank, Script, ScriptKind,
+    Setup, Trace, Wake,
 };
 
 /// One change of a trace. `config` and `script` are places in the setup, `wake` and `exit` in the wakes.
@@ -16,7 +18,7 @@ pub enum Edit {
         start: usize,
         end: usize,
     },
-    /// A wake and the next become one: exits and signals are combined, the clock advances as in the second.
+    /// A wake and the next become one: exits, signals and events together, the clock moves as in the second.
     MergeWakes {
         wake: usize,
     },
@@ -51,6 +53,14 @@ pub enum Edit {
     DropTerm {
         wake: usize,
     },
+    DropEvent {
+        wake: usize,
+        event: usize,
+    },
+    /// An interface goes, with its events.
+    DropLink {
+        link: usize,
+    },
     HupConfig {
         wake: usize,
         config: u8,
@@ -83,6 +93,16 @@ pub enum Edit {
     OrderOf {
         wake: usize,
         order: Order,
+    },
+    RankOf {
+        wake: usize,
+        rank: Rank,
+    },
+    /// Changes of an interface to this state count after this time.
+    DelayOf {
+        link: usize,
+        up: bool,
+        delay: Span,
     },
     AdvanceOf {
         wake: usize,
@@ -148,6 +168,7 @@ impl Edit {
                 | Self::ForksSucceed
                 | Self::ForkSucceeds { .. }
                 | Self::OrderOf { .. }
+                | Self::RankOf { .. }
                 | Self::SimpleHabits
                 | Self::SimpleHabit { .. }
                 | Self::DiesAtOnce { .. }
@@ -184,7 +205,9 @@ impl Edit {
             Self::DropExit { .. } => Some(4),
             Self::DropHup { .. } => Some(5),
             Self::DropTerm { .. } => Some(6),
-            Self::MergeWakes { .. } | Self::MergeIntoFirst { .. } | Self::MergeLate { .. } => Some(7),
+            Self::DropEvent { .. } => Some(7),
+            Self::DropLink { .. } => Some(8),
+            Self::MergeWakes { .. } | Self::MergeIntoFirst { .. } | Self::MergeLate { .. } => Some(9),
             _ => None,
         }
     }
@@ -220,6 +243,11 @@ impl Edit {
             }
             Self::DropHup { wake } => drop_hup(wakes, wake)?,
             Self::DropTerm { wake } => wakes.get_mut(wake)?.term = false,
+            Self::DropEvent { wake, event } => {
+                let wake = wakes.get_mut(wake)?;
+                (event < wake.events.len()).then(|| wake.events.remove(event))?;
+            }
+            Self::DropLink { link } => retain_links(setup, wakes, |place, _| place != link),
             Self::HupConfig { wake, config } => {
                 wakes.get_mut(wake)?.hup.replace(ConfigId(config))?;
             }
@@ -231,6 +259,7 @@ impl Edit {
                 wakes.get_mut(wake)?.exits.get_mut(exit)?.status = status;
             }
             Self::OrderOf { wake, order } => wakes.get_mut(wake)?.order = order,
+            Self::RankOf { wake, rank } => wakes.get_mut(wake)?.rank = rank,
             Self::AdvanceOf { wake, advance } => wakes.get_mut(wake)?.advance = advance,
             _ => return self.change_setup(setup),
         }
@@ -246,6 +275,10 @@ impl Edit {
                 let mut costs = setup.costs.each();
                 *costs.get_mut(kind)? = Span::ZERO;
                 setup.costs = Costs::of(costs);
+            }
+            Self::DelayOf { link, up, delay } => {
+                let link = setup.links.get_mut(link)?;
+                *if up { &mut link.up_delay } else { &mut link.down_delay } = delay;
             }
             Self::ForksSucceed => setup.fork_failures.clear(),
             Self::ForkSucceeds { start } => drop(setup.fork_failures.remove(&start)),
@@ -340,6 +373,14 @@ fn merge(wakes: &mut Vec<Wake>, place: usize, advance: Advance) -> Option<()> {
     first.hup = first.hup.or(second.hup);
     first.term |= second.term;
     first.order = second.order;
+    // What came first is reported first.
+    first.rank = match (first.events.is_empty(), second.events.is_empty()) {
+        (false, true) => Rank::First,
+        (true, false) => Rank::Last,
+        _ => second.rank,
+    };
+    first.events.extend(second.events);
+    first.events.truncate(EVENTS_MAX);
     for exit in second.exits {
         if !first.exits.iter().any(|known| known.run == exit.run) {
             first.exits.push(exit);

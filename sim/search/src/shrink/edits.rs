@@ -5,8 +5,8 @@
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, Config, Costs, Habit, HeapPolicy, OnTerm, Order, PidPolicy, Script, ScriptKind, Setup, Trace,
-    Wake,
+    Advance, Config, Costs, Habit, HeapPolicy, OnTerm, Order, PidPolicy, Rank, Script, ScriptKind, Setup,
+    Trace, Wake,
 };
 
 use super::edit::Edit;
@@ -16,7 +16,7 @@ use super::size::is_numbered;
 const SECONDS: [u64; 4] = [1, 2, 3, 5];
 
 impl Edit {
-    /// Returns the edits that remove a wake, a script, a configuration, an exit or a signal.
+    /// The edits that take a wake, a script, a configuration, an exit, a signal, an event or an interface away.
     #[must_use]
     pub fn taking_away(trace: &Trace) -> Vec<Self> {
         let mut edits = Vec::new();
@@ -30,7 +30,9 @@ impl Edit {
             edits.extend((0..value.exits.len()).rev().map(|exit| Self::DropExit { wake, exit }));
             edits.extend(value.hup.map(|_| Self::DropHup { wake }));
             edits.extend(value.term.then_some(Self::DropTerm { wake }));
+            edits.extend((0..value.events.len()).rev().map(|event| Self::DropEvent { wake, event }));
         }
+        edits.extend((0..trace.setup().links.len()).rev().map(|link| Self::DropLink { link }));
         edits
     }
 
@@ -82,6 +84,13 @@ fn of_setup(setup: &Setup, edits: &mut Vec<Edit>) {
     for start in setup.fork_failures.iter().filter(|_| setup.fork_failures.len() > 1) {
         push(true, Edit::ForkSucceeds { start: *start });
     }
+    for (link, value) in setup.links.iter().enumerate() {
+        for (up, delay) in [(false, value.down_delay), (true, value.up_delay)] {
+            let plain = [0, SECONDS[0], SECONDS[1], SECONDS[2], SECONDS[3]].map(Span::from_secs);
+            let others = others(delay, plain).map(|delay| Edit::DelayOf { link, up, delay });
+            others.for_each(|edit| push(true, edit));
+        }
+    }
     for (kind, cost) in setup.costs.each().into_iter().enumerate() {
         push(!cost.is_zero(), Edit::NoCost { kind });
     }
@@ -123,6 +132,9 @@ fn of_wake(wake: usize, value: &Wake, setup: &Setup, edits: &mut Vec<Edit>) {
     }
     if value.order != Order::TimerFirst {
         edits.push(Edit::OrderOf { wake, order: Order::TimerFirst });
+    }
+    if value.rank != Rank::Last {
+        edits.push(Edit::RankOf { wake, rank: Rank::Last });
     }
     let by = |span| Edit::AdvanceOf { wake, advance: Advance::By(span) };
     let plain = [0, SECONDS[0], SECONDS[1], SECONDS[2], SECONDS[3]].map(Span::from_secs);

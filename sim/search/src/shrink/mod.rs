@@ -1,8 +1,9 @@
 //! Shrinks a trace to a smaller one with the same signature.
 //!
-//! [`Size`] orders traces: fewest wakes, then fewest scripts, exits and signals, then simplest policies and times.
-//! Invariant: a candidate is accepted only if it is strictly smaller and its verdict still has the signature, so that
-//! shrinking ends; [`Limits`] bound it as well. The shrinker knows no subject: a function maps a trace to a verdict.
+//! Smaller is an order on traces, [`Size`]: fewest wakes, then fewest scripts, exits, signals, events, then simplest
+//! policies and times. What always holds: a candidate is taken only if it is strictly smaller and its verdict
+//! still has the signature, so shrinking ends; it is bounded by [`Limits`] besides. The shrinker knows no
+//! subject: it is given a function from a trace to a verdict.
 //!
 //! First the wakes after the violation are removed, by bisection, then chunks of wakes. Then follow, each until
 //! nothing more is accepted: single [edits](edit::Edit) that remove something, edits that simplify, and pairs of

@@ -3,7 +3,7 @@
 use treefall_model::signal::ExitStatus;
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Script, ScriptKind, Trace, Wake,
+    Advance, Habit, HeapPolicy, Name, OnTerm, Order, PidPolicy, Rank, Script, ScriptKind, Trace, Wake,
 };
 
 /// The size of a trace. The first field that differs decides.
@@ -19,7 +19,9 @@ pub struct Size {
     pub exits: usize,
     /// SIGHUPs and SIGTERMs.
     pub signals: usize,
-    /// Number of policies, costs, failing starts, habits and orders that are not the default.
+    /// Interfaces, and events of them.
+    pub outside: usize,
+    /// Policies, costs, failing starts and habits that are not the default, and other orders.
     pub policies: u64,
     /// Complexity of the times: whole seconds are simpler than fractions, small ones simpler than large ones.
     pub times: u64,
@@ -34,15 +36,19 @@ impl Size {
         let (setup, wakes) = (trace.setup(), trace.wakes());
         let scripts = || setup.configs.iter().flat_map(|config| config.scripts.iter().enumerate());
         let costs = setup.costs.each();
+        let delays = || setup.links.iter().flat_map(|link| [link.down_delay, link.up_delay]);
         let policies = u64::from(setup.pids != PidPolicy::default())
             + u64::from(setup.heap != HeapPolicy::default())
             + costs.iter().filter(|cost| !cost.is_zero()).count() as u64
             + setup.fork_failures.len() as u64
             + scripts().map(|(_, script)| script_policies(script)).sum::<u64>()
-            + wakes.iter().filter(|wake| wake.order != Order::default()).count() as u64;
+            + wakes.iter().filter(|wake| wake.order != Order::default()).count() as u64
+            + wakes.iter().filter(|wake| wake.rank != Rank::default()).count() as u64
+            + delays().filter(|delay| !delay.is_zero()).count() as u64;
         let times = scripts().map(|(_, s)| oddness(s.interval) + oddness(s.timeout)).sum::<u64>()
             + wakes.iter().map(|wake| advance_oddness(wake.advance)).sum::<u64>()
-            + costs.iter().map(|cost| oddness(*cost)).sum::<u64>();
+            + costs.iter().map(|cost| oddness(*cost)).sum::<u64>()
+            + delays().map(oddness).sum::<u64>();
         let rest = scripts().map(|(place, script)| u64::from(!is_numbered(&script.name, place))).sum::<u64>()
             + wakes.iter().map(wake_rest).sum::<u64>();
         Self {
@@ -51,6 +57,7 @@ impl Size {
             configs: setup.configs.len(),
             exits: wakes.iter().map(|wake| wake.exits.len()).sum(),
             signals: wakes.iter().map(|wake| usize::from(wake.hup.is_some()) + usize::from(wake.term)).sum(),
+            outside: setup.links.len() + wakes.iter().map(|wake| wake.events.len()).sum::<usize>(),
             policies,
             times,
             rest,

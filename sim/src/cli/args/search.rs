@@ -100,13 +100,17 @@ pub(in crate::cli) struct Hunt {
     /// then never reuses a freed entry.
     #[arg(long)]
     pub(in crate::cli) guarded: bool,
-    /// Run only part I of N of the campaign. The parts have no trace in common and together make up the campaign.
-    /// `treefall merge` merges their findings.
+    /// Draw scripts, signals and timers alone. Without it every second trace of a daemon also has a network interface that
+    /// goes down and up, and a guarded heap.
+    #[arg(long)]
+    pub(in crate::cli) scripts_only: bool,
+    /// This part of the campaign alone, the I-th of N: no two parts have a trace in common, and all together are the
+    /// campaign. `treefall merge` brings the failures together.
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     pub(in crate::cli) shard: Shard,
-    /// Continue the stopped or killed hunts that wrote to this folder. Their flags still hold; --traces and --for may
-    /// be given again.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "shard", "out"])]
+    /// Go on with the hunts that wrote to this folder, where they were when they stopped or were killed. What they
+    /// were told holds; --traces and --for may be given anew.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["targets", "as_release", "seed", "all", "baseline", "config", "sampling", "cancelling", "guarded", "scripts_only", "shard", "out"])]
     pub(in crate::cli) resume: Option<PathBuf>,
     /// Start again even if the folder of --out has a stopped hunt, which can then not be resumed. Its findings stay.
     #[arg(long, conflicts_with = "resume")]

@@ -6,9 +6,10 @@
 //!
 //! Always: what cannot be said in the file is refused here with its name, never left out.
 
-use treefall_model::release::{Rules, ShortTimeouts};
+use treefall_model::release::{LinkDelays, Rules, ShortTimeouts};
 use treefall_model::time::Span;
-use treefall_model::trace::{Config, Script, ScriptKind, Trace};
+use treefall_model::trace::retain_links;
+use treefall_model::trace::{Config, Link, Script, ScriptKind, Setup, Trace};
 use treefall_world::FIFOS;
 
 use super::MOUNT;
@@ -23,6 +24,9 @@ const FINEST: Span = Span::from_millis(1);
 /// The longest times that the configuration takes; what is longer it ignores with a warning (seen on the real
 /// 2.2.7).
 const LONGEST: Span = Span::from_secs(4_294);
+
+/// The interface that every network namespace has; no other is made in the daemon's.
+const INTERFACE: &str = "lo";
 
 /// What of a trace the daemon of a release cannot be given.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -98,6 +102,17 @@ pub enum Unfit {
         /// The file.
         file: String,
     },
+    /// An interface that the daemon's network namespace does not have.
+    #[error("the daemon's network namespace has no interface {0}; it has {INTERFACE}")]
+    Link(String),
+    /// Delays that the configuration of the release does not know.
+    #[error(
+        "interface {0} has delays, and this release's configuration does not know `interface_up_down_delays`"
+    )]
+    LinkDelays(String),
+    /// A person's own configuration is given without delays of interfaces.
+    #[error("interface {0} has delays, and of {1} the scripts alone are played that something tracks")]
+    OwnLinkDelays(String, String),
     /// Handlers of the daemon are not seen when they begin.
     #[error(
         "the setup lets a callback or a reload's reading cost time, and the daemon does not show when one begins"
@@ -125,7 +140,8 @@ pub(super) fn fifos(config: &Config) -> usize {
 /// What cannot be said in them.
 pub fn texts(trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
     can_be_said(trace, rules)?;
-    Ok(trace.setup().configs.iter().map(text).collect())
+    let Setup { configs, links, .. } = trace.setup();
+    Ok(configs.iter().map(|config| text(config, links)).collect())
 }
 
 /// Whether a daemon that goes by `rules` can be given the trace at all.
@@ -140,7 +156,18 @@ pub(super) fn can_be_said(trace: &Trace, rules: Rules) -> Result<(), Unfit> {
         }
         config.scripts.iter().try_for_each(|script| fits(script, rules))?;
     }
-    Ok(())
+    trace.setup().links.iter().try_for_each(|link| link_fits(link, rules))
+}
+
+fn link_fits(link: &Link, rules: Rules) -> Result<(), Unfit> {
+    let name = || link.name.to_string();
+    if link.name.as_str() != INTERFACE {
+        return Err(Unfit::Link(name()));
+    }
+    match rules.behaviour.link_delays {
+        LinkDelays::Unknown if link.is_delayed() => Err(Unfit::LinkDelays(name())),
+        LinkDelays::Unknown | LinkDelays::Taken => Ok(()),
+    }
 }
 
 fn fits(script: &Script, rules: Rules) -> Result<(), Unfit> {
@@ -179,7 +206,11 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
     if texts(&trace, rules).is_ok() {
         return trace;
     }
-    let (mut setup, wakes) = trace.clone().into_parts();
+    let (mut setup, mut wakes) = trace.clone().into_parts();
+    retain_links(&mut setup, &mut wakes, |_, link| link.name.as_str() == INTERFACE);
+    if rules.behaviour.link_delays == LinkDelays::Unknown {
+        without_delays(&mut setup);
+    }
     setup.costs.callback = Span::ZERO;
     setup.costs.reload = Span::ZERO;
     let unit = unit(rules).as_micros();
@@ -195,15 +226,37 @@ pub fn nearest(trace: Trace, rules: Rules) -> Trace {
             }
         }
     }
-    // Kinds, spans and costs alone were changed, and no valid one was made invalid.
+    // Kinds, spans, costs and interfaces alone were changed, and no valid one was made invalid.
     Trace::new(setup, wakes).unwrap_or(trace)
 }
 
-fn text(config: &Config) -> String {
+/// Takes the delays of all interfaces away.
+pub(super) fn without_delays(setup: &mut Setup) {
+    for link in &mut setup.links {
+        *link = Link::new(link.name.clone());
+    }
+}
+
+/// What the file says of the interfaces; one without delays is named in a comment.
+pub(super) fn links(links: &[Link]) -> String {
+    let line = |link: &Link| match link.is_delayed() {
+        true => format!(
+            "interface_up_down_delays {{\n    {} {} {}\n}}\n",
+            link.name,
+            seconds(link.down_delay),
+            seconds(link.up_delay)
+        ),
+        false => format!("# interface {}\n", link.name),
+    };
+    links.iter().map(line).collect()
+}
+
+fn text(config: &Config, links: &[Link]) -> String {
     let tracks = || config.scripts.iter().filter(|script| script.kind == ScriptKind::Track);
     let scripts: String = tracks().map(script).collect();
     let tracked = tracks().map(|script| script.name.to_string());
-    format!("{}{scripts}{}", global(fifos(config)), instance("treefall", 0, tracked))
+    let links = self::links(links);
+    format!("{}{links}{scripts}{}", global(fifos(config)), instance("treefall", 0, tracked))
 }
 
 /// What stands before all else, with the first so many [`FIFOS`].
@@ -270,6 +323,20 @@ mod tests {
         move |setup| setup.configs[0].scripts = (0..count).map(fifo).collect()
     }
 
+    /// An interface, delayed by so many seconds when it goes down.
+    fn link(name: &str, seconds: u64) -> impl FnOnce(&mut Setup) {
+        let link = Link { down_delay: Span::from_secs(seconds), ..Link::new(Name::new(name).unwrap()) };
+        move |setup| setup.links = vec![link]
+    }
+
+    #[test]
+    fn delays_of_an_interface_stand_in_the_file_of_a_release_that_knows_them() {
+        let texts = texts(&trace(link("lo", 3)), rules("2.2.3")).unwrap();
+        assert!(texts[0].contains("interface_up_down_delays {\n    lo 3 0\n}\n"), "{}", texts[0]);
+        let plain = super::texts(&trace(link("lo", 0)), rules("2.0.8")).unwrap();
+        assert!(plain[0].contains("# interface lo\n") && !plain[0].contains("delays"), "{}", plain[0]);
+    }
+
     fn rules(release: &str) -> Rules {
         Rules::of(Release::parse(release).unwrap())
     }
@@ -282,7 +349,7 @@ mod tests {
         let cancelling = |setup: &mut Setup| setup.configs[0].scripts[0].kind = ScriptKind::Cancelling;
         let cost = |setup: &mut Setup| setup.costs.callback = Span::from_micros(1);
         assert!(texts(&trace(half), rules("2.3.4")).is_ok());
-        let old = rules("2.2.7");
+        let old = rules("2.2.2");
         for (unfit, word) in [
             (trace(half), "multiples of 1s"),
             (trace(misc), "is a misc check"),
@@ -290,6 +357,8 @@ mod tests {
             (trace(fifos_alone(3)), "s2 is the third of its configuration that is a notify fifo's"),
             (trace(long), "at most"),
             (trace(cost), "callback"),
+            (trace(link("eth0", 0)), "has no interface eth0; it has lo"),
+            (trace(link("lo", 3)), "does not know `interface_up_down_delays`"),
         ] {
             let refused = texts(&unfit, old).unwrap_err().to_string();
             assert!(refused.contains(word), "{refused}");

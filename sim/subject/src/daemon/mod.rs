@@ -72,11 +72,19 @@ pub enum DaemonError {
         why: String,
     },
     /// The trace is none that it can be given.
-    #[error("the daemon cannot play this trace: {0}; `engine:PATH` and `replica:RELEASE` can")]
+    #[error("the daemon cannot play this trace: {0}{others}", others = others(.0))]
     Unfit(#[from] Unfit),
     /// A person's own configuration cannot be used.
     #[error(transparent)]
     Own(#[from] OwnError),
+}
+
+/// Which subjects can play what a daemon cannot.
+fn others(unfit: &Unfit) -> &'static str {
+    match unfit {
+        Unfit::Link(_) | Unfit::LinkDelays(_) | Unfit::OwnLinkDelays(..) => "",
+        _ => "; `engine:PATH` and `replica:RELEASE` can",
+    }
 }
 
 /// A daemon that waits for traces.

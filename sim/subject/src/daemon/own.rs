@@ -134,7 +134,8 @@ impl Own {
     /// The text of each of the trace's configurations, for a daemon that goes by `rules`.
     pub(super) fn texts(&self, trace: &Trace, rules: Rules) -> Result<Vec<String>, Unfit> {
         self.can_be_said(trace, rules)?;
-        Ok(trace.setup().configs.iter().map(|config| self.text(config)).collect())
+        let links = config::links(&trace.setup().links);
+        Ok(trace.setup().configs.iter().map(|config| self.text(config, &links)).collect())
     }
 
     /// Whether a daemon that goes by `rules` can be given the trace with this file.
@@ -144,6 +145,9 @@ impl Own {
                 return Err(Unfit::OwnFifo(script.name.to_string(), self.path.display().to_string()));
             }
             self.has(script)?;
+        }
+        if let Some(link) = trace.setup().links.iter().find(|link| link.is_delayed()) {
+            return Err(Unfit::OwnLinkDelays(link.name.to_string(), self.path.display().to_string()));
         }
         config::can_be_said(trace, rules)
     }
@@ -188,12 +192,12 @@ impl Own {
         if self.can_be_said(&trace, rules).is_ok() {
             return trace;
         }
-        let (mut setup, mut wakes) = trace.clone().into_parts();
+        let (mut setup, mut wakes) = config::nearest(trace.clone(), rules).into_parts();
         self.arrange(&mut setup);
         for wake in &mut wakes {
             wake.exits.retain(|exit| usize::from(exit.run.of.script.0) < self.scripts.len());
         }
-        // Scripts alone were changed, and exits of those that are no more taken out.
+        // Scripts and interfaces alone were changed, and exits of those that are no more taken out.
         Trace::new(setup, wakes).unwrap_or(trace)
     }
 
@@ -201,6 +205,7 @@ impl Own {
     pub(super) fn arrange(&self, setup: &mut Setup) {
         setup.costs.callback = treefall_model::time::Span::ZERO;
         setup.costs.reload = treefall_model::time::Span::ZERO;
+        config::without_delays(setup);
         for config in &mut setup.configs {
             let habits: Vec<_> = config.scripts.iter().map(|script| script.habit).collect();
             let mut habits = habits.into_iter().cycle();
@@ -212,7 +217,7 @@ impl Own {
     }
 
     /// The file, for a daemon without a network whose scripts are those of `config`.
-    fn text(&self, config: &Config) -> String {
+    fn text(&self, config: &Config, links: &str) -> String {
         let is_in = |name: &str| config.scripts.iter().any(|script| script.name.as_str() == name);
         let own = config.scripts.iter().filter_map(|script| self.conf.script(script.name.as_str()));
         let scripts: String = own.map(block).collect();
@@ -230,7 +235,7 @@ impl Own {
                 config::instance(&name, number, lines)
             })
             .collect();
-        format!("{}{scripts}{instances}", config::global(0))
+        format!("{}{links}{scripts}{instances}", config::global(0))
     }
 }
 

@@ -7,7 +7,7 @@ use treefall_world::wire::RulesAs;
 
 use super::{Conditions, Engine, EngineError};
 use crate::program::Program;
-use crate::{Options, Ran, Subject, SubjectError};
+use crate::{Options, Ran, Subject, SubjectError, cut_off, without_interfaces};
 
 /// Runs traces on a real program's scheduler.
 #[derive(Debug)]
@@ -49,11 +49,20 @@ impl Subject for EngineSubject {
         self.rules.rules()
     }
 
+    fn fitted(&self, trace: Trace) -> Trace {
+        cut_off(trace)
+    }
+
+    fn takes(&self, trace: &Trace) -> bool {
+        trace.setup().links.is_empty()
+    }
+
     fn keep_ledger(&mut self, on: bool) {
         self.engine.keep_ledger(on);
     }
 
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        without_interfaces(self, traces)?;
         Ok(self.engine.run(traces, &self.rules, options)?)
     }
 }

@@ -50,7 +50,7 @@ impl<'t, O: Observer> Replica<'t, O> {
     fn keep_going(&mut self, wake: &Wake, keep_going: &impl Fn(&O) -> bool) -> Result<Option<End>, Fault> {
         let deadline = self.earliest()?;
         match self.world().go_on(wake) {
-            Woken::Ready { first, second } => self.is_ready(deadline, first, second)?,
+            Woken::Ready { first, second, .. } => self.is_ready(deadline, first, second)?,
             Woken::End(end) => return Ok(Some(end)),
         }
         self.serve_all(keep_going)

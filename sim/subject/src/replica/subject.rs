@@ -11,7 +11,7 @@ use treefall_world::Counts;
 use super::{Fault, Mutant, Replica};
 use crate::backtrace::EntryLife;
 use crate::target::ReplicaName;
-use crate::{Ran, Subject, SubjectError};
+use crate::{Ran, Subject, SubjectError, cut_off, without_interfaces};
 
 /// Runs traces by the rules of a release.
 #[derive(Clone, Debug)]
@@ -48,12 +48,22 @@ impl Subject for ReplicaSubject {
         self.rules
     }
 
+    fn fitted(&self, trace: Trace) -> Trace {
+        cut_off(trace)
+    }
+
+    fn takes(&self, trace: &Trace) -> bool {
+        trace.setup().links.is_empty()
+    }
+
     fn run(&mut self, traces: &[Trace], options: Options) -> Result<Vec<Ran>, SubjectError> {
+        without_interfaces(self, traces)?;
         Ok(traces.iter().map(|trace| run_replica_as(self.seen_as, trace, self.rules, options)).collect())
     }
 }
 
-/// Runs one trace on a replica with these `rules`.
+/// Runs one trace on a replica that goes by `rules`. A scheduler alone listens to no network interface: it sees none of
+/// their events, as an explanation of a daemon's run needs it.
 #[must_use]
 pub fn run_replica(trace: &Trace, rules: Rules, options: Options) -> Ran {
     let watch = Watch::new(trace.setup(), SubjectKind::Replica, options);

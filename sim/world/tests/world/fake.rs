@@ -156,11 +156,12 @@ impl<'t> Fake<'t> {
         let now = self.read_clock();
         self.world.arm_timer(due.map(|due| due.saturating_since(now)));
         let woken = self.world.block();
-        if let Woken::Ready { first, second } = woken {
-            for descriptor in [Some(first), second].into_iter().flatten() {
+        if let Woken::Ready { first, second, third } = woken {
+            for descriptor in [Some(first), second, third].into_iter().flatten() {
                 let handler = match descriptor {
                     Descriptor::Timer => Handler::TimerFd,
                     Descriptor::Signals => Handler::SignalFd,
+                    Descriptor::Netlink => continue,
                 };
                 self.ready.push_back(entry(handler, EntryKind::Ready, None, None, None));
             }

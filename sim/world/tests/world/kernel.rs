@@ -1,19 +1,23 @@
 //! The virtual kernel by its calls.
 
 use treefall_model::event::{Answer, End, EntryKind, Handler, Target};
-use treefall_model::id::{ConfigId, Pid, StartNo};
+use treefall_model::id::{ConfigId, LinkId, Pid, StartNo};
 use treefall_model::release::Rules;
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::{Instant, Span};
-use treefall_model::trace::{Advance, Costs, Name, OnTerm, PidPolicy, Script, Trace, Wake, run};
+use treefall_model::trace::{
+    Advance, Config, Costs, Link, Name, OnTerm, PidPolicy, Rank, Script, Setup, Trace, Wake, run,
+};
 use treefall_world::{Descriptor, Dispatch, Outside, Woken, World};
 
 use crate::tools::*;
 
-const TIMER: Woken = Woken::Ready { first: Descriptor::Timer, second: None };
-const SIGNALS: Woken = Woken::Ready { first: Descriptor::Signals, second: None };
-const TIMER_FIRST: Woken = Woken::Ready { first: Descriptor::Timer, second: Some(Descriptor::Signals) };
-const SIGNALS_FIRST: Woken = Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer) };
+const TIMER: Woken = Woken::Ready { first: Descriptor::Timer, second: None, third: None };
+const SIGNALS: Woken = Woken::Ready { first: Descriptor::Signals, second: None, third: None };
+const TIMER_FIRST: Woken =
+    Woken::Ready { first: Descriptor::Timer, second: Some(Descriptor::Signals), third: None };
+const SIGNALS_FIRST: Woken =
+    Woken::Ready { first: Descriptor::Signals, second: Some(Descriptor::Timer), third: None };
 const OVER: Woken = Woken::End(End::TraceExhausted);
 
 fn after(span: Span) -> Wake {
@@ -536,4 +540,72 @@ fn where_a_deadline_might_be_cut_the_trace_ends() {
         assert_eq!((world.now() + Span::MAX).saturating_since(world.now()), Span::MAX);
     }
     assert_eq!(woken, wakes - 2);
+}
+
+/// A trace with one interface.
+fn with_link(wakes: Vec<Wake>) -> Trace {
+    let links = vec![Link::new(Name::new("lo").expect("a name"))];
+    let setup = Setup { configs: vec![Config::default()], links, ..Setup::default() };
+    Trace::new(setup, wakes).expect("valid")
+}
+
+const LINK: LinkId = LinkId(0);
+
+#[test]
+fn messages_about_interfaces_are_read_in_order_each_once() {
+    let trace = with_link(vec![Wake::next_timer().link(LINK, false).link(LINK, true)]);
+    let mut world = world(&trace);
+    world.listen(true);
+    assert!(world.link_is_up(LINK), "up at the start");
+    assert_eq!(world.block(), Woken::Ready { first: Descriptor::Netlink, second: None, third: None });
+    assert_eq!(world.peek_message(), Some((LINK, false)));
+    assert_eq!(world.read_message(), Some((LINK, false)));
+    assert_eq!(world.read_message(), Some((LINK, true)));
+    assert_eq!(world.read_message(), None);
+    assert!(world.link_is_up(LINK));
+    assert_eq!(heard(&mut world), ["blocked never", "woke 1 nothing", "link 0 down", "link 0 up"]);
+    assert_eq!(world.block(), OVER);
+}
+
+#[test]
+fn a_message_that_was_not_read_wakes_the_loop_again_at_once() {
+    let trace = with_link(vec![after(s(1)).link(LINK, false), after(s(5))]);
+    let mut world = world(&trace);
+    world.listen(true);
+    let netlink = Woken::Ready { first: Descriptor::Netlink, second: None, third: None };
+    assert_eq!((world.block(), world.now()), (netlink, at(s(1))));
+    assert_eq!((world.block(), world.now()), (netlink, at(s(1))), "not read: still ready");
+    assert_eq!(world.read_message(), Some((LINK, false)));
+    assert_eq!((world.block(), world.now()), (OVER, at(s(6))));
+}
+
+#[test]
+fn who_does_not_listen_is_not_woken_and_the_message_waits() {
+    let trace = with_link(vec![after(s(1)).link(LINK, false), after(s(1)).hup(ConfigId(0))]);
+    let mut world = world(&trace);
+    assert_eq!((world.block(), world.now()), (SIGNALS, at(s(2))));
+    world.listen(true);
+    assert_eq!(signals(&mut world), [1]);
+    assert!(matches!(world.block(), Woken::Ready { first: Descriptor::Netlink, .. }));
+}
+
+#[test]
+fn the_rank_decides_where_the_netlink_socket_is_reported() {
+    use Descriptor::{Netlink, Signals, Timer};
+    for (rank, first_signals, expected) in [
+        (Rank::Last, false, [Timer, Signals, Netlink]),
+        (Rank::First, false, [Netlink, Timer, Signals]),
+        (Rank::Between, false, [Timer, Netlink, Signals]),
+        (Rank::Last, true, [Signals, Timer, Netlink]),
+        (Rank::First, true, [Netlink, Signals, Timer]),
+        (Rank::Between, true, [Signals, Netlink, Timer]),
+    ] {
+        let wake = Wake::next_timer().hup(ConfigId(0)).link(LINK, false).ranked(rank);
+        let trace = with_link(vec![if first_signals { wake.signals_first() } else { wake }]);
+        let mut world = world(&trace);
+        world.listen(true);
+        world.arm_timer(Some(s(1)));
+        let [first, second, third] = expected;
+        assert_eq!(world.block(), Woken::Ready { first, second: Some(second), third: Some(third) });
+    }
 }

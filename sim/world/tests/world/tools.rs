@@ -170,6 +170,7 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Logged(line) => format!("log {}", tell_line(line)),
         Event::ReloadBegun { config, generation } => format!("reload begun {} {}", config.0, generation.0),
         Event::ReloadDone { generation } => format!("reload done {}", generation.0),
+        Event::LinkRead { link, up } => format!("link {} {}", link.0, if up { "up" } else { "down" }),
         Event::TerminationBegun => "termination begun".into(),
         Event::Cancelled { run, entry } => format!("cancelled {run} {}", entry.name()),
         Event::Ended(end) => format!("ended {end:?}"),
