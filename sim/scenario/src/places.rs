@@ -33,7 +33,7 @@ pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
     let document = parse(text).ok()?;
     let notes = &mut Notes::new();
     let top = Fields::new(Kind::Top, &document, 0..0, notes);
-    let configs = read_configs(&top, notes)?;
+    let (configs, links) = (read_configs(&top, notes)?, crate::outside::read_links(&top, notes));
     let mut generations = Generations::new(&configs);
     let mut found = Notes::new();
     for wake in top.tables("wake", Kind::Wake, notes) {
@@ -44,7 +44,7 @@ pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
                 found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
             }
         }
-        generations.after(&read_wake(&wake, &generations, configs.len(), notes)?);
+        generations.after(&read_wake(&wake, &generations, (configs.len(), &links), notes)?);
     }
     (!found.is_empty()).then(|| Problems::new(name, text, found))
 }

@@ -244,7 +244,7 @@ pub fn failures_in<L: Lookout>(
 ) -> Result<(), L::Error> {
     let ablation = Ablation::of(subject);
     let ran = subject.run_one(trace, Options::VERDICT)?;
-    let played = Played::new(subject, &ablation, trace.clone(), ran)?;
+    let played = JudgedTrace::new(subject, &ablation, trace.clone(), ran)?;
     for broken in played.ran.counting() {
         let (trace, broken, ran) = played.of(broken);
         let answer = ask(&ablation, known, trace, broken, ran);
@@ -275,7 +275,7 @@ struct JudgedTrace {
     answers: Vec<Option<NewCause>>,
 }
 
-impl Played {
+impl JudgedTrace {
     fn new(
         subject: &mut dyn Subject,
         ablation: &Ablation,
@@ -323,7 +323,7 @@ fn run_chunk(
             numbers.iter().map(|number| source.trace_for(subject.as_ref(), *number)).collect();
         let ran = subject.run(&traces, Options::VERDICT)?;
         let mut played = |(trace, ran): (Trace, Ran)| {
-            let mut played = Played::new(subject.as_mut(), ablation, trace, ran)?;
+            let mut played = JudgedTrace::new(subject.as_mut(), ablation, trace, ran)?;
             let of = |broken| {
                 let (trace, broken, ran) = played.of(broken);
                 ask(ablation, known, trace, broken, ran)

@@ -128,7 +128,7 @@ forbidden! {
     vfork execl execlp execle execvpe execveat fexecve posix_spawn posix_spawnp system daemon
     pthread_create waitid wait wait3 wait4
     clock_nanosleep select pselect poll ppoll epoll_pwait epoll_pwait2
-    socket connect bind send sendto sendmsg recv recvfrom
+    connect bind send sendto sendmsg recv recvfrom
     eventfd inotify_init1 pipe pipe2 openat creat unlink rename
     clone raise pause sigsuspend sem_wait sem_timedwait pthread_cond_wait
     mount umount umount2 setns unshare sched_setaffinity

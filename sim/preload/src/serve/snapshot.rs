@@ -70,10 +70,12 @@ pub type Prepare = fn(&'static Trace, &Options);
 
 /// Passes a request on to the snapshot for its traces, and waits until it has answered.
 pub fn ask(options: &Options, traces: &[Staged], message: &[u8], prepare: Prepare) -> Asked {
-    let mut heaps = traces.iter().map(|staged| codec::decode(&staged.trace).setup().heap);
-    let Some(heap) = heaps.next() else { return Asked::Unfit };
-    // An entry that is followed may be older than the configuration.
-    if options.follow.is_some() || heaps.any(|other| other != heap) {
+    let setups = || traces.iter().map(|staged| codec::decode(&staged.trace));
+    let Some(heap) = setups().next().map(|trace| trace.setup().heap) else { return Asked::Unfit };
+    // A followed entry may be older than the configuration. The daemon lists its interfaces before it reads that, and the
+    // answer depends on the trace.
+    let unfit = |trace: Trace| trace.setup().heap != heap || !trace.setup().links.is_empty();
+    if options.follow.is_some() || setups().any(unfit) {
         return Asked::Unfit;
     }
     let place = HeapPolicy::ALL.iter().position(|policy| *policy == heap).unwrap_or(0);

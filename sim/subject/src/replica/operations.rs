@@ -97,10 +97,13 @@ impl<O: Observer> Replica<'_, O> {
         let (handler, number, event) = match descriptor {
             Descriptor::Timer => (Handler::TimerFd, TIMER_FD, TIMER_EVENT),
             Descriptor::Signals => (Handler::SignalFd, SIGNAL_FD, SIGNAL_EVENT),
+            // A scheduler alone listens to no interface.
+            Descriptor::Netlink => return Ok(()),
         };
         let waits = match descriptor {
             Descriptor::Timer => self.timer_entry,
             Descriptor::Signals => self.signal_entry,
+            Descriptor::Netlink => None,
         };
         if waits.is_some() {
             // In a broken tree a clean-up may have missed the entry: the program logs it and goes on.
@@ -121,6 +124,7 @@ impl<O: Observer> Replica<'_, O> {
         match descriptor {
             Descriptor::Timer => self.timer_entry = Some(entry),
             Descriptor::Signals => self.signal_entry = Some(entry),
+            Descriptor::Netlink => {}
         }
         Ok(())
     }
