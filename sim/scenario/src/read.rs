@@ -9,14 +9,14 @@ use treefall_model::id::{ConfigId, Run, StartNo};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Link, Name, OnTerm, SCRIPTS_MAX,
-    START_NO_MAX, Script, Setup, Trace, Wake,
+    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Link, OnTerm, SCRIPTS_MAX, START_NO_MAX,
+    Script, Setup, Trace, Wake,
 };
 
 use super::about::read_about;
 use super::diagnostic::{Problem, Problems, floor};
 use super::expect::{CLEAN, Expectation, Expectations, Failure, Whom};
-use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
+use super::fields::{Fields, NOTES_MAX, Notes, Value, number, read_name, table, text, unknown_word};
 use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
 use super::{FORMAT, Provenance, Scenario, duration, outside};
@@ -61,9 +61,6 @@ pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
     }
     (!found.is_empty()).then(|| Problems::new(name, text, found))
 }
-
-/// So many problems are enough: a long list of wakes is read no further.
-pub(super) const NOTES_MAX: usize = 100;
 
 /// Most syntax errors of one file that are looked into: noise has one at every byte.
 const SYNTAX_ERRORS_MAX: usize = 20;
@@ -276,15 +273,6 @@ fn read_script(fields: &Fields<'_>, notes: &mut Notes) -> Option<Script> {
     (script.interval, script.timeout, script.rise, script.fall) = (interval, timeout, rise, fall);
     (script.habit.on_term, script.habit.kill_linger) = (on_term, kill_linger);
     Some(script)
-}
-
-pub(super) fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
-    if fields.get("name").is_none() {
-        fields.missing("name", "\"chk_haproxy\"", notes);
-    }
-    let (text, span) = fields.text("name", notes)?;
-    let name = Name::new(text);
-    name.map_err(|error| notes.push(Problem::new(span, error.to_string(), "expected a name"))).ok()
 }
 
 fn read_wakes(top: &Fields<'_>, setup: &Setup, notes: &mut Notes) -> Vec<Wake> {
