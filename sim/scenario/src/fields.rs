@@ -6,10 +6,14 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use treefall_model::Span;
+use treefall_model::trace::Name;
 
 use super::diagnostic::Problem;
 use super::duration;
 use super::schema::Kind;
+
+/// So many problems are enough: a long list of wakes is read no further.
+pub(super) const NOTES_MAX: usize = 100;
 
 /// The problems found so far.
 pub(super) type Notes = Vec<Problem>;
@@ -202,4 +206,14 @@ fn wrong_type(span: Range<usize>, key: &str, what: &str, found: &DeValue<'_>) ->
     let article = if matches!(found, DeValue::Integer(_) | DeValue::Array(_)) { "an" } else { "a" };
     let title = format!("`{key}` cannot be {article} {}", found.type_str());
     Problem::new(span, title, format!("expected {what}"))
+}
+
+/// The name in `name`.
+pub(super) fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
+    if fields.get("name").is_none() {
+        fields.missing("name", "\"chk_haproxy\"", notes);
+    }
+    let (text, span) = fields.text("name", notes)?;
+    let name = Name::new(text);
+    name.map_err(|error| notes.push(Problem::new(span, error.to_string(), "expected a name"))).ok()
 }

@@ -7,11 +7,9 @@ use treefall_model::trace::{LINK_DELAY_MAX, LINK_NAME_MAX};
 
 use super::FORMAT;
 use super::diagnostic::Problem;
-use super::fields::{Fields, Notes, Value as Field, table, text, unknown_word};
+use super::fields::{Fields, NOTES_MAX, Notes, Value as Field, read_name, table, text, unknown_word};
 use super::page::{Section, Value, quoted};
-use super::read::{NOTES_MAX, read_name};
 use super::schema::{Kind, words};
-use super::write::duration;
 
 /// Reads the interfaces of a file.
 pub(super) fn read_links(top: &Fields<'_>, notes: &mut Notes) -> Vec<Link> {
@@ -146,8 +144,8 @@ pub(super) fn order_value(wake: &Wake) -> Value {
 pub(super) fn link_section(link: &Link) -> Section {
     Section::new("[[link]]")
         .with("name", Value::text(link.name.as_str()))
-        .with_if(!link.down_delay.is_zero(), "down-delay", duration(link.down_delay))
-        .with_if(!link.up_delay.is_zero(), "up-delay", duration(link.up_delay))
+        .with_if(!link.down_delay.is_zero(), "down-delay", Value::text(&link.down_delay.to_string()))
+        .with_if(!link.up_delay.is_zero(), "up-delay", Value::text(&link.up_delay.to_string()))
 }
 
 /// Adds the events of a wake to its section.

@@ -9,14 +9,14 @@ use treefall_model::id::{ConfigId, StartNo};
 use treefall_model::signal::{ExitStatus, Signal};
 use treefall_model::time::Span;
 use treefall_model::trace::{
-    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Link, Name, OnTerm, SCRIPTS_MAX,
-    START_NO_MAX, Script, Setup, Trace, Wake,
+    Advance, CONFIGS_MAX, COST_MAX, Config, Costs, Exit, HeapPolicy, Link, OnTerm, SCRIPTS_MAX, START_NO_MAX,
+    Script, Setup, Trace, Wake,
 };
 
 use super::about::read_about;
 use super::diagnostic::{Problem, Problems, floor};
 use super::expect::{CLEAN, Expectation, Expectations, Failure, Whom};
-use super::fields::{Fields, Notes, Value, number, table, text, unknown_word};
+use super::fields::{Fields, NOTES_MAX, Notes, Value, number, read_name, table, text, unknown_word};
 use super::runs::{Generations, signal_named};
 use super::schema::{Kind, NEXT_TIMER, words};
 use super::{FORMAT, Provenance, Scenario, duration, outside};
@@ -38,10 +38,31 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
     }
 }
 
-/// So many problems are enough: a long list of wakes is read no further.
-pub(super) const NOTES_MAX: usize = 100;
+/// The problems to report when a replay shows that no release of the expectations ever started these runs,
+/// which the file ends: each exit of one of them, with its place.
+#[must_use]
+pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
+    let text = &*plain_lines(text);
+    let document = parse(text).ok()?;
+    let notes = &mut Notes::new();
+    let top = Fields::new(Kind::Top, &document, 0..0, notes);
+    let (configs, links) = (read_configs(&top, notes)?, outside::read_links(&top, notes));
+    let mut generations = Generations::new(&configs);
+    let mut found = Notes::new();
+    for wake in top.tables("wake", Kind::Wake, notes) {
+        for exit in wake.tables("exits", Kind::Exit, notes) {
+            let Some((text, span)) = exit.text("run", notes) else { continue };
+            if generations.parse(text, span.clone()).is_ok_and(|run| runs.contains(&run)) {
+                let title = format!("run {text} never starts");
+                found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
+            }
+        }
+        generations.after(&read_wake(&wake, &generations, (configs.len(), &links), notes)?);
+    }
+    (!found.is_empty()).then(|| Problems::new(name, text, found))
+}
 
-/// Most syntax errors of one file to report: random bytes have one at every byte.
+/// Most syntax errors of one file that are looked into: noise has one at every byte.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
 /// Returns the text with plain newlines, because line endings are no part of a story.
@@ -252,15 +273,6 @@ fn read_script(fields: &Fields<'_>, notes: &mut Notes) -> Option<Script> {
     (script.interval, script.timeout, script.rise, script.fall) = (interval, timeout, rise, fall);
     (script.habit.on_term, script.habit.kill_linger) = (on_term, kill_linger);
     Some(script)
-}
-
-pub(super) fn read_name(fields: &Fields<'_>, notes: &mut Notes) -> Option<Name> {
-    if fields.get("name").is_none() {
-        fields.missing("name", "\"chk_haproxy\"", notes);
-    }
-    let (text, span) = fields.text("name", notes)?;
-    let name = Name::new(text);
-    name.map_err(|error| notes.push(Problem::new(span, error.to_string(), "expected a name"))).ok()
 }
 
 fn read_wakes(top: &Fields<'_>, setup: &Setup, notes: &mut Notes) -> Vec<Wake> {

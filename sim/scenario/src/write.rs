@@ -171,6 +171,6 @@ pub(super) fn number_value(number: u64) -> String {
     if i64::try_from(number).is_ok() { digits } else { quoted(&digits) }
 }
 
-pub(super) fn duration(span: Span) -> Value {
+fn duration(span: Span) -> Value {
     Value::text(&span.to_string())
 }
