@@ -38,30 +38,6 @@ pub fn read(name: &str, text: &str) -> Result<Scenario, Problems> {
     }
 }
 
-/// The problems to report when a replay shows that no release of the expectations ever started these runs,
-/// which the file ends: each exit of one of them, with its place.
-#[must_use]
-pub fn never_started(name: &str, text: &str, runs: &[Run]) -> Option<Problems> {
-    let text = &*plain_lines(text);
-    let document = parse(text).ok()?;
-    let notes = &mut Notes::new();
-    let top = Fields::new(Kind::Top, &document, 0..0, notes);
-    let (configs, links) = (read_configs(&top, notes)?, outside::read_links(&top, notes));
-    let mut generations = Generations::new(&configs);
-    let mut found = Notes::new();
-    for wake in top.tables("wake", Kind::Wake, notes) {
-        for exit in wake.tables("exits", Kind::Exit, notes) {
-            let Some((text, span)) = exit.text("run", notes) else { continue };
-            if generations.parse(text, span.clone()).is_ok_and(|run| runs.contains(&run)) {
-                let title = format!("run {text} never starts");
-                found.push(Problem::new(span, title, "no release that the file speaks of starts it"));
-            }
-        }
-        generations.after(&read_wake(&wake, &generations, (configs.len(), &links), notes)?);
-    }
-    (!found.is_empty()).then(|| Problems::new(name, text, found))
-}
-
 /// Most syntax errors of one file that are looked into: noise has one at every byte.
 const SYNTAX_ERRORS_MAX: usize = 20;
 
