@@ -261,7 +261,7 @@ fn replay(place: &Place, _: Release) -> Result<(), Failed> {
     let (target, config) = (format!("daemon:{place}"), config.display().to_string());
     let play =
         |file: &str, target: &str| treefall(&["replay", file, "--target", target, "--config", &config]);
-    let left_out = "left out, for there is no network and no other process: global_defs (line 2), virtual_server \
+    let left_out = "left out, because there is no network and no other process: global_defs (line 2), virtual_server \
                     (line 57), vrrp_script unused, which nothing tracks (line 15), group BOTH: group (line 27), \
                     instance VI_1: state (line 36)";
     ensure(&play(&good, &target)?, 0, &["3 scripts with interval", left_out, "1 as expected"])?;
