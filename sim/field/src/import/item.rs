@@ -34,7 +34,7 @@ pub enum ItemKind {
     Stops,
     /// The process has ended.
     Stopped,
-    /// The process logs a line. Scripts are numbered by their place in [`Story::names`], in generation 0.
+    /// The process logs a line. Scripts are numbered by their place in `Story::names`, in generation 0.
     Logs(LogLine),
     /// The process died of a signal; `None`: of an unknown one.
     Dies(Option<Signal>),

@@ -1,6 +1,6 @@
 //! A random span of time: ranges, each with its probability.
 //!
-//! Invariant: the shares of the ranges sum to [`WHOLE`], and none is empty. The text form is `3s`, `5ms..15ms` or
+//! Invariant: the shares of the ranges sum to `WHOLE`, and none is empty. The text form is `3s`, `5ms..15ms` or
 //! `1%:never,5ms..15ms` (the range without a share has the rest).
 
 use std::fmt;
@@ -68,7 +68,7 @@ impl Spread {
         Self(vec![SpreadRange { share: WHOLE, range: Some((first, last.max(first))) }])
     }
 
-    /// Returns the lifetime of a process after a SIGTERM: 1 to 3 ms, and infinite for a share of `share` / [`WHOLE`].
+    /// Returns the lifetime of a process after a SIGTERM: 1 to 3 ms, and infinite for a share of `share` / `WHOLE`.
     #[must_use]
     pub fn dies_but_for(share: u64) -> Self {
         let dies = Some((Span::from_millis(1), Span::from_millis(3)));
@@ -79,7 +79,7 @@ impl Spread {
         Self(vec![SpreadRange { share, range: None }, SpreadRange { share: WHOLE - share, range: dies }])
     }
 
-    /// Returns one range with probability `share` / [`WHOLE`], and another with the rest.
+    /// Returns one range with probability `share` / `WHOLE`, and another with the rest.
     #[must_use]
     pub fn mixed(share: u64, seldom: (Span, Span), mostly: (Span, Span)) -> Self {
         let share = share.min(WHOLE);

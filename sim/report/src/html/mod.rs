@@ -1,7 +1,7 @@
 //! A report as one HTML page that needs nothing else: no network, no second file.
 //!
 //! Invariants: text from a trace or a program is escaped by the library that writes the page; the same report gives the
-//! same page; its size is bounded ([`STEPS_MAX`], [`ENTRIES_MAX`], [`HISTORY_MAX`](crate::document::HISTORY_MAX)). Without
+//! same page; its size is bounded ([`STEPS_MAX`], [`ENTRIES_MAX`], [`HISTORY_MAX`]). Without
 //! its script a page shows the step at which the law broke, and everything else but the other steps.
 
 mod document;
